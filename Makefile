@@ -1,0 +1,28 @@
+# Every verb of the project. `make run` and `make test` are all that a newcomer needs.
+.POSIX:
+SHELL = /bin/sh
+BIN = .venv/bin
+
+.PHONY: help setup run test lint fmt
+
+help:
+	@echo "make run    start robosignal with a demo robot and print the links to drive it"
+	@echo "make test   lint, types, every test"
+	@echo "make setup  install into .venv all that the tests need"
+	@echo "make fmt    format the code"
+
+run:
+	@tools/setup run
+	@$(BIN)/robosignal serve --demo $(ARGS)
+
+setup:
+	@tools/setup dev
+
+lint: setup
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+test: lint
+	@$(BIN)/pytest $(ARGS)
+
+fmt: setup
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -1,0 +1,42 @@
+"""The identifiers of the protocol, as types that never swap silently.
+
+Knows their shapes and how one is made of another; never who they belong to.
+"""
+
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from typing import NewType
+
+ConnectionId = NewType("ConnectionId", str)
+"""One WebSocket, as API Gateway names it: opaque, at most 128 characters."""
+
+RobotId = NewType("RobotId", str)
+"""A registered device: `[A-Za-z0-9_.-]{1,64}`."""
+
+UserId = NewType("UserId", str)
+"""The principal in a token, its `sub`: printable ASCII, at most 128 characters."""
+
+SessionId = NewType("SessionId", str)
+"""One connection's engagement with one robot: `<robotId>:<22 of base64url>`."""
+
+InstanceId = NewType("InstanceId", str)
+"""One run of a robot's process: `[A-Za-z0-9_.-]{1,64}`."""
+
+
+def token_of(connection: ConnectionId) -> str:
+    """Return 22 characters of base64url that stand for this connection and no other.
+
+    Derived, not random: two messages of one connection that are handled at the same time
+    mint the same session, so a connection cannot end up with two.
+    """
+    return urlsafe_b64encode(sha256(connection.encode()).digest()[:16]).decode().rstrip("=")
+
+
+def session_id(robot: RobotId, connection: ConnectionId) -> SessionId:
+    """Return the id of the session that this connection would open with this robot."""
+    return SessionId(f"{robot}:{token_of(connection)}")
+
+
+def robot_of(session: SessionId) -> RobotId:
+    """Return the robot that a session is with: a session id begins with its robot's."""
+    return RobotId(session.partition(":")[0])

@@ -1,0 +1,45 @@
+"""Every limit and pattern of the protocol, each in one place, with its unit in its name.
+
+Robot, probe, gateway and documents import these; nothing here computes.
+"""
+
+# API Gateway's quotas, which nobody can raise (docs: apigateway-execution-service-websocket-limits).
+FRAME_BYTES = 32 * 1024
+MESSAGE_BYTES = 128 * 1024
+IDLE_SECONDS = 10 * 60
+LIFETIME_SECONDS = 2 * 60 * 60
+
+# A seed frame carries its SDP twice, so 48 KiB leaves room for the rest of a message.
+SDP_BYTES = 48 * 1024
+CANDIDATE_BYTES = 2 * 1024
+METADATA_BYTES = 1024
+JSON_DEPTH = 16
+
+ID_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$(?!\n)"
+SESSION_PATTERN = r"^[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_-]{22}$(?!\n)"
+USER_PATTERN = r"^(?!#)[\x20-\x7e]{1,128}$(?!\n)"
+CONNECTION_ID_CHARACTERS = 128
+NAME_CHARACTERS = 128
+
+OPERATORS = 50
+VIEWERS = 10
+ROBOTS_PER_PAGE = 50
+
+HEARTBEAT_SECONDS = 120
+"""How often a robot, or a viewer, renews what it has; it lasts two and a half heartbeats."""
+
+PRESENCE_SECONDS = 300
+PLACE_SECONDS = 300
+LEASE_SECONDS = 60
+LEASE_RENEWAL_SECONDS = 20
+GRACE_SECONDS = 30
+
+ROW_SECONDS = 2 * 60 * 60 + 10 * 60
+"""A connection's row outlives the longest connection by ten minutes."""
+
+TOKEN_CHARACTERS = 8192
+TOKEN_URL_CHARACTERS = 4000
+"""API Gateway takes URLs of at most 4,096 characters."""
+
+SUBPROTOCOL = "robosignal.v1"
+BEARER_PREFIX = "bearer."
