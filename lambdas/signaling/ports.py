@@ -7,7 +7,10 @@ in-process delivery in the local gateway. Nothing here says how.
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from signaling.wire.ids import ConnectionId, UserId
+from signaling.core.expressions import Write
+from signaling.core.records import Connection, Robot
+from signaling.core.steps import IceServers, Lost, Page, Won
+from signaling.wire.ids import ConnectionId, RobotId, UserId
 
 Jwk = Mapping[str, Any]
 """One RSA public key as a JSON Web Key (RFC 7517)."""
@@ -23,7 +26,7 @@ class KeySource(Protocol):
         """
 
 
-class KeysUnavailable(Exception):  # noqa: N818 - it names a state, as an error's code would
+class KeysUnavailable(Exception):
     """The issuer's keys could not be fetched, so no token can be judged now."""
 
 
@@ -41,21 +44,63 @@ class Sender(Protocol):
         """Close a connection; one that is gone already is no error."""
 
 
-class IceServers(Protocol):
+class IceSource(Protocol):
     """The STUN and TURN servers that a peer connection may use."""
 
-    def servers(self, user: UserId, now: int) -> tuple[Sequence[Mapping[str, Any]], int]:
-        """Return RTCIceServer dictionaries for this user, and for how many seconds they serve.
+    def servers(self, user: UserId, now: int) -> IceServers:
+        """Return what this user may use from `now` (epoch ms) on."""
 
-        `now` is in epoch milliseconds.
+
+class Store(Protocol):
+    """Keeps connections' rows and robots' items; every write is atomic and conditional.
+
+    Reads are consistent. Any method may raise `TryAgain` when the store is throttled.
+    """
+
+    def sender(self, connection: ConnectionId) -> Connection | None:
+        """Return a row whose identity and dialect can be relied on, from memory if it may.
+
+        That the connection is a robot's, or has sessions, may be news to it.
         """
+
+    def connection(self, connection: ConnectionId) -> Connection | None:
+        """Return a row as it is now."""
+
+    def add_connection(self, row: Connection) -> None:
+        """Keep the row of a connection that opens."""
+
+    def remove_connection(self, connection: ConnectionId) -> Connection | None:
+        """Delete a row and return it as it was."""
+
+    def write_connection(
+        self, connection: ConnectionId, write: Write
+    ) -> Won[Connection] | Lost[Connection]:
+        """Carry out a write to a row."""
+
+    def robot(self, robot: RobotId) -> Robot | None:
+        """Return a robot's item as it is now."""
+
+    def robots(self, robots: Sequence[RobotId]) -> list[Robot]:
+        """Return the items of those that exist, in the order asked."""
+
+    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Lost[Robot]:
+        """Carry out a write to a robot's item, which begins if the condition allows it."""
+
+    def owned(self, user: UserId, after: str | None, limit: int) -> Page:
+        """Return the robots that a user owns."""
+
+    def shared(self, user: UserId, after: str | None, limit: int) -> Page:
+        """Return the robots that are shared with a user."""
+
+    def fleet(self, shard: str, after: str | None, limit: int) -> Page:
+        """Return every robot of one shard of the fleet."""
 
 
 class Limiter(Protocol):
     """Counts what a connection sends."""
 
     def strike(self, connection: ConnectionId, now: int) -> int:
-        """Count one message at `now` (epoch ms): 0 if within the limits, else which strike it is."""
+        """Count one message at `now` (epoch ms): 0 within the limits, else which strike."""
 
     def forget(self, connection: ConnectionId) -> None:
         """Drop what is kept of a connection that has ended."""

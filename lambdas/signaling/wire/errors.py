@@ -28,7 +28,10 @@ from signaling.wire.ids import RobotId, UserId
 
 
 class SignalingError(Exception):
-    """A request was refused. `code` and `status` are fixed by the protocol."""
+    """A request was refused. `code` and `status` are fixed by the protocol.
+
+    `reply_to` is the refused message's id, where it bore a usable one.
+    """
 
     code: ClassVar[str]
     status: ClassVar[int]
@@ -36,6 +39,7 @@ class SignalingError(Exception):
     def __init__(self, robot_id: RobotId | None = None) -> None:
         super().__init__(robot_id)
         self.robot_id = robot_id
+        self.reply_to: str | None = None
 
 
 class BadMessage(SignalingError):
@@ -199,8 +203,12 @@ class RateLimited(SignalingError):
 
     code, status = "rate_limited", 429
 
+    def __init__(self, *, last: bool = False) -> None:
+        super().__init__()
+        self.last = last
+
     def __str__(self) -> str:
-        return "too many messages: slow down, or the connection is closed"
+        return "too many messages: slow down, or this connection is closed"
 
 
 class TryAgain(SignalingError):

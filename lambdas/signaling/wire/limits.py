@@ -3,7 +3,7 @@
 Robot, probe, gateway and documents import these; nothing here computes.
 """
 
-# API Gateway's quotas, which nobody can raise (docs: apigateway-execution-service-websocket-limits).
+# API Gateway's quotas for WebSocket APIs, which nobody can raise.
 FRAME_BYTES = 32 * 1024
 MESSAGE_BYTES = 128 * 1024
 IDLE_SECONDS = 10 * 60

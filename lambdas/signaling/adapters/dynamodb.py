@@ -1,0 +1,228 @@
+"""The store on DynamoDB: two tables, conditional writes, consistent reads.
+
+Knows how the tables are laid out; never which write is right. What is immutable of a
+connection is kept in this process's memory, bounded, and never an absence.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from signaling.adapters.expressions import Rendered, marshal, plain
+from signaling.core.expressions import Write, apply
+from signaling.core.records import Connection, Robot
+from signaling.core.steps import Lost, Page, Won
+from signaling.wire.errors import TryAgain
+from signaling.wire.ids import ConnectionId, RobotId, UserId
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+KNOWN = 10_000
+BATCH_TRIES = 3
+
+TRANSIENT = frozenset(
+    {
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "ThrottlingException",
+        "TransactionConflictException",
+    }
+)
+"""Errors that say "later", once botocore's own retries are spent."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise TryAgain for what AWS says to try later, and for a network that failed."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] in TRANSIENT:
+            raise TryAgain from error
+        raise
+    except BotoCoreError as error:
+        raise TryAgain from error
+
+
+def connection_of(item: dict[str, Any]) -> Connection:
+    """Return a row's record."""
+    return msgspec.convert(item, Connection)
+
+
+def robot_of_item(item: dict[str, Any]) -> Robot:
+    """Return a robot's record."""
+    return msgspec.convert(item, Robot)
+
+
+class DynamoStore:
+    """Implements `signaling.ports.Store`."""
+
+    def __init__(self, client: "DynamoDBClient", connections: str, robots: str) -> None:
+        self._client = client
+        self._connections = connections
+        self._robots = robots
+        self._known: dict[ConnectionId, Connection] = {}
+
+    # Connections
+
+    def sender(self, connection: ConnectionId) -> Connection | None:
+        """Return a row, from memory if its dialect can change no more."""
+        return self._known.get(connection) or self.connection(connection)
+
+    def connection(self, connection: ConnectionId) -> Connection | None:
+        """Return a row as it is now."""
+        item = self._get(self._connections, "connectionId", connection)
+        return None if item is None else self._remember(connection_of(item))
+
+    def _remember(self, row: Connection) -> Connection:
+        if row.is_settled:
+            if len(self._known) >= KNOWN:
+                self._known.pop(next(iter(self._known)))
+            self._known[row.connection_id] = row
+        return row
+
+    def add_connection(self, row: Connection) -> None:
+        """Keep the row of a connection that opens."""
+        item = {name: marshal(value) for name, value in _stored(row).items()}
+        with translated():
+            self._client.put_item(TableName=self._connections, Item=item)
+
+    def remove_connection(self, connection: ConnectionId) -> Connection | None:
+        """Delete a row and return it as it was."""
+        self._known.pop(connection, None)
+        with translated():
+            found = self._client.delete_item(
+                TableName=self._connections,
+                Key={"connectionId": marshal(connection)},
+                ReturnValues="ALL_OLD",
+            )
+        item = found.get("Attributes")
+        return None if item is None else connection_of(plain(item))
+
+    def write_connection(
+        self, connection: ConnectionId, write: Write
+    ) -> Won[Connection] | Lost[Connection]:
+        """Carry out a write to a row."""
+        before, after = self._write(self._connections, "connectionId", connection, write)
+        if after is None:
+            return Lost(None if before is None else self._remember(connection_of(before)))
+        row = self._remember(connection_of(after))
+        return Won(None if before is None else connection_of(before), row)
+
+    # Robots
+
+    def robot(self, robot: RobotId) -> Robot | None:
+        """Return a robot's item as it is now."""
+        item = self._get(self._robots, "robotId", robot)
+        return None if item is None else robot_of_item(item)
+
+    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Lost[Robot]:
+        """Carry out a write to a robot's item."""
+        before, after = self._write(self._robots, "robotId", robot, write)
+        was = None if before is None else robot_of_item(before)
+        return Lost(was) if after is None else Won(was, robot_of_item(after))
+
+    def robots(self, robots: Sequence[RobotId]) -> list[Robot]:
+        """Return the items of those that exist, in the order asked."""
+        asked: Any = {
+            self._robots: {
+                "Keys": [{"robotId": marshal(robot)} for robot in robots],
+                "ConsistentRead": True,
+            }
+        }
+        found: dict[RobotId, Robot] = {}
+        for _ in range(BATCH_TRIES):
+            with translated():
+                answer = self._client.batch_get_item(RequestItems=asked)
+            for item in answer["Responses"].get(self._robots, []):
+                robot = robot_of_item(plain(item))
+                found[robot.robot_id] = robot
+            asked = answer.get("UnprocessedKeys")
+            if not asked:
+                return [found[robot] for robot in robots if robot in found]
+        raise TryAgain
+
+    def owned(self, user: UserId, after: str | None, limit: int) -> Page:
+        """Return the robots that a user owns."""
+        return self._page("owners", "ownerUserId", user, after, limit)
+
+    def shared(self, user: UserId, after: str | None, limit: int) -> Page:
+        """Return the robots that are shared with a user."""
+        share = None if after is None else f"{after}#{user}"
+        return self._page("operators", "operatorUserId", user, share, limit)
+
+    def fleet(self, shard: str, after: str | None, limit: int) -> Page:
+        """Return every robot of one shard of the fleet."""
+        return self._page("fleet", "fleetShard", shard, after, limit)
+
+    # Calls
+
+    def _get(self, table: str, key: str, value: str) -> dict[str, Any] | None:
+        with translated():
+            found = self._client.get_item(
+                TableName=table, Key={key: marshal(value)}, ConsistentRead=True
+            )
+        item = found.get("Item")
+        return None if item is None else plain(item)
+
+    def _write(
+        self, table: str, key: str, value: str, write: Write
+    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """Carry out a write; return the item before, and after: None there when it was refused.
+
+        The old item comes back either way, so a refusal needs no read to be explained. What
+        the item became follows from it: the write was atomic.
+        """
+        try:
+            with translated():
+                answer = self._client.update_item(
+                    TableName=table,
+                    Key={key: marshal(value)},
+                    ReturnValues="ALL_OLD",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    **Rendered(write).parameters,
+                )
+        except self._client.exceptions.ConditionalCheckFailedException as refused:
+            item: Any = refused.response.get("Item")
+            return (plain(item) if item else None), None
+        old = answer.get("Attributes")
+        before = plain(old) if old else None
+        return before, apply(write, before or {key: value})
+
+    def _page(self, index: str, key: str, value: str, after: str | None, limit: int) -> Page:
+        start: Any = {} if after is None else {"ExclusiveStartKey": _start(key, value, after)}
+        with translated():
+            found = self._client.query(
+                TableName=self._robots,
+                IndexName=index,
+                KeyConditionExpression="#k = :v",
+                ExpressionAttributeNames={"#k": key},
+                ExpressionAttributeValues={":v": marshal(value)},
+                Limit=limit,
+                **start,
+            )
+        ids = tuple(_robot_id(plain(item)) for item in found["Items"])
+        last = found.get("LastEvaluatedKey")
+        return Page(ids, None if last is None else _robot_id(plain(last)))
+
+
+def _start(key: str, value: str, after: str) -> dict[str, Any]:
+    return {key: marshal(value), "robotId": marshal(after)}
+
+
+def _robot_id(item: dict[str, Any]) -> RobotId:
+    """Return the robot of a robot's item, or of a share's, whose key is `<robotId>#<userId>`."""
+    return RobotId(item["robotId"].partition("#")[0])
+
+
+def _stored(row: Connection) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(row, builtin_types=(frozenset,))
+    return found

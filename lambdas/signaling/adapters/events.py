@@ -1,0 +1,53 @@
+"""Reads API Gateway's WebSocket events and writes the results that it expects.
+
+Headers and query stand in `$connect` alone: on AWS a message has neither, so nothing here
+reads them from one. Source: developer guide, "WebSocket APIs: routes, mappings".
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from signaling.wire.ids import ConnectionId
+
+Result = dict[str, Any]
+NOTHING: Mapping[str, str] = {}
+
+
+class Incoming(Struct, frozen=True):
+    """One event, as far as signaling needs it. `connected_at` is in epoch ms."""
+
+    kind: Literal["CONNECT", "MESSAGE", "DISCONNECT"]
+    connection_id: ConnectionId
+    connected_at: int
+    request_id: str
+    body: str | None
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+
+
+def read_event(event: Mapping[str, Any]) -> Incoming:
+    """Return what an event says. Raise KeyError if it is none of API Gateway's."""
+    context = event["requestContext"]
+    kind = context["eventType"]
+    connecting = kind == "CONNECT"
+    return Incoming(
+        kind=kind,
+        connection_id=context["connectionId"],
+        connected_at=context["connectedAt"],
+        request_id=context["requestId"],
+        body=event.get("body"),
+        headers=(event.get("headers") or NOTHING) if connecting else NOTHING,
+        query=(event.get("queryStringParameters") or NOTHING) if connecting else NOTHING,
+    )
+
+
+def result(status: int, body: bytes | None = None, subprotocol: str | None = None) -> Result:
+    """Return a result. Without a body, API Gateway sends the client no frame."""
+    found: Result = {"statusCode": status}
+    if body is not None:
+        found["body"] = body.decode()
+    if subprotocol is not None:
+        found["headers"] = {"Sec-WebSocket-Protocol": subprotocol}
+    return found

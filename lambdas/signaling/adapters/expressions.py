@@ -1,0 +1,172 @@
+"""Renders conditions and updates as DynamoDB's expressions.
+
+Every name and value is a placeholder, used at least once, so no reserved word and no session
+id with a dot in it can be misread. Source: "Expressions in DynamoDB", developer guide.
+"""
+
+from typing import Any, assert_never
+
+from signaling.core.expressions import (
+    All,
+    Compare,
+    Condition,
+    Contains,
+    Drop,
+    Either,
+    Exists,
+    Join,
+    Keep,
+    Missing,
+    Part,
+    Path,
+    Put,
+    Rise,
+    Size,
+    Update,
+    Write,
+)
+
+
+def marshal(value: Any) -> dict[str, Any]:  # noqa: PLR0911 - one for each type
+    """Return a plain value as DynamoDB writes it. Raise TypeError for any other type."""
+    match value:
+        case str():
+            return {"S": value}
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(value)}
+        case None:
+            return {"NULL": True}
+        case dict():
+            return {"M": {name: marshal(each) for name, each in value.items()}}
+        case set() | frozenset():
+            return {"SS": sorted(value)}
+        case list() | tuple():
+            return {"L": [marshal(each) for each in value]}
+        case _:
+            raise TypeError(f"cannot store {type(value).__name__}")
+
+
+def unmarshal(attribute: dict[str, Any]) -> Any:
+    """Return the plain value of one attribute: numbers are whole, string sets are sets."""
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "S" | "BOOL":
+            return value
+        case "N":
+            return int(value)
+        case "M":
+            return plain(value)
+        case "NULL":
+            return None
+        case "SS":
+            return set(value)
+        case "L":
+            return [unmarshal(each) for each in value]
+        case _:
+            raise TypeError(f"cannot read an attribute of type {kind}")
+
+
+def plain(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item with plain values."""
+    return {name: unmarshal(each) for name, each in item.items()}
+
+
+class Rendered:
+    """One write as the parameters of UpdateItem."""
+
+    def __init__(self, write: Write) -> None:
+        self._names: dict[str, str] = {}
+        self._values: dict[str, Any] = {}
+        self.parameters: dict[str, Any] = {
+            "ConditionExpression": self._condition(write.when),
+            "UpdateExpression": self._updates(write.then),
+            "ExpressionAttributeNames": {hold: name for name, hold in self._names.items()},
+        }
+        if self._values:
+            self.parameters["ExpressionAttributeValues"] = self._values
+
+    def _path(self, path: Path) -> str:
+        return ".".join(self._names.setdefault(name, f"#{len(self._names)}") for name in path)
+
+    def _value(self, value: Any) -> str:
+        found = marshal(value)
+        for hold, known in self._values.items():
+            if known == found:
+                return hold
+        hold = f":{len(self._values)}"
+        self._values[hold] = found
+        return hold
+
+    def _condition(self, condition: Condition) -> str:  # noqa: PLR0911 - one for each kind
+        match condition:
+            case Exists(path):
+                return f"attribute_exists({self._path(path)})"
+            case Missing(path):
+                return f"attribute_not_exists({self._path(path)})"
+            case Compare(path, how, value):
+                return f"{self._path(path)} {how} {self._value(value)}"
+            case Contains(path, member):
+                return f"contains({self._path(path)}, {self._value(member)})"
+            case Size(path, how, value):
+                # The guard is for moto, which fails on the size of a missing attribute.
+                there = f"attribute_exists({self._path(path)})"
+                return f"{there} AND size({self._path(path)}) {how} {self._value(value)}"
+            case All():
+                return " AND ".join(self._parts(condition))
+            case Either(of):
+                if not of:
+                    raise ValueError("nobody has this right: no write should ask for it")
+                return " OR ".join(self._parts(condition))
+            case _:
+                assert_never(condition)
+
+    def _parts(self, condition: All | Either) -> list[str]:
+        parts = [part for part in condition.of if not (isinstance(part, All) and not part.of)]
+        if len(parts) == 1:
+            return [self._condition(parts[0])]
+        # AND binds before OR, so only an OR within an AND needs its parentheses.
+        wrap = isinstance(condition, All)
+        return [
+            f"({self._condition(part)})" if wrap and _is_choice(part) else self._condition(part)
+            for part in parts
+        ]
+
+    def _updates(self, updates: tuple[Update, ...]) -> str:
+        clauses: dict[str, list[str]] = {}
+        for update in updates:
+            clause, text = self._update(update)
+            clauses.setdefault(clause, []).append(text)
+        return " ".join(f"{clause} {', '.join(texts)}" for clause, texts in clauses.items())
+
+    def _update(self, update: Update) -> tuple[str, str]:
+        path = self._path(update.path)
+        match update:
+            case Put(value=value, once=once):
+                held = self._value(value)
+                return (
+                    "SET",
+                    f"{path} = if_not_exists({path}, {held})" if once else f"{path} = {held}",
+                )
+            case Keep(source=source):
+                kept = f"if_not_exists({self._path(source)}, {self._value(None)})"
+                return "SET", f"{path} = {kept}"
+            case Rise(from_zero=from_zero):
+                old = f"if_not_exists({path}, {self._value(0)})" if from_zero else path
+                return "SET", f"{path} = {old} + {self._value(1)}"
+            case Drop():
+                return "REMOVE", path
+            case Join(member=member):
+                return "ADD", f"{path} {self._value({member})}"
+            case Part(member=member):
+                return "DELETE", f"{path} {self._value({member})}"
+            case _:
+                assert_never(update)
+
+
+def _is_choice(condition: Condition) -> bool:
+    """Say whether a condition renders as an OR."""
+    if isinstance(condition, Either):
+        return len(condition.of) > 1
+    return isinstance(condition, All) and len(condition.of) == 1 and _is_choice(condition.of[0])

@@ -1,0 +1,143 @@
+"""Keeps the public keys of token issuers: fetched when a token needs one, seldom and boundedly.
+
+Owns which keys are admitted, and when an issuer is asked again; must never know a token.
+"""
+
+import time
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Mapping
+from threading import Lock
+from types import MappingProxyType
+from typing import Any
+
+from signaling.adapters.jwks_fetch import checked_url, fetch_document
+from signaling.adapters.strict_json import parse_object
+from signaling.ports import Jwk, KeysUnavailable
+
+PENALTY_SECONDS = 10
+MODULUS_BITS = 2048
+"""RFC 7518, section 3.3: a key of this size or larger is a must."""
+
+
+def admitted(key: object) -> Jwk | None:
+    """Return the key's public RSA members, if RS256 signatures may be checked with it, else None.
+
+    That is (RFC 7517): `kty` RSA, a string `kid`, `use` and `alg` right where stated, a
+    modulus of at least 2,048 bits. Anything else that it bears is left behind.
+    """
+    if not isinstance(key, Mapping) or key.get("kty") != "RSA":
+        return None
+    if key.get("use", "sig") != "sig" or key.get("alg", "RS256") != "RS256":
+        return None
+    if not isinstance(key.get("kid"), str) or _bits(key.get("n")) < MODULUS_BITS:
+        return None
+    # An even exponent, or 1, is no RSA: with 1 every message would be its own signature.
+    if _integer(key.get("e")) < 3 or not _integer(key["e"]) % 2:  # noqa: PLR2004 - the least odd
+        return None
+    return MappingProxyType({name: key[name] for name in ("kty", "kid", "n", "e")})
+
+
+def _bits(encoded: object) -> int:
+    return _integer(encoded).bit_length()
+
+
+def _integer(encoded: object) -> int:
+    """Return the integer that base64url bytes stand for (RFC 7518, section 2), 0 if they do not."""
+    if not isinstance(encoded, str):
+        return 0
+    try:
+        return int.from_bytes(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    except ValueError:
+        return 0
+
+
+class StaticKeys:
+    """Keys that are handed over: a `KeySource` that never fetches.
+
+    Raise ValueError when one of them could not be used, or is filed under another id than its.
+    """
+
+    def __init__(self, keys: Mapping[str, Jwk]) -> None:
+        self._keys: dict[str, Jwk] = {}
+        for kid, key in keys.items():
+            good = admitted(key)
+            if good is None or good["kid"] != kid:
+                raise ValueError(f"key {kid!r} is no RSA signing key of 2,048 bits with this id")
+            self._keys[kid] = good
+
+    def key(self, kid: str) -> Jwk | None:
+        """Return the key with exactly this id, or None."""
+        return self._keys.get(kid)
+
+
+class RemoteKeys:
+    """The keys behind an issuer's JWKS address: a `KeySource` that many threads may ask at once.
+
+    `fetch` returns the document at an address, within a bounded time, or raises
+    `KeysUnavailable`; `clock` returns seconds that never go back. Raise ValueError when the
+    address is neither HTTPS nor loopback.
+
+    Known keys are answered from memory. An unknown id causes one fetch, for whoever asks
+    meanwhile too. When that was in vain, unknown ids are refused without a fetch for ten
+    seconds, so a stranger's made-up ids cannot have the issuer asked on and on, nor hold up
+    those whose keys are known. Only a good document replaces what is known.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        fetch: Callable[[str], bytes] = fetch_document,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = checked_url(url)
+        self._fetch = fetch
+        self._clock = clock
+        self._flight = Lock()
+        self._keys: Mapping[str, Jwk] = {}
+        self._penalty_until = float("-inf")
+        self._reachable = True
+
+    def key(self, kid: str) -> Jwk | None:
+        """Return the key with exactly this id, or None when the issuer has no such key.
+
+        Blocks while a fetch is under way. Raise `KeysUnavailable` when the last one failed.
+        """
+        if not self._settled(kid):
+            # Whoever waited here finds what the one before it fetched.
+            with self._flight:
+                if not self._settled(kid):
+                    self._refresh(kid)
+        found = self._keys.get(kid)
+        if found is None and not self._reachable:
+            raise KeysUnavailable
+        return found
+
+    def _settled(self, kid: str) -> bool:
+        return kid in self._keys or self._clock() < self._penalty_until
+
+    def _refresh(self, kid: str) -> None:
+        try:
+            self._keys = _key_set(self._fetch(self._url))
+            self._reachable = True
+        except KeysUnavailable:
+            self._reachable = False
+        if kid not in self._keys:
+            self._penalty_until = self._clock() + PENALTY_SECONDS
+
+
+def _key_set(document: bytes) -> Mapping[str, Jwk]:
+    """Return the usable keys of a JWK Set (RFC 7517, section 5); raise `KeysUnavailable` if none.
+
+    Keys of other kinds are passed over, as section 5 asks for. Of two with one id neither is
+    taken: nothing says which of them was meant.
+    """
+    try:
+        listed: Any = parse_object(document).get("keys")
+    except ValueError as exc:
+        raise KeysUnavailable from exc
+    keys = [key for key in map(admitted, listed if isinstance(listed, list) else ()) if key]
+    ids = [key["kid"] for key in keys]
+    known = {key["kid"]: key for key in keys if ids.count(key["kid"]) == 1}
+    if not known:
+        raise KeysUnavailable
+    return known

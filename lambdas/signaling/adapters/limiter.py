@@ -1,0 +1,72 @@
+"""Counts messages a connection, in this process's memory: a token bucket for each.
+
+In the local gateway that is exact, since one process serves every connection. A Lambda counts
+only what its own environment sees; on AWS the stage's throttle is the bound.
+"""
+
+from dataclasses import dataclass
+
+from signaling.wire.ids import ConnectionId
+
+MESSAGES_PER_SECOND = 50
+BURST = 100
+STRIKE_MS = 1000
+KEPT = 10_000
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    at: int
+    strikes: int = 0
+    struck_at: int = 0
+
+
+class Buckets:
+    """At most 50 messages a second over time, 100 at once."""
+
+    def __init__(self, per_second: float = MESSAGES_PER_SECOND, burst: int = BURST) -> None:
+        self._per_ms = per_second / 1000
+        self._burst = burst
+        self._buckets: dict[ConnectionId, _Bucket] = {}
+
+    def strike(self, connection: ConnectionId, now: int) -> int:
+        """Count one message at `now` (epoch ms): 0 if within the limits, else which strike.
+
+        A second in which the limit was passed is one strike, however often; strikes are
+        forgotten once the bucket is half full again.
+        """
+        bucket = self._buckets.get(connection)
+        if bucket is None:
+            bucket = self._begin(connection, now)
+        bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.at) * self._per_ms)
+        bucket.at = now
+        if bucket.tokens < 1:
+            if now - bucket.struck_at >= STRIKE_MS:
+                bucket.strikes += 1
+                bucket.struck_at = now
+            return bucket.strikes
+        bucket.tokens -= 1
+        if bucket.tokens > self._burst / 2:
+            bucket.strikes = 0
+        return 0
+
+    def _begin(self, connection: ConnectionId, now: int) -> _Bucket:
+        if len(self._buckets) >= KEPT:
+            self._buckets.pop(next(iter(self._buckets)))
+        return self._buckets.setdefault(connection, _Bucket(self._burst, now))
+
+    def forget(self, connection: ConnectionId) -> None:
+        """Drop what is kept of a connection that has ended."""
+        self._buckets.pop(connection, None)
+
+
+class Unlimited:
+    """No limits, for benchmarks."""
+
+    def strike(self, connection: ConnectionId, now: int) -> int:  # noqa: ARG002 - never any
+        """Count nothing."""
+        return 0
+
+    def forget(self, connection: ConnectionId) -> None:
+        """Keep nothing."""

@@ -1,0 +1,217 @@
+"""Verifies the JSON Web Tokens with which people and robots sign in.
+
+Owns every rule about tokens, and is the only user of the JWT library in verification; must
+never know how a token arrived, where keys come from, or what its bearer may do.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from signaling.adapters.compact import Parts, taken_apart
+from signaling.ports import Jwk, KeySource, KeysUnavailable
+from signaling.wire.errors import Unauthorized
+from signaling.wire.ids import UserId
+from signaling.wire.limits import NAME_CHARACTERS, USER_PATTERN
+
+ALGORITHM = "RS256"
+LIFETIME_SECONDS = 24 * 60 * 60
+ISSUED_AHEAD_SECONDS = 60
+"""How far an issuer's clock may be ahead of ours."""
+
+GROUPS = 100
+GROUP_CHARACTERS = 128
+"""Cognito's quotas: 100 groups a user, names of 128 characters."""
+
+NAME_CLAIMS = ("name", "cognito:username", "username")
+
+# `crit` and `b64` change what a signature means, `zip` what a payload is; the others bring
+# along the key to check it with, which is the forger's own (RFC 8725, sections 3.1 and 3.10).
+REFUSED_HEADERS = frozenset({"crit", "b64", "zip", "jwk", "jku", "x5u", "x5c"})
+
+_USER = re.compile(USER_PATTERN)
+# RFC 6749, section 3.3. Nothing here asks for a scope, but a malformed one is no scope at all.
+_SCOPE = re.compile(r"(?:[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """One token issuer that is trusted, for these audiences only.
+
+    Raise ValueError if `issuer` or `audiences` is empty, or an audience is.
+    """
+
+    issuer: str
+    """The claim `iss`, character by character."""
+    audiences: frozenset[str]
+    """What `client_id` of an access token, or `aud` of an ID token, may be."""
+    keys: KeySource
+
+    def __post_init__(self) -> None:
+        if not self.issuer or not self.audiences or "" in self.audiences:
+            raise ValueError("an issuer needs its `iss` and at least one audience, none empty")
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Whom a verified token names."""
+
+    user_id: UserId
+    name: str | None
+    """For display only, never to decide by: people choose their names."""
+    groups: tuple[str, ...]
+    expires_at: int
+    """Epoch milliseconds."""
+
+
+def verify(token: object, issuers: Sequence[Issuer], now: int) -> Identity:
+    """Return whom this token names, if one of these issuers signed it and it holds `now`.
+
+    `now` is in epoch milliseconds. Access and ID tokens (the claim `token_use`) of RS256 are
+    accepted. There is no leeway at the expiry, since the connection ends there as well. Raise
+    `Unauthorized` for everything else, and nothing but that; its reason is for the log.
+    """
+    parts = _opened(token)
+    issuer = _issuer(parts.claims, issuers)
+    _signature(parts, _key(parts.header, issuer.keys))
+    return _identity(parts.claims, issuer.audiences, now)
+
+
+def prefetch(token: object, issuers: Sequence[Issuer]) -> None:
+    """Let the issuer that this token names get the key that it names, if that takes a fetch.
+
+    May block for as long as the issuer's `KeySource` does, and raises nothing: `verify`,
+    called next, finds the key or refuses at once. It is for a caller that must not block there.
+    """
+    try:
+        parts = _opened(token)
+        _issuer(parts.claims, issuers).keys.key(parts.header["kid"])
+    except (Unauthorized, KeysUnavailable):
+        return
+
+
+def _opened(token: object) -> Parts:
+    try:
+        parts = taken_apart(token)
+    except ValueError as exc:
+        raise Unauthorized("malformed") from exc
+    header = parts.header
+    _require("alg", header.get("alg") == ALGORITHM)
+    _require("header", REFUSED_HEADERS.isdisjoint(header))
+    _require("kid", isinstance(header.get("kid"), str))
+    return parts
+
+
+def _require(reason: str, holds: bool) -> None:  # noqa: FBT001 - the two read as a sentence
+    if not holds:
+        raise Unauthorized(reason)
+
+
+def _issuer(claims: Mapping[str, Any], issuers: Sequence[Issuer]) -> Issuer:
+    named = claims.get("iss")
+    for issuer in issuers:
+        if issuer.issuer == named:
+            return issuer
+    raise Unauthorized("iss")
+
+
+def _key(header: Mapping[str, Any], keys: KeySource) -> Jwk:
+    try:
+        key = keys.key(header["kid"])
+    except KeysUnavailable as exc:
+        raise Unauthorized("keys_unavailable") from exc
+    if key is None:
+        raise Unauthorized("kid")
+    return key
+
+
+def _signature(parts: Parts, key: Jwk) -> None:
+    # Imported here: of a connection's events only the first bears a token, and the others
+    # shall not pay for the library when they meet a cold Lambda.
+    from jose import jwk  # noqa: PLC0415
+    from jose.exceptions import JOSEError  # noqa: PLC0415
+
+    # The library gets one RSA key and one algorithm, and judges nothing but the signature.
+    # Handed the token itself, it would let the token choose among its keys and algorithms.
+    public = {"kty": key.get("kty"), "n": key.get("n"), "e": key.get("e")}
+    try:
+        genuine = jwk.construct(public, ALGORITHM).verify(parts.signed, parts.signature)
+    except (JOSEError, ValueError, TypeError) as exc:
+        raise Unauthorized("key") from exc
+    _require("signature", genuine)
+
+
+def _identity(claims: Mapping[str, Any], audiences: frozenset[str], now: int) -> Identity:
+    _audience(claims, audiences)
+    expires_at = _expiry(claims, now)
+    scope = claims.get("scope", "")
+    _require("scope", isinstance(scope, str) and _SCOPE.fullmatch(scope) is not None)
+    user = claims.get("sub")
+    if not isinstance(user, str) or not _USER.match(user):
+        raise Unauthorized("sub")
+    return Identity(UserId(user), _name(claims), _groups(claims), expires_at)
+
+
+def _audience(claims: Mapping[str, Any], audiences: frozenset[str]) -> None:
+    # A Cognito access token has no `aud`; an ID token has no `client_id`. Each kind is held
+    # to its own claim, so that neither passes for the other.
+    match claims.get("token_use"):
+        case "access":
+            audience = claims.get("client_id")
+        case "id":
+            audience = claims.get("aud")
+        case _:
+            raise Unauthorized("token_use")
+    _require("audience", isinstance(audience, str) and audience in audiences)
+
+
+def _expiry(claims: Mapping[str, Any], now: int) -> int:
+    """Return the expiry in epoch ms, after judging all that the claims say of time."""
+    expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
+    _require("expired", now < expires * 1000)
+    _require("iat", issued * 1000 <= now + ISSUED_AHEAD_SECONDS * 1000)
+    _require("lifetime", 0 <= expires - issued <= LIFETIME_SECONDS)
+    if "nbf" in claims:
+        _require("nbf", _seconds(claims, "nbf") * 1000 <= now)
+    return expires * 1000
+
+
+def _seconds(claims: Mapping[str, Any], claim: str) -> int:
+    value = claims.get(claim)
+    # Not isinstance: `true` is an int to Python.
+    if type(value) is not int:
+        raise Unauthorized(claim)
+    return value
+
+
+def _name(claims: Mapping[str, Any]) -> str | None:
+    for claim in NAME_CLAIMS:
+        value = claims.get(claim)
+        if isinstance(value, str):
+            name = _legible(value)
+            if 0 < len(name) <= NAME_CHARACTERS:
+                return name
+    return None
+
+
+def _legible(text: str) -> str:
+    """Return the text on one line, without characters that do not show.
+
+    Those could turn the line around (bidirectional marks), split it, or not be encodable at
+    all (lone surrogates); a person's name must do none of that to another person's page.
+    """
+    one_line = " ".join(text.split())
+    return "".join(filter(str.isprintable, one_line)).strip()
+
+
+def _groups(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    groups = claims.get("cognito:groups", [])
+    _require("groups", isinstance(groups, list) and len(groups) <= GROUPS)
+    _require("groups", all(map(_is_group, groups)))
+    return tuple(groups)
+
+
+def _is_group(group: object) -> bool:
+    return isinstance(group, str) and 0 < len(group) <= GROUP_CHARACTERS and group.isprintable()

@@ -1,0 +1,85 @@
+"""Finds out which robot and which session a message means, whatever its spelling.
+
+Both dialects' spellings end here; nothing after this looks at `to` or `target` again.
+"""
+
+import re
+from dataclasses import dataclass
+
+from signaling.core.records import Robot, Session
+from signaling.core.request import Request
+from signaling.core.steps import Flow, read_connection
+from signaling.wire import limits
+from signaling.wire.errors import BadMessage, NoSession, Unauthorized
+from signaling.wire.ids import ConnectionId, RobotId, robot_of, session_id
+from signaling.wire.messages import Addressed, Role
+
+_ROBOT_ID = re.compile(limits.ID_PATTERN)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A session that a message means, and the role that it has."""
+
+    session: Session
+    role: Role
+
+
+def refreshed(request: Request) -> Flow[Request]:
+    """Read the sender's row again, unless it is known to be a robot, which it stays."""
+    if request.sender.robot_id is not None:
+        return request
+    row = yield from read_connection(request.sender.connection_id)
+    if row is None:
+        raise Unauthorized("connection is gone")
+    return request.seen_as(row)
+
+
+def robot_addressed(request: Request, message: Addressed) -> Flow[RobotId]:
+    """Return the robot that a message is about.
+
+    Raise NoSession when its session is with another robot, BadMessage when it names none.
+    """
+    if message.session_id is not None:
+        robot_id = robot_of(message.session_id)
+        if message.robot_id not in (None, robot_id):
+            raise NoSession(message.robot_id)
+        return robot_id
+    if message.robot_id is not None:
+        return message.robot_id
+    # Connection ids end in "=" on AWS, which no robot id does: `to` is never ambiguous.
+    named = message.to if message.to is not None and _ROBOT_ID.search(message.to) else None
+    if request.sender.robot_id is None and named is not None:
+        return RobotId(named)
+    sender = (yield from refreshed(request)).sender
+    if sender.robot_id is None:
+        raise BadMessage("robotId", "is missing")
+    return sender.robot_id
+
+
+def session_of_client(request: Request, robot: Robot, message: Addressed) -> Found | None:
+    """Return the sender's own session with this robot, if it has the one that it means."""
+    if message.target == "client":
+        raise BadMessage("target", "must be 'robot': only a robot addresses a client")
+    found = robot.session_at(request.sender.connection_id)
+    if found is None or message.session_id not in (None, found[0].session_id):
+        return None
+    return Found(*found)
+
+
+def session_of_robot(robot: Robot, message: Addressed) -> Found | None:
+    """Return the session that a robot means by its id or by the client's connection."""
+    if message.target == "robot":
+        raise BadMessage("target", "must be 'client': the sender is the robot")
+    if message.session_id is not None:
+        found = robot.session(message.session_id)
+    else:
+        client = message.client_connection_id or (message.to and ConnectionId(message.to))
+        found = _session_with(robot, client) if client else None
+    return Found(*found) if found else None
+
+
+def _session_with(robot: Robot, client: ConnectionId) -> tuple[Session, Role] | None:
+    # A seed robot goes on naming the connection that the offer came from; after that client's
+    # redial only the session's id, made from the older connection, still tells who is meant.
+    return robot.session_at(client) or robot.session(session_id(robot.robot_id, client))

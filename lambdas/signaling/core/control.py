@@ -1,0 +1,204 @@
+"""The control lease as messages see it: taking it, taking it over, releasing it.
+
+One driver at a time. Each change is one conditional write that raises the epoch; whoever is
+concerned is told once it stands and the new holder is known to reach the robot.
+"""
+
+from signaling.core.address import robot_addressed
+from signaling.core.delivery import Notice, handing_over, notice, notify
+from signaling.core.dialects import AnyFrame, takeover_notice
+from signaling.core.expressions import Write
+from signaling.core.policy import right
+from signaling.core.records import Robot, Session
+from signaling.core.relays import permitted
+from signaling.core.request import Request, without_grace
+from signaling.core.steps import (
+    Flow,
+    Lost,
+    Won,
+    WriteConnection,
+    read_robot,
+    together,
+    write_robot,
+)
+from signaling.core.writes import lease, rows
+from signaling.wire.errors import Forbidden, NoSession, RobotBusy, RobotOffline, TryAgain
+from signaling.wire.frames import Ack, Control, ControlLost, PeerLeft
+from signaling.wire.ids import SessionId
+from signaling.wire.messages import Offer, ReleaseControl, Takeover
+
+
+def take_over(request: Request, message: Takeover) -> Flow[Ack]:
+    """Move the lease to the sender at once; from the holder's own connection nothing changes."""
+    robot_id = yield from robot_addressed(request, message)
+    refuse_robots(request)
+    mine = request.session_with(robot_id, request.lease_until)
+    may = right(Takeover, request.sender)
+    outcome = yield from write_robot(robot_id, lease.take_over(mine, may))
+    if isinstance(outcome, Won):
+        return (yield from _took_over(request, outcome.after, mine))
+    robot = permitted(request, message, robot_id, outcome.item)
+    if robot.controller == mine:
+        return (yield from _took_over(request, robot, mine))
+    found = robot.session_at(mine.connection_id)
+    if found is not None and found[1] == "controller":
+        return Ack(session_id=found[0].session_id, epoch=robot.epoch)
+    if found is None:
+        taking = lease.take_over_among_viewers(mine, may)
+    else:
+        mine = request.moved(found[0].session_id, request.lease_until)
+        taking = lease.take_over_as_viewer(mine, may)
+    after = yield from hold(request, message, robot, mine, taking)
+    return (yield from _took_over(request, after, mine))
+
+
+def _took_over(request: Request, robot: Robot, mine: Session) -> Flow[Ack]:
+    told = takeover_notice(robot, mine, _reason(request, robot))
+    yield from present(request, robot, mine, told)
+    yield from tell_change(request, robot, mine)
+    return Ack(session_id=mine.session_id, epoch=robot.epoch)
+
+
+def _reason(request: Request, robot: Robot) -> str:
+    """Return by what right the sender took over: from themselves, as owner, or as admin."""
+    user = request.sender.user_id
+    if robot.prev is not None and robot.prev.user_id == user:
+        return "self"
+    return "owner" if robot.owner_user_id == user else "admin"
+
+
+def release_control(request: Request, message: ReleaseControl) -> Flow[Ack]:
+    """Free the lease; the holder becomes a viewer."""
+    robot_id = yield from robot_addressed(request, message)
+    robot = permitted(request, message, robot_id, (yield from read_robot(robot_id)))
+    held = robot.controller
+    if held is None or held.connection_id != request.sender.connection_id:
+        raise NoSession(robot_id)
+    if message.session_id not in (None, held.session_id):
+        raise NoSession(robot_id)
+    after, _ = yield from released(request, robot, held)
+    return Ack(epoch=after.epoch)
+
+
+def released(request: Request, robot: Robot, held: Session) -> Flow[tuple[Robot, Session]]:
+    """Make the holder a viewer; tell the robot and the other viewers that control is free."""
+    if robot.dialect == "seed":
+        raise Forbidden(robot.robot_id, "a seed robot takes no viewers: send bye instead")
+    viewing = without_grace(held, request.place_until)
+    outcome = yield from write_robot(robot.robot_id, lease.release(viewing))
+    if isinstance(outcome, Lost):
+        raise NoSession(robot.robot_id)
+    after = outcome.after
+    free = Control(robot_id=after.robot_id, epoch=after.epoch)
+    yield from notify(
+        request,
+        after.robot_id,
+        notice(after, free) + told_viewers(after, free, besides=viewing.session_id),
+    )
+    return after, viewing
+
+
+def hold(
+    request: Request, message: Offer | Takeover, robot: Robot, mine: Session, taking: Write
+) -> Flow[Robot]:
+    """Carry out a write that takes the lease. Raise what explains a refusal."""
+    outcome = yield from write_robot(robot.robot_id, taking)
+    if isinstance(outcome, Won):
+        return outcome.after
+    seen = permitted(request, message, robot.robot_id, outcome.item)
+    if seen.controller == mine:
+        # An earlier try of the same write was carried out, and its answer lost.
+        return seen
+    raise refusal(request, seen)
+
+
+def refusal(request: Request, robot: Robot) -> RobotOffline | RobotBusy | TryAgain:
+    """Return why the lease could not be taken, as the item tells it."""
+    if robot.connection_id is None:
+        return RobotOffline(robot.robot_id)
+    held = robot.holder(request.now)
+    if held is not None and held.connection_id != request.sender.connection_id:
+        you = held.user_id == request.sender.user_id
+        return RobotBusy(robot.robot_id, held.user_id, held.name, you=you)
+    return TryAgain(robot.robot_id)
+
+
+def refuse_robots(request: Request) -> None:
+    """Raise Forbidden if the sender's connection is a robot's: such a one drives nothing."""
+    if request.sender.robot_id is not None:
+        raise Forbidden(None, "a robot's connection drives no robot: open another one")
+
+
+def present(request: Request, robot: Robot, mine: Session, frame: AnyFrame) -> Flow[None]:
+    """Tell the robot of its new holder and, side by side, note the session on the sender's row.
+
+    If either fails, the lease is given back, since nobody holds a robot that they cannot
+    reach: raise RobotOffline, or NoSession when the sender itself is gone.
+    """
+    me = request.sender.connection_id
+    delivered, noted = yield from together(
+        (
+            handing_over(robot, frame, request.now),
+            WriteConnection(me, rows.note_session(me, mine.session_id)),
+        )
+    )
+    if not delivered:
+        yield from _give_back_with_robot(robot, mine.session_id)
+        raise RobotOffline(robot.robot_id)
+    if isinstance(noted, Lost):
+        yield from _give_back(request, robot, mine.session_id)
+        refuse_robots(request if noted.item is None else request.seen_as(noted.item))
+        raise NoSession(robot.robot_id)
+
+
+def _give_back_with_robot(robot: Robot, session_id: SessionId) -> Flow[None]:
+    gone = robot.connection_id
+    if gone is not None:
+        both = lease.give_back_with_robot(session_id, gone)
+        if isinstance((yield from write_robot(robot.robot_id, both)), Won):
+            return
+    # The robot has registered anew meanwhile: its presence is not ours to end.
+    yield from write_robot(robot.robot_id, lease.give_back(session_id))
+
+
+def _give_back(request: Request, robot: Robot, session_id: SessionId) -> Flow[None]:
+    outcome = yield from write_robot(robot.robot_id, lease.give_back(session_id))
+    if isinstance(outcome, Won):
+        left = PeerLeft(
+            robot_id=robot.robot_id,
+            session_id=session_id,
+            reason="bye",
+            epoch=outcome.after.epoch,
+        )
+        yield from notify(request, robot.robot_id, notice(outcome.after, left))
+
+
+def tell_change(request: Request, robot: Robot, holder: Session) -> Flow[None]:
+    """Tell the displaced holder and the viewers who drives now."""
+    now = Control(
+        robot_id=robot.robot_id,
+        epoch=robot.epoch,
+        session_id=holder.session_id,
+        person=holder.person,
+    )
+    told = told_viewers(robot, now, besides=holder.session_id)
+    yield from notify(request, robot.robot_id, _displaced(robot, holder) + told)
+
+
+def _displaced(robot: Robot, holder: Session) -> list[Notice]:
+    before = robot.prev
+    if before is None or before.connection_id == holder.connection_id or before.lost is not None:
+        return []
+    lost = ControlLost(
+        robot_id=robot.robot_id,
+        session_id=before.session_id,
+        by=holder.person,
+        epoch=robot.epoch,
+    )
+    return notice(before, lost)
+
+
+def told_viewers(robot: Robot, frame: Control, besides: SessionId) -> list[Notice]:
+    """Return the notices that tell every other viewer."""
+    others = (each for each in robot.viewers.values() if each.session_id != besides)
+    return [each for viewer in others for each in notice(viewer, frame, "viewer")]

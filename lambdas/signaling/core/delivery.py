@@ -1,0 +1,84 @@
+"""Hands frames over, and cleans up after whoever turns out to be gone.
+
+A frame never goes to a connection whose token has expired: that connection is closed instead,
+and counts as gone. Every clean-up is conditional on the connection that was found gone.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from signaling.core.dialects import AnyFrame, unless_seed
+from signaling.core.expressions import Write
+from signaling.core.records import Party, Robot, Session
+from signaling.core.request import Request
+from signaling.core.steps import Close, Flow, Post, Step, WriteRobot, together
+from signaling.core.writes import lease, places, presence
+from signaling.wire import limits
+from signaling.wire.errors import TooLarge
+from signaling.wire.frames import Frame, encode
+from signaling.wire.ids import ConnectionId, RobotId
+from signaling.wire.messages import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A frame for one party. A session that has ended has no role, and needs no clean-up."""
+
+    party: Party
+    frame: AnyFrame
+    role: Role | None = None
+
+
+def notice(party: Party, frame: Frame, role: Role | None = None) -> list[Notice]:
+    """Return the notice, or nothing for a seed party: it is sent nothing unasked."""
+    kept = unless_seed(party, frame)
+    return [] if kept is None or party.connection_id is None else [Notice(party, kept, role)]
+
+
+def handing_over(party: Party, frame: AnyFrame, now: int) -> Step:
+    """Return the step that hands a frame to a party; its outcome is False when it is gone.
+
+    Raise TooLarge when the frame, in the receiver's dialect, is over a message's limit.
+    """
+    connection = party.connection_id or ConnectionId("")
+    if party.expires_at <= now:
+        return Close(connection)
+    data = encode(frame)
+    if len(data) > limits.MESSAGE_BYTES:
+        raise TooLarge("message", limits.MESSAGE_BYTES)
+    return Post(connection, data)
+
+
+def deliver(request: Request, robot_id: RobotId, sent: Notice) -> Flow[bool]:
+    """Hand one frame over; False, after the clean-up, when its receiver is gone."""
+    (delivered,) = yield from together([handing_over(sent.party, sent.frame, request.now)])
+    if not delivered:
+        yield from together(clean_up(request, robot_id, sent))
+    return bool(delivered)
+
+
+def notify(request: Request, robot_id: RobotId, notices: Iterable[Notice]) -> Flow[None]:
+    """Hand all these over in one round, and clean up after the gone in another."""
+    sent = tuple(notices)
+    steps = [handing_over(each.party, each.frame, request.now) for each in sent]
+    outcomes = yield from together(steps)
+    gone = [each for each, delivered in zip(sent, outcomes, strict=True) if not delivered]
+    yield from together(write for each in gone for write in clean_up(request, robot_id, each))
+
+
+def clean_up(request: Request, robot_id: RobotId, gone: Notice) -> Iterable[Step]:
+    """Return the write that records a lost socket, conditional on that very socket."""
+    party = gone.party
+    if isinstance(party, Robot):
+        if party.connection_id is not None:
+            yield WriteRobot(robot_id, presence.lose(party.connection_id))
+    elif gone.role is not None:
+        yield WriteRobot(robot_id, losing(request, party, gone.role))
+
+
+def losing(request: Request, session: Session, role: Role) -> Write:
+    """Return the write that begins a holder's grace, or shortens a viewer's place."""
+    lost = session.session_id, session.connection_id
+    if role == "controller":
+        return lease.lose(*lost, request.now, request.grace_until)
+    return places.lose(*lost, request.grace_until)

@@ -1,0 +1,240 @@
+"""Conditions and updates as data, in DynamoDB's terms, and what they mean.
+
+A write rule is written once with these. The DynamoDB adapter renders them as expressions;
+`apply` carries them out on a plain item, which is how the local store works. It knows nothing
+of robots.
+
+Semantics follow DynamoDB's: a comparison with a missing attribute is false, every operand of
+an update is read from the item as it was before the update.
+Source: docs.aws.amazon.com, "Condition and filter expressions" and "Update expressions".
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import eq, ge, gt, le, lt, ne
+from typing import Any, Literal, assert_never
+
+Path = tuple[str, ...]
+Item = Mapping[str, Any]
+Comparator = Literal["=", "<>", "<", "<=", ">", ">="]
+
+COMPARE: dict[Comparator, Callable[[Any, Any], bool]] = {
+    "=": eq,
+    "<>": ne,
+    "<": lt,
+    "<=": le,
+    ">": gt,
+    ">=": ge,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The attribute is there."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The attribute is not there."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """The attribute is there and compares so with the value."""
+
+    path: Path
+    how: Comparator
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    """The attribute is a set that has this member."""
+
+    path: Path
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The attribute is there and its number of elements compares so with the value."""
+
+    path: Path
+    how: Comparator
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every one of these holds; none of them: true."""
+
+    of: "tuple[Condition, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """At least one of these holds."""
+
+    of: "tuple[Condition, ...]"
+
+
+Condition = Exists | Missing | Compare | Contains | Size | All | Either
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Set the attribute to the value; with `once`, only if it is missing."""
+
+    path: Path
+    value: Any
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Set the attribute to what another one holds, or to null when that is missing."""
+
+    path: Path
+    source: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """Add one to a number; with `from_zero`, a missing one counts as zero."""
+
+    path: Path
+    from_zero: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Remove the attribute if it is there."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Add a member to a set, which begins when it is missing."""
+
+    path: Path
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Take a member from a set, which goes with its last one."""
+
+    path: Path
+    member: str
+
+
+Update = Put | Keep | Rise | Drop | Join | Part
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One conditional write to one item. The name is for logs and traces."""
+
+    name: str
+    when: Condition
+    then: tuple[Update, ...]
+
+
+_NOTHING = object()
+
+
+def holds(condition: Condition, item: Item) -> bool:  # noqa: PLR0911 - one for each kind
+    """Say whether the condition is true of this item."""
+    match condition:
+        case Exists(path):
+            return _at(item, path) is not _NOTHING
+        case Missing(path):
+            return _at(item, path) is _NOTHING
+        case Compare(path, how, value):
+            found = _at(item, path)
+            return found is not _NOTHING and COMPARE[how](found, value)
+        case Contains(path, member):
+            found = _at(item, path)
+            return isinstance(found, set | frozenset) and member in found
+        case Size(path, how, value):
+            found = _at(item, path)
+            return found is not _NOTHING and COMPARE[how](len(found), value)
+        case All(of):
+            return all(holds(each, item) for each in of)
+        case Either(of):
+            return any(holds(each, item) for each in of)
+        case _:
+            assert_never(condition)
+
+
+def apply(write: Write, item: Item) -> dict[str, Any] | None:
+    """Return the item as the write leaves it, or None when its condition refuses.
+
+    The given item is not changed. Raise KeyError where DynamoDB answers ValidationException:
+    arithmetic on a missing attribute, or a path below a missing map.
+    """
+    if not holds(write.when, item):
+        return None
+    after = dict(item)
+    for update in write.then:
+        _carry_out(update, item, after)
+    return after
+
+
+def _carry_out(update: Update, before: Item, after: dict[str, Any]) -> None:
+    match update:
+        case Put(path, value, once):
+            old = _at(before, path) if once else _NOTHING
+            _set(after, path, value if old is _NOTHING else old)
+        case Keep(path, source):
+            found = _at(before, source)
+            _set(after, path, None if found is _NOTHING else found)
+        case Rise(path, from_zero):
+            found = _at(before, path)
+            if found is _NOTHING and not from_zero:
+                raise KeyError(path)
+            _set(after, path, (0 if found is _NOTHING else found) + 1)
+        case Drop(path):
+            _parent(after, path).pop(path[-1], None)
+        case Join(path, member):
+            old = _at(before, path)
+            _set(after, path, {member} | (set() if old is _NOTHING else old))
+        case Part(path, member):
+            _part(after, path, member)
+        case _:
+            assert_never(update)
+
+
+def _part(after: dict[str, Any], path: Path, member: str) -> None:
+    rest = set(_parent(after, path).get(path[-1], ())) - {member}
+    if rest:
+        _set(after, path, rest)
+    else:
+        _parent(after, path).pop(path[-1], None)
+
+
+def _at(item: Item, path: Path) -> Any:
+    found: Any = item
+    for name in path:
+        if not isinstance(found, Mapping) or name not in found:
+            return _NOTHING
+        found = found[name]
+    return found
+
+
+def _parent(after: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the map that holds the last name, copied on the way down."""
+    found = after
+    for name in path[:-1]:
+        found[name] = dict(found[name])
+        found = found[name]
+    return found
+
+
+def _set(after: dict[str, Any], path: Path, value: Any) -> None:
+    _parent(after, path)[path[-1]] = value

@@ -1,0 +1,88 @@
+"""A connection's own life: opening, saying what it speaks, asking for ICE servers, closing.
+
+Closing is best effort on AWS, so it cleans up only what still names this very connection.
+"""
+
+from signaling.core.records import Connection
+from signaling.core.request import Request
+from signaling.core.steps import (
+    AddConnection,
+    Flow,
+    Lost,
+    find_ice_servers,
+    remove_connection,
+    write_connection,
+    write_robot,
+)
+from signaling.core.writes import lease, places, presence, rows
+from signaling.wire import limits
+from signaling.wire.errors import Forbidden, Unauthorized
+from signaling.wire.frames import IceServersReply, Limits, Welcome
+from signaling.wire.ids import ConnectionId, SessionId, robot_of
+from signaling.wire.messages import IceServers, Ready
+
+
+def connect(row: Connection) -> Flow[None]:
+    """Write the row of a connection whose token was verified."""
+    yield AddConnection(row)
+
+
+def disconnect(connection_id: ConnectionId, now: int) -> Flow[Connection | None]:
+    """Delete the row and record the lost socket wherever this connection still stands.
+
+    Return the row as it was; None when there was none, as after a refused `$connect`.
+    """
+    row = yield from remove_connection(connection_id)
+    if row is None:
+        return None
+    if row.robot_id is not None:
+        yield from write_robot(row.robot_id, presence.lose(connection_id))
+    for session_id in sorted(row.sessions):
+        yield from _lose_session(session_id, connection_id, now)
+    return row
+
+
+def _lose_session(session_id: SessionId, gone: ConnectionId, now: int) -> Flow[None]:
+    robot_id, until = robot_of(session_id), now + limits.GRACE_SECONDS * 1000
+    outcome = yield from write_robot(robot_id, lease.lose(session_id, gone, now, until))
+    if isinstance(outcome, Lost) and outcome.item and session_id in outcome.item.viewers:
+        yield from write_robot(robot_id, places.lose(session_id, gone, until))
+
+
+def ready(request: Request, message: Ready) -> Flow[Welcome]:
+    """Answer with who the sender is; change its dialect if it asks for v1 in time."""
+    sender = request.sender
+    if message.protocol is not None and sender.dialect == "seed":
+        sender = yield from _speaking_v1(request)
+    ice = yield from find_ice_servers(sender.user_id)
+    return Welcome(
+        connection_id=sender.connection_id,
+        user_id=sender.user_id,
+        name=sender.name,
+        protocol=1 if sender.dialect == "v1" else 0,
+        ice_servers=ice.servers,
+        heartbeat_seconds=request.rules.heartbeat_seconds,
+        expires_at=sender.expires_at,
+        limits=Limits(
+            frame_bytes=limits.FRAME_BYTES,
+            message_bytes=limits.MESSAGE_BYTES,
+            sdp_bytes=limits.SDP_BYTES,
+            viewers=request.rules.viewers,
+        ),
+    )
+
+
+def _speaking_v1(request: Request) -> Flow[Connection]:
+    me = request.sender.connection_id
+    outcome = yield from write_connection(me, rows.speak_v1(me))
+    if not isinstance(outcome, Lost):
+        return outcome.after
+    if outcome.item is None:
+        raise Unauthorized("connection is gone")
+    raise Forbidden(None, "the dialect is settled: ask for protocol 1 before anything else")
+
+
+def ice_servers(request: Request, _message: IceServers) -> Flow[IceServersReply]:
+    """Answer with the ICE servers that the sender's user may use now."""
+    ice = yield from find_ice_servers(request.sender.user_id)
+    return IceServersReply(ice_servers=ice.servers, ttl_seconds=ice.ttl_seconds)

@@ -1,0 +1,140 @@
+"""Which robots a user may see, and what is said of each.
+
+Presence is derived as it is read, never stored; what is said of it holds so many seconds.
+"""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import msgspec
+
+from signaling.core.records import Connection, Robot
+from signaling.core.registration import FLEET_SHARDS
+from signaling.core.request import Request
+from signaling.core.steps import (
+    Flow,
+    ListFleet,
+    ListOwned,
+    ListShared,
+    list_page,
+    read_robots,
+)
+from signaling.wire import limits
+from signaling.wire.errors import BadMessage, Forbidden
+from signaling.wire.frames import Person, RobotEntry, RobotsReply
+from signaling.wire.ids import RobotId
+from signaling.wire.messages import Robots
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """A place in the whole list: which of its parts, and after which key there."""
+
+    part: str
+    after: str | None = None
+
+
+MINE = ("owned", "shared")
+FLEET = tuple(str(shard) for shard in range(FLEET_SHARDS))
+
+
+def robots(request: Request, message: Robots) -> Flow[RobotsReply]:
+    """Answer with what the sender may see, a page at a time."""
+    if message.robot_ids is not None:
+        asked = tuple(dict.fromkeys(message.robot_ids))
+        return RobotsReply(robots=(yield from _entries(request, asked)))
+    if message.all and not request.sender.is_admin:
+        raise Forbidden(None, "only an admin lists every robot")
+    parts = FLEET if message.all else MINE
+    return (yield from _page(request, parts, _place(message.cursor, parts)))
+
+
+def _page(request: Request, parts: tuple[str, ...], start: Place) -> Flow[RobotsReply]:
+    """Gather one page, from as many parts as it takes."""
+    entries: list[RobotEntry] = []
+    place: Place | None = start
+    while place is not None and len(entries) < limits.ROBOTS_PER_PAGE:
+        page = yield from list_page(_asking(request, place, len(entries)))
+        entries += yield from _entries(request, page.robot_ids)
+        place = _next(parts, place, page.after)
+    return RobotsReply(robots=entries, cursor=None if place is None else _cursor(place))
+
+
+def _asking(request: Request, place: Place, have: int) -> ListOwned | ListShared | ListFleet:
+    user, limit = request.sender.user_id, limits.ROBOTS_PER_PAGE - have
+    if place.part == "owned":
+        return ListOwned(user, place.after, limit)
+    if place.part == "shared":
+        return ListShared(user, place.after, limit)
+    return ListFleet(place.part, place.after, limit)
+
+
+def _next(parts: tuple[str, ...], place: Place, after: str | None) -> Place | None:
+    if after is not None:
+        return Place(place.part, after)
+    rest = parts[parts.index(place.part) + 1 :]
+    return Place(rest[0]) if rest else None
+
+
+def _cursor(place: Place) -> str:
+    return urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+_KEY = re.compile(limits.ID_PATTERN)
+
+
+def _place(cursor: str | None, parts: tuple[str, ...]) -> Place:
+    """Read a cursor. Raise BadMessage if it is not one that such a list gave."""
+    if cursor is None:
+        return Place(parts[0])
+    try:
+        raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        place = msgspec.json.decode(raw, type=Place)
+    except ValueError as error:
+        raise BadMessage("cursor", "must be a cursor from an earlier reply") from error
+    if place.part not in parts or not (place.after is None or _KEY.search(place.after)):
+        raise BadMessage("cursor", "must be a cursor from an earlier reply to the same question")
+    return place
+
+
+def _entries(request: Request, robot_ids: tuple[RobotId, ...]) -> Flow[list[RobotEntry]]:
+    if not robot_ids:
+        return []
+    found = yield from read_robots(robot_ids)
+    related = ((robot, relation(request.sender, robot)) for robot in found)
+    return [entry(request, robot, how) for robot, how in related if how is not None]
+
+
+def relation(user: Connection, robot: Robot) -> str | None:
+    """Return what the user is to the robot: owner, operator, admin, or None for a stranger."""
+    if robot.owner_user_id == user.user_id:
+        return "owner"
+    if user.user_id in robot.operators:
+        return "operator"
+    return "admin" if user.is_admin else None
+
+
+def entry(request: Request, robot: Robot, how: str) -> RobotEntry:
+    """Return what is said of a robot to a user who may see it."""
+    online = robot.is_online(request.now)
+    held = robot.holder(request.now) if online else None
+    own = robot.owner_user_id == request.sender.user_id
+    return RobotEntry(
+        robot_id=robot.robot_id,
+        online=online,
+        valid_for_seconds=_valid_for(request, robot) if online else 0,
+        rev=robot.rev,
+        owner=Person(robot.owner_user_id, request.sender.name if own else None),
+        relation=how,
+        controlled_by=held.person if held else None,
+        viewers=sum(viewer.until >= request.now for viewer in robot.viewers.values()),
+        metadata=msgspec.json.decode(robot.metadata or "{}"),
+        dialect=robot.dialect,
+        ice_restart=robot.ice_restart,
+    )
+
+
+def _valid_for(request: Request, robot: Robot) -> int:
+    """Return for how many seconds presence and control can be believed without news."""
+    held = robot.holder(request.now)
+    ends = min(robot.lease_until, robot.expires_at, held.until if held else robot.lease_until)
+    return (ends - request.now) // 1000

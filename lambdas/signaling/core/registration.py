@@ -1,0 +1,165 @@
+"""A robot's own messages: register and unregister.
+
+The same instance registering again is a redial, and sessions stay; another one is a new
+process, and they end. Ownership is decided by the write's condition alone.
+"""
+
+from hashlib import sha256
+
+import msgspec
+
+from signaling.core.delivery import Notice, handing_over, notice, notify
+from signaling.core.records import Robot, Session
+from signaling.core.request import Request
+from signaling.core.steps import (
+    Close,
+    Flow,
+    Lost,
+    Step,
+    Won,
+    WriteConnection,
+    find_ice_servers,
+    together,
+    write_robot,
+)
+from signaling.core.writes import presence, rows
+from signaling.core.writes.presence import Claim
+from signaling.wire.errors import (
+    Forbidden,
+    NotRegistered,
+    OwnedByAnother,
+    SignalingError,
+    TryAgain,
+)
+from signaling.wire.frames import Ack, Engaged, PeerLeft, Registered, Replaced, Standing
+from signaling.wire.ids import InstanceId, RobotId, token_of
+from signaling.wire.messages import Register, Unregister
+
+FLEET_SHARDS = 8
+
+
+def register(request: Request, message: Register) -> Flow[Registered]:
+    """Claim presence, tell whoever it replaces or ends, and answer with where things stand."""
+    claim = _claim(request, message)
+    won = yield from _claimed(claim, message.robot_id)
+    yield from _announce(request, won, claim)
+    ice = yield from find_ice_servers(request.sender.user_id)
+    robot = won.after
+    held = robot.controller
+    return Registered(
+        robot_id=robot.robot_id,
+        control=Standing(epoch=robot.epoch, session_id=held.session_id if held else None),
+        sessions=[
+            Engaged(session_id=each.session_id, person=each.person, role=role)
+            for each, role in robot.sessions()
+        ],
+        heartbeat_seconds=request.rules.heartbeat_seconds,
+        lease_seconds=request.presence_seconds,
+        ice_servers=ice.servers,
+    )
+
+
+def _claim(request: Request, message: Register) -> Claim:
+    sender = request.sender
+    if message.force and not sender.is_admin:
+        raise Forbidden(message.robot_id, "only an admin registers by force")
+    if sender.robot_id not in (None, message.robot_id):
+        raise Forbidden(message.robot_id, f"this connection is {sender.robot_id}: open another one")
+    said = message.metadata
+    return Claim(
+        row=sender,
+        # Without an instance of its own, a connection stands for one: repeating is harmless.
+        instance_id=message.instance_id or InstanceId(token_of(sender.connection_id)),
+        metadata=None if said is None else msgspec.json.encode(said).decode(),
+        ice_restart=message.ice_restart,
+        fleet_shard=shard_of(message.robot_id),
+        until=request.presence_until,
+        now=request.now,
+        force=message.force,
+        provisioned=request.rules.provisioned,
+    )
+
+
+def shard_of(robot_id: RobotId) -> str:
+    """Return which part of the fleet's list a robot stands in."""
+    return str(sha256(robot_id.encode()).digest()[0] % FLEET_SHARDS)
+
+
+def _claimed(claim: Claim, robot_id: RobotId) -> Flow[Won[Robot]]:
+    """Write the claim, as a new process first, and as a redial if it is one."""
+    outcome = yield from write_robot(robot_id, presence.register_anew(claim))
+    if isinstance(outcome, Lost) and _is_redial(claim, outcome.item):
+        outcome = yield from write_robot(robot_id, presence.register_again(claim))
+    if isinstance(outcome, Lost):
+        raise _refusal(claim, robot_id, outcome.item)
+    return outcome
+
+
+def _is_redial(claim: Claim, robot: Robot | None) -> bool:
+    return robot is not None and robot.instance_id == claim.instance_id
+
+
+def _refusal(claim: Claim, robot_id: RobotId, robot: Robot | None) -> SignalingError:
+    if robot is None:
+        return Forbidden(robot_id, "no such robot is enrolled: ask an admin to enrol it")
+    if robot.owner_user_id != claim.row.user_id and not claim.force:
+        return OwnedByAnother(robot_id)
+    if robot.connection_id is not None and robot.connected_at > claim.row.ts:
+        return NotRegistered(robot_id)
+    return TryAgain(robot_id)
+
+
+def _announce(request: Request, won: Won[Robot], claim: Claim) -> Flow[None]:
+    """Note the robot on its row, and tell its older socket and the sessions that ended."""
+    me, robot = claim.row.connection_id, won.after
+    note = WriteConnection(me, rows.note_robot(me, robot.robot_id))
+    (noted, *_) = yield from together((note, *_replacing(request, won, claim)))
+    if isinstance(noted, Lost):
+        yield from write_robot(robot.robot_id, presence.lose(me))
+        if noted.item is not None:
+            raise Forbidden(robot.robot_id, "this connection is in use otherwise: open another one")
+        raise NotRegistered(robot.robot_id)
+    yield from notify(request, robot.robot_id, _ended(won, "restarted"))
+
+
+def _replacing(request: Request, won: Won[Robot], claim: Claim) -> list[Step]:
+    """Return what tells the robot's older socket; a seed's, which could not read it, is closed."""
+    older = won.before
+    if older is None or older.connection_id in (None, claim.row.connection_id):
+        return []
+    if older.dialect == "seed" and older.connection_id is not None:
+        return [Close(older.connection_id)]
+    told = Replaced(robot_id=older.robot_id, instance_id=claim.instance_id)
+    return [handing_over(older, told, request.now)]
+
+
+def _ended(won: Won[Robot], reason: str) -> list[Notice]:
+    """Return the notices for every session that the write ended."""
+    if won.before is None:
+        return []
+    standing = {each.session_id for each, _ in won.after.sessions()}
+    ended = [each for each in won.before.sessions() if each[0].session_id not in standing]
+    return [
+        told
+        for session, role in ended
+        for told in notice(session, _left(won.after, session, reason, held=role == "controller"))
+    ]
+
+
+def _left(robot: Robot, session: Session, reason: str, *, held: bool) -> PeerLeft:
+    return PeerLeft(
+        robot_id=robot.robot_id,
+        session_id=session.session_id,
+        reason=reason,
+        epoch=robot.epoch if held else None,
+    )
+
+
+def unregister(request: Request, message: Unregister) -> Flow[Ack]:
+    """End presence and every session. Raise NotRegistered unless the sender is the robot."""
+    me = request.sender.connection_id
+    outcome = yield from write_robot(message.robot_id, presence.unregister(me))
+    if isinstance(outcome, Lost):
+        raise NotRegistered(message.robot_id)
+    yield from notify(request, message.robot_id, _ended(outcome, "unregistered"))
+    return Ack()

@@ -1,0 +1,107 @@
+"""Relays offers, answers and candidates between the two ends of a session, never elsewhere.
+
+One read, one post. Both ends, and the sender's rights, are judged on the item that was read.
+"""
+
+from signaling.core.address import (
+    Found,
+    refreshed,
+    robot_addressed,
+    session_of_client,
+    session_of_robot,
+)
+from signaling.core.delivery import Notice, deliver
+from signaling.core.dialects import relayed_to_client, relayed_to_robot
+from signaling.core.policy import allowed
+from signaling.core.records import Robot
+from signaling.core.request import Request
+from signaling.core.steps import Flow, read_robot
+from signaling.wire.errors import Forbidden, NoSession, NotRegistered, PeerGone, RobotOffline
+from signaling.wire.frames import Ack
+from signaling.wire.ids import RobotId
+from signaling.wire.messages import Addressed, Answer, IceCandidate, Offer
+
+Relayable = Offer | Answer | IceCandidate
+
+
+def relay(request: Request, message: Relayable) -> Flow[Ack]:
+    """Relay a message in a session. Raise whatever keeps it from the other end."""
+    robot_id = yield from robot_addressed(request, message)
+    robot = yield from read_robot(robot_id)
+    return (yield from relay_on(request, message, permitted(request, message, robot_id, robot)))
+
+
+def relay_on(request: Request, message: Relayable, robot: Robot) -> Flow[Ack]:
+    """Relay a message on an item just read, on which the sender's right has been checked."""
+    if robot.connection_id == request.sender.connection_id:
+        return (yield from _from_robot(request, message, robot))
+    found = session_of_client(request, robot, message)
+    if found is None:
+        found = yield from _before_its_offer(request, message, robot)
+    return (yield from to_robot(request, message, robot, found))
+
+
+def permitted(
+    request: Request, message: Addressed, robot_id: RobotId, robot: Robot | None
+) -> Robot:
+    """Return the robot if the sender may send it such a message.
+
+    Raise NotRegistered to a connection that was the robot's and is no more; Forbidden, the
+    same for a robot that does not exist; RobotOffline to an admin, who may know.
+    """
+    refuse_former(request, robot_id, robot)
+    if not allowed(type(message), request.sender, robot):
+        raise Forbidden(robot_id)
+    if robot is None:
+        raise RobotOffline(robot_id)
+    return robot
+
+
+def refuse_former(request: Request, robot_id: RobotId, robot: Robot | None) -> None:
+    """Raise NotRegistered if the sender's connection was this robot's and is no more."""
+    sender = request.sender
+    current = robot is not None and robot.connection_id == sender.connection_id
+    if sender.robot_id == robot_id and not current:
+        raise NotRegistered(robot_id)
+
+
+def to_robot(request: Request, message: Relayable, robot: Robot, found: Found) -> Flow[Ack]:
+    """Hand a client's message to the robot. Raise RobotOffline if it is not there."""
+    frame = relayed_to_robot(robot, found.session, found.role, message)
+    if robot.connection_id is None:
+        raise RobotOffline(robot.robot_id)
+    if not (yield from deliver(request, robot.robot_id, Notice(robot, frame))):
+        raise RobotOffline(robot.robot_id)
+    return Ack(session_id=found.session.session_id)
+
+
+def _from_robot(request: Request, message: Relayable, robot: Robot) -> Flow[Ack]:
+    found = session_of_robot(robot, message)
+    if found is None:
+        raise NoSession(robot.robot_id)
+    frame = relayed_to_client(robot, found.session, found.role, message)
+    sent = Notice(found.session, frame, found.role)
+    if not (yield from deliver(request, robot.robot_id, sent)):
+        raise PeerGone(robot.robot_id)
+    return Ack(session_id=found.session.session_id)
+
+
+def _before_its_offer(request: Request, message: Relayable, robot: Robot) -> Flow[Found]:
+    """Let a seed client's candidate overtake its own offer, if that offer could succeed.
+
+    A seed client cannot hold its candidates; the robot keeps them by the sender. The session
+    named is the one that the offer will open, since its id is made from the connection.
+    """
+    sender = request.sender
+    early = isinstance(message, IceCandidate) and sender.dialect == "seed"
+    if early and message.session_id is None and is_free_for(request, robot):
+        mine = request.session_with(robot.robot_id, request.lease_until)
+        return Found(mine, "controller")
+    refuse_former((yield from refreshed(request)), robot.robot_id, robot)
+    raise NoSession(robot.robot_id)
+
+
+def is_free_for(request: Request, robot: Robot) -> bool:
+    """Say whether the sender's user could take this robot's lease at this moment."""
+    held = robot.holder(request.now)
+    return held is None or (held.user_id == request.sender.user_id and held.lost is not None)

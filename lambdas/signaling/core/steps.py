@@ -1,0 +1,236 @@
+"""The steps that a flow can ask for, and how it asks.
+
+A flow is a generator: it yields a step, is sent the outcome, and returns what it decided. A
+step is the only place where one invocation meets another, so whoever drives a flow can hold
+it between any two. `together` asks for steps that may run side by side.
+"""
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from signaling.core.expressions import Write
+from signaling.core.records import Connection, Robot
+from signaling.wire.ids import ConnectionId, RobotId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class ReadConnection:
+    """Read a connection's row as it is now → Connection | None."""
+
+    connection_id: ConnectionId
+
+
+@dataclass(frozen=True, slots=True)
+class AddConnection:
+    """Write the row of a connection that opens → None."""
+
+    row: Connection
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveConnection:
+    """Delete a row → the row as it was, or None."""
+
+    connection_id: ConnectionId
+
+
+@dataclass(frozen=True, slots=True)
+class WriteConnection:
+    """Write to a row → Won[Connection] | Lost[Connection]."""
+
+    connection_id: ConnectionId
+    write: Write
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRobot:
+    """Read a robot's item as it is now → Robot | None."""
+
+    robot_id: RobotId
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRobot:
+    """Write to a robot's item → Won[Robot] | Lost[Robot]."""
+
+    robot_id: RobotId
+    write: Write
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRobots:
+    """Read several robots' items → list[Robot], those that exist, in the order asked."""
+
+    robot_ids: tuple[RobotId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListOwned:
+    """Find the robots that a user owns, after a place in the list → Page, of at most `limit`."""
+
+    user_id: UserId
+    after: str | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListShared:
+    """Find the robots that are shared with a user → Page, of at most `limit`."""
+
+    user_id: UserId
+    after: str | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListFleet:
+    """Find every robot of one shard → Page, of at most `limit`."""
+
+    shard: str
+    after: str | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindIceServers:
+    """Find the ICE servers that a user may use → IceServers."""
+
+    user_id: UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Hand a frame over for delivery → bool: False when the connection is gone."""
+
+    connection_id: ConnectionId
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close a connection → None."""
+
+    connection_id: ConnectionId
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Carry out these steps side by side → tuple of their outcomes, in the same order."""
+
+    steps: "tuple[Step, ...]"
+
+
+Step = (
+    ReadConnection
+    | AddConnection
+    | RemoveConnection
+    | WriteConnection
+    | ReadRobot
+    | WriteRobot
+    | ReadRobots
+    | ListOwned
+    | ListShared
+    | ListFleet
+    | FindIceServers
+    | Post
+    | Close
+    | Together
+)
+
+Record = TypeVar("Record", Connection, Robot)
+Decided = TypeVar("Decided")
+
+Flow = Generator[Step, Any, Decided]
+
+
+@dataclass(frozen=True, slots=True)
+class Won(Generic[Record]):
+    """The write was carried out. `before` is None when it made the item."""
+
+    before: Record | None
+    after: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Lost(Generic[Record]):
+    """The condition refused the write. `item` is what stood there, None for nothing."""
+
+    item: Record | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list of robot ids. `after` asks for the next part; None: it was the last."""
+
+    robot_ids: tuple[RobotId, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IceServers:
+    """RTCIceServer dictionaries, and for how many seconds they serve."""
+
+    servers: list[dict[str, Any]]
+    ttl_seconds: int
+
+
+def find_ice_servers(user_id: UserId) -> Flow[IceServers]:
+    """Ask for the ICE servers that a user may use."""
+    found: IceServers = yield FindIceServers(user_id)
+    return found
+
+
+def read_robot(robot_id: RobotId) -> Flow[Robot | None]:
+    """Ask for a robot's item."""
+    robot: Robot | None = yield ReadRobot(robot_id)
+    return robot
+
+
+def write_robot(robot_id: RobotId, write: Write) -> Flow[Won[Robot] | Lost[Robot]]:
+    """Ask for a write to a robot's item."""
+    outcome: Won[Robot] | Lost[Robot] = yield WriteRobot(robot_id, write)
+    return outcome
+
+
+def read_robots(robot_ids: tuple[RobotId, ...]) -> Flow[list[Robot]]:
+    """Ask for several robots' items."""
+    robots: list[Robot] = yield ReadRobots(robot_ids)
+    return robots
+
+
+def list_page(step: ListOwned | ListShared | ListFleet) -> Flow[Page]:
+    """Ask for one page of a list."""
+    page: Page = yield step
+    return page
+
+
+def read_connection(connection_id: ConnectionId) -> Flow[Connection | None]:
+    """Ask for a connection's row."""
+    row: Connection | None = yield ReadConnection(connection_id)
+    return row
+
+
+def write_connection(
+    connection_id: ConnectionId, write: Write
+) -> Flow[Won[Connection] | Lost[Connection]]:
+    """Ask for a write to a connection's row."""
+    outcome: Won[Connection] | Lost[Connection] = yield WriteConnection(connection_id, write)
+    return outcome
+
+
+def remove_connection(connection_id: ConnectionId) -> Flow[Connection | None]:
+    """Ask for a row to be deleted."""
+    row: Connection | None = yield RemoveConnection(connection_id)
+    return row
+
+
+def together(steps: Iterable[Step]) -> Flow[tuple[Any, ...]]:
+    """Ask for independent steps at once; a single one is asked for as it is."""
+    asked = tuple(steps)
+    if not asked:
+        return ()
+    if len(asked) == 1:
+        return ((yield asked[0]),)
+    outcomes: tuple[Any, ...] = yield Together(asked)
+    return outcomes

@@ -1,0 +1,141 @@
+"""What keeps a session or presence alive: ping and resume. And what ends one: bye.
+
+Renewal and resumption are conditional on the connection or the user that has it.
+"""
+
+from signaling.core.address import Found, robot_addressed, session_of_client, session_of_robot
+from signaling.core.control import refuse_robots, told_viewers
+from signaling.core.delivery import Notice, losing, notice, notify
+from signaling.core.policy import right
+from signaling.core.records import Robot
+from signaling.core.relays import refuse_former
+from signaling.core.request import Request
+from signaling.core.steps import (
+    Flow,
+    Lost,
+    Won,
+    WriteConnection,
+    read_robot,
+    together,
+    write_connection,
+    write_robot,
+)
+from signaling.core.writes import lease, places, presence, rows
+from signaling.wire.errors import NoSession, NotRegistered
+from signaling.wire.frames import Ack, Control, PeerLeft, Pong
+from signaling.wire.ids import robot_of
+from signaling.wire.messages import Bye, Ping, Resume
+
+
+def ping(request: Request, message: Ping) -> Flow[Pong]:
+    """Renew what the message names. Raise NotRegistered or NoSession if it is not there."""
+    me = request.sender.connection_id
+    if message.robot_id is not None:
+        renewal = presence.renew(me, request.presence_until)
+        if isinstance((yield from write_robot(message.robot_id, renewal)), Lost):
+            raise NotRegistered(message.robot_id)
+    if message.session_id is not None:
+        yield from _renew_session(request, message)
+    return Pong()
+
+
+def _renew_session(request: Request, message: Ping) -> Flow[None]:
+    session_id, me = message.session_id, request.sender.connection_id
+    if session_id is None:
+        return
+    robot_id = robot_of(session_id)
+    outcome = yield from write_robot(robot_id, lease.renew(session_id, me, request.lease_until))
+    if isinstance(outcome, Won):
+        return
+    viewing = outcome.item and outcome.item.viewers.get(session_id)
+    if viewing and viewing.connection_id == me:
+        renewal = places.renew(session_id, me, request.place_until)
+        if isinstance((yield from write_robot(robot_id, renewal)), Won):
+            return
+    raise NoSession(robot_id)
+
+
+def resume(request: Request, message: Resume) -> Flow[Ack]:
+    """Move the sender's user's session to this connection: same role, same epoch, no SDP."""
+    robot_id = robot_of(message.session_id)
+    refuse_robots(request)
+    may = right(Resume, request.sender)
+    held = request.moved(message.session_id, request.lease_until)
+    outcome = yield from write_robot(robot_id, lease.resume(held, may))
+    if isinstance(outcome, Won):
+        return (yield from _resumed(request, outcome.after, Found(held, "controller")))
+    viewing = outcome.item and outcome.item.viewers.get(message.session_id)
+    if viewing and viewing.user_id == request.sender.user_id:
+        held = request.moved(message.session_id, request.place_until)
+        outcome = yield from write_robot(robot_id, places.resume(held, may))
+        if isinstance(outcome, Won):
+            return (yield from _resumed(request, outcome.after, Found(held, "viewer")))
+    raise NoSession(robot_id)
+
+
+def _resumed(request: Request, robot: Robot, found: Found) -> Flow[Ack]:
+    """Note the session on the new connection's row; if that is gone, the socket is lost."""
+    me, session_id = request.sender.connection_id, found.session.session_id
+    noted = yield from write_connection(me, rows.note_session(me, session_id))
+    if isinstance(noted, Lost):
+        yield from write_robot(robot.robot_id, losing(request, found.session, found.role))
+        raise NoSession(robot.robot_id)
+    epoch = robot.epoch if found.role == "controller" else None
+    return Ack(session_id=session_id, role=found.role, epoch=epoch)
+
+
+def bye(request: Request, message: Bye) -> Flow[Ack]:
+    """End a session, by either end, and tell the other one."""
+    robot_id = yield from robot_addressed(request, message)
+    robot = yield from read_robot(robot_id)
+    refuse_former(request, robot_id, robot)
+    if robot is None:
+        raise NoSession(robot_id)
+    if robot.connection_id == request.sender.connection_id:
+        return (yield from _dismiss(request, robot, session_of_robot(robot, message)))
+    return (yield from _leave(request, robot, session_of_client(request, robot, message)))
+
+
+def _leave(request: Request, robot: Robot, found: Found | None) -> Flow[Ack]:
+    """End the sender's own session."""
+    if found is None:
+        raise NoSession(robot.robot_id)
+    me, session_id = request.sender.connection_id, found.session.session_id
+    end = lease.leave if found.role == "controller" else places.leave
+    outcome = yield from write_robot(robot.robot_id, end(session_id, me))
+    if isinstance(outcome, Lost):
+        raise NoSession(robot.robot_id)
+    after = outcome.after
+    told = notice(after, _left(after, found)) + _freed(after, found)
+    yield from together((WriteConnection(me, rows.forget_session(session_id)),))
+    yield from notify(request, robot.robot_id, told)
+    return Ack()
+
+
+def _dismiss(request: Request, robot: Robot, found: Found | None) -> Flow[Ack]:
+    """End a client's session, by the robot."""
+    if found is None:
+        raise NoSession(robot.robot_id)
+    end = lease.dismiss if found.role == "controller" else places.dismiss
+    write = end(found.session.session_id, request.sender.connection_id)
+    outcome = yield from write_robot(robot.robot_id, write)
+    if isinstance(outcome, Lost):
+        raise NoSession(robot.robot_id)
+    after = outcome.after
+    told = notice(found.session, _left(after, found)) + _freed(after, found)
+    yield from notify(request, robot.robot_id, told)
+    return Ack()
+
+
+def _left(robot: Robot, found: Found) -> PeerLeft:
+    return PeerLeft(
+        robot_id=robot.robot_id,
+        session_id=found.session.session_id,
+        reason="bye",
+        epoch=robot.epoch if found.role == "controller" else None,
+    )
+
+
+def _freed(robot: Robot, found: Found) -> list[Notice]:
+    free = Control(robot_id=robot.robot_id, epoch=robot.epoch)
+    return told_viewers(robot, free, found.session.session_id) if found.role == "controller" else []

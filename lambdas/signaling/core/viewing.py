@@ -1,0 +1,68 @@
+"""A viewer's offer: takes a place, bounded in number, and never the lease.
+
+A place that was not renewed is given to the next who asks when all are taken.
+"""
+
+from signaling.core.delivery import handing_over
+from signaling.core.dialects import relayed_to_robot
+from signaling.core.expressions import Write
+from signaling.core.policy import right
+from signaling.core.records import Robot, Session
+from signaling.core.relays import permitted
+from signaling.core.request import Request
+from signaling.core.steps import Flow, Lost, Won, WriteConnection, together, write_robot
+from signaling.core.writes import places, presence, rows
+from signaling.wire.errors import Forbidden, NoSession, RobotOffline, TooManyViewers, TryAgain
+from signaling.wire.frames import Ack
+from signaling.wire.messages import Offer
+
+
+def view(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
+    """Open a viewer's session with a robot on whose item the sender has none."""
+    if robot.dialect == "seed":
+        raise Forbidden(robot.robot_id, "a seed robot takes no viewers: drive it, or take over")
+    viewing = request.session_with(robot.robot_id, request.place_until)
+    outcome = yield from write_robot(robot.robot_id, _taking(request, robot, viewing))
+    if isinstance(outcome, Won):
+        return (yield from _present(request, message, outcome.after, viewing))
+    seen = permitted(request, message, robot.robot_id, outcome.item)
+    if seen.viewers.get(viewing.session_id) == viewing:
+        # An earlier try of this very write was carried out, and its answer lost.
+        return (yield from _present(request, message, seen, viewing))
+    raise _refusal(request, seen)
+
+
+def _taking(request: Request, robot: Robot, viewing: Session) -> Write:
+    may = right(Offer, request.sender)
+    if len(robot.viewers) < request.rules.viewers:
+        return places.take(viewing, may, request.rules.viewers)
+    for viewer in robot.viewers.values():
+        if viewer.until < request.now:
+            return places.take_lapsed(viewing, may, viewer.session_id, request.now)
+    raise TooManyViewers(robot.robot_id, request.rules.viewers)
+
+
+def _refusal(request: Request, robot: Robot) -> RobotOffline | TooManyViewers | TryAgain:
+    if robot.connection_id is None:
+        return RobotOffline(robot.robot_id)
+    if len(robot.viewers) >= request.rules.viewers:
+        return TooManyViewers(robot.robot_id, request.rules.viewers)
+    return TryAgain(robot.robot_id)
+
+
+def _present(request: Request, message: Offer, robot: Robot, viewing: Session) -> Flow[Ack]:
+    """Hand the offer over and note the session; give the place back if either fails."""
+    me = request.sender.connection_id
+    frame = relayed_to_robot(robot, viewing, "viewer", message)
+    delivered, noted = yield from together(
+        (
+            handing_over(robot, frame, request.now),
+            WriteConnection(me, rows.note_session(me, viewing.session_id)),
+        )
+    )
+    if delivered and isinstance(noted, Won):
+        return Ack(session_id=viewing.session_id, role="viewer")
+    yield from write_robot(robot.robot_id, places.leave(viewing.session_id, me))
+    if not delivered and robot.connection_id is not None:
+        yield from write_robot(robot.robot_id, presence.lose(robot.connection_id))
+    raise NoSession(robot.robot_id) if isinstance(noted, Lost) else RobotOffline(robot.robot_id)

@@ -1,0 +1,164 @@
+"""Writes to a robot's control lease: one holder, and an epoch that rises with every other.
+
+Knows the conditions under which each is right; never which one a message calls for.
+"""
+
+from signaling.core.expressions import (
+    All,
+    Compare,
+    Condition,
+    Drop,
+    Either,
+    Exists,
+    Missing,
+    Put,
+    Size,
+    Update,
+    Write,
+)
+from signaling.core.records import Session
+from signaling.core.writes.paths import (
+    CONNECTION,
+    CONTROLLER,
+    HOLDER,
+    HOLDERS_CONNECTION,
+    HOLDERS_USER,
+    LEASE_UNTIL,
+    LOST,
+    NEW_HOLDER,
+    REMEMBER_HOLDER,
+    UNTIL,
+    VIEWERS,
+    item_of,
+    moved_to,
+    not_held_by,
+    place_of,
+    reachable_but_not,
+)
+from signaling.wire.ids import ConnectionId, SessionId
+
+NO_VIEWERS = Size(VIEWERS, "=", 0)
+"""With no viewers at all the sender cannot be one, so no read has to precede the write."""
+
+
+def _hold(mine: Session) -> tuple[Update, ...]:
+    leave_place = Drop(place_of(mine.session_id))
+    return (REMEMBER_HOLDER, Put(CONTROLLER, item_of(mine)), *NEW_HOLDER, leave_place)
+
+
+def _is_free(mine: Session, now: int) -> Condition:
+    """Ask that nobody else holds: never held, released, lapsed, or the same user's in grace."""
+    in_grace = All((Compare(HOLDERS_USER, "=", mine.user_id), Exists(LOST)))
+    over = Either((Compare(UNTIL, "<", now), in_grace))
+    other = Compare(HOLDERS_CONNECTION, "<>", mine.connection_id)
+    return Either((Missing(CONTROLLER), All((other, over))))
+
+
+def _is_viewer(mine: Session) -> Condition:
+    viewing = Compare(place_of(mine.session_id, "connectionId"), "=", mine.connection_id)
+    return All((Exists(CONNECTION), viewing))
+
+
+def _is_held(session_id: SessionId, by: ConnectionId) -> Condition:
+    return All((Compare(HOLDER, "=", session_id), Compare(HOLDERS_CONNECTION, "=", by)))
+
+
+def acquire(mine: Session, right: Condition, now: int) -> Write:
+    """Take the free lease by a first offer, sight unseen."""
+    me = reachable_but_not(mine.connection_id)
+    return Write("acquire", All((me, right, NO_VIEWERS, _is_free(mine, now))), _hold(mine))
+
+
+def acquire_among_viewers(mine: Session, right: Condition, now: int) -> Write:
+    """Take the free lease, having seen that the sender is no viewer."""
+    me = reachable_but_not(mine.connection_id)
+    return Write("acquire_among_viewers", All((me, right, _is_free(mine, now))), _hold(mine))
+
+
+def acquire_as_viewer(mine: Session, right: Condition, now: int) -> Write:
+    """Take the free lease from one's own viewer session."""
+    when = All((_is_viewer(mine), right, _is_free(mine, now)))
+    return Write("acquire_as_viewer", when, _hold(mine))
+
+
+def acquire_again(mine: Session, right: Condition, now: int) -> Write:
+    """Take one's own lapsed lease anew, with a new epoch."""
+    lapsed = (_is_held(mine.session_id, mine.connection_id), Compare(UNTIL, "<", now))
+    return Write("acquire_again", All((Exists(CONNECTION), right, *lapsed)), _hold(mine))
+
+
+def take_over(mine: Session, right: Condition) -> Write:
+    """Move the lease at once, sight unseen.
+
+    Connections are compared, not sessions: a holder who repeats it must not displace himself.
+    """
+    me = mine.connection_id
+    when = All((reachable_but_not(me), right, NO_VIEWERS, not_held_by(me)))
+    return Write("take_over", when, _hold(mine))
+
+
+def take_over_among_viewers(mine: Session, right: Condition) -> Write:
+    """Move the lease, having seen that the sender is no viewer."""
+    me = mine.connection_id
+    when = All((reachable_but_not(me), right, not_held_by(me)))
+    return Write("take_over_among_viewers", when, _hold(mine))
+
+
+def take_over_as_viewer(mine: Session, right: Condition) -> Write:
+    """Move the lease to one's own viewer session."""
+    when = All((_is_viewer(mine), right, not_held_by(mine.connection_id)))
+    return Write("take_over_as_viewer", when, _hold(mine))
+
+
+def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
+    """Carry out a holder's ping: grace, if it ran, is over."""
+    return Write("renew_lease", _is_held(session_id, me), (Put(UNTIL, until), Drop(LOST)))
+
+
+def resume(moved: Session, right: Condition) -> Write:
+    """Move the holder's session to the same user's newer connection; the epoch stays."""
+    same = (Compare(HOLDER, "=", moved.session_id), Compare(HOLDERS_USER, "=", moved.user_id))
+    newer = Compare(("controller", "connectedAt"), "<=", moved.connected_at)
+    return Write(
+        "resume_lease", All((right, *same, newer)), (*moved_to(CONTROLLER, moved), Drop(LOST))
+    )
+
+
+def lose(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
+    """Begin the grace of a holder whose socket is lost, once.
+
+    A second report must not lengthen it, and a late one must not revive a lapsed lease.
+    """
+    running = (Missing(LOST), Compare(UNTIL, ">", now))
+    when = All((_is_held(session_id, gone), *running))
+    return Write("lose_holder", when, (Put(UNTIL, until), Put(LOST, now)))
+
+
+def release(viewing: Session) -> Write:
+    """Free the lease; its holder stays as a viewer."""
+    stay = Put(place_of(viewing.session_id), item_of(viewing))
+    when = _is_held(viewing.session_id, viewing.connection_id)
+    return Write("release", when, (stay, *NEW_HOLDER, Drop(CONTROLLER)))
+
+
+def leave(session_id: SessionId, me: ConnectionId) -> Write:
+    """End the holder's session, by the holder."""
+    return Write("leave_lease", _is_held(session_id, me), (*NEW_HOLDER, Drop(CONTROLLER)))
+
+
+def dismiss(session_id: SessionId, robot: ConnectionId) -> Write:
+    """End the holder's session, by the robot."""
+    when = All((Compare(HOLDER, "=", session_id), Compare(CONNECTION, "=", robot)))
+    return Write("dismiss_holder", when, (*NEW_HOLDER, Drop(CONTROLLER)))
+
+
+def give_back(session_id: SessionId) -> Write:
+    """Free a lease that was taken for nothing."""
+    return Write("give_back", Compare(HOLDER, "=", session_id), (*NEW_HOLDER, Drop(CONTROLLER)))
+
+
+def give_back_with_robot(session_id: SessionId, gone: ConnectionId) -> Write:
+    """Free a lease whose first frame found the robot's socket gone, and end presence."""
+    when = All((Compare(HOLDER, "=", session_id), Compare(CONNECTION, "=", gone)))
+    then = (*NEW_HOLDER, Put(LEASE_UNTIL, 0), Drop(CONTROLLER), Drop(CONNECTION))
+    return Write("give_back_with_robot", when, then)

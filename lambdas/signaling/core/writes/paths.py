@@ -1,0 +1,75 @@
+"""The attributes of a robot's item, and the conditions that several of its writes share.
+
+Two rules of DynamoDB shape them. A path into `viewers` needs that map, and arithmetic needs
+its number: registering makes both, so `connectionId` being there guards them. And connections
+are compared, never session ids alone: a session moves with `resume`.
+"""
+
+from typing import Any
+
+import msgspec
+
+from signaling.core.expressions import (
+    All,
+    Compare,
+    Condition,
+    Either,
+    Exists,
+    Keep,
+    Missing,
+    Path,
+    Put,
+    Rise,
+    Update,
+)
+from signaling.core.records import Session
+from signaling.wire.ids import ConnectionId, SessionId
+
+CONNECTION = ("connectionId",)
+CONTROLLER = ("controller",)
+HOLDER = ("controller", "sessionId")
+HOLDERS_CONNECTION = ("controller", "connectionId")
+HOLDERS_USER = ("controller", "userId")
+UNTIL = ("controller", "until")
+LOST = ("controller", "lost")
+LEASE_UNTIL = ("leaseUntil",)
+VIEWERS = ("viewers",)
+EPOCH = ("epoch",)
+REV = ("rev",)
+
+NEW_HOLDER: tuple[Update, ...] = (Rise(EPOCH), Rise(REV))
+"""Every change of holder raises both numbers; a change of connection alone raises `rev`."""
+
+REMEMBER_HOLDER = Keep(("prev",), CONTROLLER)
+
+
+def item_of(session: Session) -> dict[str, Any]:
+    """Return a session as it stands in the item."""
+    item: dict[str, Any] = msgspec.to_builtins(session)
+    return item
+
+
+def place_of(session_id: SessionId, *rest: str) -> Path:
+    """Return the path of a viewer's session, or of an attribute of it."""
+    return ("viewers", session_id, *rest)
+
+
+def reachable_but_not(me: ConnectionId) -> Condition:
+    """Ask that the robot has a connection and is not the sender: none drives itself."""
+    return All((Exists(CONNECTION), Compare(CONNECTION, "<>", me)))
+
+
+def not_held_by(me: ConnectionId) -> Condition:
+    """Ask that the sender does not hold the lease."""
+    return Either((Missing(CONTROLLER), Compare(HOLDERS_CONNECTION, "<>", me)))
+
+
+def moved_to(place: Path, moved: Session) -> tuple[Update, ...]:
+    """Give a session the connection, dialect and token's end that it has after a redial."""
+    return (
+        Put((*place, "connectionId"), moved.connection_id),
+        Put((*place, "connectedAt"), moved.connected_at),
+        Put((*place, "dialect"), moved.dialect),
+        Put((*place, "expiresAt"), moved.expires_at),
+        Put((*place, "until"), moved.until),
+    )

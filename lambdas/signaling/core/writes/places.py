@@ -1,0 +1,83 @@
+"""Writes to a robot's viewers: each has a place, bounded in number, renewed by its ping.
+
+Knows the conditions under which each is right; never which one a message calls for.
+"""
+
+from signaling.core.expressions import (
+    All,
+    Compare,
+    Condition,
+    Drop,
+    Exists,
+    Missing,
+    Put,
+    Size,
+    Write,
+)
+from signaling.core.records import Session
+from signaling.core.writes.paths import (
+    CONNECTION,
+    VIEWERS,
+    item_of,
+    moved_to,
+    not_held_by,
+    place_of,
+    reachable_but_not,
+)
+from signaling.wire.ids import ConnectionId, SessionId
+
+
+def take(viewing: Session, right: Condition, limit: int) -> Write:
+    """Open a viewer's session in a free place."""
+    place = place_of(viewing.session_id)
+    when = All((*_may_view(viewing, right), Missing(place), Size(VIEWERS, "<", limit)))
+    return Write("take_place", when, (Put(place, item_of(viewing)),))
+
+
+def take_lapsed(viewing: Session, right: Condition, lapsed: SessionId, now: int) -> Write:
+    """Open a viewer's session in the place of one that was not renewed."""
+    place = place_of(viewing.session_id)
+    over = Compare(place_of(lapsed, "until"), "<", now)
+    when = All((*_may_view(viewing, right), Missing(place), over))
+    return Write("take_lapsed_place", when, (Put(place, item_of(viewing)), Drop(place_of(lapsed))))
+
+
+def _may_view(viewing: Session, right: Condition) -> tuple[Condition, ...]:
+    # A seed robot cannot know roles, so it takes no viewers; and a holder is no viewer too.
+    knows_roles = Compare(("dialect",), "=", "v1")
+    me = viewing.connection_id
+    return reachable_but_not(me), right, knows_roles, not_held_by(me)
+
+
+def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
+    """Carry out a viewer's ping."""
+    when = Compare(place_of(session_id, "connectionId"), "=", me)
+    return Write("renew_place", when, (Put(place_of(session_id, "until"), until),))
+
+
+def resume(moved: Session, right: Condition) -> Write:
+    """Move a viewer's session to the same user's newer connection."""
+    place = place_of(moved.session_id)
+    same_user = Compare((*place, "userId"), "=", moved.user_id)
+    newer = Compare((*place, "connectedAt"), "<=", moved.connected_at)
+    return Write("resume_place", All((right, same_user, newer)), moved_to(place, moved))
+
+
+def lose(session_id: SessionId, gone: ConnectionId, until: int) -> Write:
+    """Shorten the place of a viewer whose socket is lost."""
+    place = place_of(session_id)
+    same = Compare((*place, "connectionId"), "=", gone)
+    longer = Compare((*place, "until"), ">", until)
+    return Write("lose_viewer", All((same, longer)), (Put((*place, "until"), until),))
+
+
+def leave(session_id: SessionId, me: ConnectionId) -> Write:
+    """End a viewer's session, by the viewer."""
+    when = Compare(place_of(session_id, "connectionId"), "=", me)
+    return Write("leave_place", when, (Drop(place_of(session_id)),))
+
+
+def dismiss(session_id: SessionId, robot: ConnectionId) -> Write:
+    """End a viewer's session, by the robot."""
+    when = All((Exists(place_of(session_id)), Compare(CONNECTION, "=", robot)))
+    return Write("dismiss_viewer", when, (Drop(place_of(session_id)),))

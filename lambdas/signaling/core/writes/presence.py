@@ -1,0 +1,118 @@
+"""Writes to a robot's presence and ownership: registering, renewing, losing, ending.
+
+Ownership and the epoch outlive every connection; no write here takes them away.
+"""
+
+from msgspec import Struct
+
+from signaling.core.expressions import (
+    All,
+    Compare,
+    Condition,
+    Drop,
+    Either,
+    Exists,
+    Missing,
+    Put,
+    Rise,
+    Update,
+    Write,
+)
+from signaling.core.records import Connection
+from signaling.core.writes.paths import (
+    CONNECTION,
+    CONTROLLER,
+    EPOCH,
+    LEASE_UNTIL,
+    NEW_HOLDER,
+    REMEMBER_HOLDER,
+    REV,
+    VIEWERS,
+)
+from signaling.wire.ids import ConnectionId, InstanceId
+
+OWNER = ("ownerUserId",)
+INSTANCE = ("instanceId",)
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """A robot's claim to its id, as it registers."""
+
+    row: Connection
+    instance_id: InstanceId
+    metadata: str | None
+    ice_restart: bool
+    fleet_shard: str
+    until: int
+    now: int
+    force: bool
+    """An admin's: whoever the owner is, who stays the owner."""
+    provisioned: bool
+    """Only an id that has an owner already may be claimed."""
+
+
+def _is_owned_by(claim: Claim) -> Condition:
+    return Exists(OWNER) if claim.force else Compare(OWNER, "=", claim.row.user_id)
+
+
+def _is_newest(claim: Claim) -> Condition:
+    """Ask that no newer socket of this robot has registered: a late message must not win."""
+    return Either((Missing(CONNECTION), Compare(("connectedAt",), "<=", claim.row.ts)))
+
+
+def _present(claim: Claim) -> tuple[Update, ...]:
+    said = () if claim.metadata is None else (Put(("metadata",), claim.metadata),)
+    return (
+        Put(CONNECTION, claim.row.connection_id),
+        Put(("connectedAt",), claim.row.ts),
+        Put(LEASE_UNTIL, claim.until),
+        Put(("dialect",), claim.row.dialect),
+        Put(("expiresAt",), claim.row.expires_at),
+        Put(("iceRestart",), claim.ice_restart),
+        Put(("updatedAt",), claim.now),
+        *said,
+    )
+
+
+def register_again(claim: Claim) -> Write:
+    """Register the same process after a redial: sessions stay."""
+    same = Compare(INSTANCE, "=", claim.instance_id)
+    when = All((_is_owned_by(claim), same, _is_newest(claim)))
+    return Write("register_again", when, (*_present(claim), Rise(REV)))
+
+
+def register_anew(claim: Claim) -> Write:
+    """Claim an unknown id, or register a new process: sessions end, the epoch rises."""
+    unknown = () if claim.provisioned else (Missing(OWNER),)
+    owned = Either((*unknown, _is_owned_by(claim)))
+    other = Either((Missing(INSTANCE), Compare(INSTANCE, "<>", claim.instance_id)))
+    then = (
+        *_present(claim),
+        Put(OWNER, claim.row.user_id, once=True),
+        Put(("fleetShard",), claim.fleet_shard, once=True),
+        Put(INSTANCE, claim.instance_id),
+        REMEMBER_HOLDER,
+        Put(VIEWERS, {}),
+        Rise(EPOCH, from_zero=True),
+        Rise(REV, from_zero=True),
+        Drop(CONTROLLER),
+    )
+    return Write("register_anew", All((owned, _is_newest(claim), other)), then)
+
+
+def renew(me: ConnectionId, until: int) -> Write:
+    """Carry out a robot's ping."""
+    return Write("renew_presence", Compare(CONNECTION, "=", me), (Put(LEASE_UNTIL, until),))
+
+
+def lose(gone: ConnectionId) -> Write:
+    """End presence when the robot's socket is lost, unless a newer one has registered."""
+    then = (Put(LEASE_UNTIL, 0), Rise(REV), Drop(CONNECTION))
+    return Write("lose_robot", Compare(CONNECTION, "=", gone), then)
+
+
+def unregister(me: ConnectionId) -> Write:
+    """End presence and every session; ownership and the epoch stay."""
+    over = (Put(LEASE_UNTIL, 0), REMEMBER_HOLDER, Put(VIEWERS, {}), Drop(CONTROLLER))
+    then = (*over, *NEW_HOLDER, Drop(CONNECTION))
+    return Write("unregister", Compare(CONNECTION, "=", me), then)

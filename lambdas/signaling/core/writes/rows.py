@@ -1,0 +1,47 @@
+"""Writes to a connection's row: what the connection has become, for its clean-up.
+
+Who opened it, and until when, is written once at `$connect` and never changes.
+"""
+
+from signaling.core.expressions import (
+    All,
+    Compare,
+    Contains,
+    Either,
+    Join,
+    Missing,
+    Part,
+    Put,
+    Write,
+)
+from signaling.wire.ids import ConnectionId, RobotId, SessionId
+
+CONNECTION = ("connectionId",)
+ROBOT = ("robotId",)
+SESSIONS = ("sessions",)
+
+
+def speak_v1(me: ConnectionId) -> Write:
+    """Change the dialect, as long as nobody else relies on it."""
+    unused = (Missing(ROBOT), Missing(SESSIONS))
+    when = All((Compare(CONNECTION, "=", me), *unused))
+    return Write("speak_v1", when, (Put(("dialect",), "v1"),))
+
+
+def note_robot(me: ConnectionId, robot_id: RobotId) -> Write:
+    """Note which robot this connection is: one, for its whole life, and no client besides."""
+    same = Either((Missing(ROBOT), Compare(ROBOT, "=", robot_id)))
+    when = All((Compare(CONNECTION, "=", me), same, Missing(SESSIONS)))
+    return Write("note_robot", when, (Put(ROBOT, robot_id), Put(("kind",), "robot")))
+
+
+def note_session(me: ConnectionId, session_id: SessionId) -> Write:
+    """Note a session, so that `$disconnect` knows what to clean up. A robot opens none."""
+    when = All((Compare(CONNECTION, "=", me), Missing(ROBOT)))
+    return Write("note_session", when, (Join(SESSIONS, session_id),))
+
+
+def forget_session(session_id: SessionId) -> Write:
+    """Take back the note of a session that has ended."""
+    noted = Contains(SESSIONS, session_id)
+    return Write("forget_session", noted, (Part(SESSIONS, session_id),))

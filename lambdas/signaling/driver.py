@@ -1,0 +1,75 @@
+"""Runs a flow: carries out each step that it asks for and sends it the outcome.
+
+The same synchronous driver serves the Lambda and the local gateway; only the ports differ.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from signaling.core import steps
+from signaling.core.steps import Decided, Flow, Step
+from signaling.ports import IceSource, Sender, Store
+
+MAX_STEPS = 64
+"""More than any flow asks for: the longest lists eight shards of the fleet."""
+
+SideBySide = Callable[[Callable[[Step], Any], Iterable[Step]], Iterable[Any]]
+"""Carries out independent steps, in order or at once, and yields their outcomes in order."""
+
+
+def drive(flow: Flow[Decided], carry_out: Callable[[Step], Any]) -> Decided:
+    """Run a flow to its end and return what it decided; whatever a step raises ends it."""
+    outcome: Any = None
+    try:
+        for _ in range(MAX_STEPS):
+            outcome = carry_out(flow.send(outcome))
+    except StopIteration as decided:
+        result: Decided = decided.value
+        return result
+    raise RuntimeError(f"a flow asked for more than {MAX_STEPS} steps")
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """Carries out steps with the adapters of this deployment, at one request's time."""
+
+    store: Store
+    sender: Sender
+    ice: IceSource
+    now: int
+    side_by_side: SideBySide = map
+
+    def carry_out(self, step: Step) -> Any:  # noqa: C901, PLR0911, PLR0912 - one for each step
+        """Carry out one step and return its outcome."""
+        match step:
+            case steps.ReadRobot(robot_id):
+                return self.store.robot(robot_id)
+            case steps.WriteRobot(robot_id, write):
+                return self.store.write_robot(robot_id, write)
+            case steps.Post(connection_id, frame):
+                return self.sender.post(connection_id, frame)
+            case steps.Together(asked):
+                return tuple(self.side_by_side(self.carry_out, asked))
+            case steps.ReadConnection(connection_id):
+                return self.store.connection(connection_id)
+            case steps.WriteConnection(connection_id, write):
+                return self.store.write_connection(connection_id, write)
+            case steps.AddConnection(row):
+                return self.store.add_connection(row)
+            case steps.RemoveConnection(connection_id):
+                return self.store.remove_connection(connection_id)
+            case steps.ReadRobots(robot_ids):
+                return self.store.robots(robot_ids)
+            case steps.ListOwned(user_id, after, limit):
+                return self.store.owned(user_id, after, limit)
+            case steps.ListShared(user_id, after, limit):
+                return self.store.shared(user_id, after, limit)
+            case steps.ListFleet(shard, after, limit):
+                return self.store.fleet(shard, after, limit)
+            case steps.FindIceServers(user_id):
+                return self.ice.servers(user_id, self.now)
+            case steps.Close(connection_id):
+                return self.sender.close(connection_id)
+            case _:
+                assert_never(step)

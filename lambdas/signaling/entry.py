@@ -1,0 +1,213 @@
+"""The entry: an API Gateway event in, its result out. The one place where errors become replies.
+
+The identity of a message's sender is its connection's row, written when the token was
+verified; nothing in a message can change who sent it.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import structs
+
+from signaling.adapters.carriers import origin_allowed, token_from
+from signaling.adapters.events import Incoming, Result, read_event, result
+from signaling.adapters.tokens import Issuer, verify
+from signaling.core import lifecycle
+from signaling.core.dispatch import carry_out
+from signaling.core.records import Connection
+from signaling.core.request import Request, Rules
+from signaling.driver import Hands, SideBySide, drive
+from signaling.ports import IceSource, Limiter, Sender, Store
+from signaling.wire import limits
+from signaling.wire.errors import (
+    Forbidden,
+    Internal,
+    RateLimited,
+    RobotBusy,
+    SignalingError,
+    TokenExpired,
+    Unauthorized,
+)
+from signaling.wire.frames import (
+    Error,
+    IceServersReply,
+    Person,
+    Pong,
+    Registered,
+    Reply,
+    RobotsReply,
+    Welcome,
+    encode,
+)
+from signaling.wire.messages import AnyMessage
+from signaling.wire.parse import parse
+
+log = logging.getLogger("signaling")
+
+ALWAYS = (Welcome, Pong, IceServersReply, RobotsReply)
+"""Replies that are sent whether or not the message bore an id."""
+
+STRIKES = 3
+"""So many messages over the limit in a row, and the connection is closed."""
+
+
+class Signaling:
+    """The signaling backend over one deployment's adapters."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        sender: Sender,
+        ice: IceSource,
+        limiter: Limiter,
+        issuers: Sequence[Issuer],
+        rules: Rules,
+        origins: frozenset[str] | None,
+        clock: Callable[[], int],
+        side_by_side: SideBySide = map,
+    ) -> None:
+        self._store = store
+        self._sender = sender
+        self._ice = ice
+        self._limiter = limiter
+        self._issuers = issuers
+        self._rules = rules
+        self._origins = origins
+        self._clock = clock
+        self._side_by_side = side_by_side
+
+    def handle(self, event: dict[str, Any]) -> Result:
+        """Carry out one event and return what API Gateway expects of a Lambda.
+
+        Never raises for anything that a client sends: it is answered instead.
+        """
+        incoming = read_event(event)
+        now = self._clock()
+        match incoming.kind:
+            case "MESSAGE":
+                return self._message(incoming, now)
+            case "CONNECT":
+                return self._connect(incoming, now)
+            case _:
+                return self._disconnect(incoming, now)
+
+    def _hands(self, now: int) -> Hands:
+        return Hands(self._store, self._sender, self._ice, now, self._side_by_side)
+
+    def _connect(self, incoming: Incoming, now: int) -> Result:
+        try:
+            row, subprotocol = self._admitted(incoming, now)
+            drive(lifecycle.connect(row), self._hands(now).carry_out)
+        except SignalingError as error:
+            reason = error.reason if isinstance(error, Unauthorized) else error.code
+            log.info("connect refused", extra={"code": error.code, "reason": reason})
+            return result(error.status, encode(_told(error)))
+        return result(200, subprotocol=subprotocol)
+
+    def _admitted(self, incoming: Incoming, now: int) -> tuple[Connection, str | None]:
+        """Return the row of a connection that may open. Raise what refuses it."""
+        if not origin_allowed(incoming.headers, self._origins):
+            raise Forbidden(None, "pages of this origin may not connect")
+        carried = token_from(incoming.headers, incoming.query)
+        identity = verify(carried.token, self._issuers, now)
+        row = Connection(
+            connection_id=incoming.connection_id,
+            user_id=identity.user_id,
+            name=identity.name,
+            groups=identity.groups,
+            dialect="v1" if carried.subprotocol else "seed",
+            ts=incoming.connected_at,
+            expires_at=identity.expires_at,
+            ttl=incoming.connected_at // 1000 + limits.ROW_SECONDS,
+        )
+        return row, carried.subprotocol
+
+    def _disconnect(self, incoming: Incoming, now: int) -> Result:
+        self._limiter.forget(incoming.connection_id)
+        drive(lifecycle.disconnect(incoming.connection_id, now), self._hands(now).carry_out)
+        return result(200)
+
+    def _message(self, incoming: Incoming, now: int) -> Result:
+        message = _parsed(incoming.body)
+        reply_to = message.reply_to if isinstance(message, SignalingError) else message.id
+        sender: Connection | None = None
+        try:
+            sender = self._sender_of(incoming)
+            self._admit(sender, now)
+            reply = self._carried_out(message, Request(sender, now, self._rules))
+        except SignalingError as error:
+            return self._refused(incoming, sender, error, reply_to)
+        except Exception:
+            log.exception("request failed", extra={"request": incoming.request_id})
+            return self._refused(incoming, sender, Internal(incoming.request_id), reply_to)
+        return result(200, _reply(reply, sender, reply_to))
+
+    def _carried_out(self, message: AnyMessage | SignalingError, request: Request) -> Reply:
+        if isinstance(message, SignalingError):
+            raise message
+        return drive(carry_out(request, message), self._hands(request.now).carry_out)
+
+    def _sender_of(self, incoming: Incoming) -> Connection:
+        row = self._store.sender(incoming.connection_id)
+        if row is None:
+            raise Unauthorized("unknown connection")
+        return row
+
+    def _admit(self, sender: Connection, now: int) -> None:
+        """Raise unless this connection's token is good still and it keeps within the limits."""
+        if sender.expires_at <= now:
+            raise TokenExpired
+        strike = self._limiter.strike(sender.connection_id, now)
+        if strike:
+            raise RateLimited(last=strike >= STRIKES)
+
+    def _refused(
+        self,
+        incoming: Incoming,
+        sender: Connection | None,
+        error: SignalingError,
+        reply_to: str | None,
+    ) -> Result:
+        """Answer with the error, and close the connection if it is one that ends it."""
+        silent = sender is not None and sender.dialect == "seed" and reply_to is None
+        frame = None if silent else encode(structs.replace(_told(error), reply_to=reply_to))
+        log.info(
+            "message refused",
+            extra={"code": error.code, "connection": incoming.connection_id},
+        )
+        if isinstance(error, TokenExpired) or (isinstance(error, RateLimited) and error.last):
+            # A reply would be sent after this returns, to a connection that is closed by then.
+            if frame is not None:
+                self._sender.post(incoming.connection_id, frame)
+            self._sender.close(incoming.connection_id)
+            frame = None
+        return result(error.status, frame)
+
+
+def _parsed(body: str | None) -> AnyMessage | SignalingError:
+    """Return the message, or the error that a frame which is none is answered with."""
+    try:
+        return parse(body)
+    except SignalingError as error:
+        return error
+
+
+def _reply(reply: Reply, sender: Connection, reply_to: str | None) -> bytes | None:
+    """Return the reply's frame, or nothing when none was asked for."""
+    always = isinstance(reply, ALWAYS) or (isinstance(reply, Registered) and sender.dialect == "v1")
+    if not always and reply_to is None:
+        return None
+    return encode(reply if reply_to is None else structs.replace(reply, reply_to=reply_to))
+
+
+def _told(error: SignalingError) -> Error:
+    """Return the frame that tells of an error."""
+    frame = Error(code=error.code, message=str(error), robot_id=error.robot_id)
+    if isinstance(error, RobotBusy):
+        holder = Person(error.user_id, error.name)
+        return structs.replace(frame, controlled_by=holder, you=error.you)
+    if isinstance(error, Internal):
+        return structs.replace(frame, request_id=error.request_id)
+    return frame

@@ -1,0 +1,62 @@
+"""The Lambda: wires the adapters from the environment, once, as the module loads."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from signaling.adapters.connections import Connections
+from signaling.adapters.dynamodb import DynamoStore
+from signaling.adapters.ice import StaticIce
+from signaling.adapters.jwks import RemoteKeys
+from signaling.adapters.limiter import Buckets, Unlimited
+from signaling.adapters.tokens import Issuer
+from signaling.entry import Signaling
+from signaling.settings import Settings, read_settings
+
+CLIENT = Config(
+    connect_timeout=1,
+    read_timeout=2,
+    # Three tries within the 8 s that a message may take; then the client is told to try again.
+    retries={"mode": "standard", "total_max_attempts": 3},
+    # Every call is built from validated records, so validating it again buys nothing.
+    parameter_validation=False,
+)
+
+POSTS_AT_ONCE = 8
+
+
+def epoch_ms() -> int:
+    """Return the time in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def wired(settings: Settings) -> Signaling:
+    """Return the backend on DynamoDB and the management API."""
+    dynamodb = boto3.client("dynamodb", config=CLIENT)
+    management = boto3.client(
+        "apigatewaymanagementapi", endpoint_url=settings.management_endpoint, config=CLIENT
+    )
+    keys = RemoteKeys(settings.token_jwks_url)
+    return Signaling(
+        store=DynamoStore(dynamodb, settings.connections_table, settings.robots_table),
+        sender=Connections(management),
+        ice=StaticIce(settings.ice_servers),
+        limiter=Buckets() if settings.limited else Unlimited(),
+        issuers=(Issuer(settings.token_issuer, settings.token_audiences, keys),),
+        rules=settings.rules,
+        origins=settings.origins,
+        clock=epoch_ms,
+        side_by_side=ThreadPoolExecutor(POSTS_AT_ONCE, "steps").map,
+    )
+
+
+_signaling = wired(read_settings(os.environ))
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's
+    """Carry out one event of the WebSocket API."""
+    return _signaling.handle(event)

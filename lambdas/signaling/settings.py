@@ -1,0 +1,138 @@
+"""The Lambda's environment, read once into one frozen value.
+
+Fails with every variable that is missing or wrong, not with the first: whoever deploys mends
+them in one go. Nothing else in the package reads the environment.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from signaling.core.request import Rules
+from signaling.wire import limits
+
+Value = TypeVar("Value")
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What a deployment configures."""
+
+    connections_table: str
+    robots_table: str
+    management_endpoint: str
+    token_issuer: str
+    token_audiences: frozenset[str]
+    token_jwks_url: str
+    ice_servers: list[dict[str, Any]]
+    origins: frozenset[str] | None
+    limited: bool
+    rules: Rules
+
+
+class BadEnvironment(Exception):
+    """The environment cannot be used. The text names every variable and what is wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("robosignal cannot start: " + "; ".join(problems))
+        self.problems = problems
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Return the settings. Raise BadEnvironment naming every variable that is wrong."""
+    read = _Reader(environment)
+    issuer = read.needed("TOKEN_ISSUER", str)
+    settings = Settings(
+        connections_table=read.needed("CONN_TABLE", str),
+        robots_table=read.needed("ROBOT_PRESENCE_TABLE", str),
+        management_endpoint=read.needed("WS_MGMT_ENDPOINT", _url),
+        token_issuer=issuer,
+        token_audiences=read.needed("TOKEN_AUDIENCES", _words),
+        token_jwks_url=read.given("TOKEN_JWKS_URL", _url, _jwks_url(issuer)),
+        ice_servers=read.given("ICE_SERVERS", _ice_servers, []),
+        origins=read.given("ALLOWED_ORIGINS", _words, None),
+        limited=read.given("LIMITS", _switch, default=True),
+        rules=Rules(
+            viewers=read.given("MAX_VIEWERS", _whole(0, 50), limits.VIEWERS),
+            heartbeat_seconds=read.given(
+                "HEARTBEAT_SECONDS", _whole(10, 500), limits.HEARTBEAT_SECONDS
+            ),
+            provisioned=read.given("CLAIM_POLICY", _claim_policy, default=False),
+        ),
+    )
+    if read.problems:
+        raise BadEnvironment(read.problems)
+    return settings
+
+
+class _Reader:
+    """Reads variables and gathers what is wrong with them."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.problems: list[str] = []
+
+    def needed(self, name: str, read: Callable[[str], Value]) -> Value:
+        """Return a variable that must be there. After a problem, the value means nothing."""
+        if not self._environment.get(name, "").strip():
+            self.problems.append(f"{name} is missing")
+            return read("https://missing.invalid")
+        return self.given(name, read, read("https://missing.invalid"))
+
+    def given(self, name: str, read: Callable[[str], Value], default: Value) -> Value:
+        """Return a variable, or its default when it is not set."""
+        text = self._environment.get(name, "").strip()
+        if not text:
+            return default
+        try:
+            return read(text)
+        except ValueError as error:
+            self.problems.append(f"{name} {error}")
+            return default
+
+
+def _url(text: str) -> str:
+    if urlsplit(text).scheme not in ("https", "http") or not urlsplit(text).hostname:
+        raise ValueError("must be an https URL")
+    return text.rstrip("/")
+
+
+def _jwks_url(issuer: str) -> str:
+    return issuer.rstrip("/") + "/.well-known/jwks.json"
+
+
+def _words(text: str) -> frozenset[str]:
+    words = frozenset(word.strip() for word in text.split(",")) - {""}
+    if not words:
+        raise ValueError("must be a list separated by commas")
+    return words
+
+
+def _ice_servers(text: str) -> list[dict[str, Any]]:
+    try:
+        return msgspec.json.decode(text, type=list[dict[str, Any]])
+    except ValueError as error:
+        raise ValueError("must be a JSON list of RTCIceServer objects") from error
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("on", "off"):
+        raise ValueError("must be on or off")
+    return text.lower() == "on"
+
+
+def _claim_policy(text: str) -> bool:
+    if text not in ("first-come", "provisioned"):
+        raise ValueError("must be first-come or provisioned")
+    return text == "provisioned"
+
+
+def _whole(lowest: int, highest: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
+        return int(text)
+
+    return read

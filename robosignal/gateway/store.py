@@ -1,0 +1,184 @@
+"""The store on one machine: memory in front, SQLite behind what must survive a restart.
+
+Ownership, epochs and sessions are on disk before a write is answered. Connections' rows and
+renewals live in memory, since a restart ends them all. One process at a time: a lock on the
+file refuses a second one.
+"""
+
+import fcntl
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+
+from signaling.core.expressions import Write, apply
+from signaling.core.records import Connection, Robot
+from signaling.core.steps import Lost, Page, Won
+from signaling.wire.ids import ConnectionId, RobotId, UserId
+
+Item = dict[str, Any]
+
+RENEWALS = frozenset({"renew_lease", "renew_place", "renew_presence"})
+"""Writes whose loss a restart forgives: what they renew has to be renewed again anyway."""
+
+SETS = ("operators",)
+
+
+class StateInUse(Exception):
+    """Another process uses this state directory."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.directory = directory
+
+    def __str__(self) -> str:
+        return (
+            f"another robosignal uses {self.directory}: stop it, "
+            "or give this one a directory of its own with --state"
+        )
+
+
+class LocalStore:
+    """Implements `signaling.ports.Store` in one process."""
+
+    def __init__(self, directory: Path | None) -> None:
+        """Open the state in a directory, or in memory alone for None. Raise StateInUse."""
+        self._lock = None if directory is None else _locked(directory)
+        path = ":memory:" if directory is None else str(directory / "robots.sqlite3")
+        self._disk = _opened(path)
+        self._connections: dict[ConnectionId, Connection] = {}
+        self._rows: dict[ConnectionId, Item] = {}
+        self._items: dict[RobotId, Item] = {}
+        self._robots: dict[RobotId, Robot] = {}
+        self._order: list[RobotId] = []
+        for robot_id, text in self._disk.execute("SELECT robot_id, item FROM robots"):
+            self._keep(robot_id, _without_socket(_read(text)))
+
+    def close(self) -> None:
+        """Let go of the file and of its lock."""
+        self._disk.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    # Connections
+
+    def sender(self, connection: ConnectionId) -> Connection | None:
+        """Return a row."""
+        return self._connections.get(connection)
+
+    def connection(self, connection: ConnectionId) -> Connection | None:
+        """Return a row."""
+        return self._connections.get(connection)
+
+    def add_connection(self, row: Connection) -> None:
+        """Keep the row of a connection that opens."""
+        self._connections[row.connection_id] = row
+        self._rows[row.connection_id] = msgspec.to_builtins(row, builtin_types=(frozenset,))
+
+    def remove_connection(self, connection: ConnectionId) -> Connection | None:
+        """Delete a row and return it as it was."""
+        self._rows.pop(connection, None)
+        return self._connections.pop(connection, None)
+
+    def write_connection(
+        self, connection: ConnectionId, write: Write
+    ) -> Won[Connection] | Lost[Connection]:
+        """Carry out a write to a row."""
+        before = self._connections.get(connection)
+        after = apply(write, self._rows.get(connection, {"connectionId": connection}))
+        if after is None:
+            return Lost(before)
+        row = msgspec.convert(after, Connection)
+        self._rows[connection] = after
+        self._connections[connection] = row
+        return Won(before, row)
+
+    # Robots
+
+    def robot(self, robot: RobotId) -> Robot | None:
+        """Return a robot's item."""
+        return self._robots.get(robot)
+
+    def robots(self, robots: Sequence[RobotId]) -> list[Robot]:
+        """Return the items of those that exist, in the order asked."""
+        return [self._robots[robot] for robot in robots if robot in self._robots]
+
+    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Lost[Robot]:
+        """Carry out a write to a robot's item; it is on disk when this returns."""
+        before = self._robots.get(robot)
+        after = apply(write, self._items.get(robot, {"robotId": robot}))
+        if after is None:
+            return Lost(before)
+        if write.name not in RENEWALS:
+            text = msgspec.json.encode(after).decode()
+            self._disk.execute("INSERT OR REPLACE INTO robots VALUES (?, ?)", (robot, text))
+        return Won(before, self._keep(robot, after))
+
+    def _keep(self, robot_id: RobotId, item: Item) -> Robot:
+        if robot_id not in self._items:
+            self._order.insert(bisect_right(self._order, robot_id), robot_id)
+        self._items[robot_id] = item
+        self._robots[robot_id] = msgspec.convert(item, Robot)
+        return self._robots[robot_id]
+
+    # Lists
+
+    def owned(self, user: UserId, after: str | None, limit: int) -> Page:
+        """Return the robots that a user owns."""
+        return self._page(lambda robot: robot.owner_user_id == user, after, limit)
+
+    def shared(self, user: UserId, after: str | None, limit: int) -> Page:
+        """Return the robots that are shared with a user."""
+        return self._page(lambda robot: user in robot.operators, after, limit)
+
+    def fleet(self, shard: str, after: str | None, limit: int) -> Page:
+        """Return every robot of one shard of the fleet."""
+        return self._page(lambda robot: robot.fleet_shard == shard, after, limit)
+
+    def _page(self, wanted: Callable[[Robot], bool], after: str | None, limit: int) -> Page:
+        start = 0 if after is None else bisect_right(self._order, after)
+        found: list[RobotId] = []
+        for robot_id in self._order[start:]:
+            if not wanted(self._robots[robot_id]):
+                continue
+            if len(found) == limit:
+                return Page(tuple(found), found[-1])
+            found.append(robot_id)
+        return Page(tuple(found), None)
+
+
+def _locked(directory: Path) -> TextIO:
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = (directory / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise StateInUse(directory) from error
+    return lock
+
+
+def _opened(path: str) -> sqlite3.Connection:
+    # Autocommit: each write is one transaction, on disk (FULL) before it is answered.
+    disk = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    disk.execute("PRAGMA journal_mode = WAL")
+    disk.execute("PRAGMA synchronous = FULL")
+    disk.execute(
+        "CREATE TABLE IF NOT EXISTS robots (robot_id TEXT PRIMARY KEY, item TEXT NOT NULL)"
+    )
+    return disk
+
+
+def _read(text: str) -> Item:
+    item: Item = msgspec.json.decode(text)
+    return item | {name: set(item[name]) for name in SETS if name in item}
+
+
+def _without_socket(item: Item) -> Item:
+    """Return the item after a restart: no socket of before it is left."""
+    return {name: value for name, value in item.items() if name != "connectionId"} | {
+        "leaseUntil": 0
+    }
