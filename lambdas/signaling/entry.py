@@ -17,6 +17,7 @@ from signaling.core import lifecycle
 from signaling.core.dispatch import carry_out
 from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
+from signaling.core.steps import Decided, Flow, Step
 from signaling.driver import Hands, SideBySide, drive
 from signaling.ports import IceSource, Limiter, Sender, Store
 from signaling.wire import limits
@@ -52,6 +53,16 @@ STRIKES = 3
 """So many messages over the limit in a row, and the connection is closed."""
 
 
+CarryOut = Callable[[Step], Any]
+AroundStep = Callable[[CarryOut], CarryOut]
+"""Wraps how a step is carried out: the one place where an invocation can be held or disturbed."""
+
+
+def calm(carry_out: CarryOut) -> CarryOut:
+    """Leave every step as it is."""
+    return carry_out
+
+
 class Signaling:
     """The signaling backend over one deployment's adapters."""
 
@@ -67,6 +78,7 @@ class Signaling:
         origins: frozenset[str] | None,
         clock: Callable[[], int],
         side_by_side: SideBySide = map,
+        around_step: AroundStep = calm,
     ) -> None:
         self._store = store
         self._sender = sender
@@ -77,6 +89,7 @@ class Signaling:
         self._origins = origins
         self._clock = clock
         self._side_by_side = side_by_side
+        self._around_step = around_step
 
     def handle(self, event: dict[str, Any]) -> Result:
         """Carry out one event and return what API Gateway expects of a Lambda.
@@ -93,13 +106,14 @@ class Signaling:
             case _:
                 return self._disconnect(incoming, now)
 
-    def _hands(self, now: int) -> Hands:
-        return Hands(self._store, self._sender, self._ice, now, self._side_by_side)
+    def _run(self, flow: Flow[Decided], now: int) -> Decided:
+        hands = Hands(self._store, self._sender, self._ice, now, self._side_by_side)
+        return drive(flow, self._around_step(hands.carry_out))
 
     def _connect(self, incoming: Incoming, now: int) -> Result:
         try:
             row, subprotocol = self._admitted(incoming, now)
-            drive(lifecycle.connect(row), self._hands(now).carry_out)
+            self._run(lifecycle.connect(row), now)
         except SignalingError as error:
             reason = error.reason if isinstance(error, Unauthorized) else error.code
             log.info("connect refused", extra={"code": error.code, "reason": reason})
@@ -126,7 +140,7 @@ class Signaling:
 
     def _disconnect(self, incoming: Incoming, now: int) -> Result:
         self._limiter.forget(incoming.connection_id)
-        drive(lifecycle.disconnect(incoming.connection_id, now), self._hands(now).carry_out)
+        self._run(lifecycle.disconnect(incoming.connection_id, now), now)
         return result(200)
 
     def _message(self, incoming: Incoming, now: int) -> Result:
@@ -147,7 +161,7 @@ class Signaling:
     def _carried_out(self, message: AnyMessage | SignalingError, request: Request) -> Reply:
         if isinstance(message, SignalingError):
             raise message
-        return drive(carry_out(request, message), self._hands(request.now).carry_out)
+        return self._run(carry_out(request, message), request.now)
 
     def _sender_of(self, incoming: Incoming) -> Connection:
         row = self._store.sender(incoming.connection_id)

@@ -1,13 +1,13 @@
 """The Lambda: wires the adapters from the environment, once, as the module loads."""
 
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
+from signaling.adapters.clock import epoch_ms
 from signaling.adapters.connections import Connections
 from signaling.adapters.dynamodb import DynamoStore
 from signaling.adapters.ice import StaticIce
@@ -29,11 +29,6 @@ CLIENT = Config(
 POSTS_AT_ONCE = 8
 
 
-def epoch_ms() -> int:
-    """Return the time in epoch milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 def wired(settings: Settings) -> Signaling:
     """Return the backend on DynamoDB and the management API."""
     dynamodb = boto3.client("dynamodb", config=CLIENT)
@@ -41,14 +36,15 @@ def wired(settings: Settings) -> Signaling:
         "apigatewaymanagementapi", endpoint_url=settings.management_endpoint, config=CLIENT
     )
     keys = RemoteKeys(settings.token_jwks_url)
+    options = settings.options
     return Signaling(
         store=DynamoStore(dynamodb, settings.connections_table, settings.robots_table),
         sender=Connections(management),
-        ice=StaticIce(settings.ice_servers),
-        limiter=Buckets() if settings.limited else Unlimited(),
+        ice=StaticIce(options.ice_servers),
+        limiter=Buckets() if options.limited else Unlimited(),
         issuers=(Issuer(settings.token_issuer, settings.token_audiences, keys),),
-        rules=settings.rules,
-        origins=settings.origins,
+        rules=options.rules,
+        origins=options.origins,
         clock=epoch_ms,
         side_by_side=ThreadPoolExecutor(POSTS_AT_ONCE, "steps").map,
     )

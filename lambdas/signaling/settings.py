@@ -17,8 +17,17 @@ from signaling.wire import limits
 Value = TypeVar("Value")
 
 
+class Options(Struct, frozen=True, kw_only=True):
+    """What may be configured, on AWS and on one machine alike."""
+
+    ice_servers: list[dict[str, Any]]
+    origins: frozenset[str] | None
+    limited: bool
+    rules: Rules
+
+
 class Settings(Struct, frozen=True, kw_only=True):
-    """What a deployment configures."""
+    """What a deployment on AWS configures."""
 
     connections_table: str
     robots_table: str
@@ -26,10 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     token_issuer: str
     token_audiences: frozenset[str]
     token_jwks_url: str
-    ice_servers: list[dict[str, Any]]
-    origins: frozenset[str] | None
-    limited: bool
-    rules: Rules
+    options: Options
 
 
 class BadEnvironment(Exception):
@@ -41,7 +47,7 @@ class BadEnvironment(Exception):
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Return the settings. Raise BadEnvironment naming every variable that is wrong."""
+    """Return the Lambda's settings. Raise BadEnvironment naming every variable that is wrong."""
     read = _Reader(environment)
     issuer = read.needed("TOKEN_ISSUER", str)
     settings = Settings(
@@ -51,20 +57,36 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         token_issuer=issuer,
         token_audiences=read.needed("TOKEN_AUDIENCES", _words),
         token_jwks_url=read.given("TOKEN_JWKS_URL", _url, _jwks_url(issuer)),
+        options=_options(read),
+    )
+    read.finish()
+    return settings
+
+
+def read_options(environment: Mapping[str, str]) -> Options:
+    """Return what may be configured. Raise BadEnvironment naming every variable that is wrong."""
+    read = _Reader(environment)
+    options = _options(read)
+    read.finish()
+    return options
+
+
+def _options(read: "_Reader") -> Options:
+    heartbeat = read.given("HEARTBEAT_SECONDS", _whole(10, 500), limits.HEARTBEAT_SECONDS)
+    return Options(
         ice_servers=read.given("ICE_SERVERS", _ice_servers, []),
         origins=read.given("ALLOWED_ORIGINS", _words, None),
         limited=read.given("LIMITS", _switch, default=True),
         rules=Rules(
             viewers=read.given("MAX_VIEWERS", _whole(0, 50), limits.VIEWERS),
-            heartbeat_seconds=read.given(
-                "HEARTBEAT_SECONDS", _whole(10, 500), limits.HEARTBEAT_SECONDS
-            ),
+            heartbeat_seconds=heartbeat,
             provisioned=read.given("CLAIM_POLICY", _claim_policy, default=False),
         ),
     )
-    if read.problems:
-        raise BadEnvironment(read.problems)
-    return settings
+
+
+PLACEHOLDER = "https://missing.invalid"
+"""Stands in for a variable that is missing, until `finish` raises."""
 
 
 class _Reader:
@@ -78,8 +100,7 @@ class _Reader:
         """Return a variable that must be there. After a problem, the value means nothing."""
         if not self._environment.get(name, "").strip():
             self.problems.append(f"{name} is missing")
-            return read("https://missing.invalid")
-        return self.given(name, read, read("https://missing.invalid"))
+        return self.given(name, read, read(PLACEHOLDER))
 
     def given(self, name: str, read: Callable[[str], Value], default: Value) -> Value:
         """Return a variable, or its default when it is not set."""
@@ -91,6 +112,11 @@ class _Reader:
         except ValueError as error:
             self.problems.append(f"{name} {error}")
             return default
+
+    def finish(self) -> None:
+        """Raise BadEnvironment if anything was wrong."""
+        if self.problems:
+            raise BadEnvironment(self.problems)
 
 
 def _url(text: str) -> str:

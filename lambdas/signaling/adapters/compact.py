@@ -4,8 +4,9 @@ Owns the shape of a token; must never know its claims, its issuer or whether its
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from signaling.adapters.strict_json import parse_object
 from signaling.wire.limits import TOKEN_CHARACTERS
@@ -13,8 +14,7 @@ from signaling.wire.limits import TOKEN_CHARACTERS
 PARTS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """What a token says of itself. Nothing here is to be trusted before its signature is."""
 
     header: dict[str, Any]

@@ -86,10 +86,13 @@ class _Fetch:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _answered(self) -> bool:
-        kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
-        connection = kind(self._url.hostname or "", self._url.port)
+        host, port = self._url.hostname or "", self._url.port
+        context = ssl.create_default_context() if self._url.scheme == "https" else None
+        connection = (
+            HTTPSConnection(host, port, context=context) if context else HTTPConnection(host, port)
+        )
         try:
-            self._connect(connection)
+            self._connect(connection, context)
             self._ask(connection)
         except (OSError, HTTPException, ValueError):
             return False
@@ -97,11 +100,10 @@ class _Fetch:
             connection.close()
         return True
 
-    def _connect(self, connection: HTTPConnection) -> None:
+    def _connect(self, connection: HTTPConnection, context: ssl.SSLContext | None) -> None:
         idle_s = min(IDLE_SECONDS, self._deadline - time.monotonic())
         if idle_s <= 0:
             raise TimeoutError
-        context = ssl.create_default_context() if self._url.scheme == "https" else None
         link = socket.create_connection((connection.host, connection.port), idle_s)
         if context is not None:
             link = context.wrap_socket(

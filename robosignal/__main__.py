@@ -1,0 +1,7 @@
+"""`python -m robosignal`."""
+
+import sys
+
+from robosignal.cli import main
+
+sys.exit(main())

@@ -1,0 +1,164 @@
+"""The command line: `robosignal serve`, `token` and `robot`.
+
+Owns arguments and exit codes. Each command's work is imported when that command runs, so that
+`robosignal token` loads no video library.
+"""
+
+import argparse
+import asyncio
+import io
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from robosignal.gateway.local import RemoteIssuer
+
+IN_MEMORY = ":memory:"
+STATE = ".robosignal"
+TOKEN_VARIABLE = "ROBOSIGNAL_TOKEN"  # noqa: S105 - the name of one, not one
+
+
+class Refused(Exception):
+    """The command cannot run. The text says why, and what to do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    asked = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Lines appear as they are printed, also when they go to a file or a pipe.
+        sys.stdout.reconfigure(line_buffering=True)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    try:
+        code: int = asked.command(asked)
+    except Refused as refused:
+        sys.stderr.write(f"robosignal: {refused}\n")
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="robosignal", description="Signaling for people who drive robots over WebRTC."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_serve(commands.add_parser("serve", help="run the backend on this machine"))
+    _add_token(commands.add_parser("token", help="print a token that signs a user in locally"))
+    _add_robot(commands.add_parser("robot", help="be a robot with a moving test picture"))
+    return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_serve)
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    add("--port", type=int, default=8080, help="port to listen on, 0 for any (%(default)s)")
+    add("--state", default=STATE, metavar="DIR", help="state and signing key (%(default)s)")
+    add("--demo", action="store_true", help="run a demo robot and print links to drive it")
+    add("--issuer", metavar="URL", help="trust the tokens of this issuer instead of our own")
+    add("--jwks", metavar="URL", help="where the issuer's keys are")
+    add("--audience", metavar="ID", action="append", help="client id to accept; repeat for more")
+    add("--idle-timeout", type=_seconds, default=600, metavar="S", help="(%(default)s s)")
+    add("--max-lifetime", type=_seconds, default=7200, metavar="S", help="(%(default)s s)")
+    add("--chaos", type=int, metavar="SEED", help="overlap and delay the steps of messages")
+    add("--unlimited", action="store_true", help="no rate limits, for benchmarks")
+
+
+def _add_token(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_token)
+    add = parser.add_argument
+    add("user", metavar="USER")
+    add("--group", action="append", default=[], help="a group, such as ADMINS; repeat for more")
+    add("--ttl", type=int, default=12 * 60 * 60, metavar="S", help="lifetime (%(default)s s)")
+    add("--state", default=STATE, metavar="DIR", help="where the signing key is (%(default)s)")
+
+
+def _add_robot(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_robot)
+    add = parser.add_argument
+    add("--url", required=True, help="such as ws://127.0.0.1:8080/prod")
+    add("--robot-id", required=True, metavar="ID")
+    add("--token", help=f"else the environment's {TOKEN_VARIABLE}, which others cannot read")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError("must be more than 0 seconds")
+    return seconds
+
+
+def _serve(asked: argparse.Namespace) -> int:
+    # Imported here: the other commands need neither the gateway nor its libraries.
+    from robosignal.gateway.gateway import Limits, PortTaken  # noqa: PLC0415
+    from robosignal.gateway.keys import KeyRefused  # noqa: PLC0415
+    from robosignal.gateway.local import Service  # noqa: PLC0415
+    from robosignal.gateway.store import StateInUse  # noqa: PLC0415
+    from robosignal.serve import serve  # noqa: PLC0415
+    from signaling.settings import BadEnvironment, read_options  # noqa: PLC0415
+
+    service = Service(
+        host=asked.host,
+        port=asked.port,
+        state=None if asked.state == IN_MEMORY else Path(asked.state),
+        demo=asked.demo,
+        remote=_remote(asked),
+        limits=Limits(idle_seconds=asked.idle_timeout, lifetime_seconds=asked.max_lifetime),
+        chaos_seed=asked.chaos,
+        unlimited=asked.unlimited,
+    )
+    try:
+        return asyncio.run(serve(service, read_options(os.environ), print))
+    except PortTaken as taken:
+        other = taken.port + 1
+        raise Refused(f'{taken}: stop it, or try make run ARGS="--port {other}"') from taken
+    except (BadEnvironment, KeyRefused, StateInUse) as error:
+        raise Refused(str(error)) from error
+    except OSError as error:
+        raise Refused(f"cannot serve on {asked.host}:{asked.port}: {error}") from error
+
+
+def _remote(asked: argparse.Namespace) -> "RemoteIssuer | None":
+    from robosignal.gateway.local import RemoteIssuer  # noqa: PLC0415
+
+    given = (asked.issuer, asked.jwks, asked.audience)
+    if not any(given):
+        return None
+    if not all(given):
+        raise Refused("--issuer, --jwks and --audience go together: give all three, or none")
+    return RemoteIssuer(asked.issuer, asked.jwks, frozenset(asked.audience))
+
+
+def _token(asked: argparse.Namespace) -> int:
+    from robosignal.gateway.keys import KeyRefused, LocalKey  # noqa: PLC0415
+
+    try:
+        key = LocalKey.load(Path(asked.state))
+        print(key.sign(asked.user, asked.group, asked.ttl))  # noqa: T201 - it is what was asked for
+    except (KeyRefused, OSError, ValueError) as error:
+        raise Refused(str(error)) from error
+    return 0
+
+
+def _robot(asked: argparse.Namespace) -> int:
+    token = asked.token or os.environ.get(TOKEN_VARIABLE)
+    if not token:
+        raise Refused(
+            f"no token: give --token, or set {TOKEN_VARIABLE} (robosignal token USER prints one)"
+        )
+    return asyncio.run(_robot_until_stopped(asked.url, asked.robot_id, token))
+
+
+async def _robot_until_stopped(url: str, robot_id: str, token: str) -> int:
+    from robosignal.robot.client import run  # noqa: PLC0415
+    from signaling.wire.ids import RobotId  # noqa: PLC0415
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return await run(url, RobotId(robot_id), token, log=logging.getLogger("robot"), stop=stop)

@@ -1,0 +1,175 @@
+"""The local gateway's own signing key, with which it signs people in without any account.
+
+Owns the key file and what a local token says; must never know who asks for one, or why.
+"""
+
+import os
+import re
+import stat
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from jose import jwk, jws
+
+from signaling.adapters.jwks import StaticKeys
+from signaling.adapters.tokens import ALGORITHM, LIFETIME_SECONDS
+from signaling.ports import KeySource
+from signaling.wire.limits import USER_PATTERN
+
+LOCAL_ISSUER = "robosignal-local"
+"""The `iss` and the `client_id` of every local token."""
+
+TOKEN_SECONDS = 12 * 60 * 60
+KEY_FILE = "signing-key.pem"
+KEY_BITS = 2048
+PUBLIC_EXPONENT = 65537
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+_USER = re.compile(USER_PATTERN)
+
+
+class KeyRefused(Exception):
+    """The key file is not fit for use. `str()` says so, and which command helps."""
+
+    def __init__(self, path: Path, problem: str, command: str) -> None:
+        super().__init__(path, problem, command)
+        self.path = path
+        self.problem = problem
+        self.command = command
+
+    def __str__(self) -> str:
+        return f"the signing key {self.path} {self.problem}: {self.command} {self.path}"
+
+
+class LocalKey:
+    """An RSA key that signs local tokens."""
+
+    def __init__(self, private: RSAPrivateKey) -> None:
+        """Take the key as it is; `load` and `ephemeral` make one."""
+        self._pem = _pem(private)
+        public = jwk.construct(self._pem.decode(), ALGORITHM).public_key().to_dict()
+        self._public = {name: public[name] for name in ("e", "kty", "n")}
+        self.kid = _thumbprint(self._public)
+
+    @classmethod
+    def load(cls, directory: Path) -> "LocalKey":
+        """Return the key kept in this directory, made (0600) when there is none.
+
+        Processes that start at once end up with one key. Raise `KeyRefused` when others may
+        read the file, or it holds no RSA key of at least 2,048 bits; OSError as files do.
+        """
+        path = directory / KEY_FILE
+        if not path.exists():
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _create(path)
+        return cls(_read(path))
+
+    @classmethod
+    def ephemeral(cls) -> "LocalKey":
+        """Return a key that ends with the process."""
+        return cls(_generated())
+
+    def sign(
+        self,
+        user: str,
+        groups: Sequence[str] = (),
+        ttl_s: int = TOKEN_SECONDS,
+        now_s: int | None = None,
+    ) -> str:
+        """Return a token for this user, shaped as Cognito's access tokens are.
+
+        `now_s` is in epoch seconds, by default the clock's. Raise ValueError when the user
+        could not be a principal, or the lifetime is not within 1 s and 24 h.
+        """
+        _check(user, ttl_s)
+        issued = int(time.time()) if now_s is None else now_s
+        claims: dict[str, Any] = {
+            "sub": user,
+            "iss": LOCAL_ISSUER,
+            "client_id": LOCAL_ISSUER,
+            "token_use": "access",
+            "username": user,
+            "iat": issued,
+            "exp": issued + ttl_s,
+            "jti": str(uuid.uuid4()),
+        }
+        if groups:
+            claims["cognito:groups"] = list(groups)
+        return jws.sign(claims, self._pem, {"kid": self.kid}, ALGORITHM)
+
+    def jwks(self) -> dict[str, Any]:
+        """Return the JWK Set (RFC 7517, section 5) with the public half."""
+        return {"keys": [{**self._public, "kid": self.kid, "use": "sig", "alg": ALGORITHM}]}
+
+    def source(self) -> KeySource:
+        """Return the public half as a `KeySource` that needs no network."""
+        return StaticKeys({self.kid: {**self._public, "kid": self.kid}})
+
+
+def _check(user: str, ttl_s: int) -> None:
+    if not _USER.match(user):
+        raise ValueError(
+            f"user: {user!r} must be 1 to 128 characters of printable ASCII, not beginning with #"
+        )
+    if not 1 <= ttl_s <= LIFETIME_SECONDS:
+        raise ValueError(f"ttl: {ttl_s} s must be 1 to {LIFETIME_SECONDS} s (24 h)")
+
+
+def _thumbprint(public: dict[str, Any]) -> str:
+    """Return the key's thumbprint (RFC 7638): the same key has the same id everywhere."""
+    canonical = msgspec.json.encode(public, order="sorted")
+    return urlsafe_b64encode(sha256(canonical).digest()).decode().rstrip("=")
+
+
+def _generated() -> RSAPrivateKey:
+    return generate_private_key(PUBLIC_EXPONENT, KEY_BITS)
+
+
+def _pem(private: RSAPrivateKey) -> bytes:
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _create(path: Path) -> None:
+    """Put a new key at this path, whole or not at all, unless one is there already."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(_pem(_generated()))
+            file.flush()
+            os.fsync(file.fileno())
+        # A link, for it fails where a rename would replace the key of a process that was
+        # faster, and that has signed tokens with it since.
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _read(path: Path) -> RSAPrivateKey:
+    with path.open("rb") as file:
+        # The open file is asked, not the path: that could name another file by then.
+        if os.fstat(file.fileno()).st_mode & OTHERS:
+            raise KeyRefused(path, "may be read by others", "chmod 600")
+        pem = file.read()
+    try:
+        private = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError) as exc:
+        raise KeyRefused(path, "is no RSA key, so make a new one", "rm") from exc
+    if not isinstance(private, RSAPrivateKey) or private.key_size < KEY_BITS:
+        raise KeyRefused(path, "is no RSA key of 2,048 bits, so make a new one", "rm")
+    return private

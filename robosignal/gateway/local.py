@@ -1,0 +1,118 @@
+"""The whole backend on one machine: the Lambda's own entry over local adapters.
+
+Owns which adapter stands where; must never know the rules. There is no way around the tokens:
+the gateway signs with a key of its own, and verifies as on AWS.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from robosignal.gateway.chaos import chaos
+from robosignal.gateway.gateway import Gateway, Limits
+from robosignal.gateway.keys import LOCAL_ISSUER, LocalKey
+from robosignal.gateway.sockets import Sockets
+from robosignal.gateway.store import LocalStore
+from robosignal.paths import web_root
+from signaling.adapters.carriers import token_from
+from signaling.adapters.clock import epoch_ms
+from signaling.adapters.events import read_event
+from signaling.adapters.ice import StaticIce
+from signaling.adapters.jwks import RemoteKeys
+from signaling.adapters.limiter import Buckets, Unlimited
+from signaling.adapters.tokens import Issuer, prefetch
+from signaling.entry import Signaling, calm
+from signaling.settings import Options
+from signaling.wire.errors import SignalingError
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteIssuer:
+    """An issuer elsewhere, such as a Cognito user pool."""
+
+    url: str
+    jwks_url: str
+    audiences: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What `robosignal serve` was asked for."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    state: Path | None = None
+    """Where state is kept; None: in memory alone."""
+    demo: bool = False
+    remote: RemoteIssuer | None = None
+    limits: Limits = Limits()  # noqa: RUF009 - it is frozen
+    chaos_seed: int | None = None
+    unlimited: bool = False
+
+
+class Local:
+    """One running backend: its gateway, its state and the key that signs people in."""
+
+    def __init__(self, service: Service, options: Options) -> None:
+        """Open the state and wire everything. Raise StateInUse or KeyRefused."""
+        self.key = _key(service)
+        self._store = LocalStore(service.state)
+        self._issuers = _issuers(service, self.key)
+        sockets = Sockets()
+        limited = options.limited and not service.unlimited
+        signaling = Signaling(
+            store=self._store,
+            sender=sockets,
+            ice=StaticIce(options.ice_servers),
+            limiter=Buckets() if limited else Unlimited(),
+            issuers=self._issuers,
+            rules=options.rules,
+            origins=options.origins,
+            clock=epoch_ms,
+            around_step=chaos(service.chaos_seed) if service.chaos_seed is not None else calm,
+        )
+        self.gateway = Gateway(
+            signaling.handle,
+            sockets,
+            host=service.host,
+            port=service.port,
+            web=web_root(),
+            jwks=self.key.jwks,
+            limits=service.limits,
+            prepare=self._fetch_keys if service.remote else None,
+            in_threads=service.chaos_seed is not None,
+        )
+
+    async def _fetch_keys(self, event: dict[str, Any]) -> None:
+        """Fetch the key that a token needs before the handler, which must not wait, sees it."""
+        incoming = read_event(event)
+        try:
+            carried = token_from(incoming.headers, incoming.query)
+        except SignalingError:
+            return
+        await asyncio.to_thread(prefetch, carried.token, self._issuers)
+
+    async def __aenter__(self) -> Self:
+        await self.gateway.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.gateway.stop()
+        self._store.close()
+
+
+def _key(service: Service) -> LocalKey:
+    """Return the key on disk; with another issuer, one that nobody else can sign with."""
+    if service.state is None or service.remote is not None:
+        return LocalKey.ephemeral()
+    return LocalKey.load(service.state)
+
+
+def _issuers(service: Service, key: LocalKey) -> tuple[Issuer, ...]:
+    own = Issuer(LOCAL_ISSUER, frozenset({LOCAL_ISSUER}), key.source())
+    remote = service.remote
+    if remote is None:
+        return (own,)
+    trusted = Issuer(remote.url, remote.audiences, RemoteKeys(remote.jwks_url))
+    return (trusted, own) if service.demo else (trusted,)

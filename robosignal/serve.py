@@ -1,0 +1,96 @@
+"""`robosignal serve`: runs the backend on one machine until it is told to stop.
+
+Owns what is printed and the demo robot's process; must never know how frames travel.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from robosignal.gateway.local import Local, Service
+from signaling.settings import Options
+
+DEMO = "demo"
+"""The demo robot's id, and the user who owns it."""
+
+ADMIN = "admin"
+ADMIN_GROUP = "ADMINS"
+STOPPING_SECONDS = 5
+
+Say = Callable[[str], None]
+
+
+async def serve(service: Service, options: Options, say: Say) -> int:
+    """Serve until SIGINT or SIGTERM, and return the exit code.
+
+    Raise PortTaken, StateInUse or KeyRefused, whose text says what to do.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with Local(service, options) as local:
+        say(welcome(local, service))
+        if service.demo:
+            await _with_demo_robot(local, stop, say)
+        await stop.wait()
+        say("stopping")
+    return 0
+
+
+def welcome(local: Local, service: Service) -> str:
+    """Return what a person needs to go on: where it is, and how to sign in."""
+    gateway = local.gateway
+    lines = [
+        f"robosignal is up at {gateway.url}",
+        f"robots and browsers connect to {gateway.websocket_url}",
+    ]
+    if service.demo:
+        owner, admin = local.key.sign(DEMO), local.key.sign(ADMIN, [ADMIN_GROUP])
+        lines += [
+            "",
+            "Open one of these links. For a takeover, open both, each in its own window:",
+            f"  demo, who owns the demo robot:  {gateway.url}#token={owner}",
+            f"  admin, who may take it over:    {gateway.url}#token={admin}",
+            "",
+        ]
+    elif service.remote is None:
+        state = f" --state {service.state}" if service.state else ""
+        lines.append(f"sign in with a token: robosignal token USER{state}")
+    if service.host not in ("127.0.0.1", "::1", "localhost"):
+        lines.append(f"listening on {service.host}: whoever reaches this machine can connect")
+    return "\n".join(lines)
+
+
+async def _with_demo_robot(local: Local, stop: asyncio.Event, say: Say) -> None:
+    """Run the demo robot in a process of its own, beside the gateway, until `stop`."""
+    robot = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "robosignal", "robot", "--robot-id", DEMO),
+        *("--url", local.gateway.websocket_url),
+        # In the environment, not among the arguments: others can read those.
+        env=os.environ | {"ROBOSIGNAL_TOKEN": local.key.sign(DEMO)},
+        # A terminal's Ctrl-C reaches the whole group; this one is stopped after the gateway hears.
+        start_new_session=True,
+    )
+    stopping, ended = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(robot.wait())
+    await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
+    if ended.done() and not stop.is_set():
+        say(f"the demo robot ended with exit code {robot.returncode}; the gateway stays up")
+    await _stopped(robot)
+    stopping.cancel()
+
+
+async def _stopped(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOPPING_SECONDS)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

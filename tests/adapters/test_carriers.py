@@ -1,0 +1,190 @@
+"""Where a connection request may carry its token, and from which pages it may come."""
+
+import pytest
+
+from signaling.adapters.carriers import Carried, origin_allowed, token_from
+from signaling.wire.errors import BadMessage, Unauthorized
+
+T, U = "aaa.bbb.ccc", "ddd.eee.fff"
+V1 = "robosignal.v1"
+PAGE = "https://console.example"
+
+Headers = dict[str, str]
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "subprotocol"),
+    [
+        ({"Authorization": f"Bearer {T}"}, {}, None),
+        ({"authorization": f"bearer {T}"}, {}, None),
+        ({"AUTHORIZATION": f"BEARER   {T} "}, {}, None),
+        ({"Authorization": f"Bearer {T}", "Sec-WebSocket-Protocol": V1}, {}, V1),
+        ({"Sec-WebSocket-Protocol": f"{V1}, bearer.{T}"}, {}, V1),
+        ({"sec-websocket-protocol": f"{V1},bearer.{T}"}, {}, V1),
+        ({"Sec-Websocket-Protocol": f"  bearer.{T} ,\t{V1} "}, {}, V1),
+        ({"Sec-WebSocket-Protocol": f"chat, {V1}, bearer.{T}, mqtt"}, {}, V1),
+        ({}, {"token": T}, None),
+        ({"Sec-WebSocket-Protocol": V1}, {"token": T}, V1),
+        ({"Sec-WebSocket-Protocol": "chat"}, {"token": T}, None),
+        ({"Sec-WebSocket-Protocol": "robosignal.v10, Robosignal.v1"}, {"token": T}, None),
+        ({"Authorization": "Basic YTpi"}, {"token": T}, None),
+        ({"Authorization": f"Bearer {T}"}, {"token": ""}, None),
+        ({"Sec-WebSocket-Protocol": f"{V1}, bearer."}, {"token": T}, V1),
+    ],
+    ids=repr,
+)
+def test_a_token_is_found_in_each_carrier(
+    headers: Headers, query: Headers, subprotocol: str | None
+) -> None:
+    """Header, subprotocol and query each carry it, in the spellings that clients use."""
+    assert token_from(headers, query) == Carried(T, subprotocol)
+
+
+ALL = {
+    "Authorization": {"Authorization": "Bearer {0}"},
+    "Sec-WebSocket-Protocol": {"Sec-WebSocket-Protocol": V1 + ", bearer.{0}"},
+    "token": {},
+}
+PAIRS = [(a, b) for a in ALL for b in ALL if a != b]
+
+
+def request(tokens: dict[str, str]) -> tuple[Headers, Headers]:
+    """Return the headers and the query that carry these tokens."""
+    headers = {
+        name: text.format(tokens[carrier])
+        for carrier in tokens
+        for name, text in ALL[carrier].items()
+    }
+    return headers, {"token": tokens["token"]} if "token" in tokens else {}
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_the_same_token_twice_is_one(one: str, other: str) -> None:
+    """A client that is not sure which carrier survives its proxy may use two."""
+    assert token_from(*request({one: T, other: T})).token == T
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_two_different_tokens_are_refused(one: str, other: str) -> None:
+    """Nobody may sign in as one and be taken for another: 400, naming both, showing neither."""
+    with pytest.raises(BadMessage) as refused:
+        token_from(*request({one: T, other: U}))
+
+    text = str(refused.value)
+    assert (refused.value.status, one in text, other in text) == (400, True, True)
+    assert T not in text
+    assert U not in text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-WebSocket-Protocol": f"{V1}, bearer.{T}, bearer.{U}"},
+        {"Authorization": f"Bearer {T}", "authorization": f"Bearer {U}"},
+    ],
+    ids=repr,
+)
+def test_two_different_tokens_in_one_carrier_are_refused(headers: Headers) -> None:
+    """A header that comes twice, or two bearers in one list, are no way around it."""
+    with pytest.raises(BadMessage):
+        token_from(headers, {})
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ({}, {}),
+        ({}, {"token": ""}),
+        ({}, {"Token": T}),
+        ({"Authorization": T}, {}),
+        ({"Authorization": "Bearer"}, {}),
+        ({"Authorization": "Bearer  "}, {}),
+        ({"Authorization": f"Basic {T}"}, {}),
+        ({"Sec-WebSocket-Protocol": V1}, {}),
+        ({"Sec-WebSocket-Protocol": f"{V1}, bearer."}, {}),
+        ({"Sec-WebSocket-Protocol": f"{V1}, {T}"}, {}),
+        ({"Sec-WebSocket-Protocol": f"{V1}, Bearer.{T}"}, {}),
+        ({"X-Authorization": f"Bearer {T}"}, {}),
+        ({"Cookie": f"token={T}"}, {}),
+    ],
+    ids=repr,
+)
+def test_no_token_is_unauthorized(headers: Headers, query: Headers) -> None:
+    """Nothing else is taken for a carrier."""
+    with pytest.raises(Unauthorized) as refused:
+        token_from(headers, query)
+
+    assert refused.value.reason == "no_token"
+
+
+def test_a_bearer_without_the_protocol_is_refused() -> None:
+    """With no subprotocol to select a browser would hang up without saying why."""
+    with pytest.raises(BadMessage) as refused:
+        token_from({"Sec-WebSocket-Protocol": f"bearer.{T}"}, {})
+
+    assert (refused.value.field, V1 in str(refused.value)) == ("Sec-WebSocket-Protocol", True)
+
+
+@pytest.mark.parametrize(
+    ("carrier", "limit"),
+    [("Authorization", 8192), ("Sec-WebSocket-Protocol", 8192), ("token", 4000)],
+)
+def test_a_token_may_be_as_long_as_its_carrier_takes(carrier: str, limit: int) -> None:
+    """At the limit it is found, one character further it is refused."""
+    found = token_from(*request({carrier: "x" * limit}))
+    with pytest.raises(Unauthorized) as refused:
+        token_from(*request({carrier: "x" * (limit + 1)}))
+
+    assert (len(found.token), refused.value.reason) == (limit, "token_too_long")
+
+
+def test_what_was_carried_never_prints_its_token() -> None:
+    """A log line that shows the value shows no token."""
+    assert T not in repr(token_from({}, {"token": T}))
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        (None, True),
+        (PAGE, True),
+        ("null", False),
+        ("", False),
+        ("http://console.example", False),
+        ("https://console.example:8443", False),
+        ("https://console.example/", False),
+        ("https://console.example.", False),
+        ("https://evil.console.example", False),
+        ("https://console.example.evil.example", False),
+        ("https://CONSOLE.example", False),
+        (f"{PAGE}, https://evil.example", False),
+    ],
+)
+def test_only_the_allowed_origin_may_connect(origin: str | None, allowed: bool) -> None:  # noqa: FBT001
+    """Character by character; absent means that no browser is there to be misled."""
+    headers = {} if origin is None else {"origin": origin}
+
+    assert origin_allowed(headers, frozenset({PAGE})) is allowed
+
+
+@pytest.mark.parametrize("origin", ["null", "https://anybody.example"])
+def test_without_a_setting_any_origin_may_connect(origin: str) -> None:
+    """None, the explicit absence of a list, allows any page."""
+    assert origin_allowed({"Origin": origin}, None)
+
+
+def test_null_cannot_be_allowed() -> None:
+    """Every sandboxed frame says `null`, so listing it would allow them all."""
+    assert not origin_allowed({"Origin": "null"}, frozenset({"null"}))
+
+
+def test_an_empty_list_allows_no_page() -> None:
+    """A list without entries shuts browsers out."""
+    assert not origin_allowed({"Origin": PAGE}, frozenset())
+
+
+def test_a_second_origin_header_is_judged_as_well() -> None:
+    """An allowed origin does not let another one in beside it."""
+    headers = {"Origin": PAGE, "origin": "https://evil.example"}
+
+    assert not origin_allowed(headers, frozenset({PAGE}))

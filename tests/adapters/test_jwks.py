@@ -1,0 +1,236 @@
+"""When an issuer is asked for its keys, which of them are taken, and what happens meanwhile."""
+
+import json
+from collections.abc import Callable, Iterable
+from threading import Condition, Thread
+
+import pytest
+
+from signaling.adapters.jwks import RemoteKeys
+from signaling.adapters.tokens import Issuer, verify
+from signaling.ports import KeysUnavailable
+from tests.tokens import CLIENT, ISSUER, NOW, Signer, signer
+
+URL = "https://issuer.example/.well-known/jwks.json"
+
+
+def document(*signers: Signer) -> bytes:
+    """Return the JWK Set of these signers."""
+    return json.dumps({"keys": [one.public for one in signers]}).encode()
+
+
+class Server:
+    """An issuer's server and the clock beside it: what it answers can be changed."""
+
+    def __init__(self, answer: bytes | None) -> None:
+        self.answer = answer
+        self.asked = 0
+        self.now = 1000.0
+
+    def fetch(self, url: str) -> bytes:
+        """Answer, or be out of reach while the answer is None."""
+        assert url == URL
+        self.asked += 1
+        if self.answer is None:
+            raise KeysUnavailable
+        return self.answer
+
+    def keys(self) -> RemoteKeys:
+        """Return keys that come from here."""
+        return RemoteKeys(URL, self.fetch, lambda: self.now)
+
+
+def unavailable(keys: RemoteKeys, kid: str) -> bool:
+    """Tell whether this key cannot be judged now."""
+    try:
+        keys.key(kid)
+    except KeysUnavailable:
+        return True
+    return False
+
+
+def test_keys_are_fetched_when_the_first_one_is_needed() -> None:
+    """Making the source asks nobody; a known key is asked for once, however often it is used."""
+    server = Server(document(signer("key-1"), signer("key-2")))
+    keys = server.keys()
+    before = server.asked
+
+    found = [(keys.key(kid) or {})["n"] for kid in ("key-1", "key-2", "key-1")]
+
+    assert (before, server.asked, found) == (
+        0,
+        1,
+        [signer(kid).public["n"] for kid in ("key-1", "key-2", "key-1")],
+    )
+
+
+def test_a_new_key_is_accepted_at_once() -> None:
+    """An issuer that has rotated is asked again for the first token of the new key."""
+    server = Server(document(signer("key-1")))
+    keys = server.keys()
+    keys.key("key-1")
+    server.answer = document(signer("key-1"), signer("key-2"))
+
+    assert (keys.key("key-2") is not None, server.asked) == (True, 2)
+
+
+def test_a_new_key_is_accepted_ten_seconds_after_a_vain_fetch() -> None:
+    """In the penalty box a new key waits, for ten seconds and no more."""
+    server = Server(document(signer("key-1")))
+    keys = server.keys()
+    keys.key("made-up")
+    server.answer = document(signer("key-1"), signer("key-2"))
+    server.now += 9.999
+    within = keys.key("key-2")
+    server.now += 0.001
+
+    assert (within, keys.key("key-2") is not None) == (None, True)
+
+
+def test_a_key_that_the_issuer_withdrew_is_forgotten_with_the_next_fetch() -> None:
+    """A good document replaces what was known."""
+    server = Server(document(signer("key-1")))
+    keys = server.keys()
+    keys.key("key-1")
+    server.answer = document(signer("key-2"))
+    keys.key("key-2")
+
+    assert keys.key("key-1") is None
+
+
+def test_made_up_key_ids_hardly_reach_the_issuer() -> None:
+    """A thousand of them in ten seconds cause at most two fetches, and disturb no known key."""
+    server = Server(document(signer("key-1")))
+    keys = server.keys()
+    issuers = [Issuer(ISSUER, frozenset({CLIENT}), keys)]
+    names = []
+    for made_up in range(1000):
+        assert keys.key(f"made-up-{made_up}") is None
+        server.now += 0.01
+        names.append(
+            verify(signer("key-1").access(), issuers, NOW).name if not made_up % 100 else "ada"
+        )
+
+    assert (server.asked <= 2, set(names)) == (True, {"ada"})
+
+
+def test_an_issuer_out_of_reach_is_left_alone_for_ten_seconds() -> None:
+    """After a failed fetch nobody is asked again until ten seconds have passed."""
+    server = Server(None)
+    keys = server.keys()
+    refused = [unavailable(keys, f"key-{i}") for i in range(100)]
+    asked = server.asked
+    server.now += 10
+    server.answer = document(signer("key-1"))
+
+    assert (all(refused), asked, keys.key("key-1") is not None) == (True, 1, True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        b"<html>",
+        b"[]",
+        b"{}",
+        b'{"keys": {}}',
+        b'{"keys": []}',
+        b'{"keys": [{"kty": "EC", "kid": "key-1"}, 7, null]}',
+        b'{"keys": [], "keys": []}',
+    ],
+    ids=repr,
+)
+def test_a_failed_refresh_evicts_no_key(answer: bytes | None) -> None:
+    """What was known stays good when the next document is missing or worthless."""
+    server = Server(document(signer("key-1")))
+    keys = server.keys()
+    keys.key("key-1")
+    server.answer = answer
+
+    assert (unavailable(keys, "key-2"), keys.key("key-1") is not None) == (True, True)
+
+
+def test_an_unknown_id_is_unknown_again_once_the_issuer_is_back() -> None:
+    """Out of reach and unknown are told apart by the last fetch."""
+    server = Server(None)
+    keys = server.keys()
+    first = unavailable(keys, "made-up")
+    server.answer, server.now = document(signer("key-1")), server.now + 10
+
+    assert (first, keys.key("made-up"), keys.key("other")) == (True, None, None)
+
+
+def test_a_hundred_cold_verifications_at_once_fetch_once() -> None:
+    """All that come while the keys are fetched wait for that one fetch."""
+    server = Server(document(signer("key-1")))
+    arrived, changed_count = [0], Condition()
+
+    def fetch(url: str) -> bytes:
+        # Not before all are under way: so a second fetch would have every chance to happen.
+        with changed_count:
+            changed_count.wait_for(lambda: arrived[0] == 100, timeout=5)
+        return server.fetch(url)
+
+    keys = RemoteKeys(URL, fetch, lambda: server.now)
+    issuers = [Issuer(ISSUER, frozenset({CLIENT}), keys)]
+    token = signer("key-1").access()
+    names: list[str | None] = []
+
+    def sign_in() -> None:
+        with changed_count:
+            arrived[0] += 1
+            changed_count.notify_all()
+        names.append(verify(token, issuers, NOW).name)
+
+    in_parallel(sign_in for _ in range(100))
+
+    assert (server.asked, names) == (1, ["ada"] * 100)
+
+
+def in_parallel(calls: Iterable[Callable[[], None]]) -> None:
+    """Run each call in a thread of its own until all have ended."""
+    threads = [Thread(target=call) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+
+def test_a_known_key_does_not_wait_for_a_fetch() -> None:
+    """While a made-up id has the issuer asked, those whose key is known get in."""
+    server = Server(document(signer("key-1")))
+    asking = Condition()
+    seen: list[bool] = []
+
+    def fetch(url: str) -> bytes:
+        if server.asked:
+            # Within the fetch for the made-up id: had the other thread to wait for it, it
+            # would not be heard of.
+            with asking:
+                thread.start()
+                seen.append(asking.wait_for(lambda: bool(found), timeout=5))
+        return server.fetch(url)
+
+    keys = RemoteKeys(URL, fetch, lambda: server.now)
+    found: list[bool] = []
+
+    def look_up() -> None:
+        found.append(keys.key("key-1") is not None)
+        with asking:
+            asking.notify_all()
+
+    thread = Thread(target=look_up)
+    keys.key("key-1")
+    keys.key("made-up")
+    thread.join(5)
+
+    assert (seen, found) == ([True], [True])
+
+
+def test_of_two_keys_with_one_id_neither_is_taken() -> None:
+    """Nothing says which one was meant, so the id is unknown."""
+    twin = {**signer("key-2").public, "kid": "key-1"}
+    listed = {"keys": [signer("key-1").public, twin, signer("key-3").public]}
+    keys = Server(json.dumps(listed).encode()).keys()
+
+    assert (keys.key("key-1"), keys.key("key-3") is None) == (None, False)

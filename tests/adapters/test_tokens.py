@@ -1,0 +1,280 @@
+"""What a good token says, and how each rule about tokens is kept."""
+
+import json
+import random
+import string
+import subprocess
+import sys
+
+import pytest
+
+from signaling.adapters.jwks import StaticKeys
+from signaling.adapters.tokens import Identity, Issuer, prefetch, verify
+from signaling.ports import Jwk, KeysUnavailable
+from signaling.wire.errors import Unauthorized
+from tests.tokens import (
+    CLIENT,
+    ISSUER,
+    NOW,
+    NOW_S,
+    access_claims,
+    b64_json,
+    issuer_of,
+    signer,
+)
+
+MUTANTS = 10_000
+SEED = 20_261_123
+
+
+def judged(token: object, now: int = NOW) -> Identity:
+    """Return whom the token names to the usual issuer."""
+    return verify(token, [signer().issuer()], now)
+
+
+def reason(token: object, now: int = NOW) -> str:
+    """Return why the usual issuer's rules refuse the token."""
+    with pytest.raises(Unauthorized) as refused:
+        judged(token, now)
+    return refused.value.reason
+
+
+class NoKeys:
+    """A source that cannot be reached."""
+
+    def key(self, kid: str) -> Jwk | None:
+        """Fail."""
+        raise KeysUnavailable(kid)
+
+
+class Asked:
+    """A source that has no key, and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.kids: list[str] = []
+
+    def key(self, kid: str) -> Jwk | None:
+        """Have none."""
+        self.kids.append(kid)
+        return None
+
+
+def test_an_access_token_names_its_user() -> None:
+    """An access token yields the subject, the user name, the groups and the expiry in ms."""
+    identity = judged(signer().access())
+
+    assert identity == Identity("3f2a-user", "ada", ("drivers",), (NOW_S + 3600) * 1000)  # type: ignore[arg-type]
+
+
+def test_an_id_token_names_its_user() -> None:
+    """An ID token is accepted with its `at_hash`, and shows the person's name."""
+    identity = judged(signer().id())
+
+    assert identity == Identity("3f2a-user", "Ada Lovelace", (), (NOW_S + 3600) * 1000)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kid", ["key-1", "key-2"])
+def test_each_key_of_an_issuer_verifies(kid: str) -> None:
+    """An issuer that rotates has two keys; a token of either is good."""
+    issuer = issuer_of(signer("key-1"), signer("key-2"))
+
+    assert verify(signer(kid).access(), [issuer], NOW).user_id == "3f2a-user"
+
+
+def test_each_trusted_issuer_is_held_to_its_own_keys() -> None:
+    """A token that names the second issuer is not good by a key of the first."""
+    second = Issuer("robosignal-local", frozenset({CLIENT}), NoKeys())
+    token = signer().access(iss="robosignal-local")
+
+    with pytest.raises(Unauthorized, match="not signed in"):
+        verify(token, [signer().issuer(), second], NOW)
+
+
+def test_the_second_trusted_issuer_verifies_its_tokens() -> None:
+    """The claim `iss` picks the issuer among all that are trusted."""
+    keys = StaticKeys({"key-2": signer("key-2").public})
+    second = Issuer("robosignal-local", frozenset({"console"}), keys)
+    token = signer("key-2").access(iss="robosignal-local", client_id="console")
+
+    assert verify(token, [signer().issuer(), second], NOW).user_id == "3f2a-user"
+
+
+def test_an_audience_of_one_issuer_is_none_of_another() -> None:
+    """The second issuer's token for the first one's client is refused."""
+    keys = StaticKeys({"key-2": signer("key-2").public})
+    second = Issuer("robosignal-local", frozenset({"console"}), keys)
+    token = signer("key-2").access(iss="robosignal-local", client_id=CLIENT)
+
+    with pytest.raises(Unauthorized) as refused:
+        verify(token, [signer().issuer(), second], NOW)
+
+    assert refused.value.reason == "audience"
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        ISSUER,
+        "https://issuer-cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Abc123",
+    ],
+)
+def test_both_forms_of_a_pools_issuer_work_by_configuration(issuer: str) -> None:
+    """Nothing about the issuer is derived: the configured text is the whole rule."""
+    trusted = Issuer(issuer, frozenset({CLIENT}), StaticKeys({"key-1": signer().public}))
+
+    assert verify(signer().access(iss=issuer), [trusted], NOW).name == "ada"
+
+
+def test_without_issuers_every_token_is_refused() -> None:
+    """No issuer configured means that nobody comes in."""
+    with pytest.raises(Unauthorized) as refused:
+        verify(signer().access(), [], NOW)
+
+    assert refused.value.reason == "iss"
+
+
+@pytest.mark.parametrize(
+    ("issuer", "audiences"), [("", {"a"}), ("i", set()), ("i", {"a", ""})], ids=str
+)
+def test_an_issuer_without_name_or_audience_cannot_be_made(
+    issuer: str, audiences: set[str]
+) -> None:
+    """An empty setting stops the start, where it would let in too many or nobody."""
+    with pytest.raises(ValueError, match="at least one audience"):
+        Issuer(issuer, frozenset(audiences), NoKeys())
+
+
+def test_keys_out_of_reach_refuse_the_token() -> None:
+    """Without the issuer's keys no token is accepted, and the log learns why."""
+    with pytest.raises(Unauthorized) as refused:
+        verify(signer().access(), [Issuer(ISSUER, frozenset({CLIENT}), NoKeys())], NOW)
+
+    assert refused.value.reason == "keys_unavailable"
+
+
+def test_a_key_that_is_none_refuses_the_token() -> None:
+    """A source that hands out rubbish causes a refusal, not another exception."""
+
+    class Rubbish:
+        def key(self, kid: str) -> Jwk | None:
+            return {"kty": "oct", "k": "c2VjcmV0", "kid": kid}
+
+    with pytest.raises(Unauthorized) as refused:
+        verify(signer().access(), [Issuer(ISSUER, frozenset({CLIENT}), Rubbish())], NOW)
+
+    assert refused.value.reason == "key"
+
+
+def test_keys_are_asked_for_before_any_other_claim_is_judged() -> None:
+    """An expired token of an unknown key is refused for its key: claims come afterwards."""
+    token = signer("stranger").access(exp=NOW_S - 1)
+
+    assert reason(token) == "kid"
+
+
+def test_prefetch_asks_the_named_issuer_alone() -> None:
+    """The key is asked for at the issuer in `iss`, never at another one."""
+    first, second = Asked(), Asked()
+    issuers = [Issuer("one", frozenset({"a"}), first), Issuer("two", frozenset({"a"}), second)]
+
+    prefetch(signer().access(iss="two"), issuers)
+
+    assert (first.kids, second.kids) == ([], ["key-1"])
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", "a.b.c", None, signer().access(iss="unknown")],
+    ids=["empty", "no token", "None", "unknown issuer"],
+)
+def test_prefetch_of_a_bad_token_does_nothing(token: object) -> None:
+    """A bad token causes no fetch and no error: `verify` says what is wrong."""
+    asked = Asked()
+
+    prefetch(token, [Issuer("one", frozenset({"a"}), asked)])
+
+    assert asked.kids == []
+
+
+def test_prefetch_is_silent_when_keys_are_out_of_reach() -> None:
+    """A fetch that fails raises nothing: `verify` refuses next."""
+    issuers = [Issuer(ISSUER, frozenset({CLIENT}), NoKeys())]
+
+    prefetch(signer().access(), issuers)
+
+    with pytest.raises(Unauthorized):
+        verify(signer().access(), issuers, NOW)
+
+
+@pytest.mark.parametrize(
+    ("room", "good"), [(0, True), (1, False)], ids=["8192 characters", "8193 characters"]
+)
+def test_a_token_of_8192_characters_is_the_longest(room: int, good: bool) -> None:  # noqa: FBT001
+    """One character more than the limit is refused before it is looked into."""
+    token = of_length(8192 + room)
+
+    outcome = judged(token).name if good else reason(token)
+
+    assert outcome == ("ada" if good else "malformed")
+
+
+def of_length(characters: int) -> str:
+    """Return a good access token of exactly this many characters."""
+    # Base64 of any bytes is never 1 more than a multiple of 4 long, so the header gives way.
+    sealed = len(signer().token({}).rpartition(".")[2])
+    for fill in range(3):
+        header = b64_json(signer().header(fill="x" * fill))
+        room = characters - len(header) - sealed - 2
+        if room % 4 != 1:
+            break
+    empty = len(json.dumps(access_claims(fill="")))
+    return signer().seal(header, b64_json(access_claims(fill="x" * (room * 3 // 4 - empty))))
+
+
+def test_no_mutant_of_one_character_is_accepted() -> None:
+    """Of 10,000 tokens that differ from a good one in one character, none is good."""
+    print(f"seed {SEED}")  # noqa: T201 - pytest shows it when the test fails
+    chance = random.Random(SEED)  # noqa: S311 - to be repeatable, not secret
+    good = signer().access()
+    alphabet = string.ascii_letters + string.digits + "-_.=+/ \n%é"
+    accepted = [
+        mutant
+        for mutant in (mutated(good, alphabet, chance) for _ in range(MUTANTS))
+        if is_good(mutant)
+    ]
+
+    assert accepted == []
+
+
+def mutated(token: str, alphabet: str, chance: random.Random) -> str:
+    """Return the token with one character replaced, left out, put in, or two swapped."""
+    while True:
+        at = chance.randrange(len(token))
+        new = chance.choice(alphabet)
+        mutant = chance.choice(
+            [
+                token[:at] + new + token[at + 1 :],
+                token[:at] + token[at + 1 :],
+                token[:at] + new + token[at:],
+            ]
+        )
+        if mutant != token:
+            return mutant
+
+
+def is_good(token: str) -> bool:
+    """Tell whether a token is accepted; any exception but a refusal passes through."""
+    try:
+        judged(token)
+    except Unauthorized:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("module", ["jose", "cryptography", "ecdsa"])
+def test_importing_the_module_loads_no_library_for_tokens(module: str) -> None:
+    """A cold start without a token does not pay for the JWT code."""
+    script = f"import sys, signaling.adapters.tokens; sys.exit({module!r} in sys.modules)"
+    finished = subprocess.run([sys.executable, "-c", script], check=False)  # noqa: S603 - our own
+
+    assert finished.returncode == 0
