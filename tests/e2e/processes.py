@@ -1,0 +1,91 @@
+"""Starts the project's own commands as processes, reads what they print, and stops them.
+
+Nothing is waited for but a printed line or an exit: a silent process fails with its output.
+"""
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+
+PATIENCE_SECONDS = 30
+
+
+class Process:
+    """One `robosignal` command, running."""
+
+    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+        self.arguments = arguments
+        self.lines: list[str] = []
+        self._unread: queue.Queue[str | None] = queue.Queue()
+        self._popen = subprocess.Popen(
+            [sys.executable, "-m", "robosignal", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | dict(environment or {}),
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        stream = self._popen.stdout
+        assert stream is not None
+        with stream:
+            for line in stream:
+                self._unread.put(line.rstrip("\n"))
+        self._unread.put(None)
+
+    @property
+    def output(self) -> str:
+        """Everything that was read of what it printed."""
+        return "\n".join(self.lines)
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Return the next printed line that matches; fail when the process ends or is silent."""
+        while True:
+            try:
+                line = self._unread.get(timeout=PATIENCE_SECONDS)
+            except queue.Empty:
+                raise AssertionError(
+                    f"{self.arguments} never said {pattern!r}:\n{self.output}"
+                ) from None
+            if line is None:
+                raise AssertionError(f"{self.arguments} ended before {pattern!r}:\n{self.output}")
+            self.lines.append(line)
+            if found := re.search(pattern, line):
+                return found
+
+    def kill(self) -> None:
+        """End it at once, as a crash does."""
+        self._popen.kill()
+        self._popen.wait()
+        self._reader.join()
+
+    def stop(self) -> int:
+        """Ask it to end, and return its exit code."""
+        if self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGTERM)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Return its exit code once it has ended by itself."""
+        code = self._popen.wait(timeout=PATIENCE_SECONDS)
+        self._reader.join()
+        return code
+
+
+def run(*arguments: str) -> str:
+    """Run a command to its end and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "robosignal", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=True,
+    )
+    return done.stdout.strip()

@@ -1,0 +1,161 @@
+"""The main job on real input: drive a robot from a browser, lose it to another, come back."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from robosignal.robot.picture import BLOCK, NUMBER_BITS
+from tests.e2e.conftest import Site
+from tests.e2e.processes import Process
+
+ROBOT = "rover-1"
+OWNER = "olga"
+ADMIN = "boss"
+
+Open = Callable[[str], Page]
+
+# The frame number as the strip of blocks in the decoded video bears it; -1 before there is any.
+FRAME_NUMBER = """([block, bits]) => {
+  const video = document.querySelector('video[data-robot-id]');
+  if (!video || !video.videoWidth) return -1;
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+  const picture = canvas.getContext('2d');
+  picture.drawImage(video, 0, 0);
+  const isWhite = (n) => picture.getImageData((n + 0.5) * block, block / 2, 1, 1).data[0] > 127;
+  if (!isWhite(0) || isWhite(1)) return -1;
+  let number = 0;
+  for (let n = 0; n < bits; n += 1) number = number * 2 + Number(isWhite(n + 2));
+  return number;
+}"""
+
+# An application of its own on the module that the console uses: connect, drive, listen.
+APPLICATION = """async ([url, token, robotId]) => {
+  const { connect } = await import('/robosignal.js');
+  const signal = connect({ url, token: () => token });
+  await new Promise((resolve) => signal.on('state', (state) => state === 'online' && resolve()));
+  const session = await signal.drive(robotId);
+  window.heard = [];
+  session.on('message', (message) => window.heard.push(message));
+  session.on('refused', (epoch) => window.heard.push({ refused: epoch }));
+  window.session = session;
+}"""
+
+SAY = "text => window.session.send(text)"
+
+
+@pytest.fixture(scope="module")
+def robot(site: Site) -> Iterator[Process]:
+    """A robot that olga owns."""
+    process = site.robot(ROBOT, OWNER)
+    yield process
+    process.stop()
+
+
+def frame_number(page: Page) -> int:
+    """Return the number of the video frame that the page shows, -1 for none."""
+    number: int = page.evaluate(FRAME_NUMBER, [BLOCK, NUMBER_BITS])
+    return number
+
+
+def wait_for_frame_after(page: Page, number: int) -> int:
+    """Wait until the page shows a later frame, and return its number."""
+    script = f"args => ({FRAME_NUMBER})(args[0]) > args[1]"
+    page.wait_for_function(script, arg=[[BLOCK, NUMBER_BITS], number])
+    return frame_number(page)
+
+
+def row(page: Page, action: str) -> None:
+    """Press a button in the robot's row."""
+    page.click(f"li[data-robot-id={ROBOT}] [data-action={action}]:enabled")
+
+
+def test_video_advances_and_the_round_trip_is_measured(
+    site: Site, robot: Process, open_page: Open
+) -> None:
+    """Drive shows live video, frame after frame, with a driver's name and a round trip."""
+    page = open_page(site.link(OWNER))
+
+    row(page, "drive")
+
+    first = wait_for_frame_after(page, -1)
+    assert wait_for_frame_after(page, first) > first
+    expect(page.locator("#panel")).to_have_attribute("data-driver", OWNER)
+    page.wait_for_function("() => Number(document.querySelector('#panel').dataset.rttMs) > 0")
+    robot.wait_for(f"^{ROBOT}: {OWNER} drives")
+    page.click("#panel [data-action=leave]")
+    robot.wait_for(f"^{ROBOT}: nobody drives")
+
+
+@pytest.mark.usefixtures("robot")
+def test_the_first_frame_comes_soon_after_drive(
+    site: Site, open_page: Open, record_property: Callable[[str, object], None]
+) -> None:
+    """The first picture is there within the 3 s that a person waits; the time is recorded."""
+    page = open_page(site.link(OWNER))
+    page.evaluate("() => { window.pressed = performance.now(); }")
+
+    row(page, "drive")
+
+    page.wait_for_function(
+        "() => document.querySelector('video')?.getVideoPlaybackQuality().totalVideoFrames > 0",
+        timeout=3000,
+    )
+    took_ms = page.evaluate("() => performance.now() - window.pressed")
+    record_property("first_frame_ms", took_ms)
+    page.click("#panel [data-action=leave]")
+
+
+@pytest.mark.usefixtures("robot")
+def test_the_data_channel_echoes_to_the_driver(site: Site, open_page: Open) -> None:
+    """An application on robosignal.js says a text, and hears it back from the robot."""
+    page = open_page(site.link(OWNER))
+    token = site.token(OWNER)
+
+    page.evaluate(APPLICATION, [site.websocket_url, token, ROBOT])
+    page.wait_for_function(f"() => ({SAY})('hello robot')")
+
+    page.wait_for_function("() => window.heard.includes('hello robot')")
+    page.evaluate("() => window.session.leave()")
+
+
+def test_a_takeover_is_shown_to_the_first_driver_and_fences_it(
+    site: Site, robot: Process, open_page: Open
+) -> None:
+    """Another takes over: the first one sees by whom, and the robot refuses its commands."""
+    first, second = open_page(site.link(OWNER)), open_page(site.link(ADMIN, "ADMINS"))
+    row(first, "drive")
+    wait_for_frame_after(first, -1)
+
+    row(second, "take-over")
+
+    expect(first.locator("#banner-title")).to_have_text(f"You lost control to {ADMIN}")
+    expect(first.locator("#panel")).to_have_attribute("data-driver", ADMIN)
+    expect(second.locator("#banner-title")).to_have_text(f"You drive {ROBOT}")
+    wait_for_frame_after(second, -1)
+    # The displaced driver watches on, in a session whose commands the robot refuses.
+    wait_for_frame_after(first, frame_number(first))
+    robot.wait_for(f"^{ROBOT}: {ADMIN} drives")
+    second.click("#panel [data-action=leave]")
+    first.click("#panel [data-action=leave]")
+
+
+def test_a_displaced_drivers_commands_are_refused_by_the_robot(
+    site: Site, robot: Process, open_page: Open
+) -> None:
+    """What was echoed before the takeover is refused after it, with the epoch that counts."""
+    first, second = open_page(site.link(OWNER)), open_page(site.link(ADMIN, "ADMINS"))
+    first.evaluate(APPLICATION, [site.websocket_url, site.token(OWNER), ROBOT])
+    first.wait_for_function(f"() => ({SAY})('mine')")
+    first.wait_for_function("() => window.heard.includes('mine')")
+
+    row(second, "take-over")
+    robot.wait_for(f"^{ROBOT}: {ADMIN} drives")
+
+    first.wait_for_function(
+        f"() => {{ ({SAY})('still mine?'); return window.heard.some((one) => one.refused > 0); }}"
+    )
+    assert "still mine?" not in first.evaluate("() => window.heard")
+    first.evaluate("() => window.session.leave()")
+    second.click("#panel [data-action=leave]")

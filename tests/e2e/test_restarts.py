@@ -1,0 +1,57 @@
+"""Robots and gateways come back, and nobody has to reload a page for it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Site, serve
+from tests.e2e.test_driving import OWNER, ROBOT, frame_number, row, wait_for_frame_after
+
+Open = Callable[[str], Page]
+
+
+def test_a_robot_that_was_killed_and_restarted_is_driven_again_without_a_reload(
+    site: Site, open_page: Open
+) -> None:
+    """The page waits for the robot, and drives its new process when that is online."""
+    before = site.robot(ROBOT, OWNER)
+    page = open_page(site.link(OWNER))
+    row(page, "drive")
+    wait_for_frame_after(page, -1)
+
+    before.kill()
+    after = site.robot(ROBOT, OWNER)
+
+    after.wait_for(f"^{ROBOT}: {OWNER} drives")
+    expect(page.locator("#banner-title")).to_have_text(f"You drive {ROBOT}")
+    # The new process counts its frames from the beginning.
+    page.wait_for_function("() => document.querySelector('video').videoWidth > 0")
+    wait_for_frame_after(page, frame_number(page))
+    page.click("#panel [data-action=leave]")
+    after.stop()
+
+
+def test_media_outlives_a_gateway_that_was_killed_and_restarted(
+    tmp_path: Path, open_page: Open
+) -> None:
+    """Video goes on while signaling is away; then robot and page are back, same driver."""
+    first = serve(tmp_path)
+    port = first.websocket_url.rsplit(":", 1)[1].split("/")[0]
+    robot = first.robot(ROBOT, OWNER)
+    page = open_page(first.link(OWNER))
+    row(page, "drive")
+    wait_for_frame_after(page, -1)
+
+    first.process.kill()
+    expect(page.locator("body")).not_to_have_attribute("data-state", "online")
+    wait_for_frame_after(page, frame_number(page))
+    second = serve(tmp_path, port)
+
+    robot.wait_for(f"^{ROBOT}: online")
+    expect(page.locator("body")).to_have_attribute("data-state", "online", timeout=15_000)
+    expect(page.locator("#banner-title")).to_have_text(f"You drive {ROBOT}")
+    wait_for_frame_after(page, frame_number(page))
+    page.click("#panel [data-action=leave]")
+    robot.stop()
+    second.process.stop()
