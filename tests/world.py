@@ -11,10 +11,15 @@ from typing import Any
 
 from signaling.adapters.ice import StaticIce
 from signaling.adapters.limiter import Unlimited
+from signaling.core.expressions import Exists, Join, Write
+from signaling.core.listing import FLEET
+from signaling.core.records import Connection, Robot
 from signaling.core.request import Rules
+from signaling.core.steps import Won
 from signaling.entry import Signaling
 from signaling.ports import Limiter, Store
-from signaling.wire.ids import ConnectionId
+from signaling.wire.errors import TryAgain
+from signaling.wire.ids import ConnectionId, RobotId
 from tests.tokens import NOW, Signer
 
 Frame = dict[str, Any]
@@ -28,10 +33,14 @@ class Outbox:
     def __init__(self) -> None:
         self.open: dict[ConnectionId, list[Frame]] = {}
         self.posts = 0
+        self.closed: list[ConnectionId] = []
+        self.busy = False
 
     def post(self, connection: ConnectionId, frame: bytes) -> bool:
-        """Keep a frame for whoever is open; False for the gone."""
+        """Keep a frame for whoever is open; False for the gone. Raise TryAgain when busy."""
         self.posts += 1
+        if self.busy:
+            raise TryAgain
         if connection not in self.open:
             return False
         self.open[connection].append(json.loads(frame))
@@ -39,6 +48,7 @@ class Outbox:
 
     def close(self, connection: ConnectionId) -> None:
         """Close a connection."""
+        self.closed.append(connection)
         self.open.pop(connection, None)
 
 
@@ -68,6 +78,16 @@ class Peer:
         assert reply is not None, message
         assert reply["replyTo"] == "q", reply
         return reply
+
+    def refused(self, **message: Any) -> tuple[int, str]:
+        """Send a message with an id that must be refused; return the status and the code."""
+        reply = self.ask(**message)
+        assert reply["type"] == "error", reply
+        return self.status, reply["code"]
+
+    def offer(self, robot_id: str = "r1", **more: Any) -> Frame:
+        """Send an offer and return its reply."""
+        return self.ask(**{"type": "offer", "robotId": robot_id, "payload": {"sdp": "o"}, **more})
 
     @property
     def is_open(self) -> bool:
@@ -106,19 +126,26 @@ class World:
         limiter: Limiter | None = None,
         origins: frozenset[str] | None = None,
     ) -> None:
-        self.store = store
         self.now = NOW
         self.outbox = Outbox()
+        self.peers: list[Peer] = []
         self._signer = signer
-        self._opened = 0
+        self._rules = rules or Rules()
+        self._limiter = limiter or Unlimited()
+        self._origins = origins
+        self.run_on(store)
+
+    def run_on(self, store: Store) -> None:
+        """Serve from now on with this store, as a Lambda that has just started does."""
+        self.store = store
         self.signaling = Signaling(
             store=store,
             sender=self.outbox,
             ice=StaticIce(ICE),
-            limiter=limiter or Unlimited(),
-            issuers=(signer.issuer(),),
-            rules=rules or Rules(),
-            origins=origins,
+            limiter=self._limiter,
+            issuers=(self._signer.issuer(),),
+            rules=self._rules,
+            origins=self._origins,
             clock=lambda: self.now,
         )
 
@@ -140,13 +167,18 @@ class World:
             }
         )
 
+    def dial(self) -> Peer:
+        """Return a connection that API Gateway has named, before `$connect`."""
+        self.now += 1  # so that no two connections are equally old
+        peer = Peer(self, ConnectionId(f"conn-{len(self.peers) + 1:04}="), self.now)
+        self.peers.append(peer)
+        return peer
+
     def connect(
         self, user: str, *, v1: bool = True, groups: Sequence[str] = (), ttl_s: int = 3600
     ) -> Peer:
         """Open a connection as this user, in the v1 dialect or the seed's."""
-        self._opened += 1
-        self.now += 1  # so that no two connections are equally old
-        peer = Peer(self, ConnectionId(f"conn-{self._opened:04}="), self.now)
+        peer = self.dial()
         token = self.token(user, groups, ttl_s)
         offered = {"Sec-WebSocket-Protocol": f"robosignal.v1, bearer.{token}"}
         carrier = offered if v1 else {"Authorization": f"Bearer {token}"}
@@ -162,6 +194,27 @@ class World:
         peer.send(type="register", robotId=robot_id, **said)
         assert peer.status == 200
         return peer
+
+    def item(self, robot_id: str = "r1") -> Robot:
+        """Return a robot's item as the store has it."""
+        found = self.store.robot(RobotId(robot_id))
+        assert found is not None, robot_id
+        return found
+
+    def share(self, robot_id: str, user: str) -> None:
+        """Make a user an operator of a robot, as sharing does on the robot's item."""
+        joins = Write("share", Exists(("ownerUserId",)), (Join(("operators",), user),))
+        assert isinstance(self.store.write_robot(RobotId(robot_id), joins), Won)
+
+    def stored(self) -> dict[str, Robot | Connection | None]:
+        """Return all that the store has: every robot's item and every connection's row."""
+        found: dict[str, Robot | Connection | None] = {
+            peer.connection_id: self.store.connection(peer.connection_id) for peer in self.peers
+        }
+        for shard in FLEET:
+            ids = self.store.fleet(shard, None, 1000).robot_ids
+            found |= {robot_id: self.store.robot(robot_id) for robot_id in ids}
+        return found
 
     def event(self, kind: str, peer: Peer, **fields: Any) -> dict[str, Any]:
         """Hand the backend one of API Gateway's events."""

@@ -28,6 +28,7 @@ from signaling.wire.errors import (
     RobotBusy,
     SignalingError,
     TokenExpired,
+    TryAgain,
     Unauthorized,
 )
 from signaling.wire.frames import (
@@ -41,6 +42,7 @@ from signaling.wire.frames import (
     Welcome,
     encode,
 )
+from signaling.wire.ids import ConnectionId
 from signaling.wire.messages import AnyMessage
 from signaling.wire.parse import parse
 
@@ -193,11 +195,18 @@ class Signaling:
         )
         if isinstance(error, TokenExpired) or (isinstance(error, RateLimited) and error.last):
             # A reply would be sent after this returns, to a connection that is closed by then.
-            if frame is not None:
-                self._sender.post(incoming.connection_id, frame)
-            self._sender.close(incoming.connection_id)
+            self._dismiss(incoming.connection_id, frame)
             frame = None
         return result(error.status, frame)
+
+    def _dismiss(self, connection: ConnectionId, last: bytes | None) -> None:
+        """Send a last frame, if there is one, and close. What is busy now is met again later."""
+        try:
+            if last is not None:
+                self._sender.post(connection, last)
+            self._sender.close(connection)
+        except TryAgain:
+            log.warning("connection not closed", extra={"connection": connection})
 
 
 def _parsed(body: str | None) -> AnyMessage | SignalingError:

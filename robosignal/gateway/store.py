@@ -17,6 +17,7 @@ import msgspec
 from signaling.core.expressions import Write, apply
 from signaling.core.records import Connection, Robot
 from signaling.core.steps import Lost, Page, Won
+from signaling.core.writes.rows import item_of
 from signaling.wire.ids import ConnectionId, RobotId, UserId
 
 Item = dict[str, Any]
@@ -76,7 +77,7 @@ class LocalStore:
     def add_connection(self, row: Connection) -> None:
         """Keep the row of a connection that opens."""
         self._connections[row.connection_id] = row
-        self._rows[row.connection_id] = msgspec.to_builtins(row, builtin_types=(frozenset,))
+        self._rows[row.connection_id] = item_of(row)
 
     def remove_connection(self, connection: ConnectionId) -> Connection | None:
         """Delete a row and return it as it was."""
@@ -88,9 +89,10 @@ class LocalStore:
     ) -> Won[Connection] | Lost[Connection]:
         """Carry out a write to a row."""
         before = self._connections.get(connection)
-        after = apply(write, self._rows.get(connection, {"connectionId": connection}))
+        after = apply(write, self._rows.get(connection, {}))
         if after is None:
             return Lost(before)
+        after = {"connectionId": connection, **after}
         row = msgspec.convert(after, Connection)
         self._rows[connection] = after
         self._connections[connection] = row
@@ -109,9 +111,10 @@ class LocalStore:
     def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Lost[Robot]:
         """Carry out a write to a robot's item; it is on disk when this returns."""
         before = self._robots.get(robot)
-        after = apply(write, self._items.get(robot, {"robotId": robot}))
+        after = apply(write, self._items.get(robot, {}))
         if after is None:
             return Lost(before)
+        after = {"robotId": robot, **after}
         if write.name not in RENEWALS:
             text = msgspec.json.encode(after).decode()
             self._disk.execute("INSERT OR REPLACE INTO robots VALUES (?, ?)", (robot, text))

@@ -15,6 +15,7 @@ from signaling.adapters.expressions import Rendered, marshal, plain
 from signaling.core.expressions import Write, apply
 from signaling.core.records import Connection, Robot
 from signaling.core.steps import Lost, Page, Won
+from signaling.core.writes.rows import item_of
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId, UserId
 
@@ -91,7 +92,7 @@ class DynamoStore:
 
     def add_connection(self, row: Connection) -> None:
         """Keep the row of a connection that opens."""
-        item = {name: marshal(value) for name, value in _stored(row).items()}
+        item = {name: marshal(value) for name, value in item_of(row).items()}
         with translated():
             self._client.put_item(TableName=self._connections, Item=item)
 
@@ -195,7 +196,8 @@ class DynamoStore:
             return (plain(item) if item else None), None
         old = answer.get("Attributes")
         before = plain(old) if old else None
-        return before, apply(write, before or {key: value})
+        after = apply(write, before or {})
+        return before, None if after is None else {key: value, **after}
 
     def _page(self, index: str, key: str, value: str, after: str | None, limit: int) -> Page:
         start: Any = {} if after is None else {"ExclusiveStartKey": _start(key, value, after)}
@@ -221,8 +223,3 @@ def _start(key: str, value: str, after: str) -> dict[str, Any]:
 def _robot_id(item: dict[str, Any]) -> RobotId:
     """Return the robot of a robot's item, or of a share's, whose key is `<robotId>#<userId>`."""
     return RobotId(item["robotId"].partition("#")[0])
-
-
-def _stored(row: Connection) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(row, builtin_types=(frozenset,))
-    return found

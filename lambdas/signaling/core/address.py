@@ -38,8 +38,26 @@ def refreshed(request: Request) -> Flow[Request]:
 def robot_addressed(request: Request, message: Addressed) -> Flow[RobotId]:
     """Return the robot that a message is about.
 
-    Raise NoSession when its session is with another robot, BadMessage when it names none.
+    Raise NoSession when its session is with another robot, BadMessage when it names none or
+    when its `target` is not the other end.
     """
+    robot_id = yield from _robot_named(request, message)
+    # Judged before any robot is read, so that it tells a stranger of no robot.
+    if message.target == "robot" and request.sender.robot_id == robot_id:
+        raise BadMessage("target", "must be 'client': the sender is the robot")
+    if message.target == "client" and not (yield from _is_robot(request, robot_id)):
+        raise BadMessage("target", "must be 'robot': only a robot addresses a client")
+    return robot_id
+
+
+def _is_robot(request: Request, robot_id: RobotId) -> Flow[bool]:
+    """Say whether the sender has registered this robot, which may be news to its row."""
+    if request.sender.robot_id == robot_id:
+        return True
+    return (yield from refreshed(request)).sender.robot_id == robot_id
+
+
+def _robot_named(request: Request, message: Addressed) -> Flow[RobotId]:
     if message.session_id is not None:
         robot_id = robot_of(message.session_id)
         if message.robot_id not in (None, robot_id):
@@ -59,8 +77,6 @@ def robot_addressed(request: Request, message: Addressed) -> Flow[RobotId]:
 
 def session_of_client(request: Request, robot: Robot, message: Addressed) -> Found | None:
     """Return the sender's own session with this robot, if it has the one that it means."""
-    if message.target == "client":
-        raise BadMessage("target", "must be 'robot': only a robot addresses a client")
     found = robot.session_at(request.sender.connection_id)
     if found is None or message.session_id not in (None, found[0].session_id):
         return None
@@ -69,8 +85,6 @@ def session_of_client(request: Request, robot: Robot, message: Addressed) -> Fou
 
 def session_of_robot(robot: Robot, message: Addressed) -> Found | None:
     """Return the session that a robot means by its id or by the client's connection."""
-    if message.target == "robot":
-        raise BadMessage("target", "must be 'client': the sender is the robot")
     if message.session_id is not None:
         found = robot.session(message.session_id)
     else:

@@ -7,6 +7,8 @@ and counts as gone. Every clean-up is conditional on the connection that was fou
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import msgspec
+
 from signaling.core.dialects import AnyFrame, unless_seed
 from signaling.core.expressions import Write
 from signaling.core.records import Party, Robot, Session
@@ -17,7 +19,10 @@ from signaling.wire import limits
 from signaling.wire.errors import TooLarge
 from signaling.wire.frames import Frame, encode
 from signaling.wire.ids import ConnectionId, RobotId
-from signaling.wire.messages import Role
+from signaling.wire.messages import Answer, IceCandidate, Offer, Role
+
+FRAME_BYTES_BESIDES = 4096
+"""More than all of a relayed frame but its payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,18 @@ def handing_over(party: Party, frame: AnyFrame, now: int) -> Step:
     if len(data) > limits.MESSAGE_BYTES:
         raise TooLarge("message", limits.MESSAGE_BYTES)
     return Post(connection, data)
+
+
+def refuse_oversize(message: Offer | Answer | IceCandidate) -> None:
+    """Raise TooLarge if a frame with this payload could be over a message's limit.
+
+    For what is written before its frame can be: a seed frame carries its SDP twice.
+    """
+    payload = message.payload
+    twice = [payload[name] for name in ("sdp", "candidate") if name in payload]
+    size = sum(len(msgspec.json.encode(each)) for each in (payload, *twice))
+    if size > limits.MESSAGE_BYTES - FRAME_BYTES_BESIDES:
+        raise TooLarge("payload", limits.MESSAGE_BYTES)
 
 
 def deliver(request: Request, robot_id: RobotId, sent: Notice) -> Flow[bool]:

@@ -18,7 +18,7 @@ from signaling.wire.frames import (
     SeedTakeover,
     TakeoverNotice,
 )
-from signaling.wire.messages import Answer, IceCandidate, Offer, Role
+from signaling.wire.messages import Answer, Dialect, IceCandidate, Offer, Role
 
 AnyFrame = Frame | SeedRelay | SeedTakeover
 
@@ -34,7 +34,8 @@ def relayed_to_robot(
 ) -> AnyFrame:
     """Return a client's message as this robot reads it."""
     if robot.dialect == "seed":
-        return _seed(robot, session, message, session.connection_id, robot.robot_id)
+        ends = (session.connection_id, robot.robot_id)
+        return _seed(robot, session, message, ends, session.dialect)
     return _v1(robot, session, role, message, session.person)
 
 
@@ -43,7 +44,8 @@ def relayed_to_client(
 ) -> AnyFrame:
     """Return a robot's message as the client of this session reads it."""
     if session.dialect == "seed":
-        return _seed(robot, session, message, robot.robot_id, session.connection_id)
+        ends = (robot.robot_id, session.connection_id)
+        return _seed(robot, session, message, ends, robot.dialect)
     return _v1(robot, session, role, message, None)
 
 
@@ -68,14 +70,18 @@ def _v1(
 
 
 def _seed(
-    robot: Robot, session: Session, message: Offer | Answer | IceCandidate, sender: str, to: str
+    robot: Robot,
+    session: Session,
+    message: Offer | Answer | IceCandidate,
+    ends: tuple[str, str],
+    spoken: Dialect,
 ) -> SeedRelay:
-    word = message.word if isinstance(message, IceCandidate) else type(message).__name__.lower()
+    sender, to = ends
     loose: dict[str, Any] = {
         name: message.payload[name] for name in ("sdp", "candidate") if name in message.payload
     }
     return SeedRelay(
-        type=word,
+        type=_seed_word(message, spoken),
         robot_id=robot.robot_id,
         sender=sender,
         to=to,
@@ -83,6 +89,13 @@ def _seed(
         payload=message.payload,
         **loose,
     )
+
+
+def _seed_word(message: Offer | Answer | IceCandidate, spoken: Dialect) -> str:
+    """Return the frame's type: between seeds a candidate keeps the word that the sender used."""
+    if isinstance(message, IceCandidate):
+        return message.word if spoken == "seed" else "ice-candidate"
+    return type(message).__name__.lower()
 
 
 def takeover_notice(robot: Robot, holder: Session, reason: str) -> AnyFrame:

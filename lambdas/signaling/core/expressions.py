@@ -175,7 +175,8 @@ def holds(condition: Condition, item: Item) -> bool:  # noqa: PLR0911 - one for 
 def apply(write: Write, item: Item) -> dict[str, Any] | None:
     """Return the item as the write leaves it, or None when its condition refuses.
 
-    The given item is not changed. Raise KeyError where DynamoDB answers ValidationException:
+    The given item is not changed. One that does not exist is empty: to a condition even its
+    key is missing. Raise KeyError where DynamoDB answers ValidationException:
     arithmetic on a missing attribute, or a path below a missing map.
     """
     if not holds(write.when, item):

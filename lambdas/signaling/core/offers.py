@@ -6,6 +6,7 @@ it, and what it returns addresses the post. A refusal comes with the item, which
 
 from signaling.core.address import Found, robot_addressed, session_of_client
 from signaling.core.control import hold, present, refuse_robots, released, tell_change
+from signaling.core.delivery import refuse_oversize
 from signaling.core.dialects import relayed_to_robot
 from signaling.core.expressions import Write
 from signaling.core.policy import right
@@ -23,6 +24,7 @@ from signaling.wire.messages import Offer
 
 def offer(request: Request, message: Offer) -> Flow[Ack]:
     """Carry out an offer. Raise whatever keeps it from the robot."""
+    refuse_oversize(message)
     robot_id = yield from robot_addressed(request, message)
     in_session = message.session_id is not None or request.sender.robot_id == robot_id
     if in_session or message.role == "viewer":

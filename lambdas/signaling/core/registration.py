@@ -37,6 +37,8 @@ from signaling.wire.messages import Register, Unregister
 
 FLEET_SHARDS = 8
 
+IN_USE = "this connection is in use otherwise: open another one"
+
 
 def register(request: Request, message: Register) -> Flow[Registered]:
     """Claim presence, tell whoever it replaces or ends, and answer with where things stand."""
@@ -65,6 +67,9 @@ def _claim(request: Request, message: Register) -> Claim:
         raise Forbidden(message.robot_id, "only an admin registers by force")
     if sender.robot_id not in (None, message.robot_id):
         raise Forbidden(message.robot_id, f"this connection is {sender.robot_id}: open another one")
+    if sender.sessions:
+        # Before the write: it would end what stands there for a claim that the note refuses.
+        raise Forbidden(message.robot_id, IN_USE)
     said = message.metadata
     return Claim(
         row=sender,
@@ -117,7 +122,7 @@ def _announce(request: Request, won: Won[Robot], claim: Claim) -> Flow[None]:
     if isinstance(noted, Lost):
         yield from write_robot(robot.robot_id, presence.lose(me))
         if noted.item is not None:
-            raise Forbidden(robot.robot_id, "this connection is in use otherwise: open another one")
+            raise Forbidden(robot.robot_id, IN_USE)
         raise NotRegistered(robot.robot_id)
     yield from notify(request, robot.robot_id, _ended(won, "restarted"))
 

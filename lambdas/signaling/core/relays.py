@@ -93,7 +93,8 @@ def _before_its_offer(request: Request, message: Relayable, robot: Robot) -> Flo
     named is the one that the offer will open, since its id is made from the connection.
     """
     sender = request.sender
-    early = isinstance(message, IceCandidate) and sender.dialect == "seed"
+    is_client = sender.robot_id is None
+    early = is_client and isinstance(message, IceCandidate) and sender.dialect == "seed"
     if early and message.session_id is None and is_free_for(request, robot):
         mine = request.session_with(robot.robot_id, request.lease_until)
         return Found(mine, "controller")

@@ -30,6 +30,7 @@ from signaling.wire.messages import Bye, Ping, Resume
 def ping(request: Request, message: Ping) -> Flow[Pong]:
     """Renew what the message names. Raise NotRegistered or NoSession if it is not there."""
     me = request.sender.connection_id
+    _refuse_both(request, message)
     if message.robot_id is not None:
         renewal = presence.renew(me, request.presence_until)
         if isinstance((yield from write_robot(message.robot_id, renewal)), Lost):
@@ -37,6 +38,15 @@ def ping(request: Request, message: Ping) -> Flow[Pong]:
     if message.session_id is not None:
         yield from _renew_session(request, message)
     return Pong()
+
+
+def _refuse_both(request: Request, message: Ping) -> None:
+    """Raise if both are named: no connection has both, and the other must stay as it is."""
+    if message.robot_id is None or message.session_id is None:
+        return
+    if request.sender.robot_id == message.robot_id:
+        raise NoSession(robot_of(message.session_id))
+    raise NotRegistered(message.robot_id)
 
 
 def _renew_session(request: Request, message: Ping) -> Flow[None]:

@@ -38,8 +38,12 @@ def take_lapsed(viewing: Session, right: Condition, lapsed: SessionId, now: int)
     """Open a viewer's session in the place of one that was not renewed."""
     place = place_of(viewing.session_id)
     over = Compare(place_of(lapsed, "until"), "<", now)
-    when = All((*_may_view(viewing, right), Missing(place), over))
-    return Write("take_lapsed_place", when, (Put(place, item_of(viewing)), Drop(place_of(lapsed))))
+    # A session that was resumed elsewhere, and lapsed there, bears the id that its first
+    # connection opens anew; two paths of one update must not overlap.
+    own = lapsed == viewing.session_id
+    free = () if own else (Missing(place),)
+    then = (Put(place, item_of(viewing)), *(() if own else (Drop(place_of(lapsed)),)))
+    return Write("take_lapsed_place", All((*_may_view(viewing, right), *free, over)), then)
 
 
 def _may_view(viewing: Session, right: Condition) -> tuple[Condition, ...]:

@@ -3,6 +3,10 @@
 Who opened it, and until when, is written once at `$connect` and never changes.
 """
 
+from typing import Any
+
+import msgspec
+
 from signaling.core.expressions import (
     All,
     Compare,
@@ -14,11 +18,19 @@ from signaling.core.expressions import (
     Put,
     Write,
 )
+from signaling.core.records import Connection
 from signaling.wire.ids import ConnectionId, RobotId, SessionId
 
 CONNECTION = ("connectionId",)
 ROBOT = ("robotId",)
 SESSIONS = ("sessions",)
+
+
+def item_of(row: Connection) -> dict[str, Any]:
+    """Return a row as it stands in its item: its sessions are a set, never an empty one."""
+    item: dict[str, Any] = msgspec.to_builtins(row)
+    item.pop("sessions", None)
+    return item | ({"sessions": set(row.sessions)} if row.sessions else {})
 
 
 def speak_v1(me: ConnectionId) -> Write:

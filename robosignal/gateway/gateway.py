@@ -1,0 +1,177 @@
+"""The local gateway: API Gateway's WebSocket API, its management API and the console on one port.
+
+Owns starting and stopping; must never know the rules, tokens or where state is kept.
+"""
+
+import asyncio
+import errno
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from robosignal.gateway import management, pages
+from robosignal.gateway.dispatch import Dispatch, Handle, Prepare
+from robosignal.gateway.front import Doors, Front
+from robosignal.gateway.sockets import Sockets
+from robosignal.gateway.websocket import Limits, Service, welcome
+from signaling.wire.limits import MESSAGE_BYTES
+
+__all__ = ["Gateway", "Limits", "PortTaken"]
+
+BACKLOG = 1024
+"""Connections that the kernel holds until they are accepted; a fleet redials all at once."""
+
+
+class PortTaken(Exception):
+    """Another program listens on the port."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self.host = host
+        self.port = port
+
+    def __str__(self) -> str:
+        return f"port {self.port} of {self.host} is taken by another program"
+
+
+class Gateway:
+    """Serves from `start` to `stop`, or as an asynchronous context manager.
+
+    `handle` is called as a Lambda handler is. It runs inline on the event loop and must not
+    wait for anything that the same loop does; with `in_threads` it may, and calls overlap.
+    `prepare` is awaited before `handle` gets a `$connect` event, and no other.
+    """
+
+    def __init__(
+        self,
+        handle: Handle,
+        sockets: Sockets,
+        *,
+        web: Path,
+        jwks: Callable[[], dict[str, Any]],
+        host: str = "127.0.0.1",
+        port: int = 8080,
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        prepare: Prepare | None = None,
+        in_threads: bool = False,
+        stage: str = "prod",
+    ) -> None:
+        """`port` 0 takes a free one; `limits.stopping_seconds` bounds each step of `stop`."""
+        self.host = host
+        self.port = port
+        self._stage = stage
+        self._stopping_seconds = limits.stopping_seconds
+        self._dispatch = Dispatch(
+            handle,
+            prepare=prepare,
+            in_threads=in_threads,
+            timeout_seconds=limits.integration_seconds,
+        )
+        self._service = Service(self._dispatch, sockets, limits, stage)
+        self._doors = Doors(self._to_websocket, self._to_http, limits.handshake_seconds)
+        self._runner = _http(web, jwks, sockets, stage)
+        self._listener: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the console is."""
+        return f"http://{self._address}/"
+
+    @property
+    def websocket_url(self) -> str:
+        """Where clients connect."""
+        return f"ws://{self._address}/{self._stage}"
+
+    @property
+    def management_url(self) -> str:
+        """The endpoint for a management API client."""
+        return f"http://{self._address}/{self._stage}"
+
+    async def start(self) -> None:
+        """Listen, and set `port` to the real one; raise `PortTaken`, or `OSError` otherwise."""
+        loop = asyncio.get_running_loop()
+        self._service.sockets.bind(loop)
+        await self._runner.setup()
+        try:
+            self._listener = await loop.create_server(
+                lambda: Front(self._doors), self.host, self.port, backlog=BACKLOG
+            )
+        except OSError as failed:
+            await self._runner.cleanup()
+            if failed.errno == errno.EADDRINUSE:
+                raise PortTaken(self.host, self.port) from failed
+            raise
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Refuse new connections, close the open ones with 1001, and let their ends be handled."""
+        if self._listener is not None:
+            self._listener.close()
+        for front in tuple(self._doors.waiting):
+            front.abort()
+        await self._close_connections()
+        await self._dispatch.drain(self._stopping_seconds)
+        await self._runner.cleanup()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    @property
+    def _address(self) -> str:
+        # A wildcard is where to listen, not where to go.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    async def _close_connections(self) -> None:
+        connections = tuple(self._service.connections)
+        for connection in connections:
+            connection.shut()
+        if not await _all((each.gone() for each in connections), self._stopping_seconds):
+            for connection in connections:
+                connection.abandon()
+            await _all((each.gone() for each in connections), self._stopping_seconds)
+
+    def _to_websocket(self, transport: asyncio.Transport, received: bytes) -> None:
+        welcome(self._service, transport, received)
+
+    def _to_http(self, transport: asyncio.Transport, received: bytes) -> None:
+        server = self._runner.server
+        if server is None:
+            transport.abort()
+            return
+        protocol = server()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(received)
+
+
+def _http(
+    web_root: Path, jwks: Callable[[], dict[str, Any]], sockets: Sockets, stage: str
+) -> web.AppRunner:
+    # aiohttp refuses a body that reaches its limit; ours may reach it.
+    app = web.Application(middlewares=[pages.hardened], client_max_size=MESSAGE_BYTES + 1)
+    app.add_routes([*management.routes(sockets, stage), *pages.routes(web_root, jwks, stage)])
+    return web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+
+
+async def _all(ends: Iterable[Coroutine[Any, Any, None]], seconds: float) -> bool:
+    """Tell whether all of these came to their end in time."""
+    tasks = [asyncio.ensure_future(end) for end in ends]
+    if not tasks:
+        return True
+    _, late = await asyncio.wait(tasks, timeout=seconds)
+    for task in late:
+        task.cancel()
+    return not late

@@ -1,0 +1,85 @@
+"""The opening handshake of a WebSocket (RFC 6455, section 4.2) as API Gateway answers it.
+
+Owns which requests are worth a `$connect` event and how refusals look; must never know a
+transport or the handler.
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from websockets.datastructures import Headers, MultipleValuesError
+from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooManyHeaders
+from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
+
+from robosignal.gateway.results import Rejected, phrase, rejected
+
+URL_CHARACTERS = 4096
+"""API Gateway takes no longer URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """A request that the handler may judge, and the 101 that is sent if it accepts."""
+
+    headers: Headers
+    query: str
+    response: Response
+
+    @property
+    def host(self) -> str:
+        """The `Host` header, empty if there is not exactly one."""
+        return single(self.headers, "Host") or ""
+
+    @property
+    def user_agent(self) -> str | None:
+        """The `User-Agent` header, if there is exactly one."""
+        return single(self.headers, "User-Agent")
+
+
+def single(headers: Headers, name: str) -> str | None:
+    """Return the value of a header that occurs once; otherwise None."""
+    try:
+        return headers.get(name)
+    except MultipleValuesError:
+        return None
+
+
+def judge(wire: ServerProtocol, head: bytes, path: str) -> Handshake | Response:
+    """Feed a request's head to `wire`; return a handshake for `path`, or the refusal to send."""
+    wire.receive_data(head)
+    request = next((event for event in wire.events_received() if isinstance(event, Request)), None)
+    if request is None:
+        return refusal(rejected(_unreadable(wire.handshake_exc)))
+    given, _, query = request.path.partition("?")
+    if len(request.path) > URL_CHARACTERS:
+        return refusal(rejected(HTTPStatus.REQUEST_URI_TOO_LONG))
+    if given != path:
+        return refusal(rejected(HTTPStatus.FORBIDDEN))
+    if not single(request.headers, "Host"):
+        return refusal(rejected(HTTPStatus.BAD_REQUEST))
+    response = wire.accept(request)
+    accepted = response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
+    return Handshake(request.headers, query, response) if accepted else response
+
+
+def _unreadable(problem: Exception | None) -> HTTPStatus:
+    if isinstance(problem, RequestLineTooLong):
+        return HTTPStatus.REQUEST_URI_TOO_LONG
+    if isinstance(problem, HeaderLineTooLong | TooManyHeaders):
+        return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    return HTTPStatus.BAD_REQUEST
+
+
+def refusal(why: Rejected) -> Response:
+    """Return the HTTP response that keeps a client out: a real status, never a 101 and a close."""
+    body = why.body.encode()
+    headers = Headers(
+        {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+            "Cache-Control": "no-store",
+        }
+    )
+    return Response(why.status, phrase(why.status), headers, body)

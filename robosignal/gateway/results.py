@@ -1,0 +1,96 @@
+"""What a Lambda function's result means to a WebSocket client.
+
+Owns the reading of results and the frames and statuses that API Gateway makes of bad ones; must
+never know a socket or call a handler.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import responses
+from typing import Any
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""RFC 9110, section 5.6.2: what a subprotocol's name may consist of."""
+
+
+class MalformedResult(Exception):
+    """The handler returned what API Gateway cannot read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """`$connect` lets the connection in, under this subprotocol or under none."""
+
+    subprotocol: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """`$connect` keeps the connection out: an HTTP status and a JSON body."""
+
+    status: int
+    body: str
+
+
+def verdict(result: object) -> Accepted | Rejected:
+    """Return what a result of `$connect` means; raise `MalformedResult` if it means nothing."""
+    answer, status = _read(result)
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return Accepted(_subprotocol(answer))
+    if not HTTPStatus.MULTIPLE_CHOICES <= status <= 599:  # noqa: PLR2004 - the last HTTP status
+        raise MalformedResult(f"statusCode {status}")
+    body = answer.get("body")
+    return Rejected(status, body) if isinstance(body, str) and body else rejected(status)
+
+
+def reply(result: object) -> str | None:
+    """Return the frame that a message's result holds, if any; raise `MalformedResult`."""
+    answer, _ = _read(result)
+    body = answer.get("body")
+    if body is not None and not isinstance(body, str):
+        raise MalformedResult(f"body is a {type(body).__name__}")
+    return body or None
+
+
+def rejected(status: int, message: str | None = None) -> Rejected:
+    """Return a rejection with a body as API Gateway writes its own."""
+    return Rejected(status, json.dumps({"message": message or phrase(status)}))
+
+
+def phrase(status: int) -> str:
+    """Return the words that belong to an HTTP status; an unregistered one has none."""
+    return responses.get(status, "")
+
+
+def failure(message: str, context: Mapping[str, Any]) -> str:
+    """Return API Gateway's own frame about a message that failed."""
+    ids = {"connectionId": context["connectionId"], "requestId": context["requestId"]}
+    return json.dumps({"message": message, **ids})
+
+
+def _read(result: object) -> tuple[Mapping[str, Any], int]:
+    if not isinstance(result, Mapping):
+        raise MalformedResult(f"a {type(result).__name__}")
+    status = result.get("statusCode")
+    if type(status) is not int:
+        raise MalformedResult("no statusCode")
+    return result, status
+
+
+def _subprotocol(answer: Mapping[str, Any]) -> str | None:
+    headers = answer.get("headers") or {}
+    if not isinstance(headers, Mapping):
+        raise MalformedResult("headers are no map")
+    for name, value in headers.items():
+        if str(name).lower() == "sec-websocket-protocol":
+            return _token(value)
+    return None
+
+
+def _token(value: object) -> str:
+    if isinstance(value, str) and _TOKEN.fullmatch(value):
+        return value
+    raise MalformedResult("not one subprotocol")

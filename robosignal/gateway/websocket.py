@@ -1,0 +1,348 @@
+"""One WebSocket between its transport and the handler, with API Gateway's limits.
+
+Owns the life of a connection: handshake, messages, replies, closing, and the one `$disconnect`.
+Must never know what messages mean, or HTTP beyond the handshake.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from secrets import token_bytes
+
+from websockets.exceptions import InvalidState
+from websockets.frames import CloseCode, Frame
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from robosignal.gateway import events
+from robosignal.gateway.dispatch import Dispatch
+from robosignal.gateway.frames import Fault, Messages, ending
+from robosignal.gateway.front import HEAD_END
+from robosignal.gateway.handshake import Handshake, judge, refusal
+from robosignal.gateway.results import Accepted, rejected
+from robosignal.gateway.sockets import Facts, Sockets
+from signaling.wire.ids import ConnectionId
+from signaling.wire.limits import FRAME_BYTES, MESSAGE_BYTES
+
+READ_BYTES = 8 * 1024
+"""asyncio's own receive buffer is 256 KiB for every read, which costs a third of a relay's CPU."""
+
+UNSENT_BYTES = 1024 * 1024
+"""A client that lets this much pile up does not read: it is dropped."""
+
+GOING_AWAY = "Going away"
+
+# The library logs whole request heads at DEBUG, tokens included, so its level is fixed here.
+_wire_log = logging.getLogger("robosignal.gateway.wire")
+_wire_log.setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a connection may do, in seconds, and how many there may be."""
+
+    idle_seconds: float = 600
+    lifetime_seconds: float = 7200
+    handshake_seconds: float = 5
+    integration_seconds: float = 29
+    closing_seconds: float = 5
+    stopping_seconds: float = 3
+    sockets: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What all connections of one gateway share."""
+
+    dispatch: Dispatch
+    sockets: Sockets
+    limits: Limits
+    stage: str
+    connections: "set[Connection]" = field(default_factory=set)
+
+
+def welcome(service: Service, transport: asyncio.Transport, received: bytes) -> None:
+    """Take over a transport on which the head of an upgrade request, and maybe more, arrived."""
+    head, end, rest = received.partition(HEAD_END)
+    connection = Connection(service, transport, rest)
+    transport.set_protocol(connection)
+    # What the client sends meanwhile waits in the kernel, where it costs nothing.
+    transport.pause_reading()
+    service.connections.add(connection)
+    connection.begin(head + end)
+
+
+class Connection(asyncio.BufferedProtocol):
+    """The WebSocket protocol of one client, over the library's Sans-I/O implementation."""
+
+    def __init__(self, service: Service, transport: asyncio.Transport, rest: bytes) -> None:
+        self._service = service
+        self._transport = transport
+        self._rest = rest
+        self._loop = asyncio.get_running_loop()
+        self._wire = ServerProtocol(max_size=(MESSAGE_BYTES, FRAME_BYTES), logger=_wire_log)
+        self._buffer = memoryview(bytearray(READ_BYTES))
+        self._messages = Messages()
+        self._id = ConnectionId(_fresh_id())
+        self._context: events.Context = {}
+        self._host = ""
+        self._opening: asyncio.Task[None] | None = None
+        self._admitted = False
+        self._leaving = False
+        self._lost = False
+        self._gone = self._loop.create_future()
+        self._opened = self._active = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+
+    # From the transport.
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Return the buffer for one read; it is emptied before the next."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what the client sent."""
+        self._receive(bytes(self._buffer[:nbytes]))
+
+    def eof_received(self) -> bool:
+        """Let the transport close: a client that half-closes is answered no more."""
+        self._wire.receive_eof()
+        self._flush()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """End the connection, if it has not ended yet."""
+        self._lost = True
+        self._service.connections.discard(self)
+        self._end()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._gone.set_result(None)
+
+    # From the gateway.
+
+    def begin(self, head: bytes) -> None:
+        """Start the handshake."""
+        self._opening = self._loop.create_task(self._handshake(head))
+
+    def post(self, frame: bytes) -> bool:
+        """Send a text frame; False when the connection is closing or the client does not read."""
+        try:
+            self._wire.send_text(frame)
+        except InvalidState:
+            return False
+        self._active = self._loop.time()
+        self._flush()
+        return not self._lost
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake, once; the connection is gone for posts from here on."""
+        if self._leaving or self._wire.state is not State.OPEN:
+            return
+        self._leaving = True
+        self._service.sockets.remove(self._id)
+        self._wire.send_close(code, reason)
+        self._flush()
+        self._abort_in(self._service.limits.closing_seconds)
+
+    def shut(self) -> None:
+        """Close because the gateway stops; a handshake under way is cut off."""
+        if self._admitted:
+            self.close(CloseCode.GOING_AWAY, GOING_AWAY)
+        else:
+            self._transport.abort()
+
+    def abandon(self) -> None:
+        """Give up on a client, or on a handshake, that takes longer than the gateway waits."""
+        self.abort()
+        if self._opening is not None:
+            self._opening.cancel()
+
+    def abort(self) -> None:
+        """Drop the TCP connection at once."""
+        self._lost = True
+        self._service.sockets.remove(self._id)
+        self._transport.abort()
+
+    async def gone(self) -> None:
+        """Return once the transport is closed and the handshake, if one was cut off, is over."""
+        await self._gone
+        if self._opening is not None:
+            await asyncio.wait((self._opening,))
+
+    def facts(self) -> Facts:
+        """Return what the management API tells of the connection."""
+        idle_ms = int((self._loop.time() - self._active) * 1000)
+        identity = self._context["identity"]
+        return Facts(
+            connected_at=self._context["connectedAt"],
+            last_active_at=_now() - idle_ms,
+            source_ip=identity["sourceIp"],
+            user_agent=identity.get("userAgent"),
+        )
+
+    # The handshake.
+
+    async def _handshake(self, head: bytes) -> None:
+        judged = judge(self._wire, head, f"/{self._service.stage}")
+        if isinstance(judged, Handshake) and self._is_full():
+            judged = refusal(rejected(429))
+        if isinstance(judged, Response):
+            self._refuse(judged)
+            return
+        self._know(judged)
+        verdict = await self._service.dispatch.connect(self._connect_event(judged))
+        if isinstance(verdict, Accepted):
+            self._admit(judged.response, verdict.subprotocol)
+        else:
+            self._refuse(refusal(verdict))
+
+    def _is_full(self) -> bool:
+        return len(self._service.connections) > self._service.limits.sockets
+
+    def _know(self, handshake: Handshake) -> None:
+        self._host = handshake.host
+        peer = self._transport.get_extra_info("peername") or ("",)
+        self._context = events.connection_context(
+            self._id,
+            connected_at=_now(),
+            source_ip=str(peer[0]),
+            user_agent=handshake.user_agent,
+            domain=self._host,
+            stage=self._service.stage,
+        )
+
+    def _connect_event(self, handshake: Handshake) -> events.Event:
+        return events.connect_event(
+            self._context,
+            handshake.headers.raw_items(),
+            handshake.query,
+            now=self._context["connectedAt"],
+            request_id=_fresh_id(),
+        )
+
+    def _admit(self, response: Response, subprotocol: str | None) -> None:
+        """Send the 101 and only then be reachable, as on AWS."""
+        self._admitted = True
+        if self._transport.is_closing():
+            self._end()
+            return
+        if subprotocol is not None:
+            response.headers["Sec-WebSocket-Protocol"] = subprotocol
+        self._wire.send_response(response)
+        self._flush()
+        self._service.sockets.add(self._id, self)
+        self._opened = self._active = self._loop.time()
+        self._watch()
+        self._transport.resume_reading()
+        rest, self._rest = self._rest, b""
+        if rest:
+            self._receive(rest)
+
+    def _refuse(self, response: Response) -> None:
+        if self._transport.is_closing():
+            return
+        if self._wire.eof_sent:
+            # The library gave the request up, in its own words or in none. Ours are JSON.
+            self._wire.data_to_send()
+            self._transport.write(response.serialize())
+            self._half_close()
+        else:
+            self._wire.send_response(response)
+            self._flush()
+        self._transport.resume_reading()
+
+    # Frames.
+
+    def _receive(self, data: bytes) -> None:
+        wire = self._wire
+        wire.receive_data(data)
+        for event in wire.events_received():
+            if isinstance(event, Frame) and not self._leaving:
+                self._take(event)
+        self._flush()
+
+    def _take(self, frame: Frame) -> None:
+        message = self._messages.take(frame)
+        if isinstance(message, str):
+            self._active = self._loop.time()
+            self._service.dispatch.message(self._message_event(message), self.post)
+        elif isinstance(message, Fault):
+            # RFC 6455, section 7.1.7: what follows is not looked at.
+            self._leaving = True
+            self._wire.fail(message.code, message.reason)
+
+    def _message_event(self, body: str) -> events.Event:
+        # One system call for both ids: this runs for every message.
+        entropy = token_bytes(2 * events.ID_BYTES)
+        return events.message_event(
+            self._context,
+            body,
+            now=_now(),
+            request_id=events.as_id(entropy[: events.ID_BYTES]),
+            message_id=events.as_id(entropy[events.ID_BYTES :]),
+        )
+
+    # Writing and ending.
+
+    def _flush(self) -> None:
+        transport = self._transport
+        for data in self._wire.data_to_send():
+            if self._lost:
+                return
+            if data:
+                transport.write(data)
+            else:
+                self._half_close()
+        if transport.get_write_buffer_size() > UNSENT_BYTES:
+            self.abort()
+
+    def _half_close(self) -> None:
+        """Say no more, but read until the client has closed too: a reset could eat the close."""
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._abort_in(self._service.limits.closing_seconds)
+        self._end()
+
+    def _end(self) -> None:
+        """Run `$disconnect` if `$connect` let the client in, once."""
+        self._leaving = True
+        self._service.sockets.remove(self._id)
+        if not self._admitted:
+            return
+        self._admitted = False
+        code, reason = ending(self._wire)
+        event = events.disconnect_event(
+            self._context, self._host, code=code, reason=reason, now=_now(), request_id=_fresh_id()
+        )
+        self._service.dispatch.disconnect(event)
+
+    # Time.
+
+    def _watch(self) -> None:
+        """Close once idle or old; pings are no activity, for on AWS they may not be."""
+        limits = self._service.limits
+        due = min(self._active + limits.idle_seconds, self._opened + limits.lifetime_seconds)
+        if self._loop.time() >= due:
+            self.close(CloseCode.GOING_AWAY, GOING_AWAY)
+        else:
+            self._set_timer(due, self._watch)
+
+    def _abort_in(self, seconds: float) -> None:
+        self._set_timer(self._loop.time() + seconds, self.abort)
+
+    def _set_timer(self, when: float, then: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, then)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _fresh_id() -> str:
+    return events.as_id(token_bytes(events.ID_BYTES))

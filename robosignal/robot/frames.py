@@ -1,0 +1,118 @@
+"""The frames that a robot reads; anything else is named and ignored.
+
+Knows shapes alone: what a frame means, and who may send it, is decided elsewhere.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NewType
+
+import msgspec
+from msgspec import Struct, field
+
+from signaling.wire.frames import (
+    Ack,
+    AnswerRelay,
+    CandidateRelay,
+    Control,
+    Error,
+    IceServersReply,
+    OfferRelay,
+    PeerLeft,
+    Person,
+    Pong,
+    Registered,
+    Replaced,
+    TakeoverNotice,
+    Welcome,
+)
+
+PcId = NewType("PcId", str)
+"""One RTCPeerConnection of a session, as its client named it; empty when it named none."""
+
+NAME_CHARACTERS = 40
+"""Longer names are cut where people read them: the log and the picture."""
+
+Frame = (
+    Welcome
+    | Registered
+    | IceServersReply
+    | Pong
+    | Ack
+    | Error
+    | OfferRelay
+    | AnswerRelay
+    | CandidateRelay
+    | TakeoverNotice
+    | Control
+    | PeerLeft
+    | Replaced
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What came is no frame that a robot knows; `why` never quotes its contents."""
+
+    why: str
+
+
+def read(text: str | bytes) -> dict[str, Any] | Unreadable:
+    """Return the JSON object that a WebSocket message holds."""
+    try:
+        found = msgspec.json.decode(text)
+    # ValueError covers a lone surrogate, which cannot be encoded; nesting ends in RecursionError.
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return Unreadable("a message that is no JSON")
+    return found if isinstance(found, dict) else Unreadable("a message that is no JSON object")
+
+
+def parse(found: dict[str, Any]) -> Frame | Unreadable:
+    """Return the frame that an object is."""
+    kind = found.get("type")
+    if kind is None and "requestId" in found:
+        # API Gateway's own error frame has no type: a failure that is not this robot's.
+        return Error(code="internal", message=str(found.get("message", "")))
+    try:
+        frame: Frame = msgspec.convert(found, Frame)
+    except (msgspec.ValidationError, RecursionError):
+        return Unreadable(f"a frame of type {plain(str(kind))!r} that it cannot read")
+    return frame
+
+
+def plain(text: str) -> str:
+    """Return text fit for one line of a log or a picture: printable, and not too long."""
+    return "".join(letter for letter in text if letter.isprintable())[:NAME_CHARACTERS]
+
+
+def name_of(person: Person) -> str:
+    """Return what to call a person where people read it."""
+    return plain(person.name or person.user_id)
+
+
+class Candidate(Struct, frozen=True, rename="camel"):
+    """RTCIceCandidateInit (W3C WebRTC, section 4.8.1.2); an empty `candidate` ends them."""
+
+    candidate: str = ""
+    sdp_mid: str | None = None
+    sdp_m_line_index: int | None = field(default=None, name="sdpMLineIndex")
+
+
+def sdp_of(payload: dict[str, Any]) -> str | None:
+    """Return the session description in an offer's payload, in each spelling; None if none."""
+    found = payload.get("sdp")
+    if isinstance(found, dict):
+        found = found.get("sdp")
+    return found if isinstance(found, str) and found else None
+
+
+def candidate_of(payload: dict[str, Any]) -> Candidate | None:
+    """Return the candidate in a payload, in each spelling; None if it holds none."""
+    inner = payload.get("candidate", "")
+    if isinstance(inner, dict):
+        payload = inner
+    elif inner is None:
+        payload = payload | {"candidate": ""}
+    try:
+        return msgspec.convert(payload, Candidate)
+    except msgspec.ValidationError:
+        return None

@@ -1,0 +1,149 @@
+"""One RTCPeerConnection of one session: offers in, answers, messages and its end out.
+
+Knows aiortc; never who drives, what a message means, or how frames travel.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+from aiortc.sdp import candidate_from_sdp
+
+from robosignal.robot.actions import Answered, Event, Failed, Message
+from robosignal.robot.frames import Candidate, PcId
+from signaling.wire.ids import SessionId
+
+CHANNEL = "control"
+CONNECT_SECONDS = 30
+"""How long a peer connection may take to connect before it is given up."""
+
+BUFFERED_BYTES = 256 * 1024
+"""A peer that does not read loses messages beyond this many waiting bytes."""
+
+
+class Peer:
+    """A peer connection that answers; `tell` brings its events until `close`."""
+
+    def __init__(
+        self,
+        session_id: SessionId,
+        pc_id: PcId,
+        configuration: RTCConfiguration,
+        track: MediaStreamTrack,
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._session_id = session_id
+        self._pc_id = pc_id
+        self._track = track
+        self._tell = tell
+        self._channel: RTCDataChannel | None = None
+        self._connection = RTCPeerConnection(configuration)
+        self._connection.on("datachannel", self._opened)
+        self._connection.on("connectionstatechange", self._changed)
+        self._jobs: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue()
+        self._worker = asyncio.create_task(self._work())
+        loop = asyncio.get_running_loop()
+        self._patience = loop.call_later(CONNECT_SECONDS, self._fail)
+        self._closed = False
+
+    def offer(self, sdp: str) -> None:
+        """Take an offer; its answer is told, or that the peer has failed."""
+        self._jobs.put_nowait(self._answer(sdp))
+
+    def add(self, candidate: Candidate) -> None:
+        """Take a candidate; one that cannot be read is left out."""
+        self._jobs.put_nowait(self._add(candidate))
+
+    def say(self, data: str | bytes) -> None:
+        """Write to the data channel, if it is open and its reader keeps up."""
+        channel = self._channel
+        if channel is None or channel.readyState != "open":
+            return
+        if channel.bufferedAmount < BUFFERED_BYTES:
+            channel.send(data)
+
+    async def close(self) -> None:
+        """End the peer connection; nothing is told any more."""
+        self._closed = True
+        self._patience.cancel()
+        self._worker.cancel()
+        while not self._jobs.empty():
+            self._jobs.get_nowait().close()
+        self._track.stop()
+        await self._connection.close()
+
+    async def _work(self) -> None:
+        # One after the other: candidates wait for the offer that they belong to.
+        while True:
+            await (await self._jobs.get())
+
+    async def _answer(self, sdp: str) -> None:
+        try:
+            await self._take(RTCSessionDescription(sdp=sdp, type="offer"))
+        except Exception:  # noqa: BLE001 - aiortc's parser raises whatever it stumbles on
+            self._fail()
+            return
+        answer = self._connection.localDescription.sdp
+        self._told(Answered(self._session_id, self._pc_id, answer))
+
+    async def _take(self, description: RTCSessionDescription) -> None:
+        await self._connection.setRemoteDescription(description)
+        self._send_video()
+        answer = await self._connection.createAnswer()
+        await self._connection.setLocalDescription(answer)
+
+    def _send_video(self) -> None:
+        for transceiver in self._connection.getTransceivers():
+            if transceiver.kind == "video" and self._track not in self._tracks():
+                transceiver.sender.replaceTrack(self._track)
+            # Nothing is received: media that nobody reads would pile up in memory.
+            sends = transceiver.sender.track is not None
+            transceiver.direction = "sendonly" if sends else "inactive"
+
+    def _tracks(self) -> list[MediaStreamTrack]:
+        return [sender.track for sender in self._connection.getSenders()]
+
+    async def _add(self, candidate: Candidate) -> None:
+        # As above; without this candidate, another may still do.
+        with contextlib.suppress(Exception):
+            await self._connection.addIceCandidate(_readable(candidate))
+
+    def _opened(self, channel: RTCDataChannel) -> None:
+        if channel.label == CHANNEL:
+            self._channel = channel
+            channel.on("message", self._came)
+
+    def _came(self, data: str | bytes) -> None:
+        self._told(Message(self._session_id, self._pc_id, data))
+
+    def _changed(self) -> None:
+        state = self._connection.connectionState
+        if state == "connected":
+            self._patience.cancel()
+        elif state in {"failed", "closed"}:
+            self._fail()
+
+    def _fail(self) -> None:
+        self._told(Failed(self._session_id, self._pc_id))
+
+    def _told(self, event: Event) -> None:
+        if not self._closed:
+            self._tell(event)
+
+
+def _readable(candidate: Candidate) -> Any:
+    """Return what aiortc takes: an RTCIceCandidate, or None at the end of candidates."""
+    if not candidate.candidate:
+        return None
+    found = candidate_from_sdp(candidate.candidate.removeprefix("candidate:"))
+    found.sdpMid = candidate.sdp_mid
+    found.sdpMLineIndex = candidate.sdp_m_line_index
+    return found

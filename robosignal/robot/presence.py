@@ -1,0 +1,131 @@
+"""How the robot becomes and stays known to the server: register, renew, refresh, give up.
+
+Knows the times at which each is due; never sessions, peers, or who drives.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from robosignal.robot.actions import Action, Log, Quit, Send, UseIce
+from robosignal.robot.frames import plain
+from signaling.wire.frames import Error, IceServersReply, Registered, Replaced
+from signaling.wire.ids import InstanceId, RobotId
+from signaling.wire.limits import HEARTBEAT_SECONDS, IDLE_SECONDS
+
+REGISTER = "register"
+PING = "ping"
+ANSWER_MS = 10_000
+"""How long the answer to `register` may take before it is sent again."""
+
+SHORTEST_REFRESH_MS = 60_000
+LONGEST_REFRESH_MS = 24 * 60 * 60 * 1000
+
+PASSING = frozenset({"try_again", "internal", "rate_limited", "peer_gone"})
+"""Errors that say nothing about this robot: the same message may succeed later."""
+
+NEXT_STEP = {
+    "owned_by_another": "another user owns this id: choose another --robot-id, or ask its owner",
+    "forbidden": "this user may not register it: ask an admin to enrol it, or use another token",
+    "not_registered": (
+        "a newer connection has registered it, so two devices bear one id: stop one of them, "
+        "or give it another --robot-id"
+    ),
+    "unauthorized": "the server does not know this connection: sign in again for a new token",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What is due when, in ms; None where nothing is."""
+
+    robot_id: RobotId
+    instance_id: InstanceId
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    heartbeat_ms: int = HEARTBEAT_SECONDS * 1000
+    register_due: int | None = None
+    renewal_due: int | None = None
+    refresh_due: int | None = None
+
+
+Changed = tuple[Presence, list[Action]]
+
+
+def register(seen: Presence, now: int) -> Changed:
+    """Ask for presence; the question is repeated while nobody answers it."""
+    frame = {
+        "type": "register",
+        "id": REGISTER,
+        "robotId": seen.robot_id,
+        "instanceId": seen.instance_id,
+        "iceRestart": False,  # aiortc cannot: clients offer anew under a new pcId
+    }
+    if seen.metadata:
+        frame["metadata"] = dict(seen.metadata)
+    asking = replace(seen, register_due=now + ANSWER_MS, renewal_due=None, refresh_due=None)
+    return asking, [Send(frame)]
+
+
+def registered(seen: Presence, frame: Registered, now: int) -> Changed:
+    """Renew from now on, and refresh the ICE servers if they expire."""
+    heartbeat_ms = min(max(1, frame.heartbeat_seconds), IDLE_SECONDS // 2) * 1000
+    online = replace(
+        seen, register_due=None, heartbeat_ms=heartbeat_ms, renewal_due=now + heartbeat_ms
+    )
+    actions: list[Action] = [Log("online"), UseIce(frame.ice_servers)]
+    if any("credential" in server for server in frame.ice_servers):
+        # `registered` does not say how long the credentials serve; `ice-servers` does.
+        actions.append(Send({"type": "ice-servers"}))
+    return online, actions
+
+
+def refreshed(seen: Presence, frame: IceServersReply, now: int) -> Changed:
+    """Use the new ICE servers, and ask again well before they expire."""
+    refresh_ms = min(max(SHORTEST_REFRESH_MS, frame.ttl_seconds * 750), LONGEST_REFRESH_MS)
+    return replace(seen, refresh_due=now + refresh_ms), [UseIce(frame.ice_servers)]
+
+
+def offline(seen: Presence) -> Presence:
+    """Nothing is due without a socket."""
+    return replace(seen, register_due=None, renewal_due=None, refresh_due=None)
+
+
+def replaced(seen: Presence, frame: Replaced) -> Changed:
+    """Give up if another process bears this id: whoever redials would push the other out."""
+    if frame.instance_id == seen.instance_id:
+        return seen, []
+    return offline(seen), [
+        Quit(
+            f"two devices bear the id {seen.robot_id}: another one has just registered it. "
+            "Stop one of them, or give it another --robot-id"
+        )
+    ]
+
+
+def refused(seen: Presence, error: Error, now: int) -> Changed:
+    """React to an error that answers `register` or `ping`."""
+    if error.reply_to == PING:
+        return register(seen, now) if error.code == "not_registered" else (seen, [])
+    if error.code in PASSING:
+        return seen, [Log(f"not registered yet: {plain(error.code)}, tries again")]
+    step = NEXT_STEP.get(error.code) or plain(error.message) or plain(error.code)
+    return offline(seen), [Quit(f"the server does not register {seen.robot_id}: {step}")]
+
+
+def tick(seen: Presence, now: int) -> Changed:
+    """Do what is due."""
+    actions: list[Action] = []
+    if seen.register_due is not None and now >= seen.register_due:
+        return register(seen, now)
+    if seen.renewal_due is not None and now >= seen.renewal_due:
+        actions.append(Send({"type": "ping", "id": PING, "robotId": seen.robot_id}))
+        seen = replace(seen, renewal_due=now + seen.heartbeat_ms)
+    if seen.refresh_due is not None and now >= seen.refresh_due:
+        actions.append(Send({"type": "ice-servers"}))
+        seen = replace(seen, refresh_due=now + SHORTEST_REFRESH_MS)
+    return seen, actions
+
+
+def dues(seen: Presence) -> list[int]:
+    """Return the times at which `tick` has something to do."""
+    due = (seen.register_due, seen.renewal_due, seen.refresh_due)
+    return [at for at in due if at is not None]

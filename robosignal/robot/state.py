@@ -1,0 +1,86 @@
+"""All that the robot knows, as one value, and the one way in which the driver changes.
+
+Knows sessions, peers, the fence and the motion; never where a change came from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from robosignal.robot.actions import Action, Log, Move, Show, Shut
+from robosignal.robot.commands import STILL, Motion
+from robosignal.robot.early import Early
+from robosignal.robot.fence import Fence
+from robosignal.robot.frames import PcId, name_of
+from robosignal.robot.presence import Presence
+from signaling.wire.frames import Person
+from signaling.wire.ids import SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One session's peer connection.
+
+    `controls` is whether it was opened, or granted, as controller: a takeover ends such a
+    session, while one that has become a viewer stays. `refused_at` is the epoch at which a
+    refused command was logged, so that a stream of them makes one line.
+    """
+
+    pc_id: PcId
+    name: str
+    controls: bool
+    refused_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Robot:
+    """All that the robot knows. `driver` is the name of the fence's holder."""
+
+    presence: Presence
+    fence: Fence = field(default_factory=Fence)
+    driver: str | None = None
+    peers: Mapping[SessionId, Peer] = field(default_factory=dict)
+    early: Early = ()
+    motion: Motion = field(default_factory=Motion)
+
+
+Stepped = tuple[Robot, list[Action]]
+
+
+def moved(seen: Robot, fence: Fence, person: Person | None) -> Stepped:
+    """Return with this fence; whenever it changes, the robot stops and says who drives."""
+    if fence == seen.fence:
+        return seen, []
+    driver = _driver(seen, fence, person)
+    told: list[Action] = [] if seen.motion.until is None else [Move(STILL)]
+    told.append(Show(driver, fence.epoch))
+    if driver is not None or seen.driver is not None:
+        told.append(Log(f"{driver or 'nobody'} drives (epoch {fence.epoch})"))
+    return replace(seen, fence=fence, driver=driver, motion=Motion()), told
+
+
+def _driver(seen: Robot, fence: Fence, person: Person | None) -> str | None:
+    if fence.holder is None:
+        return None
+    if person is not None:
+        return name_of(person)
+    peer = seen.peers.get(fence.holder)
+    return "somebody" if peer is None else peer.name
+
+
+def shut(seen: Robot, session: SessionId) -> Stepped:
+    """Return without this session's peer, which is closed if there is one."""
+    if session not in seen.peers:
+        return seen, []
+    peers = {key: peer for key, peer in seen.peers.items() if key != session}
+    return replace(seen, peers=peers), [Shut(session, seen.peers[session].pc_id)]
+
+
+def with_peer(seen: Robot, session: SessionId, peer: Peer) -> Robot:
+    """Return with this peer in the place of the session's older one."""
+    return replace(seen, peers={**seen.peers, session: peer})
+
+
+def of(seen: Robot, session: SessionId, pc: PcId) -> Peer | None:
+    """Return the session's peer if it is still this peer connection."""
+    peer = seen.peers.get(session)
+    return peer if peer is not None and peer.pc_id == pc else None

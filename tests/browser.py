@@ -1,0 +1,45 @@
+"""Finds the browser that the tests drive. It starts none, and knows nothing of what is tested."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+MISSING = "no Chromium or Chrome found. Install one: .venv/bin/playwright install chromium"
+
+# The sandbox needs privileges that a container rarely has; the tests load only their own pages.
+# mDNS names for host candidates are off: the peers meet on loopback, where no mDNS answers.
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+)
+
+
+def find_browser() -> Path | None:
+    """Return ROBOSIGNAL_BROWSER, else one on PATH, else Playwright's own, else None."""
+    named = os.environ.get("ROBOSIGNAL_BROWSER")
+    if named:
+        return Path(named)
+    on_path = (shutil.which(name) for name in NAMES)
+    return next((Path(found) for found in on_path if found), None) or _playwrights_own()
+
+
+def require_browser() -> Path:
+    """Return the browser; without one skip the test, or fail it when CI=true."""
+    found = find_browser()
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    return found
+
+
+def _playwrights_own() -> Path | None:
+    cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache/ms-playwright")
+    patterns = ("chromium-*/chrome-linux*/chrome", "chromium-*/chrome-mac*/*.app/Contents/MacOS/*")
+    found = sorted(path for pattern in patterns for path in cache.glob(pattern))
+    return found[-1] if found else None

@@ -1,0 +1,306 @@
+"""Draws robots' items, connections' rows and writes that fit them, close to every boundary.
+
+A write's arguments come mostly from the item that it meets, so that conditions hold often and
+fail by little. Only items that the rules could have left are drawn.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from signaling.core.expressions import All, Condition, Item, Write, holds
+from signaling.core.policy import right
+from signaling.core.records import Connection, Session
+from signaling.core.writes import lease, places, presence, rows
+from signaling.core.writes.presence import Claim
+from signaling.wire.ids import ConnectionId, InstanceId, RobotId, SessionId, UserId, session_id
+from signaling.wire.messages import Dialect, Message, Offer, Resume, Takeover
+
+NOW = 1_800_000_000_000
+ROBOT = RobotId("arm.7")
+"""A dot in the id stands in every session id too, where a path must not break at it."""
+
+USERS = [UserId("ann"), UserId("bob"), UserId("cy")]
+CLIENTS = [ConnectionId(f"client{n}=") for n in range(3)]
+SOCKETS = [ConnectionId("socket1="), ConnectionId("socket2=")]
+SESSIONS = [session_id(ROBOT, client) for client in CLIENTS]
+INSTANCES = [InstanceId("run-1"), InstanceId("run-2")]
+
+users = st.sampled_from(USERS)
+clients = st.sampled_from(CLIENTS)
+sockets = st.sampled_from(SOCKETS)
+session_ids = st.sampled_from(SESSIONS)
+opened = st.sampled_from([NOW - 9000, NOW - 8000, NOW - 7000])
+soon = st.sampled_from([NOW - 1, NOW, NOW + 1, NOW + 30_000, NOW + 60_000])
+lapsing = st.sampled_from([NOW - 1, NOW, NOW + 60_000])
+dialects: SearchStrategy[Dialect] = st.sampled_from(["v1", "v1", "seed"])
+
+
+@st.composite
+def sessions(
+    draw: DrawFn, session: SessionId | None = None, until: SearchStrategy[int] = soon
+) -> Session:
+    """Draw a session: held, lapsed or in grace, on its first connection or a later one."""
+    return Session(
+        session_id=session or draw(session_ids),
+        user_id=draw(users),
+        name=draw(st.sampled_from([None, "Ann"])),
+        connection_id=draw(clients),
+        connected_at=draw(opened),
+        dialect=draw(dialects),
+        expires_at=NOW + 3_600_000,
+        until=draw(until),
+        lost=draw(st.sampled_from([None, None, NOW - 5])),
+    )
+
+
+def connections(**fields: Any) -> SearchStrategy[Connection]:
+    """Draw rows; a field given is as given."""
+    drawn: dict[str, Any] = {
+        "connection_id": clients,
+        "user_id": users,
+        "groups": st.sampled_from([(), ("drivers",), ("Admins",)]),
+        "dialect": dialects,
+        "ts": opened,
+    }
+    fixed = {name: st.just(value) for name, value in fields.items()}
+    always = {"expires_at": st.just(NOW + 3_600_000), "ttl": st.just(NOW // 1000)}
+    return st.builds(Connection, **(drawn | always | fixed))
+
+
+@st.composite
+def registered(draw: DrawFn, viewers: int) -> dict[str, Any]:
+    """Draw the item of a robot that has registered at least once, with so many viewers or more."""
+    item: dict[str, Any] = {
+        "robotId": ROBOT,
+        "ownerUserId": draw(users),
+        "instanceId": draw(st.sampled_from(INSTANCES)),
+        "connectedAt": draw(opened),
+        "leaseUntil": draw(soon),
+        "dialect": draw(dialects),
+        "expiresAt": NOW + 3_600_000,
+        "iceRestart": draw(st.booleans()),
+        "updatedAt": NOW - 5,
+        "fleetShard": "3",
+        "epoch": draw(st.integers(1, 3)),
+        "rev": draw(st.integers(1, 3)),
+        "viewers": {
+            each: msgspec.to_builtins(draw(sessions(each, lapsing)))
+            for each in draw(st.lists(session_ids, min_size=viewers, max_size=2, unique=True))
+        },
+    }
+    if draw(often):
+        item["connectionId"] = draw(sockets)
+    if draw(st.booleans()):
+        item["controller"] = msgspec.to_builtins(draw(sessions()))
+    more: dict[str, SearchStrategy[Any]] = {
+        "operators": st.sets(users, min_size=1),
+        "prev": st.none() | sessions().map(msgspec.to_builtins),
+        "metadata": st.just('{"model":"x"}'),
+    }
+    return item | {name: draw(value) for name, value in more.items() if draw(st.booleans())}
+
+
+ENROLLED: dict[str, Any] = {"robotId": ROBOT, "ownerUserId": USERS[0], "fleetShard": "3"}
+"""A robot that has an owner and has never registered."""
+
+often = st.sampled_from([True, True, True, True, False])
+
+
+@st.composite
+def items(draw: DrawFn, viewers: int) -> dict[str, Any] | None:
+    """Draw what may stand under a robot's id; None for nothing."""
+    choice = registered(viewers) if draw(often) else st.sampled_from([ENROLLED, None])
+    item: dict[str, Any] | None = draw(choice)
+    return item
+
+
+class Aim:
+    """Draws a write's arguments, mostly from the item that it will meet."""
+
+    def __init__(self, draw: DrawFn, item: Item | None) -> None:
+        self._draw = draw
+        self._item: Item = item or {}
+
+    def _mostly(self, likely: Any, else_: SearchStrategy[Any]) -> Any:
+        return likely if likely is not None and self._draw(often) else self._draw(else_)
+
+    def session(self, *, viewer: bool) -> Session:
+        """Draw one of the item's sessions, or any."""
+        held = self._item.get("controller")
+        # The first to lapse, where places are concerned.
+        viewers = sorted(self._item.get("viewers", {}).values(), key=lambda one: one["until"])
+        standing = next(iter(viewers), None) if viewer else held
+        likely = None if standing is None else msgspec.convert(standing, Session)
+        found: Session = self._mostly(likely, sessions())
+        return found
+
+    def end(self, *, viewer: bool) -> tuple[SessionId, ConnectionId]:
+        """Draw a session's id and its connection."""
+        found = self.session(viewer=viewer)
+        client: ConnectionId = self._mostly(found.connection_id, clients)
+        return found.session_id, client
+
+    def mine(self, *, viewer: bool = False, holder: bool = False) -> Session:
+        """Draw the session that a sender would have: on its own connection, or one that stands."""
+        if viewer or holder:
+            found = self.session(viewer=viewer)
+            return msgspec.structs.replace(found, until=NOW + 60_000, lost=None)
+        client: ConnectionId = self._draw(clients | sockets)
+        user = self._mostly(self._item.get("ownerUserId"), users)
+        own = self._draw(sessions(session_id(ROBOT, client)))
+        return msgspec.structs.replace(own, connection_id=client, user_id=user, lost=None)
+
+    def moved(self, *, viewer: bool) -> Session:
+        """Draw a session as it stands after a redial."""
+        found = self.session(viewer=viewer)
+        return msgspec.structs.replace(
+            found,
+            connection_id=self._draw(clients),
+            connected_at=self._draw(opened),
+            until=NOW + 60_000,
+        )
+
+    def right(self, kind: type[Message], mine: Session) -> Condition:
+        """Draw the right of the session's user, who is sometimes an admin."""
+        if not self._draw(often):
+            return All(())
+        return right(kind, self._draw(connections(user_id=mine.user_id, groups=())))
+
+    def socket(self) -> ConnectionId:
+        """Draw the robot's connection, or another."""
+        found: ConnectionId = self._mostly(self._item.get("connectionId"), sockets)
+        return found
+
+    def claim(self) -> Claim:
+        """Draw a claim to the robot."""
+        user = self._mostly(self._item.get("ownerUserId"), users)
+        return Claim(
+            row=self._draw(connections(connection_id=self._draw(sockets), user_id=user)),
+            instance_id=self._draw(st.sampled_from(INSTANCES)),
+            metadata=self._draw(st.sampled_from([None, '{"a":"b"}'])),
+            ice_restart=self._draw(st.booleans()),
+            fleet_shard="5",
+            until=NOW + 300_000,
+            now=NOW,
+            force=self._draw(st.booleans()),
+            provisioned=self._draw(st.booleans()),
+        )
+
+    def until(self) -> int:
+        """Draw an end."""
+        return self._draw(soon)
+
+    def limit(self) -> int:
+        """Draw how many viewers there may be."""
+        return self._draw(st.sampled_from([2, 2, 0, 1]))
+
+    def noted(self) -> SessionId:
+        """Draw a session that the row notes, or another."""
+        noted = sorted(self._item.get("sessions", ()))
+        found: SessionId = self._mostly(noted[0] if noted else None, session_ids)
+        return found
+
+    def client(self) -> ConnectionId:
+        """Draw a client's connection."""
+        found: ConnectionId = self._mostly(self._item.get("connectionId"), clients)
+        return found
+
+
+def _taking(write: Callable[..., Write], aim: Aim, mine: Session) -> Write:
+    return write(mine, aim.right(Offer, mine), NOW)
+
+
+def _over(write: Callable[..., Write], aim: Aim, mine: Session) -> Write:
+    return write(mine, aim.right(Takeover, mine))
+
+
+def _resuming(write: Callable[..., Write], aim: Aim, moved: Session) -> Write:
+    return write(moved, aim.right(Resume, moved))
+
+
+def _viewing(aim: Aim) -> Write:
+    mine = aim.mine()
+    return places.take(mine, aim.right(Offer, mine), aim.limit())
+
+
+def _viewing_lapsed(aim: Aim) -> Write:
+    mine = aim.mine()
+    lapsed = aim.session(viewer=True).session_id
+    return places.take_lapsed(mine, aim.right(Offer, mine), lapsed, NOW)
+
+
+ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
+    lease.acquire: lambda aim: _taking(lease.acquire, aim, aim.mine()),
+    lease.acquire_among_viewers: lambda aim: _taking(lease.acquire_among_viewers, aim, aim.mine()),
+    lease.acquire_as_viewer: lambda aim: _taking(
+        lease.acquire_as_viewer, aim, aim.mine(viewer=True)
+    ),
+    lease.acquire_again: lambda aim: _taking(lease.acquire_again, aim, aim.mine(holder=True)),
+    lease.take_over: lambda aim: _over(lease.take_over, aim, aim.mine()),
+    lease.take_over_among_viewers: lambda aim: _over(
+        lease.take_over_among_viewers, aim, aim.mine()
+    ),
+    lease.take_over_as_viewer: lambda aim: _over(
+        lease.take_over_as_viewer, aim, aim.mine(viewer=True)
+    ),
+    lease.renew: lambda aim: lease.renew(*aim.end(viewer=False), NOW + 60_000),
+    lease.resume: lambda aim: _resuming(lease.resume, aim, aim.moved(viewer=False)),
+    lease.lose: lambda aim: lease.lose(*aim.end(viewer=False), NOW, NOW + 30_000),
+    lease.release: lambda aim: lease.release(aim.mine(holder=True)),
+    lease.leave: lambda aim: lease.leave(*aim.end(viewer=False)),
+    lease.dismiss: lambda aim: lease.dismiss(aim.end(viewer=False)[0], aim.socket()),
+    lease.give_back: lambda aim: lease.give_back(aim.end(viewer=False)[0]),
+    lease.give_back_with_robot: lambda aim: lease.give_back_with_robot(
+        aim.end(viewer=False)[0], aim.socket()
+    ),
+    places.take: _viewing,
+    places.take_lapsed: _viewing_lapsed,
+    places.renew: lambda aim: places.renew(*aim.end(viewer=True), NOW + 300_000),
+    places.resume: lambda aim: _resuming(places.resume, aim, aim.moved(viewer=True)),
+    places.lose: lambda aim: places.lose(*aim.end(viewer=True), aim.until()),
+    places.leave: lambda aim: places.leave(*aim.end(viewer=True)),
+    places.dismiss: lambda aim: places.dismiss(aim.end(viewer=True)[0], aim.socket()),
+    presence.register_again: lambda aim: presence.register_again(aim.claim()),
+    presence.register_anew: lambda aim: presence.register_anew(aim.claim()),
+    presence.renew: lambda aim: presence.renew(aim.socket(), aim.until()),
+    presence.lose: lambda aim: presence.lose(aim.socket()),
+    presence.unregister: lambda aim: presence.unregister(aim.socket()),
+}
+"""How to draw each write to a robot's item."""
+
+ROW_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
+    rows.speak_v1: lambda aim: rows.speak_v1(aim.client()),
+    rows.note_robot: lambda aim: rows.note_robot(aim.client(), ROBOT),
+    rows.note_session: lambda aim: rows.note_session(aim.client(), aim.noted()),
+    rows.forget_session: lambda aim: rows.forget_session(aim.noted()),
+}
+"""How to draw each write to a connection's row."""
+
+
+TRIES = 10
+
+
+@st.composite
+def robot_cases(draw: DrawFn, write: Callable[..., Write]) -> tuple[dict[str, Any] | None, Write]:
+    """Draw an item and a write of this kind that meets it: about as often won as lost."""
+    wanted = draw(st.booleans())
+    viewers = 1 if write.__module__ == places.__name__ else 0
+    for _ in range(TRIES):
+        item = draw(items(viewers))
+        made = ROBOT_WRITES[write](Aim(draw, item))
+        if holds(made.when, item or {}) == wanted:
+            break
+    return item, made
+
+
+@st.composite
+def row_cases(draw: DrawFn, write: Callable[..., Write]) -> tuple[Connection | None, Write]:
+    """Draw a row and a write of this kind that may meet it."""
+    noted = frozenset(draw(st.just([]) | st.lists(session_ids, max_size=2)))
+    robot_id = draw(st.sampled_from([None, None, ROBOT, RobotId("other")]))
+    row = draw(connections(robot_id=robot_id, sessions=noted)) if draw(often) else None
+    return row, ROW_WRITES[write](Aim(draw, None if row is None else rows.item_of(row)))

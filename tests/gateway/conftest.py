@@ -1,0 +1,54 @@
+"""Gateways for tests, on loopback and on free ports."""
+
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from robosignal.gateway.dispatch import Handle, Prepare
+from robosignal.gateway.gateway import Gateway, Limits
+from robosignal.gateway.sockets import Sockets
+
+
+class Serve(Protocol):
+    """Starts a gateway that is stopped when the test ends."""
+
+    def __call__(
+        self,
+        handle: Handle,
+        sockets: Sockets | None = None,
+        *,
+        limits: Limits = ...,
+        prepare: Prepare | None = None,
+        in_threads: bool = False,
+    ) -> Awaitable[Gateway]:
+        """Return it once it listens."""
+
+
+@pytest.fixture
+def web_root(tmp_path: Path) -> Path:
+    """Return the directory whose files the gateway serves."""
+    root = tmp_path / "web"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+async def serve(web_root: Path) -> AsyncIterator[Serve]:
+    """Start gateways on free ports; all are stopped afterwards."""
+    async with AsyncExitStack() as stack:
+
+        async def start(handle: Handle, sockets: Sockets | None = None, **settings: Any) -> Gateway:
+            gateway = Gateway(
+                handle,
+                sockets or Sockets(),
+                web=web_root,
+                jwks=lambda: {"keys": [{"kid": "k1"}]},
+                port=0,
+                **settings,
+            )
+            return await stack.enter_async_context(gateway)
+
+        yield start

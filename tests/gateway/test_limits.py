@@ -1,0 +1,206 @@
+import asyncio
+from typing import NoReturn
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
+
+from robosignal.gateway.gateway import Limits
+from robosignal.gateway.sockets import Sockets
+from signaling.wire.ids import ConnectionId
+from signaling.wire.limits import FRAME_BYTES, MESSAGE_BYTES
+from tests.gateway.conftest import Serve
+from tests.gateway.raw import BINARY, CLOSE, CONT, PING, TEXT, frame, upgraded
+from tests.gateway.recorder import Recorder, answers_ok, echoes
+
+
+async def ping_for_ever(client: ClientConnection) -> NoReturn:
+    """Ping until the connection ends."""
+    while True:
+        await (await client.ping())
+
+
+async def talk_for_ever(client: ClientConnection) -> NoReturn:
+    """Send and receive until the connection ends."""
+    while True:
+        await client.send("x")
+        await client.recv()
+
+
+PART = b"x" * FRAME_BYTES
+
+
+@pytest.mark.parametrize("size", [FRAME_BYTES - 1, FRAME_BYTES])
+async def test_a_frame_up_to_32_kib_is_handled(serve: Serve, size: int) -> None:
+    """The limit itself is allowed."""
+    async with connect((await serve(echoes)).websocket_url) as client:
+        await client.send("x" * size)
+
+        assert len(await client.recv()) == size
+
+
+async def test_a_frame_over_32_kib_closes_with_1009(serve: Serve) -> None:
+    """One byte too many, and the handler reads the code too."""
+    handle = Recorder()
+    async with connect((await serve(handle)).websocket_url) as client, asyncio.timeout(5):
+        await client.send("x" * (FRAME_BYTES + 1))
+        with pytest.raises(ConnectionClosedError) as closed:
+            await client.recv()
+    context = (await handle.event("$disconnect"))["requestContext"]
+
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, context["disconnectStatusCode"]) == (1009, 1009)
+
+
+@pytest.mark.parametrize(
+    ("last", "answered"), [(FRAME_BYTES - 1, True), (FRAME_BYTES, True), (FRAME_BYTES + 1, False)]
+)
+async def test_a_message_in_fragments_may_be_128_kib(
+    serve: Serve, last: int, *, answered: bool
+) -> None:
+    """Three full frames and a last one, one byte under, at, and over the limit."""
+    async with upgraded(await serve(echoes)) as raw:
+        await raw.send(frame(TEXT, PART, fin=False) + frame(CONT, PART, fin=False))
+        # Split so that no single frame is over its own limit.
+        await raw.send(frame(CONT, PART, fin=False) + frame(CONT, b"y" * (last - 9), fin=False))
+        await raw.send(frame(CONT, b"z" * 9))
+        opcode, payload = await raw.receive()
+
+    size = len(payload) if opcode == TEXT else int.from_bytes(payload[:2], "big")
+    assert size == (MESSAGE_BYTES - FRAME_BYTES + last if answered else 1009)
+
+
+async def test_a_message_in_fragments_is_one_event(serve: Serve) -> None:
+    """Also with a ping in between, and a character cut in two."""
+    handle = Recorder()
+    async with upgraded(await serve(handle)) as raw:
+        await raw.send(
+            frame(TEXT, b"caf\xc3", fin=False) + frame(PING) + frame(CONT, b"\xa9 au lait")
+        )
+        event = await handle.event("$default")
+
+    assert event["body"] == "café au lait"
+
+
+async def test_endless_empty_fragments_close_with_1009(serve: Serve) -> None:
+    """They weigh nothing, so they are counted."""
+    async with upgraded(await serve(answers_ok)) as raw:
+        await raw.send(frame(TEXT, fin=False) + frame(CONT, fin=False) * 1024)
+
+        assert await raw.close_code() == 1009
+
+
+@pytest.mark.parametrize(("fin", "after"), [(True, TEXT), (False, CONT)])
+async def test_a_binary_frame_closes_with_1003(serve: Serve, *, fin: bool, after: int) -> None:
+    """API Gateway takes text alone; nothing reaches the handler."""
+    handle = Recorder()
+    async with upgraded(await serve(handle)) as raw:
+        await raw.send(frame(BINARY, b"\x00", fin=fin) + frame(after, b"after"))
+        code = await raw.close_code()
+        ended = await handle.event("$disconnect")
+
+    assert (code, handle.of("$default")) == (1003, [])
+    assert ended["requestContext"]["disconnectStatusCode"] == 1003
+
+
+@pytest.mark.parametrize("payload", [b"\xff", b"\xed\xa0\x80", b"\xc3"])
+async def test_bad_utf8_closes_with_1007(serve: Serve, payload: bytes) -> None:
+    """A stray byte, a lone surrogate, a cut character."""
+    handle = Recorder()
+    async with upgraded(await serve(handle)) as raw:
+        await raw.send(frame(TEXT, payload))
+
+        assert (await raw.close_code(), handle.of("$default")) == (1007, [])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        frame(TEXT, b"x", masked=False),
+        frame(TEXT, b"x", rsv=4),
+        frame(3, b"x"),
+        frame(CONT, b"x"),
+        frame(PING, b"x" * 126),
+        frame(PING, b"x", fin=False),
+        frame(TEXT, b"x", fin=False) + frame(TEXT, b"y"),
+        frame(CLOSE, b"x"),
+    ],
+)
+async def test_a_protocol_error_closes_with_1002(serve: Serve, bad: bytes) -> None:
+    """Unmasked, reserved, unexpected, too long: RFC 6455, sections 5.1 to 5.5."""
+    async with upgraded(await serve(answers_ok)) as raw:
+        await raw.send(bad)
+
+        assert await raw.close_code() == 1002
+
+
+async def test_the_close_survives_a_client_that_keeps_sending(serve: Serve) -> None:
+    """What still arrives is read and dropped: a reset could eat the close frame."""
+    async with upgraded(await serve(answers_ok)) as raw:
+        await raw.send(frame(BINARY, b"x") + frame(TEXT, PART) * 2)
+        code = await raw.close_code()
+        await raw.send(frame(TEXT, PART) * 8)
+        raw.writer.write_eof()
+
+        assert (code, await raw.ended()) == (1003, b"")
+
+
+async def test_an_idle_connection_is_closed_with_1001_though_it_pings(serve: Serve) -> None:
+    """Pings are answered, but they are no activity."""
+    handle = Recorder()
+    gateway = await serve(handle, limits=Limits(idle_seconds=0.2))
+    async with connect(gateway.websocket_url) as client, asyncio.timeout(5):
+        with pytest.raises(ConnectionClosed) as closed:
+            await ping_for_ever(client)
+    context = (await handle.event("$disconnect"))["requestContext"]
+
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1001, "Going away")
+    assert (context["disconnectStatusCode"], context["disconnectReason"]) == (1001, "Going away")
+
+
+@pytest.mark.parametrize("direction", ["in", "out"])
+async def test_messages_keep_a_connection_from_idling(serve: Serve, direction: str) -> None:
+    """Three times the idle time, with a message every few milliseconds, either way."""
+    sockets, handle = Sockets(), Recorder()
+    gateway = await serve(handle, sockets, limits=Limits(idle_seconds=0.2))
+    async with connect(gateway.websocket_url) as client:
+        connection = (await handle.event("$connect"))["requestContext"]["connectionId"]
+        until = asyncio.get_running_loop().time() + 0.6
+        while asyncio.get_running_loop().time() < until:
+            if direction == "in":
+                await client.send("x")
+                # The round trip is the pace.
+                await (await client.ping())
+            else:
+                sockets.post(connection, b"x")
+                await client.recv()
+
+        assert sockets.facts(connection) is not None
+
+
+async def test_a_connection_is_closed_with_1001_at_the_end_of_its_life(serve: Serve) -> None:
+    """However busy it is."""
+    gateway = await serve(echoes, limits=Limits(lifetime_seconds=0.2))
+    async with connect(gateway.websocket_url) as client, asyncio.timeout(5):
+        with pytest.raises(ConnectionClosed) as closed:
+            await talk_for_ever(client)
+
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1001
+
+
+async def test_a_client_that_does_not_read_is_dropped(serve: Serve) -> None:
+    """Its posts fail from then on, and its `$disconnect` runs."""
+    sockets, handle = Sockets(), Recorder()
+    async with upgraded(await serve(handle, sockets)) as raw:
+        raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        connection = ConnectionId(
+            (await handle.event("$connect"))["requestContext"]["connectionId"]
+        )
+        # More than the kernel can hold on both ends.
+        posted = [sockets.post(connection, b"x" * MESSAGE_BYTES) for _ in range(200)]
+        context = (await handle.event("$disconnect"))["requestContext"]
+
+    assert (posted[0], posted[-1]) == (True, False)
+    assert context["disconnectStatusCode"] == 1006

@@ -1,0 +1,155 @@
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedOK
+
+from robosignal.gateway.sockets import Facts, Sockets
+from signaling.wire.errors import TooLarge, TryAgain
+from signaling.wire.ids import ConnectionId
+from signaling.wire.limits import MESSAGE_BYTES
+from tests.gateway.conftest import Serve
+from tests.gateway.recorder import Recorder
+
+if TYPE_CHECKING:
+    from signaling.ports import Sender
+
+ONE = ConnectionId("JC1dgf9yoAMCK-g=")
+
+
+class Kept:
+    """A socket that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.closed: list[tuple[int, str]] = []
+
+    def post(self, frame: bytes) -> bool:
+        """Keep a frame."""
+        self.frames.append(frame)
+        return True
+
+    def close(self, code: int, reason: str) -> None:
+        """Keep a close."""
+        self.closed.append((code, reason))
+
+    def facts(self) -> Facts:
+        """Return made-up facts."""
+        return Facts(1, 2, "127.0.0.1", None)
+
+
+def test_they_are_a_sender() -> None:
+    """What the rules ask of delivery, they give."""
+    sender: Sender = Sockets()
+
+    assert sender.post(ONE, b"x") is False
+
+
+def test_a_post_to_nobody_is_gone() -> None:
+    """As it is after the connection was removed, once or twice."""
+    sockets = Sockets()
+    sockets.add(ONE, Kept())
+    sockets.remove(ONE)
+    sockets.remove(ONE)
+
+    assert sockets.post(ONE, b"x") is False
+
+
+def test_a_post_reaches_its_socket_alone() -> None:
+    """Ids lead to sockets."""
+    sockets, one, two = Sockets(), Kept(), Kept()
+    sockets.add(ONE, one)
+    sockets.add(ConnectionId("other"), two)
+    sockets.post(ONE, b"x")
+
+    assert (one.frames, two.frames) == ([b"x"], [])
+
+
+def test_a_frame_over_128_kib_is_too_large() -> None:
+    """The management API answers 413 there; the limit itself passes."""
+    sockets, socket = Sockets(), Kept()
+    sockets.add(ONE, socket)
+    sockets.post(ONE, bytes(MESSAGE_BYTES))
+
+    with pytest.raises(TooLarge):
+        sockets.post(ONE, bytes(MESSAGE_BYTES + 1))
+
+
+def test_a_close_is_a_normal_one() -> None:
+    """With the words that real events bear after a DELETE."""
+    sockets, socket = Sockets(), Kept()
+    sockets.add(ONE, socket)
+    sockets.close(ONE)
+
+    assert socket.closed == [(1000, "Connection Closed Normally")]
+
+
+def test_closing_nobody_is_no_error() -> None:
+    """Only `end` tells the difference."""
+    sockets = Sockets()
+    sockets.close(ONE)
+
+    assert sockets.end(ONE) is False
+
+
+async def test_another_thread_may_post_close_and_ask(serve: Serve) -> None:
+    """Each acts on the loop, and its result comes back to the thread."""
+    sockets, handle = Sockets(), Recorder()
+    async with connect((await serve(handle, sockets)).websocket_url) as client:
+        event = await handle.event("$connect")
+        connection = ConnectionId(event["requestContext"]["connectionId"])
+        posted = await asyncio.to_thread(sockets.post, connection, b"hello")
+        facts = await asyncio.to_thread(sockets.facts, connection)
+        await asyncio.to_thread(sockets.close, connection)
+        received = await client.recv()
+        with pytest.raises(ConnectionClosedOK):
+            await client.recv()
+
+    assert (posted, received) == (True, "hello")
+    assert facts is not None
+    assert facts.source_ip == "127.0.0.1"
+
+
+async def test_an_error_on_the_loop_is_raised_in_the_thread() -> None:
+    """A thread is never left waiting."""
+
+    class Broken(Kept):
+        def post(self, frame: bytes) -> bool:
+            raise LookupError(frame)
+
+    sockets = Sockets()
+    sockets.bind(asyncio.get_running_loop())
+    sockets.add(ONE, Broken())
+
+    with pytest.raises(LookupError):
+        await asyncio.to_thread(sockets.post, ONE, b"x")
+
+
+async def test_a_loop_that_does_not_answer_is_an_error_that_may_pass() -> None:
+    """The thread gets `TryAgain` rather than waiting for ever, and the frame is not sent later."""
+    sockets, socket = Sockets(patience_seconds=0.01), Kept()
+    sockets.bind(asyncio.get_running_loop())
+    sockets.add(ONE, socket)
+    # Waiting for the thread here keeps the loop from running.
+    with ThreadPoolExecutor() as pool, pytest.raises(TryAgain):
+        pool.submit(sockets.post, ONE, b"x").result()
+    await asyncio.sleep(0)
+
+    assert socket.frames == []
+
+
+async def test_a_connection_that_is_closing_is_gone(serve: Serve) -> None:
+    """From the close on, whatever the client still does."""
+    sockets, handle = Sockets(), Recorder()
+    async with connect((await serve(handle, sockets)).websocket_url):
+        event = await handle.event("$connect")
+        connection = ConnectionId(event["requestContext"]["connectionId"])
+        before = sockets.end(connection)
+
+        assert (before, sockets.post(connection, b"x"), sockets.end(connection)) == (
+            True,
+            False,
+            False,
+        )

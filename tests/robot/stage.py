@@ -1,0 +1,261 @@
+"""A small real server that speaks the protocol's frames, and a real peer that plays browser.
+
+What is tested against them is the robot's shell; they decide nothing by themselves.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from av import VideoFrame
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from robosignal.robot.client import run
+from robosignal.robot.picture import HEIGHT, number_in
+from signaling.wire.ids import InstanceId, RobotId
+
+ROBOT = RobotId("demo")
+INSTANCE = InstanceId("first-run")
+TOKEN = "a.good.token"
+PATIENCE = 10
+ALICE = {"userId": "u1", "name": "Alice"}
+BOB = {"userId": "u2", "name": "Bob"}
+
+
+def session(letter: str) -> str:
+    """Return a session id of the robot's."""
+    return f"{ROBOT}:{letter * 22}"
+
+
+class Stage:
+    """The server. What the robot sends waits in `frames`, by type."""
+
+    def __init__(self) -> None:
+        self.registration: dict[str, Any] = {"control": {"epoch": 1}, "sessions": []}
+        self.refusal: dict[str, Any] | None = None
+        self.status: int | None = None
+        self.handshakes: list[str] = []
+        self.current: ServerConnection | None = None
+        self._frames: dict[str, asyncio.Queue[dict[str, Any]]] = {}
+        self._server: Server | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        assert self._server is not None
+        port = next(iter(self._server.sockets)).getsockname()[1]
+        return f"ws://127.0.0.1:{port}/prod"
+
+    @asynccontextmanager
+    async def open(self, port: int = 0) -> AsyncIterator["Stage"]:
+        """Listen on loopback until left."""
+        async with serve(
+            self._serve,
+            "127.0.0.1",
+            port,
+            process_request=self._admit,
+            select_subprotocol=lambda _, offered: next(iter(offered), None),
+        ) as self._server:
+            yield self
+
+    async def frame(self, kind: str) -> dict[str, Any]:
+        """Return the next frame of this type that the robot sent."""
+        return await asyncio.wait_for(self._queue(kind).get(), PATIENCE)
+
+    def none_of(self, kind: str) -> bool:
+        """Whether no frame of this type waits."""
+        return self._queue(kind).empty()
+
+    async def push(self, kind: str, **fields: Any) -> None:
+        """Send the robot a frame."""
+        assert self.current is not None
+        await self.current.send(json.dumps({"type": kind, "robotId": ROBOT, **fields}))
+
+    def _queue(self, kind: str) -> asyncio.Queue[dict[str, Any]]:
+        return self._frames.setdefault(kind, asyncio.Queue())
+
+    def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
+        self.handshakes.append(request.headers["Sec-WebSocket-Protocol"])
+        return None if self.status is None else socket.respond(self.status, "")
+
+    async def _serve(self, socket: ServerConnection) -> None:
+        self.current = socket
+        try:
+            async for text in socket:
+                await self._take(socket, json.loads(text))
+        except ConnectionClosed:
+            pass
+
+    async def _take(self, socket: ServerConnection, frame: dict[str, Any]) -> None:
+        if frame["type"] == "ready":
+            await socket.send(json.dumps(WELCOME))
+        if frame["type"] == "register":
+            await socket.send(json.dumps(self.refusal or self._registered(frame)))
+        self._queue(frame["type"]).put_nowait(frame)
+
+    def _registered(self, frame: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "type": "registered",
+            "replyTo": frame["id"],
+            "robotId": frame["robotId"],
+            "heartbeatSeconds": 120,
+            "leaseSeconds": 300,
+            "iceServers": [],
+        } | self.registration
+
+
+WELCOME = {
+    "type": "welcome",
+    "connectionId": "c1=",
+    "userId": "u0",
+    "protocol": 1,
+    "iceServers": [],
+    "heartbeatSeconds": 120,
+    "expiresAt": 4_000_000_000_000,
+    "limits": {"frameBytes": 32768, "messageBytes": 131072, "sdpBytes": 49152, "viewers": 10},
+}
+
+
+class Browser:
+    """One client's peer connection: watches the video and talks over `control`."""
+
+    def __init__(self, stage: Stage, letter: str, pc: str, person: dict[str, str]) -> None:
+        self.session = session(letter)
+        self.pc = pc
+        self._stage = stage
+        self._person = person
+        self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._peer.addTransceiver("video", direction="recvonly")
+        self._channel = self._peer.createDataChannel("control")
+        self._opened = asyncio.Event()
+        self.closed = asyncio.Event()
+        self.heard: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self._channel.on("open", self._opened.set)
+        self._channel.on("message", self.heard.put_nowait)
+        self._peer.on("connectionstatechange", self._changed)
+
+    async def join(self, role: str, epoch: int | None = None) -> None:
+        """Offer, take the answer, and wait until the data channel is open."""
+        await self._peer.setLocalDescription(await self._peer.createOffer())
+        fields = {} if epoch is None else {"epoch": epoch}
+        await self._stage.push(
+            "offer",
+            sessionId=self.session,
+            pcId=self.pc,
+            role=role,
+            person=self._person,
+            payload={"type": "offer", "sdp": self._peer.localDescription.sdp},
+            **fields,
+        )
+        answer = await self._stage.frame("answer")
+        assert (answer["sessionId"], answer["pcId"]) == (self.session, self.pc)
+        await self._peer.setRemoteDescription(RTCSessionDescription(**answer["payload"]))
+        await asyncio.wait_for(self._opened.wait(), PATIENCE)
+
+    def say(self, message: dict[str, Any] | str | bytes) -> None:
+        """Write to the data channel."""
+        self._channel.send(json.dumps(message) if isinstance(message, dict) else message)
+
+    async def hear(self) -> Any:
+        """Return the next message as JSON."""
+        return json.loads(await asyncio.wait_for(self.heard.get(), PATIENCE))
+
+    async def drive(self, n: int) -> Any:
+        """Ask the robot to drive forward; return what it answers."""
+        self.say({"type": "command", "n": n, "drive": {"x": 0.0, "y": 1.0}})
+        return await self.hear()
+
+    async def image(self) -> Any:
+        """Return the next frame of the video, as planes."""
+        track = self._peer.getTransceivers()[0].receiver.track
+        frame = await asyncio.wait_for(track.recv(), PATIENCE)
+        assert isinstance(frame, VideoFrame)
+        return frame.to_ndarray(format="yuv420p")
+
+    async def number(self) -> int | None:
+        """Return the number that the next frame bears."""
+        image = await self.image()
+        return number_in(image[:HEIGHT])
+
+    async def close(self) -> None:
+        """End the peer connection."""
+        await self._peer.close()
+
+    def _changed(self) -> None:
+        if self._peer.connectionState in {"closed", "failed"}:
+            self.closed.set()
+
+
+class Lines(logging.Handler):
+    """The robot's log, line by line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._new = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self.lines.append(record.getMessage())
+        self._new.set()
+
+    async def wait_for(self, part: str) -> str:
+        """Return the first line that contains this part, as soon as there is one."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                found = [line for line in self.lines if part in line]
+                if found:
+                    return found[0]
+                self._new.clear()
+                await self._new.wait()
+
+
+class Running:
+    """A robot that runs, and how to stop it."""
+
+    def __init__(self, url: str) -> None:
+        self.log = Lines()
+        logger = logging.Logger("robot-under-test")  # noqa: LOG001 - one for each test
+        logger.addHandler(self.log)
+        self._stop = asyncio.Event()
+        self._run = asyncio.create_task(
+            run(url, ROBOT, TOKEN, log=logger, stop=self._stop, instance_id=INSTANCE)
+        )
+
+    async def ended(self) -> int:
+        """Return the exit code when the robot has ended."""
+        return await asyncio.wait_for(self._run, PATIENCE)
+
+    async def stop(self) -> int:
+        """Stop the robot and return its exit code."""
+        self._stop.set()
+        return await self.ended()
+
+
+@asynccontextmanager
+async def robot(stage: Stage) -> AsyncIterator[Running]:
+    """Run a robot against the stage until left."""
+    running = Running(stage.url)
+    try:
+        await stage.frame("register")
+        yield running
+    finally:
+        await running.stop()
+
+
+@asynccontextmanager
+async def browser(
+    stage: Stage, letter: str, pc: str, person: dict[str, str]
+) -> AsyncIterator[Browser]:
+    """Have a peer connection until left."""
+    one = Browser(stage, letter, pc, person)
+    try:
+        yield one
+    finally:
+        await one.close()

@@ -1,0 +1,92 @@
+/** What the console says: above all, who drives. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bannerOf, driverName, rowOf, sentence } from "../../web/banner.js";
+import { keysToDrive, padToDrive } from "../../web/driving.js";
+
+const ME = { userId: "u-me", name: "Dana" };
+const ALICE = { userId: "u-alice", name: "Alice" };
+const LIVE = { robotId: "demo", state: "live", why: null, role: "viewer", driver: null, lostTo: null, epoch: 1 };
+const ROBOT = { robotId: "demo", online: true, relation: "owner", owner: ME };
+
+const BANNERS = [
+  ["nobody chose a robot", null, "none", /No robot/],
+  ["you drive", { ...LIVE, role: "controller" }, "you-drive", /^You drive demo$/],
+  ["somebody else drives", { ...LIVE, driver: ALICE }, "watching", /^Alice drives — you watch$/],
+  ["you drive elsewhere", { ...LIVE, driver: ME }, "watching", /another window/],
+  ["nobody drives", LIVE, "nobody", /^Nobody drives demo/],
+  ["you lost control", { ...LIVE, driver: ALICE, lostTo: ALICE }, "lost", /^You lost control to Alice$/],
+  ["you lost control and are still rejoining", { ...LIVE, state: "connecting", driver: ALICE, lostTo: ALICE }, "lost", /Alice/],
+  ["you took over elsewhere", { ...LIVE, driver: ME, lostTo: ME }, "lost", /another window/],
+  ["the robot is away", { ...LIVE, state: "waiting", why: "gone" }, "waiting", /demo is away/],
+  ["nothing is granted yet", { ...LIVE, state: "connecting", role: null }, "joining", /Joining demo/],
+  ["a driver's robot is away", { ...LIVE, state: "waiting", role: "controller", why: "gone" }, "waiting", /away/],
+  ["the session has ended", { ...LIVE, state: "ended", role: null, why: "not allowed" }, "ended", /ended/],
+];
+
+for (const [when, view, kind, title] of BANNERS) {
+  test(`the banner when ${when}`, () => {
+    const banner = bannerOf(view, ME);
+
+    assert.equal(banner.kind, kind);
+    assert.match(banner.title, title);
+  });
+}
+
+test("a person without a name is called by the user id", () => {
+  assert.match(bannerOf({ ...LIVE, driver: { userId: "u-7" } }, ME).title, /^u-7 drives/);
+});
+
+test("a server's message becomes a sentence", () => {
+  assert.equal(sentence("not allowed: ask"), "Not allowed: ask.");
+});
+
+test("the driver's name is ours while we drive, and only then", () => {
+  assert.equal(driverName({ ...LIVE, role: "controller" }, ME), "Dana");
+  assert.equal(driverName({ ...LIVE, role: "controller", state: "waiting" }, ME), "");
+});
+
+const may = (robot, view = null) => {
+  const { drive, watch, takeOver } = rowOf({ ...ROBOT, ...robot }, view, ME);
+  return { drive, watch, takeOver };
+};
+
+test("a free robot may be driven or watched", () => {
+  assert.deepEqual(may({}), { drive: true, watch: true, takeOver: false });
+});
+
+test("an offline robot may be nothing", () => {
+  assert.deepEqual(may({ online: false, controlledBy: ALICE }), { drive: false, watch: false, takeOver: false });
+});
+
+test("a robot that somebody drives may be watched, and taken over by its owner", () => {
+  assert.deepEqual(may({ controlledBy: ALICE }), { drive: false, watch: true, takeOver: true });
+});
+
+test("an operator takes over from nobody but himself", () => {
+  assert.equal(may({ relation: "operator", controlledBy: ALICE }).takeOver, false);
+  assert.equal(may({ relation: "operator", controlledBy: ME }).takeOver, true);
+});
+
+test("a seed robot takes no viewers, and its control is advisory", () => {
+  assert.equal(may({ dialect: "seed" }).watch, false);
+  assert.equal(rowOf({ ...ROBOT, dialect: "seed" }, null, ME).advisory, true);
+});
+
+test("within a session, who drives is what the session says, not the list", () => {
+  assert.equal(rowOf({ ...ROBOT, controlledBy: ALICE }, { ...LIVE, role: "controller" }, ME).status, "You drive");
+});
+
+test("opposite keys cancel each other, and keys of two directions add up", () => {
+  assert.deepEqual(keysToDrive(["KeyW", "ArrowDown", "KeyD"]), { x: 1, y: 0 });
+  assert.deepEqual(keysToDrive(["ArrowUp", "KeyA"]), { x: -1, y: 1 });
+});
+
+test("the pad's middle is a stop, its top full ahead, and beyond its rim no more than that", () => {
+  const pad = { left: 0, top: 0, width: 100, height: 100 };
+
+  assert.deepEqual(padToDrive({ clientX: 50, clientY: 50 }, pad), { x: 0, y: 0 });
+  assert.deepEqual(padToDrive({ clientX: 50, clientY: 0 }, pad), { x: 0, y: 1 });
+  assert.deepEqual(padToDrive({ clientX: 50, clientY: -500 }, pad), { x: 0, y: 1 });
+});

@@ -1,0 +1,96 @@
+/** Plays an engagement by hand: each call is one event, and gives the effects. */
+
+import { engagement, step, view } from "../../web/robosignal/engagement.js";
+
+export const ALICE = { userId: "u-alice", name: "Alice" };
+export const OFFER = { type: "offer", sdp: "v=0" };
+export const ANSWER = { type: "answer", sdp: "v=0" };
+export const SESSION = "demo:AAAAAAAAAAAAAAAAAAAAAA";
+
+export class Engaged {
+  now = 0;
+  opened = 0;
+
+  constructor(online = true) {
+    this.state = engagement("demo", online);
+  }
+
+  get view() {
+    return view(this.state);
+  }
+
+  get pcId() {
+    return this.state.pcId;
+  }
+
+  /** The effects of one event. */
+  tell(event) {
+    const [state, effects] = step(this.state, event, { now: this.now, id: `pc-${(this.opened += 1)}` });
+    this.state = state;
+    return effects;
+  }
+
+  frame(frame) {
+    return this.tell({ type: "frame", frame: { robotId: "demo", ...frame } });
+  }
+
+  reply(to, frame) {
+    return this.tell({ type: "reply", to, pcId: to === "offer" ? this.pcId : null, frame });
+  }
+
+  refuse(to, code, more = {}) {
+    return this.reply(to, { type: "error", code, message: `refused: ${code}`, ...more });
+  }
+
+  offered() {
+    return this.tell({ type: "offered", pcId: this.pcId, payload: OFFER });
+  }
+
+  answer() {
+    return this.frame({ type: "answer", sessionId: SESSION, pcId: this.pcId, payload: ANSWER });
+  }
+
+  ice(state) {
+    return this.tell({ type: "ice", pcId: this.pcId, state });
+  }
+
+  pong() {
+    return this.tell({ type: "pong", pcId: this.pcId });
+  }
+
+  /** Ticks until `ms` from now, as the shell does; the effects of all. */
+  wait(ms) {
+    const effects = [];
+    for (const until = this.now + ms; this.now < until; ) {
+      this.now += 500;
+      effects.push(...this.tell({ type: "tick" }));
+    }
+    return effects;
+  }
+
+  /** From an opened peer connection to media, in a role. */
+  link(role, epoch) {
+    this.offered();
+    this.reply("offer", { type: "ack", sessionId: SESSION, role, epoch });
+    this.answer();
+    this.ice("connected");
+    this.pong();
+    return this;
+  }
+}
+
+/** An engagement with media, in a role. */
+export function live(role = "controller", epoch = 3) {
+  const engaged = new Engaged();
+  engaged.tell({ type: "join", role });
+  return engaged.link(role, role === "controller" ? epoch : undefined);
+}
+
+/** The frames that effects send, requests included. */
+export const frames = (effects) => effects.filter(({ frame }) => frame).map(({ frame }) => frame);
+
+/** The offer among effects. */
+export const offerIn = (effects) => frames(effects).find(({ type }) => type === "offer");
+
+/** What effects do, in order. */
+export const doings = (effects) => effects.map((effect) => effect.do);

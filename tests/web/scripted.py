@@ -1,0 +1,206 @@
+"""A signaling server and a robot that do what a test says, for the browser's half of the protocol.
+
+They know just enough to let a console join, drive and lose control; no rule is decided here.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from aiortc import (
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCSessionDescription,
+    VideoStreamTrack,
+)
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+WEB = Path(__file__).parents[2] / "web"
+TYPES = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+}
+DIRECTIVES = (
+    "default-src 'self'",
+    "connect-src 'self' ws: wss: https:",
+    "media-src blob: mediastream: 'self'",
+    "style-src 'self'",
+    "frame-ancestors 'none'",
+)
+
+Frame = dict[str, Any]
+SESSION = "demo:AAAAAAAAAAAAAAAAAAAAAA"
+ME = {"userId": "u-demo", "name": "Dana"}
+ALICE = {"userId": "u-alice", "name": "Alice"}
+
+
+@dataclass
+class Robot:
+    """An aiortc robot: it streams, answers pings, and notes the commands that it got."""
+
+    peers: dict[str, RTCPeerConnection] = field(default_factory=dict)
+    commands: list[Frame] = field(default_factory=list)
+    _waiting: list[tuple[Frame, asyncio.Future[None]]] = field(default_factory=list)
+
+    async def answer(self, frame: Frame) -> Frame:
+        """Return the answer's payload; the peer connections of before are closed."""
+        await self.close()
+        peer = self.peers[frame["pcId"]] = RTCPeerConnection()
+        peer.on("datachannel", self._listen)
+        await peer.setRemoteDescription(RTCSessionDescription(**frame["payload"]))
+        peer.addTrack(VideoStreamTrack())
+        await peer.setLocalDescription(await peer.createAnswer())
+        local = peer.localDescription
+        return {"type": local.type, "sdp": local.sdp}
+
+    async def close(self) -> None:
+        """Close every peer connection, as a robot does that stops."""
+        peers, self.peers = self.peers, {}
+        for peer in peers.values():
+            await peer.close()
+
+    def awaiting(self, drive: Frame) -> asyncio.Future[None]:
+        """Return what is done at the next command that says this."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((drive, future))
+        return future
+
+    def _obey(self, drive: Frame) -> None:
+        self.commands.append(drive)
+        for wanted, future in self._waiting:
+            if wanted == drive and not future.done():
+                future.set_result(None)
+
+    def _listen(self, channel: RTCDataChannel) -> None:
+        def hear(text: str) -> None:
+            message = json.loads(text)
+            if message["type"] == "ping":
+                channel.send(json.dumps({"type": "pong", "n": message["n"]}))
+            if message["type"] == "command":
+                self._obey(message["drive"])
+
+        channel.on("message", hear)
+
+
+@dataclass
+class Scripted:
+    """The server: it grants what is asked, unless `refuse` names an error for that type."""
+
+    robot: Robot = field(default_factory=Robot)
+    port: int = 0
+    epoch: int = 0
+    holder: Frame | None = None
+    online: bool = True
+    dialect: str = "v1"
+    sockets: list[ServerConnection] = field(default_factory=list)
+    refuse: dict[str, Frame] = field(default_factory=dict)
+    _waiting: list[tuple[dict[str, str], asyncio.Future[Frame]]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Where the console stands."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    async def push(self, frame: Frame) -> None:
+        """Send a frame to the console, unasked."""
+        await self.sockets[-1].send(json.dumps({"robotId": "demo", **frame}))
+
+    def awaiting(self, **wanted: str) -> asyncio.Future[Frame]:
+        """Return what becomes the next frame of the console's that bears these fields."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((wanted, future))
+        return future
+
+    def _see(self, frame: Frame) -> None:
+        for wanted, future in self._waiting:
+            if wanted.items() <= frame.items() and not future.done():
+                future.set_result(frame)
+
+    async def converse(self, socket: ServerConnection) -> None:
+        """Answer one console until it hangs up."""
+        self.sockets.append(socket)
+        async for text in socket:
+            frame = json.loads(text)
+            for reply in await self._replies(frame):
+                bound = {"robotId": "demo", "replyTo": frame["id"]} if "id" in frame else {}
+                await socket.send(json.dumps({**bound, **reply}))
+            self._see(frame)
+
+    async def _replies(self, frame: Frame) -> list[Frame]:
+        if frame["type"] in self.refuse:
+            return [{"type": "error", **self.refuse[frame["type"]]}]
+        if frame["type"] == "offer":
+            return await self._admit(frame)
+        if frame["type"] == "takeover":
+            return [self._lead({"sessionId": SESSION})]
+        if frame["type"] == "release-control":
+            self.epoch, self.holder = self.epoch + 1, None
+            return [{"type": "ack", "epoch": self.epoch}]
+        fixed: dict[str, Frame] = {
+            "ready": {"type": "welcome", "iceServers": [], "heartbeatSeconds": 120, **ME},
+            "robots": {"type": "robots", "robots": [self._row()]},
+            "ping": {"type": "pong"},
+            "resume": {"type": "ack", "sessionId": SESSION, "role": "controller"},
+        }
+        return [fixed[frame["type"]]] if frame["type"] in fixed else []
+
+    async def _admit(self, frame: Frame) -> list[Frame]:
+        ack = {"type": "ack", "sessionId": SESSION, "role": frame["role"]}
+        if frame["role"] == "controller":
+            ack = self._lead(ack)
+        payload = await self.robot.answer(frame)
+        answer = {"type": "answer", "sessionId": SESSION, "pcId": frame["pcId"], "payload": payload}
+        return [ack, answer]
+
+    def _lead(self, ack: Frame) -> Frame:
+        self.epoch, self.holder = self.epoch + 1, ME
+        return {"type": "ack", "epoch": self.epoch, **ack}
+
+    def _row(self) -> Frame:
+        row = {"robotId": "demo", "online": self.online, "owner": ME, "relation": "owner"}
+        held = {"controlledBy": self.holder} if self.holder else {}
+        return {**row, **held, "viewers": 0, "metadata": {}, "dialect": self.dialect}
+
+
+def serve_file(_: ServerConnection, request: Request) -> Response | None:
+    """Return a file of the console; None for the WebSocket's path."""
+    name = request.path.partition("?")[0].strip("/") or "index.html"
+    if name == "prod":
+        return None
+    file = WEB / name
+    kind = TYPES.get(file.suffix)
+    if kind is None or not file.is_file():
+        return Response(HTTPStatus.NOT_FOUND, "Not Found", Headers(), b"")
+    headers = Headers({"Content-Type": kind, "Content-Security-Policy": "; ".join(DIRECTIVES)})
+    return Response(HTTPStatus.OK, "OK", headers, file.read_bytes())
+
+
+@asynccontextmanager
+async def scripted(port: int = 0) -> AsyncIterator[Scripted]:
+    """Serve console and WebSocket on one port of loopback."""
+    script = Scripted()
+    protocol = "robosignal.v1"
+    listening = serve(
+        script.converse,
+        "127.0.0.1",
+        port,
+        process_request=serve_file,
+        select_subprotocol=lambda _, offered: protocol if protocol in offered else None,  # type: ignore[arg-type,return-value]
+        compression=None,
+    )
+    async with listening as server:
+        script.port = next(iter(server.sockets)).getsockname()[1]
+        try:
+            yield script
+        finally:
+            await script.robot.close()

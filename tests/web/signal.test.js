@@ -1,0 +1,291 @@
+/** The shell around the pure parts: sockets, requests, peer connections, timers. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SignalingError, connect } from "../../web/robosignal.js";
+import { FakeWorld, WELCOME, settled } from "./world.js";
+
+const URL = "wss://signal.example/prod";
+const SESSION = "demo:AAAAAAAAAAAAAAAAAAAAAA";
+
+/** A client that is online, with what it stands on. */
+async function online(token = "t") {
+  const world = new FakeWorld();
+  const signal = connect({ url: URL, token }, world.parts);
+  await settled();
+  world.socket.open();
+  world.socket.receive(WELCOME);
+  return { world, signal };
+}
+
+/** A driver with an answered offer. */
+async function driving() {
+  const { world, signal } = await online();
+  const joining = signal.drive("demo");
+  await settled();
+  world.socket.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
+  const session = await joining;
+  world.socket.receive({ type: "answer", robotId: "demo", sessionId: SESSION, pcId: world.socket.last("offer").pcId, payload: { type: "answer", sdp: "" } });
+  await settled();
+  world.peer.channel.onopen();
+  return { world, signal, session };
+}
+
+for (const missing of [{ token: "t" }, { url: URL }, { url: "https://signal.example", token: "t" }]) {
+  test(`options that lack something throw at once: ${JSON.stringify(missing)}`, () => {
+    assert.throws(() => connect(missing), TypeError);
+  });
+}
+
+test("the token goes into the subprotocols, and nowhere else", async () => {
+  const { world } = await online("abc");
+
+  assert.deepEqual([world.socket.url, world.socket.protocols], [URL, ["robosignal.v1", "bearer.abc"]]);
+  assert.equal(world.socket.texts.some((text) => text.includes("abc")), false);
+});
+
+test("each dial asks for the token anew", async () => {
+  let asked = 0;
+  const { world } = await online(async () => `token-${(asked += 1)}`);
+  world.socket.shut(1001);
+  world.pass(1000);
+  await settled();
+
+  assert.deepEqual(world.socket.protocols[1], "bearer.token-2");
+});
+
+test("no token asks to sign in, and redial dials with the new one", async () => {
+  const world = new FakeWorld();
+  let token = "";
+  const signal = connect({ url: URL, token: () => token }, world.parts);
+  let asked = 0;
+  signal.on("sign-in", () => (asked += 1));
+  await settled();
+  const before = world.sockets.length;
+  token = "new";
+  signal.redial();
+  await settled();
+
+  assert.deepEqual([asked, before, world.sockets.length], [1, 0, 1]);
+});
+
+test("a token that cannot stand in a header asks to sign in", async () => {
+  const world = new FakeWorld();
+  let asked = 0;
+  const signal = connect({ url: URL, token: "two words" }, world.parts);
+  signal.on("sign-in", () => (asked += 1));
+  await settled();
+
+  assert.equal(asked, 1);
+});
+
+test("replies are matched by replyTo, in whatever order they come", async () => {
+  const { world, signal } = await online();
+  const [first, second] = [signal.request({ type: "ping" }), signal.request({ type: "ice-servers" })];
+  const [ping, ice] = world.socket.frames.slice(-2);
+  world.socket.receive({ type: "ice-servers", replyTo: ice.id, iceServers: [], ttlSeconds: 60 });
+  world.socket.receive({ type: "pong", replyTo: ping.id });
+
+  assert.deepEqual([(await first).type, (await second).type], ["pong", "ice-servers"]);
+});
+
+test("a refused request rejects with the server's code, sentence, robot and driver", async () => {
+  const { world, signal } = await online();
+  const refused = signal.request({ type: "takeover", robotId: "demo" });
+  world.socket.reply("takeover", { type: "error", code: "robot_busy", message: "Alice drives", robotId: "demo", controlledBy: { userId: "a" } });
+
+  await assert.rejects(refused, (error) => error instanceof SignalingError && error.code === "robot_busy" && error.controlledBy?.userId === "a");
+});
+
+test("a request without a reply rejects after 10 seconds with a sentence", async () => {
+  const { world, signal } = await online();
+  const request = signal.request({ type: "ping" });
+  world.pass(10_000);
+
+  await assert.rejects(request, /has not answered ping within 10 seconds/);
+});
+
+test("a request made while the connection is down waits for it", async () => {
+  const world = new FakeWorld();
+  const signal = connect({ url: URL, token: "t" }, world.parts);
+  await settled();
+  const request = signal.robots();
+  world.socket.open();
+  const before = world.socket.last("robots");
+  world.socket.receive(WELCOME);
+  world.socket.reply("robots", { type: "robots", robots: [{ robotId: "demo", online: true }] });
+
+  assert.equal(before, undefined);
+  assert.deepEqual(await request, [{ robotId: "demo", online: true }]);
+});
+
+test("a request whose connection is lost rejects at once", async () => {
+  const { world, signal } = await online();
+  const request = signal.request({ type: "ping" });
+  world.socket.shut(1006);
+
+  await assert.rejects(request, { code: "offline" });
+});
+
+test("a request over 32 KiB rejects before it is sent", async () => {
+  const { world, signal } = await online();
+  const sent = world.socket.texts.length;
+
+  await assert.rejects(signal.request({ type: "offer", sdp: "x".repeat(33_000) }), { code: "too_large" });
+  assert.equal(world.socket.texts.length, sent);
+});
+
+test("robots are read page by page", async () => {
+  const { world, signal } = await online();
+  const listing = signal.robots();
+  world.socket.reply("robots", { type: "robots", robots: [{ robotId: "a", online: true }], cursor: "next" });
+  await settled();
+  world.socket.reply("robots", { type: "robots", robots: [{ robotId: "b", online: true }] });
+
+  assert.deepEqual((await listing).map(({ robotId }) => robotId), ["a", "b"]);
+  assert.equal(world.socket.last("robots").cursor, "next");
+});
+
+test("a failure that no request caused is told as an error", async () => {
+  const { world, signal } = await online();
+  const codes = [];
+  signal.on("error", ({ code }) => codes.push(code));
+  world.socket.receive({ message: "Internal server error", connectionId: "c=" });
+
+  assert.deepEqual(codes, ["internal"]);
+});
+
+test("a listener that throws stops nothing else", async () => {
+  const { world, signal } = await online();
+  const states = [];
+  signal.on("state", () => {
+    throw new Error("the application's own");
+  });
+  signal.on("state", (state) => states.push(state));
+  world.socket.shut(1006);
+
+  assert.deepEqual(world.reported.map(({ message }) => message), ["the application's own"]);
+  assert.deepEqual(states, ["offline"]);
+});
+
+test("a socket that was given up is not heard any more", async () => {
+  const { world, signal } = await online();
+  const old = world.socket;
+  signal.close();
+  old.receive({ ...WELCOME, userId: "somebody else" });
+
+  assert.equal(signal.me?.userId, WELCOME.userId);
+});
+
+test("driving offers one receiving video and one ordered channel called control", async () => {
+  const { world } = await driving();
+
+  assert.deepEqual(world.peer.made, [["channel", "control", { ordered: true }], ["video", { direction: "recvonly" }]]);
+});
+
+test("a driver's commands are kept within their bounds", async () => {
+  const { world, session } = await driving();
+  const sent = session.drive({ x: -7, y: 0.5 });
+
+  assert.equal(sent, true);
+  assert.deepEqual(JSON.parse(world.peer.channel.sent.at(-1)).drive, { x: -1, y: 0.5 });
+});
+
+test("a command that is no number throws", async () => {
+  const { session } = await driving();
+
+  assert.throws(() => session.drive({ x: NaN, y: 0 }), TypeError);
+});
+
+test("a command is not queued behind a stalled channel", async () => {
+  const { world, session } = await driving();
+  world.peer.channel.bufferedAmount = 100_000;
+
+  assert.equal(session.drive({ x: 0, y: 1 }), false);
+});
+
+test("who does not drive sends no command", async () => {
+  const { world, session } = await driving();
+  world.socket.receive({ type: "control", robotId: "demo", epoch: 2, person: { userId: "a" } });
+
+  assert.equal(session.drive({ x: 0, y: 1 }), false);
+});
+
+test("the round trip is what passes between ping and pong", async () => {
+  const { world, session } = await driving();
+  const trip = session.ping();
+  const { n } = JSON.parse(world.peer.channel.sent.at(-1));
+  world.pass(12);
+  world.peer.channel.onmessage({ data: JSON.stringify({ type: "pong", n }) });
+
+  assert.equal(await trip, 12);
+});
+
+test("a ping without a pong rejects after 3 seconds", async () => {
+  const { world, session } = await driving();
+  const trip = session.ping();
+  world.pass(3000);
+
+  await assert.rejects(trip, { code: "timeout" });
+});
+
+test("what else the robot says reaches the application as it came", async () => {
+  const { world, session } = await driving();
+  const heard = [];
+  session.on("message", (message) => heard.push(message));
+  world.peer.channel.onmessage({ data: "hello" });
+  world.peer.channel.onmessage({ data: '{"type":"done","n":1}' });
+
+  assert.deepEqual(heard, ["hello"]);
+});
+
+test("a lost socket closes no peer connection, and the session is resumed on the next", async () => {
+  const { world, session } = await driving();
+  world.socket.shut(1006);
+  world.pass(1000);
+  await settled();
+  world.socket.open();
+  world.socket.receive(WELCOME);
+
+  assert.equal(world.peer.closed, false);
+  assert.equal(session.view.state, "live");
+  assert.equal(world.socket.last("resume").sessionId, SESSION);
+});
+
+test("a driver who loses control hears it, and offers again to watch", async () => {
+  const { world, session } = await driving();
+  const told = [];
+  session.on("control", ({ role, lostTo }) => told.push([role, lostTo?.name]));
+  world.socket.receive({ type: "control-lost", robotId: "demo", sessionId: SESSION, by: { userId: "a", name: "Alice" }, epoch: 2 });
+  await settled();
+
+  assert.deepEqual(told, [["viewer", "Alice"]]);
+  assert.equal(world.socket.last("offer").role, "viewer");
+  assert.deepEqual(world.peers.map(({ closed }) => closed), [true, false]);
+});
+
+test("leaving says bye, closes the peer connection and stops the timers", async () => {
+  const { world, signal, session } = await driving();
+  session.leave();
+  const bye = world.socket.last("bye");
+  signal.close();
+
+  assert.equal(bye.sessionId, SESSION);
+  assert.equal(world.peer.closed, true);
+  assert.equal(world.timers.size, 0);
+});
+
+test("a drive that is left before it is decided rejects", async () => {
+  const { signal } = await online();
+  const joining = signal.drive("demo");
+  signal.close();
+
+  await assert.rejects(joining, { code: "no_session" });
+});
+
+test("a peer connection that cannot be made refuses the drive with a sentence", async () => {
+  const { world, signal } = await online();
+  world.refusePeers = true;
+
+  await assert.rejects(signal.drive("demo"), /The video connection failed/);
+});

@@ -1,0 +1,78 @@
+"""Runs what is tested in JavaScript itself: its types, and its own tests under node's runner."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+NODE_BIN = Path(sys.executable).parent
+MODULES = HERE / "node_modules"
+TSC = MODULES / "typescript" / "bin" / "tsc"
+# npm writes this file last, so it stands for an installation that was completed.
+INSTALLED = MODULES / ".package-lock.json"
+FILES = sorted(HERE.glob("*.test.js"))
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the virtual environment's node, with what it prints kept."""
+    path = f"{NODE_BIN}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(  # noqa: S603 - our own commands, no shell
+        [str(NODE_BIN / command[0]), *command[1:]],
+        cwd=HERE,
+        env={**os.environ, "PATH": path, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def require_node() -> None:
+    """Skip without node, or fail when CI=true."""
+    if not (NODE_BIN / "node").exists():
+        missing = "no node in the virtual environment. Install it: make setup"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+
+
+def is_installed() -> bool:
+    """Whether TypeScript stands as the lock names it."""
+    lock = HERE / "package-lock.json"
+    return INSTALLED.exists() and INSTALLED.stat().st_mtime >= lock.stat().st_mtime
+
+
+def install_typescript() -> None:
+    """Install it once, however many workers ask."""
+    with (HERE / "package-lock.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_installed():
+            done = run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
+
+            assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_javascript_tests_pass() -> None:
+    """Node's own runner finds no failure, and it found the tests."""
+    require_node()
+    done = run("node", "--test", "--test-reporter=tap", *(file.name for file in FILES))
+    summary = [line for line in done.stdout.splitlines() if line.startswith("# ")]
+    counts = dict(line[2:].split(" ", 1) for line in summary if line[2:].split(" ")[-1].isdigit())
+    print("\n".join(summary))  # noqa: T201 - shown by pytest when this fails, or with -s
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(counts["pass"]) > len(FILES)
+    assert counts["fail"] == "0"
+
+
+def test_the_types_of_the_console_and_its_client_hold() -> None:
+    """`tsc --checkJs --strict` has nothing to say."""
+    require_node()
+    install_typescript()
+    done = run("node", str(TSC), "--project", "tsconfig.json")
+
+    assert (done.returncode, done.stdout) == (0, "")

@@ -1,0 +1,126 @@
+/** Random walks over the engagement: every state meets every event. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { engagement, step, view } from "../../web/robosignal/engagement.js";
+import { ALICE, ANSWER, OFFER, SESSION } from "./engagement.js";
+
+const WALKS = 400;
+const STEPS = 120;
+const CODES = ["robot_busy", "robot_offline", "no_session", "forbidden", "try_again", "offline", "timeout", "too_many_viewers"];
+
+/** A small seeded generator (mulberry32), so that a failure can be walked again. */
+function seeded(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const pick = (random, values) => values[Math.floor(random() * values.length)];
+
+/** One of every event, with arguments that sometimes fit the state and sometimes do not. */
+function anyEvent(random, state, now) {
+  const pcId = pick(random, [state.pcId ?? "pc-none", "pc-other"]);
+  const sessionId = pick(random, [SESSION, state.sessionId ?? SESSION, "demo:other"]);
+  const epoch = Math.floor(random() * 6);
+  const role = pick(random, ["controller", "viewer"]);
+  const error = { type: "error", code: pick(random, CODES), message: "no", ...pick(random, [{}, { controlledBy: ALICE }, { you: true }]) };
+  const ack = pick(random, [{ type: "ack", sessionId, role, epoch }, { type: "ack", sessionId, role }, { type: "ack" }]);
+  const frame = pick(random, [
+    { type: "offer", robotId: "demo", pcId, payload: OFFER },
+    { type: "answer", robotId: "demo", pcId, payload: ANSWER },
+    { type: "ice-candidate", robotId: "demo", pcId, payload: {} },
+    { type: "control", robotId: "demo", epoch, sessionId },
+    { type: "control", robotId: "demo", epoch, person: ALICE },
+    { type: "control", robotId: "other", epoch },
+    { type: "control-lost", robotId: "demo", sessionId, by: ALICE, epoch },
+    { type: "peer-left", robotId: "demo", sessionId, epoch, reason: pick(random, ["bye", "restarted", "evicted", "unregistered", "new"]) },
+    { type: "pong" }, { type: "robots", robots: [] }, error,
+  ]);
+  const reply = pick(random, [ack, error, { type: "pong" }]);
+  return pick(random, [
+    { type: "join", role }, { type: "online" }, { type: "offline" }, { type: "tick" }, { type: "drive" },
+    ...(random() < 0.02 ? [{ type: "leave" }] : []),
+    { type: "took", ack }, { type: "released", ack },
+    { type: "frame", frame }, { type: "frame", frame }, { type: "frame", frame },
+    { type: "listed", robot: { robotId: "demo", online: random() < 0.5, ...pick(random, [{}, { controlledBy: ALICE }]) }, askedAt: now - random() * 1000 },
+    { type: "reply", to: "offer", pcId: state.pcId, frame: reply }, { type: "reply", to: "offer", pcId: "pc-other", frame: reply },
+    { type: "reply", to: "resume", pcId: null, frame: reply }, { type: "reply", to: "renew", pcId: null, frame: reply },
+    { type: "offered", pcId, payload: OFFER }, { type: "candidate", pcId, payload: {} }, { type: "answered", pcId, payload: ANSWER },
+    { type: "ice", pcId, state: pick(random, ["connecting", "connected", "disconnected", "failed"]) },
+    { type: "channel-closed", pcId }, { type: "pong", pcId }, { type: "refused", pcId, epoch }, { type: "broken", pcId, message: "no" },
+  ]);
+}
+
+/** Walk once, and hand each step to `check`. */
+function walk(seed, check) {
+  const random = seeded(seed);
+  let state = engagement("demo", random() < 0.5);
+  for (let now = 0, n = 0; n < STEPS; n += 1) {
+    now += Math.floor(random() ** 3 * 30_000);
+    const event = anyEvent(random, state, now);
+    const [next, effects] = step(state, event, { now, id: `pc-${n}` });
+    check({ seed, before: state, event, next, effects, now });
+    state = next;
+  }
+}
+
+function everywhere(check) {
+  for (let seed = 1; seed <= WALKS; seed += 1) walk(seed, check);
+}
+
+test("no event throws in any state, and every phase is met", () => {
+  const met = new Set();
+  everywhere(({ next }) => met.add(next.phase));
+
+  assert.deepEqual([...met].sort(), ["ended", "idle", "linked", "offering", "waiting"]);
+});
+
+test("nothing is requested while signaling is down", () => {
+  everywhere(({ seed, next, effects }) => {
+    assert.ok(next.online || effects.every((effect) => effect.do !== "request"), `seed ${seed}`);
+  });
+});
+
+test("an ended engagement stays ended and does nothing", () => {
+  everywhere(({ seed, before, next, effects }) => {
+    assert.ok(before.phase !== "ended" || (next === before && effects.length === 0), `seed ${seed}`);
+  });
+});
+
+test("a push never lowers the epoch, unless access was withdrawn", () => {
+  everywhere(({ seed, before, event, next }) => {
+    const push = event.type === "frame" && event.frame.reason !== "evicted";
+    assert.ok(!push || next.epoch >= before.epoch, `seed ${seed}`);
+  });
+});
+
+test("an engagement that is not ended is never stuck: something is due, awaited, or alive", () => {
+  everywhere(({ seed, next, event }) => {
+    const { phase, online, answerAt, retryAt, sessionId } = next;
+    const awaited = phase === "offering" ? answerAt !== null : phase === "waiting" ? retryAt !== null : true;
+    // Without a connection, its coming back begins anew; so does the reply to a resume.
+    const idle = phase !== "idle" || !online || sessionId !== null || !next.asked;
+    assert.ok(awaited && idle, `seed ${seed} ${event.type}`);
+  });
+});
+
+test("who drives is shown only to those who do not, and a driver has lost nothing", () => {
+  everywhere(({ seed, next }) => {
+    const { role, driver, lostTo } = view(next);
+    assert.ok(role !== "controller" || (driver === null && lostTo === null), `seed ${seed}`);
+  });
+});
+
+test("who awaits an outcome is told it once, and at the latest when all ends", () => {
+  everywhere(({ seed, before, event, effects, next }) => {
+    const settled = effects.filter((effect) => effect.do === "settle").length;
+    const asks = event.type === "join" || event.type === "drive";
+    assert.ok(settled <= (before.asked || asks ? 1 : 0), `seed ${seed}`);
+    assert.ok(next.asked || !before.asked || settled === 1 || event.type === "leave" || next.phase === "ended", `seed ${seed}`);
+  });
+});

@@ -1,0 +1,137 @@
+/** A browser's surroundings by hand: sockets, peer connections and a clock that tests move. */
+
+export const WELCOME = { type: "welcome", connectionId: "c=", userId: "u-me", name: "Me", iceServers: [], heartbeatSeconds: 120 };
+
+/** Let every promise that can settle do so. */
+export const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+class FakeSocket {
+  readyState = 0;
+  texts = [];
+
+  constructor(url, protocols) {
+    if (protocols.some((protocol) => protocol.includes(" "))) throw new SyntaxError("not a token");
+    Object.assign(this, { url, protocols });
+  }
+
+  get frames() {
+    return this.texts.map((text) => JSON.parse(text));
+  }
+
+  last(type) {
+    return this.frames.findLast((frame) => frame.type === type);
+  }
+
+  send(text) {
+    this.texts.push(text);
+  }
+
+  close() {
+    this.readyState = 3;
+  }
+
+  open() {
+    this.readyState = 1;
+    this.onopen();
+  }
+
+  shut(code) {
+    this.readyState = 3;
+    this.onclose({ code });
+  }
+
+  receive(frame) {
+    this.onmessage({ data: JSON.stringify(frame) });
+  }
+
+  reply(type, frame) {
+    this.receive({ ...frame, replyTo: this.last(type).id });
+  }
+}
+
+class FakePeer {
+  made = [];
+  closed = false;
+  localDescription = { type: "offer", sdp: "v=0" };
+  channel = { sent: [], readyState: "open", bufferedAmount: 0, send: (text) => void this.channel.sent.push(text) };
+
+  constructor(refuses) {
+    this.refuses = refuses;
+  }
+
+  createDataChannel(label, options) {
+    this.made.push(["channel", label, options]);
+    return this.channel;
+  }
+
+  addTransceiver(kind, options) {
+    this.made.push([kind, options]);
+  }
+
+  async setLocalDescription() {
+    if (this.refuses) throw new Error("no codec");
+  }
+
+  async setRemoteDescription() {}
+
+  async addIceCandidate() {}
+
+  close() {
+    this.closed = true;
+  }
+}
+
+export class FakeWorld {
+  time = 0;
+  sockets = [];
+  peers = [];
+  timers = new Map();
+  refusePeers = false;
+  reported = [];
+  #names = 0;
+
+  get socket() {
+    return this.sockets.at(-1);
+  }
+
+  get peer() {
+    return this.peers.at(-1);
+  }
+
+  /** Move the clock, firing what is due in order. */
+  pass(ms) {
+    const until = this.time + ms;
+    for (;;) {
+      const next = [...this.timers].filter(([, { due }]) => due <= until).sort(([, a], [, b]) => a.due - b.due)[0];
+      if (!next) break;
+      this.timers.delete(next[0]);
+      this.time = next[1].due;
+      next[1].callback();
+    }
+    this.time = until;
+  }
+
+  get parts() {
+    const keep = (list, made) => (list.push(made), made);
+    const world = this;
+    return {
+      WebSocket: function (url, protocols) {
+        return keep(world.sockets, new FakeSocket(url, protocols));
+      },
+      RTCPeerConnection: function () {
+        return keep(world.peers, new FakePeer(world.refusePeers));
+      },
+      setTimeout: (callback, ms) => {
+        const timer = (this.#names += 1);
+        this.timers.set(timer, { callback, due: this.time + ms });
+        return timer;
+      },
+      clearTimeout: (timer) => void this.timers.delete(timer),
+      now: () => this.time,
+      today: () => 0,
+      random: () => 0,
+      report: (error) => void this.reported.push(error),
+      mint: () => `pc-${(this.#names += 1)}`,
+    };
+  }
+}

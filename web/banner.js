@@ -1,0 +1,92 @@
+/**
+ * What the console says of a session, above all who drives. Pure: a view in, words out; it never
+ * touches the page.
+ */
+
+/** @typedef {import("./robosignal.js").View} View */
+/** @typedef {import("./robosignal.js").Person} Person */
+/** @typedef {import("./robosignal.js").Robot} Robot */
+/** @typedef {"none" | "joining" | "you-drive" | "watching" | "lost" | "nobody" | "waiting" | "ended"} Kind */
+/** @typedef {{kind: Kind, title: string, text: string}} Banner */
+
+/** @param {Person} person */
+export const nameOf = (person) => person.name ?? person.userId;
+
+/**
+ * A server's message as a sentence.
+ *
+ * @param {string} message
+ */
+export function sentence(message) {
+  const begun = message.charAt(0).toUpperCase() + message.slice(1);
+  return /[.!?]$/.test(begun) || begun === "" ? begun : `${begun}.`;
+}
+
+/**
+ * What stands above the video.
+ *
+ * @param {View | null} view
+ * @param {Person | null} me
+ * @returns {Banner}
+ */
+export function bannerOf(view, me) {
+  if (view === null) return { kind: "none", title: "No robot chosen", text: "Choose Drive or Watch on a robot." };
+  const { robotId, state, why, role } = view;
+  if (state === "ended") return { kind: "ended", title: `The session with ${robotId} has ended`, text: sentence(why ?? "") };
+  if (view.lostTo) return lost(view.lostTo, me);
+  if (state === "waiting") return { kind: "waiting", title: `${robotId} is away`, text: sentence(why ?? "") };
+  if (state === "connecting" || role === null) return { kind: "joining", title: `Joining ${robotId}…`, text: "Waiting for the robot's answer." };
+  if (role === "controller") {
+    return { kind: "you-drive", title: `You drive ${robotId}`, text: "Arrow keys or W A S D while the video has focus, or the pad." };
+  }
+  return watching(view, me);
+}
+
+/** @param {Person} by @param {Person | null} me @returns {Banner} */
+function lost(by, me) {
+  const title = by.userId === me?.userId ? "You took over in another window" : `You lost control to ${nameOf(by)}`;
+  return { kind: "lost", title, text: "You watch now. To drive again, take over if you may, or wait until the control is free." };
+}
+
+/** @param {View} view @param {Person | null} me @returns {Banner} */
+function watching({ robotId, driver }, me) {
+  if (driver === null) return { kind: "nobody", title: `Nobody drives ${robotId} — you watch`, text: "The control is free: press Drive to have it." };
+  if (driver.userId === me?.userId) {
+    return { kind: "watching", title: "You drive in another window — this one watches", text: "Take over to drive from here." };
+  }
+  return { kind: "watching", title: `${nameOf(driver)} drives — you watch`, text: `Only ${nameOf(driver)}'s commands reach ${robotId}.` };
+}
+
+/**
+ * Who drives, by name: empty when nobody does.
+ *
+ * @param {View} view
+ * @param {Person | null} me
+ */
+export function driverName(view, me) {
+  if (view.role === "controller" && view.state === "live") return me ? nameOf(me) : "you";
+  return view.driver ? nameOf(view.driver) : "";
+}
+
+/**
+ * What may be done with a robot of the list, and what the list says of it.
+ *
+ * @param {Robot} robot
+ * @param {View | null} view of the session with this robot, if there is one
+ * @param {Person | null} me
+ */
+export function rowOf(robot, view, me) {
+  const inSession = view !== null && view.state !== "ended";
+  const youDrive = inSession && view.role === "controller" && view.state === "live";
+  const driver = inSession ? driverName(view, me) : robot.controlledBy ? nameOf(robot.controlledBy) : "";
+  const yours = robot.controlledBy?.userId === me?.userId;
+  const status = !robot.online ? "Offline" : driver ? `${youDrive ? "You" : driver} drive${youDrive ? "" : "s"}` : "Free";
+  return {
+    driver,
+    status: robot.relation === "owner" || !robot.owner ? status : `${status} · owned by ${nameOf(robot.owner)}`,
+    advisory: robot.dialect === "seed",
+    drive: robot.online && !youDrive && driver === "",
+    watch: robot.online && !inSession && robot.dialect !== "seed",
+    takeOver: robot.online && !youDrive && driver !== "" && (robot.relation !== "operator" || yours),
+  };
+}

@@ -1,0 +1,45 @@
+/**
+ * robosignal in a browser: one WebSocket for signaling, one RTCPeerConnection a robot, no dependency.
+ * A page imports this module alone; what it is made of stands in `robosignal/`, and knows no page.
+ *
+ * @example
+ * const signal = connect({ url: "wss://HOST/prod", token: () => fetchToken() });
+ * const session = await signal.drive("demo");
+ * session.on("stream", (stream) => (video.srcObject = stream));
+ * session.on("control", ({ role, driver, lostTo }) => show(role, driver, lostTo));
+ * setInterval(() => session.drive({ x: 0, y: 1 }), 50);
+ *
+ * @module
+ */
+
+import { Signal } from "./robosignal/signal.js";
+import { browser } from "./robosignal/world.js";
+
+export { FRAME_BYTES } from "./robosignal/frames.js";
+export { Session } from "./robosignal/session.js";
+export { Signal } from "./robosignal/signal.js";
+export { SignalingError } from "./robosignal/words.js";
+
+/** @import { World } from "./robosignal/world.js" */
+/** @typedef {import("./robosignal/engagement.js").View} View */
+/** @typedef {import("./robosignal/words.js").ConnectionState} ConnectionState */
+/** @typedef {import("./robosignal/words.js").Person} Person */
+/** @typedef {import("./robosignal/words.js").Robot} Robot */
+/** @typedef {import("./robosignal/words.js").Role} Role */
+
+/**
+ * Connect to a robosignal server.
+ *
+ * @param {object} options
+ * @param {string} options.url `wss://HOST/STAGE`
+ * @param {string | (() => string | Promise<string>)} options.token asked for anew at each dial
+ * @param {Partial<World>} [world] stands in for the browser's own
+ * @returns {Signal}
+ * @throws {TypeError} when one of the options is missing
+ */
+export function connect({ url, token }, world = {}) {
+  if (!url) throw new TypeError("connect: url is missing, such as wss://HOST/prod");
+  if (!/^wss?:\/\/./.test(url)) throw new TypeError(`connect: url is ${url}, and should begin with ws:// or wss://`);
+  if (!token) throw new TypeError("connect: token is missing, a JWT or a function that returns one");
+  return new Signal(url, typeof token === "string" ? () => token : token, { ...browser(), ...world });
+}

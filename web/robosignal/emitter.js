@@ -1,0 +1,49 @@
+/**
+ * Named events and who listens to them. It knows none of the names.
+ */
+
+/**
+ * Named events and who listens to them.
+ *
+ * @template {Record<string, any>} Events
+ */
+export class Emitter {
+  /** @type {Map<keyof Events, Set<(value: any) => void>>} */
+  #listeners = new Map();
+  #report;
+
+  /** @param {(error: unknown) => void} report */
+  constructor(report) {
+    this.#report = report;
+  }
+
+  /**
+   * Call `listener` at each event of that name; the function returned stops that.
+   *
+   * @template {keyof Events} Name
+   * @param {Name} name
+   * @param {(value: Events[Name]) => void} listener
+   * @returns {() => void}
+   */
+  on(name, listener) {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners.add(listener));
+    return () => void listeners.delete(listener);
+  }
+
+  /**
+   * @template {keyof Events} Name
+   * @param {Name} name
+   * @param {Events[Name]} value
+   */
+  emit(name, value) {
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+      try {
+        listener(value);
+      } catch (error) {
+        // The application's own fault: it is reported, and stops no lease from being renewed.
+        this.#report(error);
+      }
+    }
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * What may be sent, and what is believed of what comes. It knows shapes, never their meaning.
+ */
+
+import { SignalingError } from "./words.js";
+
+/** @import { Frame, OutFrame } from "./words.js" */
+
+/** API Gateway's frame quota. A browser cannot split a frame, so a longer one is never sent. */
+export const FRAME_BYTES = 32 * 1024;
+
+/** @typedef {(value: any) => boolean} Check */
+/** @type {Check} */
+const text = (value) => typeof value === "string";
+/** @type {Check} */
+const number = (value) => Number.isFinite(value);
+/** @type {Check} */
+const record = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+/** @type {Check} */
+const person = (value) => record(value) && text(value.userId) && maybe(text)(value.name);
+/** @type {Check} */
+const role = (value) => value === "controller" || value === "viewer";
+/** @type {(check: Check) => Check} */
+const maybe = (check) => (value) => value === undefined || check(value);
+/** @type {(check: Check) => Check} */
+const every = (check) => (value) => Array.isArray(value) && value.every(check);
+/** @type {Check} */
+const robot = (value) =>
+  record(value) && text(value.robotId) && typeof value.online === "boolean" && maybe(person)(value.controlledBy);
+
+const PEER = { robotId: text, sessionId: maybe(text), pcId: maybe(text), payload: record };
+
+/** What a frame must bear to be believed; a type that is not listed is ignored. */
+/** @type {Record<string, Record<string, Check>>} */
+const SHAPES = {
+  ack: { sessionId: maybe(text), role: maybe(role), epoch: maybe(number) },
+  pong: {},
+  error: { code: text, message: text, robotId: maybe(text), controlledBy: maybe(person) },
+  welcome: { userId: text, name: maybe(text), iceServers: maybe(every(record)), heartbeatSeconds: maybe(number) },
+  "ice-servers": { iceServers: every(record), ttlSeconds: number },
+  robots: { robots: every(robot), cursor: maybe(text) },
+  offer: PEER,
+  answer: PEER,
+  "ice-candidate": PEER,
+  control: { robotId: text, epoch: number, sessionId: maybe(text), person: maybe(person) },
+  "control-lost": { robotId: text, sessionId: maybe(text), by: person, epoch: number },
+  "peer-left": { robotId: text, sessionId: text, epoch: maybe(number), reason: text },
+};
+
+/**
+ * The frame that a text holds, or null when it is none that this client understands.
+ *
+ * API Gateway's own frames bear a `message` and no `type`: each becomes an `internal` error.
+ *
+ * @param {unknown} data
+ * @returns {Frame | null}
+ */
+export function parseFrame(data) {
+  if (typeof data !== "string") return null;
+  let frame;
+  try {
+    frame = JSON.parse(data);
+  } catch {
+    return null;
+  }
+  if (!record(frame)) return null;
+  if (frame.type === undefined && text(frame.message)) {
+    return { type: "error", code: "internal", message: `The service failed: ${frame.message}. Try again.` };
+  }
+  const shape = Object.hasOwn(SHAPES, frame.type) ? SHAPES[frame.type] : undefined;
+  if (!shape || !maybe(text)(frame.replyTo)) return null;
+  return Object.entries(shape).every(([field, check]) => check(frame[field])) ? frame : null;
+}
+
+/**
+ * The text of a frame.
+ *
+ * @param {OutFrame} frame
+ * @throws {SignalingError} `too_large`, when a server would cut the connection for it
+ */
+export function encodeFrame(frame) {
+  const encoded = JSON.stringify(frame);
+  const bytes = new TextEncoder().encode(encoded).length;
+  if (bytes > FRAME_BYTES) {
+    throw new SignalingError({
+      code: "too_large",
+      message: `This ${frame.type} has ${bytes} bytes, and a frame may have ${FRAME_BYTES}: offer fewer tracks or codecs.`,
+    });
+  }
+  return encoded;
+}
+
+/**
+ * Whether a JWT has ended by the clock of this machine, `nowMs` epoch milliseconds.
+ *
+ * A browser is not told why a handshake was refused, so this is how it knows to ask for a new
+ * token. Anything that is not readable counts as good: the server judges, not the browser.
+ *
+ * @param {string} token
+ * @param {number} nowMs
+ */
+export function hasEnded(token, nowMs) {
+  try {
+    const claims = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
+    return number(claims.exp) && claims.exp * 1000 <= nowMs;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * What an engagement does of its own: offer, wait, relay, renew, end. Pure; it never knows why.
+ */
+
+/** @import { Effect, Engagement, Moment, Stepped } from "./engagement.js" */
+/** @import { ErrorFrame } from "./words.js" */
+
+export const RETRY_MS = 2_000;
+export const LINK_MS = 15_000;
+const LONGEST_RETRY_MS = 10_000;
+const ANSWER_MS = 10_000;
+const OFFER_FRESH_MS = 30_000;
+const HOLDER_RENEWS_MS = 20_000;
+const VIEWER_RENEWS_MS = 120_000;
+
+/**
+ * Offer with a new peer connection, now or as soon as there is a connection to offer on.
+ *
+ * @param {Engagement} state
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
+export function begin(state, at) {
+  const anew = {
+    ...state,
+    pcId: at.id, openedAt: at.now, acked: false, offer: null, held: [], early: [],
+    ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, absent: false,
+    answerAt: at.now + LINK_MS, linkAt: null, retryAt: null,
+  };
+  if (!state.online) return [{ ...anew, phase: "idle", pcId: null, answerAt: null }, [{ do: "close" }]];
+  return [{ ...anew, phase: "offering" }, [{ do: "open", pcId: at.id }]];
+}
+
+/** @param {Engagement} state @param {string | null} why @returns {Stepped} */
+export function end(state, why) {
+  const bye = state.sessionId ? [{ do: /** @type {const} */ ("send"), frame: { type: "bye", sessionId: state.sessionId } }] : [];
+  return [{ ...state, phase: "ended", why, sessionId: null, role: null, lostTo: null, pcId: null }, [...bye, { do: "close" }]];
+}
+
+/**
+ * Try again in a moment. An offer that was never taken is kept for that while it is fresh.
+ *
+ * @param {Engagement} state
+ * @param {string} why
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
+export function rest(state, why, at) {
+  const kept = state.offer !== null && !state.acked && at.now - state.openedAt < OFFER_FRESH_MS;
+  const retryAt = at.now + Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** state.tries);
+  const phase = /** @type {const} */ ("waiting");
+  const next = { ...state, phase, why, retryAt, tries: state.tries + 1, answerAt: null, linkAt: null };
+  return kept ? [next, []] : [{ ...next, offer: null, pcId: null }, [{ do: "close" }]];
+}
+
+/** @param {Engagement} state @param {ErrorFrame | null} error @param {Effect[]} [effects] @returns {Stepped} */
+export function settle(state, error, effects = []) {
+  if (!state.asked) return [state, effects];
+  return [{ ...state, asked: false }, [...effects, { do: "settle", error }]];
+}
+
+/** @param {Engagement} state @param {Moment} at @returns {Stepped} */
+export function sendOffer(state, at) {
+  const { robotId, want, pcId, offer } = state;
+  if (!state.online) return rest(state, "The connection to the server is lost. Waiting for it.", at);
+  const frame = { type: "offer", robotId, role: want, pcId, payload: offer };
+  return [
+    { ...state, phase: "offering", answerAt: at.now + ANSWER_MS, retryAt: null },
+    [{ do: "request", to: "offer", pcId, frame }],
+  ];
+}
+
+/** @param {Engagement} state @param {RTCIceCandidateInit} payload @returns {Stepped} */
+export function sendCandidate(state, payload) {
+  // Before the ack there is no session, and a relay needs one.
+  return state.acked ? relay(state, "ice-candidate", payload) : [{ ...state, held: [...state.held, payload] }, []];
+}
+
+/** @param {Engagement} state @param {string} type @param {object} payload @returns {Stepped} */
+export function relay(state, type, payload) {
+  const { robotId, sessionId, pcId } = state;
+  if (!state.online || sessionId === null) return [state, []];
+  const seq = state.seq + 1;
+  return [{ ...state, seq }, [{ do: "send", frame: { type, robotId, sessionId, pcId, seq, payload } }]];
+}
+
+/** @param {Engagement} state @param {string} ice @param {Moment} at @returns {Engagement} */
+export function pathChanged(state, ice, at) {
+  if (ice === "connected") return { ...state, ice, iceLostAt: null, linkAt: null };
+  const lost = ice === "disconnected" || ice === "failed" || ice === "closed";
+  return { ...state, ice, iceLostAt: lost ? (state.iceLostAt ?? at.now) : state.iceLostAt };
+}
+
+/** @param {Engagement} state @param {Moment} at @returns {Engagement} */
+export function renewedAt(state, at) {
+  return { ...state, renewAt: at.now + (state.role === "controller" ? HOLDER_RENEWS_MS : VIEWER_RENEWS_MS) };
+}
+
+/** @param {Engagement} state @param {Moment} at @returns {Stepped} */
+export function renew(state, at) {
+  if (state.sessionId === null || !state.online) return [state, []];
+  const frame = { type: "ping", sessionId: state.sessionId };
+  return [renewedAt(state, at), [{ do: "request", to: "renew", pcId: null, frame }]];
+}

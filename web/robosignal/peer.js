@@ -1,0 +1,194 @@
+/**
+ * One RTCPeerConnection with its data channel. It reports and obeys; it decides nothing.
+ */
+
+import { SignalingError } from "./words.js";
+
+/** @import { Happening } from "./engagement.js" */
+/** @import { Description } from "./words.js" */
+/** @import { World } from "./world.js" */
+
+const PING_MS = 1_000;
+const PONG_MS = 3_000;
+// Commands are worth nothing once they are late, so none queues behind a stalled channel.
+const COMMANDS_QUEUED_BYTES = 4_096;
+
+/**
+ * @typedef {object} PeerListener
+ * @property {(event: Happening) => void} tell
+ * @property {(stream: MediaStream) => void} stream
+ * @property {(ms: number) => void} rtt
+ * @property {(message: unknown) => void} message
+ * @property {(epoch: number) => void} refused
+ */
+
+/** @typedef {{resolve: (ms: number) => void, reject: (error: Error) => void, at: number, timer: unknown}} Ping */
+
+export class Peer {
+  #pcId;
+  #world;
+  #listener;
+  #connection;
+  #channel;
+  /** @type {MediaStream | null} */
+  stream = null;
+  #said = 0;
+  /** @type {Map<number, Ping>} */
+  #pings = new Map();
+  /** @type {unknown} */
+  #timer;
+
+  /** @param {string} pcId @param {RTCIceServer[]} iceServers @param {World} world @param {PeerListener} listener */
+  constructor(pcId, iceServers, world, listener) {
+    this.#pcId = pcId;
+    this.#world = world;
+    this.#listener = listener;
+    this.#connection = new world.RTCPeerConnection({ iceServers });
+    this.#channel = this.#connection.createDataChannel("control", { ordered: true });
+    this.#connection.addTransceiver("video", { direction: "recvonly" });
+    this.#listen();
+    void this.#try(async () => {
+      await this.#connection.setLocalDescription();
+      listener.tell({ type: "offered", pcId, payload: this.#local() });
+    });
+  }
+
+  /** @param {Description} payload the robot's answer, or its own offer */
+  describe(payload) {
+    return this.#try(async () => {
+      await this.#connection.setRemoteDescription(/** @type {RTCSessionDescriptionInit} */ (payload));
+      if (payload.type !== "offer") return;
+      await this.#connection.setLocalDescription();
+      this.#listener.tell({ type: "answered", pcId: this.#pcId, payload: this.#local() });
+    });
+  }
+
+  /** @param {RTCIceCandidateInit} payload */
+  async add(payload) {
+    // One bad candidate is no reason to end a connection that others may carry.
+    await this.#connection.addIceCandidate(payload).catch(ignore);
+  }
+
+  /** @param {{x: number, y: number}} drive */
+  command(drive) {
+    if (this.#channel.bufferedAmount > COMMANDS_QUEUED_BYTES) return false;
+    return this.say(JSON.stringify({ type: "command", n: (this.#said += 1), drive }));
+  }
+
+  /** @param {string} message */
+  say(message) {
+    if (this.#channel.readyState !== "open") return false;
+    this.#channel.send(message);
+    return true;
+  }
+
+  /** @returns {Promise<number>} */
+  ping() {
+    const n = (this.#said += 1);
+    return new Promise((resolve, reject) => {
+      const timer = this.#world.setTimeout(() => this.#pings.delete(n) && reject(noAnswer()), PONG_MS);
+      this.#pings.set(n, { resolve, reject, at: this.#world.now(), timer });
+      if (!this.say(JSON.stringify({ type: "ping", n }))) this.#dropPings();
+    });
+  }
+
+  close() {
+    this.#world.clearTimeout(this.#timer);
+    this.#dropPings();
+    Object.assign(this.#connection, { onicecandidate: null, onconnectionstatechange: null, ontrack: null });
+    Object.assign(this.#channel, { onopen: null, onclose: null, onmessage: null });
+    this.#connection.close();
+  }
+
+  #listen() {
+    const pcId = this.#pcId;
+    this.#connection.onicecandidate = ({ candidate }) => {
+      const payload = candidate ? candidate.toJSON() : { candidate: "" };
+      this.#listener.tell({ type: "candidate", pcId, payload });
+    };
+    this.#connection.onconnectionstatechange = () => this.#listener.tell({ type: "ice", pcId, state: this.#connection.connectionState });
+    this.#connection.ontrack = ({ track, streams }) => {
+      this.stream = streams[0] ?? new MediaStream([track]);
+      this.#listener.stream(this.stream);
+    };
+    this.#channel.onopen = () => this.#pingOften();
+    this.#channel.onclose = () => this.#listener.tell({ type: "channel-closed", pcId });
+    this.#channel.onmessage = ({ data }) => this.#hear(data);
+  }
+
+  #pingOften() {
+    this.ping().catch(ignore);
+    this.#timer = this.#world.setTimeout(() => this.#pingOften(), PING_MS);
+  }
+
+  /** @param {unknown} data */
+  #hear(data) {
+    const message = channelMessage(data);
+    if (message?.type === "pong") return this.#pong(message.n);
+    if (message?.type === "refused") {
+      this.#listener.refused(message.epoch);
+      return this.#listener.tell({ type: "refused", pcId: this.#pcId, epoch: message.epoch });
+    }
+    if (message?.type !== "done") this.#listener.message(data);
+  }
+
+  /** @param {number} n */
+  #pong(n) {
+    this.#listener.tell({ type: "pong", pcId: this.#pcId });
+    const ping = this.#pings.get(n);
+    if (!ping) return;
+    this.#pings.delete(n);
+    this.#world.clearTimeout(ping.timer);
+    const ms = this.#world.now() - ping.at;
+    ping.resolve(ms);
+    this.#listener.rtt(ms);
+  }
+
+  #dropPings() {
+    for (const { timer, reject } of this.#pings.values()) {
+      this.#world.clearTimeout(timer);
+      reject(noAnswer());
+    }
+    this.#pings.clear();
+  }
+
+  /** @returns {Description} */
+  #local() {
+    const { type, sdp } = /** @type {RTCSessionDescription} */ (this.#connection.localDescription);
+    return { type, sdp };
+  }
+
+  /** @param {() => Promise<void>} work */
+  async #try(work) {
+    try {
+      await work();
+    } catch (error) {
+      // A connection that was closed meanwhile fails as well: nobody waits for it any more.
+      const { message } = /** @type {Error} */ (error);
+      this.#listener.tell({ type: "broken", pcId: this.#pcId, message: `The video connection failed: ${message}. Trying again.` });
+    }
+  }
+}
+
+/**
+ * A message of the robot's on the data channel, or null for what is not one of ours.
+ *
+ * @param {unknown} data
+ * @returns {{type: "pong", n: number} | {type: "done"} | {type: "refused", epoch: number} | null}
+ */
+function channelMessage(data) {
+  if (typeof data !== "string") return null;
+  try {
+    const message = JSON.parse(data);
+    if (message?.type === "done") return message;
+    if (message?.type === "pong" && number(message.n)) return message;
+    return message?.type === "refused" && number(message.epoch) ? message : null;
+  } catch {
+    return null;
+  }
+}
+
+export const noAnswer = () => new SignalingError({ code: "timeout", message: "The robot's data channel does not answer. Wait until the video is back." });
+
+/** Deliberately nothing: whoever waits for this is told by other means. */
+function ignore() {}

@@ -1,0 +1,150 @@
+/**
+ * What others do to an engagement: the robot's frames, changes of control, the list. Pure; a push of
+ * an epoch before the highest seen changes nothing.
+ */
+
+import { LINK_MS, begin, renew, renewedAt, rest } from "./moves.js";
+
+/** @import { Effect, Engagement, Moment, Stepped } from "./engagement.js" */
+/** @import { Ack, ControlFrame, ControlLost, Description, Frame, PeerFrame, PeerLeft, Person, Robot } from "./words.js" */
+
+const EARLY_CANDIDATES = 32;
+
+/** @type {Person} a driver of whom only the epoch is known */
+const SOMEBODY = Object.freeze({ userId: "", name: "somebody else" });
+
+/** Why a session ended, by the server's word for it. */
+export const LEFT = {
+  evicted: "Your access to the robot has changed. Joining again.",
+  restarted: "The robot has restarted. Joining again.",
+  unregistered: "The robot went away. Waiting for it to come back.",
+  bye: "The robot ended the session. Joining again.",
+};
+
+/** @param {Engagement} state @param {Frame} frame @param {Moment} at @returns {Stepped} */
+export function heard(state, frame, at) {
+  if (!("robotId" in frame) || frame.robotId !== state.robotId) return [state, []];
+  switch (frame.type) {
+    case "offer":
+    case "answer":
+    case "ice-candidate":
+      return fromRobot(state, frame, at);
+    case "control":
+      return controlMoved(state, frame, at);
+    case "control-lost":
+      return controlLost(state, frame, at);
+    case "peer-left":
+      return robotLeft(state, frame, at);
+    default:
+      return [state, []];
+  }
+}
+
+/** @param {Engagement} state @param {PeerFrame} frame @param {Moment} at @returns {Stepped} */
+function fromRobot(state, { type, pcId, payload }, at) {
+  // A seed robot names no peer connection; it has but one.
+  if (state.pcId === null || (pcId !== undefined && pcId !== state.pcId)) return [state, []];
+  // The robot is the impolite peer (RFC 8829, section 4.1.10.2): its offer rolls ours back.
+  if (type !== "ice-candidate" && state.phase === "offering") return linked(state, payload, at);
+  if (type === "offer") return [state, state.phase === "linked" ? [{ do: "remote", payload }] : []];
+  if (type === "answer") return [state, []];
+  if (state.phase === "linked") return [state, [{ do: "add", payload }]];
+  return [{ ...state, early: [...state.early, payload].slice(-EARLY_CANDIDATES) }, []];
+}
+
+/** @param {Engagement} state @param {Description} payload @param {Moment} at @returns {Stepped} */
+function linked(state, payload, at) {
+  const linkAt = state.ice === "connected" ? null : at.now + LINK_MS;
+  /** @type {Effect[]} */
+  const candidates = state.early.map((candidate) => ({ do: "add", payload: candidate }));
+  return [
+    { ...state, phase: "linked", why: null, early: [], answerAt: null, linkAt, tries: 0 },
+    [{ do: "remote", payload }, ...candidates],
+  ];
+}
+
+/** @param {Engagement} state @param {ControlFrame} frame @param {Moment} at @returns {Stepped} */
+function controlMoved(state, { epoch, sessionId, person: holder }, at) {
+  if (epoch < state.epoch) return [state, []];
+  if (sessionId !== undefined && sessionId === state.sessionId) return [lead(state, epoch, at), []];
+  const driver = holder ?? null;
+  const viewer = { ...free(state, at), epoch, driver };
+  const taken = state.role === "controller" && driver ? driver : sameAs(state.lostTo, driver);
+  return [{ ...viewer, lostTo: taken }, []];
+}
+
+/** @param {Person | null} lostTo @param {Person | null} driver @returns {Person | null} */
+function sameAs(lostTo, driver) {
+  return lostTo && driver && lostTo.userId === driver.userId ? lostTo : null;
+}
+
+/** @param {Engagement} state @param {number} epoch @param {Moment} at @returns {Engagement} */
+function lead(state, epoch, at) {
+  return renewedAt(
+    { ...state, epoch, role: "controller", want: "controller", driver: null, driverAt: at.now, lostTo: null },
+    at,
+  );
+}
+
+/**
+ * The robot obeys another epoch than ours: a later one has a driver whom we do not know yet.
+ *
+ * @param {Engagement} state
+ * @param {number} epoch
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
+export function refusedByRobot(state, epoch, at) {
+  if (epoch <= state.epoch) return renew(state, at);
+  const [next, effects] = renew({ ...free(state, at), epoch, driver: SOMEBODY, lostTo: SOMEBODY }, at);
+  return [next, [...effects, { do: "look" }]];
+}
+
+/**
+ * Nobody drives, as far as we know, and we watch.
+ *
+ * @param {Engagement} state
+ * @param {Moment} at
+ * @returns {Engagement}
+ */
+export function free(state, at) {
+  const viewer = { ...state, want: /** @type {const} */ ("viewer"), driver: null, driverAt: at.now, lostTo: null };
+  return state.role === null ? { ...viewer, want: state.want } : { ...viewer, role: "viewer" };
+}
+
+/** @param {Engagement} state @param {ControlLost} frame @param {Moment} at @returns {Stepped} */
+function controlLost(state, { epoch, sessionId, by }, at) {
+  if (epoch < state.epoch) return [state, []];
+  if (sessionId !== undefined && state.sessionId !== null && sessionId !== state.sessionId) return [state, []];
+  return begin({
+    ...state, epoch, role: "viewer", want: "viewer", sessionId: null,
+    driver: by, driverAt: at.now, lostTo: by,
+  }, at);
+}
+
+/** @param {Engagement} state @param {PeerLeft} frame @param {Moment} at @returns {Stepped} */
+function robotLeft(state, { sessionId, epoch, reason }, at) {
+  if (sessionId !== state.sessionId) return [state, []];
+  const why = Object.hasOwn(LEFT, reason) ? LEFT[/** @type {keyof typeof LEFT} */ (reason)] : LEFT.bye;
+  // A robot that was forgotten counts its epochs anew.
+  const seen = reason === "evicted" ? 0 : Math.max(state.epoch, epoch ?? 0);
+  const left = { ...state, sessionId: null, role: null, driver: null, driverAt: at.now, epoch: seen, why };
+  return reason === "restarted" ? begin(left, at) : rest({ ...left, acked: true }, why, at);
+}
+
+/** @param {Engagement} state @param {Robot} row @param {number} askedAt @param {Moment} at @returns {Stepped} */
+export function listed(state, row, askedAt, at) {
+  const soon = state.phase === "waiting" && row.online;
+  const next = { ...state, absent: !row.online, retryAt: soon ? Math.min(state.retryAt ?? at.now, at.now) : state.retryAt };
+  // A list that was asked for before the last push may tell of the driver before.
+  if (state.role !== "viewer" || askedAt < state.driverAt) return [next, []];
+  const driver = row.controlledBy ?? null;
+  return [{ ...next, driver, lostTo: state.lostTo === SOMEBODY ? driver : sameAs(state.lostTo, driver) }, []];
+}
+
+/** @param {Engagement} state @param {Ack} ack @param {Moment} at @returns {Stepped} */
+export function took(state, ack, at) {
+  const moved = ack.sessionId !== undefined && ack.sessionId !== state.sessionId;
+  const next = lead({ ...state, sessionId: ack.sessionId ?? state.sessionId }, ack.epoch ?? state.epoch, at);
+  return moved ? begin(next, at) : [next, []];
+}

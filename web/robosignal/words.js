@@ -1,0 +1,55 @@
+/**
+ * The words of the protocol, as types, and the one error. They know no rule.
+ */
+
+/** @typedef {"offline" | "connecting" | "online"} ConnectionState */
+/** @typedef {"controller" | "viewer"} Role */
+/** @typedef {{userId: string, name?: string}} Person */
+/** @typedef {{type: "offer" | "answer" | "pranswer" | "rollback", sdp?: string}} Description */
+
+/**
+ * @typedef {object} Robot a row of `signal.robots()`
+ * @property {string} robotId
+ * @property {boolean} online
+ * @property {Person} [controlledBy] who drives; absent when nobody does
+ * @property {Person} [owner]
+ * @property {string} [relation] `owner`, `operator` or `admin`
+ * @property {number} [viewers]
+ * @property {Record<string, string>} [metadata]
+ * @property {string} [dialect] a `seed` robot cannot tell drivers apart: its control is advisory
+ */
+
+/** @typedef {{type: string, [field: string]: unknown}} OutFrame what is sent */
+/** @typedef {{replyTo?: string}} Reply */
+/** @typedef {Reply & {type: "ack", robotId?: string, sessionId?: string, role?: Role, epoch?: number}} Ack */
+/** @typedef {Reply & {type: "pong"}} Pong */
+/** @typedef {Reply & {type: "error", code: string, message: string, robotId?: string, controlledBy?: Person, you?: boolean}} ErrorFrame */
+/** @typedef {Reply & {type: "welcome", connectionId: string, userId: string, name?: string, iceServers?: RTCIceServer[], heartbeatSeconds?: number}} Welcome */
+/** @typedef {Reply & {type: "ice-servers", iceServers: RTCIceServer[], ttlSeconds: number}} IceFrame */
+/** @typedef {Reply & {type: "robots", robots: Robot[], cursor?: string}} RobotsFrame */
+/** @typedef {{type: "offer" | "answer" | "ice-candidate", robotId: string, sessionId?: string, pcId?: string, payload: any}} PeerFrame */
+/** @typedef {{type: "control", robotId: string, epoch: number, sessionId?: string, person?: Person}} ControlFrame */
+/** @typedef {{type: "control-lost", robotId: string, sessionId?: string, by: Person, epoch: number}} ControlLost */
+/** @typedef {{type: "peer-left", robotId: string, sessionId: string, epoch?: number, reason: string}} PeerLeft */
+/** @typedef {Ack | Pong | ErrorFrame | Welcome | IceFrame | RobotsFrame | PeerFrame | ControlFrame | ControlLost | PeerLeft} Frame what the server sends */
+
+/**
+ * A request was refused, or could not be made. `code` is one of the protocol's error codes or, made
+ * here, `timeout` (no reply in time) and `offline` (the connection was lost before the reply).
+ */
+export class SignalingError extends Error {
+  /** @param {{code: string, message: string, robotId?: string, controlledBy?: Person, you?: boolean}} refusal */
+  constructor({ code, message, robotId, controlledBy, you }) {
+    super(message);
+    this.name = "SignalingError";
+    this.code = code;
+    this.robotId = robotId;
+    this.controlledBy = controlledBy;
+    this.you = you ?? false;
+  }
+}
+
+/** @param {never} impossible @returns {never} */
+export function never(impossible) {
+  throw new TypeError(`no such event: ${JSON.stringify(impossible)}`);
+}

@@ -1,0 +1,32 @@
+/**
+ * What a client needs of its surroundings, a browser's own by default. It owns every clock, timer,
+ * socket and random number, so that tests can stand in for them.
+ */
+
+/**
+ * @typedef {object} World what a client needs of its surroundings; a browser's own by default
+ * @property {typeof globalThis.WebSocket} WebSocket
+ * @property {typeof globalThis.RTCPeerConnection} RTCPeerConnection
+ * @property {(callback: () => void, ms: number) => any} setTimeout
+ * @property {(timer: any) => void} clearTimeout
+ * @property {() => number} now ms, never going back
+ * @property {() => number} today epoch ms
+ * @property {() => number} random in [0, 1)
+ * @property {() => string} mint a fresh name of 16 or more characters
+ * @property {(error: unknown) => void} report what a listener of the application's threw
+ */
+
+/** @returns {World} */
+export function browser() {
+  return {
+    WebSocket: globalThis.WebSocket,
+    RTCPeerConnection: globalThis.RTCPeerConnection,
+    setTimeout: (callback, ms) => globalThis.setTimeout(callback, ms),
+    clearTimeout: (timer) => globalThis.clearTimeout(timer),
+    now: () => performance.now(),
+    today: () => Date.now(),
+    random: () => Math.random(),
+    mint: () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(""),
+    report: (error) => globalThis.reportError(error),
+  };
+}
