@@ -18,6 +18,7 @@ from signaling.core.dispatch import carry_out
 from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
 from signaling.core.steps import Decided, Flow, Step
+from signaling.core.watching import pushing
 from signaling.driver import Hands, SideBySide, drive
 from signaling.ports import IceSource, Limiter, Sender, Store
 from signaling.wire import limits
@@ -108,7 +109,7 @@ class Signaling:
 
     def _run(self, flow: Flow[Decided], now: int) -> Decided:
         hands = Hands(self._store, self._sender, self._ice, now, self._side_by_side)
-        return drive(flow, self._around_step(hands.carry_out))
+        return drive(pushing(flow, now), self._around_step(hands.carry_out))
 
     def _connect(self, incoming: Incoming, now: int) -> Result:
         try:

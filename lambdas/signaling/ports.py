@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from signaling.core.expressions import Write
 from signaling.core.records import Connection, Robot
-from signaling.core.steps import IceServers, Lost, Page, Won
+from signaling.core.steps import IceServers, Lost, Page, Watcher, Won
 from signaling.wire.ids import ConnectionId, RobotId, UserId
 
 Jwk = Mapping[str, Any]
@@ -85,6 +85,9 @@ class Store(Protocol):
 
     def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Lost[Robot]:
         """Carry out a write to a robot's item, which begins if the condition allows it."""
+
+    def watchers(self, watcher: str) -> tuple[Watcher, ...]:
+        """Return the connections that are told of changes: a user's, or `#admins`. Bounded."""
 
     def owned(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that a user owns."""

@@ -7,7 +7,9 @@ from signaling.core.expressions import (
     All,
     Compare,
     Contains,
+    Drop,
     Either,
+    Exists,
     Join,
     Missing,
     Part,
@@ -19,6 +21,7 @@ from signaling.wire.ids import ConnectionId, RobotId, SessionId
 CONNECTION = ("connectionId",)
 ROBOT = ("robotId",)
 SESSIONS = ("sessions",)
+WATCHER = ("watcherUserId",)
 
 
 def speak_v1(me: ConnectionId) -> Write:
@@ -39,6 +42,16 @@ def note_session(me: ConnectionId, session_id: SessionId) -> Write:
     """Note a session, so that `$disconnect` knows what to clean up. A robot opens none."""
     when = All((Compare(CONNECTION, "=", me), Missing(ROBOT)))
     return Write("note_session", when, (Join(SESSIONS, session_id),))
+
+
+def watch(me: ConnectionId, watcher: str) -> Write:
+    """List the connection among those who are told of changes."""
+    return Write("watch", Compare(CONNECTION, "=", me), (Put(WATCHER, watcher),))
+
+
+def unwatch() -> Write:
+    """Take the connection off that list."""
+    return Write("unwatch", Exists(WATCHER), (Drop(WATCHER),))
 
 
 def forget_session(session_id: SessionId) -> Write:
