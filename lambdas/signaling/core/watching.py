@@ -5,6 +5,8 @@ Watchers are a convenience, bounded in number; what they are told holds for so m
 and a watcher who hears nothing by then asks again.
 """
 
+from dataclasses import dataclass
+
 from signaling.core.delivery import handing_over_to
 from signaling.core.listing import robots, valid_for
 from signaling.core.records import Robot
@@ -26,7 +28,6 @@ from signaling.core.steps import (
 from signaling.core.writes import rows
 from signaling.wire.errors import Forbidden, SignalingError, Unauthorized
 from signaling.wire.frames import Ack, Presence, RobotsReply
-from signaling.wire.ids import RobotId
 from signaling.wire.messages import Robots, Unwatch, Watch
 
 ADMINS = "#admins"
@@ -54,49 +55,59 @@ def unwatch(request: Request, _message: Unwatch) -> Flow[Ack]:
     return Ack()
 
 
-def pushing(flow: Flow[Decided], now: int) -> Flow[Decided]:
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A write that changed who a robot's connection or holder is: it raised `rev`."""
+
+    write: str
+    before: Robot | None
+    after: Robot
+
+
+def pushing(flow: Flow[Decided], now: int, changes: list[Change]) -> Flow[Decided]:
     """Run a flow, and tell the watchers of every robot whose `rev` it has raised.
 
     They are told after everyone concerned, and also when the flow ends in a refusal: what it
-    had to clean up by then is news.
+    had to clean up by then is news. What changed is added to `changes`, for the audit log.
     """
-    changed: dict[RobotId, Robot] = {}
     try:
-        decided = yield from _noting(flow, changed)
+        decided = yield from _noting(flow, changes)
     except SignalingError:
-        yield from _push_all(changed, now)
+        yield from _push_all(changes, now)
         raise
-    yield from _push_all(changed, now)
+    yield from _push_all(changes, now)
     return decided
 
 
-def _noting(flow: Flow[Decided], changed: dict[RobotId, Robot]) -> Flow[Decided]:
-    """Run a flow and note the robots that it has changed, as they are after it."""
+def _noting(flow: Flow[Decided], changes: list[Change]) -> Flow[Decided]:
+    """Run a flow and note the changes that it makes."""
     outcome = None
     try:
         while True:
             step = flow.send(outcome)
             outcome = yield step
-            _note(step, outcome, changed)
+            _note(step, outcome, changes)
     except StopIteration as done:
         result: Decided = done.value
         return result
 
 
-def _note(step: Step, outcome: object, changed: dict[RobotId, Robot]) -> None:
+def _note(step: Step, outcome: object, changes: list[Change]) -> None:
     match step, outcome:
         case Together(steps), tuple():
             for each, its_outcome in zip(steps, outcome, strict=True):
-                _note(each, its_outcome, changed)
-        case WriteRobot(robot_id), Won(before, after) if isinstance(after, Robot):
+                _note(each, its_outcome, changes)
+        case WriteRobot(write=write), Won(before, after) if isinstance(after, Robot):
             if before is None or before.rev != after.rev:
-                changed[robot_id] = after
+                changes.append(Change(write.name, before, after))
         case _:
             pass
 
 
-def _push_all(changed: dict[RobotId, Robot], now: int) -> Flow[None]:
-    for robot in changed.values():
+def _push_all(changes: list[Change], now: int) -> Flow[None]:
+    """Tell of each robot as it stands after its last change."""
+    last = {change.after.robot_id: change.after for change in changes}
+    for robot in last.values():
         yield from _push(robot, now)
 
 
