@@ -16,7 +16,17 @@ def make_tables(client: "DynamoDBClient") -> None:
     client.create_table(
         TableName=CONNECTIONS,
         KeySchema=[{"AttributeName": "connectionId", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "connectionId", "AttributeType": "S"}],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"}
+            for name in ("connectionId", "watcherUserId")
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "watchers",
+                "KeySchema": [{"AttributeName": "watcherUserId", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["expiresAt"]},
+            }
+        ],
         BillingMode="PAY_PER_REQUEST",
     )
     names = ["robotId", *INDEXES.values()]

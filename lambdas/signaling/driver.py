@@ -67,6 +67,8 @@ class Hands:
                 return self.store.shared(user_id, after, limit)
             case steps.ListFleet(shard, after, limit):
                 return self.store.fleet(shard, after, limit)
+            case steps.FindWatchers(watcher):
+                return self.store.watchers(watcher)
             case steps.FindIceServers(user_id):
                 return self.ice.servers(user_id, self.now)
             case steps.Close(connection_id):

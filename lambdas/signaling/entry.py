@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import structs
 
+from signaling.adapters.audit import audit
 from signaling.adapters.carriers import origin_allowed, token_from
 from signaling.adapters.events import Incoming, Result, read_event, result
 from signaling.adapters.tokens import Issuer, verify
@@ -18,6 +19,7 @@ from signaling.core.dispatch import carry_out
 from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
 from signaling.core.steps import Decided, Flow, Step
+from signaling.core.watching import Change, pushing
 from signaling.driver import Hands, SideBySide, drive
 from signaling.ports import IceSource, Limiter, Sender, Store
 from signaling.wire import limits
@@ -108,14 +110,19 @@ class Signaling:
             case _:
                 return self._disconnect(incoming, now)
 
-    def _run(self, flow: Flow[Decided], now: int) -> Decided:
+    def _run(self, flow: Flow[Decided], now: int, by: Connection | None) -> Decided:
         hands = Hands(self._store, self._sender, self._ice, now, self._side_by_side)
-        return drive(flow, self._around_step(hands.carry_out))
+        changes: list[Change] = []
+        try:
+            return drive(pushing(flow, now, changes), self._around_step(hands.carry_out))
+        finally:
+            # Also of a flow that failed half-way: what it changed by then stands.
+            audit(changes, by)
 
     def _connect(self, incoming: Incoming, now: int) -> Result:
         try:
             row, subprotocol = self._admitted(incoming, now)
-            self._run(lifecycle.connect(row), now)
+            self._run(lifecycle.connect(row), now, row)
         except SignalingError as error:
             reason = error.reason if isinstance(error, Unauthorized) else error.code
             log.info("connect refused", extra={"code": error.code, "reason": reason})
@@ -142,7 +149,7 @@ class Signaling:
 
     def _disconnect(self, incoming: Incoming, now: int) -> Result:
         self._limiter.forget(incoming.connection_id)
-        self._run(lifecycle.disconnect(incoming.connection_id, now), now)
+        self._run(lifecycle.disconnect(incoming.connection_id, now), now, None)
         return result(200)
 
     def _message(self, incoming: Incoming, now: int) -> Result:
@@ -163,7 +170,7 @@ class Signaling:
     def _carried_out(self, message: AnyMessage | SignalingError, request: Request) -> Reply:
         if isinstance(message, SignalingError):
             raise message
-        return self._run(carry_out(request, message), request.now)
+        return self._run(carry_out(request, message), request.now, request.sender)
 
     def _sender_of(self, incoming: Incoming) -> Connection:
         row = self._store.sender(incoming.connection_id)

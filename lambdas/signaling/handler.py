@@ -13,6 +13,7 @@ from signaling.adapters.dynamodb import DynamoStore
 from signaling.adapters.ice import StaticIce
 from signaling.adapters.jwks import RemoteKeys
 from signaling.adapters.limiter import Buckets, Unlimited
+from signaling.adapters.metrics import EmbeddedMetrics
 from signaling.adapters.tokens import Issuer
 from signaling.entry import Signaling
 from signaling.settings import Settings, read_settings
@@ -46,6 +47,7 @@ def wired(settings: Settings) -> Signaling:
         rules=options.rules,
         origins=options.origins,
         clock=epoch_ms,
+        meter=EmbeddedMetrics(settings.stage),
         side_by_side=ThreadPoolExecutor(POSTS_AT_ONCE, "steps").map,
     )
 

@@ -7,9 +7,11 @@ in-process delivery in the local gateway. Nothing here says how.
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from signaling.core.expressions import Write
 from signaling.core.records import Connection, Robot
-from signaling.core.steps import IceServers, Lost, Page, Won
+from signaling.core.steps import IceServers, Lost, Page, Watcher, Won
 from signaling.wire.ids import ConnectionId, RobotId, UserId
 
 Jwk = Mapping[str, Any]
@@ -86,6 +88,9 @@ class Store(Protocol):
     def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Lost[Robot]:
         """Carry out a write to a robot's item, which begins if the condition allows it."""
 
+    def watchers(self, watcher: str) -> tuple[Watcher, ...]:
+        """Return the connections that are told of changes: a user's, or `#admins`. Bounded."""
+
     def owned(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that a user owns."""
 
@@ -104,3 +109,29 @@ class Limiter(Protocol):
 
     def forget(self, connection: ConnectionId) -> None:
         """Drop what is kept of a connection that has ended."""
+
+
+class Happened(Struct, frozen=True, kw_only=True):
+    """What one event came to, for whoever watches the service; never whom it concerned."""
+
+    kind: str
+    """A message's type, `invalid` if it had none that could be read; else the event's route."""
+    outcome: str
+    """`ok`, or the code of the error that it was refused with."""
+    reason: str | None
+    """Why a token was refused."""
+    took_ms: int
+    """From API Gateway's receipt of the event to its end here."""
+    gone: int
+    """How many connections turned out to be gone."""
+    took_over: bool
+    """Whether the lease was taken from somebody, or from nobody, by a takeover."""
+    at: int
+    """When it ended, in epoch ms."""
+
+
+class Meter(Protocol):
+    """Keeps count of what happens."""
+
+    def record(self, happened: Happened) -> None:
+        """Take one event's tally. Raises nothing."""

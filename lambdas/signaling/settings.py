@@ -4,6 +4,7 @@ Fails with every variable that is missing or wrong, not with the first: whoever 
 them in one go. Nothing else in the package reads the environment.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -35,6 +36,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     token_issuer: str
     token_audiences: frozenset[str]
     token_jwks_url: str
+    stage: str
+    """The deployment's own name, such as dev or prod: its metrics bear it."""
     options: Options
 
 
@@ -57,6 +60,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         token_issuer=issuer,
         token_audiences=read.needed("TOKEN_AUDIENCES", _words),
         token_jwks_url=read.given("TOKEN_JWKS_URL", _url, _jwks_url(issuer)),
+        stage=read.given("STAGE", _name, "dev"),
         options=_options(read),
     )
     read.finish()
@@ -84,6 +88,8 @@ def _options(read: "_Reader") -> Options:
         ),
     )
 
+
+_NAME = re.compile(limits.ID_PATTERN)
 
 PLACEHOLDER = "https://missing.invalid"
 """Stands in for a variable that is missing, until `finish` raises."""
@@ -127,6 +133,12 @@ def _url(text: str) -> str:
 
 def _jwks_url(issuer: str) -> str:
     return issuer.rstrip("/") + "/.well-known/jwks.json"
+
+
+def _name(text: str) -> str:
+    if not _NAME.search(text):
+        raise ValueError("must be 1 to 64 of the characters A-Z a-z 0-9 _ . -")
+    return text
 
 
 def _words(text: str) -> frozenset[str]:

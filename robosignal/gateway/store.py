@@ -16,7 +16,7 @@ import msgspec
 
 from signaling.core.expressions import Write, apply
 from signaling.core.records import Connection, Robot
-from signaling.core.steps import Lost, Page, Won
+from signaling.core.steps import Lost, Page, Watcher, Won
 from signaling.core.writes.rows import item_of
 from signaling.wire.ids import ConnectionId, RobotId, UserId
 
@@ -52,6 +52,7 @@ class LocalStore:
         self._disk = _opened(path)
         self._connections: dict[ConnectionId, Connection] = {}
         self._rows: dict[ConnectionId, Item] = {}
+        self._watchers: dict[str, dict[ConnectionId, None]] = {}
         self._items: dict[RobotId, Item] = {}
         self._robots: dict[RobotId, Robot] = {}
         self._order: list[RobotId] = []
@@ -82,7 +83,9 @@ class LocalStore:
     def remove_connection(self, connection: ConnectionId) -> Connection | None:
         """Delete a row and return it as it was."""
         self._rows.pop(connection, None)
-        return self._connections.pop(connection, None)
+        row = self._connections.pop(connection, None)
+        self._watch(row, None)
+        return row
 
     def write_connection(
         self, connection: ConnectionId, write: Write
@@ -96,7 +99,16 @@ class LocalStore:
         row = msgspec.convert(after, Connection)
         self._rows[connection] = after
         self._connections[connection] = row
+        self._watch(before, row)
         return Won(before, row)
+
+    def _watch(self, before: Connection | None, after: Connection | None) -> None:
+        """Keep the list of watchers in step with the rows."""
+        if before is not None and before.watcher_user_id is not None:
+            self._watchers.get(before.watcher_user_id, {}).pop(before.connection_id, None)
+        if after is not None and after.watcher_user_id is not None:
+            told = self._watchers.setdefault(after.watcher_user_id, {})
+            told[after.connection_id] = None
 
     # Robots
 
@@ -128,6 +140,13 @@ class LocalStore:
         return self._robots[robot_id]
 
     # Lists
+
+    def watchers(self, watcher: str) -> tuple[Watcher, ...]:
+        """Return the connections that are told of changes."""
+        return tuple(
+            Watcher(connection, self._connections[connection].expires_at)
+            for connection in self._watchers.get(watcher, ())
+        )
 
     def owned(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that a user owns."""

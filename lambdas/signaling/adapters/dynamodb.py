@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from signaling.adapters.expressions import Rendered, marshal, plain
 from signaling.core.expressions import Write, apply
 from signaling.core.records import Connection, Robot
-from signaling.core.steps import Lost, Page, Won
+from signaling.core.steps import Lost, Page, Watcher, Won
 from signaling.core.writes.rows import item_of
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId, UserId
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KNOWN = 10_000
+WATCHERS = 200
+"""As many of one user's connections, or of the admins', are told of a change."""
+
 BATCH_TRIES = 3
 
 TRANSIENT = frozenset(
@@ -151,6 +154,27 @@ class DynamoStore:
                 return [found[robot] for robot in robots if robot in found]
         raise TryAgain
 
+    def watchers(self, watcher: str) -> tuple[Watcher, ...]:
+        """Return the connections that are told of changes, at most 200."""
+        found: list[Watcher] = []
+        start: Any = {}
+        while len(found) < WATCHERS:
+            with translated():
+                page = self._client.query(
+                    TableName=self._connections,
+                    IndexName="watchers",
+                    KeyConditionExpression="#k = :v",
+                    ExpressionAttributeNames={"#k": "watcherUserId"},
+                    ExpressionAttributeValues={":v": marshal(watcher)},
+                    Limit=WATCHERS - len(found),
+                    **start,
+                )
+            found += (_watcher(plain(item)) for item in page["Items"])
+            if "LastEvaluatedKey" not in page:
+                break
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+        return tuple(found)
+
     def owned(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that a user owns."""
         return self._page("owners", "ownerUserId", user, after, limit)
@@ -223,3 +247,7 @@ def _start(key: str, value: str, after: str) -> dict[str, Any]:
 def _robot_id(item: dict[str, Any]) -> RobotId:
     """Return the robot of a robot's item, or of a share's, whose key is `<robotId>#<userId>`."""
     return RobotId(item["robotId"].partition("#")[0])
+
+
+def _watcher(item: dict[str, Any]) -> Watcher:
+    return Watcher(ConnectionId(item["connectionId"]), item["expiresAt"])

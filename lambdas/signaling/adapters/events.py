@@ -16,12 +16,13 @@ NOTHING: Mapping[str, str] = {}
 
 
 class Incoming(Struct, frozen=True):
-    """One event, as far as signaling needs it. `connected_at` is in epoch ms."""
+    """One event, as far as signaling needs it. Times are in epoch ms."""
 
     kind: Literal["CONNECT", "MESSAGE", "DISCONNECT"]
     connection_id: ConnectionId
     connected_at: int
     request_id: str
+    requested_at: int | None
     body: str | None
     headers: Mapping[str, str]
     query: Mapping[str, str]
@@ -37,6 +38,7 @@ def read_event(event: Mapping[str, Any]) -> Incoming:
         connection_id=context["connectionId"],
         connected_at=context["connectedAt"],
         request_id=context["requestId"],
+        requested_at=context.get("requestTimeEpoch"),
         body=event.get("body"),
         headers=(event.get("headers") or NOTHING) if connecting else NOTHING,
         query=(event.get("queryStringParameters") or NOTHING) if connecting else NOTHING,

@@ -80,7 +80,7 @@ class Rendered:
         self._names: dict[str, str] = {}
         self._values: dict[str, Any] = {}
         self.parameters: dict[str, Any] = {
-            "ConditionExpression": self._condition(write.when),
+            "ConditionExpression": self._condition(_plainer(write.when)),
             "UpdateExpression": self._updates(write.then),
             "ExpressionAttributeNames": {hold: name for name, hold in self._names.items()},
         }
@@ -113,25 +113,19 @@ class Rendered:
                 # The guard is for moto, which fails on the size of a missing attribute.
                 there = f"attribute_exists({self._path(path)})"
                 return f"{there} AND size({self._path(path)}) {how} {self._value(value)}"
-            case All():
-                return " AND ".join(self._parts(condition))
+            case All(of):
+                return " AND ".join(self._conjunct(part) for part in of)
             case Either(of):
                 if not of:
                     raise ValueError("nobody has this right: no write should ask for it")
-                return " OR ".join(self._parts(condition))
+                return " OR ".join(self._condition(part) for part in of)
             case _:
                 assert_never(condition)
 
-    def _parts(self, condition: All | Either) -> list[str]:
-        parts = [part for part in condition.of if not (isinstance(part, All) and not part.of)]
-        if len(parts) == 1:
-            return [self._condition(parts[0])]
+    def _conjunct(self, part: Condition) -> str:
         # AND binds before OR, so only an OR within an AND needs its parentheses.
-        wrap = isinstance(condition, All)
-        return [
-            f"({self._condition(part)})" if wrap and _is_choice(part) else self._condition(part)
-            for part in parts
-        ]
+        text = self._condition(part)
+        return f"({text})" if isinstance(part, Either) else text
 
     def _updates(self, updates: tuple[Update, ...]) -> str:
         clauses: dict[str, list[str]] = {}
@@ -165,8 +159,19 @@ class Rendered:
                 assert_never(update)
 
 
-def _is_choice(condition: Condition) -> bool:
-    """Say whether a condition renders as an OR."""
-    if isinstance(condition, Either):
-        return len(condition.of) > 1
-    return isinstance(condition, All) and len(condition.of) == 1 and _is_choice(condition.of[0])
+TRUE = All(())
+
+
+def _plainer(condition: Condition) -> Condition:
+    """Return the same condition without parts that are always true, or groups of one part."""
+    match condition:
+        case All(of):
+            parts = tuple(part for part in map(_plainer, of) if part != TRUE)
+            return parts[0] if len(parts) == 1 else All(parts)
+        case Either(of):
+            parts = tuple(map(_plainer, of))
+            if TRUE in parts:
+                return TRUE
+            return parts[0] if len(parts) == 1 else Either(parts)
+        case _:
+            return condition

@@ -25,7 +25,7 @@ from signaling.core.writes import lease, rows
 from signaling.wire.errors import Forbidden, NoSession, RobotBusy, RobotOffline, TryAgain
 from signaling.wire.frames import Ack, Control, ControlLost, PeerLeft
 from signaling.wire.ids import SessionId
-from signaling.wire.messages import Offer, ReleaseControl, Takeover
+from signaling.wire.messages import Offer, ReleaseControl, RequestControl, Takeover
 
 
 def take_over(request: Request, message: Takeover) -> Flow[Ack]:
@@ -99,7 +99,11 @@ def released(request: Request, robot: Robot, held: Session) -> Flow[tuple[Robot,
 
 
 def hold(
-    request: Request, message: Offer | Takeover, robot: Robot, mine: Session, taking: Write
+    request: Request,
+    message: Offer | Takeover | RequestControl,
+    robot: Robot,
+    mine: Session,
+    taking: Write,
 ) -> Flow[Robot]:
     """Carry out a write that takes the lease. Raise what explains a refusal."""
     outcome = yield from write_robot(robot.robot_id, taking)

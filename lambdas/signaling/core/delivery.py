@@ -45,8 +45,12 @@ def handing_over(party: Party, frame: AnyFrame, now: int) -> Step:
 
     Raise TooLarge when the frame, in the receiver's dialect, is over a message's limit.
     """
-    connection = party.connection_id or ConnectionId("")
-    if party.expires_at <= now:
+    return handing_over_to(party.connection_id or ConnectionId(""), party.expires_at, frame, now)
+
+
+def handing_over_to(connection: ConnectionId, expires_at: int, frame: AnyFrame, now: int) -> Step:
+    """Return the step that hands a frame to a connection whose token expires then."""
+    if expires_at <= now:
         return Close(connection)
     data = encode(frame)
     if len(data) > limits.MESSAGE_BYTES:

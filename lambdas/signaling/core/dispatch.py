@@ -2,7 +2,17 @@
 
 from typing import assert_never
 
-from signaling.core import control, lifecycle, listing, offers, registration, relays, upkeep
+from signaling.core import (
+    control,
+    handover,
+    lifecycle,
+    listing,
+    offers,
+    registration,
+    relays,
+    upkeep,
+    watching,
+)
 from signaling.core.request import Request
 from signaling.core.steps import Flow
 from signaling.wire.frames import Reply
@@ -10,6 +20,8 @@ from signaling.wire.messages import (
     Answer,
     AnyMessage,
     Bye,
+    DenyControl,
+    GrantControl,
     IceCandidate,
     IceServers,
     Offer,
@@ -17,10 +29,13 @@ from signaling.wire.messages import (
     Ready,
     Register,
     ReleaseControl,
+    RequestControl,
     Resume,
     Robots,
     Takeover,
     Unregister,
+    Unwatch,
+    Watch,
 )
 
 
@@ -49,6 +64,16 @@ def carry_out(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C9
             return control.take_over(request, message)
         case ReleaseControl():
             return control.release_control(request, message)
+        case RequestControl():
+            return handover.request_control(request, message)
+        case GrantControl():
+            return handover.grant_control(request, message)
+        case DenyControl():
+            return handover.deny_control(request, message)
+        case Watch():
+            return watching.watch(request, message)
+        case Unwatch():
+            return watching.unwatch(request, message)
         case Robots():
             return listing.robots(request, message)
         case _:

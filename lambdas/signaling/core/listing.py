@@ -121,7 +121,7 @@ def entry(request: Request, robot: Robot, how: str) -> RobotEntry:
     return RobotEntry(
         robot_id=robot.robot_id,
         online=online,
-        valid_for_seconds=_valid_for(request, robot) if online else 0,
+        valid_for_seconds=valid_for(robot, request.now),
         rev=robot.rev,
         owner=Person(robot.owner_user_id, request.sender.name if own else None),
         relation=how,
@@ -133,8 +133,10 @@ def entry(request: Request, robot: Robot, how: str) -> RobotEntry:
     )
 
 
-def _valid_for(request: Request, robot: Robot) -> int:
+def valid_for(robot: Robot, now: int) -> int:
     """Return for how many seconds presence and control can be believed without news."""
-    held = robot.holder(request.now)
+    if not robot.is_online(now):
+        return 0
+    held = robot.holder(now)
     ends = min(robot.lease_until, robot.expires_at, held.until if held else robot.lease_until)
-    return (ends - request.now) // 1000
+    return (ends - now) // 1000

@@ -11,6 +11,8 @@ from signaling.core.records import Connection, Robot
 from signaling.wire.messages import (
     Answer,
     Bye,
+    DenyControl,
+    GrantControl,
     IceCandidate,
     IceServers,
     Message,
@@ -19,10 +21,13 @@ from signaling.wire.messages import (
     Ready,
     Register,
     ReleaseControl,
+    RequestControl,
     Resume,
     Robots,
     Takeover,
     Unregister,
+    Unwatch,
+    Watch,
 )
 
 
@@ -44,6 +49,8 @@ MAY: dict[type[Message], frozenset[Standing]] = {
     Ping: frozenset({Standing.ANYONE}),
     IceServers: frozenset({Standing.ANYONE}),
     Robots: frozenset({Standing.ANYONE}),
+    Watch: frozenset({Standing.ANYONE}),
+    Unwatch: frozenset({Standing.ANYONE}),
     # Who may claim which robot is a matter of its owner, in the write's own condition.
     Register: frozenset({Standing.ANYONE}),
     Unregister: frozenset({Standing.ROBOT}),
@@ -54,6 +61,9 @@ MAY: dict[type[Message], frozenset[Standing]] = {
     Bye: frozenset({Standing.ANYONE}),
     Resume: DRIVERS,
     ReleaseControl: DRIVERS,
+    RequestControl: DRIVERS,
+    GrantControl: DRIVERS,
+    DenyControl: DRIVERS,
     Takeover: frozenset({Standing.OWNER, Standing.ADMIN, Standing.HOLDERS_USER}),
 }
 

@@ -27,6 +27,8 @@ class Connection(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     dialect: Dialect = "seed"
     robot_id: RobotId | None = None
     sessions: frozenset[SessionId] = frozenset()
+    watcher_user_id: str | None = None
+    """Whose robots' changes it is told of: the user's own, or `#admins` for every robot's."""
     ts: int
     """When it was opened."""
     expires_at: int

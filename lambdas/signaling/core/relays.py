@@ -19,7 +19,7 @@ from signaling.core.steps import Flow, read_robot
 from signaling.wire.errors import Forbidden, NoSession, NotRegistered, PeerGone, RobotOffline
 from signaling.wire.frames import Ack
 from signaling.wire.ids import RobotId
-from signaling.wire.messages import Addressed, Answer, IceCandidate, Offer
+from signaling.wire.messages import Answer, IceCandidate, Message, Offer
 
 Relayable = Offer | Answer | IceCandidate
 
@@ -41,9 +41,7 @@ def relay_on(request: Request, message: Relayable, robot: Robot) -> Flow[Ack]:
     return (yield from to_robot(request, message, robot, found))
 
 
-def permitted(
-    request: Request, message: Addressed, robot_id: RobotId, robot: Robot | None
-) -> Robot:
+def permitted(request: Request, message: Message, robot_id: RobotId, robot: Robot | None) -> Robot:
     """Return the robot if the sender may send it such a message.
 
     Raise NotRegistered to a connection that was the robot's and is no more; Forbidden, the

@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 from signaling.core.records import Connection, Session
 from signaling.wire import limits
 from signaling.wire.ids import RobotId, SessionId, session_id
+from signaling.wire.messages import Dialect
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -58,10 +59,17 @@ class Request:
         """When the grace of a socket found lost now ends."""
         return self.after(limits.GRACE_SECONDS)
 
+    def lease_of(self, other: Session) -> int:
+        """When a lease given to another session now ends."""
+        return self._for(other.dialect, other.connected_at, limits.LEASE_SECONDS)
+
     def _lasting(self, seconds: int) -> int:
+        return self._for(self.sender.dialect, self.sender.ts, seconds)
+
+    def _for(self, dialect: Dialect, connected_at: int, seconds: int) -> int:
         # A seed connection never pings: what it has lasts as long as its socket can.
-        if self.sender.dialect == "seed":
-            return self.sender.ts + limits.LIFETIME_SECONDS * 1000
+        if dialect == "seed":
+            return connected_at + limits.LIFETIME_SECONDS * 1000
         return self.after(seconds)
 
     def session_with(self, robot_id: RobotId, until: int) -> Session:

@@ -93,6 +93,13 @@ class ListFleet:
 
 
 @dataclass(frozen=True, slots=True)
+class FindWatchers:
+    """Find who is told of changes: a user's own connections, or admins' → tuple[Watcher, ...]."""
+
+    watcher: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindIceServers:
     """Find the ICE servers that a user may use → IceServers."""
 
@@ -132,6 +139,7 @@ Step = (
     | ListOwned
     | ListShared
     | ListFleet
+    | FindWatchers
     | FindIceServers
     | Post
     | Close
@@ -165,6 +173,14 @@ class Page:
 
     robot_ids: tuple[RobotId, ...]
     after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """A connection that is told of changes, and when its token expires (epoch ms)."""
+
+    connection_id: ConnectionId
+    expires_at: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from signaling.core.steps import (
     write_robot,
 )
 from signaling.core.writes import lease, places, presence, rows
-from signaling.wire.errors import NoSession, NotRegistered
+from signaling.wire.errors import Forbidden, NoSession, NotRegistered
 from signaling.wire.frames import Ack, Control, PeerLeft, Pong
-from signaling.wire.ids import robot_of
+from signaling.wire.ids import SessionId, robot_of
 from signaling.wire.messages import Bye, Ping, Resume
 
 
@@ -69,6 +69,7 @@ def resume(request: Request, message: Resume) -> Flow[Ack]:
     """Move the sender's user's session to this connection: same role, same epoch, no SDP."""
     robot_id = robot_of(message.session_id)
     refuse_robots(request)
+    yield from _refuse_second(request, message.session_id)
     may = right(Resume, request.sender)
     held = request.moved(message.session_id, request.lease_until)
     outcome = yield from write_robot(robot_id, lease.resume(held, may))
@@ -81,6 +82,17 @@ def resume(request: Request, message: Resume) -> Flow[Ack]:
         if isinstance(outcome, Won):
             return (yield from _resumed(request, outcome.after, Found(held, "viewer")))
     raise NoSession(robot_id)
+
+
+def _refuse_second(request: Request, session_id: SessionId) -> Flow[None]:
+    """Raise Forbidden if the sender has another session with that robot: it has one at most."""
+    robot_id, sender = robot_of(session_id), request.sender
+    if all(each == session_id or robot_of(each) != robot_id for each in sender.sessions):
+        return
+    robot = yield from read_robot(robot_id)
+    found = robot and robot.session_at(sender.connection_id)
+    if found and found[0].session_id != session_id:
+        raise Forbidden(robot_id, "this connection has a session with this robot: send bye first")
 
 
 def _resumed(request: Request, robot: Robot, found: Found) -> Flow[Ack]:

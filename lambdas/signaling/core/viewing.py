@@ -22,6 +22,9 @@ def view(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
     if robot.dialect == "seed":
         raise Forbidden(robot.robot_id, "a seed robot takes no viewers: drive it, or take over")
     viewing = request.session_with(robot.robot_id, request.place_until)
+    if robot.session(viewing.session_id) is not None:
+        # It would open under the same id a second time, since ids are made from connections.
+        raise Forbidden(robot.robot_id, "this connection's session has moved to a newer one")
     outcome = yield from write_robot(robot.robot_id, _taking(request, robot, viewing))
     if isinstance(outcome, Won):
         return (yield from _present(request, message, outcome.after, viewing))

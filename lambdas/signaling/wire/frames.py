@@ -188,6 +188,31 @@ class Control(Frame, frozen=True, kw_only=True, tag="control"):
     person: Person | None = None
 
 
+class ControlRequested(Frame, frozen=True, kw_only=True, tag="control-requested"):
+    """Tells the holder which viewer asks for control."""
+
+    robot_id: RobotId
+    session_id: SessionId
+    by: Person
+
+
+class ControlDenied(Frame, frozen=True, kw_only=True, tag="control-denied"):
+    """Tells a viewer that the holder keeps control."""
+
+    robot_id: RobotId
+    by: Person
+
+
+class Presence(Frame, frozen=True, kw_only=True, tag="presence"):
+    """Tells a watcher how a robot stands. One with a lower `rev` than another is older news."""
+
+    robot_id: RobotId
+    rev: int
+    online: bool
+    valid_for_seconds: int
+    controlled_by: Person | None = None
+
+
 class PeerLeft(Frame, frozen=True, kw_only=True, tag="peer-left"):
     """Tells that the other end has ended the session; never sent for a lost socket."""
 

@@ -116,6 +116,34 @@ class ReleaseControl(Addressed, frozen=True, kw_only=True, tag="release-control"
     """Frees the control lease; the holder becomes a viewer."""
 
 
+class RequestControl(Addressed, frozen=True, kw_only=True, tag="request-control"):
+    """A viewer asks the holder for the control lease."""
+
+
+class GrantControl(Message, frozen=True, kw_only=True, tag="grant-control"):
+    """The holder hands the lease to a viewer."""
+
+    robot_id: RobotIdField
+    session_id: SessionIdField
+
+
+class DenyControl(Message, frozen=True, kw_only=True, tag="deny-control"):
+    """The holder keeps the lease, and the viewer who asked is told."""
+
+    robot_id: RobotIdField
+    session_id: SessionIdField
+
+
+class Watch(Message, frozen=True, kw_only=True, tag="watch"):
+    """Asks for every change of presence of these robots from now on."""
+
+    all: bool = False
+
+
+class Unwatch(Message, frozen=True, kw_only=True, tag="unwatch"):
+    """Asks for no more of them."""
+
+
 class Robots(Message, frozen=True, kw_only=True, tag="robots"):
     """Asks which robots there are."""
 
@@ -137,7 +165,12 @@ AnyMessage = (
     | Bye
     | Takeover
     | ReleaseControl
+    | RequestControl
+    | GrantControl
+    | DenyControl
     | Robots
+    | Watch
+    | Unwatch
 )
 
 MESSAGES: dict[str, type[AnyMessage]] = {
@@ -153,7 +186,12 @@ MESSAGES: dict[str, type[AnyMessage]] = {
     "bye": Bye,
     "takeover": Takeover,
     "release-control": ReleaseControl,
+    "request-control": RequestControl,
+    "grant-control": GrantControl,
+    "deny-control": DenyControl,
     "robots": Robots,
+    "watch": Watch,
+    "unwatch": Unwatch,
 }
 
 ALIASES = {"candidate": "ice-candidate"}

@@ -20,6 +20,7 @@ from signaling.core.records import Session
 from signaling.core.writes.paths import (
     CONNECTION,
     CONTROLLER,
+    EPOCH,
     HOLDER,
     HOLDERS_CONNECTION,
     HOLDERS_USER,
@@ -132,6 +133,24 @@ def lose(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Wri
     running = (Missing(LOST), Compare(UNTIL, ">", now))
     when = All((_is_held(session_id, gone), *running))
     return Write("lose_holder", when, (Put(UNTIL, until), Put(LOST, now)))
+
+
+def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Write:
+    """Hand the lease to a viewer; its holder stays as a viewer.
+
+    `mine` and `theirs` are the two sessions as they stand afterwards, `seen` the viewer's
+    connection as it was read: a viewer who resumes meanwhile is asked for again.
+    """
+    place = place_of(theirs.session_id)
+    when = All(
+        (
+            _is_held(mine.session_id, mine.connection_id),
+            Compare(EPOCH, "=", epoch),
+            Compare((*place, "connectionId"), "=", seen),
+        )
+    )
+    swap = (Put(CONTROLLER, item_of(theirs)), Put(place_of(mine.session_id), item_of(mine)))
+    return Write("grant", when, (*swap, *NEW_HOLDER, Drop(place)))
 
 
 def release(viewing: Session) -> Write:

@@ -11,7 +11,9 @@ from signaling.core.expressions import (
     All,
     Compare,
     Contains,
+    Drop,
     Either,
+    Exists,
     Join,
     Missing,
     Part,
@@ -24,6 +26,7 @@ from signaling.wire.ids import ConnectionId, RobotId, SessionId
 CONNECTION = ("connectionId",)
 ROBOT = ("robotId",)
 SESSIONS = ("sessions",)
+WATCHER = ("watcherUserId",)
 
 
 def item_of(row: Connection) -> dict[str, Any]:
@@ -51,6 +54,16 @@ def note_session(me: ConnectionId, session_id: SessionId) -> Write:
     """Note a session, so that `$disconnect` knows what to clean up. A robot opens none."""
     when = All((Compare(CONNECTION, "=", me), Missing(ROBOT)))
     return Write("note_session", when, (Join(SESSIONS, session_id),))
+
+
+def watch(me: ConnectionId, watcher: str) -> Write:
+    """List the connection among those who are told of changes."""
+    return Write("watch", Compare(CONNECTION, "=", me), (Put(WATCHER, watcher),))
+
+
+def unwatch() -> Write:
+    """Take the connection off that list."""
+    return Write("unwatch", Exists(WATCHER), (Drop(WATCHER),))
 
 
 def forget_session(session_id: SessionId) -> Write:

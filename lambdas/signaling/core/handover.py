@@ -1,0 +1,114 @@
+"""Handing control over by consent: a viewer asks, the holder grants or denies.
+
+A request is not stored: it lives in the two pages for 30 s. Only the grant is a write.
+"""
+
+from signaling.core.address import robot_addressed
+from signaling.core.control import hold, refusal, tell_change, told_viewers
+from signaling.core.delivery import Notice, deliver, notice, notify
+from signaling.core.policy import right
+from signaling.core.records import Robot, Session
+from signaling.core.relays import permitted
+from signaling.core.request import Request, without_grace
+from signaling.core.steps import Flow, Lost, read_robot, write_robot
+from signaling.core.writes import lease
+from signaling.wire.errors import NoSession, PeerGone, TryAgain
+from signaling.wire.frames import Ack, Control, ControlDenied, ControlRequested
+from signaling.wire.ids import robot_of
+from signaling.wire.messages import DenyControl, GrantControl, RequestControl
+
+
+def request_control(request: Request, message: RequestControl) -> Flow[Ack]:
+    """Ask the holder for control; a free lease is granted at once."""
+    robot_id = yield from robot_addressed(request, message)
+    robot = permitted(request, message, robot_id, (yield from read_robot(robot_id)))
+    found = robot.session_at(request.sender.connection_id)
+    if found is None or message.session_id not in (None, found[0].session_id):
+        raise NoSession(robot_id)
+    mine, role = found
+    holder = robot.holder(request.now)
+    if holder is None:
+        return (yield from _take_free(request, message, robot, mine))
+    if role == "controller":
+        return Ack(epoch=robot.epoch)
+    if holder.dialect == "seed":
+        # A seed client cannot be asked: it would not know the frame.
+        raise refusal(request, robot)
+    asked = ControlRequested(robot_id=robot_id, session_id=mine.session_id, by=mine.person)
+    if not (yield from deliver(request, robot_id, Notice(holder, asked, "controller"))):
+        raise PeerGone(robot_id)
+    return Ack()
+
+
+def _take_free(request: Request, message: RequestControl, robot: Robot, mine: Session) -> Flow[Ack]:
+    """Take the free lease in one's own session; nobody else tells the robot, so this does."""
+    may = right(RequestControl, request.sender)
+    held = request.moved(mine.session_id, request.lease_until)
+    lapsed = robot.controller is not None and robot.controller.session_id == mine.session_id
+    take = lease.acquire_again if lapsed else lease.acquire_as_viewer
+    after = yield from hold(request, message, robot, held, take(held, may, request.now))
+    yield from notify(request, after.robot_id, notice(after, _control(after, held)))
+    yield from tell_change(request, after, held)
+    return Ack(epoch=after.epoch)
+
+
+def grant_control(request: Request, message: GrantControl) -> Flow[Ack]:
+    """Hand the lease to a viewer; the granter becomes a viewer."""
+    robot, mine, asker = yield from _both_ends(request, message)
+    theirs = without_grace(asker, request.lease_of(asker))
+    staying = without_grace(mine, request.place_until)
+    write = lease.grant(staying, theirs, asker.connection_id, robot.epoch)
+    outcome = yield from write_robot(robot.robot_id, write)
+    if isinstance(outcome, Lost):
+        granted_before = outcome.item is not None and outcome.item.controller == theirs
+        if outcome.item is None or not granted_before:
+            raise TryAgain(robot.robot_id)
+        after = outcome.item
+    else:
+        after = outcome.after
+    told = _control(after, theirs)
+    besides = staying.session_id
+    yield from notify(
+        request,
+        after.robot_id,
+        notice(after, told)
+        + notice(theirs, told, "controller")
+        + told_viewers(after, told, besides),
+    )
+    return Ack(epoch=after.epoch)
+
+
+def deny_control(request: Request, message: DenyControl) -> Flow[Ack]:
+    """Tell the viewer who asked that the holder keeps control."""
+    robot, mine, asker = yield from _both_ends(request, message)
+    denied = ControlDenied(robot_id=robot.robot_id, by=mine.person)
+    for told in notice(asker, denied, "viewer"):
+        if not (yield from deliver(request, robot.robot_id, told)):
+            raise PeerGone(robot.robot_id)
+    return Ack()
+
+
+def _both_ends(
+    request: Request, message: GrantControl | DenyControl
+) -> Flow[tuple[Robot, Session, Session]]:
+    """Return the robot, the holder's session, which is the sender's, and the viewer's."""
+    robot_id = message.robot_id
+    if robot_of(message.session_id) != robot_id:
+        raise NoSession(robot_id)
+    robot = permitted(request, message, robot_id, (yield from read_robot(robot_id)))
+    mine = robot.controller
+    if mine is None or mine.connection_id != request.sender.connection_id:
+        raise NoSession(robot_id)
+    asker = robot.viewers.get(message.session_id)
+    if asker is None:
+        raise NoSession(robot_id)
+    return robot, mine, asker
+
+
+def _control(robot: Robot, holder: Session) -> Control:
+    return Control(
+        robot_id=robot.robot_id,
+        epoch=robot.epoch,
+        session_id=holder.session_id,
+        person=holder.person,
+    )

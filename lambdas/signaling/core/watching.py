@@ -1,0 +1,139 @@
+"""Pushed presence: whoever watches is told of each change, by the message that made it.
+
+`pushing` wraps every flow, so no change can be forgotten: a write that raised `rev` is one.
+Watchers are a convenience, bounded in number; what they are told holds for so many seconds,
+and a watcher who hears nothing by then asks again.
+"""
+
+from dataclasses import dataclass
+
+from signaling.core.delivery import handing_over_to
+from signaling.core.listing import robots, valid_for
+from signaling.core.records import Robot
+from signaling.core.request import Request
+from signaling.core.steps import (
+    Decided,
+    FindWatchers,
+    Flow,
+    Lost,
+    Step,
+    Together,
+    Watcher,
+    Won,
+    WriteConnection,
+    WriteRobot,
+    together,
+    write_connection,
+)
+from signaling.core.writes import rows
+from signaling.wire.errors import Forbidden, SignalingError, Unauthorized
+from signaling.wire.frames import Ack, Presence, RobotsReply
+from signaling.wire.messages import Robots, Unwatch, Watch
+
+ADMINS = "#admins"
+"""Stands for the admins who watch every robot; no user id begins so."""
+
+
+def watch(request: Request, message: Watch) -> Flow[RobotsReply]:
+    """Begin to tell the sender of changes, then answer with how things stand now."""
+    sender = request.sender
+    if message.all and not sender.is_admin:
+        raise Forbidden(None, "only an admin watches every robot")
+    if sender.dialect == "seed":
+        raise Forbidden(None, "a seed connection is sent nothing unasked: speak v1 to watch")
+    watcher = ADMINS if message.all else sender.user_id
+    me = sender.connection_id
+    # First the note, then the list: a change between the two is pushed, not missed.
+    if isinstance((yield from write_connection(me, rows.watch(me, watcher))), Lost):
+        raise Unauthorized("connection is gone")
+    return (yield from robots(request, Robots(all=message.all)))
+
+
+def unwatch(request: Request, _message: Unwatch) -> Flow[Ack]:
+    """Tell the sender of no more changes."""
+    yield from write_connection(request.sender.connection_id, rows.unwatch())
+    return Ack()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A write that changed who a robot's connection or holder is: it raised `rev`."""
+
+    write: str
+    before: Robot | None
+    after: Robot
+
+
+def pushing(flow: Flow[Decided], now: int, changes: list[Change]) -> Flow[Decided]:
+    """Run a flow, and tell the watchers of every robot whose `rev` it has raised.
+
+    They are told after everyone concerned, and also when the flow ends in a refusal: what it
+    had to clean up by then is news. What changed is added to `changes`, for the audit log.
+    """
+    try:
+        decided = yield from _noting(flow, changes)
+    except SignalingError:
+        yield from _push_all(changes, now)
+        raise
+    yield from _push_all(changes, now)
+    return decided
+
+
+def _noting(flow: Flow[Decided], changes: list[Change]) -> Flow[Decided]:
+    """Run a flow and note the changes that it makes."""
+    outcome = None
+    try:
+        while True:
+            step = flow.send(outcome)
+            outcome = yield step
+            _note(step, outcome, changes)
+    except StopIteration as done:
+        result: Decided = done.value
+        return result
+
+
+def _note(step: Step, outcome: object, changes: list[Change]) -> None:
+    match step, outcome:
+        case Together(steps), tuple():
+            for each, its_outcome in zip(steps, outcome, strict=True):
+                _note(each, its_outcome, changes)
+        case WriteRobot(write=write), Won(before, after) if isinstance(after, Robot):
+            if before is None or before.rev != after.rev:
+                changes.append(Change(write.name, before, after))
+        case _:
+            pass
+
+
+def _push_all(changes: list[Change], now: int) -> Flow[None]:
+    """Tell of each robot as it stands after its last change."""
+    last = {change.after.robot_id: change.after for change in changes}
+    for robot in last.values():
+        yield from _push(robot, now)
+
+
+def _push(robot: Robot, now: int) -> Flow[None]:
+    """Tell this robot's watchers: one round of queries, one of posts."""
+    may_see = [*sorted({robot.owner_user_id, *robot.operators}), ADMINS]
+    found = yield from together(FindWatchers(user) for user in may_see)
+    watchers: list[Watcher] = [each for some in found for each in some]
+    frame = presence_of(robot, now)
+    posts = [handing_over_to(each.connection_id, each.expires_at, frame, now) for each in watchers]
+    outcomes = yield from together(posts)
+    yield from together(
+        WriteConnection(watcher.connection_id, rows.unwatch())
+        for watcher, delivered in zip(watchers, outcomes, strict=True)
+        if not delivered
+    )
+
+
+def presence_of(robot: Robot, now: int) -> Presence:
+    """Return what a watcher is told of a robot."""
+    online = robot.is_online(now)
+    held = robot.holder(now) if online else None
+    return Presence(
+        robot_id=robot.robot_id,
+        rev=robot.rev,
+        online=online,
+        valid_for_seconds=valid_for(robot, now),
+        controlled_by=held.person if held else None,
+    )

@@ -1,0 +1,72 @@
+"""What one event came to: filled in while it is handled, read once at its end.
+
+Sees steps and their outcomes go by; must never change one, nor keep whom it concerned.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from signaling.core.steps import Post, Step, Together, Won, WriteRobot
+from signaling.ports import Happened
+from signaling.wire.errors import Internal, SignalingError, Unauthorized
+
+TAKEOVERS = frozenset({"take_over", "take_over_among_viewers", "take_over_as_viewer"})
+"""The writes that move the lease away from somebody, by their names."""
+
+OK = "ok"
+
+
+class Tally:
+    """One event's tally. Unless somebody says how the event ended, it failed."""
+
+    def __init__(self, kind: str) -> None:
+        """`kind` is a message's type, or the route of another event."""
+        self.kind = kind
+        self._outcome = Internal.code
+        self._reason: str | None = None
+        self._gone = 0
+        self._took_over = False
+
+    def carried_out(self) -> None:
+        """Note that the event was carried out."""
+        self._outcome = OK
+
+    def refused(self, error: SignalingError) -> None:
+        """Note why the event was refused."""
+        self._outcome = error.code
+        self._reason = error.reason if isinstance(error, Unauthorized) else None
+
+    def watching(self, carry_out: Callable[[Step], Any]) -> Callable[[Step], Any]:
+        """Return a way to carry out steps whose outcomes are noted here."""
+
+        def watched(step: Step) -> Any:
+            outcome = carry_out(step)
+            self._note(step, outcome)
+            return outcome
+
+        return watched
+
+    def _note(self, step: Step, outcome: Any) -> None:
+        match step:
+            case Together(steps):
+                for each, its_outcome in zip(steps, outcome, strict=True):
+                    self._note(each, its_outcome)
+            case Post():
+                self._gone += outcome is False
+            case WriteRobot(_, write) if write.name in TAKEOVERS:
+                self._took_over = self._took_over or isinstance(outcome, Won)
+            case _:
+                pass
+
+    def happened(self, since: int, now: int) -> Happened:
+        """Return what the event came to, `since` and `now` in epoch ms."""
+        return Happened(
+            kind=self.kind,
+            outcome=self._outcome,
+            reason=self._reason,
+            # Two machines' clocks: the event may bear a time that is still to come here.
+            took_ms=max(0, now - since),
+            gone=self._gone,
+            took_over=self._took_over and self._outcome == OK,
+            at=now,
+        )

@@ -1,0 +1,48 @@
+"""Every change of control leaves one line that says who, whom, which robot and why."""
+
+import pytest
+
+from tests.world import World
+
+SDP = {"sdp": "o"}
+
+
+def test_a_takeover_is_logged_with_who_and_whom(
+    local_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The line names both users, the robot, the epoch and the write; and no token."""
+    caplog.set_level("INFO", "signaling.audit")
+    local_world.robot("r1", "owner")
+    local_world.connect("owner").ask(type="offer", robotId="r1", payload=SDP)
+    caplog.clear()
+
+    local_world.connect("boss", groups=["ADMINS"]).ask(type="takeover", robotId="r1")
+
+    (line,) = caplog.records
+    said = {name: getattr(line, name) for name in ("reason", "robot", "epoch", "by", "holder")}
+    assert said == {
+        "reason": "take_over",
+        "robot": "r1",
+        "epoch": 3,
+        "by": "boss",
+        "holder": "boss",
+    }
+    assert getattr(line, "displaced", None) == "owner"
+    assert "eyJ" not in line.getMessage()
+
+
+def test_pings_and_relays_leave_no_line(
+    local_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What changes nobody's control is not audited."""
+    robot = local_world.robot("r1", "owner")
+    driver = local_world.connect("owner")
+    session = driver.ask(type="offer", robotId="r1", payload=SDP)["sessionId"]
+    caplog.set_level("INFO", "signaling.audit")
+    caplog.clear()
+
+    robot.ask(type="answer", sessionId=session, payload=SDP)
+    robot.ask(type="ping", robotId="r1")
+    driver.ask(type="ping", sessionId=session)
+
+    assert caplog.records == []

@@ -1,0 +1,148 @@
+"""Pushed presence: whoever watches hears of each change, and of nothing else."""
+
+from typing import Any
+
+from tests.world import Peer, World
+
+SDP = {"sdp": "o"}
+
+
+def presence(peer: Peer) -> list[dict[str, Any]]:
+    """Return the presence frames since the last look, without the rest."""
+    return [frame for frame in peer.take() if frame["type"] == "presence"]
+
+
+def test_watch_answers_with_how_things_stand(world: World) -> None:
+    """The reply lists the robots; only changes are pushed after it."""
+    world.robot("r1", "owner")
+    watcher = world.connect("owner")
+
+    reply = watcher.ask(type="watch")
+
+    assert (reply["type"], reply["robots"][0]["robotId"]) == ("robots", "r1")
+    assert watcher.take() == []
+
+
+def test_a_robot_that_comes_and_goes_is_told(world: World) -> None:
+    """Online when it registers, offline when its socket is lost, each with a higher rev."""
+    watcher = world.connect("owner")
+    watcher.ask(type="watch")
+
+    robot = world.robot("r1", "owner")
+    (came,) = presence(watcher)
+    robot.disconnect()
+    (went,) = presence(watcher)
+
+    assert came == {
+        "type": "presence",
+        "robotId": "r1",
+        "rev": 1,
+        "online": True,
+        "validForSeconds": 300,
+    }
+    assert went == {
+        "type": "presence",
+        "robotId": "r1",
+        "rev": 2,
+        "online": False,
+        "validForSeconds": 0,
+    }
+
+
+def test_a_change_of_driver_is_told_to_owner_and_admins(world: World) -> None:
+    """Who drives is pushed to the owner's page and to admins who watch every robot."""
+    world.robot("r1", "owner")
+    owner, admin = world.connect("owner"), world.connect("boss", groups=["ADMINS"])
+    owner.ask(type="watch")
+    admin.ask(type="watch", all=True)
+
+    world.connect("owner").ask(type="offer", robotId="r1", payload=SDP)
+
+    for watcher in (owner, admin):
+        (told,) = presence(watcher)
+        assert told["controlledBy"] == {"userId": "owner", "name": "Owner"}
+        assert told["validForSeconds"] == 60
+
+
+def test_strangers_and_those_who_do_not_watch_hear_nothing(world: World) -> None:
+    """Presence goes to whoever may see the robot and asked, and to nobody else."""
+    idle, stranger = world.connect("owner"), world.connect("eve")
+    stranger.ask(type="watch")
+
+    world.robot("r1", "owner")
+
+    assert idle.take() == []
+    assert stranger.take() == []
+
+
+def test_unwatch_ends_it(world: World) -> None:
+    """After unwatch nothing is pushed."""
+    watcher = world.connect("owner")
+    watcher.ask(type="watch")
+    watcher.ask(type="unwatch")
+
+    world.robot("r1", "owner")
+
+    assert watcher.take() == []
+
+
+def test_a_renewal_is_no_news(world: World) -> None:
+    """Pings renew presence and the lease without a push."""
+    robot = world.robot("r1", "owner")
+    driver = world.connect("owner")
+    session = driver.ask(type="offer", robotId="r1", payload=SDP)["sessionId"]
+    watcher = world.connect("owner")
+    watcher.ask(type="watch")
+
+    robot.ask(type="ping", robotId="r1")
+    driver.ask(type="ping", sessionId=session)
+
+    assert watcher.take() == []
+
+
+def test_a_watcher_that_is_gone_is_removed(world: World) -> None:
+    """One post finds it gone; after that nobody posts to it again."""
+    watcher = world.connect("owner")
+    watcher.ask(type="watch")
+    watcher.vanish()
+    robot = world.robot("r1", "owner")
+    before = world.outbox.posts
+
+    robot.ask(type="unregister", robotId="r1")
+
+    assert world.outbox.posts == before
+    row = world.store.connection(watcher.connection_id)
+    assert row is not None
+    assert row.watcher_user_id is None
+
+
+def test_a_robot_found_gone_by_a_refused_offer_is_told(world: World) -> None:
+    """A refusal that had to clean up is news as well."""
+    robot = world.robot("r1", "owner")
+    watcher, driver = world.connect("owner"), world.connect("owner")
+    watcher.ask(type="watch")
+    robot.vanish()
+
+    refused = driver.ask(type="offer", robotId="r1", payload=SDP)
+
+    assert refused["code"] == "robot_offline"
+    (told,) = presence(watcher)
+    assert told["online"] is False
+
+
+def test_only_an_admin_watches_every_robot(local_world: World) -> None:
+    """`all` from anyone else is forbidden, and nothing is noted."""
+    user = local_world.connect("owner")
+
+    refused = user.ask(type="watch", all=True)
+
+    assert (user.status, refused["code"]) == (403, "forbidden")
+
+
+def test_a_seed_connection_is_sent_nothing_unasked(local_world: World) -> None:
+    """A seed client cannot watch: it would be sent frames that it does not know."""
+    user = local_world.connect("owner", v1=False)
+
+    refused = user.ask(type="watch")
+
+    assert refused["code"] == "forbidden"
