@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from robosignal.logs import Lines
+
 if TYPE_CHECKING:
     from robosignal.gateway.local import RemoteIssuer
 
@@ -33,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Lines appear as they are printed, also when they go to a file or a pipe.
         sys.stdout.reconfigure(line_buffering=True)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    lines = logging.StreamHandler(sys.stdout)
+    lines.setFormatter(Lines("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[lines])
     try:
         code: int = asked.command(asked)
     except Refused as refused:

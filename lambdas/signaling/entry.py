@@ -13,6 +13,7 @@ from msgspec import structs
 from signaling.adapters.audit import audit
 from signaling.adapters.carriers import origin_allowed, token_from
 from signaling.adapters.events import Incoming, Result, read_event, result
+from signaling.adapters.metrics import Unmetered
 from signaling.adapters.tokens import Issuer, verify
 from signaling.core import lifecycle
 from signaling.core.dispatch import carry_out
@@ -21,7 +22,8 @@ from signaling.core.request import Request, Rules
 from signaling.core.steps import Decided, Flow, Step
 from signaling.core.watching import Change, pushing
 from signaling.driver import Hands, SideBySide, drive
-from signaling.ports import IceSource, Limiter, Sender, Store
+from signaling.ports import IceSource, Limiter, Meter, Sender, Store
+from signaling.tally import Tally
 from signaling.wire import limits
 from signaling.wire.errors import (
     Forbidden,
@@ -45,7 +47,7 @@ from signaling.wire.frames import (
     encode,
 )
 from signaling.wire.ids import ConnectionId
-from signaling.wire.messages import AnyMessage
+from signaling.wire.messages import MESSAGES, AnyMessage
 from signaling.wire.parse import parse
 
 log = logging.getLogger("signaling")
@@ -56,6 +58,10 @@ ALWAYS = (Welcome, Pong, IceServersReply, RobotsReply)
 STRIKES = 3
 """So many messages over the limit in a row, and the connection is closed."""
 
+KINDS = {"CONNECT": "$connect", "MESSAGE": "invalid", "DISCONNECT": "$disconnect"}
+"""What a tally calls an event, until a message is read."""
+
+TYPES = {message: name for name, message in MESSAGES.items()}
 
 CarryOut = Callable[[Step], Any]
 AroundStep = Callable[[CarryOut], CarryOut]
@@ -83,6 +89,7 @@ class Signaling:
         clock: Callable[[], int],
         side_by_side: SideBySide = map,
         around_step: AroundStep = calm,
+        meter: Meter = Unmetered(),  # noqa: B008 - it has no state
     ) -> None:
         self._store = store
         self._sender = sender
@@ -94,6 +101,7 @@ class Signaling:
         self._clock = clock
         self._side_by_side = side_by_side
         self._around_step = around_step
+        self._meter = meter
 
     def handle(self, event: dict[str, Any]) -> Result:
         """Carry out one event and return what API Gateway expects of a Lambda.
@@ -102,31 +110,42 @@ class Signaling:
         """
         incoming = read_event(event)
         now = self._clock()
+        tally = Tally(KINDS[incoming.kind])
+        try:
+            return self._handled(incoming, now, tally)
+        finally:
+            since = now if incoming.requested_at is None else incoming.requested_at
+            self._meter.record(tally.happened(since, self._clock()))
+
+    def _handled(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         match incoming.kind:
             case "MESSAGE":
-                return self._message(incoming, now)
+                return self._message(incoming, now, tally)
             case "CONNECT":
-                return self._connect(incoming, now)
+                return self._connect(incoming, now, tally)
             case _:
-                return self._disconnect(incoming, now)
+                return self._disconnect(incoming, now, tally)
 
-    def _run(self, flow: Flow[Decided], now: int, by: Connection | None) -> Decided:
+    def _run(self, flow: Flow[Decided], now: int, by: Connection | None, tally: Tally) -> Decided:
         hands = Hands(self._store, self._sender, self._ice, now, self._side_by_side)
         changes: list[Change] = []
         try:
-            return drive(pushing(flow, now, changes), self._around_step(hands.carry_out))
+            carry_out = tally.watching(self._around_step(hands.carry_out))
+            return drive(pushing(flow, now, changes), carry_out)
         finally:
             # Also of a flow that failed half-way: what it changed by then stands.
             audit(changes, by)
 
-    def _connect(self, incoming: Incoming, now: int) -> Result:
+    def _connect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         try:
             row, subprotocol = self._admitted(incoming, now)
-            self._run(lifecycle.connect(row), now, row)
+            self._run(lifecycle.connect(row), now, row, tally)
         except SignalingError as error:
+            tally.refused(error)
             reason = error.reason if isinstance(error, Unauthorized) else error.code
             log.info("connect refused", extra={"code": error.code, "reason": reason})
             return result(error.status, encode(_told(error)))
+        tally.carried_out()
         return result(200, subprotocol=subprotocol)
 
     def _admitted(self, incoming: Incoming, now: int) -> tuple[Connection, str | None]:
@@ -147,30 +166,36 @@ class Signaling:
         )
         return row, carried.subprotocol
 
-    def _disconnect(self, incoming: Incoming, now: int) -> Result:
+    def _disconnect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         self._limiter.forget(incoming.connection_id)
-        self._run(lifecycle.disconnect(incoming.connection_id, now), now, None)
+        self._run(lifecycle.disconnect(incoming.connection_id, now), now, None, tally)
+        tally.carried_out()
         return result(200)
 
-    def _message(self, incoming: Incoming, now: int) -> Result:
+    def _message(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         message = _parsed(incoming.body)
+        tally.kind = TYPES.get(type(message), tally.kind)
         reply_to = message.reply_to if isinstance(message, SignalingError) else message.id
         sender: Connection | None = None
         try:
             sender = self._sender_of(incoming)
             self._admit(sender, now)
-            reply = self._carried_out(message, Request(sender, now, self._rules))
+            reply = self._carried_out(message, Request(sender, now, self._rules), tally)
         except SignalingError as error:
+            tally.refused(error)
             return self._refused(incoming, sender, error, reply_to)
         except Exception:
             log.exception("request failed", extra={"request": incoming.request_id})
             return self._refused(incoming, sender, Internal(incoming.request_id), reply_to)
+        tally.carried_out()
         return result(200, _reply(reply, sender, reply_to))
 
-    def _carried_out(self, message: AnyMessage | SignalingError, request: Request) -> Reply:
+    def _carried_out(
+        self, message: AnyMessage | SignalingError, request: Request, tally: Tally
+    ) -> Reply:
         if isinstance(message, SignalingError):
             raise message
-        return self._run(carry_out(request, message), request.now, request.sender)
+        return self._run(carry_out(request, message), request.now, request.sender, tally)
 
     def _sender_of(self, incoming: Incoming) -> Connection:
         row = self._store.sender(incoming.connection_id)

@@ -18,11 +18,9 @@ def audit(changes: Iterable[Change], by: Connection | None) -> None:
     for change in changes:
         before, after = change.before, change.after
         held = before.controller if before is not None else None
+        same_epoch = before is not None and before.epoch == after.epoch
         log.info(
-            "%s of %s at epoch %d",
-            change.write,
-            after.robot_id,
-            after.epoch,
+            "presence changed" if same_epoch else "control changed",
             extra={
                 "reason": change.write,
                 "robot": after.robot_id,

@@ -26,9 +26,7 @@ NAMESPACE = "robosignal"
 RELAYED = frozenset({"offer", "answer", "ice-candidate"})
 """The messages whose way to the other end is timed."""
 
-CONFLICTS = frozenset(
-    error.code for error in (RobotBusy, OwnedByAnother, TooManyViewers, TryAgain)
-)
+CONFLICTS = frozenset(error.code for error in (RobotBusy, OwnedByAnother, TooManyViewers, TryAgain))
 """Refusals because somebody else wants the same: what the write's condition protects. AWS's own
 throttling reads as `try_again` as well, for a client cannot tell the two apart either."""
 

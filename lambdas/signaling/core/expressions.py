@@ -4,8 +4,8 @@ A write rule is written once with these. The DynamoDB adapter renders them as ex
 `apply` carries them out on a plain item, which is how the local store works. It knows nothing
 of robots.
 
-Semantics follow DynamoDB's: a comparison with a missing attribute is false, every operand of
-an update is read from the item as it was before the update.
+Semantics follow DynamoDB's: a missing attribute is unequal to every value and in no order with
+any, every operand of an update is read from the item as it was before the update.
 Source: docs.aws.amazon.com, "Condition and filter expressions" and "Update expressions".
 """
 
@@ -44,7 +44,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """The attribute is there and compares so with the value."""
+    """The attribute compares so with the value; a missing one differs from every value."""
 
     path: Path
     how: Comparator
@@ -157,7 +157,7 @@ def holds(condition: Condition, item: Item) -> bool:  # noqa: PLR0911 - one for 
             return _at(item, path) is _NOTHING
         case Compare(path, how, value):
             found = _at(item, path)
-            return found is not _NOTHING and COMPARE[how](found, value)
+            return how == "<>" if found is _NOTHING else COMPARE[how](found, value)
         case Contains(path, member):
             found = _at(item, path)
             return isinstance(found, set | frozenset) and member in found
