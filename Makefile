@@ -21,8 +21,9 @@ setup:
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
+# One process a core; the tests of one file share their fixtures.
 test: lint
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 fmt: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

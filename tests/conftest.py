@@ -1,13 +1,15 @@
-"""Fixtures that many tests share: both stores, and a world on each of them.
+"""Fixtures that many tests share, and what is printed when all have run.
 
 moto is not thread-safe, so its store is used by one thread, and each test process has its own.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+from hypothesis import settings
 from moto import mock_aws
 
 from robosignal.gateway.store import LocalStore
@@ -19,6 +21,25 @@ from tests.world import World
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+# The machines are noisy: an example that is slow is no failure.
+settings.register_profile("robosignal", deadline=None, print_blob=True)
+settings.load_profile("robosignal")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many tests of each layer passed, and every figure that a test recorded."""
+    passed = terminalreporter.stats.get("passed", [])
+    layers = Counter(report.nodeid.split("/")[1] for report in passed)
+    figures = [figure for report in passed for figure in report.user_properties]
+    if not passed:
+        return
+    terminalreporter.section("passed by layer", sep="-")
+    terminalreporter.line(", ".join(f"{layer} {count}" for layer, count in sorted(layers.items())))
+    if figures:
+        terminalreporter.section("measured", sep="-")
+        for name, value in figures:
+            terminalreporter.line(f"{name}: {value}")
 
 
 @pytest.fixture(scope="session")
