@@ -127,6 +127,24 @@ test("a request whose connection is lost rejects at once", async () => {
   await assert.rejects(request, { code: "offline" });
 });
 
+test("a request that waits is sent once, and outlives a dial that fails", async () => {
+  const world = new FakeWorld();
+  const signal = connect({ url: URL, token: "t" }, world.parts);
+  await settled();
+  const waiting = signal.request({ type: "ice-servers" });
+  world.socket.shut(1006);
+  world.pass(1000);
+  await settled();
+  world.socket.open();
+  world.socket.receive(WELCOME);
+  signal.request({ type: "ping" });
+  const sent = world.socket.frames.filter(({ type }) => type === "ice-servers");
+  world.socket.reply("ice-servers", { type: "ice-servers", iceServers: [], ttlSeconds: 1 });
+
+  assert.equal(sent.length, 1);
+  assert.equal((await waiting).type, "ice-servers");
+});
+
 test("a request over 32 KiB rejects before it is sent", async () => {
   const { world, signal } = await online();
   const sent = world.socket.texts.length;

@@ -20,7 +20,7 @@ FILES = sorted(HERE.glob("*.test.js"))
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the virtual environment's node, with what it prints kept."""
     path = f"{NODE_BIN}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(  # noqa: S603 - our own commands, no shell
+    return subprocess.run(
         [str(NODE_BIN / command[0]), *command[1:]],
         cwd=HERE,
         env={**os.environ, "PATH": path, "NO_COLOR": "1"},

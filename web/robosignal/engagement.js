@@ -4,7 +4,7 @@
  */
 
 import { tick } from "./health.js";
-import { begin, end, pathChanged, relay, renew, sendCandidate, sendOffer, settle } from "./moves.js";
+import { begin, cameOnline, end, pathChanged, relay, sendCandidate, sendOffer, settle } from "./moves.js";
 import { free, heard, listed, refusedByRobot, took } from "./pushes.js";
 import { failed, replied } from "./replies.js";
 import { never } from "./words.js";
@@ -133,7 +133,7 @@ export function step(state, event, at) {
     case "leave":
       return end(state, null);
     case "online":
-      return online({ ...state, online: true }, at);
+      return cameOnline({ ...state, online: true }, at);
     case "offline":
       return [{ ...state, online: false }, []];
     case "tick":

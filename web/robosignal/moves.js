@@ -59,6 +59,21 @@ export function settle(state, error, effects = []) {
   return [{ ...state, asked: false }, [...effects, { do: "settle", error }]];
 }
 
+/**
+ * Take the session up again, or begin.
+ *
+ * @param {Engagement} state
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
+export function cameOnline(state, at) {
+  if (state.sessionId) {
+    const frame = { type: "resume", sessionId: state.sessionId };
+    return [state, [{ do: "request", to: "resume", pcId: null, frame }]];
+  }
+  return begin(state, at);
+}
+
 /** @param {Engagement} state @param {Moment} at @returns {Stepped} */
 export function sendOffer(state, at) {
   const { robotId, want, pcId, offer } = state;

@@ -181,8 +181,8 @@ function channelMessage(data) {
   try {
     const message = JSON.parse(data);
     if (message?.type === "done") return message;
-    if (message?.type === "pong" && number(message.n)) return message;
-    return message?.type === "refused" && number(message.epoch) ? message : null;
+    if (message?.type === "pong" && Number.isFinite(message.n)) return message;
+    return message?.type === "refused" && Number.isFinite(message.epoch) ? message : null;
   } catch {
     return null;
   }

@@ -44,7 +44,7 @@ export function heard(state, frame, at) {
 function fromRobot(state, { type, pcId, payload }, at) {
   // A seed robot names no peer connection; it has but one.
   if (state.pcId === null || (pcId !== undefined && pcId !== state.pcId)) return [state, []];
-  // The robot is the impolite peer (RFC 8829, section 4.1.10.2): its offer rolls ours back.
+  // The robot is the impolite peer: its offer rolls ours back.
   if (type !== "ice-candidate" && state.phase === "offering") return linked(state, payload, at);
   if (type === "offer") return [state, state.phase === "linked" ? [{ do: "remote", payload }] : []];
   if (type === "answer") return [state, []];

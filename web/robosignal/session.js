@@ -188,7 +188,7 @@ export class Session extends Emitter {
 
   /** @param {SignalingError | null} error */
   #settle(error) {
-    for (const { resolve, reject } of this.#waiters.splice(0)) error ? reject(error) : resolve(undefined);
+    for (const { resolve, reject } of this.#waiters.splice(0)) error ? reject(error) : resolve();
   }
 
   /** @param {"offer" | "resume" | "renew"} to @param {string | null} pcId @param {OutFrame} frame */
