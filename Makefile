@@ -3,13 +3,14 @@
 SHELL = /bin/sh
 BIN = .venv/bin
 
-.PHONY: help setup run test lint fmt
+.PHONY: help setup run test lint fmt screenshots
 
 help:
 	@echo "make run    start robosignal with a demo robot and print the links to drive it"
 	@echo "make test   lint, types, every test"
 	@echo "make setup  install into .venv all that the tests need"
 	@echo "make fmt    format the code"
+	@echo "make screenshots  take the pictures of the console anew"
 
 run:
 	@tools/setup run
@@ -27,3 +28,6 @@ test: lint
 
 fmt: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+screenshots: setup
+	@$(BIN)/python -m tools.screenshots

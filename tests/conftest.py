@@ -30,7 +30,7 @@ settings.load_profile("robosignal")
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how many tests of each layer passed, and every figure that a test recorded."""
     passed = terminalreporter.stats.get("passed", [])
-    layers = Counter(report.nodeid.split("/")[1] for report in passed)
+    layers = Counter(_layer(report.nodeid) for report in passed)
     figures = [figure for report in passed for figure in report.user_properties]
     if not passed:
         return
@@ -40,6 +40,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("measured", sep="-")
         for name, value in figures:
             terminalreporter.line(f"{name}: {value}")
+
+
+def _layer(nodeid: str) -> str:
+    """Return the folder of a test's file; for a file on top, its subject."""
+    folder, *_ = nodeid.partition("::")[0].removeprefix("tests/").split("/")
+    return folder.removeprefix("test_").removesuffix(".py")
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,16 @@ out. Time is the world's own and moves when a test says so.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from signaling.adapters.ice import StaticIce
 from signaling.adapters.limiter import Unlimited
-from signaling.core.expressions import Exists, Join, Write
+from signaling.core.expressions import Exists, Join, Missing, Part, Put, Write
 from signaling.core.listing import FLEET
 from signaling.core.records import Connection, Robot
+from signaling.core.registration import shard_of
 from signaling.core.request import Rules
 from signaling.core.steps import Won
 from signaling.entry import Signaling
@@ -35,10 +36,13 @@ class Outbox:
         self.posts = 0
         self.closed: list[ConnectionId] = []
         self.busy = False
+        self.before_post: Callable[[], object] = lambda: None
+        """Runs between an event's earlier steps and each of its posts."""
 
     def post(self, connection: ConnectionId, frame: bytes) -> bool:
         """Keep a frame for whoever is open; False for the gone. Raise TryAgain when busy."""
         self.posts += 1
+        self.before_post()
         if self.busy:
             raise TryAgain
         if connection not in self.open:
@@ -61,6 +65,8 @@ class Peer:
     connected_at: int
     frames: list[Frame] = field(default_factory=list)
     status: int = 0
+    expires_at: int = 0
+    """When its token expires, in epoch milliseconds."""
 
     def send(self, **message: Any) -> Frame | None:
         """Send a message; return the reply's frame, or None for silence."""
@@ -179,6 +185,7 @@ class World:
     ) -> Peer:
         """Open a connection as this user, in the v1 dialect or the seed's."""
         peer = self.dial()
+        peer.expires_at = (self.now // 1000 + ttl_s) * 1000
         token = self.token(user, groups, ttl_s)
         offered = {"Sec-WebSocket-Protocol": f"robosignal.v1, bearer.{token}"}
         carrier = offered if v1 else {"Authorization": f"Bearer {token}"}
@@ -201,10 +208,22 @@ class World:
         assert found is not None, robot_id
         return found
 
+    def enrol(self, robot_id: str, user: str) -> None:
+        """Give a robot that has never registered an owner."""
+        shard = shard_of(RobotId(robot_id))
+        puts = (Put(("ownerUserId",), user), Put(("fleetShard",), shard))
+        enrols = Write("enrol", Missing(("ownerUserId",)), puts)
+        assert isinstance(self.store.write_robot(RobotId(robot_id), enrols), Won)
+
     def share(self, robot_id: str, user: str) -> None:
         """Make a user an operator of a robot, as sharing does on the robot's item."""
         joins = Write("share", Exists(("ownerUserId",)), (Join(("operators",), user),))
         assert isinstance(self.store.write_robot(RobotId(robot_id), joins), Won)
+
+    def unshare(self, robot_id: str, user: str) -> None:
+        """Take a user from a robot's operators, and leave the sessions as they are."""
+        parts = Write("unshare", Exists(("ownerUserId",)), (Part(("operators",), user),))
+        assert isinstance(self.store.write_robot(RobotId(robot_id), parts), Won)
 
     def stored(self) -> dict[str, Robot | Connection | None]:
         """Return all that the store has: every robot's item and every connection's row."""

@@ -61,7 +61,7 @@ STRIKES = 3
 KINDS = {"CONNECT": "$connect", "MESSAGE": "invalid", "DISCONNECT": "$disconnect"}
 """What a tally calls an event, until a message is read."""
 
-TYPES = {message: name for name, message in MESSAGES.items()}
+TYPES: dict[type, str] = {message: name for name, message in MESSAGES.items()}
 
 CarryOut = Callable[[Step], Any]
 AroundStep = Callable[[CarryOut], CarryOut]
@@ -130,8 +130,8 @@ class Signaling:
         hands = Hands(self._store, self._sender, self._ice, now, self._side_by_side)
         changes: list[Change] = []
         try:
-            carry_out = tally.watching(self._around_step(hands.carry_out))
-            return drive(pushing(flow, now, changes), carry_out)
+            watched = tally.watching(self._around_step(hands.carry_out))
+            return drive(pushing(flow, now, changes), watched)
         finally:
             # Also of a flow that failed half-way: what it changed by then stands.
             audit(changes, by)

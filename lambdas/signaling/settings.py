@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
+from signaling.adapters.jwks_fetch import checked_url
 from signaling.core.request import Rules
 from signaling.wire import limits
 
@@ -52,14 +53,14 @@ class BadEnvironment(Exception):
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Return the Lambda's settings. Raise BadEnvironment naming every variable that is wrong."""
     read = _Reader(environment)
-    issuer = read.needed("TOKEN_ISSUER", str)
     settings = Settings(
         connections_table=read.needed("CONN_TABLE", str),
         robots_table=read.needed("ROBOT_PRESENCE_TABLE", str),
         management_endpoint=read.needed("WS_MGMT_ENDPOINT", _url),
-        token_issuer=issuer,
+        token_issuer=read.needed("TOKEN_ISSUER", str),
         token_audiences=read.needed("TOKEN_AUDIENCES", _words),
-        token_jwks_url=read.given("TOKEN_JWKS_URL", _url, _jwks_url(issuer)),
+        token_jwks_url=read.given("TOKEN_JWKS_URL", checked_url, None)
+        or read.given("TOKEN_ISSUER", _jwks_url, PLACEHOLDER),
         stage=read.given("STAGE", _name, "dev"),
         options=_options(read),
     )
@@ -132,7 +133,7 @@ def _url(text: str) -> str:
 
 
 def _jwks_url(issuer: str) -> str:
-    return issuer.rstrip("/") + "/.well-known/jwks.json"
+    return checked_url(issuer.rstrip("/") + "/.well-known/jwks.json")
 
 
 def _name(text: str) -> str:

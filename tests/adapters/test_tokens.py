@@ -134,7 +134,9 @@ def test_without_issuers_every_token_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("issuer", "audiences"), [("", {"a"}), ("i", set()), ("i", {"a", ""})], ids=str
+    ("issuer", "audiences"),
+    [("", {"a"}), ("i", set()), ("i", {"a", ""})],
+    ids=["no name", "no audience", "an empty audience"],
 )
 def test_an_issuer_without_name_or_audience_cannot_be_made(
     issuer: str, audiences: set[str]

@@ -190,6 +190,17 @@ class Aim:
             provisioned=self._draw(st.booleans()),
         )
 
+    def seen(self, viewer: SessionId) -> ConnectionId:
+        """Draw the connection on which a viewer was seen."""
+        place = self._item.get("viewers", {}).get(viewer, {})
+        found: ConnectionId = self._mostly(place.get("connectionId"), clients)
+        return found
+
+    def epoch(self) -> int:
+        """Draw the epoch that was seen."""
+        found: int = self._mostly(self._item.get("epoch"), st.integers(1, 3))
+        return found
+
     def until(self) -> int:
         """Draw an end."""
         return self._draw(soon)
@@ -222,6 +233,14 @@ def _resuming(write: Callable[..., Write], aim: Aim, moved: Session) -> Write:
     return write(moved, aim.right(Resume, moved))
 
 
+def _granting(aim: Aim) -> Write:
+    mine, theirs = aim.mine(holder=True), aim.moved(viewer=True)
+    if theirs.session_id == mine.session_id:
+        # To oneself: refused before any write, since two paths of one update would overlap.
+        mine = msgspec.structs.replace(mine, session_id=session_id(ROBOT, SOCKETS[0]))
+    return lease.grant(mine, theirs, aim.seen(theirs.session_id), aim.epoch())
+
+
 def _viewing(aim: Aim) -> Write:
     mine = aim.mine()
     return places.take(mine, aim.right(Offer, mine), aim.limit())
@@ -250,6 +269,7 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     lease.renew: lambda aim: lease.renew(*aim.end(viewer=False), NOW + 60_000),
     lease.resume: lambda aim: _resuming(lease.resume, aim, aim.moved(viewer=False)),
     lease.lose: lambda aim: lease.lose(*aim.end(viewer=False), NOW, NOW + 30_000),
+    lease.grant: _granting,
     lease.release: lambda aim: lease.release(aim.mine(holder=True)),
     lease.leave: lambda aim: lease.leave(*aim.end(viewer=False)),
     lease.dismiss: lambda aim: lease.dismiss(aim.end(viewer=False)[0], aim.socket()),
@@ -276,6 +296,8 @@ ROW_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     rows.speak_v1: lambda aim: rows.speak_v1(aim.client()),
     rows.note_robot: lambda aim: rows.note_robot(aim.client(), ROBOT),
     rows.note_session: lambda aim: rows.note_session(aim.client(), aim.noted()),
+    rows.watch: lambda aim: rows.watch(aim.client(), "ann"),
+    rows.unwatch: lambda _: rows.unwatch(),
     rows.forget_session: lambda aim: rows.forget_session(aim.noted()),
 }
 """How to draw each write to a connection's row."""
@@ -288,7 +310,7 @@ TRIES = 10
 def robot_cases(draw: DrawFn, write: Callable[..., Write]) -> tuple[dict[str, Any] | None, Write]:
     """Draw an item and a write of this kind that meets it: about as often won as lost."""
     wanted = draw(st.booleans())
-    viewers = 1 if write.__module__ == places.__name__ else 0
+    viewers = 1 if write.__module__ == places.__name__ or write is lease.grant else 0
     for _ in range(TRIES):
         item = draw(items(viewers))
         made = ROBOT_WRITES[write](Aim(draw, item))
@@ -302,5 +324,7 @@ def row_cases(draw: DrawFn, write: Callable[..., Write]) -> tuple[Connection | N
     """Draw a row and a write of this kind that may meet it."""
     noted = frozenset(draw(st.just([]) | st.lists(session_ids, max_size=2)))
     robot_id = draw(st.sampled_from([None, None, ROBOT, RobotId("other")]))
-    row = draw(connections(robot_id=robot_id, sessions=noted)) if draw(often) else None
+    watcher = draw(st.sampled_from([None, "ann", "#admins"]))
+    rows_drawn = connections(robot_id=robot_id, sessions=noted, watcher_user_id=watcher)
+    row = draw(rows_drawn) if draw(often) else None
     return row, ROW_WRITES[write](Aim(draw, None if row is None else rows.item_of(row)))

@@ -33,7 +33,7 @@ def leaves(kind: type[Any]) -> list[type[Any]]:
 
 def tag(kind: type[Any]) -> str:
     """Return a frame's type on the wire."""
-    return str(msgspec.inspect.type_info(kind).tag)  # type: ignore[union-attr]
+    return str(kind.__struct_config__.tag)
 
 
 FRAMES = {tag(kind): kind for kind in leaves(frames.Frame)}

@@ -274,9 +274,10 @@ def test_a_seed_holder_holds_without_pings(local_world: World) -> None:
     world.connect("owner", v1=False).offer()
     world.pass_seconds(600)
 
-    assert world.connect("boss", groups=["ADMIN"]).refused(
-        type="offer", robotId="r1", sdp="o"
-    ) == (409, "robot_busy")
+    assert world.connect("boss", groups=["ADMIN"]).refused(type="offer", robotId="r1", sdp="o") == (
+        409,
+        "robot_busy",
+    )
 
 
 def test_a_seed_holders_lost_socket_leaves_grace_all_the_same(local_world: World) -> None:

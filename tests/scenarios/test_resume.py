@@ -178,6 +178,45 @@ def test_a_seed_client_that_resumes_on_v1_is_spoken_to_in_v1(local_world: World)
     ]
 
 
+def test_a_connection_that_has_a_session_resumes_no_other(world: World) -> None:
+    """A connection has at most one session with a robot; nothing changes."""
+    world.robot("r1", "owner")
+    old = world.connect("owner")
+    driving = old.offer()["sessionId"]
+    new = world.connect("owner")
+    new.offer(role="viewer")
+    before = world.stored()
+
+    assert new.refused(type="resume", sessionId=driving) == (403, "forbidden")
+    assert world.stored() == before
+
+
+def test_a_connection_whose_session_has_ended_may_resume_another(world: World) -> None:
+    """Only sessions that stand count."""
+    world.robot("r1", "owner")
+    driving = world.connect("owner").offer()
+    new = world.connect("owner")
+    new.offer(role="viewer")
+    new.ask(type="bye", robotId="r1")
+
+    assert new.ask(type="resume", sessionId=driving["sessionId"]) == driving
+
+
+def test_a_connection_whose_session_has_moved_on_opens_no_second_of_its_id(world: World) -> None:
+    """A session's id is made from the connection that opened it, so it must stand once."""
+    world.robot("r1", "owner")
+    old = world.connect("owner")
+    session = old.offer()["sessionId"]
+    new = world.connect("owner")
+    new.ask(type="resume", sessionId=session)
+    before = world.stored()
+
+    refused = old.refused(type="offer", robotId="r1", sdp="o", role="viewer")
+
+    assert refused == (403, "forbidden")
+    assert world.stored() == before
+
+
 def test_a_connection_has_one_session_of_an_id_after_it_resumes_its_own(world: World) -> None:
     """Resuming on the connection that has the session already changes no role."""
     world.robot("r1", "owner")

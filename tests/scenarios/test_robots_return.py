@@ -4,6 +4,7 @@ import pytest
 
 from signaling.core.request import Rules
 from signaling.ports import Store
+from signaling.wire.ids import RobotId
 from tests.tokens import signer
 from tests.world import ICE, Peer, World
 
@@ -130,9 +131,7 @@ def test_a_seed_robots_older_socket_is_closed(world: World) -> None:
 
 
 @pytest.mark.parametrize("instance", ["run1", "run2"])
-def test_an_older_connection_does_not_win_by_registering_later(
-    world: World, instance: str
-) -> None:
+def test_an_older_connection_does_not_win_by_registering_later(world: World, instance: str) -> None:
     """A `register` that was slow on its way is refused, and changes nothing."""
     slow, quick = world.connect("owner"), world.connect("owner")
     register(quick, instanceId="run1")
@@ -350,16 +349,18 @@ def test_an_id_that_is_not_enrolled_is_not_claimed(enrolled_world: World) -> Non
     robot = enrolled_world.connect("owner")
 
     assert robot.refused(type="register", robotId="r1") == (403, "forbidden")
-    assert enrolled_world.store.robot(robot_id := "r1") is None, robot_id  # type: ignore[arg-type]
+    assert enrolled_world.store.robot(RobotId("r1")) is None
 
 
-def test_an_enrolled_robot_registers_as_ever(store: Store) -> None:
-    """A robot that has an owner comes back under the provisioned policy."""
-    World(store, signer()).robot("r1", "owner")
-    later = World(store, signer(), rules=Rules(provisioned=True))
-    later.pass_seconds(60)
+def test_an_enrolled_robot_is_registered_by_its_owner_alone(enrolled_world: World) -> None:
+    """Enrolment gives an id an owner before its first connection."""
+    enrolled_world.enrol("r1", "owner")
 
-    assert register(later.connect("owner"))["type"] == "registered"
+    refused = enrolled_world.connect("thief").refused(type="register", robotId="r1")
+    registered = register(enrolled_world.connect("owner"))
+
+    assert refused == (409, "owned_by_another")
+    assert registered["control"] == {"epoch": 1}
 
 
 def test_the_epoch_never_falls(world: World) -> None:

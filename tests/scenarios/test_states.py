@@ -26,8 +26,11 @@ V1_FRAMES = {
     "takeover",
     "control-lost",
     "control",
+    "control-requested",
+    "control-denied",
     "peer-left",
     "replaced",
+    "presence",
 }
 STATUSES = {
     "bad_message": 400,
@@ -45,8 +48,8 @@ STATUSES = {
     "too_large": 413,
     "try_again": 503,
 }
-MOST_POSTS = 5
-"""To the robot and the displaced holder, and to each of at most three viewers."""
+MOST_POSTS = 3
+"""To the robot, twice when the holder becomes a viewer, and to one client; besides whoever watches."""
 
 MAY_CHANGE = {"peer_gone", "robot_offline", "try_again"}
 """Refusals that come of a socket found gone, which is recorded."""
@@ -135,7 +138,17 @@ from_drivers = weighted(
     (1, merged(kind("release-control"), robots)),
     (3, merged(kind("resume"), standing)),
     (2, merged(kind("ping"), standing)),
+    (2, merged(kind("request-control"), robots)),
+    (1, kind("watch", "unwatch")),
     (4, merged(bodies, ends)),
+)
+from_holders = weighted(
+    (3, merged(kind("grant-control"), field("session", st.tuples(among("r1"), st.integers(1, 3))))),
+    (1, merged(kind("deny-control"), standing)),
+    (1, merged(kind("release-control"), robots)),
+    (2, merged(kind("ping"), standing)),
+    (2, offers),
+    (1, merged(bodies, ends)),
 )
 from_machines = weighted(
     (6, merged(bodies, standing)),
@@ -145,7 +158,9 @@ from_machines = weighted(
 )
 from_anyone = st.one_of(
     merged(bodies, ends, targets),
-    merged(kind("takeover", "release-control"), ends, targets),
+    merged(kind("takeover", "release-control", "request-control"), ends, targets),
+    merged(kind("grant-control", "deny-control"), robots, own),
+    kind("watch", all=True),
     merged(kind("ping"), robots, standing),
     merged(kind("unregister"), robots),
     merged(kind("resume"), own),
@@ -163,6 +178,7 @@ def sends(who: st.SearchStrategy[int], what: Messages) -> st.SearchStrategy[Step
 steps: st.SearchStrategy[Step] = weighted(
     (10, sends(drivers, from_drivers)),
     (4, sends(machines, from_machines)),
+    (4, st.tuples(st.just("hold"), among("r1", "r1", "r2"), from_holders)),
     (2, sends(seats, from_anyone)),
     (1, st.tuples(st.just("redial"), seats, st.booleans(), among("drain", "vanish"))),
     (2, st.tuples(st.just("redial"), drivers, st.just(value=True), among("drain", "disconnect"))),
@@ -202,6 +218,8 @@ class Play:
                 self.redial(n, v1=v1, older=older)
             case ("send", n, message):
                 self.send(self.peers[n], message)
+            case ("hold", robot_id, message):
+                self.send_as_holder(robot_id, message)
             case ("vanish", n):
                 self.peers[n].vanish()
             case ("disconnect", n):
@@ -210,6 +228,14 @@ class Play:
                 self.world.pass_seconds(seconds)
         self.check_frames()
         self.check_robots()
+
+    def send_as_holder(self, robot_id: Any, message: Message) -> None:
+        """Send a message from whichever connection holds a robot, if one does."""
+        robot = self.world.store.robot(robot_id)
+        held = robot.controller.connection_id if robot and robot.controller else None
+        for peer in self.world.peers:
+            if peer.connection_id == held:
+                self.send(peer, message)
 
     def send(self, peer: Peer, message: Message) -> None:
         """Send a message and check its reply, and that a refusal changed nothing."""
@@ -227,11 +253,14 @@ class Play:
             self.check_refusal(peer, reply, before, posts)
         else:
             assert peer.status == 200
-        assert self.world.outbox.posts - posts <= MOST_POSTS
+        watching = sum(
+            len(item.viewers) if isinstance(item, Robot) else item.watcher_user_id is not None
+            for item in before.values()
+            if item is not None
+        )
+        assert self.world.outbox.posts - posts <= MOST_POSTS + watching
 
-    def check_refusal(
-        self, peer: Peer, reply: Frame, before: dict[str, Any], posts: int
-    ) -> None:
+    def check_refusal(self, peer: Peer, reply: Frame, before: dict[str, Any], posts: int) -> None:
         """Check that the status is the code's, and that a rule's refusal left no trace."""
         assert STATUSES[reply["code"]] == peer.status
         if reply["code"] not in MAY_CHANGE:
@@ -242,7 +271,10 @@ class Play:
         """Return the message with ids instead of places."""
         said = dict(message)
         if "session" in said:
-            said["sessionId"] = self.session(*said.pop("session"))
+            robot, n = said.pop("session")
+            said["sessionId"] = self.session(robot, n)
+            if said["type"] in {"grant-control", "deny-control"}:
+                said["robotId"] = robot
         if "own" in said:
             said["sessionId"] = session_id(said.pop("own"), peer.connection_id)
         if "client" in said:
@@ -318,5 +350,5 @@ Conversation.TestCase.settings = settings(
 )
 
 
-class TestEveryStateAnswersEveryInputAsTheProtocolSays(Conversation.TestCase):  # type: ignore[misc]
+class TestEveryStateAnswersEveryInputAsTheProtocolSays(Conversation.TestCase):  # type: ignore[misc,valid-type]
     """No internal error, one holder, epochs that rise, no trace of what was refused."""

@@ -6,6 +6,7 @@ connection is kept in this process's memory, bounded, and never an absence.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -49,11 +50,17 @@ def translated() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if error.response["Error"]["Code"] in TRANSIENT:
+        if error.response["Error"]["Code"] in TRANSIENT or _is_later(error):
             raise TryAgain from error
         raise
     except BotoCoreError as error:
         raise TryAgain from error
+
+
+def _is_later(error: ClientError) -> bool:
+    """Say whether the bare status tells it, as a proxy's answer does, which names no error."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def connection_of(item: dict[str, Any]) -> Connection:
@@ -69,10 +76,14 @@ def robot_of_item(item: dict[str, Any]) -> Robot:
 class DynamoStore:
     """Implements `signaling.ports.Store`."""
 
-    def __init__(self, client: "DynamoDBClient", connections: str, robots: str) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", connections: str, robots: str, known: int = KNOWN
+    ) -> None:
+        """Use these two tables; `known` senders at most are kept in memory."""
         self._client = client
         self._connections = connections
         self._robots = robots
+        self._at_most = known
         self._known: dict[ConnectionId, Connection] = {}
 
     # Connections
@@ -88,7 +99,7 @@ class DynamoStore:
 
     def _remember(self, row: Connection) -> Connection:
         if row.is_settled:
-            if len(self._known) >= KNOWN:
+            if len(self._known) >= self._at_most:
                 self._known.pop(next(iter(self._known)))
             self._known[row.connection_id] = row
         return row

@@ -10,9 +10,10 @@ Source: docs.aws.amazon.com, "Condition and filter expressions" and "Update expr
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Literal, assert_never
+
+from msgspec import Struct
 
 Path = tuple[str, ...]
 Item = Mapping[str, Any]
@@ -28,22 +29,19 @@ COMPARE: dict[Comparator, Callable[[Any, Any], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Exists:
+class Exists(Struct, frozen=True):
     """The attribute is there."""
 
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(Struct, frozen=True):
     """The attribute is not there."""
 
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Struct, frozen=True):
     """The attribute compares so with the value; a missing one differs from every value."""
 
     path: Path
@@ -51,16 +49,14 @@ class Compare:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Contains:
+class Contains(Struct, frozen=True):
     """The attribute is a set that has this member."""
 
     path: Path
     member: str
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """The attribute is there and its number of elements compares so with the value."""
 
     path: Path
@@ -68,15 +64,13 @@ class Size:
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class All:
+class All(Struct, frozen=True):
     """Every one of these holds; none of them: true."""
 
     of: "tuple[Condition, ...]"
 
 
-@dataclass(frozen=True, slots=True)
-class Either:
+class Either(Struct, frozen=True):
     """At least one of these holds."""
 
     of: "tuple[Condition, ...]"
@@ -85,8 +79,7 @@ class Either:
 Condition = Exists | Missing | Compare | Contains | Size | All | Either
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(Struct, frozen=True):
     """Set the attribute to the value; with `once`, only if it is missing."""
 
     path: Path
@@ -94,39 +87,34 @@ class Put:
     once: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(Struct, frozen=True):
     """Set the attribute to what another one holds, or to null when that is missing."""
 
     path: Path
     source: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Rise:
+class Rise(Struct, frozen=True):
     """Add one to a number; with `from_zero`, a missing one counts as zero."""
 
     path: Path
     from_zero: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True):
     """Remove the attribute if it is there."""
 
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(Struct, frozen=True):
     """Add a member to a set, which begins when it is missing."""
 
     path: Path
     member: str
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """Take a member from a set, which goes with its last one."""
 
     path: Path
@@ -136,8 +124,7 @@ class Part:
 Update = Put | Keep | Rise | Drop | Join | Part
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """One conditional write to one item. The name is for logs and traces."""
 
     name: str

@@ -6,67 +6,60 @@ it between any two. `together` asks for steps that may run side by side.
 """
 
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
 
 from signaling.core.expressions import Write
 from signaling.core.records import Connection, Robot
 from signaling.wire.ids import ConnectionId, RobotId, UserId
 
 
-@dataclass(frozen=True, slots=True)
-class ReadConnection:
+class ReadConnection(Struct, frozen=True):
     """Read a connection's row as it is now → Connection | None."""
 
     connection_id: ConnectionId
 
 
-@dataclass(frozen=True, slots=True)
-class AddConnection:
+class AddConnection(Struct, frozen=True):
     """Write the row of a connection that opens → None."""
 
     row: Connection
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveConnection:
+class RemoveConnection(Struct, frozen=True):
     """Delete a row → the row as it was, or None."""
 
     connection_id: ConnectionId
 
 
-@dataclass(frozen=True, slots=True)
-class WriteConnection:
+class WriteConnection(Struct, frozen=True):
     """Write to a row → Won[Connection] | Lost[Connection]."""
 
     connection_id: ConnectionId
     write: Write
 
 
-@dataclass(frozen=True, slots=True)
-class ReadRobot:
+class ReadRobot(Struct, frozen=True):
     """Read a robot's item as it is now → Robot | None."""
 
     robot_id: RobotId
 
 
-@dataclass(frozen=True, slots=True)
-class WriteRobot:
+class WriteRobot(Struct, frozen=True):
     """Write to a robot's item → Won[Robot] | Lost[Robot]."""
 
     robot_id: RobotId
     write: Write
 
 
-@dataclass(frozen=True, slots=True)
-class ReadRobots:
+class ReadRobots(Struct, frozen=True):
     """Read several robots' items → list[Robot], those that exist, in the order asked."""
 
     robot_ids: tuple[RobotId, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ListOwned:
+class ListOwned(Struct, frozen=True):
     """Find the robots that a user owns, after a place in the list → Page, of at most `limit`."""
 
     user_id: UserId
@@ -74,8 +67,7 @@ class ListOwned:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class ListShared:
+class ListShared(Struct, frozen=True):
     """Find the robots that are shared with a user → Page, of at most `limit`."""
 
     user_id: UserId
@@ -83,8 +75,7 @@ class ListShared:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class ListFleet:
+class ListFleet(Struct, frozen=True):
     """Find every robot of one shard → Page, of at most `limit`."""
 
     shard: str
@@ -92,37 +83,32 @@ class ListFleet:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class FindWatchers:
+class FindWatchers(Struct, frozen=True):
     """Find who is told of changes: a user's own connections, or admins' → tuple[Watcher, ...]."""
 
     watcher: str
 
 
-@dataclass(frozen=True, slots=True)
-class FindIceServers:
+class FindIceServers(Struct, frozen=True):
     """Find the ICE servers that a user may use → IceServers."""
 
     user_id: UserId
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Struct, frozen=True):
     """Hand a frame over for delivery → bool: False when the connection is gone."""
 
     connection_id: ConnectionId
     frame: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True):
     """Close a connection → None."""
 
     connection_id: ConnectionId
 
 
-@dataclass(frozen=True, slots=True)
-class Together:
+class Together(Struct, frozen=True):
     """Carry out these steps side by side → tuple of their outcomes, in the same order."""
 
     steps: "tuple[Step, ...]"
@@ -152,39 +138,34 @@ Decided = TypeVar("Decided")
 Flow = Generator[Step, Any, Decided]
 
 
-@dataclass(frozen=True, slots=True)
-class Won(Generic[Record]):
+class Won(Struct, Generic[Record], frozen=True):
     """The write was carried out. `before` is None when it made the item."""
 
     before: Record | None
     after: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Lost(Generic[Record]):
+class Lost(Struct, Generic[Record], frozen=True):
     """The condition refused the write. `item` is what stood there, None for nothing."""
 
     item: Record | None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A part of a list of robot ids. `after` asks for the next part; None: it was the last."""
 
     robot_ids: tuple[RobotId, ...]
     after: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Watcher:
+class Watcher(Struct, frozen=True):
     """A connection that is told of changes, and when its token expires (epoch ms)."""
 
     connection_id: ConnectionId
     expires_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class IceServers:
+class IceServers(Struct, frozen=True):
     """RTCIceServer dictionaries, and for how many seconds they serve."""
 
     servers: list[dict[str, Any]]

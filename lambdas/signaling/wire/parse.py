@@ -114,10 +114,10 @@ def _folded(kind: type[AnyMessage], fields: dict[str, Any]) -> dict[str, Any]:
     if kind is Register and "robotId" not in folded and "from" in folded:
         folded["robotId"] = folded["from"]
     if issubclass(kind, Relayed):
-        # A null candidate is no absent one: it ends the candidates.
-        loose = {name: fields[name] for name in ("sdp", "candidate") if name in fields}
-        if kind is not IceCandidate and loose.get("candidate", "") is None:
-            del loose["candidate"]
+        loose = {name: folded[name] for name in ("sdp", "candidate") if name in folded}
+        if kind is IceCandidate and "candidate" in fields:
+            # A null candidate is no absent one: it ends the candidates.
+            loose["candidate"] = fields["candidate"]
         if loose and isinstance(folded.get("payload", {}), dict):
             folded["payload"] = loose | folded.get("payload", {})
     return folded

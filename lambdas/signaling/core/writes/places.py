@@ -8,6 +8,7 @@ from signaling.core.expressions import (
     Compare,
     Condition,
     Drop,
+    Either,
     Exists,
     Missing,
     Put,
@@ -17,6 +18,8 @@ from signaling.core.expressions import (
 from signaling.core.records import Session
 from signaling.core.writes.paths import (
     CONNECTION,
+    CONTROLLER,
+    HOLDER,
     VIEWERS,
     item_of,
     moved_to,
@@ -47,10 +50,12 @@ def take_lapsed(viewing: Session, right: Condition, lapsed: SessionId, now: int)
 
 
 def _may_view(viewing: Session, right: Condition) -> tuple[Condition, ...]:
-    # A seed robot cannot know roles, so it takes no viewers; and a holder is no viewer too.
+    # A seed robot cannot know roles, so it takes no viewers; and a holder is no viewer too,
+    # nor is a session that its user has resumed elsewhere and holds there.
     knows_roles = Compare(("dialect",), "=", "v1")
     me = viewing.connection_id
-    return reachable_but_not(me), right, knows_roles, not_held_by(me)
+    other = Either((Missing(CONTROLLER), Compare(HOLDER, "<>", viewing.session_id)))
+    return reachable_but_not(me), right, knows_roles, not_held_by(me), other
 
 
 def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:

@@ -1,0 +1,108 @@
+"""The token bucket: how fast a connection may send, and when a strike counts."""
+
+import pytest
+
+from signaling.adapters.limiter import KEPT, Buckets, Unlimited
+from signaling.wire.ids import ConnectionId
+
+ME, OTHER = ConnectionId("me="), ConnectionId("other=")
+NOW = 1_800_000_000_000
+
+
+def strikes(buckets: Buckets, messages: int, at: int) -> list[int]:
+    """Return what so many messages at one moment count as."""
+    return [buckets.strike(ME, at) for _ in range(messages)]
+
+
+def test_a_burst_is_within_the_limits() -> None:
+    """A hundred at once; the next one is a strike."""
+    buckets = Buckets()
+
+    assert strikes(buckets, 100, NOW) == [0] * 100
+    assert buckets.strike(ME, NOW) == 1
+
+
+@pytest.mark.parametrize("every_ms", [20, 100])
+def test_fifty_a_second_are_within_the_limits_for_ever(every_ms: int) -> None:
+    """At that pace, or slower, nothing ever counts."""
+    buckets = Buckets()
+
+    assert not any(buckets.strike(ME, NOW + every_ms * number) for number in range(2000))
+
+
+def test_twice_the_pace_ends_in_strikes() -> None:
+    """A hundred a second use up the burst in two seconds, and go on counting."""
+    buckets = Buckets()
+
+    counted = [buckets.strike(ME, NOW + 10 * number) for number in range(600)]
+
+    assert not any(counted[:199])
+    assert max(counted) >= 3
+
+
+def test_a_second_over_the_limit_is_one_strike() -> None:
+    """However many messages it brought; the next second's is another."""
+    buckets = Buckets(per_second=0)
+    strikes(buckets, 100, NOW)
+
+    assert strikes(buckets, 50, NOW) == [1] * 50
+    assert buckets.strike(ME, NOW + 999) == 1
+    assert buckets.strike(ME, NOW + 1000) == 2
+    assert buckets.strike(ME, NOW + 2000) == 3
+
+
+def test_strikes_are_forgotten_once_the_bucket_is_half_full() -> None:
+    """A second's rest does not do; a little more does."""
+    buckets = Buckets()
+    strikes(buckets, 101, NOW)
+
+    assert strikes(buckets, 60, NOW + 1000)[-1] == 2
+    assert strikes(buckets, 60, NOW + 2000)[-1] == 3
+    assert strikes(buckets, 60, NOW + 3100)[-1] == 1
+
+
+def test_a_refused_message_costs_no_token() -> None:
+    """A client that keeps hammering is let in again as soon as its bucket has one."""
+    buckets = Buckets(per_second=1)
+    strikes(buckets, 150, NOW)
+
+    assert buckets.strike(ME, NOW + 999) != 0
+    assert buckets.strike(ME, NOW + 1000) == 0
+
+
+def test_each_connection_has_its_own_bucket() -> None:
+    """One that sends too much takes nothing from another."""
+    buckets = Buckets()
+    strikes(buckets, 101, NOW)
+
+    assert buckets.strike(OTHER, NOW) == 0
+
+
+def test_a_connection_that_ended_is_forgotten() -> None:
+    """Nothing is kept of it; to forget it twice is no error."""
+    buckets = Buckets()
+    strikes(buckets, 101, NOW)
+
+    buckets.forget(ME)
+    buckets.forget(ME)
+
+    assert buckets.strike(ME, NOW) == 0
+
+
+def test_memory_is_bounded() -> None:
+    """The oldest bucket gives way once there are ten thousand."""
+    buckets = Buckets(burst=1)
+    assert [buckets.strike(ME, NOW), buckets.strike(ME, NOW)] == [0, 1]
+
+    for number in range(KEPT):
+        buckets.strike(ConnectionId(f"c{number}="), NOW)
+
+    assert buckets.strike(ME, NOW) == 0
+
+
+def test_without_limits_nothing_counts() -> None:
+    """For benchmarks."""
+    unlimited = Unlimited()
+    unlimited.forget(ME)
+
+    assert not any(unlimited.strike(ME, NOW) for _ in range(1000))

@@ -1,0 +1,81 @@
+"""The pages list what the interfaces have: options, settings, writes, events, methods."""
+
+import re
+
+from tests.docs.pages import ROOT, code, page, rows
+from tests.docs.test_readme import OPTIONS
+
+SOURCES = ROOT / "lambdas" / "signaling"
+
+
+def listed(name: str) -> set[str]:
+    """Return the options that the first cells of a page's tables list."""
+    cells = " ".join(row[0] for row in rows(page(name)))
+    return set(re.findall(r"`(--[a-z-]+)`", cells))
+
+
+def variables(cells: list[str]) -> set[str]:
+    """Return the names of environment variables among these cells."""
+    return {cell.strip("`") for cell in cells if re.fullmatch(r"`[A-Z]+(_[A-Z]+)*`", cell)}
+
+
+def test_the_gateways_page_lists_the_options_of_its_commands() -> None:
+    """Those of `serve` and `token`."""
+    assert listed("docs/gateway.md") == OPTIONS["serve"] | OPTIONS["token"]
+
+
+def test_the_robots_page_lists_the_options_of_its_command() -> None:
+    """Those of `robot`."""
+    assert listed("docs/robot.md") == OPTIONS["robot"]
+
+
+def test_the_readme_lists_the_environment_of_the_lambda() -> None:
+    """Every variable that the settings read has a row."""
+    source = (SOURCES / "settings.py").read_text(encoding="utf-8")
+    read = set(re.findall(r'read\.(?:needed|given)\(\s*"([A-Z_]+)"', source))
+
+    assert variables([row[0] for row in rows(page("README.md"))]) == read
+
+
+def test_the_readme_marks_the_variables_that_are_required() -> None:
+    """Its second column says which must be there."""
+    source = (SOURCES / "settings.py").read_text(encoding="utf-8")
+    needed = set(re.findall(r'read\.needed\(\s*"([A-Z_]+)"', source))
+    required = [row[0] for row in rows(page("README.md")) if row[1] == "required"]
+
+    assert variables(required) == needed
+
+
+def test_every_write_to_a_robot_is_explained() -> None:
+    """docs/control.md has a row for each conditional write, and for no other."""
+    sources = (SOURCES / "core" / "writes").glob("[lp]*.py")
+    text = "".join(path.read_text(encoding="utf-8") for path in sources)
+    written = set(re.findall(r'Write\(\s*"([a-z_]+)"', text))
+    named = " ".join(row[0] for row in rows(page("docs/control.md")))
+    explained = set(re.findall(r"`([a-z_]+)`", named))
+
+    assert written <= explained
+    assert explained - written <= {"offer", "takeover", "control", "registered"}
+
+
+def test_every_event_of_the_browsers_module_is_explained() -> None:
+    """docs/browser.md names each event that a signal or a session emits."""
+    events = set()
+    for name in ("signal.js", "session.js"):
+        source = (ROOT / "web" / "robosignal" / name).read_text(encoding="utf-8")
+        (listing,) = re.findall(r"@typedef \{object\} \w+Events\n(.*?)\*/", source, re.DOTALL)
+        events |= set(re.findall(r"@property \{[^}]+\} ([\w-]+)", listing))
+
+    assert events <= {row[0].strip("`") for row in rows(page("docs/browser.md"))}
+
+
+def test_every_method_of_the_browsers_module_is_explained() -> None:
+    """Every public method and getter has a row, but for those that its parts call."""
+    ours = {"constructor", "look", "forget", "ask", "tell", "on"}
+    named = " ".join(code(page("docs/browser.md")))
+    for variable in ("signal", "session"):
+        path = ROOT / "web" / "robosignal" / f"{variable}.js"
+        source = path.read_text(encoding="utf-8")
+        methods = set(re.findall(r"^  (?:async |get )?([a-zA-Z]+)\(.*\{$", source, re.MULTILINE))
+
+        assert methods - ours <= set(re.findall(rf"{variable}\.(\w+)", named))

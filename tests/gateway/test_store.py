@@ -1,0 +1,210 @@
+"""The local store on disk: what survives a restart, what does not, and what is never written."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from robosignal.gateway.store import RENEWALS, LocalStore, StateInUse
+from signaling.core.expressions import Exists, Join, Write
+from signaling.core.records import Robot, Session
+from signaling.core.steps import Won
+from signaling.core.writes import lease, places, presence
+from signaling.wire.ids import ConnectionId, UserId, session_id
+from tests.adapters.test_store_contract import ANN, BOB, C1, C2, NOW, R1, claim, row
+
+ANYONE = Exists(("ownerUserId",))
+ROBOTS_SOCKET = claim().row.connection_id
+
+WRITER = """
+import sys
+from pathlib import Path
+from robosignal.gateway.store import LocalStore
+from signaling.core.expressions import Exists, Rise, Write
+from signaling.core.writes.presence import register_anew
+from tests.adapters.test_store_contract import R1, claim
+
+store = LocalStore(Path(sys.argv[1]))
+store.write_robot(R1, register_anew(claim()))
+rise = Write("rise", Exists(("epoch",)), (Rise(("epoch",)),))
+while True:
+    print(store.write_robot(R1, rise).after.epoch, flush=True)
+"""
+
+
+def driving(connection: ConnectionId, user: UserId) -> Session:
+    """Return a session that a client would have."""
+    return Session(
+        session_id=session_id(R1, connection),
+        user_id=user,
+        connection_id=connection,
+        connected_at=NOW,
+        dialect="v1",
+        expires_at=NOW + 3_600_000,
+        until=NOW + 60_000,
+    )
+
+
+def busy(store: LocalStore) -> Robot:
+    """Claim a robot that a user drives, another one watches, and both may."""
+    store.write_robot(R1, presence.register_anew(claim()))
+    for user in (ANN, BOB):
+        store.write_robot(R1, Write("share", ANYONE, (Join(("operators",), user),)))
+    store.write_robot(R1, lease.acquire(driving(C1, ANN), ANYONE, NOW))
+    outcome = store.write_robot(R1, places.take(driving(C2, BOB), ANYONE, 10))
+    assert isinstance(outcome, Won)
+    return outcome.after
+
+
+def test_ownership_epoch_and_sessions_survive_a_restart(tmp_path: Path) -> None:
+    """All that a robot's item says but its socket: owner, operators, holder, viewers, epoch."""
+    store = LocalStore(tmp_path)
+    before = busy(store)
+    store.close()
+
+    again = LocalStore(tmp_path)
+
+    assert again.robot(R1) == structs.replace(before, connection_id=None, lease_until=0)
+    assert again.owned(ANN, None, 5).robot_ids == (R1,)
+    assert again.shared(BOB, None, 5).robot_ids == (R1,)
+    again.close()
+
+
+def test_connections_do_not_survive_a_restart(tmp_path: Path) -> None:
+    """No socket does, so no row may; nobody watches either."""
+    store = LocalStore(tmp_path)
+    store.add_connection(row(C1, watcher_user_id="ann"))
+    store.close()
+
+    again = LocalStore(tmp_path)
+
+    assert again.connection(C1) is None
+    assert again.watchers("ann") == ()
+    again.close()
+
+
+def test_the_restart_itself_is_not_undone_by_the_next(tmp_path: Path) -> None:
+    """A robot that registers after a restart is kept as it then stands, sets included."""
+    store = LocalStore(tmp_path)
+    busy(store)
+    store.close()
+    second = LocalStore(tmp_path)
+    outcome = second.write_robot(R1, presence.register_anew(claim(run="later")))
+    second.close()
+
+    third = LocalStore(tmp_path)
+    robot = third.robot(R1)
+    third.close()
+
+    assert isinstance(outcome, Won)
+    assert robot == structs.replace(outcome.after, connection_id=None, lease_until=0)
+    assert robot.operators == frozenset({ANN, BOB})
+
+
+def test_a_second_process_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    """It names the directory and the option, and leaves the first one's state alone."""
+    store = LocalStore(tmp_path)
+    opening = f"from robosignal.gateway.store import *; LocalStore(Path({str(tmp_path)!r}))"
+
+    second = subprocess.run(
+        [sys.executable, "-c", opening], capture_output=True, text=True, check=False
+    )
+
+    assert second.returncode != 0
+    assert f"StateInUse: another robosignal uses {tmp_path}" in second.stderr
+    assert "--state" in second.stderr
+    assert isinstance(store.write_robot(R1, presence.register_anew(claim())), Won)
+    store.close()
+
+
+def test_a_directory_can_be_used_again_once_it_is_let_go(tmp_path: Path) -> None:
+    """The lock ends with the store, though its file stays."""
+    store = LocalStore(tmp_path)
+    with pytest.raises(StateInUse):
+        LocalStore(tmp_path)
+    store.close()
+
+    LocalStore(tmp_path).close()
+
+
+def test_nobody_else_may_read_the_state(tmp_path: Path) -> None:
+    """A new directory is its owner's alone."""
+    LocalStore(tmp_path / "state").close()
+
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+
+
+RENEWING: dict[str, Callable[[], Write]] = {
+    "renew_presence": lambda: presence.renew(ROBOTS_SOCKET, NOW + 600_000),
+    "renew_lease": lambda: lease.renew(session_id(R1, C1), C1, NOW + 90_000),
+    "renew_place": lambda: places.renew(session_id(R1, C2), C2, NOW + 600_000),
+}
+
+
+def test_every_renewal_is_examined() -> None:
+    """A write that is not put on disk needs its test here."""
+    assert set(RENEWING) == RENEWALS
+
+
+@pytest.mark.parametrize("renewal", RENEWING.values(), ids=RENEWING)
+def test_a_renewal_writes_nothing_to_disk(tmp_path: Path, renewal: Callable[[], Write]) -> None:
+    """A second reader of the file sees no change; another write it does see."""
+    store = LocalStore(tmp_path)
+    busy(store)
+    reader = sqlite3.connect(tmp_path / "robots.sqlite3")
+    version = "PRAGMA data_version"
+    (before,) = reader.execute(version).fetchone()
+
+    outcome = store.write_robot(R1, renewal())
+    (renewed,) = reader.execute(version).fetchone()
+    store.write_robot(R1, lease.leave(session_id(R1, C1), C1))
+    (left,) = reader.execute(version).fetchone()
+    reader.close()
+    store.close()
+
+    assert isinstance(outcome, Won)
+    assert renewed == before
+    assert left != before
+
+
+def test_a_renewal_is_kept_by_the_next_write(tmp_path: Path) -> None:
+    """What is put on disk is the whole item as it stands in memory."""
+    store = LocalStore(tmp_path)
+    busy(store)
+    store.write_robot(R1, RENEWING["renew_place"]())
+    store.write_robot(R1, lease.leave(session_id(R1, C1), C1))
+    store.close()
+
+    again = LocalStore(tmp_path)
+    robot = again.robot(R1)
+    again.close()
+
+    assert robot is not None
+    assert robot.viewers[session_id(R1, C2)].until == NOW + 600_000
+
+
+def test_a_killed_process_loses_no_answered_write(tmp_path: Path) -> None:
+    """`kill -9` amid writes: the epoch is the last one answered, or the one then under way."""
+    root = Path(__file__).parents[2]
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=root
+    )
+    with writer:
+        assert writer.stdout is not None
+        answered = [writer.stdout.readline() for _ in range(50)]
+        writer.send_signal(signal.SIGKILL)
+        answered += writer.stdout.readlines()
+    last = int([line for line in answered if line.endswith("\n")][-1])
+
+    store = LocalStore(tmp_path)
+    robot = store.robot(R1)
+    store.close()
+
+    assert robot is not None
+    assert last <= robot.epoch <= last + 1
+    assert robot.owner_user_id == ANN

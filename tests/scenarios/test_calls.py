@@ -1,0 +1,253 @@
+"""What each event costs: calls to DynamoDB and posts, counted where they leave for AWS.
+
+Warm: this Lambda has met the sender. Cold: it has just started.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from signaling.adapters.dynamodb import DynamoStore
+from tests.tables import CONNECTIONS, ROBOTS
+from tests.tokens import signer
+from tests.world import Peer, World
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Act = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What an event may cost: calls to DynamoDB when warm, one more when cold, and posts."""
+
+    calls: int
+    posts: int
+    cold: int = 1
+
+
+class Calls:
+    """Counts what one client asks of DynamoDB. Queries find watchers, and are counted apart."""
+
+    def __init__(self, client: "DynamoDBClient") -> None:
+        self.made: list[str] = []
+        self._events = client.meta.events
+        self._events.register("before-call.dynamodb", self._count)
+
+    def stop(self) -> None:
+        """Count no more: other tests use the client as well."""
+        self._events.unregister("before-call.dynamodb", self._count)
+
+    def _count(self, model: Any, **_: Any) -> None:
+        if model.name != "Query":
+            self.made.append(model.name)
+
+
+@dataclass
+class Stage:
+    """A world on DynamoDB whose calls are counted."""
+
+    world: World
+    client: "DynamoDBClient"
+    robots: int = 0
+
+    def chill(self) -> None:
+        """Go on as a Lambda that has just started."""
+        self.world.run_on(DynamoStore(self.client, CONNECTIONS, ROBOTS))
+
+    def person(self, user: str = "owner", **more: Any) -> Peer:
+        """Open a connection that says `ready`, as every v1 client does."""
+        peer = self.world.connect(user, **more)
+        peer.send(type="ready")
+        return peer
+
+    def robot(self) -> tuple[str, Peer]:
+        """Register a robot of a new id."""
+        self.robots += 1
+        robot_id = f"r{self.robots}"
+        return robot_id, self.world.robot(robot_id)
+
+    def call(self) -> tuple[str, Peer, Peer, str]:
+        """Return a robot's id, the robot, its driver and their session."""
+        robot_id, robot = self.robot()
+        driver = self.person()
+        return robot_id, robot, driver, driver.offer(robot_id)["sessionId"]
+
+
+def asking(peer: Peer, **message: Any) -> Act:
+    """Return what sends a message that must succeed."""
+
+    def act() -> None:
+        reply = peer.ask(**message)
+        assert peer.status == 200, reply
+
+    return act
+
+
+def connect(stage: Stage) -> Act:
+    """A connection opens."""
+    return lambda: stage.world.connect("owner")
+
+
+def disconnect(stage: Stage) -> Act:
+    """A connection that had no session closes."""
+    return stage.person().disconnect
+
+
+def relay_to_robot(stage: Stage) -> Act:
+    """A driver's candidate goes to the robot."""
+    _, _, driver, session = stage.call()
+    return asking(driver, type="ice-candidate", sessionId=session, candidate="c")
+
+
+def relay_to_client(stage: Stage) -> Act:
+    """The robot's answer goes to its driver."""
+    _, robot, _, session = stage.call()
+    return asking(robot, type="answer", sessionId=session, sdp="a")
+
+
+def renegotiate(stage: Stage) -> Act:
+    """A driver offers again in its session."""
+    _, _, driver, session = stage.call()
+    return asking(driver, type="offer", sessionId=session, sdp="o")
+
+
+def first_offer(stage: Stage) -> Act:
+    """A first offer takes the free lease."""
+    robot_id, _ = stage.robot()
+    return asking(stage.person(), type="offer", robotId=robot_id, sdp="o")
+
+
+def first_offer_watched(stage: Stage) -> Act:
+    """The same, while somebody watches the robot."""
+    robot_id, _ = stage.robot()
+    stage.person().offer(robot_id, role="viewer")
+    return asking(stage.person(), type="offer", robotId=robot_id, sdp="o")
+
+
+def register_new(stage: Stage) -> Act:
+    """A robot claims an unknown id."""
+    robot_id = f"new{stage.world.now}"
+    return asking(stage.person(), type="register", robotId=robot_id, instanceId="i")
+
+
+def register_restarted(stage: Stage) -> Act:
+    """A new process registers while somebody drives."""
+    robot_id, _, _, _ = stage.call()
+    return asking(stage.person(), type="register", robotId=robot_id, instanceId="i")
+
+
+def register_redial(stage: Stage) -> Act:
+    """The same process registers on a newer socket."""
+    robot_id, _ = stage.robot()
+    instance = stage.world.item(robot_id).instance_id
+    return asking(stage.person(), type="register", robotId=robot_id, instanceId=instance)
+
+
+def takeover_held(stage: Stage) -> Act:
+    """An admin takes over from a driver."""
+    robot_id, _, _, _ = stage.call()
+    return asking(stage.person("boss", groups=["ADMIN"]), type="takeover", robotId=robot_id)
+
+
+def takeover_free(stage: Stage) -> Act:
+    """An owner takes over a free robot."""
+    robot_id, _ = stage.robot()
+    return asking(stage.person(), type="takeover", robotId=robot_id)
+
+
+def takeover_watched(stage: Stage) -> Act:
+    """An admin takes over from a driver while somebody watches."""
+    robot_id, _, _, _ = stage.call()
+    stage.person().offer(robot_id, role="viewer")
+    return asking(stage.person("boss", groups=["ADMIN"]), type="takeover", robotId=robot_id)
+
+
+def ping_idle(stage: Stage) -> Act:
+    """A client pings and renews nothing."""
+    return asking(stage.person(), type="ping")
+
+
+def ping_robot(stage: Stage) -> Act:
+    """A robot renews its presence."""
+    robot_id, robot = stage.robot()
+    return asking(robot, type="ping", robotId=robot_id)
+
+
+def ping_holder(stage: Stage) -> Act:
+    """A driver renews its lease."""
+    _, _, driver, session = stage.call()
+    return asking(driver, type="ping", sessionId=session)
+
+
+def ping_viewer(stage: Stage) -> Act:
+    """A viewer renews its place."""
+    robot_id, _ = stage.robot()
+    viewer = stage.person()
+    session = viewer.offer(robot_id, role="viewer")["sessionId"]
+    return asking(viewer, type="ping", sessionId=session)
+
+
+EVENTS: dict[str, tuple[Callable[[Stage], Act], Budget]] = {
+    "$connect": (connect, Budget(1, 0, cold=0)),
+    "$disconnect without sessions": (disconnect, Budget(1, 0, cold=0)),
+    "candidate to the robot": (relay_to_robot, Budget(1, 1)),
+    "answer to the client": (relay_to_client, Budget(1, 1)),
+    "offer in a session": (renegotiate, Budget(1, 1)),
+    "first offer": (first_offer, Budget(2, 1)),
+    "first offer, one viewer": (first_offer_watched, Budget(3, 2)),
+    "register, first claim": (register_new, Budget(2, 0)),
+    "register, restarted with a driver": (register_restarted, Budget(2, 2)),
+    "register, redial": (register_redial, Budget(3, 1)),
+    "takeover, held": (takeover_held, Budget(2, 2)),
+    "takeover, free": (takeover_free, Budget(2, 1)),
+    "takeover, held, one viewer": (takeover_watched, Budget(3, 3)),
+    "ping of nothing": (ping_idle, Budget(0, 0)),
+    "ping of a robot": (ping_robot, Budget(1, 0)),
+    "ping of a holder": (ping_holder, Budget(1, 0)),
+    "ping of a viewer": (ping_viewer, Budget(2, 0)),
+}
+
+
+@pytest.fixture
+def stage(dynamodb: "DynamoDBClient", dynamo_store: DynamoStore) -> Stage:
+    """An empty world on DynamoDB."""
+    return Stage(World(dynamo_store, signer()), dynamodb)
+
+
+def measured(stage: Stage, calls: Calls, begin: Callable[[Stage], Act], *, cold: bool) -> list[int]:
+    """Return an event's calls and posts."""
+    act = begin(stage)
+    if cold:
+        stage.chill()
+    calls.made.clear()
+    posts = stage.world.outbox.posts
+    act()
+    return [len(calls.made), stage.world.outbox.posts - posts]
+
+
+@pytest.fixture
+def calls(stage: Stage) -> Iterator[Calls]:
+    """The calls that the stage's client makes."""
+    counted = Calls(stage.client)
+    yield counted
+    counted.stop()
+
+
+def test_every_event_keeps_within_its_budget(stage: Stage, calls: Calls) -> None:
+    """Prints what each event costs; fails for each that costs more, or less, than is said."""
+    wrong = []
+    print(f"{'event':36}{'warm':>6}{'cold':>6}{'posts':>7}")  # noqa: T201 - the table is for reading
+    for name, (begin, budget) in EVENTS.items():
+        stage.world.now += 1
+        warm = measured(stage, calls, begin, cold=False)
+        cold = measured(stage, calls, begin, cold=True)
+        print(f"{name:36}{warm[0]:>6}{cold[0]:>6}{warm[1]:>7}")  # noqa: T201
+        said = [budget.calls, budget.posts], [budget.calls + budget.cold, budget.posts]
+        if (warm, cold) != said:
+            wrong.append((name, warm, cold, said))
+
+    assert wrong == []

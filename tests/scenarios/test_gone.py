@@ -1,0 +1,259 @@
+"""Whoever is gone: lost sockets, expired tokens, and what is cleaned up after them."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.world import Peer, World
+
+
+def test_a_relay_to_a_gone_robot_takes_it_offline(world: World) -> None:
+    """The sender is told at once, and the next reader sees it."""
+    robot = world.robot("r1", "owner")
+    driver = world.connect("owner")
+    session = driver.offer()["sessionId"]
+    robot.vanish()
+    rev = world.item().rev
+
+    told = driver.refused(type="ice-candidate", sessionId=session, candidate="c")
+
+    assert told == (404, "robot_offline")
+    item = world.item()
+    assert (item.connection_id, item.lease_until, item.rev) == (None, 0, rev + 1)
+
+
+def test_a_relay_to_a_gone_viewer_shortens_its_place(world: World) -> None:
+    """The robot is told; the place lapses in 30 s."""
+    robot = world.robot("r1", "owner")
+    viewer = world.connect("owner")
+    session = viewer.offer(role="viewer")["sessionId"]
+    viewer.vanish()
+
+    told = robot.refused(type="answer", sessionId=session, sdp="a")
+
+    assert told == (410, "peer_gone")
+    assert [place.until for place in world.item().viewers.values()] == [world.now + 30_000]
+
+
+def test_a_relay_finds_a_robot_that_let_its_presence_lapse(local_world: World) -> None:
+    """Presence is a hint: a relay always tries the post."""
+    world = local_world
+    robot = world.robot("r1", "owner")
+    driver = world.connect("owner")
+    world.pass_seconds(400)
+
+    driver.offer()
+
+    assert robot.types() == ["offer"]
+
+
+def _offer(world: World, _robot: Peer) -> None:
+    world.connect("owner").send(type="offer", robotId="r1", sdp="o")
+
+
+def _view(world: World, _robot: Peer) -> None:
+    world.connect("owner").send(type="offer", robotId="r1", sdp="o", role="viewer")
+
+
+def _take_over(world: World, _robot: Peer) -> None:
+    world.connect("boss", groups=["ADMIN"]).send(type="takeover", robotId="r1")
+
+
+SITES: list[Callable[[World, Peer], None]] = [_offer, _view, _take_over]
+
+
+@pytest.mark.parametrize("act", SITES, ids=["offer", "view", "takeover"])
+def test_a_redial_between_the_write_and_its_post_survives_the_clean_up(
+    local_world: World, act: Callable[[World, Peer], None]
+) -> None:
+    """A 410 ends the presence of that very socket, not of the one that came after it."""
+    world = local_world
+    robot = world.connect("owner")
+    robot.ask(type="register", robotId="r1", instanceId="run1")
+    robot.vanish()
+    newer = world.connect("owner")
+    redialed: list[bool] = []
+
+    def redial() -> None:
+        if not redialed:
+            redialed.append(True)
+            newer.ask(type="register", robotId="r1", instanceId="run1")
+
+    world.outbox.before_post = redial
+    act(world, robot)
+
+    item = world.item()
+    assert (item.connection_id, item.controller, item.viewers) == (newer.connection_id, None, {})
+
+
+def test_a_resume_between_the_read_and_its_post_survives_the_clean_up(local_world: World) -> None:
+    """A 410 of a client's older socket does not begin grace for its newer one."""
+    world = local_world
+    robot = world.robot("r1", "owner")
+    old = world.connect("owner")
+    session = old.offer()["sessionId"]
+    new = world.connect("owner")
+    old.vanish()
+    resumed: list[bool] = []
+
+    def resume() -> None:
+        if not resumed:
+            resumed.append(True)
+            new.ask(type="resume", sessionId=session)
+
+    world.outbox.before_post = resume
+    robot.refused(type="answer", sessionId=session, sdp="a")
+
+    holder = world.item().controller
+    assert holder is not None
+    assert (holder.connection_id, holder.lost) == (new.connection_id, None)
+
+
+def test_a_gone_viewer_that_is_told_of_a_change_is_cleaned_up(world: World) -> None:
+    """Notices find lost sockets as relays do, and the sender's message stands."""
+    world.robot("r1", "owner")
+    viewer = world.connect("owner")
+    viewer.offer(role="viewer")
+    viewer.vanish()
+
+    ack = world.connect("boss", groups=["ADMIN"]).offer()
+
+    assert ack["type"] == "ack"
+    assert [place.until for place in world.item().viewers.values()] == [world.now + 30_000]
+
+
+def test_a_gone_robot_that_is_told_of_a_release_is_cleaned_up(world: World) -> None:
+    """The release stands; the robot is offline."""
+    robot = world.robot("r1", "owner")
+    driver = world.connect("owner")
+    driver.offer()
+    robot.vanish()
+
+    ack = driver.ask(type="release-control", robotId="r1")
+
+    assert ack["type"] == "ack"
+    item = world.item()
+    assert (item.connection_id, item.controller) == (None, None)
+
+
+def test_a_sender_whose_row_is_gone_keeps_no_lease(world: World) -> None:
+    """`$disconnect` ran while the offer did: the lease is given back and the robot is told."""
+    robot = world.robot("r1", "owner")
+    driver = world.connect("owner")
+    driver.send(type="ready")
+    world.outbox.before_post = lambda: world.store.remove_connection(driver.connection_id)
+
+    refused = driver.refused(type="offer", robotId="r1", sdp="o")
+
+    assert refused == (404, "no_session")
+    assert world.item().controller is None
+    assert [frame["type"] for frame in robot.take()] == ["offer", "peer-left"]
+
+
+def test_nothing_is_delivered_to_a_robot_whose_token_has_expired(world: World) -> None:
+    """It is closed instead, and counts as gone."""
+    robot = world.connect("owner", ttl_s=60)
+    robot.send(type="register", robotId="r1", instanceId="run1")
+    driver = world.connect("owner")
+    session = driver.offer()["sessionId"]
+    robot.take()
+    world.pass_seconds(60)
+
+    told = driver.refused(type="ice-candidate", sessionId=session, candidate="c")
+
+    assert told == (404, "robot_offline")
+    assert (robot.is_open, robot.frames) == (False, [])
+    assert world.item().connection_id is None
+
+
+def test_nothing_is_delivered_to_a_client_whose_token_has_expired(world: World) -> None:
+    """It is closed instead; a holder's grace begins."""
+    robot = world.robot("r1", "owner")
+    driver = world.connect("owner", ttl_s=60)
+    session = driver.offer()["sessionId"]
+    world.pass_seconds(59.999)
+
+    told = robot.refused(type="answer", sessionId=session, sdp="a")
+
+    holder = world.item().controller
+    assert told == (410, "peer_gone")
+    assert (driver.is_open, driver.frames) == (False, [])
+    assert holder is not None
+    assert holder.lost == world.now
+
+
+def test_a_sender_whose_token_has_expired_is_told_and_closed(world: World) -> None:
+    """Nothing is relayed; the last frame says why, and how to come back."""
+    robot = world.robot("r1", "owner")
+    driver = world.connect("owner", ttl_s=60)
+    session = driver.offer()["sessionId"]
+    robot.take()
+    world.pass_seconds(60)
+
+    reply = driver.send(type="ice-candidate", sessionId=session, candidate="c", id="m1")
+
+    assert (reply, driver.status, driver.is_open) == (None, 401, False)
+    assert robot.take() == []
+    assert driver.take() == [
+        {
+            "type": "error",
+            "replyTo": "m1",
+            "code": "token_expired",
+            "message": "the token has expired: connect again with a new one",
+        }
+    ]
+
+
+def test_a_seed_sender_whose_token_has_expired_is_closed_without_a_word(
+    local_world: World,
+) -> None:
+    """Nothing unasked: no error without an id."""
+    client = local_world.connect("owner", v1=False, ttl_s=60)
+    local_world.pass_seconds(60)
+
+    client.send(type="offer", robotId="r1", sdp="o")
+
+    assert (client.status, client.is_open, client.frames) == (401, False, [])
+
+
+def test_an_expired_sender_is_refused_even_when_it_cannot_be_closed_now(
+    local_world: World,
+) -> None:
+    """A busy management API postpones the closing, no more: the next message meets it again."""
+    client = local_world.connect("owner", ttl_s=60)
+    local_world.pass_seconds(60)
+    local_world.outbox.busy = True
+
+    client.send(type="robots")
+    local_world.outbox.busy = False
+    client.send(type="robots")
+
+    assert (client.status, client.is_open) == (401, False)
+    assert client.types() == ["error"]
+
+
+def test_one_message_posts_to_whom_it_concerns_and_no_further(local_world: World) -> None:
+    """A takeover with ten viewers: the robot, the displaced holder, and each viewer once."""
+    world = local_world
+    world.robot("r1", "owner")
+    world.connect("owner").offer()
+    for _ in range(10):
+        world.connect("owner").offer(role="viewer")
+    posts = world.outbox.posts
+
+    world.connect("boss", groups=["ADMIN"]).ask(type="takeover", robotId="r1")
+
+    assert world.outbox.posts - posts == 12
+
+
+def test_a_relay_is_one_post(local_world: World) -> None:
+    """However many watch."""
+    world = local_world
+    robot = world.robot("r1", "owner")
+    session = world.connect("owner").offer()["sessionId"]
+    world.connect("owner").offer(role="viewer")
+    posts = world.outbox.posts
+
+    robot.ask(type="answer", sessionId=session, sdp="a")
+
+    assert world.outbox.posts - posts == 1
