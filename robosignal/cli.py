@@ -11,7 +11,9 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +90,7 @@ def _add_robot(parser: argparse.ArgumentParser) -> None:
     add("--url", required=True, help="such as ws://127.0.0.1:8080/prod")
     add("--robot-id", required=True, metavar="ID")
     add("--token", help=f"else the environment's {TOKEN_VARIABLE}, which others cannot read")
+    add("--until-eof", action="store_true", help="stop when standard input ends")
 
 
 def _seconds(text: str) -> float:
@@ -155,14 +158,26 @@ def _robot(asked: argparse.Namespace) -> int:
         raise Refused(
             f"no token: give --token, or set {TOKEN_VARIABLE} (robosignal token USER prints one)"
         )
-    return asyncio.run(_robot_until_stopped(asked.url, asked.robot_id, token))
+    return asyncio.run(_robot_until_stopped(asked, token))
 
 
-async def _robot_until_stopped(url: str, robot_id: str, token: str) -> int:
+async def _robot_until_stopped(asked: argparse.Namespace, token: str) -> int:
     from robosignal.robot.client import run  # noqa: PLC0415
     from signaling.wire.ids import RobotId  # noqa: PLC0415
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return await run(url, RobotId(robot_id), token, log=logging.getLogger("robot"), stop=stop)
+    if asked.until_eof:
+        args = (asyncio.get_running_loop(), stop)
+        threading.Thread(target=_stop_at_eof, args=args, daemon=True).start()
+    robot_id, log = RobotId(asked.robot_id), logging.getLogger("robot")
+    return await run(asked.url, robot_id, token, log=log, stop=stop)
+
+
+def _stop_at_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    # Not by sys.stdin: a thread that waits in there would hold its lock when Python ends.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    with suppress(RuntimeError):  # the loop has ended by itself
+        loop.call_soon_threadsafe(stop.set)

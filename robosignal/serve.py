@@ -69,12 +69,14 @@ async def _with_demo_robot(local: Local, stop: asyncio.Event, say: Say) -> None:
     """Run the demo robot in a process of its own, beside the gateway, until `stop`."""
     robot = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "robosignal", "robot", "--robot-id", DEMO),
+        *("-m", "robosignal", "robot", "--until-eof", "--robot-id", DEMO),
         *("--url", local.gateway.websocket_url),
         # In the environment, not among the arguments: others can read those.
         env=os.environ | {"ROBOSIGNAL_TOKEN": local.key.sign(DEMO)},
         # A terminal's Ctrl-C reaches the whole group; this one is stopped after the gateway hears.
         start_new_session=True,
+        # The pipe ends with this process, however that ends: no robot is left behind.
+        stdin=asyncio.subprocess.PIPE,
     )
     stopping, ended = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(robot.wait())
     await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)

@@ -64,7 +64,11 @@ class Process:
         """End it at once, as a crash does."""
         self._popen.kill()
         self._popen.wait()
-        self._reader.join()
+
+    def has_closed_its_output(self) -> bool:
+        """Say whether it, and whatever it started, let go of the output before long."""
+        self._reader.join(PATIENCE_SECONDS)
+        return not self._reader.is_alive()
 
     def stop(self) -> int:
         """Ask it to end, and return its exit code."""

@@ -82,3 +82,14 @@ def test_another_users_robot_id_is_refused_with_what_to_do(tmp_path: Path) -> No
     assert robot.ended() == 1
     owned.stop()
     gateway.stop()
+
+
+def test_the_demo_robot_ends_with_a_gateway_that_was_killed(tmp_path: Path) -> None:
+    """No robot is left behind when `serve` ends without a chance to stop it."""
+    process = Process("serve", "--demo", "--port", "0", "--state", str(tmp_path))
+    process.wait_for("^demo: online")
+
+    process.kill()
+
+    # The robot shares the gateway's output; the last end of that pipe closes with the robot.
+    assert process.has_closed_its_output()
