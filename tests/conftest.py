@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from moto import mock_aws
 
 from robosignal.gateway.store import LocalStore
@@ -22,8 +22,13 @@ from tests.world import World
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# The machines are noisy: an example that is slow is no failure.
-settings.register_profile("robosignal", deadline=None, print_blob=True)
+# The machines are noisy: an example that is slow to make or to run is no failure.
+settings.register_profile(
+    "robosignal",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("robosignal")
 
 

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 from signaling.core import steps
 from signaling.core.steps import Decided, Flow, Step
 from signaling.ports import IceSource, Sender, Store
+from signaling.wire.errors import SignalingError
 
 MAX_STEPS = 64
 """More than any flow asks for: the longest lists eight shards of the fleet."""
@@ -19,15 +20,27 @@ SideBySide = Callable[[Callable[[Step], Any], Iterable[Step]], Iterable[Any]]
 
 
 def drive(flow: Flow[Decided], carry_out: Callable[[Step], Any]) -> Decided:
-    """Run a flow to its end and return what it decided; whatever a step raises ends it."""
-    outcome: Any = None
+    """Run a flow to its end and return what it decided.
+
+    What a step refuses is raised in the flow, which may go on without it; any other exception
+    ends both.
+    """
     try:
+        step = next(flow)
         for _ in range(MAX_STEPS):
-            outcome = carry_out(flow.send(outcome))
+            step = _next(flow, step, carry_out)
     except StopIteration as decided:
         result: Decided = decided.value
         return result
     raise RuntimeError(f"a flow asked for more than {MAX_STEPS} steps")
+
+
+def _next(flow: Flow[Decided], step: Step, carry_out: Callable[[Step], Any]) -> Step:
+    try:
+        outcome = carry_out(step)
+    except SignalingError as refused:
+        return flow.throw(refused)
+    return flow.send(outcome)
 
 
 @dataclass(frozen=True, slots=True)

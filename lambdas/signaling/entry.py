@@ -168,7 +168,13 @@ class Signaling:
 
     def _disconnect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         self._limiter.forget(incoming.connection_id)
-        self._run(lifecycle.disconnect(incoming.connection_id, now), now, None, tally)
+        try:
+            self._run(lifecycle.disconnect(incoming.connection_id, now), now, None, tally)
+        except SignalingError as error:
+            # Best effort, as the event itself is: leases end by themselves, posts find the rest.
+            tally.refused(error)
+            log.warning("disconnect refused", extra={"code": error.code})
+            return result(error.status)
         tally.carried_out()
         return result(200)
 

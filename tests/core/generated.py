@@ -5,6 +5,7 @@ fail by little. Only items that the rules could have left are drawn.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -164,6 +165,11 @@ class Aim:
             until=NOW + 60_000,
         )
 
+    def seen(self) -> list[Session]:
+        """Draw the viewers that were seen before the write: those that stand, or none."""
+        standing = self._item.get("viewers", {}).values() if self._draw(often) else ()
+        return [msgspec.convert(each, Session) for each in standing]
+
     def right(self, kind: type[Message], mine: Session) -> Condition:
         """Draw the right of the session's user, who is sometimes an admin."""
         if not self._draw(often):
@@ -243,25 +249,27 @@ def _granting(aim: Aim) -> Write:
 
 def _viewing(aim: Aim) -> Write:
     mine = aim.mine()
-    return places.take(mine, aim.right(Offer, mine), aim.limit())
+    return places.take(mine, aim.right(Offer, mine), aim.limit(), aim.seen())
 
 
 def _viewing_lapsed(aim: Aim) -> Write:
     mine = aim.mine()
     lapsed = aim.session(viewer=True).session_id
-    return places.take_lapsed(mine, aim.right(Offer, mine), lapsed, NOW)
+    return places.take_lapsed(mine, aim.right(Offer, mine), lapsed, NOW, aim.seen())
 
 
 ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     lease.acquire: lambda aim: _taking(lease.acquire, aim, aim.mine()),
-    lease.acquire_among_viewers: lambda aim: _taking(lease.acquire_among_viewers, aim, aim.mine()),
+    lease.acquire_among_viewers: lambda aim: _taking(
+        partial(lease.acquire_among_viewers, seen=aim.seen()), aim, aim.mine()
+    ),
     lease.acquire_as_viewer: lambda aim: _taking(
         lease.acquire_as_viewer, aim, aim.mine(viewer=True)
     ),
     lease.acquire_again: lambda aim: _taking(lease.acquire_again, aim, aim.mine(holder=True)),
     lease.take_over: lambda aim: _over(lease.take_over, aim, aim.mine()),
     lease.take_over_among_viewers: lambda aim: _over(
-        lease.take_over_among_viewers, aim, aim.mine()
+        partial(lease.take_over_among_viewers, seen=aim.seen()), aim, aim.mine()
     ),
     lease.take_over_as_viewer: lambda aim: _over(
         lease.take_over_as_viewer, aim, aim.mine(viewer=True)
@@ -273,9 +281,9 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     lease.release: lambda aim: lease.release(aim.mine(holder=True)),
     lease.leave: lambda aim: lease.leave(*aim.end(viewer=False)),
     lease.dismiss: lambda aim: lease.dismiss(aim.end(viewer=False)[0], aim.socket()),
-    lease.give_back: lambda aim: lease.give_back(aim.end(viewer=False)[0]),
+    lease.give_back: lambda aim: lease.give_back(*aim.end(viewer=False)),
     lease.give_back_with_robot: lambda aim: lease.give_back_with_robot(
-        aim.end(viewer=False)[0], aim.socket()
+        *aim.end(viewer=False), aim.socket()
     ),
     places.take: _viewing,
     places.take_lapsed: _viewing_lapsed,

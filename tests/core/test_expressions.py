@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from signaling.core.expressions import (
@@ -168,7 +168,7 @@ def test_what_dynamodb_calls_invalid_is_a_key_error(update: Update) -> None:
         apply(Write("w", ALWAYS, (update,)), ITEM)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(list(ROBOT_WRITES)).flatmap(robot_cases))
 def test_no_write_changes_the_item_that_it_is_given(
     case: tuple[dict[str, Any] | None, Write],
@@ -186,7 +186,7 @@ def test_no_write_changes_the_item_that_it_is_given(
     assert after == kept
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(list(ROBOT_WRITES)).flatmap(robot_cases))
 def test_epoch_and_revision_never_fall(case: tuple[dict[str, Any] | None, Write]) -> None:
     """A change of holder raises the epoch; that and a change of connection raise the revision."""

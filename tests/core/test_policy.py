@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from signaling.core.expressions import All, Either, holds
@@ -100,11 +100,12 @@ def met(having: frozenset[Standing]) -> tuple[Connection, Robot]:
     return sender, robot
 
 
-@pytest.mark.parametrize(
-    "having",
-    sorted(every_standing(), key=lambda each: sorted(s.name for s in each)),
-    ids=lambda each: "+".join(sorted(s.name for s in each)),
-)
+def listed(having: frozenset[Standing]) -> str:
+    """Return standings as a test's id, the same in every process."""
+    return "+".join(sorted(each.name for each in having))
+
+
+@pytest.mark.parametrize("having", every_standing(), ids=listed)
 def test_each_set_of_standings_may_what_the_table_says(having: frozenset[Standing]) -> None:
     """Every message, for all that a sender can be to a robot at once."""
     sender, robot = met(having)
@@ -162,7 +163,7 @@ def test_an_admins_right_is_no_condition_at_all() -> None:
     assert right(Unregister, admin) == Either(())
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_both_readings_of_a_right_agree(data: st.DataObject) -> None:
     """What `allowed` says of an item that was read, the condition says of the item itself."""

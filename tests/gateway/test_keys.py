@@ -175,7 +175,7 @@ def test_processes_that_start_at_once_share_one_key(tmp_path: Path) -> None:
         "print(LocalKey.load(Path(sys.argv[1])).kid)"
     )
     started = [
-        subprocess.Popen(  # noqa: S603 - our own script
+        subprocess.Popen(
             [sys.executable, "-c", script, str(tmp_path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

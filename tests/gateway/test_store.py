@@ -11,7 +11,7 @@ import pytest
 from msgspec import structs
 
 from robosignal.gateway.store import RENEWALS, LocalStore, StateInUse
-from signaling.core.expressions import Exists, Join, Write
+from signaling.core.expressions import Contains, Exists, Join, Part, Write
 from signaling.core.records import Robot, Session
 from signaling.core.steps import Won
 from signaling.core.writes import lease, places, presence
@@ -104,6 +104,21 @@ def test_the_restart_itself_is_not_undone_by_the_next(tmp_path: Path) -> None:
     assert isinstance(outcome, Won)
     assert robot == structs.replace(outcome.after, connection_id=None, lease_until=0)
     assert robot.operators == frozenset({ANN, BOB})
+
+
+def test_an_operator_is_one_after_a_restart_too(tmp_path: Path) -> None:
+    """The set is a set again, to a condition as to an update."""
+    store = LocalStore(tmp_path)
+    busy(store)
+    store.close()
+    again = LocalStore(tmp_path)
+    is_bob, gone = Contains(("operators",), BOB), Part(("operators",), BOB)
+
+    outcome = again.write_robot(R1, Write("unshare", is_bob, (gone,)))
+    again.close()
+
+    assert isinstance(outcome, Won)
+    assert outcome.after.operators == frozenset({ANN})
 
 
 def test_a_second_process_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from robosignal.gateway.store import LocalStore
 from signaling.adapters.limiter import Buckets
 from signaling.wire.errors import TryAgain
+from signaling.wire.ids import ConnectionId
 from tests.tokens import signer
 from tests.world import Peer, World
 
@@ -172,3 +173,21 @@ def test_a_message_sent_again_after_a_busy_post_is_delivered(world: World) -> No
 
     assert busy == (503, "try_again")
     assert (again["role"], robot.types()) == ("controller", ["offer"])
+
+
+class BusyAtTheEnd(LocalStore):
+    """A store that is throttled just when connections close."""
+
+    def remove_connection(self, connection: ConnectionId) -> NoReturn:  # noqa: ARG002
+        """Refuse."""
+        raise TryAgain
+
+
+def test_a_disconnect_that_the_store_is_too_busy_for_fails_nothing() -> None:
+    """Leases end by themselves: the event is answered, not raised out of the handler."""
+    world = World(BusyAtTheEnd(None), signer())
+    client = world.connect("owner")
+
+    result = world.event("DISCONNECT", client)
+
+    assert result == {"statusCode": 503}

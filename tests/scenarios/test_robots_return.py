@@ -338,6 +338,23 @@ def test_only_the_robot_renews_its_presence(world: World) -> None:
     assert world.stored() == before
 
 
+def test_a_ping_that_names_a_robot_and_a_session_renews_neither(world: World) -> None:
+    """No connection has both, so one of the two is wrong; a refused ping changes nothing."""
+    robot = world.robot("r1", "owner")
+    driver = world.connect("owner")
+    session = driver.offer()["sessionId"]
+    world.pass_seconds(10)
+    before = world.stored()
+
+    refused = [
+        robot.refused(type="ping", robotId="r1", sessionId=session),
+        driver.refused(type="ping", robotId="r1", sessionId=session),
+    ]
+
+    assert refused == [(404, "no_session"), (404, "not_registered")]
+    assert world.stored() == before
+
+
 @pytest.fixture
 def enrolled_world(store: Store) -> World:
     """A backend where only an enrolled robot may register."""

@@ -49,7 +49,7 @@ STATUSES = {
     "try_again": 503,
 }
 MOST_POSTS = 3
-"""To the robot, twice when the holder becomes a viewer, and to one client; besides whoever watches."""
+"""Twice to the robot when the holder becomes a viewer, and to one client; besides watchers."""
 
 MAY_CHANGE = {"peer_gone", "robot_offline", "try_again"}
 """Refusals that come of a socket found gone, which is recorded."""
@@ -140,6 +140,7 @@ from_drivers = weighted(
     (2, merged(kind("ping"), standing)),
     (2, merged(kind("request-control"), robots)),
     (1, kind("watch", "unwatch")),
+    (1, registers),
     (4, merged(bodies, ends)),
 )
 from_holders = weighted(
@@ -154,6 +155,7 @@ from_machines = weighted(
     (6, merged(bodies, standing)),
     (2, merged(bodies, client)),
     (1, merged(kind("ping"), robots)),
+    (1, merged(kind("ping"), robots, standing)),
     (1, merged(kind("register", instanceId="run1"), robots)),
 )
 from_anyone = st.one_of(
@@ -178,6 +180,7 @@ def sends(who: st.SearchStrategy[int], what: Messages) -> st.SearchStrategy[Step
 steps: st.SearchStrategy[Step] = weighted(
     (10, sends(drivers, from_drivers)),
     (4, sends(machines, from_machines)),
+    (2, st.tuples(st.just("come back"), drivers, among(*ROBOTS), st.integers(0, 3))),
     (4, st.tuples(st.just("hold"), among("r1", "r1", "r2"), from_holders)),
     (2, sends(seats, from_anyone)),
     (1, st.tuples(st.just("redial"), seats, st.booleans(), among("drain", "vanish"))),
@@ -218,6 +221,8 @@ class Play:
                 self.redial(n, v1=v1, older=older)
             case ("send", n, message):
                 self.send(self.peers[n], message)
+            case ("come back", n, robot_id, k):
+                self.come_back(self.peers[n], robot_id, k)
             case ("hold", robot_id, message):
                 self.send_as_holder(robot_id, message)
             case ("vanish", n):
@@ -228,6 +233,18 @@ class Play:
                 self.world.pass_seconds(seconds)
         self.check_frames()
         self.check_robots()
+
+    def come_back(self, peer: Peer, robot_id: Any, k: int) -> None:
+        """Resume one of the sessions that a connection's user has with a robot."""
+        robot, row = (
+            self.world.store.robot(robot_id),
+            self.world.store.connection(peer.connection_id),
+        )
+        if robot is None or row is None:
+            return
+        theirs = [each for each, _ in robot.sessions() if each.user_id == row.user_id]
+        if theirs:
+            self.send(peer, {"type": "resume", "sessionId": theirs[k % len(theirs)].session_id})
 
     def send_as_holder(self, robot_id: Any, message: Message) -> None:
         """Send a message from whichever connection holds a robot, if one does."""
@@ -319,13 +336,16 @@ def _check_sessions(robot: Robot) -> None:
 
 
 def begun() -> Play:
-    """Return a world with a robot of each dialect, drivers of both, an admin and a stranger."""
+    """Return a world with two robots, each driven, one watched, and six who may interfere."""
     play = Play(World(LocalStore(None), signer(), rules=Rules(viewers=2)), [], {}, {})
     play.peers.extend(play.connect(person, v1=v1) for person, v1 in SEATS)
     play.step(("send", 0, {"type": "register", "robotId": "r1", "instanceId": "run1"}))
     play.step(("send", 1, {"type": "register", "robotId": "r2"}))
     play.world.share("r1", "olga")
     play.world.share("r2", "olga")
+    play.step(("send", 2, {"type": "offer", "robotId": "r1", "sdp": "o"}))
+    play.step(("send", 3, {"type": "offer", "robotId": "r1", "sdp": "o", "role": "viewer"}))
+    play.step(("send", 4, {"type": "offer", "robotId": "r2", "sdp": "o"}))
     return play
 
 

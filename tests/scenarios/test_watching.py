@@ -146,3 +146,14 @@ def test_a_seed_connection_is_sent_nothing_unasked(local_world: World) -> None:
     refused = user.ask(type="watch")
 
     assert refused["code"] == "forbidden"
+
+
+def test_watchers_that_cannot_be_told_do_not_refuse_the_message(local_world: World) -> None:
+    """The change stands, so its sender is told that it was carried out."""
+    local_world.connect("owner").ask(type="watch")
+    local_world.outbox.busy = True
+
+    robot = local_world.connect("owner")
+    reply = robot.ask(type="register", robotId="r1")
+
+    assert (robot.status, reply["type"]) == (200, "registered")

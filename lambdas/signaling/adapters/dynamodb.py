@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004
 
 from signaling.adapters.expressions import Rendered, marshal, plain
 from signaling.core.expressions import Write, apply
@@ -53,7 +53,7 @@ def translated() -> Iterator[None]:
         if error.response["Error"]["Code"] in TRANSIENT or _is_later(error):
             raise TryAgain from error
         raise
-    except BotoCoreError as error:
+    except (ConnectionError, HTTPClientError) as error:
         raise TryAgain from error
 
 

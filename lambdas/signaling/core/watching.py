@@ -5,6 +5,7 @@ Watchers are a convenience, bounded in number; what they are told holds for so m
 and a watcher who hears nothing by then asks again.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from signaling.core.delivery import handing_over_to
@@ -26,7 +27,7 @@ from signaling.core.steps import (
     write_connection,
 )
 from signaling.core.writes import rows
-from signaling.wire.errors import Forbidden, SignalingError, Unauthorized
+from signaling.wire.errors import Forbidden, SignalingError, TryAgain, Unauthorized
 from signaling.wire.frames import Ack, Presence, RobotsReply
 from signaling.wire.messages import Robots, Unwatch, Watch
 
@@ -81,12 +82,16 @@ def pushing(flow: Flow[Decided], now: int, changes: list[Change]) -> Flow[Decide
 
 def _noting(flow: Flow[Decided], changes: list[Change]) -> Flow[Decided]:
     """Run a flow and note the changes that it makes."""
-    outcome = None
     try:
+        step = next(flow)
         while True:
-            step = flow.send(outcome)
-            outcome = yield step
-            _note(step, outcome, changes)
+            try:
+                outcome = yield step
+            except SignalingError as refused:
+                step = flow.throw(refused)
+            else:
+                _note(step, outcome, changes)
+                step = flow.send(outcome)
     except StopIteration as done:
         result: Decided = done.value
         return result
@@ -105,10 +110,14 @@ def _note(step: Step, outcome: object, changes: list[Change]) -> None:
 
 
 def _push_all(changes: list[Change], now: int) -> Flow[None]:
-    """Tell of each robot as it stands after its last change."""
+    """Tell of each robot as it stands after its last change.
+
+    When AWS is too busy to tell watchers, the change stands all the same, and so does its reply.
+    """
     last = {change.after.robot_id: change.after for change in changes}
     for robot in last.values():
-        yield from _push(robot, now)
+        with suppress(TryAgain):
+            yield from _push(robot, now)
 
 
 def _push(robot: Robot, now: int) -> Flow[None]:
