@@ -1,7 +1,7 @@
-"""The command line: `robosignal serve`, `token` and `robot`.
+"""The command line: `robosignal serve`, `token`, `robot`, `probe` and `cost`.
 
-Owns arguments and exit codes. Each command's work is imported when that command runs, so that
-`robosignal token` loads no video library.
+Owns exit codes and the arguments of the commands that have no module of their own. What is
+heavy is imported when its command runs: `robosignal token` loads no video library.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,8 @@ from robosignal.logs import Lines
 
 if TYPE_CHECKING:
     from robosignal.gateway.local import RemoteIssuer
+
+Command = Callable[[argparse.Namespace], int]
 
 IN_MEMORY = ":memory:"
 STATE = ".robosignal"
@@ -56,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands.add_parser("serve", help="run the backend on this machine"))
     _add_token(commands.add_parser("token", help="print a token that signs a user in locally"))
     _add_robot(commands.add_parser("robot", help="be a robot with a moving test picture"))
+    _add_probe(commands.add_parser("probe", help="try a deployment, as robot and as client"))
+    _add_cost(commands.add_parser("cost", help="estimate what a fleet costs on AWS"))
     return parser
 
 
@@ -91,6 +95,33 @@ def _add_robot(parser: argparse.ArgumentParser) -> None:
     add("--robot-id", required=True, metavar="ID")
     add("--token", help=f"else the environment's {TOKEN_VARIABLE}, which others cannot read")
     add("--until-eof", action="store_true", help="stop when standard input ends")
+
+
+def _add_probe(parser: argparse.ArgumentParser) -> None:
+    from robosignal.probe.command import ProbeRefused, add_arguments, run  # noqa: PLC0415
+
+    add_arguments(parser)
+    parser.set_defaults(command=_refusing(run, ProbeRefused))
+
+
+def _add_cost(parser: argparse.ArgumentParser) -> None:
+    from robosignal.cost.command import add_arguments, run  # noqa: PLC0415
+    from robosignal.cost.prices import PricesRefused  # noqa: PLC0415
+
+    add_arguments(parser)
+    parser.set_defaults(command=_refusing(run, PricesRefused))
+
+
+def _refusing(run: Command, kind: type[Exception]) -> Command:
+    """Return a command whose own refusal ends it as every other's does."""
+
+    def command(asked: argparse.Namespace) -> int:
+        try:
+            return run(asked)
+        except kind as refused:
+            raise Refused(str(refused)) from refused
+
+    return command
 
 
 def _seconds(text: str) -> float:

@@ -1,0 +1,127 @@
+"""Where AWS's default quotas bind, from a hundred robots to ten million.
+
+Knows rates and quotas; must never know a price. `docs/capacity.md` shows what is computed
+here, and a test holds the page to it.
+"""
+
+from dataclasses import dataclass
+
+from robosignal.cost.events import EVENTS
+from robosignal.cost.usage import HOURS_A_MONTH, SECONDS_A_MONTH, Fleet, happenings, seconds
+from signaling.wire.limits import HEARTBEAT_SECONDS
+
+FLEETS = tuple(10**power for power in range(2, 8))
+DRIVEN = 0.1
+"""The part of the robots that is driven at any moment."""
+
+MINUTES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A quota of one account in one Region, and what it bounds."""
+
+    name: str
+    default: float
+    unit: str
+
+
+QUOTAS = (
+    Quota("api", 10_000, "requests a second to API Gateway, posts included"),
+    Quota("api_small", 2_500, "requests a second to API Gateway, where a Region starts lower"),
+    Quota("connections", 500, "new connections a second"),
+    Quota("invocations", 10_000, "invocations a second: ten for each concurrent one"),
+    Quota("concurrency", 1_000, "concurrent invocations"),
+    Quota("writes", 40_000, "write units a second of one table"),
+    Quota("new_table_writes", 4_000, "write units a second of a table that is new"),
+    Quota("tokens", 120, "sign-ins and refreshed tokens a second, of Cognito"),
+)
+
+
+def busy_fleet(robots: int) -> Fleet:
+    """Return robots that are always online, a tenth of them driven at any moment."""
+    sessions = DRIVEN * HOURS_A_MONTH * 60 / MINUTES
+    return Fleet(robots=robots, hours=HOURS_A_MONTH, sessions=sessions, drivers=robots)
+
+
+def load(robots: int) -> dict[str, float]:
+    """Return what a busy fleet asks of each quota, and of those who watch it, a second."""
+    rates = {name: n / SECONDS_A_MONTH for name, n in happenings(busy_fleet(robots)).items()}
+    each = [(rate, EVENTS[name]) for name, rate in rates.items()]
+    # `$disconnect` is API Gateway's own doing: no client asked for it.
+    asked = sum(rate for rate, event in each if event.route != "$disconnect")
+    requests = asked + sum(rate * event.posts for rate, event in each)
+    writes = sum(rate * event.writes for rate, event in each)
+    return {
+        "api": requests,
+        "api_small": requests,
+        "connections": rates["connect"],
+        "invocations": sum(rates.values()),
+        "concurrency": sum(rate * seconds(event) for rate, event in each),
+        "writes": writes,
+        "new_table_writes": writes,
+        # A token serves one connection's life, so each dial brings a new one.
+        "tokens": rates["connect"],
+        "heartbeats": robots / HEARTBEAT_SECONDS,
+        "pushes": sum(rate * event.pushes for rate, event in each),
+    }
+
+
+def binds_at(quota: Quota) -> int:
+    """Return how many robots use a quota up."""
+    return int(quota.default / load(1)[quota.name])
+
+
+def quota_table() -> str:
+    """Return the quotas as Markdown, the first to bind first."""
+    rows = [
+        f"| {quota.unit} | {quota.default:,.0f} | {_round(binds_at(quota)):,} |"
+        for quota in sorted(QUOTAS, key=binds_at)
+    ]
+    return "\n".join(["| quota | default | binds at robots |", "| --- | ---: | ---: |", *rows])
+
+
+COLUMNS = {
+    "heartbeats": "heartbeats a second",
+    "api": "API requests a second",
+    "connections": "new connections a second",
+    "concurrency": "concurrent invocations",
+    "writes": "write units a second",
+    "pushes": "frames a second to an admin who watches all",
+}
+
+
+def fleet_table() -> str:
+    """Return each fleet's load as Markdown; in bold what is over a default quota."""
+    over = {quota.name: quota.default for quota in QUOTAS}
+    head = ["robots", *COLUMNS.values(), "all dial again in"]
+    rows = [f"| {' | '.join(head)} |", "|" + " ---: |" * len(head)]
+    for robots in FLEETS:
+        found = load(robots)
+        cells = [_cell(found[name], over.get(name)) for name in COLUMNS]
+        rows.append(f"| {robots:,} | {' | '.join(cells)} | {_duration(dial_all(robots))} |")
+    return "\n".join(rows)
+
+
+def dial_all(robots: int) -> float:
+    """Return in how many seconds a fleet that lost its connections can have new ones."""
+    new = next(quota.default for quota in QUOTAS if quota.name == "connections")
+    return robots / new
+
+
+def _round(value: int) -> int:
+    """Round to two figures: the rest is noise."""
+    digits = max(0, len(str(value)) - 2)
+    return round(value, -digits)
+
+
+def _cell(value: float, most: float | None) -> str:
+    text = f"{value:,.0f}" if value >= 10 else f"{value:.2g}"  # noqa: PLR2004 - two figures
+    return f"**{text}**" if most is not None and value > most else text
+
+
+def _duration(found: float) -> str:
+    for unit, length in (("h", 3600), ("min", 60)):
+        if found >= length:
+            return f"{found / length:.2g} {unit}"
+    return f"{found:.2g} s"

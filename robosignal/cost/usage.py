@@ -1,0 +1,127 @@
+"""A month of a fleet in quantities: how often each event happens, and what that adds up to.
+
+Knows how robots and drivers live; must never know a price.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+from robosignal.cost.events import EVENTS, Event
+from signaling.wire.limits import FRAME_BYTES, HEARTBEAT_SECONDS, LEASE_RENEWAL_SECONDS
+
+HOURS_A_MONTH = 730
+SECONDS_A_MONTH = HOURS_A_MONTH * 3600
+GB = 1024**3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """Robots, and how they are driven in a month."""
+
+    robots: int
+    hours: float
+    """For how long each robot is online."""
+    sessions: float
+    """How often each robot is driven."""
+    drivers: int
+    """Users who sign in, robots with a user of their own among them."""
+    session_minutes: float = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumptions:
+    """What nobody counted: estimates to replace by one's own measurements."""
+
+    redial_minutes: float = 60
+    """A connection ends with its token, and Cognito's last an hour by default."""
+    candidates: int = 10
+    """Trickled by a browser for one session."""
+    memory_gb: float = 0.5
+    own_ms: float = 3
+    call_ms: float = 8
+    """Of one call to DynamoDB or the management API; each is counted as if after the other."""
+    cold_starts: float = 0.001
+    """Of all events."""
+    access_log_bytes: int = 250
+    platform_log_bytes: int = 600
+    """Lambda's own lines on one event."""
+    metrics: int = 40
+    """Names with their dimensions, of those that ever counted something."""
+    alarms: int = 8
+    item_bytes: int = 1024
+    """A robot's item, with its index entries."""
+
+
+ASSUMED = Assumptions()
+
+
+def happenings(fleet: Fleet, assumed: Assumptions = ASSUMED) -> dict[str, float]:
+    """Return how often each event of `EVENTS` happens in a month."""
+    online_minutes = fleet.robots * fleet.hours * 60
+    redials = online_minutes / assumed.redial_minutes
+    sessions = fleet.robots * fleet.sessions
+    driven_minutes = sessions * fleet.session_minutes
+    resumes = sessions * max(0, ceil(fleet.session_minutes / assumed.redial_minutes) - 1)
+    dials = redials + sessions + resumes
+    return {
+        "connect": dials,
+        "ready": dials,
+        "watch": sessions + resumes,
+        "robot ping": online_minutes * 60 / HEARTBEAT_SECONDS,
+        "redial": redials,
+        "old robot socket closes": redials,
+        "watching page closes": sessions,
+        "offer": sessions,
+        "answer": sessions,
+        "candidate": sessions * assumed.candidates,
+        "lease ping": driven_minutes * 60 / LEASE_RENEWAL_SECONDS,
+        "resume": resumes,
+        "old page socket closes": resumes,
+        "bye": sessions,
+    }
+
+
+def messages(event: Event) -> int:
+    """Return how many messages are metered, in pieces of 32 KB, both ways."""
+    each_post = event.posted / event.posts if event.posts else 0
+    return (
+        ceil(event.received / FRAME_BYTES)
+        + ceil(event.replied / FRAME_BYTES)
+        + event.posts * ceil(each_post / FRAME_BYTES)
+    )
+
+
+def seconds(event: Event, assumed: Assumptions = ASSUMED) -> float:
+    """Return for how long the Lambda runs."""
+    return (assumed.own_ms + event.calls * assumed.call_ms) / 1000
+
+
+def usage(fleet: Fleet, assumed: Assumptions = ASSUMED) -> dict[str, float]:
+    """Return a month's quantities, by the names of their prices."""
+    counts = happenings(fleet, assumed)
+    happened = [(count, EVENTS[name]) for name, count in counts.items()]
+    events = sum(counts.values())
+    stored_gb = fleet.robots * assumed.item_bytes / GB
+    log_bytes = assumed.access_log_bytes + assumed.platform_log_bytes
+    minutes = fleet.robots * (fleet.hours * 60 + fleet.sessions * fleet.session_minutes)
+    return {
+        "websocket_messages": sum(count * messages(event) for count, event in happened),
+        "websocket_minutes": minutes,
+        "lambda_requests": events,
+        "lambda_gb_seconds": assumed.memory_gb
+        * sum(count * seconds(event, assumed) for count, event in happened),
+        "snapstart_cache_gb_seconds": assumed.memory_gb * SECONDS_A_MONTH,
+        "snapstart_restore_gb": assumed.memory_gb * events * assumed.cold_starts,
+        "dynamodb_writes": sum(count * event.writes for count, event in happened),
+        "dynamodb_reads": sum(count * event.reads for count, event in happened),
+        "dynamodb_storage_gb_months": stored_gb,
+        "dynamodb_backup_gb_months": stored_gb,
+        "data_out_gb": sum(count * (event.replied + event.posted) for count, event in happened)
+        / GB,
+        "log_gb": sum(count * (event.logged + log_bytes) for count, event in happened) / GB,
+        "metric_months": assumed.metrics,
+        "alarm_months": assumed.alarms,
+        "dashboard_months": 1,
+        "cognito_active_users": fleet.drivers,
+        "secret_months": 1,
+    }
