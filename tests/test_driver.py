@@ -44,8 +44,29 @@ def test_a_flow_without_steps_decides_at_once() -> None:
     assert drive(counted(0), never) == []
 
 
-def test_what_a_step_raises_ends_the_flow() -> None:
-    """The flow learns nothing of it, and nothing after it is carried out."""
+def test_what_a_step_refuses_is_raised_in_the_flow_which_may_go_on() -> None:
+    """A flow that can do without a step catches its refusal."""
+
+    def tolerant() -> Flow[str]:
+        try:
+            yield READ
+        except TryAgain:
+            return (yield READ)
+        return "not refused"
+
+    answers = iter([TryAgain(), "second"])
+
+    def sometimes(_: Step) -> str:
+        answer = next(answers)
+        if isinstance(answer, TryAgain):
+            raise answer
+        return str(answer)
+
+    assert drive(tolerant(), sometimes) == "second"
+
+
+def test_what_a_step_refuses_ends_a_flow_that_needs_it() -> None:
+    """Nothing after it is carried out."""
     asked: list[Step] = []
 
     def failing(step: Step) -> None:
@@ -93,6 +114,7 @@ STEPS: dict[type, tuple[Step, Any]] = {
     steps.WriteConnection: (steps.WriteConnection(C1, rows.unwatch()), Lost(ROW)),
     steps.ReadRobot: (READ, None),
     steps.WriteRobot: (steps.WriteRobot(R1, presence.lose(C1)), Lost(None)),
+    steps.RemoveRobot: (steps.RemoveRobot(R1, presence.unchanged_since(1)), False),
     steps.ReadRobots: (steps.ReadRobots((R1,)), []),
     steps.ListOwned: (steps.ListOwned(ANN, None, 5), NO_MORE),
     steps.ListShared: (steps.ListShared(ANN, None, 5), NO_MORE),

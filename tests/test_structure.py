@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "lambdas" / "signaling"
 
 PURE = {
+    "contextlib",
     "base64",
     "collections.abc",
     "dataclasses",

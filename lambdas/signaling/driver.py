@@ -72,6 +72,8 @@ class Hands:
                 return self.store.add_connection(row)
             case steps.RemoveConnection(connection_id):
                 return self.store.remove_connection(connection_id)
+            case steps.RemoveRobot(robot_id, when):
+                return self.store.remove_robot(robot_id, when)
             case steps.ReadRobots(robot_ids):
                 return self.store.robots(robot_ids)
             case steps.ListOwned(user_id, after, limit):

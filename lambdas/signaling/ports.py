@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from signaling.core.expressions import Write
+from signaling.core.expressions import Condition, Write
 from signaling.core.records import Connection, Robot
 from signaling.core.steps import IceServers, Lost, Page, Watcher, Won
 from signaling.wire.ids import ConnectionId, RobotId, UserId
@@ -87,6 +87,9 @@ class Store(Protocol):
 
     def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Lost[Robot]:
         """Carry out a write to a robot's item, which begins if the condition allows it."""
+
+    def remove_robot(self, robot: RobotId, when: Condition) -> bool:
+        """Delete a robot's item if the condition holds of it; False when it does not."""
 
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
         """Return the connections that are told of changes: a user's, or `#admins`. Bounded."""

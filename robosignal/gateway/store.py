@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from signaling.core.expressions import Write, apply
+from signaling.core.expressions import Condition, Write, apply, holds
 from signaling.core.records import Connection, Robot
 from signaling.core.steps import Lost, Page, Watcher, Won
 from signaling.core.writes.rows import item_of
@@ -131,6 +131,16 @@ class LocalStore:
             text = msgspec.json.encode(after).decode()
             self._disk.execute("INSERT OR REPLACE INTO robots VALUES (?, ?)", (robot, text))
         return Won(before, self._keep(robot, after))
+
+    def remove_robot(self, robot: RobotId, when: Condition) -> bool:
+        """Delete a robot's item if the condition holds of it."""
+        if not holds(when, self._items.get(robot, {})):
+            return False
+        self._disk.execute("DELETE FROM robots WHERE robot_id = ?", (robot,))
+        if self._items.pop(robot, None) is not None:
+            self._order.remove(robot)
+            del self._robots[robot]
+        return True
 
     def _keep(self, robot_id: RobotId, item: Item) -> Robot:
         if robot_id not in self._items:

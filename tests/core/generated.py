@@ -18,7 +18,7 @@ from signaling.core.records import Connection, Session
 from signaling.core.writes import lease, places, presence, rows
 from signaling.core.writes.presence import Claim
 from signaling.wire.ids import ConnectionId, InstanceId, RobotId, SessionId, UserId, session_id
-from signaling.wire.messages import Dialect, Message, Offer, Resume, Takeover
+from signaling.wire.messages import Dialect, Forget, Message, Offer, Resume, Takeover
 
 NOW = 1_800_000_000_000
 ROBOT = RobotId("arm.7")
@@ -165,10 +165,10 @@ class Aim:
             until=NOW + 60_000,
         )
 
-    def seen(self) -> list[Session]:
+    def standing(self) -> list[Session]:
         """Draw the viewers that were seen before the write: those that stand, or none."""
-        standing = self._item.get("viewers", {}).values() if self._draw(often) else ()
-        return [msgspec.convert(each, Session) for each in standing]
+        viewers = self._item.get("viewers", {}).values() if self._draw(often) else ()
+        return [msgspec.convert(each, Session) for each in viewers]
 
     def right(self, kind: type[Message], mine: Session) -> Condition:
         """Draw the right of the session's user, who is sometimes an admin."""
@@ -249,19 +249,19 @@ def _granting(aim: Aim) -> Write:
 
 def _viewing(aim: Aim) -> Write:
     mine = aim.mine()
-    return places.take(mine, aim.right(Offer, mine), aim.limit(), aim.seen())
+    return places.take(mine, aim.right(Offer, mine), aim.limit(), aim.standing())
 
 
 def _viewing_lapsed(aim: Aim) -> Write:
     mine = aim.mine()
     lapsed = aim.session(viewer=True).session_id
-    return places.take_lapsed(mine, aim.right(Offer, mine), lapsed, NOW, aim.seen())
+    return places.take_lapsed(mine, aim.right(Offer, mine), lapsed, NOW, aim.standing())
 
 
 ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     lease.acquire: lambda aim: _taking(lease.acquire, aim, aim.mine()),
     lease.acquire_among_viewers: lambda aim: _taking(
-        partial(lease.acquire_among_viewers, seen=aim.seen()), aim, aim.mine()
+        partial(lease.acquire_among_viewers, seen=aim.standing()), aim, aim.mine()
     ),
     lease.acquire_as_viewer: lambda aim: _taking(
         lease.acquire_as_viewer, aim, aim.mine(viewer=True)
@@ -269,7 +269,7 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     lease.acquire_again: lambda aim: _taking(lease.acquire_again, aim, aim.mine(holder=True)),
     lease.take_over: lambda aim: _over(lease.take_over, aim, aim.mine()),
     lease.take_over_among_viewers: lambda aim: _over(
-        partial(lease.take_over_among_viewers, seen=aim.seen()), aim, aim.mine()
+        partial(lease.take_over_among_viewers, seen=aim.standing()), aim, aim.mine()
     ),
     lease.take_over_as_viewer: lambda aim: _over(
         lease.take_over_as_viewer, aim, aim.mine(viewer=True)
@@ -297,6 +297,7 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     presence.renew: lambda aim: presence.renew(aim.socket(), aim.until()),
     presence.lose: lambda aim: presence.lose(aim.socket()),
     presence.unregister: lambda aim: presence.unregister(aim.socket()),
+    presence.evict: lambda aim: presence.evict(aim.right(Forget, aim.mine())),
 }
 """How to draw each write to a robot's item."""
 

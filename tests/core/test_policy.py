@@ -17,6 +17,7 @@ from signaling.wire.messages import (
     Answer,
     Bye,
     DenyControl,
+    Forget,
     GrantControl,
     IceCandidate,
     IceServers,
@@ -57,6 +58,8 @@ def expected(kind: type[Message], having: frozenset[Standing]) -> bool:
         return drives or is_robot
     if kind is Unregister:
         return is_robot
+    if kind is Forget:
+        return bool(having & {Standing.OWNER, Standing.ADMIN})
     assert kind is Takeover
     return bool(having & {Standing.OWNER, Standing.ADMIN, Standing.HOLDERS_USER})
 

@@ -37,8 +37,8 @@ def test_what_a_seed_connection_has_lasts_as_long_as_its_socket_can() -> None:
 
 
 def test_a_lease_given_to_another_lasts_as_that_one_needs() -> None:
-    """The receiver's dialect counts, not the giver's."""
-    seed = SEED.moved(SessionId("r1:x"), NOW)
+    """The receiver's dialect counts, not the giver's; a seed's lasts as long as its place."""
+    seed = SEED.moved(SessionId("r1:x"), OPENED + TWO_HOURS)
 
     assert V1.lease_of(seed) == OPENED + TWO_HOURS
     assert SEED.lease_of(V1.moved(SessionId("r1:x"), NOW)) == NOW + 60_000

@@ -13,7 +13,7 @@ import msgspec
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004
 
 from signaling.adapters.expressions import Rendered, marshal, plain
-from signaling.core.expressions import Write, apply
+from signaling.core.expressions import Condition, Write, apply
 from signaling.core.records import Connection, Robot
 from signaling.core.steps import Lost, Page, Watcher, Won
 from signaling.core.writes.rows import item_of
@@ -144,6 +144,19 @@ class DynamoStore:
         before, after = self._write(self._robots, "robotId", robot, write)
         was = None if before is None else robot_of_item(before)
         return Lost(was) if after is None else Won(was, robot_of_item(after))
+
+    def remove_robot(self, robot: RobotId, when: Condition) -> bool:
+        """Delete a robot's item if the condition holds of it."""
+        try:
+            with translated():
+                self._client.delete_item(
+                    TableName=self._robots,
+                    Key={"robotId": marshal(robot)},
+                    **Rendered(when).parameters,
+                )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
 
     def robots(self, robots: Sequence[RobotId]) -> list[Robot]:
         """Return the items of those that exist, in the order asked."""

@@ -74,16 +74,17 @@ def plain(item: dict[str, Any]) -> dict[str, Any]:
 
 
 class Rendered:
-    """One write as the parameters of UpdateItem."""
+    """One write as the parameters of UpdateItem, or a condition alone as those of DeleteItem."""
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, asked: Write | Condition) -> None:
         self._names: dict[str, str] = {}
         self._values: dict[str, Any] = {}
-        self.parameters: dict[str, Any] = {
-            "ConditionExpression": self._condition(_plainer(write.when)),
-            "UpdateExpression": self._updates(write.then),
-            "ExpressionAttributeNames": {hold: name for name, hold in self._names.items()},
-        }
+        when = asked.when if isinstance(asked, Write) else asked
+        self.parameters: dict[str, Any] = {"ConditionExpression": self._condition(_plainer(when))}
+        if isinstance(asked, Write):
+            self.parameters["UpdateExpression"] = self._updates(asked.then)
+        names = {hold: name for name, hold in self._names.items()}
+        self.parameters["ExpressionAttributeNames"] = names
         if self._values:
             self.parameters["ExpressionAttributeValues"] = self._values
 

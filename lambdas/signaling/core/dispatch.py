@@ -21,6 +21,7 @@ from signaling.wire.messages import (
     AnyMessage,
     Bye,
     DenyControl,
+    Forget,
     GrantControl,
     IceCandidate,
     IceServers,
@@ -56,6 +57,8 @@ def carry_out(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C9
             return registration.register(request, message)
         case Unregister():
             return registration.unregister(request, message)
+        case Forget():
+            return registration.forget(request, message)
         case Resume():
             return upkeep.resume(request, message)
         case Bye():

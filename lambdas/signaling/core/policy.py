@@ -12,6 +12,7 @@ from signaling.wire.messages import (
     Answer,
     Bye,
     DenyControl,
+    Forget,
     GrantControl,
     IceCandidate,
     IceServers,
@@ -54,6 +55,7 @@ MAY: dict[type[Message], frozenset[Standing]] = {
     # Who may claim which robot is a matter of its owner, in the write's own condition.
     Register: frozenset({Standing.ANYONE}),
     Unregister: frozenset({Standing.ROBOT}),
+    Forget: frozenset({Standing.OWNER, Standing.ADMIN}),
     Offer: DRIVERS | {Standing.ROBOT},
     Answer: DRIVERS | {Standing.ROBOT},
     IceCandidate: DRIVERS | {Standing.ROBOT},

@@ -9,7 +9,9 @@ from hashlib import sha256
 import msgspec
 
 from signaling.core.delivery import Notice, handing_over, notice, notify
+from signaling.core.policy import right
 from signaling.core.records import Robot, Session
+from signaling.core.relays import permitted
 from signaling.core.request import Request
 from signaling.core.steps import (
     Close,
@@ -19,6 +21,7 @@ from signaling.core.steps import (
     Won,
     WriteConnection,
     find_ice_servers,
+    remove_robot,
     together,
     write_robot,
 )
@@ -33,7 +36,7 @@ from signaling.wire.errors import (
 )
 from signaling.wire.frames import Ack, Engaged, PeerLeft, Registered, Replaced, Standing
 from signaling.wire.ids import InstanceId, RobotId, token_of
-from signaling.wire.messages import Register, Unregister
+from signaling.wire.messages import Forget, Register, Unregister
 
 FLEET_SHARDS = 8
 
@@ -121,10 +124,12 @@ def _announce(request: Request, won: Won[Robot], claim: Claim) -> Flow[None]:
     (noted, *_) = yield from together((note, *_replacing(request, won, claim)))
     if isinstance(noted, Lost):
         yield from write_robot(robot.robot_id, presence.lose(me))
+    # Sessions have ended either way.
+    yield from notify(request, robot.robot_id, _ended(won, "restarted"))
+    if isinstance(noted, Lost):
         if noted.item is not None:
             raise Forbidden(robot.robot_id, IN_USE)
         raise NotRegistered(robot.robot_id)
-    yield from notify(request, robot.robot_id, _ended(won, "restarted"))
 
 
 def _replacing(request: Request, won: Won[Robot], claim: Claim) -> list[Step]:
@@ -167,4 +172,19 @@ def unregister(request: Request, message: Unregister) -> Flow[Ack]:
     if isinstance(outcome, Lost):
         raise NotRegistered(message.robot_id)
     yield from notify(request, message.robot_id, _ended(outcome, "unregistered"))
+    return Ack()
+
+
+def forget(request: Request, message: Forget) -> Flow[Ack]:
+    """Remove all trace of a robot. Its sessions end; whoever registers the id next owns it."""
+    may = right(Forget, request.sender)
+    outcome = yield from write_robot(message.robot_id, presence.evict(may))
+    if isinstance(outcome, Lost):
+        permitted(request, message, message.robot_id, outcome.item)
+        raise TryAgain(message.robot_id)
+    yield from notify(request, message.robot_id, _ended(outcome, "evicted"))
+    still = presence.unchanged_since(outcome.after.rev)
+    if not (yield from remove_robot(message.robot_id, still)):
+        # It has registered again meanwhile, as a live robot does that is told nothing.
+        raise TryAgain(message.robot_id)
     return Ack()

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from signaling.core.expressions import Write
+from signaling.core.expressions import Condition, Write
 from signaling.core.records import Connection, Robot
 from signaling.wire.ids import ConnectionId, RobotId, UserId
 
@@ -51,6 +51,13 @@ class WriteRobot(Struct, frozen=True):
 
     robot_id: RobotId
     write: Write
+
+
+class RemoveRobot(Struct, frozen=True):
+    """Delete a robot's item if the condition holds → bool: False when it was refused."""
+
+    robot_id: RobotId
+    when: Condition
 
 
 class ReadRobots(Struct, frozen=True):
@@ -121,6 +128,7 @@ Step = (
     | WriteConnection
     | ReadRobot
     | WriteRobot
+    | RemoveRobot
     | ReadRobots
     | ListOwned
     | ListShared
@@ -188,6 +196,12 @@ def write_robot(robot_id: RobotId, write: Write) -> Flow[Won[Robot] | Lost[Robot
     """Ask for a write to a robot's item."""
     outcome: Won[Robot] | Lost[Robot] = yield WriteRobot(robot_id, write)
     return outcome
+
+
+def remove_robot(robot_id: RobotId, when: Condition) -> Flow[bool]:
+    """Ask for a robot's item to be deleted."""
+    removed: bool = yield RemoveRobot(robot_id, when)
+    return removed
 
 
 def read_robots(robot_ids: tuple[RobotId, ...]) -> Flow[list[Robot]]:

@@ -63,6 +63,12 @@ class Unregister(Message, frozen=True, kw_only=True, tag="unregister"):
     robot_id: RobotIdField
 
 
+class Forget(Message, frozen=True, kw_only=True, tag="forget"):
+    """Removes all trace of a robot, ownership and epoch included."""
+
+    robot_id: RobotIdField
+
+
 class Addressed(Message, frozen=True, kw_only=True):
     """A message to one end of a session, in any spelling (see `signaling.core.address`)."""
 
@@ -158,6 +164,7 @@ AnyMessage = (
     | IceServers
     | Register
     | Unregister
+    | Forget
     | Offer
     | Answer
     | IceCandidate
@@ -179,6 +186,7 @@ MESSAGES: dict[str, type[AnyMessage]] = {
     "ice-servers": IceServers,
     "register": Register,
     "unregister": Unregister,
+    "forget": Forget,
     "offer": Offer,
     "answer": Answer,
     "ice-candidate": IceCandidate,

@@ -111,8 +111,26 @@ def lose(gone: ConnectionId) -> Write:
     return Write("lose_robot", Compare(CONNECTION, "=", gone), then)
 
 
+_OVER: tuple[Update, ...] = (
+    Put(LEASE_UNTIL, 0),
+    REMEMBER_HOLDER,
+    Put(VIEWERS, {}),
+    *NEW_HOLDER,
+    Drop(CONTROLLER),
+    Drop(CONNECTION),
+)
+
+
 def unregister(me: ConnectionId) -> Write:
-    """End presence and every session; ownership and the epoch stay."""
-    over = (Put(LEASE_UNTIL, 0), REMEMBER_HOLDER, Put(VIEWERS, {}), Drop(CONTROLLER))
-    then = (*over, *NEW_HOLDER, Drop(CONNECTION))
-    return Write("unregister", Compare(CONNECTION, "=", me), then)
+    """End presence and every session, by the robot; ownership and the epoch stay."""
+    return Write("unregister", Compare(CONNECTION, "=", me), _OVER)
+
+
+def evict(right: Condition) -> Write:
+    """End presence and every session, by whoever has the right to."""
+    return Write("evict", All((Exists(OWNER), right)), _OVER)
+
+
+def unchanged_since(rev: int) -> Condition:
+    """Ask that neither the robot's connection nor its holder has changed since."""
+    return Compare(REV, "=", rev)
