@@ -24,7 +24,6 @@ from signaling.core.writes.paths import (
     CONTROLLER,
     EPOCH,
     LEASE_UNTIL,
-    NEW_HOLDER,
     REMEMBER_HOLDER,
     REV,
     VIEWERS,
@@ -115,7 +114,9 @@ _OVER: tuple[Update, ...] = (
     Put(LEASE_UNTIL, 0),
     REMEMBER_HOLDER,
     Put(VIEWERS, {}),
-    *NEW_HOLDER,
+    # A robot that was enrolled and never registered has neither number.
+    Rise(EPOCH, from_zero=True),
+    Rise(REV, from_zero=True),
     Drop(CONTROLLER),
     Drop(CONNECTION),
 )
