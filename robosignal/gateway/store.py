@@ -48,20 +48,21 @@ class LocalStore:
     def __init__(self, directory: Path | None) -> None:
         """Open the state in a directory, or in memory alone for None. Raise StateInUse."""
         self._lock = None if directory is None else _locked(directory)
-        path = ":memory:" if directory is None else str(directory / "robots.sqlite3")
-        self._disk = _opened(path)
+        self._disk = None if directory is None else _opened(directory / "robots.sqlite3")
         self._connections: dict[ConnectionId, Connection] = {}
         self._rows: dict[ConnectionId, Item] = {}
         self._watchers: dict[str, dict[ConnectionId, None]] = {}
         self._items: dict[RobotId, Item] = {}
         self._robots: dict[RobotId, Robot] = {}
         self._order: list[RobotId] = []
-        for robot_id, text in self._disk.execute("SELECT robot_id, item FROM robots"):
-            self._keep(robot_id, _without_socket(_read(text)))
+        if self._disk is not None:
+            for robot_id, text in self._disk.execute("SELECT robot_id, item FROM robots"):
+                self._keep(robot_id, _without_socket(_read(text)))
 
     def close(self) -> None:
         """Let go of the file and of its lock."""
-        self._disk.close()
+        if self._disk is not None:
+            self._disk.close()
         if self._lock is not None:
             self._lock.close()
 
@@ -127,7 +128,7 @@ class LocalStore:
         if after is None:
             return Lost(before)
         after = {"robotId": robot, **after}
-        if write.name not in RENEWALS:
+        if self._disk is not None and write.name not in RENEWALS:
             text = msgspec.json.encode(after).decode()
             self._disk.execute("INSERT OR REPLACE INTO robots VALUES (?, ?)", (robot, text))
         return Won(before, self._keep(robot, after))
@@ -136,7 +137,8 @@ class LocalStore:
         """Delete a robot's item if the condition holds of it."""
         if not holds(when, self._items.get(robot, {})):
             return False
-        self._disk.execute("DELETE FROM robots WHERE robot_id = ?", (robot,))
+        if self._disk is not None:
+            self._disk.execute("DELETE FROM robots WHERE robot_id = ?", (robot,))
         if self._items.pop(robot, None) is not None:
             self._order.remove(robot)
             del self._robots[robot]
@@ -193,7 +195,7 @@ def _locked(directory: Path) -> TextIO:
     return lock
 
 
-def _opened(path: str) -> sqlite3.Connection:
+def _opened(path: Path) -> sqlite3.Connection:
     # Autocommit: each write is one transaction, on disk (FULL) before it is answered.
     disk = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     disk.execute("PRAGMA journal_mode = WAL")
