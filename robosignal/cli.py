@@ -9,6 +9,7 @@ import asyncio
 import io
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robosignal.logs import Lines
+from signaling.wire import limits
+from signaling.wire.ids import InstanceId, RobotId
 
 if TYPE_CHECKING:
     from robosignal.gateway.local import RemoteIssuer
@@ -93,7 +96,10 @@ def _add_robot(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--url", required=True, help="such as ws://127.0.0.1:8080/prod")
     add("--robot-id", required=True, metavar="ID")
-    add("--token", help=f"else the environment's {TOKEN_VARIABLE}, which others cannot read")
+    token = parser.add_mutually_exclusive_group().add_argument
+    token("--token", help=f"else the environment's {TOKEN_VARIABLE}, which others cannot read")
+    token("--token-command", metavar="CMD", help="a shell command that prints one, for each dial")
+    add("--instance", type=_instance, metavar="ID", help="id of this run (random)")
     add("--until-eof", action="store_true", help="stop when standard input ends")
 
 
@@ -122,6 +128,12 @@ def _refusing(run: Command, kind: type[Exception]) -> Command:
             raise Refused(str(refused)) from refused
 
     return command
+
+
+def _instance(text: str) -> str:
+    if not re.search(limits.ID_PATTERN, text):
+        raise argparse.ArgumentTypeError("must be 1 to 64 of the characters A-Z a-z 0-9 _ . -")
+    return text
 
 
 def _seconds(text: str) -> float:
@@ -184,17 +196,16 @@ def _token(asked: argparse.Namespace) -> int:
 
 
 def _robot(asked: argparse.Namespace) -> int:
-    token = asked.token or os.environ.get(TOKEN_VARIABLE)
-    if not token:
+    if not (asked.token_command or asked.token or os.environ.get(TOKEN_VARIABLE)):
         raise Refused(
             f"no token: give --token, or set {TOKEN_VARIABLE} (robosignal token USER prints one)"
         )
-    return asyncio.run(_robot_until_stopped(asked, token))
+    return asyncio.run(_robot_until_stopped(asked))
 
 
-async def _robot_until_stopped(asked: argparse.Namespace, token: str) -> int:
+async def _robot_until_stopped(asked: argparse.Namespace) -> int:
     from robosignal.robot.client import run  # noqa: PLC0415
-    from signaling.wire.ids import RobotId  # noqa: PLC0415
+    from robosignal.robot.token import of_command  # noqa: PLC0415
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -202,8 +213,16 @@ async def _robot_until_stopped(asked: argparse.Namespace, token: str) -> int:
     if asked.until_eof:
         args = (asyncio.get_running_loop(), stop)
         threading.Thread(target=_stop_at_eof, args=args, daemon=True).start()
-    robot_id, log = RobotId(asked.robot_id), logging.getLogger("robot")
-    return await run(asked.url, robot_id, token, log=log, stop=stop)
+    return await run(
+        asked.url,
+        RobotId(asked.robot_id),
+        of_command(asked.token_command)
+        if asked.token_command
+        else asked.token or os.environ[TOKEN_VARIABLE],
+        log=logging.getLogger("robot"),
+        stop=stop,
+        instance_id=InstanceId(asked.instance) if asked.instance else None,
+    )
 
 
 def _stop_at_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -24,7 +24,8 @@ from signaling.adapters.limiter import Buckets, Unlimited
 from signaling.adapters.tokens import Issuer, prefetch
 from signaling.entry import Signaling, calm
 from signaling.settings import Options
-from signaling.wire.errors import SignalingError
+from signaling.wire.errors import SignalingError, TokenExpired
+from signaling.wire.frames import Error, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,11 @@ class Local:
         self.key = _key(service)
         self._store = LocalStore(service.state)
         self._issuers = _issuers(service, self.key)
-        sockets = Sockets()
+        self._sockets = Sockets()
         limited = options.limited and not service.unlimited
         signaling = Signaling(
             store=self._store,
-            sender=sockets,
+            sender=self._sockets,
             ice=StaticIce(options.ice_servers),
             limiter=Buckets() if limited else Unlimited(),
             issuers=self._issuers,
@@ -74,7 +75,7 @@ class Local:
         )
         self.gateway = Gateway(
             signaling.handle,
-            sockets,
+            self._sockets,
             host=service.host,
             port=service.port,
             web=web_root(),
@@ -95,11 +96,26 @@ class Local:
 
     async def __aenter__(self) -> Self:
         await self.gateway.start()
+        self._closing = asyncio.create_task(self._close_expired())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._closing.cancel()
         await self.gateway.stop()
         self._store.close()
+
+    async def _close_expired(self) -> None:
+        """Close each connection within a second of its token's end, and say why.
+
+        On AWS no timer runs, and it is closed by the next message to or from it.
+        """
+        ended = encode(Error(code=TokenExpired.code, message=str(TokenExpired())))
+        while True:
+            for row in self._store.expired(epoch_ms()):
+                if row.dialect == "v1":
+                    self._sockets.post(row.connection_id, ended)
+                self._sockets.close(row.connection_id)
+            await asyncio.sleep(1)
 
 
 def _key(service: Service) -> LocalKey:

@@ -76,6 +76,10 @@ class LocalStore:
         """Return a row."""
         return self._connections.get(connection)
 
+    def expired(self, now: int) -> list[Connection]:
+        """Return the rows whose tokens have expired by `now` (epoch ms)."""
+        return [row for row in list(self._connections.values()) if row.expires_at <= now]
+
     def add_connection(self, row: Connection) -> None:
         """Keep the row of a connection that opens."""
         self._connections[row.connection_id] = row

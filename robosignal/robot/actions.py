@@ -4,7 +4,7 @@ Knows no sockets, peer connections or clocks: each is a plain value, written in
 `protocol/vectors/robot.json` as it is here.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -14,9 +14,10 @@ from signaling.wire.ids import SessionId
 
 
 class Frame(Struct, frozen=True, tag_field="type", tag="frame"):
-    """The signaling socket brought a JSON object."""
+    """The signaling socket, or the one that it has followed, brought a JSON object."""
 
     frame: dict[str, Any]
+    socket: Literal["old"] | None = None
 
 
 class Offline(Struct, frozen=True, tag_field="type", tag="offline"):

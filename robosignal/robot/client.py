@@ -12,18 +12,20 @@ from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, assert_never
 
+from msgspec.structs import replace
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
-from robosignal.robot import actions, connection, logic
+from robosignal.robot import actions, connection, logic, signals
 from robosignal.robot.camera import Camera, CameraTrack
-from robosignal.robot.connection import Connection
-from robosignal.robot.frames import PcId
+from robosignal.robot.frames import PcId, steadied
 from robosignal.robot.ice import configuration
+from robosignal.robot.link import Attempt, Connection, Online, Phase, Span
 from robosignal.robot.peer import Peer
 from robosignal.robot.presence import Presence
-from robosignal.robot.socket import Socket
+from robosignal.robot.sockets import Sockets
 from robosignal.robot.state import Robot
+from robosignal.robot.token import TokenSource, fixed
 from signaling.wire.ids import InstanceId, RobotId, SessionId
 
 FAREWELL_SECONDS = 5
@@ -33,18 +35,20 @@ FAREWELL_SECONDS = 5
 async def run(
     url: str,
     robot_id: RobotId,
-    token: str,
+    token: str | TokenSource,
     *,
     log: logging.Logger,
     stop: asyncio.Event | None = None,
     instance_id: InstanceId | None = None,
     metadata: Mapping[str, str] | None = None,
+    span: Span | None = None,
 ) -> int:
     """Be this robot until `stop` is set, and return the exit code.
 
     0 after `stop`, which makes the robot unregister; 1 when going on would be of no use: the
     token is refused, the robot may not register, or another device bears its id. The log's last
-    line then says what to do. `instance_id` is random for each run unless given.
+    line then says what to do. A token that is a function is asked for anew at each dial.
+    `instance_id` is random for each run unless given; `span` is how long a socket is used.
     """
     try:
         parse_uri(url)
@@ -54,23 +58,25 @@ async def run(
     for chatty in ("aiortc", "aioice"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     instance = instance_id or InstanceId(secrets.token_hex(16))
-    client = Client(url, token, Presence(robot_id, instance, metadata or {}), log)
+    source = fixed(token) if isinstance(token, str) else token
+    presence = Presence(robot_id, instance, metadata or {})
+    client = Client(url, source, presence, span or Span(), log)
     return await client.run(stop or asyncio.Event())
 
 
 class Client:
     """Carries out the outputs of the connection's logic and the actions of the robot's."""
 
-    def __init__(self, url: str, token: str, presence: Presence, log: logging.Logger) -> None:
-        self._url = url
-        self._token = token
+    def __init__(
+        self, url: str, token: TokenSource, presence: Presence, span: Span, log: logging.Logger
+    ) -> None:
         self._log = log
         self._loop = asyncio.get_running_loop()
-        self._connection = Connection(heartbeats=False)
+        self._connection = Connection(heartbeats=False, span=span)
         self._robot = Robot(presence)
         self._camera = Camera(presence.robot_id, time.monotonic)
         self._ice = configuration([])
-        self._socket: Socket | None = None
+        self._sockets = Sockets(url, token, self._take_from_socket)
         self._peers: dict[tuple[SessionId, PcId], Peer] = {}
         self._redial: asyncio.TimerHandle | None = None
         self._due: asyncio.TimerHandle | None = None
@@ -81,7 +87,7 @@ class Client:
         """Connect, and return the exit code once `stop` is set or going on is of no use."""
         stopping = asyncio.ensure_future(stop.wait())
         waited: set[asyncio.Future[Any]] = {stopping, self._ended}
-        self._on_connection(connection.Start())
+        self._on_connection(signals.Start())
         try:
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -90,9 +96,9 @@ class Client:
         return self._ended.result() if self._ended.done() else 0
 
     async def _leave(self) -> None:
-        if self._connection.phase is connection.Phase.ONLINE and not self._ended.done():
+        if self._is_online() and not self._ended.done():
             self._send({"type": "unregister", "robotId": self._robot.presence.robot_id})
-        self._on_connection(connection.Stop())
+        self._on_connection(signals.Stop())
         for timer in (self._redial, self._due):
             if timer is not None:
                 timer.cancel()
@@ -101,16 +107,20 @@ class Client:
         self._peers.clear()
         if self._farewells:
             await asyncio.wait(set(self._farewells), timeout=FAREWELL_SECONDS)
+        await self._sockets.closed(FAREWELL_SECONDS)
 
     def _end(self, text: str) -> None:
         self._log.error("%s: %s", self._robot.presence.robot_id, text)
         if not self._ended.done():
             self._ended.set_result(1)
 
+    def _is_online(self) -> bool:
+        return isinstance(self._connection.current, Online)
+
     def _now(self) -> int:
         return int(self._loop.time() * 1000)
 
-    def _take_from_socket(self, event: connection.Event) -> None:
+    def _take_from_socket(self, event: signals.Event) -> None:
         with self._surviving():
             self._on_connection(event)
 
@@ -127,53 +137,76 @@ class Client:
         except Exception:  # noqa: BLE001 - the entry of all events
             self._log.exception("%s: ignores what it fails on", self._robot.presence.robot_id)
 
-    def _on_connection(self, event: connection.Event) -> None:
+    def _on_connection(self, event: signals.Event) -> None:
+        if isinstance(event, signals.FrameCame):
+            wall = time.time_ns() // 1_000_000
+            event = replace(event, frame=steadied(event.frame, wall, self._now()))
+        before = self._connection
         jitter = random.random()  # noqa: S311 - spreads redials, protects nothing
-        self._connection, outputs = connection.step(self._connection, event, self._now(), jitter)
+        self._connection, outputs = connection.step(before, event, self._now(), jitter)
         for output in outputs:
             self._put_out(output)
-        if isinstance(event, connection.FrameCame) and not self._ended.done():
-            self._on_robot(actions.Frame(event.frame))
+        self._tell_losses(before)
+        if isinstance(event, signals.FrameCame):
+            self._pass_on(event, swapped=signals.Swap() in outputs)
 
-    def _put_out(self, output: connection.Output) -> None:
+    def _pass_on(self, event: signals.FrameCame, *, swapped: bool) -> None:
+        # Before its welcome, the next socket has nothing to say to the robot.
+        if self._ended.done() or (event.socket == "next" and not swapped):
+            return
+        self._on_robot(actions.Frame(event.frame, "old" if event.socket == "old" else None))
+
+    def _put_out(self, output: signals.Output) -> None:
         match output:
-            case connection.Dial():
-                self._socket = Socket(self._url, self._token, self._take_from_socket)
-            case connection.Send(frame):
-                self._send(frame)
-            case connection.Wake(at):
+            case signals.Dial(role):
+                self._sockets.dial(role)
+            case signals.Send(frame, which):
+                self._sockets.send(which, frame)
+            case signals.Swap():
+                self._sockets.swap()
+            case signals.Adopt():
+                self._sockets.adopt()
+            case signals.Wake(at):
                 self._wake(at)
-            case connection.Enter(state):
+            case signals.Enter(state):
                 self._entered(state)
-            case connection.SignIn():
-                self._end(
-                    "the token is refused or expired: sign in again, and pass the new --token"
-                )
-            case connection.Close():
-                self._hang_up()
+            case signals.SignIn():
+                self._sign_in()
+            case signals.Close(which):
+                self._sockets.close(which)
             case other:
                 assert_never(other)
 
     def _wake(self, at: int) -> None:
         if self._redial is not None:
             self._redial.cancel()
-        self._redial = self._loop.call_at(at / 1000, self._take_from_socket, connection.Tick())
-        if self._connection.phase is connection.Phase.WAITING and self._socket is not None:
-            seconds = (at - self._now()) / 1000
-            self._say(f"offline: {self._socket.why}; dials again in {seconds:.1f} s")
+        self._redial = self._loop.call_at(at / 1000, self._take_from_socket, signals.Tick())
 
     def _entered(self, state: str) -> None:
         if state == "offline":
             self._on_robot(actions.Offline())
 
-    def _hang_up(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._keep(self._socket.done)
+    def _sign_in(self) -> None:
+        if self._is_online():
+            self._say("a new connection is refused the token: this one goes on until it ends")
+        else:
+            self._end("the token is refused or expired: sign in again, and pass the new --token")
+
+    def _tell_losses(self, before: Connection) -> None:
+        now = self._connection
+        if isinstance(now.current, Attempt) and now.current != before.current:
+            self._tell_loss("offline", None, now.current)
+        if now.next is not None and now.next != before.next:
+            self._tell_loss("cannot redial yet", "next", now.next)
+
+    def _tell_loss(self, what: str, which: signals.Which, attempt: Attempt) -> None:
+        if attempt.phase is Phase.WAITING:
+            seconds = (attempt.due - self._now()) / 1000
+            why = self._sockets.why(which)
+            self._say(f"{what}: {why}; dials again in {seconds:.1f} s")
 
     def _send(self, frame: dict[str, Any]) -> None:
-        if self._socket is not None:
-            self._socket.send(frame)
+        self._sockets.send(None, frame)
 
     def _on_robot(self, event: actions.Event) -> None:
         self._robot, asked = logic.step(self._robot, event, self._now())

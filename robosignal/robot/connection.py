@@ -4,204 +4,151 @@ Knows times, events and outputs; never sockets, tokens, robots, or what a frame 
 `protocol/vectors/connection.json` scripts it, and the browser's client runs the same script.
 """
 
-from dataclasses import dataclass, replace
-from enum import Enum
-from typing import Any, Literal, assert_never
+from dataclasses import replace
+from typing import Any, assert_never
 
-from msgspec import Struct
-
+from robosignal.robot import redial
+from robosignal.robot.link import (
+    Attempt,
+    Connection,
+    Online,
+    Phase,
+    dialled,
+    due,
+    failed,
+    greeted,
+    redial_at,
+)
+from robosignal.robot.redial import READY, UNAUTHORIZED, Stepped, expired
+from robosignal.robot.signals import (
+    Adopt,
+    Close,
+    Closed,
+    Dial,
+    Enter,
+    Event,
+    FrameCame,
+    Moved,
+    Opened,
+    Output,
+    Refused,
+    Send,
+    SignIn,
+    SocketEvent,
+    Start,
+    Stop,
+    Swap,
+    Tick,
+    Wake,
+)
 from signaling.wire.limits import HEARTBEAT_SECONDS
 
-HANDSHAKE_MS = 10_000
-"""How long an opening may take, and then how long a welcome."""
 
-SHORTEST_WAIT_MS = 500
-LONGEST_WAIT_MS = 30_000
-# 500 ms doubled six times is past the longest wait; a larger power would only grow the number.
-LARGEST_DOUBLING = 6
-
-
-class Start(Struct, frozen=True, tag_field="type", tag="start"):
-    """Somebody wants a connection, now."""
-
-
-class Opened(Struct, frozen=True, tag_field="type", tag="opened"):
-    """The dialled socket is open."""
-
-
-class Closed(Struct, frozen=True, tag_field="type", tag="closed"):
-    """The current socket closed or could not be opened. `code` is RFC 6455's (1006: no close)."""
-
-    code: int
-
-
-class Refused(Struct, frozen=True, tag_field="type", tag="refused"):
-    """The handshake was answered with an HTTP status that is not 101."""
-
-    status: int
-
-
-class FrameCame(Struct, frozen=True, tag_field="type", tag="frame"):
-    """The current socket brought a JSON object."""
-
-    frame: dict[str, Any]
-
-
-class Tick(Struct, frozen=True, tag_field="type", tag="tick"):
-    """A timer that was asked for is due."""
-
-
-class Stop(Struct, frozen=True, tag_field="type", tag="stop"):
-    """Nobody wants the connection any more."""
-
-
-Event = Start | Opened | Closed | Refused | FrameCame | Tick | Stop
-
-
-class Dial(Struct, frozen=True, tag_field="do", tag="dial"):
-    """Open a socket."""
-
-
-class Send(Struct, frozen=True, tag_field="do", tag="send"):
-    """Write this frame to the socket."""
-
-    frame: dict[str, Any]
-
-
-class Wake(Struct, frozen=True, tag_field="do", tag="wake"):
-    """Bring a `Tick` at this time, in ms; it replaces the timer asked for before."""
-
-    at: int
-
-
-class Enter(Struct, frozen=True, tag_field="do", tag="state"):
-    """Tell whoever shows the state of the connection."""
-
-    state: Literal["offline", "connecting", "online"]
-
-
-class SignIn(Struct, frozen=True, tag_field="do", tag="sign-in"):
-    """A new token is needed; nothing happens before the next `Start`."""
-
-
-class Close(Struct, frozen=True, tag_field="do", tag="close"):
-    """Close the socket and bring no more of its events."""
-
-
-Output = Dial | Send | Wake | Enter | SignIn | Close
-
-
-class Phase(Enum):
-    """Where a connection stands."""
-
-    IDLE = "idle"
-    DIALING = "dialing"
-    GREETING = "greeting"
-    ONLINE = "online"
-    WAITING = "waiting"
-
-
-HAS_SOCKET = frozenset({Phase.DIALING, Phase.GREETING, Phase.ONLINE})
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """All that is known of the connection; `heartbeats` is False where a layer above pings."""
-
-    heartbeats: bool = True
-    phase: Phase = Phase.IDLE
-    attempt: int = 0
-    heartbeat_ms: int = HEARTBEAT_SECONDS * 1000
-    due: int | None = None
-
-
-Stepped = tuple[Connection, list[Output]]
-
-
-def step(  # noqa: PLR0911 - one for each event
-    seen: Connection, event: Event, now: int, random: float
-) -> Stepped:
+def step(seen: Connection, event: Event, now: int, random: float) -> Stepped:
     """Return what is known after `event` and what to do, in order.
 
-    `now` is in ms of any steady clock, `random` in [0, 1]. An event that does not fit the phase,
-    such as the late `Closed` of a socket given up, changes nothing.
+    `now` is in ms of a steady clock, the same that a welcome's `expiresAt` is given in; `random`
+    is in [0, 1]. An event that does not fit, such as the late `Closed` of a socket given up,
+    changes nothing. The one timer is asked for whenever the earliest due time is another one,
+    and after each tick, since browsers' timers fire up to a millisecond early.
     """
+    after, outputs = _step(seen, event, now, random)
+    at = due(after)
+    if at is not None and (at != due(seen) or isinstance(event, Tick)):
+        outputs = [*outputs, Wake(at)]
+    return after, outputs
+
+
+def _step(seen: Connection, event: Event, now: int, random: float) -> Stepped:
     match event:
         case Start():
             return _start(seen, now)
-        case Opened():
-            return _opened(seen, now)
-        case Closed():
-            return _lost(seen, now, random)
-        case Refused():
-            return _refused(seen, event, now, random)
-        case FrameCame():
-            return _came(seen, event.frame, now)
+        case Opened() | Closed() | Refused() | FrameCame():
+            return _on_socket(seen, event, now, random)
         case Tick():
             return _tick(seen, now, random)
+        case Moved():
+            return redial.moved(seen)
         case Stop():
             return _stop(seen)
         case other:
             assert_never(other)
 
 
-def wait_ms(attempt: int, random: float) -> int:
-    """Return how long to wait before redial `attempt`, counted from 1: full jitter, doubling."""
-    cap = min(LONGEST_WAIT_MS, SHORTEST_WAIT_MS * 2 ** min(attempt, LARGEST_DOUBLING))
-    return int(SHORTEST_WAIT_MS + random * (cap - SHORTEST_WAIT_MS))
-
-
 def _start(seen: Connection, now: int) -> Stepped:
-    if seen.phase in HAS_SOCKET:
+    match seen.current:
+        case None:
+            return _dial(seen, 0, now)
+        case Attempt(Phase.WAITING, _, failures):
+            return _dial(seen, failures, now)
+        case Attempt():
+            return seen, []
+        case Online():
+            return redial.hurry(seen, now)
+
+
+def _dial(seen: Connection, failures: int, now: int) -> Stepped:
+    return replace(seen, current=dialled(failures, now)), [Enter("connecting"), Dial()]
+
+
+def _on_socket(seen: Connection, event: SocketEvent, now: int, random: float) -> Stepped:
+    match event.socket:
+        case None:
+            return _on_current(seen, event, now, random)
+        case "next" if isinstance(event, FrameCame) and _welcomed(seen.next, event.frame):
+            return _swap(seen, event.frame, now)
+        case "next":
+            return redial.on_next(seen, event, now, random)
+        case "old":
+            ended = isinstance(event, Closed)
+            return (replace(seen, old_due=None) if ended else seen), []
+        case other:
+            assert_never(other)
+
+
+def _on_current(seen: Connection, event: SocketEvent, now: int, random: float) -> Stepped:
+    if not _has_socket(seen.current):
         return seen, []
-    return _dial(seen if seen.phase is Phase.WAITING else replace(seen, attempt=0), now)
-
-
-def _dial(seen: Connection, now: int) -> Stepped:
-    due = now + HANDSHAKE_MS
-    dialing = replace(seen, phase=Phase.DIALING, due=due)
-    return dialing, [Enter("connecting"), Dial(), Wake(due)]
+    match event:
+        case Opened():
+            return _opened(seen, now)
+        case Refused(status) if status == UNAUTHORIZED and _is(seen.current, Phase.DIALING):
+            return _signed_out(seen, [])
+        case Closed() | Refused():
+            return _lost(seen, now, random)
+        case FrameCame(frame) if expired(frame):
+            return _expired(seen)
+        case FrameCame(frame):
+            return _welcome(seen, frame, now) if _welcomed(seen.current, frame) else (seen, [])
 
 
 def _opened(seen: Connection, now: int) -> Stepped:
-    if seen.phase is not Phase.DIALING:
+    if not isinstance(seen.current, Attempt) or seen.current.phase is not Phase.DIALING:
         return seen, []
-    due = now + HANDSHAKE_MS
-    greeting = replace(seen, phase=Phase.GREETING, due=due)
-    return greeting, [Send({"type": "ready", "protocol": 1}), Wake(due)]
+    return replace(seen, current=greeted(seen.current, now)), [Send(READY)]
 
 
-def _lost(seen: Connection, now: int, random: float) -> Stepped:
-    if seen.phase not in HAS_SOCKET:
-        return seen, []
-    attempt = seen.attempt + 1
-    due = now + wait_ms(attempt, random)
-    waiting = replace(seen, phase=Phase.WAITING, attempt=attempt, due=due)
-    return waiting, [Enter("offline"), Wake(due)]
-
-
-def _refused(seen: Connection, event: Refused, now: int, random: float) -> Stepped:
-    if event.status == 401 and seen.phase is Phase.DIALING:  # noqa: PLR2004 - an HTTP status
-        return _idle(seen), [Enter("offline"), SignIn()]
-    return _lost(seen, now, random)
-
-
-def _came(seen: Connection, frame: dict[str, Any], now: int) -> Stepped:
-    if seen.phase is Phase.GREETING and frame.get("type") == "welcome":
-        return _welcome(seen, frame, now)
-    expired = frame.get("type") == "error" and frame.get("code") == "token_expired"
-    if expired and seen.phase in HAS_SOCKET:
-        return _idle(seen), [Close(), Enter("offline"), SignIn()]
-    return seen, []
+def _welcomed(socket: Attempt | Online | None, frame: dict[str, Any]) -> bool:
+    return _is(socket, Phase.GREETING) and frame.get("type") == "welcome"
 
 
 def _welcome(seen: Connection, frame: dict[str, Any], now: int) -> Stepped:
-    heartbeat_ms = _heartbeat_ms(frame.get("heartbeatSeconds"))
-    online = replace(seen, phase=Phase.ONLINE, attempt=0, heartbeat_ms=heartbeat_ms, due=None)
-    if not seen.heartbeats:
-        return online, [Enter("online")]
-    due = now + heartbeat_ms
-    return replace(online, due=due), [Enter("online"), Wake(due)]
+    return replace(seen, current=_online(seen, seen.current, frame, now)), [Enter("online")]
+
+
+def _swap(seen: Connection, frame: dict[str, Any], now: int) -> Stepped:
+    online = _online(seen, seen.next, frame, now)
+    drained = now + seen.span.drain_ms
+    return replace(seen, current=online, next=None, old_due=drained), [Swap()]
+
+
+def _online(
+    seen: Connection, socket: Attempt | Online | None, frame: dict[str, Any], now: int
+) -> Online:
+    opened = socket.opened if isinstance(socket, Attempt) else now
+    beat = _heartbeat_ms(frame.get("heartbeatSeconds"))
+    redial_due = redial_at(opened, frame.get("expiresAt"), seen.span, now)
+    return Online(beat, now + beat if seen.heartbeats else None, redial_due)
 
 
 def _heartbeat_ms(given: object) -> int:
@@ -210,32 +157,68 @@ def _heartbeat_ms(given: object) -> int:
     return (given if usable else HEARTBEAT_SECONDS) * 1000  # type: ignore[operator]
 
 
+def _lost(seen: Connection, now: int, random: float) -> Stepped:
+    if seen.next is not None and seen.next.phase is not Phase.WAITING:
+        return _adopted(seen, seen.next)
+    failures = seen.current.failures if isinstance(seen.current, Attempt) else 0
+    waiting = failed(failures, now, random)
+    return replace(seen, current=waiting, next=None), [Enter("offline")]
+
+
+def _adopted(seen: Connection, following: Attempt) -> Stepped:
+    # Its failures so far were counted beside a socket that stood; the next one is a first loss.
+    adopted = replace(seen, current=replace(following, failures=0), next=None)
+    return adopted, [Adopt(), Enter("offline"), Enter("connecting")]
+
+
+def _expired(seen: Connection) -> Stepped:
+    if seen.next is None or seen.next.phase is Phase.WAITING:
+        return _signed_out(seen, [Close()])
+    adopted, outputs = _adopted(seen, seen.next)
+    return adopted, [Close(), *outputs]
+
+
+def _signed_out(seen: Connection, closes: list[Output]) -> Stepped:
+    old: list[Output] = [] if seen.old_due is None else [Close("old")]
+    return _idle(seen), [*closes, *old, Enter("offline"), SignIn()]
+
+
 def _tick(seen: Connection, now: int, random: float) -> Stepped:
-    if seen.due is None:
-        return seen, []
-    if now < seen.due:
-        # Browsers' timers fire up to a millisecond early; ignoring that tick would lose the timer.
-        return seen, [Wake(seen.due)]
-    return _due(seen, now, random)
+    seen, drained = redial.drain_due(seen, now)
+    seen, own = _current_due(seen, now, random)
+    seen, following = redial.next_due(seen, now, random)
+    return seen, [*drained, *own, *following]
 
 
-def _due(seen: Connection, now: int, random: float) -> Stepped:
-    match seen.phase:
-        case Phase.WAITING:
-            return _dial(seen, now)
-        case Phase.ONLINE:
-            due = now + seen.heartbeat_ms
-            return replace(seen, due=due), [Send({"type": "ping"}), Wake(due)]
-        case _:
+def _current_due(seen: Connection, now: int, random: float) -> Stepped:
+    match seen.current:
+        case Attempt(Phase.WAITING, at, failures) if now >= at:
+            return _dial(seen, failures, now)
+        case Attempt(_, at) if now >= at:
             lost, outputs = _lost(seen, now, random)
             return lost, [Close(), *outputs]
+        case Online(beat, at) as online if at is not None and now >= at:
+            pinged = replace(online, heartbeat_due=now + beat)
+            return replace(seen, current=pinged), [Send({"type": "ping"})]
+        case _:
+            return seen, []
 
 
 def _stop(seen: Connection) -> Stepped:
-    if seen.phase in HAS_SOCKET:
-        return _idle(seen), [Close(), Enter("offline")]
-    return _idle(seen), []
+    mine: list[Output] = [Close()] if _has_socket(seen.current) else []
+    following: list[Output] = [Close("next")] if _has_socket(seen.next) else []
+    old: list[Output] = [] if seen.old_due is None else [Close("old")]
+    told: list[Output] = [Enter("offline")] if mine else []
+    return _idle(seen), [*mine, *following, *old, *told]
 
 
 def _idle(seen: Connection) -> Connection:
-    return replace(seen, phase=Phase.IDLE, attempt=0, due=None)
+    return Connection(heartbeats=seen.heartbeats, span=seen.span)
+
+
+def _has_socket(socket: Attempt | Online | None) -> bool:
+    return socket is not None and not _is(socket, Phase.WAITING)
+
+
+def _is(socket: Attempt | Online | None, phase: Phase) -> bool:
+    return isinstance(socket, Attempt) and socket.phase is phase

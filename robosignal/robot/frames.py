@@ -79,6 +79,15 @@ def parse(found: dict[str, Any]) -> Frame | Unreadable:
     return frame
 
 
+def steadied(found: dict[str, Any], wall: int, steady: int) -> dict[str, Any]:
+    """Return a frame with its `expiresAt` moved from the wall's clock to a steady one, both in ms.
+
+    Dates are read once, when they come: a robot's clock may be set while it runs.
+    """
+    expires = found.get("expiresAt")
+    return found | {"expiresAt": expires - wall + steady} if isinstance(expires, int) else found
+
+
 def plain(text: str) -> str:
     """Return text fit for one line of a log or a picture: printable, and not too long."""
     return "".join(letter for letter in text if letter.isprintable())[:NAME_CHARACTERS]

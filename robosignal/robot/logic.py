@@ -7,7 +7,17 @@ Knows which part decides about which event; never sockets, peer connections, pic
 from dataclasses import replace
 from typing import assert_never
 
-from robosignal.robot import channel, commands, early, frames, presence, session
+from robosignal.robot import (
+    channel,
+    commands,
+    early,
+    frames,
+    held,
+    outbox,
+    presence,
+    replies,
+    session,
+)
 from robosignal.robot.actions import (
     Action,
     Answered,
@@ -21,9 +31,8 @@ from robosignal.robot.actions import (
     Tick,
 )
 from robosignal.robot.commands import STILL, Motion
-from robosignal.robot.fence import Fence
 from robosignal.robot.frames import Unreadable
-from robosignal.robot.state import Robot, Stepped, moved, shut
+from robosignal.robot.state import Robot, Stepped, known
 from signaling.wire.frames import (
     Ack,
     AnswerRelay,
@@ -40,23 +49,23 @@ from signaling.wire.frames import (
     Welcome,
 )
 
-ENDED = frozenset({"no_session", "forbidden"})
-"""Errors that, in reply to an answer, say that its session does not stand."""
+DEFERRED = 256
+"""So many frames may wait for `registered`; the oldest go first."""
 
 
 def step(seen: Robot, event: Event, now: int) -> Stepped:
     """Return what the robot knows after `event`, and what to do, in order; `now` in ms."""
     match event:
         case Frame():
-            return _frame(seen, frames.parse(event.frame), now)
+            return _came(seen, event, now)
         case Message():
             return channel.message(seen, event, now)
         case Answered():
-            return seen, session.answered(seen, event)
+            return session.answered(seen, event)
         case Failed():
             return session.failed(seen, event)
         case Offline():
-            return replace(seen, presence=presence.offline(seen.presence)), []
+            return replace(seen, presence=presence.offline(seen.presence), deferred=()), []
         case Tick():
             return _tick(seen, now)
         case other:
@@ -66,47 +75,78 @@ def step(seen: Robot, event: Event, now: int) -> Stepped:
 def next_due(seen: Robot) -> int | None:
     """Return when the next `Tick` is wanted, in ms; None when nothing is awaited."""
     watchdog = [] if seen.motion.until is None else [seen.motion.until]
-    return min(presence.dues(seen.presence) + early.dues(seen.early) + watchdog, default=None)
+    waiting = early.dues(seen.early) + held.dues(seen.held)
+    return min(presence.dues(seen.presence) + waiting + watchdog, default=None)
 
 
-def _frame(seen: Robot, frame: frames.Frame | Unreadable, now: int) -> Stepped:  # noqa: PLR0911 - one for each frame
+def _came(seen: Robot, event: Frame, now: int) -> Stepped:
+    frame = frames.parse(event.frame)
+    old = event.socket == "old"
+    match frame:
+        case Unreadable():
+            return seen, [Log(f"ignores {frame.why}")]
+        case (
+            OfferRelay()
+            | CandidateRelay()
+            | AnswerRelay()
+            | TakeoverNotice()
+            | Control()
+            | PeerLeft()
+        ):
+            if presence.asks(seen.presence) and not old:
+                return _deferred(seen, event), []
+            return _about_session(seen, frame, now)
+        case _:
+            return _own(seen, frame, now, old=old)
+
+
+def _deferred(seen: Robot, event: Frame) -> Robot:
+    # Whatever reaches a socket that asks to be registered was sent after its registration, so
+    # what `registered` is about to say, epoch and all, is older.
+    return replace(seen, deferred=(*seen.deferred, event.frame)[-DEFERRED:])
+
+
+AboutSession = OfferRelay | CandidateRelay | AnswerRelay | TakeoverNotice | Control | PeerLeft
+
+
+def _about_session(seen: Robot, frame: AboutSession, now: int) -> Stepped:
     match frame:
         case OfferRelay():
-            return session.offer(seen, frame)
+            return session.offer(seen, frame, now)
         case CandidateRelay():
             return session.candidate(seen, frame, now)
         case AnswerRelay():
-            known = frame.session_id in seen.peers
-            return (seen, []) if known else session.dismiss(seen, frame.session_id)
+            stands = known(seen, frame.session_id)
+            return (seen, []) if stands else session.dismiss(seen, frame.session_id)
         case TakeoverNotice():
             return session.takeover(seen, frame)
         case Control():
             return session.control(seen, frame)
         case PeerLeft():
             return session.peer_left(seen, frame)
-        case Unreadable():
-            return seen, [Log(f"ignores {frame.why}")]
-        case _:
-            return _own(seen, frame, now)
+        case other:
+            assert_never(other)
 
 
 Own = Welcome | Registered | IceServersReply | Replaced | Error | Ack | Pong
 """Frames that are about the robot itself, not about one session."""
 
 
-def _own(seen: Robot, frame: Own, now: int) -> Stepped:
+def _own(seen: Robot, frame: Own, now: int, *, old: bool) -> Stepped:  # noqa: PLR0911 - one for each frame
     match frame:
         case Welcome():
             return _with(seen, presence.register(seen.presence, now))
         case Registered():
-            return _registered(seen, frame, now)
+            return (seen, []) if old else _registered(seen, frame, now)
         case IceServersReply():
-            return _with(seen, presence.refreshed(seen.presence, frame, now))
+            return _refreshed(seen, frame, now)
         case Replaced():
             return _with(seen, presence.replaced(seen.presence, frame))
         case Error():
-            return _error(seen, frame, now)
-        case Ack() | Pong():
+            return replies.refused(seen, frame, now, old=old)
+        case Ack():
+            return replace(seen, outbox=outbox.answered(seen.outbox, frame.reply_to)), []
+        case Pong():
             return seen, []
         case other:
             assert_never(other)
@@ -117,41 +157,36 @@ def _with(seen: Robot, changed: presence.Changed) -> Stepped:
 
 
 def _registered(seen: Robot, frame: Registered, now: int) -> Stepped:
-    seen, told = _with(seen, presence.registered(seen.presence, frame, now))
-    seats = {seat.session_id: seat for seat in frame.sessions}
-    for known in seen.peers:
-        if known not in seats:
-            seen, shuts = shut(seen, known)
-            told = [*told, *shuts]
-    peers = {
-        known: replace(peer, controls=seats[known].role == "controller")
-        for known, peer in seen.peers.items()
-    }
-    # Outright, lower or not: after `forget` the epochs begin anew.
-    fence = Fence(frame.control.epoch, frame.control.session_id)
-    holder = seats[fence.holder].person if fence.holder in seats else None
-    seen, moves = moved(replace(seen, peers=peers), fence, holder)
-    return seen, [*told, *moves]
+    deferred = seen.deferred
+    seen, told = replies.registered(replace(seen, deferred=()), frame, now)
+    for late in deferred:
+        seen, actions = _came(seen, Frame(late), now)
+        told = [*told, *actions]
+    return seen, told
 
 
-def _error(seen: Robot, error: Error, now: int) -> Stepped:
-    if error.reply_to in {presence.REGISTER, presence.PING}:
-        return _with(seen, presence.refused(seen.presence, error, now))
-    for known, peer in seen.peers.items():
-        if error.reply_to == peer.pc_id and error.code in ENDED:
-            return shut(seen, known)
-    return seen, [Log(f"the server says {frames.plain(error.code)}")]
+def _refreshed(seen: Robot, frame: IceServersReply, now: int) -> Stepped:
+    seen, uses = _with(seen, presence.refreshed(seen.presence, frame, now))
+    seen, opens = session.release(seen, [one.frame for one in seen.held])
+    return seen, [*uses, *opens]
 
 
 def _tick(seen: Robot, now: int) -> Stepped:
     seen, actions = _with(seen, presence.tick(seen.presence, now))
+    seen, opens = session.release(seen, held.ripe(seen.held, now))
+    seen, byes = _dismissed(seen, now)
+    stops: list[Action] = []
+    if commands.stopped(seen.motion, now):
+        seen, stops = replace(seen, motion=Motion()), [Move(STILL)]
+    return seen, [*actions, *opens, *byes, *stops]
+
+
+def _dismissed(seen: Robot, now: int) -> Stepped:
     left, gone = early.expired(seen.early, now)
     seen = replace(seen, early=left)
+    actions: list[Action] = []
     for sender in gone:
-        if sender not in seen.peers:
+        if not known(seen, sender):
             seen, byes = session.dismiss(seen, sender)
             actions = [*actions, *byes]
-    if commands.stopped(seen.motion, now):
-        stops: list[Action] = [*actions, Move(STILL)]
-        return replace(seen, motion=Motion()), stops
     return seen, actions

@@ -36,15 +36,22 @@ NEXT_STEP = {
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """What is due when, in ms; None where nothing is."""
+    """What is due when, in ms; None where nothing is.
+
+    `again` from a registration that another one follows while the connection stands.
+    `ice_until` is when the ICE servers cease to serve; None: no end is known.
+    """
 
     robot_id: RobotId
     instance_id: InstanceId
     metadata: Mapping[str, str] = field(default_factory=dict)
     heartbeat_ms: int = HEARTBEAT_SECONDS * 1000
+    registered: bool = False
+    again: bool = False
     register_due: int | None = None
     renewal_due: int | None = None
     refresh_due: int | None = None
+    ice_until: int | None = None
 
 
 Changed = tuple[Presence, list[Action]]
@@ -61,17 +68,27 @@ def register(seen: Presence, now: int) -> Changed:
     }
     if seen.metadata:
         frame["metadata"] = dict(seen.metadata)
-    asking = replace(seen, register_due=now + ANSWER_MS, renewal_due=None, refresh_due=None)
-    return asking, [Send(frame)]
+    asking = replace(offline(seen), register_due=now + ANSWER_MS)
+    return replace(asking, again=seen.registered or seen.again), [Send(frame)]
+
+
+def asks(seen: Presence) -> bool:
+    """Whether `register` is on its way, or its answer is."""
+    return seen.register_due is not None
 
 
 def registered(seen: Presence, frame: Registered, now: int) -> Changed:
     """Renew from now on, and refresh the ICE servers if they expire."""
     heartbeat_ms = min(max(1, frame.heartbeat_seconds), IDLE_SECONDS // 2) * 1000
     online = replace(
-        seen, register_due=None, heartbeat_ms=heartbeat_ms, renewal_due=now + heartbeat_ms
+        offline(seen),
+        registered=True,
+        heartbeat_ms=heartbeat_ms,
+        renewal_due=now + heartbeat_ms,
+        ice_until=None,
     )
-    actions: list[Action] = [Log("online"), UseIce(frame.ice_servers)]
+    said = "registered again" if seen.again else "online"
+    actions: list[Action] = [Log(said), UseIce(frame.ice_servers)]
     if any("credential" in server for server in frame.ice_servers):
         # `registered` does not say how long the credentials serve; `ice-servers` does.
         actions.append(Send({"type": "ice-servers"}))
@@ -81,12 +98,26 @@ def registered(seen: Presence, frame: Registered, now: int) -> Changed:
 def refreshed(seen: Presence, frame: IceServersReply, now: int) -> Changed:
     """Use the new ICE servers, and ask again well before they expire."""
     refresh_ms = min(max(SHORTEST_REFRESH_MS, frame.ttl_seconds * 750), LONGEST_REFRESH_MS)
-    return replace(seen, refresh_due=now + refresh_ms), [UseIce(frame.ice_servers)]
+    until = now + frame.ttl_seconds * 1000
+    fresh = replace(seen, refresh_due=now + refresh_ms, ice_until=until)
+    return fresh, [UseIce(frame.ice_servers)]
+
+
+def stale(seen: Presence, now: int) -> bool:
+    """Whether the ICE servers have ceased to serve, as after a sleep of the machine."""
+    return seen.ice_until is not None and now >= seen.ice_until
 
 
 def offline(seen: Presence) -> Presence:
-    """Nothing is due without a socket."""
-    return replace(seen, register_due=None, renewal_due=None, refresh_due=None)
+    """Nothing is due without a registration."""
+    return replace(
+        seen,
+        registered=False,
+        again=False,
+        register_due=None,
+        renewal_due=None,
+        refresh_due=None,
+    )
 
 
 def replaced(seen: Presence, frame: Replaced) -> Changed:

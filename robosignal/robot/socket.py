@@ -17,8 +17,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
-from robosignal.robot.connection import Closed, Event, FrameCame, Opened, Refused
 from robosignal.robot.frames import Unreadable, read
+from robosignal.robot.signals import Closed, FrameCame, Opened, Refused, SocketEvent
+from robosignal.robot.token import NoToken, TokenSource, ask
 from signaling.wire.limits import BEARER_PREFIX, FRAME_BYTES, MESSAGE_BYTES, SUBPROTOCOL
 
 ABNORMAL = 1006
@@ -36,7 +37,7 @@ QUIET.setLevel(logging.WARNING)
 class Socket:
     """Dials at once; `tell` brings its events, in order, until `close`. The last is its end."""
 
-    def __init__(self, url: str, token: str, tell: Callable[[Event], None]) -> None:
+    def __init__(self, url: str, token: TokenSource, tell: Callable[[SocketEvent], None]) -> None:
         self.why = "no answer"
         self._url = url
         self._token = token
@@ -66,14 +67,17 @@ class Socket:
             self.why = f"the server answers {refused.response.status_code}"
             self._told(Refused(refused.response.status_code))
             return
+        except NoToken as none:
+            self.why = f"no token: {none}"
         except (OSError, WebSocketException) as failure:
             self.why = _reason(failure)
         self._told(end)
 
     async def _converse(self) -> int:
+        token = await ask(self._token)
         dial = connect(
             self._url,
-            subprotocols=[Subprotocol(SUBPROTOCOL), Subprotocol(BEARER_PREFIX + self._token)],
+            subprotocols=[Subprotocol(SUBPROTOCOL), Subprotocol(BEARER_PREFIX + token)],
             compression=None,
             max_size=MESSAGE_BYTES,
             open_timeout=None,
@@ -108,7 +112,7 @@ class Socket:
                 await socket.send(text if len(text) <= PIECE_LETTERS else _pieces(text))
             await socket.close()
 
-    def _told(self, event: Event) -> None:
+    def _told(self, event: SocketEvent) -> None:
         if not self._muted:
             self._tell(event)
 

@@ -5,12 +5,16 @@ Knows sessions, peers, the fence and the motion; never where a change came from.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from robosignal.robot import held, outbox
 from robosignal.robot.actions import Action, Log, Move, Show, Shut
 from robosignal.robot.commands import STILL, Motion
 from robosignal.robot.early import Early
 from robosignal.robot.fence import Fence
 from robosignal.robot.frames import PcId, name_of
+from robosignal.robot.held import Held
+from robosignal.robot.outbox import Outbox
 from robosignal.robot.presence import Presence
 from signaling.wire.frames import Person
 from signaling.wire.ids import SessionId
@@ -33,13 +37,19 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Robot:
-    """All that the robot knows. `driver` is the name of the fence's holder."""
+    """All that the robot knows. `driver` is the name of the fence's holder.
+
+    `deferred` are frames that came between `register` and its answer.
+    """
 
     presence: Presence
     fence: Fence = field(default_factory=Fence)
     driver: str | None = None
     peers: Mapping[SessionId, Peer] = field(default_factory=dict)
     early: Early = ()
+    held: Held = ()
+    deferred: tuple[dict[str, Any], ...] = ()
+    outbox: Outbox = field(default_factory=Outbox)
     motion: Motion = field(default_factory=Motion)
 
 
@@ -73,6 +83,22 @@ def shut(seen: Robot, session: SessionId) -> Stepped:
         return seen, []
     peers = {key: peer for key, peer in seen.peers.items() if key != session}
     return replace(seen, peers=peers), [Shut(session, seen.peers[session].pc_id)]
+
+
+def ended(seen: Robot, session: SessionId) -> Stepped:
+    """Return without this session's peer and without its offer that waits."""
+    return shut(replace(seen, held=held.without(seen.held, session)), session)
+
+
+def known(seen: Robot, session: SessionId) -> bool:
+    """Whether the robot has had an offer of this session, which stands."""
+    return session in seen.peers or any(one.frame.session_id == session for one in seen.held)
+
+
+def post(seen: Robot, frame: dict[str, Any]) -> Stepped:
+    """Send a frame about a session, as soon as the robot is registered."""
+    left, sends = outbox.posted(seen.outbox, frame, registered=seen.presence.registered)
+    return replace(seen, outbox=left), sends
 
 
 def with_peer(seen: Robot, session: SessionId, peer: Peer) -> Robot:

@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
@@ -17,7 +17,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from robosignal.robot.client import run
+from robosignal.robot.link import Span
 from robosignal.robot.picture import HEIGHT, number_in
+from robosignal.robot.token import TokenSource
 from signaling.wire.ids import InstanceId, RobotId
 
 ROBOT = RobotId("demo")
@@ -34,14 +36,22 @@ def session(letter: str) -> str:
 
 
 class Stage:
-    """The server. What the robot sends waits in `frames`, by type."""
+    """The server. What it has taken of the robot waits for `frame`, by type.
+
+    `current` is the socket that is registered; on any other, frames about sessions are refused.
+    While `judging` is not set, it reads frames about sessions and does not go on to the next.
+    """
 
     def __init__(self) -> None:
+        self.welcome: dict[str, Any] = {}
         self.registration: dict[str, Any] = {"control": {"epoch": 1}, "sessions": []}
         self.refusal: dict[str, Any] | None = None
         self.status: int | None = None
         self.handshakes: list[str] = []
         self.current: ServerConnection | None = None
+        self.refused: list[dict[str, Any]] = []
+        self.judging = asyncio.Event()
+        self.judging.set()
         self._frames: dict[str, asyncio.Queue[dict[str, Any]]] = {}
         self._server: Server | None = None
 
@@ -85,7 +95,6 @@ class Stage:
         return None if self.status is None else socket.respond(self.status, "")
 
     async def _serve(self, socket: ServerConnection) -> None:
-        self.current = socket
         try:
             async for text in socket:
                 await self._take(socket, json.loads(text))
@@ -94,10 +103,28 @@ class Stage:
 
     async def _take(self, socket: ServerConnection, frame: dict[str, Any]) -> None:
         if frame["type"] == "ready":
-            await socket.send(json.dumps(WELCOME))
+            await socket.send(json.dumps(WELCOME | self.welcome))
         if frame["type"] == "register":
-            await socket.send(json.dumps(self.refusal or self._registered(frame)))
+            await self._register(socket, frame)
+        if frame["type"] in {"answer", "bye"}:
+            await self.judging.wait()
+            if socket is not self.current:
+                await self._refuse(socket, frame)
+                return
         self._queue(frame["type"]).put_nowait(frame)
+
+    async def _register(self, socket: ServerConnection, frame: dict[str, Any]) -> None:
+        older, self.current = self.current, socket
+        if older is not None:
+            told = {"type": "replaced", "robotId": ROBOT, "instanceId": frame["instanceId"]}
+            with suppress(ConnectionClosed):
+                await older.send(json.dumps(told))
+        await socket.send(json.dumps(self.refusal or self._registered(frame)))
+
+    async def _refuse(self, socket: ServerConnection, frame: dict[str, Any]) -> None:
+        self.refused.append(frame)
+        error = {"type": "error", "code": "not_registered", "message": "register first"}
+        await socket.send(json.dumps(error | {"replyTo": frame["id"]}))
 
     def _registered(self, frame: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -205,6 +232,10 @@ class Lines(logging.Handler):
         self.lines.append(record.getMessage())
         self._new.set()
 
+    def count(self, part: str) -> int:
+        """Return how many lines contain this part."""
+        return sum(part in line for line in self.lines)
+
     async def wait_for(self, part: str) -> str:
         """Return the first line that contains this part, as soon as there is one."""
         async with asyncio.timeout(PATIENCE):
@@ -219,13 +250,20 @@ class Lines(logging.Handler):
 class Running:
     """A robot that runs, and how to stop it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | TokenSource = TOKEN,
+        instance: InstanceId = INSTANCE,
+        span: Span | None = None,
+    ) -> None:
         self.log = Lines()
         logger = logging.Logger("robot-under-test")  # noqa: LOG001 - one for each test
         logger.addHandler(self.log)
         self._stop = asyncio.Event()
         self._run = asyncio.create_task(
-            run(url, ROBOT, TOKEN, log=logger, stop=self._stop, instance_id=INSTANCE)
+            run(url, ROBOT, token, log=logger, stop=self._stop, instance_id=instance, span=span)
         )
 
     async def ended(self) -> int:
@@ -239,9 +277,9 @@ class Running:
 
 
 @asynccontextmanager
-async def robot(stage: Stage) -> AsyncIterator[Running]:
+async def robot(stage: Stage, span: Span | None = None) -> AsyncIterator[Running]:
     """Run a robot against the stage until left."""
-    running = Running(stage.url)
+    running = Running(stage.url, span=span)
     try:
         await stage.frame("register")
         yield running

@@ -245,6 +245,23 @@ async def test_robot_replaced_by_another_instance_does_not_redial() -> None:
     assert stage.none_of("unregister")
 
 
+async def test_robot_whose_registration_another_device_overtook_says_so() -> None:
+    """The same words, whichever of the two the server tells."""
+    stage = Stage()
+    stage.refusal = {
+        "type": "error",
+        "replyTo": "register",
+        "code": "not_registered",
+        "message": "a newer connection has registered this robot",
+    }
+    async with stage.open():
+        running = Running(stage.url)
+        code = await running.ended()
+
+    assert (code, len(stage.handshakes)) == (1, 1)
+    assert "two devices bear one id" in running.log.lines[-1]
+
+
 async def test_server_that_is_not_there_yet_is_dialled_until_it_is() -> None:
     """Each attempt makes one line, and none of them quotes the token."""
     async with Stage().open() as gone:

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,10 +23,13 @@ epochs = st.integers(1, 6)
 persons = st.just({"userId": "u1"})
 
 
+WHICH: list[Literal["old"] | None] = [None, None, "old"]
+
+
 def frame(kind: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[actions.Event]:
-    """Return frames of this type with such fields."""
+    """Return frames of this type with such fields, on the current socket or the old one."""
     every = st.fixed_dictionaries({"type": st.just(kind), "robotId": st.just("demo")} | fields)
-    return every.map(actions.Frame)
+    return st.builds(actions.Frame, every, st.sampled_from(WHICH))
 
 
 def registered(holder: str | None, epoch: int, standing: list[str]) -> actions.Event:
@@ -39,6 +42,16 @@ def registered(holder: str | None, epoch: int, standing: list[str]) -> actions.E
     )
 
 
+WELCOME = {
+    "type": "welcome",
+    "connectionId": "c1=",
+    "userId": "u0",
+    "protocol": 1,
+    "iceServers": [],
+    "heartbeatSeconds": 120,
+    "expiresAt": 4_000_000_000_000,
+    "limits": {"frameBytes": 32768, "messageBytes": 131072, "sdpBytes": 49152, "viewers": 10},
+}
 sdp = st.just({"type": "offer", "sdp": "v=0"})
 controller, viewer = st.just("controller"), st.just("viewer")
 events: st.SearchStrategy[actions.Event] = st.one_of(
@@ -60,6 +73,9 @@ events: st.SearchStrategy[actions.Event] = st.one_of(
     frame("peer-left", sessionId=sessions, reason=st.just("bye")),
     frame("peer-left", sessionId=sessions, epoch=epochs, reason=st.just("bye")),
     frame("error", replyTo=pcs, code=st.just("no_session"), message=st.just("")),
+    st.just(actions.Frame(WELCOME)),
+    frame("error", replyTo=st.just("s1"), code=st.just("not_registered"), message=st.just("")),
+    frame("ice-servers", iceServers=st.just([]), ttlSeconds=st.integers(0, 10)),
     st.builds(registered, st.none() | sessions, epochs, st.lists(sessions, unique=True)),
     st.builds(actions.Message, sessions.map(SessionId), pcs.map(PcId), st.just(FORWARD)),
     st.builds(actions.Failed, sessions.map(SessionId), pcs.map(PcId)),

@@ -2,8 +2,9 @@ import asyncio
 
 from websockets.asyncio.server import ServerConnection, serve
 
-from robosignal.robot.connection import Closed, Event, FrameCame, Opened, Refused
+from robosignal.robot.signals import Closed, Event, FrameCame, Opened, Refused
 from robosignal.robot.socket import Socket
+from robosignal.robot.token import fixed
 from signaling.wire.limits import FRAME_BYTES, MESSAGE_BYTES
 
 PATIENCE = 10
@@ -44,7 +45,7 @@ async def test_long_message_is_sent_in_frames_that_the_server_takes() -> None:
     heard = Heard()
     frame = {"type": "answer", "payload": {"sdp": "é" * 20_000}}
     async with serve(echo, "127.0.0.1", 0, max_size=(MESSAGE_BYTES, FRAME_BYTES)) as server:
-        socket = Socket(url_of(next(iter(server.sockets)).getsockname()[1]), "t", heard.tell)
+        socket = Socket(url_of(next(iter(server.sockets)).getsockname()[1]), fixed("t"), heard.tell)
         socket.send(frame)
         told = [await heard.next(), await heard.next()]
         socket.close()
@@ -61,7 +62,7 @@ async def test_server_that_closes_is_told_with_its_code() -> None:
 
     heard = Heard()
     async with serve(leave, "127.0.0.1", 0) as server:
-        socket = Socket(url_of(next(iter(server.sockets)).getsockname()[1]), "t", heard.tell)
+        socket = Socket(url_of(next(iter(server.sockets)).getsockname()[1]), fixed("t"), heard.tell)
         told = [await heard.next(), await heard.next()]
 
     assert told == [Opened(), Closed(1001)]
@@ -74,7 +75,7 @@ async def test_refused_handshake_is_told_with_its_status() -> None:
     async with serve(
         echo, "127.0.0.1", 0, process_request=lambda socket, _: socket.respond(403, "")
     ) as server:
-        Socket(url_of(next(iter(server.sockets)).getsockname()[1]), "t", heard.tell)
+        Socket(url_of(next(iter(server.sockets)).getsockname()[1]), fixed("t"), heard.tell)
         told = await heard.next()
 
     assert told == Refused(403)
@@ -85,7 +86,7 @@ async def test_closed_port_is_a_loss_that_names_no_address() -> None:
     heard = Heard()
     async with serve(echo, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-    socket = Socket(url_of(port), "t", heard.tell)
+    socket = Socket(url_of(port), fixed("t"), heard.tell)
     told = await heard.next()
 
     assert (told, socket.why) == (Closed(1006), "nobody listens there")
@@ -95,7 +96,7 @@ async def test_closed_socket_tells_nothing_more() -> None:
     """Its end is no loss to whoever closed it."""
     heard = Heard()
     async with serve(echo, "127.0.0.1", 0) as server:
-        socket = Socket(url_of(next(iter(server.sockets)).getsockname()[1]), "t", heard.tell)
+        socket = Socket(url_of(next(iter(server.sockets)).getsockname()[1]), fixed("t"), heard.tell)
         opened = await heard.next()
         socket.send({"type": "ping"})
         socket.close()

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from robosignal.robot import actions, connection, logic
-from robosignal.robot.connection import Connection
+from robosignal.robot import actions, connection, logic, signals
+from robosignal.robot.link import Connection
 from robosignal.robot.presence import Presence
 from robosignal.robot.state import Robot
 from signaling.wire.ids import InstanceId, RobotId
@@ -26,7 +26,7 @@ def test_connection_follows_the_script(script: dict[str, Any]) -> None:
     seen = Connection(heartbeats=script.get("kind") != "robot")
     heard = []
     for one in script["steps"]:
-        event = msgspec.convert(one["event"], connection.Event)
+        event = msgspec.convert(one["event"], signals.Event)
         seen, outputs = connection.step(seen, event, one["at"], script["random"])
         heard.append(msgspec.to_builtins(outputs))
 

@@ -1,0 +1,96 @@
+"""What the robot does about the server's replies to itself: registered, refused, sent back.
+
+Knows presence, the outbox and which sessions stand; never what a session's frames mean.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from robosignal.robot import frames, outbox, presence
+from robosignal.robot.actions import Action, Log
+from robosignal.robot.fence import Fence
+from robosignal.robot.frames import PcId
+from robosignal.robot.outbox import Letter
+from robosignal.robot.state import Robot, Stepped, ended, moved, of, shut
+from signaling.wire.frames import Error, Registered
+
+ENDED = frozenset({"no_session", "forbidden"})
+"""Errors that, in reply to an answer, say that its session does not stand."""
+
+
+def registered(seen: Robot, frame: Registered, now: int) -> Stepped:
+    """Go by what the server says stands, and send what has waited for it."""
+    left, told = presence.registered(seen.presence, frame, now)
+    seen, ends = _reconciled(replace(seen, presence=left), frame)
+    seen, moves = _standing(seen, frame)
+    seen, sends = _flushed(seen)
+    return seen, [*told, *ends, *moves, *sends]
+
+
+def _flushed(seen: Robot) -> Stepped:
+    left, sends = outbox.flushed(seen.outbox, lambda frame: _is_useful(seen, frame))
+    return replace(seen, outbox=left), sends
+
+
+def _reconciled(seen: Robot, frame: Registered) -> Stepped:
+    seats = {seat.session_id: seat for seat in frame.sessions}
+    mine = dict.fromkeys([*seen.peers, *(one.frame.session_id for one in seen.held)])
+    told: list[Action] = []
+    for session in mine:
+        if session not in seats:
+            seen, ends = ended(seen, session)
+            told = [*told, *ends]
+    peers = {
+        session: replace(peer, controls=seats[session].role == "controller")
+        for session, peer in seen.peers.items()
+    }
+    return replace(seen, peers=peers), told
+
+
+def _standing(seen: Robot, frame: Registered) -> Stepped:
+    # Outright, lower or not: after `forget` the epochs begin anew.
+    fence = Fence(frame.control.epoch, frame.control.session_id)
+    people = {seat.session_id: seat.person for seat in frame.sessions}
+    return moved(seen, fence, None if fence.holder is None else people.get(fence.holder))
+
+
+def _is_useful(seen: Robot, frame: dict[str, Any]) -> bool:
+    return frame["type"] != "answer" or _is_current(seen, frame)
+
+
+def _is_current(seen: Robot, answer: dict[str, Any]) -> bool:
+    return of(seen, answer["sessionId"], PcId(answer.get("pcId", ""))) is not None
+
+
+def refused(seen: Robot, error: Error, now: int, *, old: bool) -> Stepped:
+    """React to an error; `old` if the socket that has been followed brought it."""
+    letter = outbox.found(seen.outbox, error.reply_to)
+    if letter is not None:
+        return _refused_letter(seen, letter, error.code, now, old=old)
+    if error.reply_to not in {presence.REGISTER, presence.PING}:
+        return seen, [Log(f"the server says {frames.plain(error.code)}")]
+    if old:
+        # The registration on the new socket has overtaken it.
+        return seen, []
+    left, told = presence.refused(seen.presence, error, now)
+    return replace(seen, presence=left), told
+
+
+def _refused_letter(seen: Robot, letter: Letter, code: str, now: int, *, old: bool) -> Stepped:
+    if code == "not_registered" and not letter.again:
+        back = replace(seen, outbox=outbox.returned(seen.outbox, letter))
+        return _resent(back, now, old=old)
+    seen = replace(seen, outbox=outbox.answered(seen.outbox, letter.id))
+    if code in ENDED and letter.frame["type"] == "answer" and _is_current(seen, letter.frame):
+        return shut(seen, letter.frame["sessionId"])
+    return seen, [Log(f"the server says {frames.plain(code)}")]
+
+
+def _resent(seen: Robot, now: int, *, old: bool) -> Stepped:
+    if not seen.presence.registered:
+        return seen, []
+    if not old:
+        # Not overtaken by a registration: there is none.
+        left, asks = presence.register(seen.presence, now)
+        return replace(seen, presence=left), asks
+    return _flushed(seen)

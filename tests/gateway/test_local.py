@@ -1,0 +1,63 @@
+"""The whole backend on one machine, over real sockets."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from robosignal.gateway.local import Local, Service
+from signaling.settings import read_options
+
+
+@pytest.fixture
+async def local() -> AsyncIterator[Local]:
+    """A backend that keeps nothing, on a free port."""
+    async with Local(Service(port=0), read_options({})) as running:
+        yield running
+
+
+def dialed(local: Local, token: str) -> connect:
+    """Return a client of the v1 dialect, to be opened."""
+    offered = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{token}")]
+    return connect(local.gateway.websocket_url, subprotocols=offered)
+
+
+async def asked(client: ClientConnection, **message: object) -> dict[str, object]:
+    """Send a message and return the next frame."""
+    await client.send(json.dumps(message))
+    frame: dict[str, object] = json.loads(await client.recv())
+    return frame
+
+
+async def test_a_client_is_welcomed_by_its_own_name(local: Local) -> None:
+    """The identity is the token's, signed and verified by the gateway's own key."""
+    async with dialed(local, local.key.sign("ann")) as client:
+        welcome = await asked(client, type="ready")
+
+    assert (welcome["type"], welcome["userId"], welcome["protocol"]) == ("welcome", "ann", 1)
+
+
+async def test_an_idle_connection_is_closed_when_its_token_ends(local: Local) -> None:
+    """Without a word from it: the last frame says why, and the close is an orderly one."""
+    async with dialed(local, local.key.sign("ann", ttl_s=2)) as client:
+        async with asyncio.timeout(20):
+            last = json.loads(await client.recv())
+            with pytest.raises(ConnectionClosed) as closed:
+                await client.recv()
+
+    assert (last["type"], last["code"]) == ("error", "token_expired")
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1000
+
+
+async def test_a_seed_connection_is_told_nothing_unasked_when_its_token_ends(local: Local) -> None:
+    """It is closed all the same."""
+    headers = {"Authorization": f"Bearer {local.key.sign('ann', ttl_s=2)}"}
+    async with connect(local.gateway.websocket_url, additional_headers=headers) as client:
+        async with asyncio.timeout(20):
+            with pytest.raises(ConnectionClosed):
+                await client.recv()

@@ -1,0 +1,178 @@
+"""The robot and the whole backend: redials while offers and answers flow between them."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiortc import RTCConfiguration, RTCPeerConnection
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from robosignal.gateway.local import Local, Service
+from robosignal.robot.client import run
+from robosignal.robot.link import Span
+from signaling.settings import read_options
+from signaling.wire.ids import InstanceId, RobotId
+from tests.robot.stage import PATIENCE, Lines
+
+ROBOT = "rover-1"
+OWNER = "alice"
+SHORT = Span(life_ms=400, drain_ms=150)
+REDIALS = 3
+
+
+class Client:
+    """One client's socket. It asks, and it waits for the reply or the relayed answer."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._asked = 0
+
+    async def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Send a message and return its reply."""
+        self._asked += 1
+        number = f"n{self._asked}"
+        await self._socket.send(json.dumps({"type": kind, "id": number, **fields}))
+        return await self.hear("replyTo", number)
+
+    async def hear(self, field: str, value: str) -> dict[str, Any]:
+        """Return the next frame of which this field has this value."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                frame: dict[str, Any] = json.loads(await self._socket.recv())
+                if frame.get(field) == value:
+                    return frame
+
+
+@asynccontextmanager
+async def backend() -> AsyncIterator[Local]:
+    """Run the backend on a free port until left."""
+    async with Local(Service(port=0, unlimited=True), read_options({})) as local:
+        yield local
+
+
+@asynccontextmanager
+async def client(local: Local) -> AsyncIterator[Client]:
+    """Connect as the robot's owner until left."""
+    carried = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{local.key.sign(OWNER)}")]
+    async with connect(local.gateway.websocket_url, subprotocols=carried) as socket:
+        one = Client(socket)
+        await socket.send(json.dumps({"type": "ready", "protocol": 1}))
+        await one.hear("type", "welcome")
+        yield one
+
+
+class Robot:
+    """A robot that runs against the backend, with a new token for each dial."""
+
+    def __init__(self, local: Local, instance: str, span: Span) -> None:
+        self.lines = Lines()
+        self._local = local
+        self._stop = asyncio.Event()
+        logger = logging.Logger("robot-under-test")  # noqa: LOG001 - one for each test
+        logger.addHandler(self.lines)
+        running = run(
+            local.gateway.websocket_url,
+            RobotId(ROBOT),
+            self._token,
+            log=logger,
+            stop=self._stop,
+            instance_id=InstanceId(instance),
+            span=span,
+        )
+        self._run = asyncio.create_task(running)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return not self._run.done()
+
+    async def ended(self) -> int:
+        """Return the exit code when the robot has ended."""
+        return await asyncio.wait_for(self._run, PATIENCE)
+
+    async def stop(self) -> int:
+        """Stop the robot and return its exit code."""
+        self._stop.set()
+        return await self.ended()
+
+    async def _token(self) -> str:
+        return self._local.key.sign(OWNER)
+
+
+@asynccontextmanager
+async def robot(
+    local: Local, instance: str = "one-run", span: Span | None = None
+) -> AsyncIterator[Robot]:
+    """Run a robot that is online until left."""
+    running = Robot(local, instance, span or Span())
+    try:
+        await running.lines.wait_for("online")
+        yield running
+    finally:
+        await running.stop()
+
+
+async def sdp() -> str:
+    """Return what a browser that wants video would offer."""
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    peer.addTransceiver("video", direction="recvonly")
+    await peer.setLocalDescription(await peer.createOffer())
+    text = peer.localDescription.sdp
+    await peer.close()
+    return text
+
+
+async def test_every_offer_is_answered_while_the_robot_redials() -> None:
+    """Numbered peer connections go one way, their answers the other, over several sockets."""
+    payload = {"type": "offer", "sdp": await sdp()}
+    epochs: set[int] = set()
+    answers: list[str] = []
+    async with backend() as local, robot(local, span=SHORT) as running, client(local) as one:
+        while running.lines.count("registered again") < REDIALS:
+            pc = f"peer-connection-{len(answers)}"
+            ack = await one.ask("offer", robotId=ROBOT, pcId=pc, payload=payload)
+            epochs.add(ack["epoch"])
+            answers.append((await one.hear("type", "answer"))["pcId"])
+
+    assert answers == [f"peer-connection-{number}" for number in range(len(answers))]
+    assert len(answers) > REDIALS
+    assert len(epochs) == 1
+    assert running.lines.count("offline") == 0
+
+
+async def test_of_two_devices_with_one_id_the_older_says_so_and_ends() -> None:
+    """It does not redial, which would push the other out for ever; the other stays online."""
+    async with (
+        backend() as local,
+        robot(local, "device-1") as older,
+        robot(local, "device-2") as newer,
+        client(local) as one,
+    ):
+        code = await older.ended()
+        robots = await one.ask("robots")
+        stays = newer.runs
+
+    assert (code, stays) == (1, True)
+    assert "two devices bear the id rover-1" in older.lines.lines[-1]
+    assert [one["online"] for one in robots["robots"]] == [True]
+    assert newer.lines.count("two devices") == 0
+
+
+async def test_device_that_comes_back_pushes_the_other_out_once() -> None:
+    """Whichever registers last is the robot, and each of the two says that there are two."""
+    async with (
+        backend() as local,
+        robot(local, "device-1") as first,
+        robot(local, "device-2") as second,
+    ):
+        first_code = await first.ended()
+        async with robot(local, "device-1-again") as third:
+            second_code = await second.ended()
+            stays = third.runs
+
+    assert (first_code, second_code, stays) == (1, 1, True)
+    assert [one.lines.count("two devices") for one in (first, second, third)] == [1, 1, 0]
