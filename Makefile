@@ -3,13 +3,14 @@
 SHELL = /bin/sh
 BIN = .venv/bin
 
-.PHONY: help setup run test lint fmt screenshots
+.PHONY: help setup run test lint fmt lock screenshots
 
 help:
 	@echo "make run    start robosignal with a demo robot and print the links to drive it"
 	@echo "make test   lint, types, every test"
 	@echo "make setup  install into .venv all that the tests need"
 	@echo "make fmt    format the code"
+	@echo "make lock   choose versions anew, after a change to pyproject.toml"
 	@echo "make screenshots  take the pictures of the console anew"
 
 run:
@@ -31,3 +32,10 @@ fmt: setup
 
 screenshots: setup
 	@$(BIN)/python -m tools.screenshots
+
+# Every Python and platform at once, with hashes; what running needs, then everything.
+LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml
+
+lock: setup
+	@$(LOCK) --extra dev --output-file requirements.txt
+	@$(LOCK) --output-file requirements-run.txt
