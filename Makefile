@@ -3,13 +3,17 @@
 SHELL = /bin/sh
 BIN = .venv/bin
 
-.PHONY: help setup run test lint fmt lock screenshots
+.PHONY: help setup run test lint fmt lock screenshots synth deploy destroy test-deploy
 
 help:
 	@echo "make run    start robosignal with a demo robot and print the links to drive it"
 	@echo "make test   lint, types, every test"
 	@echo "make setup  install into .venv all that the tests need"
 	@echo "make fmt    format the code"
+	@echo "make synth  write the CloudFormation templates; needs no account"
+	@echo "make deploy STAGE=dev   deploy to the AWS account of your credentials"
+	@echo "make destroy STAGE=dev  take that deployment away again"
+	@echo "make test-deploy  deploy into an emulator on this machine, use it, destroy it"
 	@echo "make lock   choose versions anew, after a change to pyproject.toml"
 	@echo "make screenshots  take the pictures of the console anew"
 
@@ -26,6 +30,21 @@ lint: setup
 # One process a core; the tests of one file share their fixtures.
 test: lint
 	@$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+
+# The deployment's own stage: dev or prod.
+STAGE = dev
+
+synth: setup
+	@tools/cdk/cdk synth --quiet -c STAGE=$(STAGE) $(ARGS)
+
+deploy: setup
+	@tools/deploy $(STAGE) $(ARGS)
+
+destroy: setup
+	@tools/cdk/cdk destroy -c STAGE=$(STAGE) $(ARGS)
+
+test-deploy: setup
+	@tools/test-deploy $(ARGS)
 
 fmt: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

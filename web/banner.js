@@ -6,7 +6,7 @@
 /** @typedef {import("./robosignal.js").View} View */
 /** @typedef {import("./robosignal.js").Person} Person */
 /** @typedef {import("./robosignal.js").Robot} Robot */
-/** @typedef {"none" | "joining" | "you-drive" | "watching" | "lost" | "nobody" | "waiting" | "ended"} Kind */
+/** @typedef {"none" | "joining" | "you-drive" | "watching" | "lost" | "asking" | "nobody" | "waiting" | "ended"} Kind */
 /** @typedef {{kind: Kind, title: string, text: string}} Banner */
 
 /** @param {Person} person */
@@ -33,7 +33,7 @@ export function bannerOf(view, me) {
   if (view === null) return { kind: "none", title: "No robot chosen", text: "Choose Drive or Watch on a robot." };
   const { robotId, state, why, role } = view;
   if (state === "ended") return { kind: "ended", title: `The session with ${robotId} has ended`, text: sentence(why ?? "") };
-  if (view.lostTo) return lost(view.lostTo, me);
+  if (view.lostTo && !view.asking) return lost(view.lostTo, me);
   if (state === "waiting") return { kind: "waiting", title: `${robotId} is away`, text: sentence(why ?? "") };
   if (state === "connecting" || role === null) return { kind: "joining", title: `Joining ${robotId}…`, text: "Waiting for the robot's answer." };
   if (role === "controller") {
@@ -45,11 +45,15 @@ export function bannerOf(view, me) {
 /** @param {Person} by @param {Person | null} me @returns {Banner} */
 function lost(by, me) {
   const title = by.userId === me?.userId ? "You took over in another window" : `You lost control to ${nameOf(by)}`;
-  return { kind: "lost", title, text: "You watch now. To drive again, take over if you may, or wait until the control is free." };
+  return { kind: "lost", title, text: "You watch now. To drive again, ask for control, or take over if you may." };
 }
 
 /** @param {View} view @param {Person | null} me @returns {Banner} */
-function watching({ robotId, driver }, me) {
+function watching({ robotId, driver, asking }, me) {
+  if (asking) {
+    const whom = driver === null ? "the driver" : nameOf(driver);
+    return { kind: "asking", title: `${driver === null ? "Somebody" : whom} drives — you have asked for control`, text: `Waiting for ${whom} to hand it over, 30 seconds at most.` };
+  }
   if (driver === null) return { kind: "nobody", title: `Nobody drives ${robotId} — you watch`, text: "The control is free: press Drive to have it." };
   if (driver.userId === me?.userId) {
     return { kind: "watching", title: "You drive in another window — this one watches", text: "Take over to drive from here." };
@@ -69,6 +73,13 @@ export function driverName(view, me) {
 }
 
 /**
+ * What a driver reads of who asks for the control.
+ *
+ * @param {Person} by
+ */
+export const requestOf = (by) => `${nameOf(by)} asks for control`;
+
+/**
  * What may be done with a robot of the list, and what the list says of it.
  *
  * @param {Robot} robot
@@ -80,13 +91,23 @@ export function rowOf(robot, view, me) {
   const youDrive = inSession && view.role === "controller" && view.state === "live";
   const driver = inSession ? driverName(view, me) : robot.controlledBy ? nameOf(robot.controlledBy) : "";
   const yours = robot.controlledBy?.userId === me?.userId;
-  const status = !robot.online ? "Offline" : driver ? `${youDrive ? "You" : driver} drive${youDrive ? "" : "s"}` : "Free";
+  const status = statusOf(robot, { inSession, youDrive, driver, elsewhere: yours && !youDrive });
   return {
     driver,
     status: robot.relation === "owner" || !robot.owner ? status : `${status} · owned by ${nameOf(robot.owner)}`,
     advisory: robot.dialect === "seed",
     drive: robot.online && !youDrive && driver === "",
+    request: inSession && view.role === "viewer" && view.driver !== null && view.driver.userId !== me?.userId && !view.asking && robot.dialect !== "seed",
     watch: robot.online && !inSession && robot.dialect !== "seed",
     takeOver: robot.online && !youDrive && driver !== "" && (robot.relation !== "operator" || yours),
   };
+}
+
+/** @param {Robot} robot @param {{inSession: boolean, youDrive: boolean, driver: string, elsewhere: boolean}} control */
+function statusOf({ stale, online }, { inSession, youDrive, driver, elsewhere }) {
+  if (stale && !inSession) return "Not known just now";
+  if (!online) return "Offline";
+  if (youDrive) return "You drive";
+  if (driver === "") return "Free";
+  return elsewhere ? "You drive in another window" : `${driver} drives`;
 }

@@ -1,17 +1,87 @@
 /**
- * Where the console's token comes from: the link's fragment, kept for this tab alone.
- * It never judges the token; what it reads of it is for display and for what to ask first.
+ * How the console's visitor is signed in: by the link's fragment, or else at the user pool that
+ * `config.json` names. It never judges a token; what it reads of one is for what to ask first.
  */
+
+import { Cognito, SignInError, claimsOf, poolOf } from "./cognito.js";
 
 const KEPT = "robosignal.token";
 
 /**
- * The token of the link or of this tab, or null. A fragment that bears one is taken out of the
- * address bar at once, so that it is neither copied nor bookmarked.
- *
- * @returns {string | null}
+ * @typedef {object} Visitor
+ * @property {boolean} isSignedIn
+ * @property {() => Promise<string>} token
+ * @property {(() => Promise<string>) | null} signIn where to go to sign in; null where only a link does
+ * @property {() => Promise<string>} signOut where to go then
+ * @property {() => void} drop forget what serves no more
+ * @property {string | null} failed the sentence that says why signing in has just failed
  */
-export function takeToken() {
+
+/**
+ * The visitor of this tab. A code or a token in the address is taken out of it at once, so that it
+ * is neither copied nor bookmarked.
+ *
+ * @param {Record<string, unknown>} config
+ * @returns {Promise<Visitor>}
+ */
+export async function visitor(config) {
+  const linked = takeToken();
+  try {
+    const pool = poolOf(config);
+    if (pool === null) return byLink(linked, null);
+    const cognito = new Cognito(pool, home());
+    return linked ? byLink(linked, cognito) : await atPool(cognito);
+  } catch (error) {
+    if (!(error instanceof SignInError)) throw error;
+    return { ...byLink(linked, null), failed: error.message };
+  }
+}
+
+/** @param {string | null} token @param {Cognito | null} cognito for when the link's token is over @returns {Visitor} */
+function byLink(token, cognito) {
+  return {
+    isSignedIn: token !== null,
+    token: async () => token ?? "",
+    signIn: cognito && (() => cognito.begin()),
+    signOut: async () => (dropToken(), home()),
+    drop: dropToken,
+    failed: null,
+  };
+}
+
+/** @param {Cognito} cognito @returns {Promise<Visitor>} */
+async function atPool(cognito) {
+  const failed = await comeBack(cognito);
+  return {
+    isSignedIn: cognito.isSignedIn,
+    token: () => cognito.token(),
+    signIn: () => cognito.begin(),
+    signOut: () => cognito.signOut(),
+    drop: () => cognito.forget(),
+    failed,
+  };
+}
+
+/** @param {Cognito} cognito @returns {Promise<string | null>} why it has failed */
+async function comeBack(cognito) {
+  const { search } = location;
+  const query = new URLSearchParams(search);
+  if (!query.has("state") || !(query.has("code") || query.has("error"))) return null;
+  history.replaceState(null, "", location.pathname);
+  try {
+    const isOurs = await cognito.complete(search);
+    return isOurs || cognito.isSignedIn ? null : "That sign-in was not begun in this tab. Sign in again.";
+  } catch (error) {
+    if (error instanceof SignInError) return error.message;
+    throw error;
+  }
+}
+
+/** This page without file name, query and fragment: what a pool's client has as the address to come back to. */
+const home = () => location.origin + location.pathname.replace(/index\.html$/, "");
+
+/** @returns {string | null} the token of the link or of this tab */
+function takeToken() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (given) {
     sessionStorage.setItem(KEPT, given);
@@ -20,8 +90,7 @@ export function takeToken() {
   return sessionStorage.getItem(KEPT);
 }
 
-/** Drop the token: it serves no more. */
-export function dropToken() {
+function dropToken() {
   sessionStorage.removeItem(KEPT);
 }
 
@@ -38,11 +107,6 @@ export function followLinks() {
  * @param {string} token
  */
 export function saysAdmin(token) {
-  try {
-    const claims = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
-    const groups = claims["cognito:groups"] ?? [];
-    return Array.isArray(groups) && groups.some((group) => ["ADMINS", "ADMIN"].includes(String(group).toUpperCase()));
-  } catch {
-    return false;
-  }
+  const groups = claimsOf(token)["cognito:groups"] ?? [];
+  return Array.isArray(groups) && groups.some((group) => ["ADMINS", "ADMIN"].includes(String(group).toUpperCase()));
 }

@@ -17,6 +17,7 @@ from signaling.adapters.parallel import Threads
 from signaling.adapters.tokens import Issuer
 from signaling.entry import Signaling
 from signaling.settings import Settings, read_settings
+from signaling.warm import warm
 
 CLIENT = Config(
     connect_timeout=1,
@@ -53,6 +54,7 @@ def wired(settings: Settings) -> Signaling:
 
 
 _signaling = wired(read_settings(os.environ))
+warm(os.environ)
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's

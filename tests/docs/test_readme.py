@@ -23,7 +23,7 @@ from tests.e2e.processes import Process
 
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
 TEXTS = {name: page(name) for name in NAMES}
-VERBS = set(re.findall(r"^([a-z]+):", page("Makefile"), re.MULTILINE))
+VERBS = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))
 COMMANDS = {"make", "export", ".venv/bin/robosignal"}
 LINES = [
     line for text in TEXTS.values() for body in blocks(text, "sh") for line in body.split("\n")
@@ -87,7 +87,9 @@ def test_every_verb_that_is_told_is_in_the_makefile() -> None:
 
 def test_every_verb_of_the_makefile_is_in_the_readme() -> None:
     """Its table leaves none out."""
-    assert {f"make {verb}" for verb in VERBS} <= set(code(TEXTS["README.md"]))
+    told = {" ".join(each.split()[:2]) for each in code(TEXTS["README.md"])}
+
+    assert {f"make {verb}" for verb in VERBS} <= told
 
 
 @pytest.mark.parametrize("line", TYPED)

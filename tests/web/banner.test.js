@@ -7,7 +7,7 @@ import { keysToDrive, padToDrive } from "../../web/driving.js";
 
 const ME = { userId: "u-me", name: "Dana" };
 const ALICE = { userId: "u-alice", name: "Alice" };
-const LIVE = { robotId: "demo", state: "live", why: null, role: "viewer", driver: null, lostTo: null, epoch: 1 };
+const LIVE = { robotId: "demo", state: "live", why: null, role: "viewer", driver: null, lostTo: null, epoch: 1, requests: [], asking: false };
 const ROBOT = { robotId: "demo", online: true, relation: "owner", owner: ME };
 
 const BANNERS = [
@@ -15,6 +15,9 @@ const BANNERS = [
   ["you drive", { ...LIVE, role: "controller" }, "you-drive", /^You drive demo$/],
   ["somebody else drives", { ...LIVE, driver: ALICE }, "watching", /^Alice drives — you watch$/],
   ["you drive elsewhere", { ...LIVE, driver: ME }, "watching", /another window/],
+  ["you have asked for control", { ...LIVE, driver: ALICE, asking: true }, "asking", /^Alice drives — you have asked for control$/],
+  ["you have asked whoever drives", { ...LIVE, asking: true }, "asking", /^Somebody drives/],
+  ["you ask for what you lost", { ...LIVE, driver: ALICE, lostTo: ALICE, asking: true }, "asking", /^Alice drives/],
   ["nobody drives", LIVE, "nobody", /^Nobody drives demo/],
   ["you lost control", { ...LIVE, driver: ALICE, lostTo: ALICE }, "lost", /^You lost control to Alice$/],
   ["you lost control and are still rejoining", { ...LIVE, state: "connecting", driver: ALICE, lostTo: ALICE }, "lost", /Alice/],
@@ -73,6 +76,30 @@ test("a seed robot takes no viewers, and its control is advisory", () => {
   assert.equal(may({ dialect: "seed" }).watch, false);
   assert.equal(rowOf({ ...ROBOT, dialect: "seed" }, null, ME).advisory, true);
 });
+
+const mayRequest = (view, robot = {}) => rowOf({ ...ROBOT, controlledBy: ALICE, ...robot }, { ...LIVE, driver: ALICE, ...view }, ME).request;
+
+test("a viewer asks somebody else for control, once at a time", () => {
+  assert.equal(mayRequest({}), true);
+  assert.equal(mayRequest({ asking: true }), false);
+  assert.equal(mayRequest({ driver: null }), false);
+  assert.equal(mayRequest({ driver: ME }), false);
+  assert.equal(mayRequest({ role: "controller" }), false);
+  assert.equal(mayRequest({}, { dialect: "seed" }), false);
+  assert.equal(rowOf({ ...ROBOT, controlledBy: ALICE }, null, ME).request, false);
+});
+
+const STATUSES = [
+  [{}, "Free"], [{ online: false }, "Offline"], [{ controlledBy: ALICE }, "Alice drives"],
+  [{ controlledBy: ME }, "You drive in another window"], [{ controlledBy: ALICE, stale: true }, "Not known just now"],
+  [{ owner: ALICE, relation: "operator" }, "Free · owned by Alice"],
+];
+
+for (const [robot, status] of STATUSES) {
+  test(`the list says: ${status}`, () => {
+    assert.equal(rowOf({ ...ROBOT, ...robot }, null, ME).status, status);
+  });
+}
 
 test("within a session, who drives is what the session says, not the list", () => {
   assert.equal(rowOf({ ...ROBOT, controlledBy: ALICE }, { ...LIVE, role: "controller" }, ME).status, "You drive");

@@ -42,6 +42,7 @@ Frame = dict[str, Any]
 SESSION = "demo:AAAAAAAAAAAAAAAAAAAAAA"
 ME = {"userId": "u-demo", "name": "Dana"}
 ALICE = {"userId": "u-alice", "name": "Alice"}
+ALICES = "demo:BBBBBBBBBBBBBBBBBBBBBB"
 
 
 @dataclass
@@ -102,8 +103,17 @@ class Scripted:
     holder: Frame | None = None
     online: bool = True
     dialect: str = "v1"
+    rev: int = 0
+    valid_s: int = 60
+    welcome: Frame = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)
+    seen: list[Frame] = field(default_factory=list)
+    fleet: list[Frame] = field(default_factory=list)
     sockets: list[ServerConnection] = field(default_factory=list)
     refuse: dict[str, Frame] = field(default_factory=dict)
+    config: Frame = field(default_factory=dict)
+    connects_to: str = ""
+    tokens: list[str] = field(default_factory=list)
     _waiting: list[tuple[dict[str, str], asyncio.Future[Frame]]] = field(default_factory=list)
 
     @property
@@ -115,13 +125,52 @@ class Scripted:
         """Send a frame to the console, unasked."""
         await self.sockets[-1].send(json.dumps({"robotId": "demo", **frame}))
 
+    async def present(self) -> None:
+        """Push how the robot stands by now to the console, which watches."""
+        self.rev += 1
+        fields = ("rev", "online", "validForSeconds", "controlledBy")
+        row = self._row()
+        await self.push({"type": "presence", **{name: row[name] for name in fields if name in row}})
+
+    async def control(self, holder: Frame | None, session_id: str | None = None) -> None:
+        """Move the control, and tell the console by both pushes."""
+        self.epoch, self.holder = self.epoch + 1, holder
+        named = {"sessionId": session_id} if session_id else {}
+        by = {"person": holder} if holder else {}
+        await self.push({"type": "control", "epoch": self.epoch, **named, **by})
+        await self.present()
+
     def awaiting(self, **wanted: str) -> asyncio.Future[Frame]:
         """Return what becomes the next frame of the console's that bears these fields."""
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((wanted, future))
         return future
 
+    def serve_file(self, _: ServerConnection, request: Request) -> Response | None:
+        """Return a file of the console; None for the WebSocket's path."""
+        name = request.path.partition("?")[0].strip("/") or "index.html"
+        if name == "prod":
+            self.tokens += [
+                word.removeprefix("bearer.")
+                for word in request.headers.get("Sec-WebSocket-Protocol", "").split(", ")
+                if word.startswith("bearer.")
+            ]
+            return None
+        file = WEB / name
+        kind = TYPES.get(file.suffix)
+        if kind is None or not file.is_file():
+            return Response(HTTPStatus.NOT_FOUND, "Not Found", Headers(), b"")
+        body = json.dumps(self.config).encode() if name == "config.json" else file.read_bytes()
+        policy = "; ".join(DIRECTIVES).replace("https:", f"https: {self.connects_to}".strip())
+        headers = Headers({"Content-Type": kind, "Content-Security-Policy": policy})
+        return Response(HTTPStatus.OK, "OK", headers, body)
+
+    def asked(self, kind: str) -> int:
+        """How many frames of that type have come."""
+        return sum(frame["type"] == kind for frame in self.seen)
+
     def _see(self, frame: Frame) -> None:
+        self.seen.append(frame)
         for wanted, future in self._waiting:
             if wanted.items() <= frame.items() and not future.done():
                 future.set_result(frame)
@@ -130,25 +179,34 @@ class Scripted:
         """Answer one console until it hangs up."""
         self.sockets.append(socket)
         async for text in socket:
-            frame = json.loads(text)
+            frame, epoch = json.loads(text), self.epoch
             for reply in await self._replies(frame):
                 bound = {"robotId": "demo", "replyTo": frame["id"]} if "id" in frame else {}
                 await socket.send(json.dumps({**bound, **reply}))
+            if self.epoch != epoch:
+                await self.present()
             self._see(frame)
 
     async def _replies(self, frame: Frame) -> list[Frame]:
+        if frame["type"] in self.silent:
+            return []
         if frame["type"] in self.refuse:
             return [{"type": "error", **self.refuse[frame["type"]]}]
         if frame["type"] == "offer":
             return await self._admit(frame)
         if frame["type"] == "takeover":
             return [self._lead({"sessionId": SESSION})]
-        if frame["type"] == "release-control":
-            self.epoch, self.holder = self.epoch + 1, None
+        if frame["type"] in ("release-control", "grant-control"):
+            self.epoch = self.epoch + 1
+            self.holder = ALICE if frame["type"] == "grant-control" else None
             return [{"type": "ack", "epoch": self.epoch}]
         fixed: dict[str, Frame] = {
-            "ready": {"type": "welcome", "iceServers": [], "heartbeatSeconds": 120, **ME},
-            "robots": {"type": "robots", "robots": [self._row()]},
+            "ready": {"type": "welcome", "heartbeatSeconds": 120, **ME, **self.welcome},
+            "ice-servers": {"type": "ice-servers", "iceServers": [], "ttlSeconds": 3600},
+            "robots": {"type": "robots", "robots": [self._row(), *self.fleet]},
+            "watch": {"type": "robots", "robots": [self._row(), *self.fleet]},
+            "request-control": {"type": "ack"},
+            "deny-control": {"type": "ack"},
             "ping": {"type": "pong"},
             "resume": {"type": "ack", "sessionId": SESSION, "role": "controller"},
         }
@@ -169,20 +227,8 @@ class Scripted:
     def _row(self) -> Frame:
         row = {"robotId": "demo", "online": self.online, "owner": ME, "relation": "owner"}
         held = {"controlledBy": self.holder} if self.holder else {}
-        return {**row, **held, "viewers": 0, "metadata": {}, "dialect": self.dialect}
-
-
-def serve_file(_: ServerConnection, request: Request) -> Response | None:
-    """Return a file of the console; None for the WebSocket's path."""
-    name = request.path.partition("?")[0].strip("/") or "index.html"
-    if name == "prod":
-        return None
-    file = WEB / name
-    kind = TYPES.get(file.suffix)
-    if kind is None or not file.is_file():
-        return Response(HTTPStatus.NOT_FOUND, "Not Found", Headers(), b"")
-    headers = Headers({"Content-Type": kind, "Content-Security-Policy": "; ".join(DIRECTIVES)})
-    return Response(HTTPStatus.OK, "OK", headers, file.read_bytes())
+        told = {"rev": self.rev, "validForSeconds": self.valid_s, "dialect": self.dialect}
+        return {**row, **held, **told, "viewers": 0, "metadata": {}}
 
 
 @asynccontextmanager
@@ -194,7 +240,7 @@ async def scripted(port: int = 0) -> AsyncIterator[Scripted]:
         script.converse,
         "127.0.0.1",
         port,
-        process_request=serve_file,
+        process_request=script.serve_file,
         select_subprotocol=lambda _, offered: protocol if protocol in offered else None,  # type: ignore[arg-type,return-value]
         compression=None,
     )

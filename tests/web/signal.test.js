@@ -3,33 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SignalingError, connect } from "../../web/robosignal.js";
+import { SESSION, URL, driving, online } from "./client.js";
 import { FakeWorld, WELCOME, settled } from "./world.js";
-
-const URL = "wss://signal.example/prod";
-const SESSION = "demo:AAAAAAAAAAAAAAAAAAAAAA";
-
-/** A client that is online, with what it stands on. */
-async function online(token = "t") {
-  const world = new FakeWorld();
-  const signal = connect({ url: URL, token }, world.parts);
-  await settled();
-  world.socket.open();
-  world.socket.receive(WELCOME);
-  return { world, signal };
-}
-
-/** A driver with an answered offer. */
-async function driving() {
-  const { world, signal } = await online();
-  const joining = signal.drive("demo");
-  await settled();
-  world.socket.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
-  const session = await joining;
-  world.socket.receive({ type: "answer", robotId: "demo", sessionId: SESSION, pcId: world.socket.last("offer").pcId, payload: { type: "answer", sdp: "" } });
-  await settled();
-  world.peer.channel.onopen();
-  return { world, signal, session };
-}
 
 for (const missing of [{ token: "t" }, { url: URL }, { url: "https://signal.example", token: "t" }]) {
   test(`options that lack something throw at once: ${JSON.stringify(missing)}`, () => {

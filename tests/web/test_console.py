@@ -1,83 +1,17 @@
 """The console in a real browser, against a scripted server and a real WebRTC robot."""
 
 import asyncio
-import base64
-import json
 import re
-import time
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
-from tests.browser import ARGUMENTS, require_browser
-from tests.web.scripted import ALICE, SESSION, Scripted, scripted
+from tests.web.scripted import ALICE, SESSION, Scripted
+from tests.web.steps import FRAME_SHOWN, WAIT_S, banner, drive, sign_in, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-expect.set_options(timeout=10_000)
-WAIT_S = 10
 OFFLINE = {"code": "robot_offline", "message": "the robot is offline: try again when it is back"}
 BUSY = {"code": "robot_busy", "message": "Alice drives this robot", "controlledBy": ALICE}
-FRAME_SHOWN = """() => new Promise(shown =>
-    document.querySelector("video").requestVideoFrameCallback(() => shown()))"""
-
-
-def token(expires_s: float = 3600) -> str:
-    """Return what looks like a token to a browser; the scripted server reads none."""
-    claims = {"sub": "u-demo", "exp": int(time.time() + expires_s)}
-    parts = (base64.urlsafe_b64encode(json.dumps(p).encode()).decode() for p in ({}, claims))
-    return ".".join([*(part.rstrip("=") for part in parts), "c2ln"])
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def script() -> AsyncIterator[Scripted]:
-    """Yield a scripted server that serves the console."""
-    async with scripted() as server:
-        yield server
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """Yield a browser; each test has its own page, and its own storage, in it."""
-    executable = require_browser()
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield launched
-        await launched.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    """Yield a page that may write no error: a mishap is a sentence for the operator."""
-    opened = await browser.new_page()
-    opened.set_default_timeout(10_000)
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-    yield opened
-    await opened.close()
-
-    assert errors == []
-
-
-async def sign_in(page: Page, script: Scripted) -> None:
-    """Open the sign-in link and wait for the robot's row."""
-    await page.goto(f"{script.url}#token={token()}")
-    await expect(page.locator("li[data-robot-id=demo]")).to_be_visible()
-
-
-async def drive(page: Page, script: Scripted) -> None:
-    """Sign in, press Drive, and wait for video and round trip."""
-    await sign_in(page, script)
-    await page.click("li[data-robot-id=demo] [data-action=drive]")
-    await expect(banner(page)).to_have_text("You drive demo")
-    await page.evaluate(FRAME_SHOWN)
-
-
-def banner(page: Page) -> Locator:
-    """Return what says who drives."""
-    return page.locator("#banner-title")
 
 
 async def test_without_a_token_the_page_says_how_to_sign_in(page: Page, script: Scripted) -> None:
@@ -205,6 +139,7 @@ async def test_a_robot_that_went_away_is_driven_again_when_it_is_back(
     await expect(banner(page)).to_have_text("demo is away")
     del script.refuse["offer"]
     script.online = True
+    await script.present()
 
     await expect(banner(page)).to_have_text("You drive demo")
     await page.evaluate(FRAME_SHOWN)

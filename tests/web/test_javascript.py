@@ -1,6 +1,5 @@
 """Runs what is tested in JavaScript itself: its types, and its own tests under node's runner."""
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -12,8 +11,6 @@ HERE = Path(__file__).parent
 NODE_BIN = Path(sys.executable).parent
 MODULES = HERE / "node_modules"
 TSC = MODULES / "typescript" / "bin" / "tsc"
-# npm writes this file last, so it stands for an installation that was completed.
-INSTALLED = MODULES / ".package-lock.json"
 FILES = sorted(HERE.glob("*.test.js"))
 
 
@@ -40,20 +37,10 @@ def require_node() -> None:
         pytest.skip(missing)
 
 
-def is_installed() -> bool:
-    """Whether TypeScript stands as the lock names it."""
-    lock = HERE / "package-lock.json"
-    return INSTALLED.exists() and INSTALLED.stat().st_mtime >= lock.stat().st_mtime
-
-
-def install_typescript() -> None:
-    """Install it once, however many workers ask."""
-    with (HERE / "package-lock.json").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not is_installed():
-            done = run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
-
-            assert done.returncode == 0, done.stdout + done.stderr
+def require_typescript() -> None:
+    """Fail unless TypeScript stands where `make setup` installs it."""
+    if not TSC.exists():
+        pytest.fail("TypeScript is missing. Install it: make setup")
 
 
 def test_the_javascript_tests_pass() -> None:
@@ -72,7 +59,7 @@ def test_the_javascript_tests_pass() -> None:
 def test_the_types_of_the_console_and_its_client_hold() -> None:
     """`tsc --checkJs --strict` has nothing to say."""
     require_node()
-    install_typescript()
+    require_typescript()
     done = run("node", str(TSC), "--project", "tsconfig.json")
 
     assert (done.returncode, done.stdout) == (0, "")

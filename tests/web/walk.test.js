@@ -37,6 +37,8 @@ function anyEvent(random, state, now) {
     { type: "control", robotId: "demo", epoch, sessionId },
     { type: "control", robotId: "demo", epoch, person: ALICE },
     { type: "control", robotId: "other", epoch },
+    { type: "control-requested", robotId: "demo", sessionId: "demo:bob", by: ALICE },
+    { type: "control-denied", robotId: "demo", by: ALICE },
     { type: "control-lost", robotId: "demo", sessionId, by: ALICE, epoch },
     { type: "peer-left", robotId: "demo", sessionId, epoch, reason: pick(random, ["bye", "restarted", "evicted", "unregistered", "new"]) },
     { type: "pong" }, { type: "robots", robots: [] }, error,
@@ -45,12 +47,14 @@ function anyEvent(random, state, now) {
   return pick(random, [
     { type: "join", role }, { type: "online" }, { type: "offline" }, { type: "tick" }, { type: "drive" },
     ...(random() < 0.02 ? [{ type: "leave" }] : []),
-    { type: "took", ack }, { type: "released", ack },
+    { type: "took", ack }, { type: "released", ack }, { type: "granted", ack, sessionId: "demo:bob" },
+    { type: "asking" }, { type: "unasked" }, { type: "answered", sessionId: "demo:bob" },
+    { type: "swapped" }, { type: "move" }, { type: "reply", to: "move", pcId: null, frame: reply },
     { type: "frame", frame }, { type: "frame", frame }, { type: "frame", frame },
     { type: "listed", robot: { robotId: "demo", online: random() < 0.5, ...pick(random, [{}, { controlledBy: ALICE }]) }, askedAt: now - random() * 1000 },
     { type: "reply", to: "offer", pcId: state.pcId, frame: reply }, { type: "reply", to: "offer", pcId: "pc-other", frame: reply },
     { type: "reply", to: "resume", pcId: null, frame: reply }, { type: "reply", to: "renew", pcId: null, frame: reply },
-    { type: "offered", pcId, payload: OFFER }, { type: "candidate", pcId, payload: {} }, { type: "answered", pcId, payload: ANSWER },
+    { type: "offered", pcId, payload: OFFER }, { type: "candidate", pcId, payload: {} }, { type: "described", pcId, payload: ANSWER },
     { type: "ice", pcId, state: pick(random, ["connecting", "connected", "disconnected", "failed"]) },
     { type: "channel-closed", pcId }, { type: "pong", pcId }, { type: "refused", pcId, epoch }, { type: "broken", pcId, message: "no" },
   ]);
@@ -113,6 +117,20 @@ test("who drives is shown only to those who do not, and a driver has lost nothin
   everywhere(({ seed, next }) => {
     const { role, driver, lostTo } = view(next);
     assert.ok(role !== "controller" || (driver === null && lostTo === null), `seed ${seed}`);
+  });
+});
+
+test("only a driver is asked for control, and only a viewer asks", () => {
+  everywhere(({ seed, next }) => {
+    const { role, requests, asking } = view(next);
+    assert.ok((role === "controller" || requests.length === 0) && (role === "viewer" || !asking), `seed ${seed}`);
+  });
+});
+
+test("while a session moves nothing is sent in it but what moves it, and goodbye", () => {
+  everywhere(({ seed, next, effects }) => {
+    const sent = effects.filter(({ frame }) => frame).map(({ frame }) => frame.type);
+    assert.ok(!next.moving || sent.every((type) => type === "resume" || type === "bye"), `seed ${seed} ${sent}`);
   });
 });
 

@@ -2,6 +2,9 @@
 
 export const WELCOME = { type: "welcome", connectionId: "c=", userId: "u-me", name: "Me", iceServers: [], heartbeatSeconds: 120 };
 
+/** What the day is when a world begins, epoch ms. */
+export const TODAY = 1_750_000_000_000;
+
 /** Let every promise that can settle do so. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -128,7 +131,7 @@ export class FakeWorld {
       },
       clearTimeout: (timer) => void this.timers.delete(timer),
       now: () => this.time,
-      today: () => 0,
+      today: () => TODAY + this.time,
       random: () => 0,
       report: (error) => void this.reported.push(error),
       mint: () => `pc-${(this.#names += 1)}`,

@@ -11,17 +11,53 @@ const HEARTBEAT_SECONDS = 120;
 const HANDSHAKE_MS = 10_000;
 const SHORTEST_REST_MS = 500;
 const LONGEST_REST_MS = 30_000;
+/** API Gateway ends every connection after two hours; a redial ten minutes before leaves room for failures. */
+const LIFETIME_MS = 110 * 60_000;
+const LONGEST_MARGIN_MS = 60_000;
+const SOONEST_REDIAL_MS = 10_000;
+const DRAIN_MS = 10_000;
 
-/** @typedef {{phase: "idle" | "dialing" | "opened" | "online" | "resting", attempt: number, due: number | null, beatMs: number}} Dialing */
-/** @typedef {{type: "start"} | {type: "opened"} | {type: "closed", code?: number} | {type: "refused", status: number} | {type: "frame", frame: {type: string, [field: string]: any}} | {type: "tick"} | {type: "stop"}} DialEvent */
-/** @typedef {{do: "dial"} | {do: "close"} | {do: "sign-in"} | {do: "send", frame: OutFrame} | {do: "wake", at: number} | {do: "state", state: ConnectionState}} DialOutput */
+/** @typedef {"next" | "old"} Other the sockets beside the current one: before a redial's swap, and after it */
+/** @typedef {{phase: "dialing" | "opened" | "resting", due: number | null, openedAt: number}} Next resting without `due`: it waits for a new token */
+/**
+ * @typedef {object} Dialing
+ * @property {"idle" | "dialing" | "opened" | "online" | "resting"} phase of the current socket
+ * @property {number} attempt dials in a row that have failed
+ * @property {number | null} due when the handshake or the rest is over
+ * @property {number} openedAt
+ * @property {number} beatMs
+ * @property {number} beatAt
+ * @property {number} redialAt
+ * @property {Next | null} next the socket that is to follow, while there is one
+ * @property {number} nextAttempt
+ * @property {number | null} oldUntil the socket before may drain until then
+ */
+/**
+ * @typedef {{type: "start"} | {type: "tick"} | {type: "stop"} | {type: "moved"}
+ *   | {type: "opened", socket?: Other} | {type: "closed", code?: number, socket?: Other}
+ *   | {type: "refused", status: number, socket?: Other}
+ *   | {type: "frame", frame: {type: string, [field: string]: any}, socket?: Other}} DialEvent
+ *   `moved`: whatever stood on the old socket stands on the current one now
+ */
+/**
+ * @typedef {{do: "dial", role?: "next"} | {do: "close", socket?: Other} | {do: "swap"} | {do: "adopt"}
+ *   | {do: "sign-in"} | {do: "send", socket?: Other, frame: OutFrame}
+ *   | {do: "wake", at: number} | {do: "state", state: ConnectionState}} DialOutput
+ *   `swap`: next becomes current, current becomes old; `adopt`: next becomes current, which is lost
+ */
 /** @typedef {[Dialing, DialOutput[]]} Dialed */
 
 /** @type {Dialing} */
-export const IDLE = Object.freeze({ phase: "idle", attempt: 0, due: null, beatMs: 0 });
+export const IDLE = Object.freeze({
+  phase: "idle", attempt: 0, due: null, openedAt: 0, beatMs: 0, beatAt: 0, redialAt: 0,
+  next: null, nextAttempt: 0, oldUntil: null,
+});
+
+const READY = { type: "ready", protocol: 1 };
 
 /**
- * One step of the connection: `now` in ms of any clock that never goes back, `random` in [0, 1).
+ * One step of the connection: `now` in ms of any clock that never goes back, `random` in [0, 1). A
+ * welcome's `expiresAt` is by the same clock.
  *
  * An event that the phase does not expect (a close of a socket given up, a late timer) changes
  * nothing.
@@ -33,93 +69,218 @@ export const IDLE = Object.freeze({ phase: "idle", attempt: 0, due: null, beatMs
  * @returns {Dialed}
  */
 export function dial(state, event, now, random) {
+  const [next, outputs] = happened(state, event, now, random);
+  const at = dueAt(next);
+  const asks = at !== null && (event.type === "tick" || at !== dueAt(state));
+  return [next, asks ? [...outputs, { do: "wake", at }] : outputs];
+}
+
+/** @param {Dialing} state @param {DialEvent} event @param {number} now @param {number} random @returns {Dialed} */
+function happened(state, event, now, random) {
   switch (event.type) {
     case "start":
-      return state.phase === "idle" || state.phase === "resting" ? dialNow(state, now) : [state, []];
-    case "opened":
-      return state.phase === "dialing" ? greet(state, now) : [state, []];
-    case "frame":
-      return hear(state, event.frame, now);
+      return start(state, now);
     case "tick":
-      return wake(state, now, random);
-    case "closed":
-      return lost(state, now, random);
-    case "refused":
-      return event.status === 401 ? askSignIn(state) : lost(state, now, random);
+      return tick(state, now, random);
     case "stop":
       return [IDLE, hangUp(state)];
+    case "moved":
+      return drained(state, [{ do: "close", socket: "old" }]);
+    case "opened":
+      return event.socket === "next" ? greetNext(state, now) : state.phase === "dialing" ? greet(state, now) : [state, []];
+    case "closed":
+      return closed(state, event.socket, now, random);
+    case "refused":
+      return event.status === 401 ? noToken(state, event.socket, false) : closed(state, event.socket, now, random);
+    case "frame":
+      return hear(state, event.frame, event.socket, now);
     default:
       return never(event);
   }
 }
 
+/** @param {Dialing} state @returns {number | null} when a tick is due */
+function dueAt({ phase, due, beatAt, redialAt, next, oldUntil }) {
+  const online = phase === "online" ? [beatAt, ...(next === null && oldUntil === null ? [redialAt] : [])] : [];
+  const all = [due, next?.due ?? null, oldUntil, ...online].filter((at) => at !== null);
+  return all.length ? Math.min(...all) : null;
+}
+
+/** @param {Dialing} state @param {number} now @returns {Dialed} */
+function start(state, now) {
+  if (state.phase === "idle" || state.phase === "resting") return dialNow(state, now);
+  return state.next?.phase === "resting" ? dialNext(state, now) : [state, []];
+}
+
 /** @param {Dialing} state @param {number} now @returns {Dialed} */
 function dialNow(state, now) {
-  const due = now + HANDSHAKE_MS;
-  const outputs = /** @type {DialOutput[]} */ ([
-    { do: "state", state: "connecting" },
-    { do: "dial" },
-    { do: "wake", at: due },
-  ]);
-  return [{ ...state, phase: "dialing", due }, outputs];
+  return [{ ...state, phase: "dialing", due: now + HANDSHAKE_MS }, [{ do: "state", state: "connecting" }, { do: "dial" }]];
+}
+
+/** @param {Dialing} state @param {number} now @returns {Dialed} */
+function dialNext(state, now) {
+  return [{ ...state, next: { phase: "dialing", due: now + HANDSHAKE_MS, openedAt: 0 } }, [{ do: "dial", role: "next" }]];
 }
 
 /** @param {Dialing} state @param {number} now @returns {Dialed} */
 function greet(state, now) {
-  const due = now + HANDSHAKE_MS;
-  return [
-    { ...state, phase: "opened", due },
-    [{ do: "send", frame: { type: "ready", protocol: 1 } }, { do: "wake", at: due }],
-  ];
+  return [{ ...state, phase: "opened", openedAt: now, due: now + HANDSHAKE_MS }, [{ do: "send", frame: READY }]];
 }
 
-/** @param {Dialing} state @param {{type: string, [field: string]: any}} frame @param {number} now @returns {Dialed} */
-function hear(state, frame, now) {
-  if (frame.type === "error" && frame.code === "token_expired") return askSignIn(state);
-  if (frame.type !== "welcome" || state.phase !== "opened") return [state, []];
-  const beatMs = (frame.heartbeatSeconds ?? HEARTBEAT_SECONDS) * 1000;
-  const due = now + beatMs;
-  return [
-    { phase: "online", attempt: 0, due, beatMs },
-    [{ do: "state", state: "online" }, { do: "wake", at: due }],
-  ];
+/** @param {Dialing} state @param {number} now @returns {Dialed} */
+function greetNext(state, now) {
+  if (state.next?.phase !== "dialing") return [state, []];
+  const next = /** @type {const} */ ({ phase: "opened", openedAt: now, due: now + HANDSHAKE_MS });
+  return [{ ...state, next }, [{ do: "send", socket: "next", frame: READY }]];
+}
+
+/** @param {Dialing} state @param {{type: string, [field: string]: any}} frame @param {Other | undefined} socket @param {number} now @returns {Dialed} */
+function hear(state, frame, socket, now) {
+  if (frame.type === "error" && frame.code === "token_expired") return noToken(state, socket, true);
+  if (frame.type !== "welcome") return [state, []];
+  if (socket === undefined && state.phase === "opened") return [welcomed(state, frame, state.openedAt, now), [{ do: "state", state: "online" }]];
+  if (socket !== "next" || state.next?.phase !== "opened") return [state, []];
+  const swapped = { ...welcomed(state, frame, state.next.openedAt, now), oldUntil: now + DRAIN_MS };
+  return [swapped, [{ do: "swap" }]];
+}
+
+/** @param {Dialing} state @param {{[field: string]: any}} welcome @param {number} openedAt @param {number} now @returns {Dialing} */
+function welcomed(state, { heartbeatSeconds = HEARTBEAT_SECONDS, expiresAt }, openedAt, now) {
+  const beatMs = heartbeatSeconds * 1000;
+  const left = expiresAt - now;
+  // An end that is over already tells of a wrong clock, here or there: the lifetime is left.
+  const knows = Number.isInteger(expiresAt) && left > 0;
+  const end = knows ? expiresAt - Math.min(LONGEST_MARGIN_MS, Math.floor(left / 10)) : Infinity;
+  const redialAt = Math.max(openedAt + SOONEST_REDIAL_MS, Math.min(openedAt + LIFETIME_MS, end));
+  return {
+    ...state, phase: "online", attempt: 0, due: null, openedAt, beatMs, beatAt: now + beatMs, redialAt,
+    next: null, nextAttempt: 0,
+  };
+}
+
+/** @param {Dialing} state @param {number} now @param {number} random @returns {Dialed} all that is due, in one order */
+function tick(state, now, random) {
+  /** @type {DialOutput[]} */
+  const outputs = [];
+  for (const part of [endDrain, endWait, beat, redial, endNextsWait]) {
+    const [next, told] = part(state, now, random);
+    state = next;
+    outputs.push(...told);
+  }
+  return [state, outputs];
+}
+
+/** @param {Dialing} state @param {number} now @returns {Dialed} */
+function endDrain(state, now) {
+  return state.oldUntil !== null && now >= state.oldUntil ? drained(state, [{ do: "close", socket: "old" }]) : [state, []];
 }
 
 /** @param {Dialing} state @param {number} now @param {number} random @returns {Dialed} */
-function wake(state, now, random) {
-  if (state.due === null) return [state, []];
-  if (now < state.due) return [state, [{ do: "wake", at: state.due }]];
+function endWait(state, now, random) {
+  if (state.due === null || now < state.due) return [state, []];
   if (state.phase === "resting") return dialNow(state, now);
-  if (state.phase === "online") {
-    const due = now + state.beatMs;
-    return [{ ...state, due }, [{ do: "send", frame: { type: "ping" } }, { do: "wake", at: due }]];
-  }
   const [next, outputs] = lost(state, now, random);
   return [next, [{ do: "close" }, ...outputs]];
 }
 
+/** @param {Dialing} state @param {number} now @returns {Dialed} */
+function beat(state, now) {
+  if (state.phase !== "online" || now < state.beatAt) return [state, []];
+  return [{ ...state, beatAt: now + state.beatMs }, [{ do: "send", frame: { type: "ping" } }]];
+}
+
+/** @param {Dialing} state @param {number} now @returns {Dialed} */
+function redial(state, now) {
+  const due = state.phase === "online" && state.next === null && state.oldUntil === null && now >= state.redialAt;
+  return due ? dialNext(state, now) : [state, []];
+}
+
 /** @param {Dialing} state @param {number} now @param {number} random @returns {Dialed} */
+function endNextsWait(state, now, random) {
+  const { next } = state;
+  if (next === null || next.due === null || now < next.due) return [state, []];
+  if (next.phase === "resting") return dialNext(state, now);
+  return [restNext(state, now, random), [{ do: "close", socket: "next" }]];
+}
+
+/** @param {Dialing} state @param {Other | undefined} socket @param {number} now @param {number} random @returns {Dialed} */
+function closed(state, socket, now, random) {
+  if (socket === "old") return drained(state, []);
+  if (socket === undefined) return lost(state, now, random);
+  return [state.next === null || state.next.phase === "resting" ? state : restNext(state, now, random), []];
+}
+
+/** @param {Dialing} state @param {DialOutput[]} outputs @returns {Dialed} */
+function drained(state, outputs) {
+  return state.oldUntil === null ? [state, []] : [{ ...state, oldUntil: null }, outputs];
+}
+
+/** @param {Dialing} state @param {number} now @param {number} random @returns {Dialed} the current socket is gone */
 function lost(state, now, random) {
   if (state.phase === "idle" || state.phase === "resting") return [state, []];
+  if (state.next !== null && state.next.phase !== "resting") return adopt(state, state.next);
   const attempt = state.attempt + 1;
-  const longest = Math.min(LONGEST_REST_MS, SHORTEST_REST_MS * 2 ** attempt);
-  const due = now + Math.floor(SHORTEST_REST_MS + random * (longest - SHORTEST_REST_MS));
   return [
-    { ...state, phase: "resting", attempt, due },
-    [{ do: "state", state: "offline" }, { do: "wake", at: due }],
+    { ...state, phase: "resting", attempt, due: now + rest(attempt, random), next: null, nextAttempt: 0 },
+    [{ do: "state", state: "offline" }],
   ];
 }
 
-/** @param {Dialing} state @returns {DialOutput[]} */
-function hangUp({ phase }) {
-  if (phase === "idle" || phase === "resting") return [];
-  return [{ do: "close" }, { do: "state", state: "offline" }];
+/** @param {Dialing} state @param {Next} next @returns {Dialed} */
+function adopt(state, { phase, due, openedAt }) {
+  return [
+    { ...state, phase, due, openedAt, attempt: 0, next: null, nextAttempt: 0 },
+    [{ do: "adopt" }, { do: "state", state: "offline" }, { do: "state", state: "connecting" }],
+  ];
 }
 
-/** @param {Dialing} state @returns {Dialed} */
-function askSignIn(state) {
-  if (state.phase === "idle") return [state, []];
-  // A handshake that was refused has left no socket to close.
-  const outputs = hangUp(state).filter((output) => output.do !== "close" || state.phase !== "dialing");
+/** @param {Dialing} state @param {number} now @param {number} random @returns {Dialing} */
+function restNext(state, now, random) {
+  const nextAttempt = state.nextAttempt + 1;
+  return { ...state, nextAttempt, next: { phase: "resting", due: now + rest(nextAttempt, random), openedAt: 0 } };
+}
+
+/** @param {number} attempt @param {number} random @returns {number} full jitter, whole ms */
+function rest(attempt, random) {
+  const longest = Math.min(LONGEST_REST_MS, SHORTEST_REST_MS * 2 ** attempt);
+  return Math.floor(SHORTEST_REST_MS + random * (longest - SHORTEST_REST_MS));
+}
+
+/** @param {Dialing} state @returns {DialOutput[]} */
+function hangUp({ phase, next, oldUntil }) {
+  const stands = phase !== "idle" && phase !== "resting";
+  return [
+    ...(stands ? /** @type {const} */ ([{ do: "close" }]) : []),
+    ...(next !== null && next.phase !== "resting" ? /** @type {const} */ ([{ do: "close", socket: "next" }]) : []),
+    ...(oldUntil !== null ? /** @type {const} */ ([{ do: "close", socket: "old" }]) : []),
+    ...(stands ? /** @type {const} */ ([{ do: "state", state: "offline" }]) : []),
+  ];
+}
+
+/**
+ * The token of a socket is refused or over. `isOpen`: whether that socket still stands.
+ *
+ * @param {Dialing} state
+ * @param {Other | undefined} socket
+ * @param {boolean} isOpen
+ * @returns {Dialed}
+ */
+function noToken(state, socket, isOpen) {
+  if (socket === "old") return [state, []];
+  if (socket === "next") return noTokenForNext(state, isOpen);
+  if (state.phase === "idle" || state.phase === "resting") return [state, []];
+  if (state.next !== null && state.next.phase !== "resting") {
+    const [next, outputs] = adopt(state, state.next);
+    return [next, [{ do: "close" }, ...outputs]];
+  }
+  const outputs = hangUp(state).filter((output) => isOpen || output.do !== "close" || output.socket !== undefined);
   return [IDLE, [...outputs, { do: "sign-in" }]];
+}
+
+/** @param {Dialing} state @param {boolean} isOpen @returns {Dialed} */
+function noTokenForNext(state, isOpen) {
+  if (state.next === null || state.next.phase === "resting") return [state, []];
+  /** @type {DialOutput[]} */
+  const close = isOpen ? [{ do: "close", socket: "next" }] : [];
+  return [{ ...state, next: { phase: "resting", due: null, openedAt: 0 } }, [...close, { do: "sign-in" }]];
 }

@@ -3,12 +3,14 @@
  * it. It is pure; who does what at which event stands in moves, replies, pushes and health.
  */
 
+import { asks, answered, gaveUp, tidy } from "./handover.js";
 import { tick } from "./health.js";
-import { begin, cameOnline, end, pathChanged, relay, sendCandidate, sendOffer, settle } from "./moves.js";
-import { free, heard, listed, refusedByRobot, took } from "./pushes.js";
+import { begin, cameOnline, end, move, pathChanged, relay, sendCandidate, sendOffer, settle } from "./moves.js";
+import { heard, listed, refusedByRobot, took } from "./pushes.js";
 import { failed, replied } from "./replies.js";
 import { never } from "./words.js";
 
+/** @import { ControlRequest } from "./handover.js" */
 /** @import { Ack, Description, ErrorFrame, Frame, OutFrame, Person, Pong, Robot, Role } from "./words.js" */
 
 /**
@@ -31,7 +33,8 @@ import { never } from "./words.js";
  * @property {number} openedAt
  * @property {boolean} acked whether the server has taken this peer connection's offer
  * @property {Description | null} offer
- * @property {RTCIceCandidateInit[]} held our candidates until the ack
+ * @property {{type: string, payload: object}[]} held what is to be relayed once the server knows our session on this connection
+ * @property {boolean} moving whether the session is being taken along to another connection
  * @property {RTCIceCandidateInit[]} early the robot's candidates until its answer
  * @property {number} seq counts what was relayed in this session
  * @property {string} ice the peer connection's state
@@ -45,19 +48,24 @@ import { never } from "./words.js";
  * @property {number | null} retryAt
  * @property {number} tries since the robot last answered
  * @property {number | null} renewAt
+ * @property {readonly ControlRequest[]} requests who asks us for control
+ * @property {number | null} askingUntil the driver is asked for control, until then
  */
 
+/** @typedef {"offer" | "resume" | "move" | "renew"} To what a reply answers; `resume` after a loss, `move` without one */
 /** @typedef {{now: number, id: string}} Moment `now` in ms, `id` fresh for each step: it names a peer connection if the step opens one */
 /**
  * @typedef {{type: "join", role: Role}
  *   | {type: "online"} | {type: "offline"} | {type: "tick"} | {type: "leave"} | {type: "drive"}
- *   | {type: "took", ack: Ack} | {type: "released", ack: Ack}
+ *   | {type: "swapped"} | {type: "move"}
+ *   | {type: "took", ack: Ack} | {type: "released", ack: Ack} | {type: "granted", ack: Ack, sessionId: string}
+ *   | {type: "asking"} | {type: "unasked"} | {type: "answered", sessionId: string}
  *   | {type: "frame", frame: Frame}
  *   | {type: "listed", robot: Robot, askedAt: number}
- *   | {type: "reply", to: "offer" | "resume" | "renew", pcId: string | null, frame: Ack | Pong | ErrorFrame}
+ *   | {type: "reply", to: To, pcId: string | null, frame: Ack | Pong | ErrorFrame}
  *   | {type: "offered", pcId: string, payload: Description}
  *   | {type: "candidate", pcId: string, payload: RTCIceCandidateInit}
- *   | {type: "answered", pcId: string, payload: Description}
+ *   | {type: "described", pcId: string, payload: Description}
  *   | {type: "ice", pcId: string, state: string}
  *   | {type: "channel-closed", pcId: string}
  *   | {type: "pong", pcId: string}
@@ -66,10 +74,11 @@ import { never } from "./words.js";
  */
 /**
  * @typedef {{do: "open", pcId: string} | {do: "close"}
- *   | {do: "request", to: "offer" | "resume" | "renew", pcId: string | null, frame: OutFrame}
+ *   | {do: "request", to: To, pcId: string | null, frame: OutFrame}
  *   | {do: "send", frame: OutFrame}
  *   | {do: "remote", payload: Description} | {do: "add", payload: RTCIceCandidateInit}
  *   | {do: "look"}
+ *   | {do: "announce", name: "control-requested" | "control-denied" | "control-unanswered", value: any}
  *   | {do: "settle", error: ErrorFrame | null}} Effect
  */
 /** @typedef {[Engagement, Effect[]]} Stepped */
@@ -82,6 +91,8 @@ import { never } from "./words.js";
  * @property {Person | null} driver who drives; `null` also when it is us
  * @property {Person | null} lostTo who took control from us, until control moves on
  * @property {number} epoch
+ * @property {readonly ControlRequest[]} requests who asks us for control; `grant` or `deny` it
+ * @property {boolean} asking whether we have asked the driver for control, and wait for the answer
  */
 
 /**
@@ -98,6 +109,7 @@ export function engagement(robotId, online) {
     pcId: null, openedAt: 0, acked: false, offer: null, held: [], early: [], seq: 0,
     ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, absent: false, lookAt: 0,
     answerAt: null, linkAt: null, retryAt: null, tries: 0, renewAt: null,
+    moving: false, requests: [], askingUntil: null,
   };
 }
 
@@ -108,10 +120,11 @@ export function engagement(robotId, online) {
  * @returns {View}
  */
 export function view(state) {
-  const { robotId, phase, why, role, driver, lostTo, epoch } = state;
+  const { robotId, phase, why, role, driver, lostTo, epoch, requests } = state;
   const trying = why === null ? "connecting" : "waiting";
   const shown = phase === "linked" ? "live" : phase === "ended" ? "ended" : trying;
-  return { robotId, state: shown, why, role, driver: role === "controller" ? null : driver, lostTo, epoch };
+  const asking = state.askingUntil !== null;
+  return { robotId, state: shown, why, role, driver: role === "controller" ? null : driver, lostTo, epoch, requests, asking };
 }
 
 /**
@@ -125,6 +138,12 @@ export function view(state) {
 export function step(state, event, at) {
   if (state.phase === "ended") return [state, []];
   if ("pcId" in event && event.pcId !== null && event.pcId !== state.pcId) return [state, []];
+  const [next, effects] = happened(state, event, at);
+  return [tidy(state, next), effects];
+}
+
+/** @param {Engagement} state @param {Happening} event @param {Moment} at @returns {Stepped} */
+function happened(state, event, at) {
   switch (event.type) {
     case "join":
       return begin({ ...state, want: event.role, asked: true }, at);
@@ -135,7 +154,12 @@ export function step(state, event, at) {
     case "online":
       return cameOnline({ ...state, online: true }, at);
     case "offline":
-      return [{ ...state, online: false }, []];
+      return [{ ...state, online: false, moving: false }, []];
+    case "swapped":
+      // From here on only a move that failed makes a renewal due.
+      return [{ ...state, moving: true, renewAt: null }, []];
+    case "move":
+      return move(state, at);
     case "tick":
       return tick(state, at);
     case "reply":
@@ -147,12 +171,19 @@ export function step(state, event, at) {
     case "took":
       return took(state, event.ack, at);
     case "released":
-      return [{ ...free(state, at), epoch: event.ack.epoch ?? state.epoch }, []];
+      return gaveUp(state, event.ack, null, at);
+    case "granted":
+      return gaveUp(state, event.ack, event.sessionId, at);
+    case "asking":
+    case "unasked":
+      return [asks(state, event.type === "asking", at), []];
+    case "answered":
+      return [answered(state, event.sessionId), []];
     case "offered":
       return sendOffer({ ...state, offer: event.payload }, at);
     case "candidate":
       return sendCandidate(state, event.payload);
-    case "answered":
+    case "described":
       return relay(state, "answer", event.payload);
     case "ice":
       return [pathChanged(state, event.state, at), []];

@@ -25,8 +25,11 @@ const maybe = (check) => (value) => value === undefined || check(value);
 /** @type {(check: Check) => Check} */
 const every = (check) => (value) => Array.isArray(value) && value.every(check);
 /** @type {Check} */
+const flag = (value) => typeof value === "boolean";
+/** @type {Check} */
 const robot = (value) =>
-  record(value) && text(value.robotId) && typeof value.online === "boolean" && maybe(person)(value.controlledBy);
+  record(value) && text(value.robotId) && flag(value.online) && maybe(person)(value.controlledBy) &&
+  maybe(number)(value.rev) && maybe(number)(value.validForSeconds);
 
 const PEER = { robotId: text, sessionId: maybe(text), pcId: maybe(text), payload: record };
 
@@ -44,6 +47,9 @@ const SHAPES = {
   "ice-candidate": PEER,
   control: { robotId: text, epoch: number, sessionId: maybe(text), person: maybe(person) },
   "control-lost": { robotId: text, sessionId: maybe(text), by: person, epoch: number },
+  "control-requested": { robotId: text, sessionId: text, by: person },
+  "control-denied": { robotId: text, by: person },
+  presence: { robotId: text, rev: number, online: flag, validForSeconds: number, controlledBy: maybe(person) },
   "peer-left": { robotId: text, sessionId: text, epoch: maybe(number), reason: text },
 };
 

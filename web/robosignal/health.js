@@ -2,6 +2,7 @@
  * What time does to an engagement: what is due, and when a silent robot counts as gone. Pure.
  */
 
+import { lapse } from "./handover.js";
 import { RETRY_MS, begin, renew, rest, sendOffer } from "./moves.js";
 import { LEFT } from "./pushes.js";
 
@@ -13,6 +14,13 @@ const CHANNEL_CLOSED_MS = 1_000;
 
 /** @param {Engagement} state @param {Moment} at @returns {Stepped} */
 export function tick(state, at) {
+  const [fresh, told] = lapse(state, at);
+  const [next, effects] = watchOver(fresh, at);
+  return [next, [...told, ...effects]];
+}
+
+/** @param {Engagement} state @param {Moment} at @returns {Stepped} */
+function watchOver(state, at) {
   const due = (/** @type {number | null} */ time) => time !== null && at.now >= time;
   if (!state.online) return [state, []];
   if (state.phase === "waiting" && due(state.retryAt)) return state.offer === null ? begin(state, at) : sendOffer(state, at);

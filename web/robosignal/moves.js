@@ -34,7 +34,7 @@ export function begin(state, at) {
 /** @param {Engagement} state @param {string | null} why @returns {Stepped} */
 export function end(state, why) {
   const bye = state.sessionId ? [{ do: /** @type {const} */ ("send"), frame: { type: "bye", sessionId: state.sessionId } }] : [];
-  return [{ ...state, phase: "ended", why, sessionId: null, role: null, lostTo: null, pcId: null }, [...bye, { do: "close" }]];
+  return [{ ...state, phase: "ended", why, sessionId: null, role: null, lostTo: null, pcId: null, moving: false }, [...bye, { do: "close" }]];
 }
 
 /**
@@ -60,18 +60,60 @@ export function settle(state, error, effects = []) {
 }
 
 /**
- * Take the session up again, or begin.
+ * Take the session up again after a loss, or begin.
  *
  * @param {Engagement} state
  * @param {Moment} at
  * @returns {Stepped}
  */
 export function cameOnline(state, at) {
-  if (state.sessionId) {
-    const frame = { type: "resume", sessionId: state.sessionId };
-    return [state, [{ do: "request", to: "resume", pcId: null, frame }]];
+  return state.sessionId === null ? begin(state, at) : resume(state, "resume");
+}
+
+/**
+ * Take the session along to another connection; nothing was lost, so nothing begins anew.
+ *
+ * @param {Engagement} state
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
+export function move(state, at) {
+  if (!state.moving || !state.online) return [state, []];
+  return state.sessionId === null ? settled(state, at) : resume(state, "move");
+}
+
+/** @param {Engagement} state @param {"resume" | "move"} to @returns {Stepped} */
+function resume(state, to) {
+  const frame = { type: "resume", sessionId: state.sessionId };
+  return [{ ...state, moving: true, renewAt: null }, [{ do: "request", to, pcId: null, frame }]];
+}
+
+/**
+ * The server knows the session on this connection: what waited for that goes out.
+ *
+ * @param {Engagement} state
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
+export function settled(state, at) {
+  let [next, effects] = flush({ ...state, moving: false });
+  const unsent = next.phase === "offering" && next.offer !== null && !next.acked;
+  if (unsent) {
+    const [after, sent] = sendOffer(next, at);
+    [next, effects] = [after, [...effects, ...sent]];
   }
-  return begin(state, at);
+  return [next, effects];
+}
+
+/** @param {Engagement} state @returns {Stepped} */
+export function flush(state) {
+  if (!state.acked) return [state, []];
+  let [next, effects] = /** @type {Stepped} */ ([{ ...state, held: [] }, []]);
+  for (const { type, payload } of state.held) {
+    const [after, sent] = relay(next, type, payload);
+    [next, effects] = [after, [...effects, ...sent]];
+  }
+  return [next, effects];
 }
 
 /** @param {Engagement} state @param {Moment} at @returns {Stepped} */
@@ -79,24 +121,29 @@ export function sendOffer(state, at) {
   const { robotId, want, pcId, offer } = state;
   if (!state.online) return rest(state, "The connection to the server is lost. Waiting for it.", at);
   const frame = { type: "offer", robotId, role: want, pcId, payload: offer };
-  return [
-    { ...state, phase: "offering", answerAt: at.now + ANSWER_MS, retryAt: null },
-    [{ do: "request", to: "offer", pcId, frame }],
-  ];
+  const offering = { ...state, phase: /** @type {const} */ ("offering"), answerAt: at.now + ANSWER_MS, retryAt: null };
+  // Before the session has moved, an offer would open a second one.
+  return [offering, state.moving ? [] : [{ do: "request", to: "offer", pcId, frame }]];
 }
 
 /** @param {Engagement} state @param {RTCIceCandidateInit} payload @returns {Stepped} */
 export function sendCandidate(state, payload) {
   // Before the ack there is no session, and a relay needs one.
-  return state.acked ? relay(state, "ice-candidate", payload) : [{ ...state, held: [...state.held, payload] }, []];
+  return state.acked ? relay(state, "ice-candidate", payload) : [hold(state, "ice-candidate", payload), []];
 }
 
 /** @param {Engagement} state @param {string} type @param {object} payload @returns {Stepped} */
 export function relay(state, type, payload) {
   const { robotId, sessionId, pcId } = state;
-  if (!state.online || sessionId === null) return [state, []];
+  if (sessionId === null) return [state, []];
+  if (!state.online || state.moving) return [hold(state, type, payload), []];
   const seq = state.seq + 1;
   return [{ ...state, seq }, [{ do: "send", frame: { type, robotId, sessionId, pcId, seq, payload } }]];
+}
+
+/** @param {Engagement} state @param {string} type @param {object} payload @returns {Engagement} */
+function hold(state, type, payload) {
+  return { ...state, held: [...state.held, { type, payload }] };
 }
 
 /** @param {Engagement} state @param {string} ice @param {Moment} at @returns {Engagement} */
@@ -114,6 +161,7 @@ export function renewedAt(state, at) {
 /** @param {Engagement} state @param {Moment} at @returns {Stepped} */
 export function renew(state, at) {
   if (state.sessionId === null || !state.online) return [state, []];
+  if (state.moving) return move(state, at);
   const frame = { type: "ping", sessionId: state.sessionId };
   return [renewedAt(state, at), [{ do: "request", to: "renew", pcId: null, frame }]];
 }

@@ -59,7 +59,7 @@ export class Peer {
       await this.#connection.setRemoteDescription(/** @type {RTCSessionDescriptionInit} */ (payload));
       if (payload.type !== "offer") return;
       await this.#connection.setLocalDescription();
-      this.#listener.tell({ type: "answered", pcId: this.#pcId, payload: this.#local() });
+      this.#listener.tell({ type: "described", pcId: this.#pcId, payload: this.#local() });
     });
   }
 

@@ -3,6 +3,7 @@
  * an epoch before the highest seen changes nothing.
  */
 
+import { denied, free, requested } from "./handover.js";
 import { LINK_MS, begin, renew, renewedAt, rest } from "./moves.js";
 
 /** @import { Effect, Engagement, Moment, Stepped } from "./engagement.js" */
@@ -33,6 +34,10 @@ export function heard(state, frame, at) {
       return controlMoved(state, frame, at);
     case "control-lost":
       return controlLost(state, frame, at);
+    case "control-requested":
+      return requested(state, frame, at);
+    case "control-denied":
+      return denied(state, frame);
     case "peer-left":
       return robotLeft(state, frame, at);
     default:
@@ -100,18 +105,6 @@ export function refusedByRobot(state, epoch, at) {
   return [next, [...effects, { do: "look" }]];
 }
 
-/**
- * Nobody drives, as far as we know, and we watch.
- *
- * @param {Engagement} state
- * @param {Moment} at
- * @returns {Engagement}
- */
-export function free(state, at) {
-  const viewer = { ...state, want: /** @type {const} */ ("viewer"), driver: null, driverAt: at.now, lostTo: null };
-  return state.role === null ? { ...viewer, want: state.want } : { ...viewer, role: "viewer" };
-}
-
 /** @param {Engagement} state @param {ControlLost} frame @param {Moment} at @returns {Stepped} */
 function controlLost(state, { epoch, sessionId, by }, at) {
   if (epoch < state.epoch) return [state, []];
@@ -144,6 +137,8 @@ export function listed(state, row, askedAt, at) {
 
 /** @param {Engagement} state @param {Ack} ack @param {Moment} at @returns {Stepped} */
 export function took(state, ack, at) {
+  // The reply came after a push of a later change.
+  if (ack.epoch !== undefined && ack.epoch < state.epoch) return [state, []];
   const moved = ack.sessionId !== undefined && ack.sessionId !== state.sessionId;
   const next = lead({ ...state, sessionId: ack.sessionId ?? state.sessionId }, ack.epoch ?? state.epoch, at);
   return moved ? begin(next, at) : [next, []];

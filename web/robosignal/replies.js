@@ -2,10 +2,10 @@
  * What the server's replies mean for an engagement: let in, refused, resumed. Pure.
  */
 
-import { RETRY_MS, begin, end, relay, renewedAt, rest, sendOffer, settle } from "./moves.js";
+import { RETRY_MS, begin, end, flush, renewedAt, rest, sendOffer, settle, settled } from "./moves.js";
 import { LEFT } from "./pushes.js";
 
-/** @import { Effect, Engagement, Moment, Stepped } from "./engagement.js" */
+/** @import { Effect, Engagement, Moment, Stepped, To } from "./engagement.js" */
 /** @import { Ack, ErrorFrame, Pong } from "./words.js" */
 
 /** Errors that another try may mend; all others end the engagement. */
@@ -14,32 +14,34 @@ const PASSING = new Set([
   "token_expired", "timeout", "offline",
 ]);
 
-/** @param {Engagement} state @param {{to: "offer" | "resume" | "renew", frame: Ack | Pong | ErrorFrame}} reply @param {Moment} at @returns {Stepped} */
+/** @param {Engagement} state @param {{to: To, frame: Ack | Pong | ErrorFrame}} reply @param {Moment} at @returns {Stepped} */
 export function replied(state, { to, frame }, at) {
   if (to === "offer") {
     if (frame.type === "ack") return admitted(state, frame, at);
     return frame.type === "error" ? failed(state, frame, at) : [state, []];
   }
-  if (frame.type === "error") {
-    if (frame.code === "no_session") return begin({ ...state, sessionId: null }, at);
-    if (to === "resume" && state.phase !== "linked") return begin(state, at);
-    // Any other failure is told apart by the next renewal, which is soon.
-    return [{ ...state, renewAt: at.now + RETRY_MS }, []];
-  }
-  return to === "resume" && frame.type === "ack" ? resumed(state, frame, at) : [state, []];
+  if (frame.type === "error") return unrenewed(state, to, frame, at);
+  return to !== "renew" && frame.type === "ack" ? resumed(state, to, frame, at) : [state, []];
+}
+
+/** @param {Engagement} state @param {To} to @param {ErrorFrame} error @param {Moment} at @returns {Stepped} */
+function unrenewed(state, to, error, at) {
+  // A refused resume that no other try mends means the same: the session is none of ours.
+  const gone = error.code === "no_session" || (to !== "renew" && !PASSING.has(error.code));
+  if (gone) return begin({ ...state, sessionId: null, moving: false }, at);
+  if (to === "resume" && state.phase !== "linked") return begin({ ...state, moving: false }, at);
+  // Any other failure is told apart by the next renewal, or the next try to move, which is soon.
+  return [{ ...state, moving: state.moving && to === "move", renewAt: at.now + RETRY_MS }, []];
 }
 
 /** @param {Engagement} state @param {Ack} ack @param {Moment} at @returns {Stepped} */
 function admitted(state, ack, at) {
-  const open = { ...hold(state, ack, at), acked: true, joined: true, held: [] };
+  const open = { ...hold(state, ack, at), acked: true, joined: true };
   /** @type {Effect[]} */
   const effects = open.role === "viewer" ? [{ do: "look" }] : [];
-  let [next, told] = settle(open, null, effects);
-  for (const candidate of state.held) {
-    const [after, sent] = relay(next, "ice-candidate", candidate);
-    [next, told] = [after, [...told, ...sent]];
-  }
-  return [next, told];
+  const [next, told] = settle(open, null, effects);
+  const [flushed, sent] = flush(next);
+  return [flushed, [...told, ...sent]];
 }
 
 /**
@@ -63,10 +65,13 @@ function hold(state, ack, at) {
   }, at);
 }
 
-/** @param {Engagement} state @param {Ack} ack @param {Moment} at @returns {Stepped} */
-function resumed(state, ack, at) {
-  const next = hold(state, ack, at);
-  return state.phase === "linked" ? [next, next.role === "viewer" ? [{ do: "look" }] : []] : begin(next, at);
+/** @param {Engagement} state @param {"resume" | "move"} to @param {Ack} ack @param {Moment} at @returns {Stepped} */
+function resumed(state, to, ack, at) {
+  const held = hold(state, ack, at);
+  // What was under way at a loss may be lost as well.
+  if (to === "resume" && state.phase !== "linked") return begin({ ...held, moving: false }, at);
+  const [next, effects] = settled(held, at);
+  return [next, next.role === "viewer" ? [...effects, { do: "look" }] : effects];
 }
 
 /**

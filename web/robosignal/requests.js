@@ -5,9 +5,9 @@
 
 import { SignalingError } from "./words.js";
 
-/** @import { Frame, OutFrame } from "./words.js" */
+/** @import { ErrorFrame, Frame, OutFrame } from "./words.js" */
 /** @import { World } from "./world.js" */
-/** @typedef {{resolve: (reply: Frame) => void, reject: (error: Error) => void, frame: OutFrame, sent: boolean, timer: unknown}} Request */
+/** @typedef {{resolve: (reply: Frame) => void, reject: (error: Error) => void, frame: OutFrame, via: object | null, timer: unknown}} Request `via`: the socket that it was sent over */
 
 const REPLY_MS = 10_000;
 const LOST = "The connection to the server was lost before it answered. Try again.";
@@ -19,37 +19,37 @@ export class Requests {
   /** @type {Map<string, Request>} */
   #open = new Map();
 
-  /** @param {World} world @param {(frame: OutFrame) => void} send throws for a frame that cannot be sent */
+  /** @param {World} world @param {(frame: OutFrame) => void} send over the current socket; throws for a frame that cannot be sent */
   constructor(world, send) {
     this.#world = world;
     this.#send = send;
   }
 
   /**
-   * Make a request; it is sent now if `isOnline`, else by the next `submit`. Patience counts from
-   * now in both cases.
+   * Make a request; it is sent now over the socket `via`, or by the next `submit` without one.
+   * Patience counts from now in both cases.
    *
    * @param {OutFrame} frame
-   * @param {boolean} isOnline
+   * @param {object | null} via
    * @returns {Promise<Frame>}
    */
-  make(frame, isOnline) {
+  make(frame, via) {
     const id = `r${(this.#lastId += 1)}`;
     return new Promise((resolve, reject) => {
       const late = `The server has not answered ${frame.type} within ${REPLY_MS / 1000} seconds. Try again.`;
       const timer = this.#world.setTimeout(() => this.#refuse(id, "timeout", late), REPLY_MS);
-      this.#open.set(id, { resolve, reject, timer, sent: false, frame: { ...frame, id } });
-      if (isOnline) this.submit();
+      this.#open.set(id, { resolve, reject, timer, via: null, frame: { ...frame, id } });
+      if (via !== null) this.submit(via);
     });
   }
 
-  /** Send whatever waits for a connection. */
-  submit() {
+  /** Send whatever waits for a connection. @param {object} via the socket that it goes over */
+  submit(via) {
     for (const [id, request] of [...this.#open]) {
-      if (request.sent) continue;
+      if (request.via !== null) continue;
       try {
         this.#send(request.frame);
-        request.sent = true;
+        request.via = via;
       } catch (error) {
         this.#take(id)?.reject(/** @type {Error} */ (error));
       }
@@ -68,9 +68,14 @@ export class Requests {
     return request !== undefined;
   }
 
-  /** The connection is gone, and with it the replies to what was sent. */
-  lose() {
-    for (const [id, { sent }] of [...this.#open]) if (sent) this.#refuse(id, "offline", LOST);
+  /** A socket is gone, and with it the replies to what was sent over it. @param {object} socket */
+  lose(socket) {
+    for (const [id, { via }] of [...this.#open]) if (via === socket) this.#refuse(id, "offline", LOST);
+  }
+
+  /** Whether every reply that is still awaited comes over this socket. @param {object | null} socket */
+  areOver(socket) {
+    return [...this.#open.values()].every(({ via }) => via === null || via === socket);
   }
 
   /** Nobody will connect any more. */
@@ -90,4 +95,13 @@ export class Requests {
   #refuse(id, code, message) {
     this.#take(id)?.reject(new SignalingError({ code, message }));
   }
+}
+
+/** The frame that a failed request stands for. @param {unknown} error @returns {ErrorFrame} */
+export function frameOf(error) {
+  if (error instanceof SignalingError) {
+    const { code, message, robotId, controlledBy, you } = error;
+    return { type: "error", code, message, robotId, controlledBy, you };
+  }
+  return { type: "error", code: "bad_message", message: String(error) };
 }

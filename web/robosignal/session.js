@@ -5,22 +5,36 @@
 
 import { Emitter } from "./emitter.js";
 import { engagement, step, view } from "./engagement.js";
+import { Moving } from "./moving.js";
 import { Peer, noAnswer } from "./peer.js";
+import { frameOf } from "./requests.js";
 import { SignalingError, never } from "./words.js";
 
-/** @import { Effect, Happening, View } from "./engagement.js" */
-/** @import { Signal } from "./signal.js" */
-/** @import { Ack, ErrorFrame, OutFrame, Pong } from "./words.js" */
+/** @import { Effect, Happening, To, View } from "./engagement.js" */
+/** @import { ControlRequest } from "./handover.js" */
+/** @import { Ack, ErrorFrame, Frame, OutFrame, Person, Pong } from "./words.js" */
 /** @import { World } from "./world.js" */
 
 const TICK_MS = 500;
 
+/**
+ * @typedef {object} Server what a session needs of the signaling connection
+ * @property {(frame: OutFrame) => Promise<Frame>} request
+ * @property {(frame: OutFrame) => void} send
+ * @property {(robotId: string) => void} look find out who drives, and tell
+ * @property {() => Promise<RTCIceServer[]>} iceServers
+ * @property {(session: Session, isSettled: boolean) => void} settled whether all that stands on the server stands on the current connection
+ * @property {(session: Session) => void} ended
+ */
 /** @typedef {{resolve: () => void, reject: (error: Error) => void}} Waiter */
 
 /**
  * @typedef {object} SessionEvents
  * @property {View} state connecting, live, waiting for the robot, or ended
- * @property {View} control role, driver, epoch or `lostTo` have changed
+ * @property {View} control role, driver, epoch, `lostTo`, `requests` or `asking` have changed
+ * @property {ControlRequest} control-requested a viewer asks for our control; lapses after 30 s
+ * @property {{by: Person}} control-denied the driver keeps the control that we asked for
+ * @property {{by: Person | null}} control-unanswered the driver has not answered within 30 s
  * @property {MediaStream} stream
  * @property {number} rtt ms, of the data channel
  * @property {unknown} message what else the robot says on the data channel, as it came
@@ -34,7 +48,7 @@ const TICK_MS = 500;
  * @extends {Emitter<SessionEvents>}
  */
 export class Session extends Emitter {
-  #signal;
+  #server;
   #world;
   #state;
   /** @type {Peer | null} */
@@ -43,18 +57,20 @@ export class Session extends Emitter {
   #waiters = [];
   /** @type {unknown} */
   #timer;
+  #moving;
 
   /**
-   * @param {Signal} signal
+   * @param {Server} server
    * @param {string} robotId
    * @param {World} world
    * @param {boolean} isOnline
    */
-  constructor(signal, robotId, world, isOnline) {
+  constructor(server, robotId, world, isOnline) {
     super(world.report);
-    this.#signal = signal;
+    this.#server = server;
     this.#world = world;
     this.#state = engagement(robotId, isOnline);
+    this.#moving = new Moving(() => this.#state.moving, () => this.tell({ type: "move" }), (isSettled) => server.settled(this, isSettled));
     this.#tickLater();
   }
 
@@ -102,14 +118,44 @@ export class Session extends Emitter {
 
   /** Take the control from whoever has it. */
   async takeOver() {
-    const ack = await this.#signal.request({ type: "takeover", robotId: this.robotId });
-    this.tell({ type: "took", ack: /** @type {Ack} */ (ack) });
+    await this.#act({ type: "takeover" }, (ack) => ({ type: "took", ack }));
   }
 
   /** Give the control up and go on watching. */
   async release() {
-    const ack = await this.#signal.request({ type: "release-control", robotId: this.robotId });
-    this.tell({ type: "released", ack: /** @type {Ack} */ (ack) });
+    await this.#act({ type: "release-control" }, (ack) => ({ type: "released", ack }));
+  }
+
+  /**
+   * Ask the driver for control. The view is `asking` until the answer, 30 s at most; control that
+   * is free is ours at once.
+   */
+  async requestControl() {
+    this.tell({ type: "asking" });
+    try {
+      await this.#act({ type: "request-control" }, (ack) => (ack.epoch === undefined ? null : { type: "took", ack }));
+    } catch (error) {
+      this.tell({ type: "unasked" });
+      throw error;
+    }
+  }
+
+  /**
+   * Hand the control over, to any viewer, and go on watching.
+   *
+   * @param {string} sessionId
+   */
+  grant(sessionId) {
+    return this.#answer({ type: "grant-control", sessionId }, (ack) => ({ type: "granted", ack, sessionId }));
+  }
+
+  /**
+   * Keep the control, and tell the viewer who asked for it.
+   *
+   * @param {string} sessionId
+   */
+  deny(sessionId) {
+    return this.#answer({ type: "deny-control", sessionId }, () => ({ type: "answered", sessionId }));
   }
 
   /** End it. */
@@ -137,6 +183,8 @@ export class Session extends Emitter {
     this.#state = next;
     for (const effect of effects) this.#perform(effect);
     this.#announce(before, this.view);
+    this.#moving.look();
+    if (event.type === "swapped") this.#moving.begin();
     if (this.#state.phase === "ended") this.#finish();
   }
 
@@ -145,12 +193,12 @@ export class Session extends Emitter {
     /** @param {(keyof View)[]} fields */
     const moved = (fields) => fields.some((field) => before[field] !== after[field]);
     if (moved(["state", "why"])) this.emit("state", after);
-    if (moved(["role", "epoch", "lostTo"]) || before.driver?.userId !== after.driver?.userId) this.emit("control", after);
+    if (moved(["role", "epoch", "lostTo", "requests", "asking"]) || before.driver?.userId !== after.driver?.userId) this.emit("control", after);
   }
 
   #finish() {
     this.#world.clearTimeout(this.#timer);
-    this.#signal.forget(this);
+    this.#server.ended(this);
     const ended = { code: "no_session", message: this.view.why ?? "The session has ended. Drive or watch again.", robotId: this.robotId };
     this.#settle(new SignalingError(ended));
   }
@@ -172,13 +220,15 @@ export class Session extends Emitter {
       case "request":
         return void this.#request(effect.to, effect.pcId, effect.frame);
       case "send":
-        return this.#signal.send(effect.frame);
+        return this.#server.send(effect.frame);
       case "remote":
         return void this.#peer?.describe(effect.payload);
       case "add":
         return void this.#peer?.add(effect.payload);
       case "look":
-        return this.#signal.look(this.robotId);
+        return this.#server.look(this.robotId);
+      case "announce":
+        return this.emit(effect.name, effect.value);
       case "settle":
         return this.#settle(effect.error && new SignalingError(effect.error));
       default:
@@ -191,15 +241,43 @@ export class Session extends Emitter {
     for (const { resolve, reject } of this.#waiters.splice(0)) error ? reject(error) : resolve();
   }
 
-  /** @param {"offer" | "resume" | "renew"} to @param {string | null} pcId @param {OutFrame} frame */
+  /**
+   * What the application asks of the server, once that knows this session on this connection.
+   *
+   * @param {OutFrame} frame
+   * @param {(ack: Ack) => Happening | null} told what the reply means
+   */
+  async #act(frame, told) {
+    await this.#moving.moved();
+    await this.#moving.during(async () => {
+      const ack = await this.#server.request({ ...frame, robotId: this.robotId });
+      const event = told(/** @type {Ack} */ (ack));
+      if (event !== null) this.tell(event);
+    });
+  }
+
+  /** @param {{type: string, sessionId: string}} frame @param {(ack: Ack) => Happening} told */
+  async #answer(frame, told) {
+    try {
+      await this.#act(frame, told);
+    } catch (error) {
+      // Who asked has left: there is nothing to answer any more.
+      if (error instanceof SignalingError && error.code === "no_session") this.tell({ type: "answered", sessionId: frame.sessionId });
+      throw error;
+    }
+  }
+
+  /** @param {To} to @param {string | null} pcId @param {OutFrame} frame */
   async #request(to, pcId, frame) {
-    const reply = await this.#signal.request(frame).catch(asFrame);
-    this.tell({ type: "reply", to, pcId, frame: /** @type {Ack | Pong | ErrorFrame} */ (reply) });
+    await this.#moving.during(async () => {
+      const reply = await this.#server.request(frame).catch(frameOf);
+      this.tell({ type: "reply", to, pcId, frame: /** @type {Ack | Pong | ErrorFrame} */ (reply) });
+    });
   }
 
   /** @param {string} pcId */
   async #open(pcId) {
-    const iceServers = await this.#signal.iceServers();
+    const iceServers = await this.#server.iceServers();
     if (this.#state.pcId !== pcId) return;
     this.#close();
     this.#peer = new Peer(pcId, iceServers, this.#world, {
@@ -219,12 +297,3 @@ export class Session extends Emitter {
 
 /** @param {number} value */
 const clamp = (value) => Math.max(-1, Math.min(1, value));
-
-/** @param {unknown} error @returns {ErrorFrame} */
-function asFrame(error) {
-  if (error instanceof SignalingError) {
-    const { code, message, robotId, controlledBy, you } = error;
-    return { type: "error", code, message, robotId, controlledBy, you };
-  }
-  return { type: "error", code: "bad_message", message: String(error) };
-}

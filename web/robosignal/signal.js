@@ -1,25 +1,27 @@
 /**
- * One signaling connection with its requests and sessions. It does what the pure part says, and
+ * One signaling connection with its requests and sessions. It brings their parts together, and
  * never decides itself when to dial.
  */
 
-import { IDLE, dial } from "./dialing.js";
 import { Emitter } from "./emitter.js";
-import { encodeFrame, hasEnded, parseFrame } from "./frames.js";
+import { Line } from "./line.js";
 import { Requests } from "./requests.js";
 import { Session } from "./session.js";
-import { SignalingError, never } from "./words.js";
+import { Watching, readList } from "./watching.js";
+import { SignalingError } from "./words.js";
 
-/** @import { DialEvent, DialOutput } from "./dialing.js" */
-/** @import { ConnectionState, Frame, OutFrame, Person, Robot, RobotsFrame, Role } from "./words.js" */
+/** @import { Server } from "./session.js" */
+/** @import { List } from "./watching.js" */
+/** @import { ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, Welcome } from "./words.js" */
 /** @import { World } from "./world.js" */
 
-const PAGES = 20;
-const ICE_SERVERS_FRESH_MS = 240_000;
+/** A welcome does not say how long its credentials serve. */
+const WELCOME_ICE_MS = 240_000;
 
 /**
  * @typedef {object} SignalEvents
  * @property {ConnectionState} state
+ * @property {Robot[]} presence the robots that are watched, as they stand now
  * @property {SignalingError} error a failure that no request of the application's caused
  * @property {void} sign-in the token is missing, expired or refused: get a new one, then `redial()`
  */
@@ -32,24 +34,19 @@ const ICE_SERVERS_FRESH_MS = 240_000;
  */
 export class Signal extends Emitter {
   #world;
-  #url;
-  #token;
-  #dialing = IDLE;
+  #line;
+  #requests;
+  #watching;
   /** @type {ConnectionState} */
   #state = "offline";
-  /** @type {WebSocket | null} */
-  #socket = null;
-  /** @type {unknown} */
-  #timer = undefined;
-  #dials = 0;
-  #requests;
   /** @type {Map<string, Session>} */
   #sessions = new Map();
+  /** Those of which something still stands on an old connection, or is awaited. @type {Set<Session>} */
+  #unsettled = new Set();
   /** @type {Person | null} */
   #me = null;
-  /** @type {{servers: RTCIceServer[], at: number}} */
-  #ice = { servers: [], at: -Infinity };
-  #seesAll = false;
+  /** @type {{servers: RTCIceServer[], freshUntil: number}} */
+  #ice = { servers: [], freshUntil: -Infinity };
 
   /**
    * @param {string} url
@@ -58,10 +55,20 @@ export class Signal extends Emitter {
    */
   constructor(url, token, world) {
     super(world.report);
-    this.#url = url;
-    this.#token = token;
     this.#world = world;
     this.#requests = new Requests(world, (frame) => this.send(frame));
+    this.#watching = new Watching(world, {
+      list: (first) => this.#list(first),
+      changed: (robots) => this.emit("presence", robots),
+      arrived: () => this.#arrived(),
+    });
+    this.#line = new Line(url, token, world, {
+      state: (state) => this.#enter(state),
+      frame: (frame) => this.#receive(frame),
+      swapped: () => this.#swapped(),
+      lost: (socket) => this.#requests.lose(socket),
+      signIn: () => this.emit("sign-in", undefined),
+    });
     this.redial();
   }
 
@@ -77,14 +84,14 @@ export class Signal extends Emitter {
 
   /** Dial now rather than when the next try is due; after `sign-in`, dial again. */
   redial() {
-    this.#happen({ type: "start" });
+    this.#line.start();
   }
 
   /** Leave every session and hang up. */
   close() {
     for (const session of [...this.#sessions.values()]) session.leave();
-    this.#happen({ type: "stop" });
-    this.#world.clearTimeout(this.#timer);
+    this.#line.stop();
+    this.#watching.end();
     this.#requests.abandon();
   }
 
@@ -95,19 +102,26 @@ export class Signal extends Emitter {
    * @returns {Promise<Robot[]>}
    */
   async robots({ robotIds, all } = {}) {
-    const askedAt = this.#world.now();
-    /** @type {Robot[]} */
-    const found = [];
-    let cursor;
-    for (let page = 0; page < PAGES; page += 1) {
-      const frame = /** @type {RobotsFrame} */ (await this.request({ type: "robots", robotIds, all, cursor }));
-      found.push(...frame.robots);
-      cursor = frame.cursor;
-      if (cursor === undefined) break;
-    }
-    this.#seesAll ||= all === true;
-    for (const row of found) this.#sessions.get(row.robotId)?.tell({ type: "listed", robot: row, askedAt });
-    return found;
+    return (await this.#list({ type: "robots", robotIds, all })).rows;
+  }
+
+  /**
+   * Watch the robots that this user may see, through redials too: how they stand now, and from now
+   * on a `presence` event with each change. `all`: every robot, for admins.
+   *
+   * @param {{all?: boolean}} [which]
+   * @returns {Promise<Robot[]>}
+   * @throws {SignalingError} and then nothing is watched
+   */
+  async watch(which = {}) {
+    if (typeof which !== "object") throw new TypeError("watch: takes {all}, and tells of many robots; to see one's video: view(robotId)");
+    return this.#watching.begin({ all: which.all });
+  }
+
+  /** Watch no more. */
+  async unwatch() {
+    this.#watching.end();
+    await this.request({ type: "unwatch" });
   }
 
   /**
@@ -123,12 +137,12 @@ export class Signal extends Emitter {
   }
 
   /**
-   * Watch a robot.
+   * See a robot's video, and drive it not.
    *
    * @param {string} robotId
    * @returns {Promise<Session>}
    */
-  watch(robotId) {
+  view(robotId) {
     return this.#join(robotId, "viewer");
   }
 
@@ -159,7 +173,7 @@ export class Signal extends Emitter {
    * @throws {SignalingError} the server's refusal, or `timeout`, `offline`, `too_large`
    */
   request(frame) {
-    return this.#requests.make(frame, this.#state === "online");
+    return this.#requests.make(frame, this.#state === "online" ? this.#line.current : null);
   }
 
   /**
@@ -168,124 +182,109 @@ export class Signal extends Emitter {
    * @param {OutFrame} frame
    */
   send(frame) {
-    if (this.#socket?.readyState === 1) this.#socket.send(encodeFrame(frame));
-  }
-
-  /** @param {string} robotId who drives it, for those who watch */
-  look(robotId) {
-    const which = this.#seesAll ? { robotIds: [robotId], all: true } : { robotIds: [robotId] };
-    this.robots(which).catch(ignore);
+    this.#line.send(frame);
   }
 
   /**
-   * STUN and TURN servers whose credentials are fresh; the last known ones if none are to be had.
+   * STUN and TURN servers whose credentials will serve a while; the last known ones if none are to
+   * be had.
    *
    * @returns {Promise<RTCIceServer[]>}
    */
   async iceServers() {
-    if (this.#world.now() - this.#ice.at > ICE_SERVERS_FRESH_MS) {
+    if (this.#world.now() > this.#ice.freshUntil) {
       const frame = await this.request({ type: "ice-servers" }).catch(ignore);
-      if (frame?.type === "ice-servers") this.#ice = { servers: frame.iceServers, at: this.#world.now() };
+      // A peer connection asks its TURN server again and again: half of the time should be left.
+      if (frame) this.#keepIce(/** @type {IceFrame} */ (frame).iceServers, /** @type {IceFrame} */ (frame).ttlSeconds * 500);
     }
     return this.#ice.servers;
   }
 
+  /** What sessions need of this connection. @returns {Server} */
+  #server() {
+    return {
+      request: (frame) => this.request(frame),
+      send: (frame) => this.send(frame),
+      look: (robotId) => void this.#list({ type: "robots", robotIds: [robotId] }).catch(ignore),
+      iceServers: () => this.iceServers(),
+      settled: (session, isSettled) => this.#settled(session, isSettled),
+      ended: (session) => this.#ended(session),
+    };
+  }
+
   /** @param {Session} session */
-  forget(session) {
+  #ended(session) {
     if (this.#sessions.get(session.robotId) === session) this.#sessions.delete(session.robotId);
+  }
+
+  /** @param {Session} session @param {boolean} isSettled */
+  #settled(session, isSettled) {
+    if (isSettled) this.#unsettled.delete(session);
+    else this.#unsettled.add(session);
+    this.#arrived();
+  }
+
+  /** Something has arrived: all that the old socket still drains for may be there. */
+  #arrived() {
+    const isAll = this.#unsettled.size === 0 && this.#watching.isSettled && this.#requests.areOver(this.#line.current);
+    if (this.#line.drains && isAll) this.#line.moved();
   }
 
   /** @param {string} robotId @param {Role} wanted @returns {Promise<Session>} */
   async #join(robotId, wanted) {
     const standing = this.#sessions.get(robotId);
-    const session = standing ?? new Session(this, robotId, this.#world, this.#state === "online");
+    const session = standing ?? new Session(this.#server(), robotId, this.#world, this.#state === "online");
     this.#sessions.set(robotId, session);
     if (!standing) await session.ask({ type: "join", role: wanted });
     else if (wanted === "controller") await session.ask({ type: "drive" });
     return session;
   }
 
-  /** @param {DialEvent} event */
-  #happen(event) {
-    const [next, outputs] = dial(this.#dialing, event, this.#world.now(), this.#world.random());
-    this.#dialing = next;
-    for (const output of outputs) this.#perform(output);
-  }
-
-  /** @param {DialOutput} output */
-  #perform(output) {
-    switch (output.do) {
-      case "dial":
-        return void this.#open();
-      case "close":
-        return this.#hangUp();
-      case "send":
-        return this.send(output.frame);
-      case "wake":
-        this.#world.clearTimeout(this.#timer);
-        this.#timer = this.#world.setTimeout(() => this.#happen({ type: "tick" }), Math.max(0, output.at - this.#world.now()));
-        return;
-      case "state":
-        return this.#enter(output.state);
-      case "sign-in":
-        return this.emit("sign-in", undefined);
-      default:
-        return never(output);
-    }
+  /** @param {OutFrame} first @returns {Promise<List>} */
+  async #list(first) {
+    const list = await readList((frame) => this.request(frame), first, this.#world.now());
+    this.#watching.learn(list);
+    for (const row of list.rows) this.#sessions.get(row.robotId)?.tell({ type: "listed", robot: row, askedAt: list.askedAt });
+    return list;
   }
 
   /** @param {ConnectionState} state */
   #enter(state) {
     this.#state = state;
     this.emit("state", state);
-    if (state === "online") this.#requests.submit();
-    if (state === "offline") this.#requests.lose();
-    if (state !== "connecting") for (const session of [...this.#sessions.values()]) session.tell({ type: state });
+    if (state === "online" && this.#line.current) this.#requests.submit(this.#line.current);
+    if (state === "connecting") return;
+    this.#watching.enter(state === "online");
+    for (const session of [...this.#sessions.values()]) session.tell({ type: state });
   }
 
-  async #open() {
-    const dialed = (this.#dials += 1);
-    const token = await Promise.resolve().then(() => this.#token()).catch(ignore);
-    if (dialed !== this.#dials || this.#dialing.phase !== "dialing") return;
-    if (!token || hasEnded(token, this.#world.today())) return this.#happen({ type: "refused", status: 401 });
-    const socket = this.#dialed(token);
-    this.#socket = socket;
-    if (socket === null) return this.#happen({ type: "refused", status: 401 });
-    // A socket that was given up may still speak: only the current one is listened to.
-    const current = (/** @type {(event: any) => void} */ listener) => (/** @type {any} */ event) => void (this.#socket === socket && listener(event));
-    socket.onopen = current(() => this.#happen({ type: "opened" }));
-    socket.onclose = current(({ code }) => this.#happen({ type: "closed", code }));
-    socket.onmessage = current(({ data }) => this.#receive(parseFrame(data)));
+  #swapped() {
+    for (const session of [...this.#sessions.values()]) session.tell({ type: "swapped" });
+    this.#watching.again();
+    this.#arrived();
   }
 
-  /** @param {string} token */
-  #dialed(token) {
-    try {
-      return new this.#world.WebSocket(this.#url, ["robosignal.v1", `bearer.${token}`]);
-    } catch {
-      // The URL was checked before: a token with characters that no token has is left.
-      return null;
-    }
-  }
-
-  #hangUp() {
-    this.#dials += 1;
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close(1000);
-  }
-
-  /** @param {Frame | null} frame */
+  /** @param {Frame} frame */
   #receive(frame) {
-    if (frame === null) return;
-    if (frame.type === "welcome") {
-      this.#me = { userId: frame.userId, ...(frame.name === undefined ? {} : { name: frame.name }) };
-      this.#ice = { servers: frame.iceServers ?? [], at: this.#world.now() };
-    }
+    if (frame.type === "welcome") this.#greeted(frame);
     const replied = this.#requests.settle(frame);
     if (frame.type === "error" && !replied) this.emit("error", new SignalingError(frame));
-    this.#happen({ type: "frame", frame });
+    if (frame.type === "presence" && this.#watching.hear(frame)) {
+      this.#sessions.get(frame.robotId)?.tell({ type: "listed", robot: frame, askedAt: this.#world.now() });
+    }
     for (const session of [...this.#sessions.values()]) session.tell({ type: "frame", frame });
+    this.#arrived();
+  }
+
+  /** @param {Welcome} welcome */
+  #greeted({ userId, name, iceServers }) {
+    this.#me = { userId, ...(name === undefined ? {} : { name }) };
+    this.#keepIce(iceServers ?? [], WELCOME_ICE_MS);
+  }
+
+  /** @param {RTCIceServer[]} servers @param {number} freshMs */
+  #keepIce(servers, freshMs) {
+    this.#ice = { servers, freshUntil: this.#world.now() + freshMs };
   }
 }
 

@@ -1,0 +1,34 @@
+"""The CDK application: context → Settings → stack."""
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from aws_cdk import App, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from stacks.asset import CannotBundle, Target, assemble, size
+from stacks.context import BadSettings, read_settings
+from stacks.signaling_stack import SignalingStack
+
+ROOT = Path(__file__).parent
+LIBRARIES = ROOT / "build" / "lambda-libraries"
+
+
+def main() -> None:
+    """Write the cloud assembly, after every check of it."""
+    app = App()
+    settings = read_settings(app.node.get_all_context())
+    with TemporaryDirectory() as directory:
+        asset = assemble(ROOT / "lambdas", Target.of(settings), LIBRARIES, Path(directory))
+        sys.stderr.write(f"function's code: {size(asset)}\n")
+        SignalingStack(app, settings=settings, asset=asset)
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+        app.synth()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (BadSettings, CannotBundle) as error:
+        sys.exit(f"robosignal: {error}")

@@ -1,0 +1,137 @@
+"""Puts together what the function runs: the handler's package and its locked libraries.
+
+Owns the directory's content, the same bytes for the same sources; must never know CDK. Needs
+pip and, the first time for a lock, its wheels; neither Docker nor a machine like the function's.
+"""
+
+import io
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from stacks.settings import Settings
+
+PLATFORMS = {"arm64": "aarch64", "x86_64": "x86_64"}
+
+# Every glibc that the runtimes' Amazon Linux 2023 (2.34) can load, newest first.
+WHEEL_TAGS = ("manylinux_2_34", "manylinux_2_28", "manylinux2014")
+
+# cryptography uses cffi's compiled backend alone, a file of its own beside the package.
+UNUSED = ("*.dist-info", "bin", "cffi", "**/__pycache__", "**/*.pyi", "**/py.typed")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The machine that the libraries must run on."""
+
+    architecture: str
+    python: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Target":
+        """Return where this deployment's function runs."""
+        return cls(settings.lambda_architecture, settings.lambda_runtime.removeprefix("python"))
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How big an asset is: files, their bytes, and the bytes of the archive that is uploaded."""
+
+    files: int
+    unpacked: int
+    packed: int
+
+    def __str__(self) -> str:
+        whole, archive = self.unpacked / 1e6, self.packed / 1e6
+        return f"{self.files} files, {whole:.1f} MB, {archive:.1f} MB as an archive"
+
+
+class CannotBundle(Exception):
+    """The libraries could not be had. The text is pip's own, and what to look at."""
+
+
+def assemble(lambdas: Path, target: Target, libraries: Path, into: Path) -> Path:
+    """Fill an empty directory with all that the function runs, and return it.
+
+    `lambdas` holds `signaling/` and `requirements.txt`. Installed libraries are kept in
+    `libraries`, by lock and target, for the next time. Raise CannotBundle.
+    """
+    installed = _installed(lambdas / "requirements.txt", target, libraries)
+    shutil.copytree(installed, into, dirs_exist_ok=True)
+    # Compiled files differ from machine to machine, and another interpreter's are of no use.
+    shutil.copytree(
+        lambdas / "signaling", into / "signaling", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for path in into.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return into
+
+
+def _installed(lock: Path, target: Target, libraries: Path) -> Path:
+    """Return the directory of the locked libraries, installed now if they were not yet."""
+    what = f"{target}{WHEEL_TAGS}{UNUSED}".encode() + lock.read_bytes()
+    kept = libraries / sha256(what).hexdigest()[:16]
+    if kept.exists():
+        return kept
+    libraries.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=libraries) as directory:
+        fresh = Path(directory) / "libraries"
+        _install(lock, target, fresh)
+        _trim(fresh)
+        _put(fresh, kept)
+    return kept
+
+
+def _install(lock: Path, target: Target, into: Path) -> None:
+    platforms = [f"--platform={tag}_{PLATFORMS[target.architecture]}" for tag in WHEEL_TAGS]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    which = ["--implementation=cp", f"--python-version={target.python}", *platforms]
+    # Nothing that is not in the lock: python-jose asks for more than is used of it.
+    exact = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile"]
+    done = subprocess.run(  # noqa: S603 - our own words
+        [*command, *which, *exact, f"--target={into}", f"--requirement={lock}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise CannotBundle(f"pip could not get the function's libraries:\n{done.stderr.strip()}")
+
+
+def _trim(libraries: Path) -> None:
+    for pattern in UNUSED:
+        for path in list(libraries.glob(pattern)):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _put(fresh: Path, kept: Path) -> None:
+    try:
+        fresh.rename(kept)
+    except OSError:
+        # Another process was faster, and has put the same there.
+        if not kept.exists():
+            raise
+
+
+def size(asset: Path) -> Size:
+    """Return how big an asset is."""
+    files = list(_files(asset))
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in files:
+            packed.write(path, path.relative_to(asset))
+    unpacked = sum(path.stat().st_size for path in files)
+    return Size(len(files), unpacked, len(archive.getvalue()))
+
+
+def _files(asset: Path) -> Iterator[Path]:
+    return (path for path in sorted(asset.rglob("*")) if path.is_file())

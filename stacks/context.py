@@ -1,0 +1,144 @@
+"""Reads CDK's context into Settings, refusing what it does not know with what it does.
+
+Owns how settings are written and judged together; must never know a resource.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, structs
+
+from signaling.settings import BadEnvironment, read_options
+from stacks.settings import DEFAULTS, Settings
+
+TYPES: dict[str, Any] = {field.name: field.type for field in structs.fields(Settings)}
+NAMES = ("STAGE", *sorted(TYPES.keys() - {"stage"}))
+"""Every key that the context may have, besides the stages' own objects."""
+
+
+class BadSettings(Exception):
+    """The context cannot be used. The text names every key that is wrong, and its limits."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("these settings cannot be used:\n  " + "\n  ".join(problems))
+
+
+def read_settings(context: Mapping[str, Any]) -> Settings:
+    """Return the settings that this context asks for.
+
+    What stands in the context itself counts before what stands in its object `dev` or `prod`,
+    and that before the defaults. Raise BadSettings naming all that is wrong at once.
+    """
+    own = {key: value for key, value in context.items() if _is_ours(key)}
+    stage = own.pop("STAGE", "dev")
+    by_stage = {name: own.pop(name, {}) for name in DEFAULTS}
+    problems = list(_wrong_stages(stage, by_stage))
+    if problems:
+        raise BadSettings(problems)
+    values = _values(DEFAULTS[stage] | by_stage[stage] | own)
+    return _judged(Settings(stage=stage, **values))
+
+
+def _is_ours(key: str) -> bool:
+    """Tell a setting from CDK's own keys: `@aws-cdk/…`, `aws:cdk:…` and the like."""
+    return not key.startswith("@") and ":" not in key
+
+
+def _wrong_stages(stage: object, by_stage: Mapping[str, object]) -> Iterator[str]:
+    if stage not in DEFAULTS:
+        yield f"STAGE must be one of {', '.join(DEFAULTS)}, not {stage!r}"
+    for name, value in by_stage.items():
+        if not isinstance(value, Mapping):
+            yield f"{name} must be an object of settings, not {value!r}"
+
+
+def _values(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return these settings in their right types; an empty one counts as not given."""
+    values: dict[str, Any] = {}
+    problems = []
+    for key, value in given.items():
+        if key not in NAMES:
+            problems.append(f"{key} is no setting. There are: {', '.join(NAMES)}")
+        elif value not in ("", None):
+            try:
+                values[key] = _converted(value, TYPES[key])
+            except msgspec.ValidationError:
+                problems.append(f"{key} must be {described(TYPES[key])}, not {value!r}")
+    if problems:
+        raise BadSettings(problems)
+    return values
+
+
+def _converted(value: Any, wanted: Any) -> Any:
+    """Return the value as it must be, whether it came from a file or from a command line."""
+    if get_origin(wanted) is tuple:
+        if isinstance(value, str):
+            value = [item.strip() for item in value.split(",")]
+    elif _is_text(wanted) and not isinstance(value, str):
+        value = msgspec.json.encode(value).decode()
+    return msgspec.convert(value, wanted, strict=False)
+
+
+def _is_text(wanted: Any) -> bool:
+    return any(
+        get_origin(part) is Annotated and part.__origin__ is str for part in get_args(wanted)
+    )
+
+
+def described(wanted: Any) -> str:
+    """Return in words what a setting of this type may be."""
+    if get_origin(wanted) is tuple:
+        return f"a list of items, each {described(get_args(wanted)[0])}"
+    if get_origin(wanted) is Literal:
+        return "one of " + ", ".join(str(choice) for choice in get_args(wanted))
+    if get_origin(wanted) is Annotated:
+        return _limits(wanted.__metadata__[0])
+    return next(described(part) for part in get_args(wanted) if part is not type(None))
+
+
+def _limits(meta: Meta) -> str:
+    if meta.ge is not None:
+        return f"a whole number from {meta.ge:,} to {meta.le:,}"
+    return str(meta.description)
+
+
+def _judged(settings: Settings) -> Settings:
+    """Return the settings if they fit each other, and the handler. Raise BadSettings if not."""
+    problems = [sentence for holds, sentence in _agreements(settings) if not holds]
+    try:
+        read_options(settings.rules)
+    except BadEnvironment as error:
+        names = (problem.partition(" ") for problem in error.problems)
+        problems += [f"{name.lower()} {rest}" for name, _, rest in names]
+    if problems:
+        raise BadSettings(problems)
+    return _with_origins(settings)
+
+
+def _agreements(settings: Settings) -> Iterator[tuple[bool, str]]:
+    own_pool = settings.user_pool_id is None
+    yield settings.capacity_min <= settings.capacity_max, "capacity_min is above capacity_max"
+    yield (
+        not own_pool or not settings.user_pool_client_id,
+        "user_pool_client_id needs the user_pool_id that it belongs to",
+    )
+    yield (
+        own_pool or not settings.sign_in_prefix,
+        "sign_in_prefix names the sign-in pages of this stack's own pool, and user_pool_id another",
+    )
+    yield (
+        settings.snapstart == "off" or settings.lambda_runtime != "python3.11",
+        "snapstart must be off, or lambda_runtime at least python3.12",
+    )
+
+
+def _with_origins(settings: Settings) -> Settings:
+    """Let only the sign-in pages' origins connect in prod, unless others are named."""
+    if not settings.is_prod or settings.allowed_origins:
+        return settings
+    parts = [urlsplit(url) for url in settings.page_urls]
+    return structs.replace(
+        settings, allowed_origins=tuple(f"{part.scheme}://{part.netloc}" for part in parts)
+    )

@@ -1,0 +1,112 @@
+"""What a deployment may be told: every setting's name, type, limits and default.
+
+Must never know where settings come from, nor which resource one of them shapes.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Stage = Literal["dev", "prod"]
+Switch = Literal["on", "off"]
+Runtime = Literal["python3.11", "python3.12", "python3.13", "python3.14"]
+LogDays = Literal[1, 7, 14, 30, 90, 180, 365, 731, 3653]
+"""Of the retentions that CloudWatch Logs offers, those that one would choose."""
+
+
+def _like(described: str, pattern: str) -> Meta:
+    return Meta(pattern=rf"^(?:{pattern})\Z", description=described)
+
+
+PAGE = _like(
+    "an https URL with a path, or http://localhost",
+    r"(https://[^/?#,]+|http://localhost(:\d+)?)/[^?#,]*",
+)
+TURN = _like("a turn: or turns: URL", r"turns?:[^\s?,]+(\?transport=(udp|tcp))?")
+CLIENT = _like("an app client's id", "[A-Za-z0-9_]{1,128}")
+POOL = _like("a user pool's id", "[a-z0-9-]+_[A-Za-z0-9]+")
+EMAIL = _like("an e-mail address", r"[^@\s]+@[^@\s]+\.[^@\s]+")
+PREFIX = _like("1 to 63 of a to z, 0 to 9 and -", "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+TEXT = _like("text", ".+")
+
+Text = Annotated[str, TEXT]
+Capacity = Annotated[int, Meta(ge=1, le=40_000)]
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All that shapes a deployment. The context key of each is its name; `stage` is `STAGE`."""
+
+    stage: Stage = "dev"
+
+    # The function
+    memory_mb: Annotated[int, Meta(ge=128, le=10_240)] = 512
+    reserved_concurrency: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+
+    # The rules, handed to the handler as its environment
+    claim_policy: Text | None = None
+    allowed_origins: tuple[Text, ...] = ()
+    max_viewers: Text | None = None
+    heartbeat_seconds: Text | None = None
+    limits: Text | None = None
+    ice_servers: Text | None = None
+
+    # The tables
+    capacity: Literal["on-demand", "provisioned"] = "on-demand"
+    capacity_min: Capacity = 5
+    capacity_max: Capacity = 500
+
+    # Limits and logs
+    throttle_rate: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_000
+    throttle_burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
+    log_days: LogDays = 14
+    log_level: Literal["DEBUG", "INFO", "WARN", "ERROR"] = "INFO"
+    cloudwatch_role: Literal["exists", "create"] = "exists"
+
+    # Alarms
+    alarm_email: Annotated[str, EMAIL] | None = None
+    alarm_p99_ms: Annotated[int, Meta(ge=10, le=10_000)] = 1_000
+
+    # Who may sign in, and from which pages
+    user_pool_id: Annotated[str, POOL] | None = None
+    user_pool_client_id: Annotated[str, CLIENT] | None = None
+    more_audiences: tuple[Annotated[str, CLIENT], ...] = ()
+    mfa: Literal["required", "optional"] = "required"
+    page_urls: tuple[Annotated[str, PAGE], ...] = ()
+    sign_in_prefix: Annotated[str, PREFIX] | None = None
+
+    # TURN
+    turn_urls: tuple[Annotated[str, TURN], ...] = ()
+
+    # What an emulator lacks. On AWS these stay as they are.
+    lambda_architecture: Literal["arm64", "x86_64"] = "arm64"
+    lambda_runtime: Runtime = "python3.14"
+    snapstart: Switch = "on"
+    route_response: Switch = "on"
+    management_endpoint: Text | None = None
+    token_jwks_url: Text | None = None
+
+    @property
+    def is_prod(self) -> bool:
+        """Whether what is kept here must survive mistakes."""
+        return self.stage == "prod"
+
+    @property
+    def rules(self) -> dict[str, str]:
+        """The handler's environment, as far as it is settled before anything is deployed."""
+        given = {
+            "CLAIM_POLICY": self.claim_policy,
+            "ALLOWED_ORIGINS": ",".join(self.allowed_origins),
+            "MAX_VIEWERS": self.max_viewers,
+            "HEARTBEAT_SECONDS": self.heartbeat_seconds,
+            "LIMITS": self.limits,
+            "ICE_SERVERS": self.ice_servers,
+        }
+        return {name: value for name, value in given.items() if value}
+
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    # A sandbox: a page on this machine may sign in, and scripts with a password alone.
+    "dev": {"mfa": "optional", "page_urls": "http://localhost:8080/"},
+    "prod": {"log_days": 365},
+}
+"""Where the stages differ from the class's own defaults."""

@@ -1,0 +1,111 @@
+"""The two tables: connections, which pass, and robots, which stay.
+
+Owns keys, indexes, capacity and what protects the data; must never know who reads it.
+"""
+
+from dataclasses import dataclass
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from constructs import Construct
+
+from stacks.nag import accept
+from stacks.settings import Settings
+
+BUSY_PERCENT = 70
+"""Provisioned capacity grows when more than this much of it is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A global secondary index: its key, and what it bears besides the keys."""
+
+    name: str
+    key: str
+    also: tuple[str, ...] = ()
+
+
+CONNECTIONS_KEY = "connectionId"
+TTL = "ttl"
+# Sparse: only connections that watch are in it. A push needs whom to reach, and until when.
+CONNECTIONS_INDEXES = (Index("watchers", "watcherUserId", ("expiresAt",)),)
+
+ROBOTS_KEY = "robotId"
+# Keys only, so that a change of control, the most frequent write, touches no index.
+ROBOTS_INDEXES = (
+    Index("owners", "ownerUserId"),
+    Index("operators", "operatorUserId"),
+    Index("fleet", "fleetShard"),
+)
+
+
+class Tables(Construct):
+    """The connections table and the robots table."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
+        super().__init__(scope, construct_id)
+        self.connections = _table(
+            self, "Connections", settings, CONNECTIONS_KEY, CONNECTIONS_INDEXES, ttl=TTL
+        )
+        # No TTL: ownership and the epoch outlive every connection.
+        self.robots = _table(self, "Robots", settings, ROBOTS_KEY, ROBOTS_INDEXES)
+
+
+def _table(
+    scope: Construct,
+    construct_id: str,
+    settings: Settings,
+    key: str,
+    indexes: tuple[Index, ...],
+    *,
+    ttl: str | None = None,
+) -> dynamodb.Table:
+    fixed = settings.capacity == "provisioned"
+    billing = dynamodb.BillingMode
+    table = dynamodb.Table(
+        scope,
+        construct_id,
+        partition_key=_key(key),
+        billing_mode=billing.PROVISIONED if fixed else billing.PAY_PER_REQUEST,
+        read_capacity=settings.capacity_min if fixed else None,
+        write_capacity=settings.capacity_min if fixed else None,
+        time_to_live_attribute=ttl,
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=settings.is_prod
+        ),
+        deletion_protection=settings.is_prod,
+        removal_policy=RemovalPolicy.RETAIN if settings.is_prod else RemovalPolicy.DESTROY,
+    )
+    for index in indexes:
+        _add_index(table, index)
+    if fixed:
+        _scale(table, settings, indexes)
+    if not settings.is_prod:
+        accept(table, "DDB3", "a sandbox's robots are registered again, not restored")
+    return table
+
+
+def _key(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
+
+
+def _add_index(table: dynamodb.Table, index: Index) -> None:
+    projection = dynamodb.ProjectionType
+    table.add_global_secondary_index(
+        index_name=index.name,
+        partition_key=_key(index.key),
+        projection_type=projection.INCLUDE if index.also else projection.KEYS_ONLY,
+        non_key_attributes=list(index.also) or None,
+    )
+
+
+def _scale(table: dynamodb.Table, settings: Settings, indexes: tuple[Index, ...]) -> None:
+    bounds = {"min_capacity": settings.capacity_min, "max_capacity": settings.capacity_max}
+    scaled = [table.auto_scale_read_capacity(**bounds), table.auto_scale_write_capacity(**bounds)]
+    for index in indexes:
+        scaled += [
+            table.auto_scale_global_secondary_index_read_capacity(index.name, **bounds),
+            table.auto_scale_global_secondary_index_write_capacity(index.name, **bounds),
+        ]
+    for one in scaled:
+        one.scale_on_utilization(target_utilization_percent=BUSY_PERCENT)

@@ -1,0 +1,117 @@
+"""Who may sign in: a user pool and app client of this stack's own, or those that are named.
+
+Owns where tokens come from; must never know what their bearers may do.
+"""
+
+from collections.abc import Sequence
+
+from aws_cdk import Aws, Duration, Fn, RemovalPolicy
+from aws_cdk import aws_cognito as cognito
+from constructs import Construct
+
+from stacks.nag import accept
+from stacks.settings import Settings
+
+ADMINS = "ADMINS"
+"""The group whose members may drive, and take over, every robot."""
+
+TOKEN_MINUTES = 60
+REFRESH_DAYS = 30
+PASSWORD_CHARACTERS = 12
+
+
+class Users(Construct):
+    """A user pool's id, app client's id and sign-in domain."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
+        super().__init__(scope, construct_id)
+        self.sign_in_domain: str | None = None
+        if settings.user_pool_id is None:
+            own = self._own_pool(settings)
+            self.pool_id = own.user_pool_id
+            self.client_id = self._client(own, settings)
+            if settings.page_urls:
+                self.sign_in_domain = self._domain(own, settings)
+            return
+        named = cognito.UserPool.from_user_pool_id(self, "Named", settings.user_pool_id)
+        self.pool_id = settings.user_pool_id
+        self.client_id = settings.user_pool_client_id or self._client(named, settings)
+
+    def _own_pool(self, settings: Settings) -> cognito.UserPool:
+        required = settings.mfa == "required"
+        pool = cognito.UserPool(
+            self,
+            "Pool",
+            self_sign_up_enabled=False,
+            sign_in_aliases=cognito.SignInAliases(username=True, email=True),
+            sign_in_case_sensitive=False,
+            account_recovery=cognito.AccountRecovery.EMAIL_ONLY,
+            password_policy=cognito.PasswordPolicy(
+                min_length=PASSWORD_CHARACTERS,
+                require_digits=True,
+                require_lowercase=True,
+                require_symbols=True,
+                require_uppercase=True,
+                temp_password_validity=Duration.days(3),
+            ),
+            mfa=cognito.Mfa.REQUIRED if required else cognito.Mfa.OPTIONAL,
+            mfa_second_factor=cognito.MfaSecondFactor(otp=True, sms=False),
+            deletion_protection=settings.is_prod,
+            removal_policy=RemovalPolicy.RETAIN if settings.is_prod else RemovalPolicy.DESTROY,
+        )
+        cognito.CfnUserPoolGroup(
+            self,
+            "Admins",
+            user_pool_id=pool.user_pool_id,
+            group_name=ADMINS,
+            description="May drive, and take over, every robot",
+        )
+        _accept(pool, required=required)
+        return pool
+
+    def _client(self, pool: cognito.IUserPool, settings: Settings) -> str:
+        client = pool.add_client(
+            "Page",
+            # Public: a page and a robot can keep no secret, so there is none. PKCE needs none.
+            generate_secret=False,
+            # The second is AWS's own side alone: whoever calls it has the account's credentials.
+            auth_flows=cognito.AuthFlow(user_srp=True, admin_user_password=True),
+            prevent_user_existence_errors=True,
+            enable_token_revocation=True,
+            access_token_validity=Duration.minutes(TOKEN_MINUTES),
+            id_token_validity=Duration.minutes(TOKEN_MINUTES),
+            refresh_token_validity=Duration.days(REFRESH_DAYS),
+            disable_o_auth=not settings.page_urls,
+            o_auth=_authorisation_code(settings.page_urls) if settings.page_urls else None,
+        )
+        return client.user_pool_client_id
+
+    def _domain(self, pool: cognito.UserPool, settings: Settings) -> str:
+        # One of the few names that must be given: it is part of a host name, unique in the Region.
+        prefix = settings.sign_in_prefix or f"robosignal-{settings.stage}-{_of_this_stack()}"
+        domain = pool.add_domain(
+            "SignIn", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=prefix)
+        )
+        return f"{domain.domain_name}.auth.{Aws.REGION}.amazoncognito.com"
+
+
+def _of_this_stack() -> str:
+    """Return eight characters of the stack's id, which nobody else's stack has."""
+    return Fn.select(0, Fn.split("-", Fn.select(2, Fn.split("/", Aws.STACK_ID))))
+
+
+def _authorisation_code(page_urls: Sequence[str]) -> cognito.OAuthSettings:
+    return cognito.OAuthSettings(
+        flows=cognito.OAuthFlows(authorization_code_grant=True),
+        scopes=[cognito.OAuthScope.OPENID, cognito.OAuthScope.PROFILE],
+        callback_urls=list(page_urls),
+        logout_urls=list(page_urls),
+    )
+
+
+def _accept(pool: cognito.UserPool, *, required: bool) -> None:
+    accept(pool, "COG8", "the Plus plan costs by the user; nobody can sign up by himself here")
+    if not required:
+        accept(
+            pool, "COG2", "mfa is optional by a setting: a sandbox's scripts have no second factor"
+        )

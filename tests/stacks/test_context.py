@@ -1,0 +1,168 @@
+"""What the context may say, and what is said about a context that cannot be used."""
+
+from typing import Any, get_args
+
+import pytest
+
+from stacks.context import NAMES, TYPES, BadSettings, described, read_settings
+from stacks.settings import Settings
+
+
+def refusal(**context: Any) -> str:
+    """Return what is said about a context that must be refused."""
+    with pytest.raises(BadSettings) as refused:
+        read_settings(context)
+    return str(refused.value)
+
+
+def test_an_empty_context_is_the_sandbox() -> None:
+    """Whoever says nothing gets dev, with every default."""
+    settings = read_settings({})
+
+    assert settings == Settings(stage="dev", mfa="optional", page_urls=("http://localhost:8080/",))
+
+
+def test_production_is_stricter_by_default() -> None:
+    """A second factor, logs for a year, and no page of this machine."""
+    settings = read_settings({"STAGE": "prod"})
+
+    assert settings == Settings(stage="prod", mfa="required", log_days=365)
+
+
+def test_cdks_own_keys_are_passed_over() -> None:
+    """Feature flags and look-ups stand in the same context."""
+    settings = read_settings({"@aws-cdk/core:x": True, "aws:cdk:y": "1", "availability:z": []})
+
+    assert settings == read_settings({})
+
+
+def test_an_unknown_key_is_refused_with_all_that_are_known() -> None:
+    """A misspelt setting never passes for a default."""
+    said = refusal(memory="1024")
+
+    assert "memory is no setting" in said
+    assert all(name in said for name in NAMES)
+
+
+def test_the_stage_is_given_by_its_one_name() -> None:
+    """`stage` is no other way to say `STAGE`."""
+    assert "stage is no setting" in refusal(stage="prod")
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    """Nobody mends a context key by key."""
+    said = refusal(memory_mb="64", log_days=13, nonsense=1)
+
+    assert [word in said for word in ("memory_mb", "log_days", "nonsense")] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "limit"),
+    [
+        ("STAGE", "staging", "one of dev, prod, not 'staging'"),
+        ("dev", "small", "dev must be an object of settings"),
+        ("memory_mb", "127", "a whole number from 128 to 10,240, not '127'"),
+        ("memory_mb", 10_241, "a whole number from 128 to 10,240"),
+        ("memory_mb", "lots", "a whole number from 128 to 10,240"),
+        ("reserved_concurrency", "0", "a whole number from 1 to 100,000"),
+        ("capacity", "some", "one of on-demand, provisioned"),
+        ("log_days", "13", "one of 1, 7, 14, 30, 90, 180, 365, 731, 3653"),
+        ("throttle_rate", "-1", "a whole number from 1 to 1,000,000"),
+        ("alarm_email", "ops", "an e-mail address"),
+        ("user_pool_id", "pool", "a user pool's id"),
+        ("page_urls", "http://drive.example/", "an https URL"),
+        ("page_urls", "https://drive.example/?next=x", "an https URL"),
+        ("page_urls", 7, "a list of items"),
+        ("turn_urls", "https://turn.example", "a turn: or turns: URL"),
+        ("sign_in_prefix", "-drive", "1 to 63 of a to z"),
+        ("max_viewers", "51", "a whole number from 0 to 50"),
+        ("heartbeat_seconds", 5, "a whole number from 10 to 500"),
+        ("claim_policy", "anybody", "first-come or provisioned"),
+        ("ice_servers", "stun:a.example", "JSON list"),
+        ("mfa", "sometimes", "one of required, optional"),
+        ("lambda_runtime", "python2.7", "one of python3.11"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_limits(key: str, value: object, limit: str) -> None:
+    """The key is named, and what it may be."""
+    said = refusal(**{key: value})
+
+    assert key in said
+    assert limit in said
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        ({"capacity_min": 9, "capacity_max": 8}, "capacity_min is above capacity_max"),
+        ({"user_pool_client_id": "abc"}, "needs the user_pool_id"),
+        ({"user_pool_id": "r_A1", "sign_in_prefix": "a"}, "sign_in_prefix names"),
+        ({"lambda_runtime": "python3.11"}, "snapstart must be off"),
+    ],
+)
+def test_settings_that_do_not_fit_each_other_are_refused(
+    context: dict[str, Any], said: str
+) -> None:
+    """Each is good alone."""
+    assert said in refusal(**context)
+
+
+def test_the_command_line_counts_before_the_stages_object() -> None:
+    """`-c` is for this once; the object of a stage is for every deployment of it."""
+    context = {
+        "STAGE": "prod",
+        "prod": {"memory_mb": 1024, "throttle_rate": 50},
+        "memory_mb": "2048",
+    }
+
+    settings = read_settings(context)
+
+    assert (settings.memory_mb, settings.throttle_rate) == (2048, 50)
+
+
+def test_the_other_stages_object_does_not_count() -> None:
+    """What prod says is nothing to dev."""
+    assert read_settings({"prod": {"memory_mb": 1024}}).memory_mb == Settings().memory_mb
+
+
+def test_a_list_is_written_with_commas_or_as_one() -> None:
+    """On a command line, or in a file."""
+    as_text = read_settings({"more_audiences": "page1, page2"})
+    as_list = read_settings({"more_audiences": ["page1", "page2"]})
+
+    assert as_text.more_audiences == as_list.more_audiences == ("page1", "page2")
+
+
+def test_ice_servers_are_written_as_text_or_as_they_are() -> None:
+    """The handler gets JSON text from both."""
+    servers = [{"urls": ["stun:stun.example:3478"]}]
+
+    settings = read_settings({"ice_servers": servers})
+
+    assert settings.rules["ICE_SERVERS"] == '[{"urls":["stun:stun.example:3478"]}]'
+
+
+def test_an_empty_value_is_the_default() -> None:
+    """So that a Makefile may pass a variable that is not set."""
+    assert read_settings({"memory_mb": "", "alarm_email": ""}) == read_settings({})
+
+
+def test_in_production_only_the_sign_in_pages_connect() -> None:
+    """Their origins are the only ones admitted, unless others are named."""
+    pages = {"STAGE": "prod", "page_urls": "https://a.example/x, https://b.example/"}
+
+    derived = read_settings(pages)
+    named = read_settings({**pages, "allowed_origins": "https://c.example"})
+
+    assert derived.rules["ALLOWED_ORIGINS"] == "https://a.example,https://b.example"
+    assert named.rules["ALLOWED_ORIGINS"] == "https://c.example"
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_setting_can_say_what_it_may_be(name: str) -> None:
+    """In words, for the page and for whoever got it wrong."""
+    words = described(TYPES[name])
+
+    assert words
+    assert not get_args(words)
+    assert "None" not in words

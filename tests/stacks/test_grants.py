@@ -1,0 +1,143 @@
+"""What the handler may do is what it does: neither one more, nor one fewer.
+
+The shipped handler's calls are recorded on their way to AWS while the scenarios below run.
+When it learns to do more, a scenario here and a line in `stacks/grants.py` follow.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from signaling.adapters.dynamodb import DynamoStore
+from tests.stacks.calls import Posts, Use, Uses
+from tests.stacks.policies import granted
+from tests.stacks.synthesis import Template, table_named
+from tests.tables import CONNECTIONS, ROBOTS, drop_tables, make_tables
+from tests.tokens import signer
+from tests.world import World
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+def drive(world: World) -> None:
+    """A robot registers, is driven, and both leave."""
+    robot, driver = world.robot("r1"), world.connect("owner")
+    driver.send(type="ready")
+    session = driver.offer("r1")["sessionId"]
+    robot.ask(type="answer", sessionId=session, payload={"sdp": "a"})
+    driver.disconnect()
+    robot.disconnect()
+
+
+def speak_the_old_dialect(world: World) -> None:
+    """A seed client's row is read for each message, since its dialect may change."""
+    world.robot("r1", v1=False)
+    world.connect("owner", v1=False).send(type="offer", to="r1", sdp="o")
+
+
+def list_robots(world: World) -> None:
+    """What is owned, what is shared, and every robot there is."""
+    world.robot("r1")
+    world.share("r1", "ann")
+    world.connect("owner").ask(type="robots")
+    world.connect("ann").ask(type="robots")
+    world.connect("boss", groups=["ADMINS"]).ask(type="robots", all=True)
+
+
+def watch(world: World) -> None:
+    """Changes are pushed to whoever watches."""
+    world.connect("owner").ask(type="watch")
+    world.robot("r1")
+
+
+def take_over(world: World) -> None:
+    """The lease moves, and is handed on."""
+    world.robot("r1")
+    world.connect("owner").offer("r1")
+    world.connect("owner").ask(type="takeover", robotId="r1")
+
+
+def lose_a_socket(world: World) -> None:
+    """A post finds nobody."""
+    world.robot("r1").vanish()
+    world.connect("owner").offer("r1")
+
+
+def forget_a_robot(world: World) -> None:
+    """All trace of it goes."""
+    world.robot("r1")
+    world.connect("owner").ask(type="forget", robotId="r1")
+
+
+def outstay_a_token(world: World) -> None:
+    """A connection whose token has expired is closed."""
+    late = world.connect("owner", ttl_s=10)
+    world.pass_seconds(11)
+    late.send(type="ping")
+
+
+SCENARIOS: tuple[Callable[[World], None], ...] = (
+    drive,
+    speak_the_old_dialect,
+    list_robots,
+    watch,
+    take_over,
+    lose_a_socket,
+    forget_a_robot,
+    outstay_a_token,
+)
+
+HOUSEKEEPING = {"logs:CreateLogStream", "logs:PutLogEvents"}
+"""What Lambda itself does with the function's role."""
+
+
+@pytest.fixture
+def used(moto_client: "DynamoDBClient") -> set[Use]:
+    """What the handler used while every scenario ran, each on tables of its own."""
+    uses = Uses()
+    for scenario in SCENARIOS:
+        make_tables(moto_client)
+        uses.watch(moto_client)
+        world = World(DynamoStore(moto_client, CONNECTIONS, ROBOTS), signer())
+        world.outbox = Posts(uses)
+        world.run_on(world.store)
+        scenario(world)
+        uses.forget(moto_client)
+        drop_tables(moto_client)
+    return uses.seen
+
+
+def granted_to_handler(template: Template) -> set[Use]:
+    """Return what the template's policies allow, in the words of the recorded calls."""
+    tables = {
+        table_named(template, "connectionId")[0]: "connections",
+        table_named(template, "robotId")[0]: "robots",
+    }
+    return {
+        (action, _named(resource, tables))
+        for action, resource in granted(template)
+        if action not in HOUSEKEEPING
+    }
+
+
+def _named(resource: str, tables: dict[str, str]) -> str:
+    if table := re.fullmatch(r"<(\w+)\.Arn>(.*)", resource):
+        return tables[table[1]] + table[2]
+    method = re.fullmatch(r"arn:.*/prod/(\w+)/@connections/\*", resource)
+    return method[1] if method else resource
+
+
+def test_granted_is_what_is_used(dev: Template, used: set[Use]) -> None:
+    """Every permission is used, and nothing is used without one."""
+    grants = granted_to_handler(dev)
+
+    assert grants - used == set()
+    assert used - grants == set()
+
+
+def test_production_grants_the_same(dev: Template, prod: Template) -> None:
+    """No stage lets the function do more than another."""
+    assert granted_to_handler(prod) == granted_to_handler(dev)

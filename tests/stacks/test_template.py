@@ -1,0 +1,200 @@
+"""What the template says, compared with what the rest of the project relies on."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from signaling.adapters.metrics import DIRECTIVES, NAMESPACE
+from signaling.settings import read_settings
+from stacks.context import read_settings as read_context
+from tests.stacks.emulator import DIFFERENCES
+from tests.stacks.policies import text
+from tests.stacks.synthesis import Template, Workshop, resources, table_named, the_only
+from tests.tables import CONNECTIONS, ROBOTS
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+OUTPUTS = {
+    "WebSocketUrl",
+    "ManagementEndpoint",
+    "UserPoolId",
+    "UserPoolClientId",
+    "Region",
+    "ConnectionsTableName",
+    "RobotPresenceTableName",
+}
+
+
+def environment(template: Template) -> dict[str, str]:
+    """Return the function's environment, references by their names."""
+    _, function = the_only(template, "AWS::Lambda::Function")
+    return {name: text(value) for name, value in function["Environment"]["Variables"].items()}
+
+
+def test_the_outputs_are_those_that_others_rely_on(prod: Template) -> None:
+    """Neither one more nor one fewer, where no page may sign in."""
+    assert set(prod["Outputs"]) == OUTPUTS
+
+
+def test_a_stack_with_pages_says_where_they_sign_in(dev: Template) -> None:
+    """The sandbox has the sign-in domain besides."""
+    assert set(dev["Outputs"]) == OUTPUTS | {"SignInDomain"}
+
+
+def test_the_path_that_clients_connect_to_is_prod_in_every_stage(dev: Template) -> None:
+    """The deployment's stage names the stack, never the address."""
+    url = text(dev["Outputs"]["WebSocketUrl"]["Value"])
+
+    assert url.startswith("wss://<")
+    assert url.endswith("/prod")
+
+
+def test_the_handler_can_start_with_its_environment(dev: Template) -> None:
+    """The handler's own reader accepts all that the template sets."""
+    settings = read_settings(environment(dev) | {"TOKEN_ISSUER": "https://issuer.example/pool"})
+
+    assert settings.stage == "dev"
+    assert settings.management_endpoint.endswith("/prod")
+
+
+def test_tokens_are_those_of_the_pool_and_client(dev: Template) -> None:
+    """The issuer is made of Region and pool: no token and no event has a say in it."""
+    pool, _ = the_only(dev, "AWS::Cognito::UserPool")
+    client, _ = the_only(dev, "AWS::Cognito::UserPoolClient")
+
+    variables = environment(dev)
+
+    host = "https://cognito-idp.<AWS::Region>.<AWS::URLSuffix>"
+    assert variables["TOKEN_ISSUER"] == f"{host}/<{pool}>"
+    assert variables["TOKEN_AUDIENCES"] == f"<{client}>"
+    assert "TOKEN_JWKS_URL" not in variables
+
+
+@pytest.mark.parametrize("name", [CONNECTIONS, ROBOTS])
+def test_the_tests_tables_are_laid_out_as_the_stacks(
+    dev: Template, dynamodb: "DynamoDBClient", name: str
+) -> None:
+    """Keys, indexes and what these bear are the same."""
+    ours: Any = dynamodb.describe_table(TableName=name)["Table"]
+
+    _, theirs = table_named(dev, ours["KeySchema"][0]["AttributeName"])
+
+    assert shape(theirs) == shape(ours)
+
+
+def shape(table: dict[str, Any]) -> dict[str, Any]:
+    """Return what matters of a table's layout, in an order of its own."""
+    return {
+        "key": table["KeySchema"],
+        "attributes": sorted(table["AttributeDefinitions"], key=str),
+        "indexes": sorted(map(index_shape, table["GlobalSecondaryIndexes"]), key=str),
+    }
+
+
+def index_shape(index: dict[str, Any]) -> tuple[str, str, str]:
+    """Return what matters of an index's layout."""
+    return index["IndexName"], str(index["KeySchema"]), str(sorted(index["Projection"].items()))
+
+
+def alarmed(template: Template) -> list[dict[str, Any]]:
+    """Return every alarm."""
+    return list(resources(template, "AWS::CloudWatch::Alarm").values())
+
+
+def test_alarms_watch_what_goes_wrong(dev: Template) -> None:
+    """Errors, throttles, the slowest, refused tokens, our own errors, and every table's calls."""
+    found = {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarmed(dev)}
+
+    assert found == {
+        ("AWS/Lambda", "Errors"),
+        ("AWS/Lambda", "Throttles"),
+        ("AWS/Lambda", "Duration"),
+        ("AWS/DynamoDB", "ThrottledRequests"),
+        ("robosignal", "InternalErrors"),
+        ("robosignal", "TokensRefused"),
+    }
+
+
+def test_alarms_watch_metrics_that_the_handler_writes(dev: Template) -> None:
+    """By the very dimensions that it keeps them by: else they would be silent for ever."""
+    kept = {
+        (name, tuple(dimensions))
+        for name, directive in DIRECTIVES.items()
+        for dimensions in directive["Dimensions"]
+    }
+    watched = {
+        (alarm["MetricName"], tuple(one["Name"] for one in alarm["Dimensions"]))
+        for alarm in alarmed(dev)
+        if alarm["Namespace"] == NAMESPACE
+    }
+
+    assert watched
+    assert watched <= kept
+
+
+def test_the_dashboard_shows_every_metric_of_the_handlers(dev: Template) -> None:
+    """None is written for nobody."""
+    _, board = the_only(dev, "AWS::CloudWatch::Dashboard")
+    body = text(board["DashboardBody"])
+
+    assert json.loads(body)["widgets"]
+    assert [name for name in DIRECTIVES if f'"{name}"' not in body.replace("\\", "")] == []
+
+
+def test_provisioned_tables_grow_with_their_load(workshop: Workshop) -> None:
+    """Both tables and each index, for reads and for writes, within the settings' bounds."""
+    template = workshop.template(capacity="provisioned", capacity_min="7", capacity_max="70")
+
+    targets = resources(template, "AWS::ApplicationAutoScaling::ScalableTarget").values()
+
+    assert len(targets) == 2 * (2 + 4)
+    assert {(target["MinCapacity"], target["MaxCapacity"]) for target in targets} == {(7, 70)}
+
+
+def test_an_existing_pool_is_used_as_it_is(workshop: Workshop) -> None:
+    """No pool is made; a client in it is, unless that is named as well."""
+    template = workshop.template(
+        user_pool_id="eu-central-1_Abc123",
+        user_pool_client_id="page1",
+        more_audiences="page2, page3",
+    )
+
+    assert resources(template, "AWS::Cognito::UserPool") == {}
+    assert resources(template, "AWS::Cognito::UserPoolClient") == {}
+    assert environment(template)["TOKEN_AUDIENCES"] == "page1,page2,page3"
+    assert template["Outputs"]["UserPoolId"]["Value"] == "eu-central-1_Abc123"
+
+
+def test_turn_servers_get_a_secret_that_the_function_alone_reads(workshop: Workshop) -> None:
+    """Its name and the servers' are in the function's environment; the secret is not."""
+    template = workshop.template(turn_urls="turn:turn.example.org:3478?transport=udp")
+    secret, _ = the_only(template, "AWS::SecretsManager::Secret")
+
+    variables = environment(template)
+
+    assert variables["TURN_SECRET_ARN"] == f"<{secret}>"
+    assert variables["TURN_URLS"] == "turn:turn.example.org:3478?transport=udp"
+
+
+def test_the_accounts_log_role_is_made_only_when_asked_for(
+    workshop: Workshop, dev: Template
+) -> None:
+    """And then it stays when the stack goes: the whole Region's APIs may rely on it by then."""
+    template = workshop.template(cloudwatch_role="create")
+
+    name, _ = the_only(template, "AWS::ApiGateway::Account")
+
+    assert template["Resources"][name]["DeletionPolicy"] == "Retain"
+    assert resources(dev, "AWS::ApiGateway::Account") == {}
+
+
+def test_every_difference_of_the_emulators_is_a_setting() -> None:
+    """None is an `if` of the handler's, and each says why it is there."""
+    given = {one.setting: one.value for one in DIFFERENCES}
+
+    settings = read_context(given)
+
+    assert {name: getattr(settings, name) for name in given} == given
+    assert all(len(one.reason) > len("because") for one in DIFFERENCES)

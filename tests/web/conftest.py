@@ -1,0 +1,40 @@
+"""What the tests in a real browser share: a browser, a page that must not err, a server."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.browser import ARGUMENTS, require_browser
+from tests.web.scripted import Scripted, scripted
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def script() -> AsyncIterator[Scripted]:
+    """Yield a scripted server that serves the console."""
+    async with scripted() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """Yield a browser; each test has its own page, and its own storage, in it."""
+    executable = require_browser()
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield launched
+        await launched.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """Yield a page that may write no error: a mishap is a sentence for the operator."""
+    opened = await browser.new_page()
+    opened.set_default_timeout(10_000)
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    yield opened
+    await opened.close()
+
+    assert errors == []

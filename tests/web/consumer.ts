@@ -1,0 +1,28 @@
+/** What a TypeScript application sees of the module: compiled with the types, and never run. */
+
+import { SignalingError, connect, type Robot, type Session, type View } from "../../web/robosignal.js";
+
+const signal = connect({ url: "wss://signal.example/prod", token: async () => "token" });
+signal.on("presence", (robots: Robot[]) => robots.map(({ online, stale }) => online && !stale));
+signal.on("state", (state: "offline" | "connecting" | "online") => state);
+
+const session: Session = await signal.drive("demo");
+session.on("control", (view: View) => view.requests.map(({ sessionId }) => session.grant(sessionId)));
+session.on("control-requested", ({ sessionId, by }) => session.deny(sessionId).then(() => by.name));
+session.on("stream", (stream: MediaStream) => stream.id);
+const wasSent: boolean = session.drive({ x: 0, y: 1 });
+
+try {
+  await session.requestControl();
+} catch (error) {
+  if (error instanceof SignalingError) console.log(error.code, error.controlledBy?.userId, wasSent);
+}
+
+// @ts-expect-error a token is required
+connect({ url: "wss://signal.example/prod" });
+// @ts-expect-error there is no such event
+signal.on("precense", () => {});
+// @ts-expect-error one robot's video is viewed; watched are all of them
+await signal.watch("demo");
+// @ts-expect-error a command has two axes
+session.drive({ x: 0 });

@@ -1,0 +1,94 @@
+/** What is known of the robots that are watched, and until when. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { NOTHING, aged, asked, dueAt, listed, pushed, robotsOf, toAsk } from "../../web/robosignal/fleet.js";
+
+const ALICE = { userId: "u-alice", name: "Alice" };
+const row = (robotId, more = {}) => ({ robotId, online: true, rev: 5, validForSeconds: 60, relation: "owner", ...more });
+const list = (rows, askedAt = 0, among = null, before = NOTHING) => listed(before, rows, { askedAt, now: askedAt, among });
+const push = (fleet, more, now = 1) => pushed(fleet, { type: "presence", robotId: "a", rev: 6, online: true, validForSeconds: 60, ...more }, now);
+const only = (fleet) => robotsOf(fleet)[0];
+
+test("a push changes presence and control, and leaves the rest of the row", () => {
+  const { controlledBy, relation, rev } = only(push(list([row("a")]), { controlledBy: ALICE }));
+
+  assert.deepEqual([controlledBy, relation, rev], [ALICE, "owner", 6]);
+});
+
+test("a push without a driver takes the driver away", () => {
+  assert.equal(only(push(list([row("a", { controlledBy: ALICE })]), {})).controlledBy, undefined);
+});
+
+test("a push of an older rev changes nothing", () => {
+  const fleet = list([row("a")]);
+
+  assert.equal(push(fleet, { rev: 4, online: false }), fleet);
+});
+
+test("a push for a robot that no list has named is unknown", () => {
+  assert.equal(push(NOTHING, {}), null);
+});
+
+test("a list that was asked for before a push does not undo it", () => {
+  const told = push(list([row("a")]), { online: false }, 100);
+
+  assert.equal(only(list([row("a")], 50, null, told)).online, false);
+});
+
+test("a list that was asked for later counts, even with a lower rev: the robot was forgotten and claimed anew", () => {
+  const told = push(list([row("a")]), { online: false }, 100);
+
+  assert.equal(only(list([row("a", { rev: 1 })], 150, null, told)).online, true);
+});
+
+test("a whole list drops whom it does not name, and keeps the order of the others", () => {
+  const fleet = list([row("a"), row("b"), row("c")]);
+
+  assert.deepEqual(robotsOf(list([row("c"), row("a")], 1, null, fleet)).map(({ robotId }) => robotId), ["a", "c"]);
+});
+
+test("a list of some drops of these alone", () => {
+  const fleet = list([row("a"), row("b"), row("c")]);
+
+  assert.deepEqual(robotsOf(list([row("a")], 1, ["a", "b"], fleet)).map(({ robotId }) => robotId), ["a", "c"]);
+});
+
+test("what is said holds as long as the server says, and is asked for again a little before", () => {
+  const fleet = list([row("a")]);
+
+  assert.equal(dueAt(fleet), 55_000);
+  assert.deepEqual([toAsk(fleet, 54_999), toAsk(fleet, 55_000)], [[], ["a"]]);
+  assert.equal(aged(fleet, 59_999), fleet);
+  assert.equal(only(aged(fleet, 60_000)).stale, true);
+});
+
+test("an answer makes it known again", () => {
+  const fleet = aged(list([row("a")]), 60_000);
+
+  assert.equal(only(list([row("a")], 60_001, ["a"], fleet)).stale, false);
+});
+
+test("what was asked for is asked for again in 5 seconds, should no answer come", () => {
+  const fleet = aged(asked(list([row("a")]), ["a"], 60_000), 60_000);
+
+  assert.equal(dueAt(fleet), 65_000);
+});
+
+test("what is about to run out is not asked for more often than every 2 seconds", () => {
+  assert.equal(dueAt(list([row("a", { validForSeconds: 0 })])), 2000);
+});
+
+test("that a robot is offline has no end, but is asked for after 5 minutes: the push may have been lost", () => {
+  assert.equal(dueAt(list([row("a", { online: false, validForSeconds: 0 })])), 295_000);
+});
+
+test("one request names those that are due within seconds too, and 50 at most", () => {
+  const rows = Array.from({ length: 60 }, (_, n) => row(`r${n}`, { validForSeconds: n === 0 ? 60 : 63 }));
+
+  assert.equal(toAsk(list(rows), 55_000).length, 50);
+});
+
+test("nothing is due where nothing is known", () => {
+  assert.equal(dueAt(NOTHING), null);
+});

@@ -1,0 +1,93 @@
+/**
+ * Control by consent, from both sides: a viewer asks, the driver hands over or keeps it. Pure. A
+ * request is stored nowhere: it lives in the two pages, for 30 seconds.
+ */
+
+/** @import { Engagement, Moment, Stepped } from "./engagement.js" */
+/** @import { Ack, ControlDenied, ControlRequested, Person } from "./words.js" */
+
+const LAPSES_MS = 30_000;
+/** More cannot watch a robot at once, by the server's default; the oldest give way. */
+const REQUESTS = 10;
+
+/** @typedef {{sessionId: string, by: Person, until: number}} ControlRequest `until`: when it lapses, ms of the clock `performance.now()` */
+
+/** @param {Engagement} state @param {boolean} isAsking @param {Moment} at @returns {Engagement} */
+export function asks(state, isAsking, at) {
+  return { ...state, askingUntil: isAsking && state.role === "viewer" ? at.now + LAPSES_MS : null };
+}
+
+/** @param {Engagement} state @param {ControlDenied} frame @returns {Stepped} */
+export function denied(state, { by }) {
+  if (state.askingUntil === null) return [state, []];
+  return [{ ...state, askingUntil: null }, [{ do: "announce", name: "control-denied", value: { by } }]];
+}
+
+/** @param {Engagement} state @param {ControlRequested} frame @param {Moment} at @returns {Stepped} */
+export function requested(state, { sessionId, by }, at) {
+  if (state.role !== "controller") return [state, []];
+  const request = { sessionId, by, until: at.now + LAPSES_MS };
+  const requests = [...answered(state, sessionId).requests, request].slice(-REQUESTS);
+  return [{ ...state, requests }, [{ do: "announce", name: "control-requested", value: request }]];
+}
+
+/** @param {Engagement} state @param {string} sessionId @returns {Engagement} without its request */
+export function answered(state, sessionId) {
+  return { ...state, requests: state.requests.filter((request) => request.sessionId !== sessionId) };
+}
+
+/**
+ * We gave control up: to that session, or to nobody.
+ *
+ * @param {Engagement} state
+ * @param {Ack} ack
+ * @param {string | null} sessionId
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
+export function gaveUp(state, { epoch }, sessionId, at) {
+  // The reply came after a push of a later change.
+  if (epoch !== undefined && epoch < state.epoch) return [state, []];
+  const driver = state.requests.find((request) => request.sessionId === sessionId)?.by ?? null;
+  const viewer = { ...free(state, at), epoch: epoch ?? state.epoch, driver };
+  return [viewer, sessionId !== null && driver === null ? [{ do: "look" }] : []];
+}
+
+/**
+ * Nobody drives, as far as we know, and we watch.
+ *
+ * @param {Engagement} state
+ * @param {Moment} at
+ * @returns {Engagement}
+ */
+export function free(state, at) {
+  const viewer = { ...state, want: /** @type {const} */ ("viewer"), driver: null, driverAt: at.now, lostTo: null };
+  return state.role === null ? { ...viewer, want: state.want } : { ...viewer, role: "viewer" };
+}
+
+/** @param {Engagement} state @param {Moment} at @returns {Stepped} without what has lapsed */
+export function lapse(state, at) {
+  const isOver = state.askingUntil !== null && at.now >= state.askingUntil;
+  const open = state.requests.filter(({ until }) => at.now < until);
+  if (!isOver && open.length === state.requests.length) return [state, []];
+  const next = { ...state, requests: open, askingUntil: isOver ? null : state.askingUntil };
+  return [next, isOver ? [{ do: "announce", name: "control-unanswered", value: { by: state.driver } }] : []];
+}
+
+/**
+ * Who does not drive is asked by nobody; and who asked a driver that drives no more asks nobody.
+ *
+ * @param {Engagement} before
+ * @param {Engagement} after
+ * @returns {Engagement}
+ */
+export function tidy(before, after) {
+  const requests = after.role === "controller" || after.requests.length === 0 ? after.requests : NONE;
+  const moved = before.driver !== null && before.driver.userId !== after.driver?.userId;
+  const askingUntil = after.role === "viewer" && !moved ? after.askingUntil : null;
+  const asIs = requests === after.requests && askingUntil === after.askingUntil;
+  return asIs ? after : { ...after, requests, askingUntil };
+}
+
+/** @type {readonly ControlRequest[]} */
+const NONE = Object.freeze([]);

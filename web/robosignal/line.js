@@ -1,0 +1,192 @@
+/**
+ * The WebSockets of one signaling connection: the current one and, around a redial, the next or the
+ * old one. It does what the pure part says; it never knows what the frames mean.
+ */
+
+import { IDLE, dial } from "./dialing.js";
+import { encodeFrame, hasEnded, parseFrame } from "./frames.js";
+import { never } from "./words.js";
+
+/** @import { DialEvent, DialOutput, Other } from "./dialing.js" */
+/** @import { ConnectionState, Frame, OutFrame } from "./words.js" */
+/** @import { World } from "./world.js" */
+
+/**
+ * @typedef {object} LineListener
+ * @property {(state: ConnectionState) => void} state
+ * @property {(frame: Frame) => void} frame one that came, on whichever socket
+ * @property {() => void} swapped the current socket is another one now, and the old one still drains
+ * @property {(socket: object) => void} lost a socket is gone, and with it what it still had to answer
+ * @property {() => void} signIn
+ */
+
+export class Line {
+  #url;
+  #token;
+  #world;
+  #listener;
+  #dialing = IDLE;
+  /** @type {Record<"current" | Other, {socket: WebSocket | null}>} each object is one dial's, wherever it stands */
+  #slots = { current: empty(), next: empty(), old: empty() };
+  /** @type {unknown} */
+  #timer = undefined;
+
+  /** @param {string} url @param {() => string | Promise<string>} token @param {World} world @param {LineListener} listener */
+  constructor(url, token, world, listener) {
+    this.#url = url;
+    this.#token = token;
+    this.#world = world;
+    this.#listener = listener;
+  }
+
+  /** What a frame sent now goes over: it stands for a socket, and is good for nothing else. @returns {object | null} */
+  get current() {
+    return this.#slots.current.socket;
+  }
+
+  /** Whether a socket of before the swap still drains. */
+  get drains() {
+    return this.#slots.old.socket !== null;
+  }
+
+  start() {
+    this.#happen({ type: "start" });
+  }
+
+  stop() {
+    this.#happen({ type: "stop" });
+    this.#world.clearTimeout(this.#timer);
+  }
+
+  /** All that stood on the old socket stands on the current one. */
+  moved() {
+    this.#happen({ type: "moved" });
+  }
+
+  /**
+   * Send a frame over the current socket; lost when there is none.
+   *
+   * @param {OutFrame} frame
+   * @throws {SignalingError} `too_large`
+   */
+  send(frame) {
+    this.#send(this.#slots.current.socket, frame);
+  }
+
+  /** @param {WebSocket | null} socket @param {OutFrame} frame */
+  #send(socket, frame) {
+    if (socket?.readyState === 1) socket.send(encodeFrame(frame));
+  }
+
+  /** @param {DialEvent} event */
+  #happen(event) {
+    const [next, outputs] = dial(this.#dialing, event, this.#world.now(), this.#world.random());
+    this.#dialing = next;
+    for (const output of outputs) this.#perform(output);
+  }
+
+  /** @param {DialOutput} output */
+  #perform(output) {
+    switch (output.do) {
+      case "dial":
+        return void this.#open(output.role ?? "current");
+      case "close":
+        return this.#hangUp(output.socket ?? "current");
+      case "swap":
+        this.#slots = { current: this.#slots.next, next: empty(), old: this.#slots.current };
+        return this.#listener.swapped();
+      case "adopt":
+        this.#hangUp("current");
+        this.#slots = { ...this.#slots, current: this.#slots.next, next: empty() };
+        return;
+      case "send":
+        return this.#send(this.#slots[output.socket ?? "current"].socket, output.frame);
+      case "wake":
+        this.#world.clearTimeout(this.#timer);
+        this.#timer = this.#world.setTimeout(() => this.#happen({ type: "tick" }), Math.max(0, output.at - this.#world.now()));
+        return;
+      case "state":
+        return this.#listener.state(output.state);
+      case "sign-in":
+        return this.#listener.signIn();
+      default:
+        return never(output);
+    }
+  }
+
+  /** @param {"current" | "next"} slot */
+  async #open(slot) {
+    this.#hangUp(slot);
+    const mine = this.#slots[slot];
+    /** Where this socket stands by now; null once it was given up. */
+    const place = () => /** @type {const} */ (["current", "next", "old"]).find((name) => this.#slots[name] === mine) ?? null;
+    /** @param {DialEvent} event */
+    const tell = (event) => {
+      const at = place();
+      if (at !== null) this.#happen(at === "current" ? event : /** @type {DialEvent} */ ({ ...event, socket: at }));
+    };
+    const token = await this.#fresh();
+    if (place() === null) return;
+    if (token === null) return tell({ type: "closed" });
+    mine.socket = token === "" ? null : this.#dialed(token);
+    if (mine.socket === null) return tell({ type: "refused", status: 401 });
+    const { socket } = mine;
+    socket.onopen = () => tell({ type: "opened" });
+    socket.onclose = ({ code }) => {
+      const at = place();
+      tell({ type: "closed", code });
+      if (at !== null) this.#drop(at, socket);
+    };
+    // A socket that was given up may still speak: only one that has a place is listened to.
+    socket.onmessage = ({ data }) => {
+      const frame = place() === null ? null : parseFrame(data);
+      if (frame === null) return;
+      this.#listener.frame(frame);
+      tell({ type: "frame", frame: this.#byOurClock(frame) });
+    };
+  }
+
+  /** @returns {Promise<string | null>} the token; empty if a new sign-in is needed; null when none is to be had just now */
+  async #fresh() {
+    try {
+      const token = await this.#token();
+      return !token || hasEnded(token, this.#world.today()) ? "" : token;
+    } catch {
+      return null;
+    }
+  }
+
+  /** @param {string} token */
+  #dialed(token) {
+    try {
+      return new this.#world.WebSocket(this.#url, ["robosignal.v1", `bearer.${token}`]);
+    } catch {
+      // The URL was checked before: a token with characters that no token has is left.
+      return null;
+    }
+  }
+
+  /** @param {Frame} frame @returns {{type: string, [field: string]: any}} with the token's end by the clock that `dial` goes by */
+  #byOurClock(frame) {
+    if (frame.type !== "welcome" || !Number.isInteger(frame.expiresAt)) return frame;
+    const left = Number(frame.expiresAt) - this.#world.today();
+    return { ...frame, expiresAt: Math.round(this.#world.now() + left) };
+  }
+
+  /** @param {"current" | Other} slot */
+  #hangUp(slot) {
+    const { socket } = this.#slots[slot];
+    this.#slots = { ...this.#slots, [slot]: empty() };
+    socket?.close(1000);
+    if (socket !== null) this.#listener.lost(socket);
+  }
+
+  /** @param {"current" | Other} slot @param {WebSocket} socket */
+  #drop(slot, socket) {
+    if (this.#slots[slot].socket === socket) this.#slots = { ...this.#slots, [slot]: empty() };
+    this.#listener.lost(socket);
+  }
+}
+
+/** @returns {{socket: WebSocket | null}} */
+const empty = () => ({ socket: null });
