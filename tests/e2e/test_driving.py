@@ -159,3 +159,37 @@ def test_a_displaced_drivers_commands_are_refused_by_the_robot(
     assert "still mine?" not in first.evaluate("() => window.heard")
     first.evaluate("() => window.session.leave()")
     second.click("#panel [data-action=leave]")
+
+
+def test_control_is_handed_over_by_consent_and_both_pictures_go_on(
+    site: Site, robot: Process, open_page: Open
+) -> None:
+    """A viewer asks, the driver grants: the robot obeys the other, and nobody reloads."""
+    driver, viewer = open_page(site.link(OWNER)), open_page(site.link(ADMIN, "ADMINS"))
+    row(driver, "drive")
+    wait_for_frame_after(driver, -1)
+    row(viewer, "watch")
+    wait_for_frame_after(viewer, -1)
+
+    viewer.click("#panel [data-action=request]:enabled")
+    driver.click("[data-action=grant]")
+
+    robot.wait_for(f"^{ROBOT}: {ADMIN} drives")
+    expect(viewer.locator("#banner-title")).to_have_text(f"You drive {ROBOT}")
+    expect(driver.locator("#panel")).to_have_attribute("data-driver", ADMIN)
+    for page in (driver, viewer):
+        wait_for_frame_after(page, frame_number(page))
+    for page in (viewer, driver):
+        page.click("#panel [data-action=leave]")
+
+
+def test_presence_is_pushed_to_a_page_that_watches(site: Site, open_page: Open) -> None:
+    """A robot that comes online appears in a page that is open already, and goes offline there."""
+    page = open_page(site.link("walter"))
+    appeared = page.locator("li[data-robot-id=rover-2]")
+
+    robot = site.robot("rover-2", "walter")
+
+    expect(appeared).to_have_attribute("data-online", "true")
+    robot.stop()
+    expect(appeared).to_have_attribute("data-online", "false")
