@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page, ViewportSize, async_playwright, 
 from tests.browser import ARGUMENTS, MISSING, find_browser
 
 IMAGES = Path(__file__).parent.parent / "docs" / "img"
-SIZE = ViewportSize(width=1120, height=720)
+SIZE = ViewportSize(width=1120, height=764)
 SERVE = ("serve", "--demo", "--port", "0", "--state", ":memory:")
 LINK = re.compile(r"^  (demo|admin),.*(http://\S+)$")
 READY_SECONDS = 20
