@@ -224,6 +224,28 @@ def test_a_robot_begins_with_the_write_that_claims_it(store: Store) -> None:
     assert store.robot(R1) == outcome.after
 
 
+def test_a_robot_is_removed_while_it_is_as_it_was(store: Store) -> None:
+    """The condition holds, so nothing is left of it, in lists neither."""
+    robot = claimed(store, "r1")
+
+    assert store.remove_robot(R1, presence.unchanged_since(robot.rev))
+    assert store.robot(R1) is None
+    assert store.owned(ANN, None, 5) == Page((), None)
+
+
+def test_a_robot_that_has_changed_is_not_removed(store: Store) -> None:
+    """The condition refuses, and the item stays as it is."""
+    robot = claimed(store, "r1")
+
+    assert not store.remove_robot(R1, presence.unchanged_since(robot.rev + 1))
+    assert store.robot(R1) == robot
+
+
+def test_a_robot_that_does_not_exist_is_not_removed(store: Store) -> None:
+    """There is nothing for which the condition could hold."""
+    assert not store.remove_robot(R1, presence.unchanged_since(1))
+
+
 def test_a_refused_claim_makes_no_robot(store: Store) -> None:
     """Where only enrolled robots may register, an unknown id stays unknown."""
     provisioned = structs.replace(claim(), provisioned=True)
