@@ -134,11 +134,17 @@ def _agreements(settings: Settings) -> Iterator[tuple[bool, str]]:
     )
 
 
+NO_ORIGIN = "none"
+"""In the place of origins: one that no page has."""
+
+
 def _with_origins(settings: Settings) -> Settings:
-    """Let only the sign-in pages' origins connect in prod, unless others are named."""
+    """Let only the sign-in pages' origins connect in prod, unless others are named.
+
+    Without any of these no page may: what is not named is refused, not allowed.
+    """
     if not settings.is_prod or settings.allowed_origins:
         return settings
     parts = [urlsplit(url) for url in settings.page_urls]
-    return structs.replace(
-        settings, allowed_origins=tuple(f"{part.scheme}://{part.netloc}" for part in parts)
-    )
+    origins = tuple(f"{part.scheme}://{part.netloc}" for part in parts)
+    return structs.replace(settings, allowed_origins=origins or (NO_ORIGIN,))

@@ -13,7 +13,7 @@ from signaling.ports import IceSource, Sender, Store
 from signaling.wire.errors import SignalingError
 
 MAX_STEPS = 64
-"""More than any flow asks for: the longest lists eight shards of the fleet."""
+"""More than any flow asks for: the longest lists eight shards of the fleet, a page in each."""
 
 SideBySide = Callable[[Callable[[Step], Any], Iterable[Step]], Iterable[Any]]
 """Carries out independent steps, in order or at once, and yields their outcomes in order."""

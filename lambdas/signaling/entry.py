@@ -55,9 +55,6 @@ log = logging.getLogger("signaling")
 ALWAYS = (Welcome, Pong, IceServersReply, RobotsReply)
 """Replies that are sent whether or not the message bore an id."""
 
-STRIKES = 3
-"""So many messages over the limit in a row, and the connection is closed."""
-
 KINDS = {"CONNECT": "$connect", "MESSAGE": "invalid", "DISCONNECT": "$disconnect"}
 """What a tally calls an event, until a message is read."""
 
@@ -106,7 +103,8 @@ class Signaling:
     def handle(self, event: dict[str, Any]) -> Result:
         """Carry out one event and return what API Gateway expects of a Lambda.
 
-        Never raises for anything that a client sends: it is answered instead.
+        Never raises for anything that a client sends: it is answered instead. A fault of ours
+        raises in `$connect` and `$disconnect`, whose client nobody can tell.
         """
         incoming = read_event(event)
         now = self._clock()
@@ -142,8 +140,7 @@ class Signaling:
             self._run(lifecycle.connect(row), now, row, tally)
         except SignalingError as error:
             tally.refused(error)
-            reason = error.reason if isinstance(error, Unauthorized) else error.code
-            log.info("connect refused", extra={"code": error.code, "reason": reason})
+            log.info("connect refused", extra={"code": error.code, "reason": _reason(error)})
             return result(error.status, encode(_told(error)))
         tally.carried_out()
         return result(200, subprotocol=subprotocol)
@@ -215,7 +212,7 @@ class Signaling:
             raise TokenExpired
         strike = self._limiter.strike(sender.connection_id, now)
         if strike:
-            raise RateLimited(last=strike >= STRIKES)
+            raise RateLimited(last=strike >= limits.STRIKES)
 
     def _refused(
         self,
@@ -245,6 +242,13 @@ class Signaling:
             self._sender.close(connection)
         except TryAgain:
             log.warning("connection not closed", extra={"connection": connection})
+
+
+def _reason(error: SignalingError) -> str | None:
+    """Return what the log says of a refused connection besides the code."""
+    if isinstance(error, Unauthorized):
+        return error.reason
+    return None if error.__cause__ is None else type(error.__cause__).__name__
 
 
 def _parsed(body: str | None) -> AnyMessage | SignalingError:

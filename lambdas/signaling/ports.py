@@ -43,7 +43,7 @@ class Sender(Protocol):
         """
 
     def close(self, connection: ConnectionId) -> None:
-        """Close a connection; one that is gone already is no error."""
+        """Close a connection; one that is gone already is no error. May raise `TryAgain`."""
 
 
 class IceSource(Protocol):

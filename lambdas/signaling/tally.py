@@ -7,11 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from signaling.core.steps import Post, Step, Together, Won, WriteRobot
+from signaling.core.writes.lease import TAKEOVERS
 from signaling.ports import Happened
 from signaling.wire.errors import Internal, SignalingError, Unauthorized
-
-TAKEOVERS = frozenset({"take_over", "take_over_among_viewers", "take_over_as_viewer"})
-"""The writes that move the lease away from somebody, by their names."""
 
 OK = "ok"
 

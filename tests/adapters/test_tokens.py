@@ -11,7 +11,7 @@ import pytest
 from signaling.adapters.jwks import StaticKeys
 from signaling.adapters.tokens import Identity, Issuer, prefetch, verify
 from signaling.ports import Jwk, KeysUnavailable
-from signaling.wire.errors import Unauthorized
+from signaling.wire.errors import TryAgain, Unauthorized
 from tests.tokens import (
     CLIENT,
     ISSUER,
@@ -83,7 +83,8 @@ def test_each_key_of_an_issuer_verifies(kid: str) -> None:
 
 def test_each_trusted_issuer_is_held_to_its_own_keys() -> None:
     """A token that names the second issuer is not good by a key of the first."""
-    second = Issuer("robosignal-local", frozenset({CLIENT}), NoKeys())
+    keys = StaticKeys({"key-2": signer("key-2").public})
+    second = Issuer("robosignal-local", frozenset({CLIENT}), keys)
     token = signer().access(iss="robosignal-local")
 
     with pytest.raises(Unauthorized, match="not signed in"):
@@ -146,12 +147,12 @@ def test_an_issuer_without_name_or_audience_cannot_be_made(
         Issuer(issuer, frozenset(audiences), NoKeys())
 
 
-def test_keys_out_of_reach_refuse_the_token() -> None:
-    """Without the issuer's keys no token is accepted, and the log learns why."""
-    with pytest.raises(Unauthorized) as refused:
+def test_keys_out_of_reach_judge_no_token() -> None:
+    """Without the issuer's keys a token is neither good nor bad; the log learns why."""
+    with pytest.raises(TryAgain) as refused:
         verify(signer().access(), [Issuer(ISSUER, frozenset({CLIENT}), NoKeys())], NOW)
 
-    assert refused.value.reason == "keys_unavailable"
+    assert isinstance(refused.value.__cause__, KeysUnavailable)
 
 
 def test_a_key_that_is_none_refuses_the_token() -> None:
@@ -204,7 +205,7 @@ def test_prefetch_is_silent_when_keys_are_out_of_reach() -> None:
 
     prefetch(signer().access(), issuers)
 
-    with pytest.raises(Unauthorized):
+    with pytest.raises(TryAgain):
         verify(signer().access(), issuers, NOW)
 
 

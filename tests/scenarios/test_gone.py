@@ -257,3 +257,19 @@ def test_a_relay_is_one_post(local_world: World) -> None:
     robot.ask(type="answer", sessionId=session, sdp="a")
 
     assert world.outbox.posts - posts == 1
+
+
+def test_a_connection_with_a_hundred_sessions_closes_cleanly(local_world: World) -> None:
+    """Every place is shortened, however many there are."""
+    watching = local_world.connect("owner")
+    ids = [f"r{number}" for number in range(100)]
+    for robot_id in ids:
+        local_world.robot(robot_id, "owner")
+        watching.ask(type="offer", robotId=robot_id, role="viewer", payload={"sdp": "o"})
+
+    watching.disconnect()
+
+    grace = local_world.now + 30_000
+    for robot_id in ids:
+        (viewer,) = local_world.item(robot_id).viewers.values()
+        assert viewer.until == grace

@@ -23,10 +23,11 @@ def test_an_empty_context_is_the_sandbox() -> None:
 
 
 def test_production_is_stricter_by_default() -> None:
-    """A second factor, logs for a year, and no page of this machine."""
+    """A second factor, logs for a year, and no page until one is named: none of an empty list."""
     settings = read_settings({"STAGE": "prod"})
 
-    assert settings == Settings(stage="prod", mfa="required", log_days=365)
+    strict = Settings(stage="prod", mfa="required", log_days=365, allowed_origins=("none",))
+    assert settings == strict
 
 
 def test_cdks_own_keys_are_passed_over() -> None:

@@ -7,9 +7,8 @@ only what its own environment sees; on AWS the stage's throttle is the bound.
 from dataclasses import dataclass
 
 from signaling.wire.ids import ConnectionId
+from signaling.wire.limits import BURST, MESSAGES_PER_SECOND
 
-MESSAGES_PER_SECOND = 50
-BURST = 100
 STRIKE_MS = 1000
 KEPT = 10_000
 

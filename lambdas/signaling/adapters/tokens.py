@@ -13,7 +13,7 @@ import msgspec
 
 from signaling.adapters.compact import Parts, taken_apart
 from signaling.ports import Jwk, KeySource, KeysUnavailable
-from signaling.wire.errors import Unauthorized
+from signaling.wire.errors import TryAgain, Unauthorized
 from signaling.wire.ids import UserId
 from signaling.wire.limits import NAME_CHARACTERS, USER_PATTERN
 
@@ -71,7 +71,9 @@ def verify(token: object, issuers: Sequence[Issuer], now: int) -> Identity:
 
     `now` is in epoch milliseconds. Access and ID tokens (the claim `token_use`) of RS256 are
     accepted. There is no leeway at the expiry, since the connection ends there as well. Raise
-    `Unauthorized` for everything else, and nothing but that; its reason is for the log.
+    `Unauthorized` for everything else; its reason is for the log. Raise `TryAgain` when the
+    issuer's keys are out of reach, so that nothing can be said of the token: a robot that took
+    that for a refusal would give up for good.
     """
     parts = _opened(token)
     issuer = _issuer(parts.claims, issuers)
@@ -121,7 +123,7 @@ def _key(header: Mapping[str, Any], keys: KeySource) -> Jwk:
     try:
         key = keys.key(header["kid"])
     except KeysUnavailable as exc:
-        raise Unauthorized("keys_unavailable") from exc
+        raise TryAgain from exc
     if key is None:
         raise Unauthorized("kid")
     return key

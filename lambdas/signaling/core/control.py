@@ -23,8 +23,8 @@ from signaling.core.steps import (
 )
 from signaling.core.writes import lease, rows
 from signaling.wire.errors import Forbidden, NoSession, RobotBusy, RobotOffline, TryAgain
-from signaling.wire.frames import Ack, Control, ControlLost, PeerLeft
-from signaling.wire.ids import SessionId
+from signaling.wire.frames import Ack, Control, ControlLost, PeerLeft, TakeoverReason
+from signaling.wire.ids import ConnectionId, SessionId
 from signaling.wire.messages import Offer, ReleaseControl, RequestControl, Takeover
 
 
@@ -38,13 +38,13 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
     if isinstance(outcome, Won):
         return (yield from _took_over(request, outcome.after, mine))
     robot = permitted(request, message, robot_id, outcome.item)
-    if robot.controller == mine:
+    if is_carried_out(robot, mine):
         return (yield from _took_over(request, robot, mine))
     found = robot.session_at(mine.connection_id)
     if found is not None and found[1] == "controller":
         return Ack(session_id=found[0].session_id, epoch=robot.epoch)
     if found is None:
-        taking = lease.take_over_among_viewers(mine, may)
+        taking = lease.take_over_among_viewers(mine, may, robot.engaged())
     else:
         mine = request.moved(found[0].session_id, request.lease_until)
         taking = lease.take_over_as_viewer(mine, may)
@@ -59,7 +59,7 @@ def _took_over(request: Request, robot: Robot, mine: Session) -> Flow[Ack]:
     return Ack(session_id=mine.session_id, epoch=robot.epoch)
 
 
-def _reason(request: Request, robot: Robot) -> str:
+def _reason(request: Request, robot: Robot) -> TakeoverReason:
     """Return by what right the sender took over: from themselves, as owner, or as admin."""
     user = request.sender.user_id
     if robot.prev is not None and robot.prev.user_id == user:
@@ -110,10 +110,18 @@ def hold(
     if isinstance(outcome, Won):
         return outcome.after
     seen = permitted(request, message, robot.robot_id, outcome.item)
-    if seen.controller == mine:
-        # An earlier try of the same write was carried out, and its answer lost.
+    if is_carried_out(seen, mine):
         return seen
     raise refusal(request, seen)
+
+
+def is_carried_out(robot: Robot, mine: Session) -> bool:
+    """Say whether a refused write to take the lease was carried out by an earlier try.
+
+    Its answer was lost, then. A seed's lease always ends when its socket must, so a write of
+    long ago looks the same: without a robot to hand the lease to, nothing is to be done again.
+    """
+    return robot.controller == mine and robot.connection_id is not None
 
 
 def refusal(request: Request, robot: Robot) -> RobotOffline | RobotBusy | TryAgain:
@@ -146,35 +154,39 @@ def present(request: Request, robot: Robot, mine: Session, frame: AnyFrame) -> F
             WriteConnection(me, rows.note_session(me, mine.session_id)),
         )
     )
+    if delivered and isinstance(noted, Won):
+        return
+    yield from _give_back(request, robot, mine, None if delivered else robot.connection_id)
     if not delivered:
-        yield from _give_back_with_robot(robot, mine.session_id)
         raise RobotOffline(robot.robot_id)
-    if isinstance(noted, Lost):
-        yield from _give_back(request, robot, mine.session_id)
-        refuse_robots(request if noted.item is None else request.seen_as(noted.item))
-        raise NoSession(robot.robot_id)
+    refuse_robots(request if noted.item is None else request.seen_as(noted.item))
+    raise NoSession(robot.robot_id)
 
 
-def _give_back_with_robot(robot: Robot, session_id: SessionId) -> Flow[None]:
-    gone = robot.connection_id
+def _give_back(
+    request: Request, robot: Robot, mine: Session, gone: ConnectionId | None
+) -> Flow[None]:
+    """Free the lease, end the presence of a robot found gone, and tell everyone concerned.
+
+    Whoever was displaced for nothing is told as well: they do not hold any more.
+    """
+    ends = mine.session_id, mine.connection_id
+    outcome: Won[Robot] | Lost[Robot] = Lost(None)
     if gone is not None:
-        both = lease.give_back_with_robot(session_id, gone)
-        if isinstance((yield from write_robot(robot.robot_id, both)), Won):
-            return
-    # The robot has registered anew meanwhile: its presence is not ours to end.
-    yield from write_robot(robot.robot_id, lease.give_back(session_id))
-
-
-def _give_back(request: Request, robot: Robot, session_id: SessionId) -> Flow[None]:
-    outcome = yield from write_robot(robot.robot_id, lease.give_back(session_id))
+        both = lease.give_back_with_robot(*ends, gone)
+        outcome = yield from write_robot(robot.robot_id, both)
+    if isinstance(outcome, Lost):
+        # A robot that has registered anew meanwhile keeps its presence: it is not ours to end.
+        outcome = yield from write_robot(robot.robot_id, lease.give_back(*ends))
+    told = _displaced(robot, mine)
     if isinstance(outcome, Won):
+        after = outcome.after
         left = PeerLeft(
-            robot_id=robot.robot_id,
-            session_id=session_id,
-            reason="bye",
-            epoch=outcome.after.epoch,
+            robot_id=after.robot_id, session_id=mine.session_id, reason="bye", epoch=after.epoch
         )
-        yield from notify(request, robot.robot_id, notice(outcome.after, left))
+        free = Control(robot_id=after.robot_id, epoch=after.epoch)
+        told += notice(after, left) + told_viewers(after, free, besides=mine.session_id)
+    yield from notify(request, robot.robot_id, told)
 
 
 def tell_change(request: Request, robot: Robot, holder: Session) -> Flow[None]:

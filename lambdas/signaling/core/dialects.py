@@ -17,6 +17,7 @@ from signaling.wire.frames import (
     SeedRelay,
     SeedTakeover,
     TakeoverNotice,
+    TakeoverReason,
 )
 from signaling.wire.messages import Answer, Dialect, IceCandidate, Offer, Role
 
@@ -98,7 +99,7 @@ def _seed_word(message: Offer | Answer | IceCandidate, spoken: Dialect) -> str:
     return type(message).__name__.lower()
 
 
-def takeover_notice(robot: Robot, holder: Session, reason: str) -> AnyFrame:
+def takeover_notice(robot: Robot, holder: Session, reason: TakeoverReason) -> AnyFrame:
     """Return what tells this robot that the lease was taken over."""
     if robot.dialect == "seed":
         return SeedTakeover(robot_id=robot.robot_id, by=holder.user_id)

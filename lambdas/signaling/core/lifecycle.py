@@ -9,8 +9,11 @@ from signaling.core.steps import (
     AddConnection,
     Flow,
     Lost,
+    Step,
+    WriteRobot,
     find_ice_servers,
     remove_connection,
+    together,
     write_connection,
     write_robot,
 )
@@ -37,16 +40,32 @@ def disconnect(connection_id: ConnectionId, now: int) -> Flow[Connection | None]
         return None
     if row.robot_id is not None:
         yield from write_robot(row.robot_id, presence.lose(connection_id))
-    for session_id in sorted(row.sessions):
-        yield from _lose_session(session_id, connection_id, now)
+    yield from _lose_sessions(sorted(row.sessions), connection_id, now)
     return row
 
 
-def _lose_session(session_id: SessionId, gone: ConnectionId, now: int) -> Flow[None]:
-    robot_id, until = robot_of(session_id), now + limits.GRACE_SECONDS * 1000
-    outcome = yield from write_robot(robot_id, lease.lose(session_id, gone, now, until))
-    if isinstance(outcome, Lost) and outcome.item and session_id in outcome.item.viewers:
-        yield from write_robot(robot_id, places.lose(session_id, gone, until))
+def _lose_sessions(sessions: list[SessionId], gone: ConnectionId, now: int) -> Flow[None]:
+    """Record the lost socket in each session, side by side: first as if each were the holder's."""
+    until = now + limits.GRACE_SECONDS * 1000
+
+    def as_holder(session_id: SessionId) -> Step:
+        return WriteRobot(robot_of(session_id), lease.lose(session_id, gone, now, until))
+
+    outcomes = yield from together(as_holder(each) for each in sessions)
+    viewing = [
+        each
+        for each, outcome in zip(sessions, outcomes, strict=True)
+        if isinstance(outcome, Lost) and outcome.item and each in outcome.item.viewers
+    ]
+    outcomes = yield from together(
+        WriteRobot(robot_of(each), places.lose(each, gone, until)) for each in viewing
+    )
+    # One that was refused as a viewer as well was granted control between the two, perhaps.
+    yield from together(
+        as_holder(each)
+        for each, outcome in zip(viewing, outcomes, strict=True)
+        if isinstance(outcome, Lost)
+    )
 
 
 def ready(request: Request, message: Ready) -> Flow[Welcome]:

@@ -21,7 +21,7 @@ from signaling.core.steps import (
 )
 from signaling.wire import limits
 from signaling.wire.errors import BadMessage, Forbidden
-from signaling.wire.frames import Person, RobotEntry, RobotsReply
+from signaling.wire.frames import Person, Relation, RobotEntry, RobotsReply
 from signaling.wire.ids import RobotId
 from signaling.wire.messages import Robots
 
@@ -104,7 +104,7 @@ def _entries(request: Request, robot_ids: tuple[RobotId, ...]) -> Flow[list[Robo
     return [entry(request, robot, how) for robot, how in related if how is not None]
 
 
-def relation(user: Connection, robot: Robot) -> str | None:
+def relation(user: Connection, robot: Robot) -> Relation | None:
     """Return what the user is to the robot: owner, operator, admin, or None for a stranger."""
     if robot.owner_user_id == user.user_id:
         return "owner"
@@ -113,7 +113,7 @@ def relation(user: Connection, robot: Robot) -> str | None:
     return "admin" if user.is_admin else None
 
 
-def entry(request: Request, robot: Robot, how: str) -> RobotEntry:
+def entry(request: Request, robot: Robot, how: Relation) -> RobotEntry:
     """Return what is said of a robot to a user who may see it."""
     online = robot.is_online(request.now)
     held = robot.holder(request.now) if online else None

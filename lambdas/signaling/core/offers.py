@@ -5,7 +5,14 @@ it, and what it returns addresses the post. A refusal comes with the item, which
 """
 
 from signaling.core.address import Found, robot_addressed, session_of_client
-from signaling.core.control import hold, present, refuse_robots, released, tell_change
+from signaling.core.control import (
+    hold,
+    is_carried_out,
+    present,
+    refuse_robots,
+    released,
+    tell_change,
+)
 from signaling.core.delivery import refuse_oversize
 from signaling.core.dialects import relayed_to_robot
 from signaling.core.expressions import Write
@@ -42,8 +49,7 @@ def _first(request: Request, message: Offer, robot_id: RobotId) -> Flow[Ack]:
     if isinstance(outcome, Won):
         return (yield from _opened(request, message, outcome.after, mine))
     robot = permitted(request, message, robot_id, outcome.item)
-    if robot.controller == mine:
-        # An earlier try of this very write was carried out, and its answer lost.
+    if is_carried_out(robot, mine):
         return (yield from _opened(request, message, robot, mine))
     return (yield from _on(request, message, robot))
 
@@ -63,7 +69,8 @@ def _on(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
     if message.role == "viewer":
         return (yield from view(request, message, robot))
     mine = request.session_with(robot.robot_id, request.lease_until)
-    taking = lease.acquire_among_viewers(mine, right(Offer, request.sender), request.now)
+    may, seen = right(Offer, request.sender), robot.engaged()
+    taking = lease.acquire_among_viewers(mine, may, request.now, seen)
     return (yield from _control(request, message, robot, mine, taking))
 
 

@@ -115,6 +115,10 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
         for viewer in self.viewers.values():
             yield viewer, "viewer"
 
+    def engaged(self) -> tuple[Session, ...]:
+        """Return every session, whatever its role."""
+        return tuple(session for session, _ in self.sessions())
+
     def session(self, session_id: SessionId) -> tuple[Session, Role] | None:
         """Return the session of this id with its role, if it stands."""
         return next((each for each in self.sessions() if each[0].session_id == session_id), None)

@@ -34,7 +34,15 @@ from signaling.wire.errors import (
     SignalingError,
     TryAgain,
 )
-from signaling.wire.frames import Ack, Engaged, PeerLeft, Registered, Replaced, Standing
+from signaling.wire.frames import (
+    Ack,
+    Engaged,
+    LeaveReason,
+    PeerLeft,
+    Registered,
+    Replaced,
+    Standing,
+)
 from signaling.wire.ids import InstanceId, RobotId, token_of
 from signaling.wire.messages import Forget, Register, Unregister
 
@@ -143,7 +151,7 @@ def _replacing(request: Request, won: Won[Robot], claim: Claim) -> list[Step]:
     return [handing_over(older, told, request.now)]
 
 
-def _ended(won: Won[Robot], reason: str) -> list[Notice]:
+def _ended(won: Won[Robot], reason: LeaveReason) -> list[Notice]:
     """Return the notices for every session that the write ended."""
     if won.before is None:
         return []
@@ -156,7 +164,7 @@ def _ended(won: Won[Robot], reason: str) -> list[Notice]:
     ]
 
 
-def _left(robot: Robot, session: Session, reason: str, *, held: bool) -> PeerLeft:
+def _left(robot: Robot, session: Session, reason: LeaveReason, *, held: bool) -> PeerLeft:
     return PeerLeft(
         robot_id=robot.robot_id,
         session_id=session.session_id,

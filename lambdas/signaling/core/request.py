@@ -60,7 +60,9 @@ class Request:
         return self.after(limits.GRACE_SECONDS)
 
     def lease_of(self, other: Session) -> int:
-        """When a lease given to another session now ends."""
+        """When a lease given to a viewer now ends; a seed's ends with its place."""
+        if other.dialect == "seed":
+            return other.until
         return self._for(other.dialect, other.connected_at, limits.LEASE_SECONDS)
 
     def _lasting(self, seconds: int) -> int:

@@ -143,8 +143,10 @@ def _dismiss(request: Request, robot: Robot, found: Found | None) -> Flow[Ack]:
     outcome = yield from write_robot(robot.robot_id, write)
     if isinstance(outcome, Lost):
         raise NoSession(robot.robot_id)
-    after = outcome.after
-    told = notice(found.session, _left(after, found)) + _freed(after, found)
+    before, after = outcome.before or robot, outcome.after
+    # It may have been resumed since it was read: whoever is on it now is told.
+    ended, _ = before.session(found.session.session_id) or (found.session, found.role)
+    told = notice(ended, _left(after, found)) + _freed(after, found)
     yield from notify(request, robot.robot_id, told)
     return Ack()
 

@@ -29,7 +29,7 @@ def view(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
     if isinstance(outcome, Won):
         return (yield from _present(request, message, outcome.after, viewing))
     seen = permitted(request, message, robot.robot_id, outcome.item)
-    if seen.viewers.get(viewing.session_id) == viewing:
+    if seen.connection_id is not None and seen.viewers.get(viewing.session_id) == viewing:
         # An earlier try of this very write was carried out, and its answer lost.
         return (yield from _present(request, message, seen, viewing))
     raise _refusal(request, seen)
@@ -38,10 +38,11 @@ def view(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
 def _taking(request: Request, robot: Robot, viewing: Session) -> Write:
     may = right(Offer, request.sender)
     if len(robot.viewers) < request.rules.viewers:
-        return places.take(viewing, may, request.rules.viewers)
+        return places.take(viewing, may, request.rules.viewers, robot.engaged())
     for viewer in robot.viewers.values():
         if viewer.until < request.now:
-            return places.take_lapsed(viewing, may, viewer.session_id, request.now)
+            lapsed, seen = viewer.session_id, robot.engaged()
+            return places.take_lapsed(viewing, may, lapsed, request.now, seen)
     raise TooManyViewers(robot.robot_id, request.rules.viewers)
 
 

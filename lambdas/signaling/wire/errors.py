@@ -133,7 +133,7 @@ class NoSession(SignalingError):
     code, status = "no_session", 404
 
     def __str__(self) -> str:
-        return "no such session of yours: send an offer to open one"
+        return "no such session of yours: a client opens one with an offer"
 
 
 class OwnedByAnother(SignalingError):
@@ -181,7 +181,9 @@ class PeerGone(SignalingError):
     code, status = "peer_gone", 410
 
     def __str__(self) -> str:
-        return "not delivered: the other end has lost its connection and may come back"
+        return (
+            "not delivered: the other end has lost its connection, and may resume this session"
+        )
 
 
 class TooLarge(SignalingError):
@@ -195,7 +197,7 @@ class TooLarge(SignalingError):
         self.limit_bytes = limit_bytes
 
     def __str__(self) -> str:
-        return f"{self.field}: over the limit of {self.limit_bytes} bytes"
+        return f"{self.field}: over the limit of {self.limit_bytes} bytes; send less at once"
 
 
 class RateLimited(SignalingError):

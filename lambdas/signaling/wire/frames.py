@@ -3,7 +3,7 @@
 Knows names and shapes; never who gets which, nor how a seed connection reads it.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +13,10 @@ from signaling.wire.messages import Dialect, Role
 
 Times = int
 """Epoch milliseconds."""
+
+Relation = Literal["owner", "operator", "admin"]
+TakeoverReason = Literal["owner", "admin", "self"]
+LeaveReason = Literal["bye", "evicted", "restarted", "unregistered"]
 
 
 class Person(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -109,7 +113,7 @@ class RobotEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     valid_for_seconds: int
     rev: int
     owner: Person
-    relation: str
+    relation: Relation
     controlled_by: Person | None = None
     viewers: int
     metadata: dict[str, str]
@@ -165,7 +169,7 @@ class TakeoverNotice(Frame, frozen=True, kw_only=True, tag="takeover"):
 
     robot_id: RobotId
     by: Person
-    reason: str
+    reason: TakeoverReason
     session_id: SessionId
     epoch: int
 
@@ -218,7 +222,7 @@ class PeerLeft(Frame, frozen=True, kw_only=True, tag="peer-left"):
 
     robot_id: RobotId
     session_id: SessionId
-    reason: str
+    reason: LeaveReason
     epoch: int | None = None
 
 

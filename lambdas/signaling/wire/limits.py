@@ -21,14 +21,18 @@ USER_PATTERN = r"^(?!#)[\x20-\x7e]{1,128}$(?!\n)"
 CONNECTION_ID_CHARACTERS = 128
 NAME_CHARACTERS = 128
 
-OPERATORS = 50
 VIEWERS = 10
 ROBOTS_PER_PAGE = 50
 
 HEARTBEAT_SECONDS = 120
-"""How often a robot, or a viewer, renews what it has; it lasts two and a half heartbeats."""
+"""How often a robot renews its presence, unless a deployment says otherwise."""
 
-PRESENCE_SECONDS = 300
+PRESENCE_SECONDS = HEARTBEAT_SECONDS * 5 // 2
+"""Presence lasts two and a half heartbeats: one that is lost or late is forgiven."""
+
+PLACE_RENEWAL_SECONDS = 120
+"""How often a viewer renews its place, whatever the heartbeat."""
+
 PLACE_SECONDS = 300
 LEASE_SECONDS = 60
 LEASE_RENEWAL_SECONDS = 20
@@ -36,6 +40,11 @@ GRACE_SECONDS = 30
 
 ROW_SECONDS = 2 * 60 * 60 + 10 * 60
 """A connection's row outlives the longest connection by ten minutes."""
+
+MESSAGES_PER_SECOND = 50
+BURST = 100
+STRIKES = 3
+"""So many seconds over the limit, and the connection is closed."""
 
 TOKEN_CHARACTERS = 8192
 TOKEN_URL_CHARACTERS = 4000

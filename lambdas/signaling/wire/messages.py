@@ -3,7 +3,7 @@
 Knows names, types and limits of fields; never who may send what, nor what then happens.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, field
 
@@ -181,25 +181,8 @@ AnyMessage = (
 )
 
 MESSAGES: dict[str, type[AnyMessage]] = {
-    "ready": Ready,
-    "ping": Ping,
-    "ice-servers": IceServers,
-    "register": Register,
-    "unregister": Unregister,
-    "forget": Forget,
-    "offer": Offer,
-    "answer": Answer,
-    "ice-candidate": IceCandidate,
-    "resume": Resume,
-    "bye": Bye,
-    "takeover": Takeover,
-    "release-control": ReleaseControl,
-    "request-control": RequestControl,
-    "grant-control": GrantControl,
-    "deny-control": DenyControl,
-    "robots": Robots,
-    "watch": Watch,
-    "unwatch": Unwatch,
+    str(kind.__struct_config__.tag): kind for kind in get_args(AnyMessage)
 }
+"""Every message by its type's name on the wire."""
 
 ALIASES = {"candidate": "ice-candidate"}

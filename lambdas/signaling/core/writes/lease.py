@@ -3,6 +3,8 @@
 Knows the conditions under which each is right; never which one a message calls for.
 """
 
+from collections.abc import Iterable
+
 from signaling.core.expressions import (
     All,
     Compare,
@@ -32,9 +34,11 @@ from signaling.core.writes.paths import (
     VIEWERS,
     item_of,
     moved_to,
+    no_other_place,
     not_held_by,
     place_of,
     reachable_but_not,
+    still_elsewhere,
 )
 from signaling.wire.ids import ConnectionId, SessionId
 
@@ -64,16 +68,27 @@ def _is_held(session_id: SessionId, by: ConnectionId) -> Condition:
     return All((Compare(HOLDER, "=", session_id), Compare(HOLDERS_CONNECTION, "=", by)))
 
 
+def _is_held_on(mine: Session) -> Condition:
+    """Ask that this session holds, and its socket is not known to be lost.
+
+    What a lost socket sent before may arrive late; a viewer's place would outlast the grace.
+    """
+    return All((_is_held(mine.session_id, mine.connection_id), Missing(LOST)))
+
+
 def acquire(mine: Session, right: Condition, now: int) -> Write:
     """Take the free lease by a first offer, sight unseen."""
     me = reachable_but_not(mine.connection_id)
     return Write("acquire", All((me, right, NO_VIEWERS, _is_free(mine, now))), _hold(mine))
 
 
-def acquire_among_viewers(mine: Session, right: Condition, now: int) -> Write:
-    """Take the free lease, having seen that the sender is no viewer."""
+def acquire_among_viewers(
+    mine: Session, right: Condition, now: int, seen: Iterable[Session] = ()
+) -> Write:
+    """Take the free lease, having seen every session, and that none is the sender's."""
     me = reachable_but_not(mine.connection_id)
-    return Write("acquire_among_viewers", All((me, right, _is_free(mine, now))), _hold(mine))
+    when = All((me, right, _is_free(mine, now), still_elsewhere(mine, seen)))
+    return Write("acquire_among_viewers", when, _hold(mine))
 
 
 def acquire_as_viewer(mine: Session, right: Condition, now: int) -> Write:
@@ -98,10 +113,10 @@ def take_over(mine: Session, right: Condition) -> Write:
     return Write("take_over", when, _hold(mine))
 
 
-def take_over_among_viewers(mine: Session, right: Condition) -> Write:
-    """Move the lease, having seen that the sender is no viewer."""
+def take_over_among_viewers(mine: Session, right: Condition, seen: Iterable[Session] = ()) -> Write:
+    """Move the lease, having seen every session, and that none is the sender's."""
     me = mine.connection_id
-    when = All((reachable_but_not(me), right, not_held_by(me)))
+    when = All((reachable_but_not(me), right, not_held_by(me), still_elsewhere(mine, seen)))
     return Write("take_over_among_viewers", when, _hold(mine))
 
 
@@ -109,6 +124,10 @@ def take_over_as_viewer(mine: Session, right: Condition) -> Write:
     """Move the lease to one's own viewer session."""
     when = All((_is_viewer(mine), right, not_held_by(mine.connection_id)))
     return Write("take_over_as_viewer", when, _hold(mine))
+
+
+TAKEOVERS = frozenset({"take_over", "take_over_among_viewers", "take_over_as_viewer"})
+"""The writes that move the lease away from somebody, by their names."""
 
 
 def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
@@ -120,9 +139,8 @@ def resume(moved: Session, right: Condition) -> Write:
     """Move the holder's session to the same user's newer connection; the epoch stays."""
     same = (Compare(HOLDER, "=", moved.session_id), Compare(HOLDERS_USER, "=", moved.user_id))
     newer = Compare(("controller", "connectedAt"), "<=", moved.connected_at)
-    return Write(
-        "resume_lease", All((right, *same, newer)), (*moved_to(CONTROLLER, moved), Drop(LOST))
-    )
+    when = All((right, *same, newer, no_other_place(moved)))
+    return Write("resume_lease", when, (*moved_to(CONTROLLER, moved), Drop(LOST)))
 
 
 def lose(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
@@ -142,11 +160,15 @@ def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Wri
     connection as it was read: a viewer who resumes meanwhile is asked for again.
     """
     place = place_of(theirs.session_id)
+    # A seed's lease lasts as long as its place did: one whose socket was lost meanwhile would
+    # hold for hours, and a seed is sent nothing by which that could be found out.
+    lasting = (Compare((*place, "until"), ">=", theirs.until),)
     when = All(
         (
-            _is_held(mine.session_id, mine.connection_id),
+            _is_held_on(mine),
             Compare(EPOCH, "=", epoch),
             Compare((*place, "connectionId"), "=", seen),
+            *(lasting if theirs.dialect == "seed" else ()),
         )
     )
     swap = (Put(CONTROLLER, item_of(theirs)), Put(place_of(mine.session_id), item_of(mine)))
@@ -156,8 +178,7 @@ def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Wri
 def release(viewing: Session) -> Write:
     """Free the lease; its holder stays as a viewer."""
     stay = Put(place_of(viewing.session_id), item_of(viewing))
-    when = _is_held(viewing.session_id, viewing.connection_id)
-    return Write("release", when, (stay, *NEW_HOLDER, Drop(CONTROLLER)))
+    return Write("release", _is_held_on(viewing), (stay, *NEW_HOLDER, Drop(CONTROLLER)))
 
 
 def leave(session_id: SessionId, me: ConnectionId) -> Write:
@@ -171,13 +192,13 @@ def dismiss(session_id: SessionId, robot: ConnectionId) -> Write:
     return Write("dismiss_holder", when, (*NEW_HOLDER, Drop(CONTROLLER)))
 
 
-def give_back(session_id: SessionId) -> Write:
-    """Free a lease that was taken for nothing."""
-    return Write("give_back", Compare(HOLDER, "=", session_id), (*NEW_HOLDER, Drop(CONTROLLER)))
+def give_back(session_id: SessionId, me: ConnectionId) -> Write:
+    """Free a lease that was taken for nothing, unless the session was resumed meanwhile."""
+    return Write("give_back", _is_held(session_id, me), (*NEW_HOLDER, Drop(CONTROLLER)))
 
 
-def give_back_with_robot(session_id: SessionId, gone: ConnectionId) -> Write:
+def give_back_with_robot(session_id: SessionId, me: ConnectionId, gone: ConnectionId) -> Write:
     """Free a lease whose first frame found the robot's socket gone, and end presence."""
-    when = All((Compare(HOLDER, "=", session_id), Compare(CONNECTION, "=", gone)))
+    when = All((_is_held(session_id, me), Compare(CONNECTION, "=", gone)))
     then = (*NEW_HOLDER, Put(LEASE_UNTIL, 0), Drop(CONTROLLER), Drop(CONNECTION))
     return Write("give_back_with_robot", when, then)

@@ -5,6 +5,7 @@ its number: registering makes both, so `connectionId` being there guards them. A
 are compared, never session ids alone: a session moves with `resume`.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from signaling.core.expressions import (
     Update,
 )
 from signaling.core.records import Session
-from signaling.wire.ids import ConnectionId, SessionId
+from signaling.wire.ids import ConnectionId, SessionId, robot_of, session_id
 
 CONNECTION = ("connectionId",)
 CONTROLLER = ("controller",)
@@ -62,6 +63,26 @@ def reachable_but_not(me: ConnectionId) -> Condition:
 def not_held_by(me: ConnectionId) -> Condition:
     """Ask that the sender does not hold the lease."""
     return Either((Missing(CONTROLLER), Compare(HOLDERS_CONNECTION, "<>", me)))
+
+
+def no_other_place(moved: Session) -> Condition:
+    """Ask that the connection has not opened a viewer's session of its own: it has one at most."""
+    own = session_id(robot_of(moved.session_id), moved.connection_id)
+    if own == moved.session_id:
+        return All(())
+    return Compare(place_of(own, "connectionId"), "<>", moved.connection_id)
+
+
+def still_elsewhere(mine: Session, viewers: Iterable[Session]) -> Condition:
+    """Ask that none of the user's sessions that were seen has been resumed by this connection."""
+    own = (each.session_id for each in viewers if each.user_id == mine.user_id)
+    return All(
+        tuple(
+            Compare(place_of(each, "connectionId"), "<>", mine.connection_id)
+            for each in own
+            if each != mine.session_id
+        )
+    )
 
 
 def moved_to(place: Path, moved: Session) -> tuple[Update, ...]:

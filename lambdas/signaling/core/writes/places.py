@@ -3,6 +3,8 @@
 Knows the conditions under which each is right; never which one a message calls for.
 """
 
+from collections.abc import Iterable
+
 from signaling.core.expressions import (
     All,
     Compare,
@@ -23,21 +25,26 @@ from signaling.core.writes.paths import (
     VIEWERS,
     item_of,
     moved_to,
+    no_other_place,
     not_held_by,
     place_of,
     reachable_but_not,
+    still_elsewhere,
 )
 from signaling.wire.ids import ConnectionId, SessionId
 
 
-def take(viewing: Session, right: Condition, limit: int) -> Write:
+def take(viewing: Session, right: Condition, limit: int, seen: Iterable[Session] = ()) -> Write:
     """Open a viewer's session in a free place."""
     place = place_of(viewing.session_id)
-    when = All((*_may_view(viewing, right), Missing(place), Size(VIEWERS, "<", limit)))
+    free = Missing(place), Size(VIEWERS, "<", limit)
+    when = All((*_may_view(viewing, right, seen), *free))
     return Write("take_place", when, (Put(place, item_of(viewing)),))
 
 
-def take_lapsed(viewing: Session, right: Condition, lapsed: SessionId, now: int) -> Write:
+def take_lapsed(
+    viewing: Session, right: Condition, lapsed: SessionId, now: int, seen: Iterable[Session] = ()
+) -> Write:
     """Open a viewer's session in the place of one that was not renewed."""
     place = place_of(viewing.session_id)
     over = Compare(place_of(lapsed, "until"), "<", now)
@@ -46,16 +53,17 @@ def take_lapsed(viewing: Session, right: Condition, lapsed: SessionId, now: int)
     own = lapsed == viewing.session_id
     free = () if own else (Missing(place),)
     then = (Put(place, item_of(viewing)), *(() if own else (Drop(place_of(lapsed)),)))
-    return Write("take_lapsed_place", All((*_may_view(viewing, right), *free, over)), then)
+    return Write("take_lapsed_place", All((*_may_view(viewing, right, seen), *free, over)), then)
 
 
-def _may_view(viewing: Session, right: Condition) -> tuple[Condition, ...]:
+def _may_view(viewing: Session, right: Condition, seen: Iterable[Session]) -> tuple[Condition, ...]:
     # A seed robot cannot know roles, so it takes no viewers; and a holder is no viewer too,
     # nor is a session that its user has resumed elsewhere and holds there.
     knows_roles = Compare(("dialect",), "=", "v1")
     me = viewing.connection_id
     other = Either((Missing(CONTROLLER), Compare(HOLDER, "<>", viewing.session_id)))
-    return reachable_but_not(me), right, knows_roles, not_held_by(me), other
+    only = not_held_by(me), other, still_elsewhere(viewing, seen)
+    return reachable_but_not(me), right, knows_roles, *only
 
 
 def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
@@ -69,7 +77,8 @@ def resume(moved: Session, right: Condition) -> Write:
     place = place_of(moved.session_id)
     same_user = Compare((*place, "userId"), "=", moved.user_id)
     newer = Compare((*place, "connectedAt"), "<=", moved.connected_at)
-    return Write("resume_place", All((right, same_user, newer)), moved_to(place, moved))
+    only = no_other_place(moved), not_held_by(moved.connection_id)
+    return Write("resume_place", All((right, same_user, newer, *only)), moved_to(place, moved))
 
 
 def lose(session_id: SessionId, gone: ConnectionId, until: int) -> Write:
