@@ -10,7 +10,9 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from robosignal.arguments import TOKEN_VARIABLE
 from robosignal.gateway.local import Local, Service
+from robosignal.gateway.store import StateUnreadable
 from signaling.settings import Options
 
 DEMO = "demo"
@@ -26,19 +28,29 @@ Say = Callable[[str], None]
 async def serve(service: Service, options: Options, say: Say) -> int:
     """Serve until SIGINT or SIGTERM, and return the exit code.
 
-    Raise PortTaken, StateInUse or KeyRefused, whose text says what to do.
+    Raise PortTaken, StateInUse, StateUnreadable or KeyRefused, whose text says what to do.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with Local(service, options) as local:
+    async with _opened(service, options) as local:
         say(welcome(local, service))
         if service.demo:
             await _with_demo_robot(local, stop, say)
         await stop.wait()
         say("stopping")
     return 0
+
+
+def _opened(service: Service, options: Options) -> Local:
+    """Return the backend, which does not listen yet: only its state can have been refused."""
+    try:
+        return Local(service, options)
+    except OSError as error:
+        if service.state is None:
+            raise
+        raise StateUnreadable.to_us(service.state, error) from error
 
 
 def welcome(local: Local, service: Service) -> str:
@@ -72,7 +84,7 @@ async def _with_demo_robot(local: Local, stop: asyncio.Event, say: Say) -> None:
         *("-m", "robosignal", "robot", "--until-eof", "--robot-id", DEMO),
         *("--url", local.gateway.websocket_url),
         # In the environment, not among the arguments: others can read those.
-        env=os.environ | {"ROBOSIGNAL_TOKEN": local.key.sign(DEMO)},
+        env=os.environ | {TOKEN_VARIABLE: local.key.sign(DEMO)},
         # A terminal's Ctrl-C reaches the whole group; this one is stopped after the gateway hears.
         start_new_session=True,
         # The pipe ends with this process, however that ends: no robot is left behind.

@@ -8,6 +8,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_secretsmanager as secretsmanager
 
 from stacks.nag import accept
 from stacks.tables import Tables
@@ -33,6 +34,8 @@ ROBOTS_QUERIES = ("owners", "operators", "fleet")
 CONNECTION_METHODS = ("POST", "DELETE")
 """Of the management API: post a frame, close a connection."""
 
+SECRET_ACTIONS = ("secretsmanager:GetSecretValue",)
+
 
 def grant(role: iam.Role, tables: Tables, stage: apigateway.WebSocketStage) -> None:
     """Let the handler's role do all that it does."""
@@ -45,6 +48,14 @@ def grant(role: iam.Role, tables: Tables, stage: apigateway.WebSocketStage) -> N
     ):
         role.add_to_policy(statement)
     _accept_connections(role, stage)
+
+
+def grant_secret(role: iam.Role, secret: secretsmanager.ISecret) -> None:
+    """Let the handler's role read what it shares with the TURN servers."""
+    # CDK's own grant lets it list the secret's versions as well, which nothing asks for.
+    role.add_to_policy(
+        iam.PolicyStatement(actions=list(SECRET_ACTIONS), resources=[secret.secret_arn])
+    )
 
 
 def _items(table: dynamodb.Table, actions: tuple[str, ...]) -> iam.PolicyStatement:

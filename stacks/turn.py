@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from stacks.grants import grant_secret
 from stacks.nag import accept
 from stacks.settings import Settings
 
@@ -30,11 +31,8 @@ class Turn(Construct):
             ),
             removal_policy=RemovalPolicy.RETAIN if settings.is_prod else RemovalPolicy.DESTROY,
         )
-        reader.add_to_policy(
-            iam.PolicyStatement(
-                actions=["secretsmanager:GetSecretValue"], resources=[self.secret.secret_arn]
-            )
-        )
         accept(
-            self.secret, "SMG4", "the TURN servers hold a copy, so changing it takes their restart"
+            self.secret,
+            "SMG4",
+            "the TURN servers hold a copy, so only both can be changed together",
         )

@@ -145,4 +145,4 @@ def test_every_problem_is_told_at_once() -> None:
 
     for name in [*LEAST, "LIMITS", "MAX_VIEWERS"]:
         assert name in str(refused.value)
-    assert str(refused.value).startswith("robosignal cannot start: ")
+    assert str(refused.value) == "; ".join(refused.value.problems)

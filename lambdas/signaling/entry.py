@@ -224,10 +224,10 @@ class Signaling:
         """Answer with the error, and close the connection if it is one that ends it."""
         silent = sender is not None and sender.dialect == "seed" and reply_to is None
         frame = None if silent else encode(structs.replace(_told(error), reply_to=reply_to))
-        log.info(
-            "message refused",
-            extra={"code": error.code, "connection": incoming.connection_id},
-        )
+        if not isinstance(error, RateLimited) or error.last:
+            # Whoever floods us shall not flood the log as well.
+            told = {"code": error.code, "connection": incoming.connection_id}
+            log.info("message refused", extra=told)
         if isinstance(error, TokenExpired) or (isinstance(error, RateLimited) and error.last):
             # A reply would be sent after this returns, to a connection that is closed by then.
             self._dismiss(incoming.connection_id, frame)

@@ -15,7 +15,10 @@ from signaling.adapters.limiter import Buckets, Unlimited
 from signaling.adapters.metrics import EmbeddedMetrics
 from signaling.adapters.parallel import Threads
 from signaling.adapters.tokens import Issuer
+from signaling.adapters.turn import TurnIce
+from signaling.adapters.turn_secret import SecretsManager, StoredSecret
 from signaling.entry import Signaling
+from signaling.ports import IceSource
 from signaling.settings import Settings, read_settings
 from signaling.warm import warm
 
@@ -30,6 +33,11 @@ CLIENT = Config(
     user_agent="robosignal",
 )
 
+# Whoever waits for the TURN secret goes on without it, so it is not waited for long.
+SECRET_CLIENT = CLIENT.merge(
+    Config(read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2})
+)
+
 
 def wired(settings: Settings) -> Signaling:
     """Return the backend on DynamoDB and the management API."""
@@ -42,7 +50,7 @@ def wired(settings: Settings) -> Signaling:
     return Signaling(
         store=DynamoStore(dynamodb, settings.connections_table, settings.robots_table),
         sender=Connections(management),
-        ice=StaticIce(options.ice_servers),
+        ice=_ice(settings),
         limiter=Buckets() if options.limited else Unlimited(),
         issuers=(Issuer(settings.token_issuer, settings.token_audiences, keys),),
         rules=options.rules,
@@ -51,6 +59,19 @@ def wired(settings: Settings) -> Signaling:
         meter=EmbeddedMetrics(settings.stage),
         side_by_side=Threads(),
     )
+
+
+def _ice(settings: Settings) -> IceSource:
+    options = settings.options
+    if settings.turn_secret_arn is None:
+        return StaticIce(options.ice_servers)
+    secret = StoredSecret(settings.turn_secret_arn, _secrets_manager)
+    return TurnIce(options.turn_urls, secret, options.ice_servers)
+
+
+def _secrets_manager() -> SecretsManager:
+    client: SecretsManager = boto3.client("secretsmanager", config=SECRET_CLIENT)
+    return client
 
 
 _signaling = wired(read_settings(os.environ))

@@ -69,7 +69,7 @@ class Store(Protocol):
         """Return a row as it is now."""
 
     def add_connection(self, row: Connection) -> None:
-        """Keep the row of a connection that opens."""
+        """Keep the row of a connection that opens; one that is there stays as it is."""
 
     def remove_connection(self, connection: ConnectionId) -> Connection | None:
         """Delete a row and return it as it was."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from signaling.adapters.jwks_fetch import checked_url
 from signaling.core.request import Rules
@@ -26,6 +26,10 @@ class Options(Struct, frozen=True, kw_only=True):
     origins: frozenset[str] | None
     limited: bool
     rules: Rules
+    turn_urls: tuple[str, ...] = ()
+    """TURN servers that share a secret with us."""
+    turn_secret: str | None = None
+    """That secret itself, on one machine; on AWS the settings say where it is kept."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -39,6 +43,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     token_jwks_url: str
     stage: str
     """The deployment's own name, such as dev or prod: its metrics bear it."""
+    turn_secret_arn: str | None = None
+    """Where Secrets Manager keeps what is shared with the TURN servers; None: there are none."""
     options: Options
 
 
@@ -46,7 +52,7 @@ class BadEnvironment(Exception):
     """The environment cannot be used. The text names every variable and what is wrong."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("robosignal cannot start: " + "; ".join(problems))
+        super().__init__("; ".join(problems))
         self.problems = problems
 
 
@@ -62,16 +68,22 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         token_jwks_url=read.given("TOKEN_JWKS_URL", checked_url, None)
         or read.given("TOKEN_ISSUER", _jwks_url, PLACEHOLDER),
         stage=read.given("STAGE", _name, "dev"),
+        turn_secret_arn=read.given("TURN_SECRET_ARN", str, None),
         options=_options(read),
     )
+    read.together("TURN_URLS", "TURN_SECRET_ARN")
     read.finish()
     return settings
 
 
 def read_options(environment: Mapping[str, str]) -> Options:
-    """Return what may be configured. Raise BadEnvironment naming every variable that is wrong."""
+    """Return what may be configured on one machine, the secret of its TURN servers included.
+
+    Raise BadEnvironment naming every variable that is wrong.
+    """
     read = _Reader(environment)
-    options = _options(read)
+    options = structs.replace(_options(read), turn_secret=read.given("TURN_SECRET", str, None))
+    read.together("TURN_URLS", "TURN_SECRET")
     read.finish()
     return options
 
@@ -87,10 +99,16 @@ def _options(read: "_Reader") -> Options:
             heartbeat_seconds=heartbeat,
             provisioned=read.given("CLAIM_POLICY", _claim_policy, default=False),
         ),
+        turn_urls=read.given("TURN_URLS", _turn_urls, ()),
     )
 
 
 _NAME = re.compile(limits.ID_PATTERN)
+
+_TURN_URL = re.compile(
+    r"turns?:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(\?transport=(udp|tcp))?"
+)
+"""RFC 7065. A browser refuses the whole connection for one URL that it cannot read."""
 
 PLACEHOLDER = "https://missing.invalid"
 """Stands in for a variable that is missing, until `finish` raises."""
@@ -119,6 +137,13 @@ class _Reader:
         except ValueError as error:
             self.problems.append(f"{name} {error}")
             return default
+
+    def together(self, *names: str) -> None:
+        """Note which of these is missing, if another of them is there: none serves alone."""
+        given = [name for name in names if self._environment.get(name, "").strip()]
+        for name in names:
+            if given and name not in given:
+                self.problems.append(f"{name} is missing, and {given[0]} needs it")
 
     def finish(self) -> None:
         """Raise BadEnvironment if anything was wrong."""
@@ -154,6 +179,15 @@ def _ice_servers(text: str) -> list[dict[str, Any]]:
         return msgspec.json.decode(text, type=list[dict[str, Any]])
     except ValueError as error:
         raise ValueError("must be a JSON list of RTCIceServer objects") from error
+
+
+def _turn_urls(text: str) -> tuple[str, ...]:
+    urls = tuple(word for word in (part.strip() for part in text.split(",")) if word)
+    if not urls or not all(map(_TURN_URL.fullmatch, urls)):
+        raise ValueError(
+            "must be turn: or turns: URLs separated by commas, such as turn:turn.example.org:3478"
+        )
+    return urls
 
 
 def _switch(text: str) -> bool:

@@ -5,6 +5,7 @@ Owns starting and stopping; must never know the rules, tokens or where state is 
 
 import asyncio
 import errno
+import logging
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,10 @@ __all__ = ["Gateway", "Limits", "PortTaken"]
 
 BACKLOG = 1024
 """Connections that the kernel holds until they are accepted; a fleet redials all at once."""
+
+
+_silent = logging.getLogger("robosignal.gateway.http")
+_silent.setLevel(logging.CRITICAL)
 
 
 class PortTaken(Exception):
@@ -163,7 +168,16 @@ def _http(
     # aiohttp refuses a body that reaches its limit; ours may reach it.
     app = web.Application(middlewares=[pages.hardened], client_max_size=MESSAGE_BYTES + 1)
     app.add_routes([*management.routes(sockets, stage), *pages.routes(web_root, jwks, stage)])
-    return web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    return web.AppRunner(
+        app,
+        access_log=None,
+        # Its own lines quote what a stranger sent, tokens in a query too.
+        logger=_silent,
+        # One request a connection, also where aiohttp answers before our middleware does.
+        keepalive_timeout=0.0,
+        handle_signals=False,
+        shutdown_timeout=1.0,
+    )
 
 
 async def _all(ends: Iterable[Coroutine[Any, Any, None]], seconds: float) -> bool:

@@ -22,7 +22,9 @@ from signaling.adapters.ice import StaticIce
 from signaling.adapters.jwks import RemoteKeys
 from signaling.adapters.limiter import Buckets, Unlimited
 from signaling.adapters.tokens import Issuer, prefetch
+from signaling.adapters.turn import TurnIce
 from signaling.entry import Signaling, calm
+from signaling.ports import IceSource
 from signaling.settings import Options
 from signaling.wire.errors import SignalingError, TokenExpired
 from signaling.wire.frames import Error, encode
@@ -65,7 +67,7 @@ class Local:
         signaling = Signaling(
             store=self._store,
             sender=self._sockets,
-            ice=StaticIce(options.ice_servers),
+            ice=_ice(options),
             limiter=Buckets() if limited else Unlimited(),
             issuers=self._issuers,
             rules=options.rules,
@@ -123,6 +125,13 @@ def _key(service: Service) -> LocalKey:
     if service.state is None or service.remote is not None:
         return LocalKey.ephemeral()
     return LocalKey.load(service.state)
+
+
+def _ice(options: Options) -> IceSource:
+    secret = options.turn_secret
+    if secret is None:
+        return StaticIce(options.ice_servers)
+    return TurnIce(options.turn_urls, lambda _now: secret, options.ice_servers)
 
 
 def _issuers(service: Service, key: LocalKey) -> tuple[Issuer, ...]:

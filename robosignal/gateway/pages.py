@@ -91,9 +91,16 @@ def _file(root: Path, path: str) -> web.StreamResponse:
     content_type = _content_type(path)
     found = (root / path).resolve() if content_type and _is_public(path) else None
     # Resolved, so a link out of the directory leads nowhere either.
-    if found is None or not found.is_relative_to(root) or not found.is_file():
+    if found is None or not found.is_relative_to(root) or not _is_file(found):
         raise web.HTTPNotFound
     return web.FileResponse(found, headers={"Content-Type": str(content_type)})
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file system takes
+        return False
 
 
 def _content_type(path: str) -> str | None:

@@ -61,6 +61,11 @@ class Sockets:
         self._loop = loop
         self._thread = threading.get_ident()
 
+    @property
+    def count(self) -> int:
+        """How many connections are open."""
+        return len(self._open)
+
     def add(self, connection: ConnectionId, socket: Socket) -> None:
         """Make a connection reachable. For the loop's own thread."""
         self._open[connection] = socket

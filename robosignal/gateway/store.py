@@ -8,9 +8,9 @@ file refuses a second one.
 import fcntl
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 import msgspec
 
@@ -25,6 +25,7 @@ Item = dict[str, Any]
 RENEWALS = frozenset({"renew_lease", "renew_place", "renew_presence"})
 """Writes whose loss a restart forgives: what they renew has to be renewed again anyway."""
 
+DATABASE = "robots.sqlite3"
 SETS = ("operators",)
 
 
@@ -42,22 +43,57 @@ class StateInUse(Exception):
         )
 
 
+class StateUnreadable(Exception):
+    """The state cannot be read or written. The text says why, and what to do."""
+
+    def __init__(self, path: Path, problem: str, remedy: str) -> None:
+        super().__init__(path, problem, remedy)
+        self.path = path
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return (
+            f"the state {self.path} cannot be used ({self.problem}): {self.remedy}, "
+            "or give another directory with --state"
+        )
+
+    @classmethod
+    def to_us(cls, directory: Path, error: OSError) -> Self:
+        """Return what the system's refusal means for a state directory."""
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            return cls(directory, "it is no directory", "move it away")
+        return cls(directory, error.strerror or str(error), "mend that")
+
+
 class LocalStore:
     """Implements `signaling.ports.Store` in one process."""
 
     def __init__(self, directory: Path | None) -> None:
-        """Open the state in a directory, or in memory alone for None. Raise StateInUse."""
+        """Open the state in a directory, or in memory alone for None.
+
+        Raise StateInUse or StateUnreadable.
+        """
         self._lock = None if directory is None else _locked(directory)
-        self._disk = None if directory is None else _opened(directory / "robots.sqlite3")
+        self._disk: sqlite3.Connection | None = None
         self._connections: dict[ConnectionId, Connection] = {}
         self._rows: dict[ConnectionId, Item] = {}
         self._watchers: dict[str, dict[ConnectionId, None]] = {}
         self._items: dict[RobotId, Item] = {}
         self._robots: dict[RobotId, Robot] = {}
         self._order: list[RobotId] = []
-        if self._disk is not None:
-            for robot_id, text in self._disk.execute("SELECT robot_id, item FROM robots"):
+        if directory is not None:
+            self._open(directory / DATABASE)
+
+    def _open(self, path: Path) -> None:
+        try:
+            # Autocommit: each write is one transaction, on disk (FULL) before it is answered.
+            self._disk = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            for robot_id, text in _robots_of(self._disk):
                 self._keep(robot_id, _without_socket(_read(text)))
+        except (sqlite3.Error, msgspec.MsgspecError) as error:
+            self.close()
+            raise StateUnreadable(path, str(error), _remedy(error)) from error
 
     def close(self) -> None:
         """Let go of the file and of its lock."""
@@ -81,7 +117,9 @@ class LocalStore:
         return [row for row in list(self._connections.values()) if row.expires_at <= now]
 
     def add_connection(self, row: Connection) -> None:
-        """Keep the row of a connection that opens."""
+        """Keep the row of a connection that opens; one that is there stays as it is."""
+        if row.connection_id in self._connections:
+            return
         self._connections[row.connection_id] = row
         self._rows[row.connection_id] = item_of(row)
 
@@ -189,8 +227,11 @@ class LocalStore:
 
 
 def _locked(directory: Path) -> TextIO:
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = (directory / "lock").open("w")
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (directory / "lock").open("w")
+    except OSError as error:
+        raise StateUnreadable.to_us(directory, error) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -199,19 +240,24 @@ def _locked(directory: Path) -> TextIO:
     return lock
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    # Autocommit: each write is one transaction, on disk (FULL) before it is answered.
-    disk = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+def _robots_of(disk: sqlite3.Connection) -> Iterable[tuple[RobotId, str]]:
     disk.execute("PRAGMA journal_mode = WAL")
     disk.execute("PRAGMA synchronous = FULL")
     disk.execute(
         "CREATE TABLE IF NOT EXISTS robots (robot_id TEXT PRIMARY KEY, item TEXT NOT NULL)"
     )
-    return disk
+    return disk.execute("SELECT robot_id, item FROM robots")
+
+
+def _remedy(error: Exception) -> str:
+    # Operational is what lies around the file, such as its permissions or a full disk.
+    if isinstance(error, sqlite3.OperationalError):
+        return "mend that"
+    return "put back a copy of it, move it away to start without robots"
 
 
 def _read(text: str) -> Item:
-    item: Item = msgspec.json.decode(text)
+    item = msgspec.json.decode(text, type=Item)
     return item | {name: set(item[name]) for name in SETS if name in item}
 
 

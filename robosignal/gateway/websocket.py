@@ -25,7 +25,7 @@ from robosignal.gateway.handshake import Handshake, judge, refusal
 from robosignal.gateway.results import Accepted, rejected
 from robosignal.gateway.sockets import Facts, Sockets
 from signaling.wire.ids import ConnectionId
-from signaling.wire.limits import FRAME_BYTES, MESSAGE_BYTES
+from signaling.wire.limits import FRAME_BYTES, IDLE_SECONDS, LIFETIME_SECONDS, MESSAGE_BYTES
 
 READ_BYTES = 8 * 1024
 """asyncio's own receive buffer is 256 KiB for every read, which costs a third of a relay's CPU."""
@@ -44,13 +44,17 @@ _wire_log.setLevel(logging.ERROR)
 class Limits:
     """What a connection may do, in seconds, and how many there may be."""
 
-    idle_seconds: float = 600
-    lifetime_seconds: float = 7200
+    idle_seconds: float = IDLE_SECONDS
+    lifetime_seconds: float = LIFETIME_SECONDS
     handshake_seconds: float = 5
     integration_seconds: float = 29
     closing_seconds: float = 5
     stopping_seconds: float = 3
     sockets: int = 1000
+
+
+REFUSED_SECONDS = 0.5
+"""How long a client that was refused may take to close: strangers keep no file open for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +205,8 @@ class Connection(asyncio.BufferedProtocol):
             self._refuse(refusal(verdict))
 
     def _is_full(self) -> bool:
-        return len(self._service.connections) > self._service.limits.sockets
+        # Strangers whom `$connect` refuses must not take the places of those it lets in.
+        return self._service.sockets.count >= self._service.limits.sockets
 
     def _know(self, handshake: Handshake) -> None:
         self._host = handshake.host
@@ -304,7 +309,8 @@ class Connection(asyncio.BufferedProtocol):
         """Say no more, but read until the client has closed too: a reset could eat the close."""
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        self._abort_in(self._service.limits.closing_seconds)
+        patience = self._service.limits.closing_seconds
+        self._abort_in(patience if self._admitted else min(patience, REFUSED_SECONDS))
         self._end()
 
     def _end(self) -> None:

@@ -6,47 +6,48 @@ Owns the arguments, what is printed and the exit code; must never know the proto
 import argparse
 import asyncio
 import os
-import re
 import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from websockets.exceptions import InvalidURI
-from websockets.uri import parse_uri
-
+from robosignal import arguments
+from robosignal.arguments import TOKEN_VARIABLE
 from robosignal.probe.play import Target
 from robosignal.probe.probe import Tell, probe
 from robosignal.probe.report import document, text
 
-TOKEN_VARIABLE = "ROBOSIGNAL_TOKEN"  # noqa: S105 - the name of one, not one
-ROBOT_TOKEN_VARIABLE = "ROBOSIGNAL_TOKEN_ROBOT"  # noqa: S105 - as above
+ROBOT_TOKEN_VARIABLE = "ROBOSIGNAL_TOKEN_ROBOT"  # noqa: S105 - the name of one, not one
 
 SECONDS = 10
 MOST_SECONDS = 60
 MOST_ROUNDS = 1000
 
-# RFC 6750, section 2.1. Anything else could not travel in a header.
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-
-
-class ProbeRefused(Exception):
-    """The probe cannot start. The text says why, and what to do."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say which arguments `run` takes."""
     add = parser.add_argument
-    add("url", metavar="URL", help="such as wss://ID.execute-api.REGION.amazonaws.com/prod")
+    add(
+        "url",
+        type=arguments.websocket_url,
+        metavar="URL",
+        help="such as wss://ID.execute-api.REGION.amazonaws.com/prod",
+    )
     add("--token", help=f"of the client; else the environment's {TOKEN_VARIABLE}")
     add(
         "--token-robot",
         metavar="TOKEN",
         help=f"of the robot; else the environment's {ROBOT_TOKEN_VARIABLE}, else the client's",
     )
-    add("--count", type=_rounds, default=1, metavar="N", help="rounds to run (%(default)s)")
+    add(
+        "--count",
+        type=arguments.whole(1, MOST_ROUNDS),
+        default=1,
+        metavar="N",
+        help="rounds to run (%(default)s)",
+    )
     add(
         "--timeout",
-        type=_seconds,
+        type=arguments.seconds(MOST_SECONDS),
         default=SECONDS,
         metavar="S",
         help="for any one answer (%(default)s s)",
@@ -57,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:
     """Probe, print what was found, and return 0 if every round went through, else 1.
 
-    Raise ProbeRefused when the arguments cannot be used.
+    Raise Refused when there is no token, or none that could be one.
     """
     target = _target(asked)
     progress = Progress(sys.stderr, asked.count)
@@ -70,28 +71,18 @@ def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:
 
 
 def _target(asked: argparse.Namespace) -> Target:
-    try:
-        parse_uri(asked.url)
-    except InvalidURI:
-        raise ProbeRefused(
-            "URL must be a WebSocket URL, such as ws://127.0.0.1:8080/prod"
-        ) from None
-    token = _given(asked.token, TOKEN_VARIABLE)
+    token = arguments.token("--token", asked.token, TOKEN_VARIABLE, os.environ)
+    robot_token = arguments.token(
+        "--token-robot", asked.token_robot, ROBOT_TOKEN_VARIABLE, os.environ
+    )
     if token is None:
-        raise ProbeRefused(f"no token: give --token, or set {TOKEN_VARIABLE}")
+        raise arguments.no_token()
     return Target(
         url=asked.url,
         client_token=token,
-        robot_token=_given(asked.token_robot, ROBOT_TOKEN_VARIABLE) or token,
+        robot_token=robot_token or token,
         seconds=asked.timeout,
     )
-
-
-def _given(argument: str | None, variable: str) -> str | None:
-    found = (argument or os.environ.get(variable, "")).strip()
-    if found and not _TOKEN.fullmatch(found):
-        raise ProbeRefused("the token holds characters that no token has: pass it whole, unquoted")
-    return found or None
 
 
 class Progress:
@@ -117,19 +108,3 @@ class Progress:
         if self._stream is not None:
             self._stream.write(f"\r{line}\x1b[K")
             self._stream.flush()
-
-
-def _rounds(given: str) -> int:
-    if not given.isascii() or not given.isdigit() or not 1 <= int(given) <= MOST_ROUNDS:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MOST_ROUNDS}")
-    return int(given)
-
-
-def _seconds(given: str) -> float:
-    try:
-        found = float(given)
-    except ValueError:
-        found = 0
-    if not 0 < found <= MOST_SECONDS:
-        raise argparse.ArgumentTypeError(f"must be more than 0, and at most {MOST_SECONDS}")
-    return found

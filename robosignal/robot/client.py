@@ -58,9 +58,10 @@ async def run(
     for chatty in ("aiortc", "aioice"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     instance = instance_id or InstanceId(secrets.token_hex(16))
+    is_renewable = not isinstance(token, str)
     source = fixed(token) if isinstance(token, str) else token
     presence = Presence(robot_id, instance, metadata or {})
-    client = Client(url, source, presence, span or Span(), log)
+    client = Client(url, source, presence, span or Span(), log, is_renewable=is_renewable)
     return await client.run(stop or asyncio.Event())
 
 
@@ -68,8 +69,17 @@ class Client:
     """Carries out the outputs of the connection's logic and the actions of the robot's."""
 
     def __init__(
-        self, url: str, token: TokenSource, presence: Presence, span: Span, log: logging.Logger
+        self,
+        url: str,
+        token: TokenSource,
+        presence: Presence,
+        span: Span,
+        log: logging.Logger,
+        *,
+        is_renewable: bool,
     ) -> None:
+        self._is_renewable = is_renewable
+        self._may_ask_again = False
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._connection = Connection(heartbeats=False, span=span)
@@ -185,10 +195,17 @@ class Client:
     def _entered(self, state: str) -> None:
         if state == "offline":
             self._on_robot(actions.Offline())
+        elif state == "online":
+            self._may_ask_again = self._is_renewable
 
     def _sign_in(self) -> None:
         if self._is_online():
             self._say("a new connection is refused the token: this one goes on until it ends")
+        elif self._may_ask_again:
+            # Once for each time that it was online: its source may have a new one by now.
+            self._may_ask_again = False
+            self._say("the token has ended: asks for a new one")
+            self._loop.call_soon(self._take_from_socket, signals.Start())
         else:
             self._end("the token is refused or expired: sign in again, and pass the new --token")
 
@@ -210,13 +227,14 @@ class Client:
 
     def _on_robot(self, event: actions.Event) -> None:
         self._robot, asked = logic.step(self._robot, event, self._now())
-        for action in asked:
-            self._carry_out(action)
+        # First the timer: whatever fails below, the robot stops when commands cease.
         if self._due is not None:
             self._due.cancel()
         due = logic.next_due(self._robot)
         if due is not None:
             self._due = self._loop.call_at(due / 1000, self._take_from_peer, actions.Tick())
+        for action in asked:
+            self._carry_out(action)
 
     def _carry_out(self, action: actions.Action) -> None:  # noqa: C901 - one for each action
         match action:

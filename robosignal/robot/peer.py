@@ -68,7 +68,9 @@ class Peer:
         if channel is None or channel.readyState != "open":
             return
         if channel.bufferedAmount < BUFFERED_BYTES:
-            channel.send(data)
+            # A peer may say in its SDP that it takes no message of this size.
+            with contextlib.suppress(ValueError):
+                channel.send(data)
 
     async def close(self) -> None:
         """End the peer connection; nothing is told any more."""

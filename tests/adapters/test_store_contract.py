@@ -393,3 +393,15 @@ def test_a_dropped_attribute_is_its_default_again(store: Store) -> None:
     outcome = store.write_robot(R1, Write("lose", same, (Drop(("connectionId",)),)))
 
     assert outcome == Won(robot, structs.replace(robot, connection_id=None))
+
+
+def test_a_connection_that_opens_twice_stays_what_it_has_become(store: Store) -> None:
+    """An event delivered again does not undo what the connection has registered since."""
+    store.add_connection(row())
+    store.write_connection(C1, rows.note_robot(C1, R1))
+
+    store.add_connection(row())
+
+    again = store.connection(C1)
+    assert again is not None
+    assert again.robot_id == R1

@@ -71,6 +71,7 @@ def every_standing() -> list[frozenset[Standing]]:
         frozenset({Standing.ANYONE, *some})
         for size in range(len(more) + 1)
         for some in combinations(more, size)
+        if Standing.HOLDERS_USER not in some or Standing.OPERATOR in some
     ]
 
 

@@ -28,9 +28,12 @@ def test_a_taken_port_is_one_sentence_with_the_way_out(tmp_path: Path) -> None:
     first = Process("serve", "--port", "0", "--state", str(tmp_path / "a"))
     port = first.wait_for(r"is up at http://127.0.0.1:(\d+)/")[1]
 
-    second = Process("serve", "--port", port, "--state", str(tmp_path / "b"))
+    second = Process(
+        *("serve", "--port", port, "--state", str(tmp_path / "b")),
+        environment={"MAKELEVEL": ""},  # that of the tests' own make
+    )
 
-    second.wait_for(rf"^robosignal: port {port} .* taken .*: stop it, or try make run ARGS=")
+    second.wait_for(rf"^robosignal: port {port} .* taken .*: stop it, or choose another with")
     assert second.ended() == 1
     assert first.stop() == 0
 

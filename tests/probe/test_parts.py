@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from robosignal.arguments import Refused
 from robosignal.probe.claims import hints
-from robosignal.probe.command import ProbeRefused, Progress, add_arguments, run
+from robosignal.probe.command import Progress, add_arguments, run
 from robosignal.probe.dial import resolve
 from robosignal.probe.laps import STEPS, percentile
 from robosignal.probe.report import Failure, Report, shown_url, text
@@ -149,7 +150,6 @@ def no_tokens(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     ("arguments", "why"),
     [
         (["ws://127.0.0.1:1/prod"], "no token: give --token, or set ROBOSIGNAL_TOKEN"),
-        (["http://127.0.0.1:1/prod", "--token", "t"], "URL must be a WebSocket URL"),
         (["ws://127.0.0.1:1/prod", "--token", "Bearer t"], "characters that no token has"),
         (["ws://127.0.0.1:1/prod", "--token", "t\r\nX: y"], "characters that no token has"),
         (["ws://127.0.0.1:1/prod", "--token", "t", "--token-robot", "a,b"], "no token has"),
@@ -157,7 +157,7 @@ def no_tokens(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 )
 def test_a_probe_that_cannot_start_says_why(arguments: list[str], why: str) -> None:
     """In one sentence, before anything is dialled."""
-    with pytest.raises(ProbeRefused, match=why):
+    with pytest.raises(Refused, match=why):
         run(parsed(*arguments))
 
 

@@ -48,6 +48,28 @@ def test_watchers_hear_that_a_forgotten_robot_is_offline(world: World) -> None:
     assert (told["type"], told["online"], told["rev"]) == ("presence", False, 2)
 
 
+def test_the_robot_stops_obeying_the_evicted_driver(world: World) -> None:
+    """It hears at once that the holder's session has ended, at a higher epoch."""
+    robot = world.robot("r1", "owner")
+    session = world.connect("owner").offer()["sessionId"]
+    robot.take()
+
+    world.connect("owner").ask(type="forget", robotId="r1")
+
+    (left,) = robot.take()
+    assert (left["type"], left["sessionId"]) == ("peer-left", session)
+    assert (left["reason"], left["epoch"]) == ("evicted", 3)
+
+
+def test_a_seed_robot_that_is_forgotten_is_closed(world: World) -> None:
+    """It could not read a frame that tells it."""
+    robot = world.robot("r1", "owner", v1=False)
+
+    world.connect("owner").ask(type="forget", robotId="r1")
+
+    assert not robot.is_open
+
+
 def test_the_robot_itself_learns_by_its_next_ping(world: World) -> None:
     """Its presence is gone, so there is nothing to renew."""
     robot = world.robot("r1", "owner")

@@ -190,3 +190,13 @@ def test_a_takeover_during_grace_tells_the_lost_holder_nothing(world: World) -> 
 
     assert world.outbox.posts == posts + 1
     assert robot.types() == ["takeover"]
+
+
+def test_a_former_admin_does_not_take_over_by_a_lapsed_lease(world: World) -> None:
+    """Having held a robot once is no right to it: the group is gone, and so is the right."""
+    world.robot("r1", "owner")
+    world.connect("mallory", groups=["ADMINS"]).offer()
+    world.pass_seconds(61)
+    former = world.connect("mallory")
+
+    assert former.refused(type="takeover", robotId="r1") == (403, "forbidden")

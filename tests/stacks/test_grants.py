@@ -4,18 +4,21 @@ The shipped handler's calls are recorded on their way to AWS while the scenarios
 When it learns to do more, a scenario here and a line in `stacks/grants.py` follow.
 """
 
+import json
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 
 from signaling.adapters.dynamodb import DynamoStore
+from signaling.adapters.turn_secret import SecretsManager, StoredSecret
 from tests.stacks.calls import Posts, Use, Uses
 from tests.stacks.policies import granted
-from tests.stacks.synthesis import Template, table_named
+from tests.stacks.synthesis import Template, Workshop, resources, table_named
 from tests.tables import CONNECTIONS, ROBOTS, drop_tables, make_tables
-from tests.tokens import signer
+from tests.tokens import NOW, signer
 from tests.world import World
 
 if TYPE_CHECKING:
@@ -110,14 +113,37 @@ def used(moto_client: "DynamoDBClient") -> set[Use]:
     return uses.seen
 
 
+@pytest.fixture
+def used_with_turn(moto_client: "DynamoDBClient") -> set[Use]:  # noqa: ARG001 - moto is on
+    """What the handler uses besides, when it needs the secret of the TURN servers."""
+    keeper = boto3.client("secretsmanager", region_name="eu-central-1")
+    arn = keeper.create_secret(Name="turn", SecretString="north")["ARN"]
+    seen: set[Use] = set()
+
+    def note(model: Any, params: Any, **_: Any) -> None:
+        named = json.loads(params["body"]).get("SecretId")
+        seen.add((f"secretsmanager:{model.name}", "secret" if named == arn else "another"))
+
+    def connect() -> SecretsManager:
+        client: Any = boto3.client("secretsmanager", region_name="eu-central-1")
+        client.meta.events.register("before-call.secrets-manager", note)
+        made: SecretsManager = client
+        return made
+
+    assert StoredSecret(arn, connect)(NOW) == "north"
+    keeper.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+    return seen
+
+
 def granted_to_handler(template: Template) -> set[Use]:
     """Return what the template's policies allow, in the words of the recorded calls."""
     tables = {
         table_named(template, "connectionId")[0]: "connections",
         table_named(template, "robotId")[0]: "robots",
     }
+    secrets = {f"<{name}>": "secret" for name in resources(template, "AWS::SecretsManager::Secret")}
     return {
-        (action, _named(resource, tables))
+        (action, secrets.get(resource) or _named(resource, tables))
         for action, resource in granted(template)
         if action not in HOUSEKEEPING
     }
@@ -141,3 +167,14 @@ def test_granted_is_what_is_used(dev: Template, used: set[Use]) -> None:
 def test_production_grants_the_same(dev: Template, prod: Template) -> None:
     """No stage lets the function do more than another."""
     assert granted_to_handler(prod) == granted_to_handler(dev)
+
+
+def test_turn_servers_add_their_secret_and_nothing_else(
+    workshop: Workshop, dev: Template, used_with_turn: set[Use]
+) -> None:
+    """That one secret may be read; without TURN servers no secret may."""
+    more = granted_to_handler(workshop.template(turn_urls="turn:a.example"))
+    least = granted_to_handler(dev)
+
+    assert more - least == used_with_turn == {("secretsmanager:GetSecretValue", "secret")}
+    assert least - more == set()

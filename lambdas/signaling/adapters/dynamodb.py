@@ -105,10 +105,17 @@ class DynamoStore:
         return row
 
     def add_connection(self, row: Connection) -> None:
-        """Keep the row of a connection that opens."""
+        """Keep the row of a connection that opens; one that is there stays as it is."""
         item = {name: marshal(value) for name, value in item_of(row).items()}
-        with translated():
-            self._client.put_item(TableName=self._connections, Item=item)
+        try:
+            with translated():
+                self._client.put_item(
+                    TableName=self._connections,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(connectionId)",
+                )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return  # delivered twice: what the connection has become since is not undone
 
     def remove_connection(self, connection: ConnectionId) -> Connection | None:
         """Delete a row and return it as it was."""

@@ -40,7 +40,7 @@ class Standing(Enum):
     OWNER = "the robot's owner"
     OPERATOR = "a user it is shared with"
     ADMIN = "an admin"
-    HOLDERS_USER = "the user whose session holds the lease"
+    HOLDERS_USER = "an operator whose session holds the lease"
 
 
 DRIVERS = frozenset({Standing.OWNER, Standing.OPERATOR, Standing.ADMIN})
@@ -85,8 +85,9 @@ def standings(sender: Connection, robot: Robot | None) -> frozenset[Standing]:
         found.add(Standing.OWNER)
     if sender.user_id in robot.operators:
         found.add(Standing.OPERATOR)
-    if robot.controller is not None and robot.controller.user_id == sender.user_id:
-        found.add(Standing.HOLDERS_USER)
+        # A lease that has lapsed stays in the item: by itself it gives no right.
+        if robot.controller is not None and robot.controller.user_id == sender.user_id:
+            found.add(Standing.HOLDERS_USER)
     return frozenset(found)
 
 
@@ -106,6 +107,11 @@ def right(kind: type[Message], sender: Connection) -> Condition:
     ways: dict[Standing, Condition] = {
         Standing.OWNER: Compare(("ownerUserId",), "=", sender.user_id),
         Standing.OPERATOR: Contains(("operators",), sender.user_id),
-        Standing.HOLDERS_USER: Compare(("controller", "userId"), "=", sender.user_id),
+        Standing.HOLDERS_USER: All(
+            (
+                Contains(("operators",), sender.user_id),
+                Compare(("controller", "userId"), "=", sender.user_id),
+            )
+        ),
     }
     return Either(tuple(way for standing, way in ways.items() if standing in may))

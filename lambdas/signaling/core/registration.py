@@ -191,8 +191,21 @@ def forget(request: Request, message: Forget) -> Flow[Ack]:
         permitted(request, message, message.robot_id, outcome.item)
         raise TryAgain(message.robot_id)
     yield from notify(request, message.robot_id, _ended(outcome, "evicted"))
+    yield from _evict_robot(request, outcome)
     still = presence.unchanged_since(outcome.after.rev)
     if not (yield from remove_robot(message.robot_id, still)):
         # It has registered again meanwhile, as a live robot does that is told nothing.
         raise TryAgain(message.robot_id)
     return Ack()
+
+
+def _evict_robot(request: Request, won: Won[Robot]) -> Flow[None]:
+    """Tell the robot that its driver is gone; close a seed's, which cannot be told."""
+    robot = won.before
+    if robot is None or robot.connection_id is None:
+        return
+    if robot.dialect == "seed":
+        yield from together((Close(robot.connection_id),))
+    elif robot.controller is not None:
+        left = _left(won.after, robot.controller, "evicted", held=True)
+        yield from together((handing_over(robot, left, request.now),))

@@ -14,6 +14,8 @@ SDP_BYTES = 48 * 1024
 CANDIDATE_BYTES = 2 * 1024
 METADATA_BYTES = 1024
 JSON_DEPTH = 16
+JSON_CONTAINERS = 1000
+"""Opening brackets in a frame, in texts too: walking more would cost too much to look into."""
 
 ID_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$(?!\n)"
 SESSION_PATTERN = r"^[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_-]{22}$(?!\n)"

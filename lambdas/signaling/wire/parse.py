@@ -75,8 +75,12 @@ def _fields(text: object) -> dict[str, Any]:
 
 
 def _is_deeper(value: object, depth: int, text: str = "") -> bool:
-    if text and text.count("{") + text.count("[") <= depth:
-        return False
+    if text:
+        containers = text.count("{") + text.count("[")
+        if containers <= depth:
+            return False
+        if containers > limits.JSON_CONTAINERS:
+            raise BadMessage("message", f"has more than {limits.JSON_CONTAINERS} brackets")
     if not isinstance(value, dict | list):
         return False
     if depth == 0:
