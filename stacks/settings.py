@@ -22,7 +22,10 @@ PAGE = _like(
     "an https URL with a path, or http://localhost",
     r"(https://[^/?#,]+|http://localhost(:\d+)?)/[^?#,]*",
 )
-TURN = _like("a turn: or turns: URL", r"turns?:[^\s?,]+(\?transport=(udp|tcp))?")
+TURN = _like(
+    "a turn: or turns: URL",
+    r"turns?:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(\?transport=(udp|tcp))?",
+)
 CLIENT = _like("an app client's id", "[A-Za-z0-9_]{1,128}")
 POOL = _like("a user pool's id", "[a-z0-9-]+_[A-Za-z0-9]+")
 EMAIL = _like("an e-mail address", r"[^@\s]+@[^@\s]+\.[^@\s]+")

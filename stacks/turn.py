@@ -31,6 +31,7 @@ class Turn(Construct):
             ),
             removal_policy=RemovalPolicy.RETAIN if settings.is_prod else RemovalPolicy.DESTROY,
         )
+        grant_secret(reader, self.secret)
         accept(
             self.secret,
             "SMG4",

@@ -2,7 +2,7 @@
 
 Owns which moments are shown; must never know how the console is made, beyond its marks for tests.
 `make screenshots` runs it; each picture is written anew, so look at them before they are committed.
-"""  # noqa: INP001 - a script, run as `python -m tools.screenshots`
+"""
 
 import asyncio
 import re
