@@ -51,7 +51,8 @@ def test_what_a_step_refuses_is_raised_in_the_flow_which_may_go_on() -> None:
         try:
             yield READ
         except TryAgain:
-            return (yield READ)
+            answer: str = yield READ
+            return answer
         return "not refused"
 
     answers = iter([TryAgain(), "second"])

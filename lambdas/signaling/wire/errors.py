@@ -181,9 +181,7 @@ class PeerGone(SignalingError):
     code, status = "peer_gone", 410
 
     def __str__(self) -> str:
-        return (
-            "not delivered: the other end has lost its connection, and may resume this session"
-        )
+        return "not delivered: the other end has lost its connection, and may resume this session"
 
 
 class TooLarge(SignalingError):
