@@ -166,15 +166,14 @@ def _http(
     web_root: Path, jwks: Callable[[], dict[str, Any]], sockets: Sockets, stage: str
 ) -> web.AppRunner:
     # aiohttp refuses a body that reaches its limit; ours may reach it.
-    app = web.Application(middlewares=[pages.hardened], client_max_size=MESSAGE_BYTES + 1)
+    app = web.Application(client_max_size=MESSAGE_BYTES + 1)
+    app.on_response_prepare.append(pages.harden)
     app.add_routes([*management.routes(sockets, stage), *pages.routes(web_root, jwks, stage)])
     return web.AppRunner(
         app,
         access_log=None,
         # Its own lines quote what a stranger sent, tokens in a query too.
         logger=_silent,
-        # One request a connection, also where aiohttp answers before our middleware does.
-        keepalive_timeout=0.0,
         handle_signals=False,
         shutdown_timeout=1.0,
     )

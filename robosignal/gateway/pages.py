@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
@@ -60,24 +59,16 @@ def routes(web_root: Path, jwks: Callable[[], dict[str, Any]], stage: str) -> li
     ]
 
 
-@web.middleware
-async def hardened(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Put the security headers on every response, and end the connection after it.
+async def harden(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the security headers on a response that is about to be sent, and close after it.
 
+    A signal's handler and no middleware: some refusals, such as 417, pass by every middleware.
     One request a connection means that the front sees every request's head: what it refuses
     cannot come in behind another request, and nobody holds an idle connection open.
     """
-    try:
-        response = await handler(request)
-    except web.HTTPException as refused:
-        _harden(refused)
-        raise
-    _harden(response)
-    return response
-
-
-def _harden(response: web.StreamResponse) -> None:
+    del request
     response.headers.update(SECURITY_HEADERS)
+    response.headers["Connection"] = "close"
     response.force_close()
 
 

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from secrets import token_bytes
 
 from websockets.exceptions import InvalidState
@@ -193,16 +194,18 @@ class Connection(asyncio.BufferedProtocol):
     async def _handshake(self, head: bytes) -> None:
         judged = judge(self._wire, head, f"/{self._service.stage}")
         if isinstance(judged, Handshake) and self._is_full():
-            judged = refusal(rejected(429))
+            judged = refusal(rejected(HTTPStatus.TOO_MANY_REQUESTS))
         if isinstance(judged, Response):
             self._refuse(judged)
             return
         self._know(judged)
         verdict = await self._service.dispatch.connect(self._connect_event(judged))
-        if isinstance(verdict, Accepted):
-            self._admit(judged.response, verdict.subprotocol)
-        else:
+        if not isinstance(verdict, Accepted):
             self._refuse(refusal(verdict))
+        elif self._is_full():
+            self._turn_away()
+        else:
+            self._admit(judged.response, verdict.subprotocol)
 
     def _is_full(self) -> bool:
         # Strangers whom `$connect` refuses must not take the places of those it lets in.
@@ -246,6 +249,12 @@ class Connection(asyncio.BufferedProtocol):
         rest, self._rest = self._rest, b""
         if rest:
             self._receive(rest)
+
+    def _turn_away(self) -> None:
+        """Refuse whom `$connect` let in, for others took the last places while it ran."""
+        self._admitted = True
+        self._end()
+        self._refuse(refusal(rejected(HTTPStatus.TOO_MANY_REQUESTS)))
 
     def _refuse(self, response: Response) -> None:
         if self._transport.is_closing():

@@ -1,0 +1,155 @@
+"""The robot against peers that break off, and tokens that end while it is online."""
+
+import asyncio
+import json
+import logging
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from robosignal.robot.picture import FRAMES_PER_SECOND, HEIGHT
+from tests.robot.stage import ALICE, PATIENCE, Browser, Running, Stage, browser, robot
+
+FORWARD = {"type": "command", "n": 1, "drive": {"x": 0.0, "y": 1.0}}
+WATCHED_FRAMES = FRAMES_PER_SECOND * 6 // 5
+ROWS_IN_HALF_A_SECOND = 12
+"""Rows of colour that the marker crosses at full speed before the watchdog stops it."""
+
+LATE_ROWS = 6
+"""What a busy machine may add; it is a quarter of a second."""
+
+
+class Deaf(Stage):
+    """A stage whose clients say that they take messages of at most one byte."""
+
+    async def push(self, kind: str, **fields: Any) -> None:
+        """Send the robot a frame."""
+        if kind == "offer":
+            payload = fields["payload"]
+            sdp, found = re.subn(r"a=max-message-size:\d+", "a=max-message-size:1", payload["sdp"])
+            assert found == 1
+            fields["payload"] = payload | {"sdp": sdp}
+        await super().push(kind, **fields)
+
+
+async def marker_row(one: Browser) -> int:
+    """Return where the marker's upper edge is in the next frame, in rows of colour."""
+    planes = np.asarray(await one.image())
+    red = planes[HEIGHT * 5 // 4 :].reshape(HEIGHT // 2, -1)
+    return int(np.argwhere(red > 170)[:, 0].min())
+
+
+async def test_a_peer_that_cannot_be_answered_does_not_keep_the_robot_driving() -> None:
+    """One command, then silence: the robot drives for half a second."""
+    stage = Deaf()
+    async with stage.open(), robot(stage), browser(stage, "a", "pc-a1", ALICE) as alice:
+        await alice.join("controller", 2)
+        before = await marker_row(alice)
+        alice.say(FORWARD)
+        rows = [await marker_row(alice) for _ in range(WATCHED_FRAMES)]
+
+    assert 0 < before - rows[-1] <= ROWS_IN_HALF_A_SECOND + LATE_ROWS
+    assert len(set(rows[-6:])) == 1
+
+
+async def test_a_peer_that_cannot_be_answered_fills_no_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """That its answers go nowhere is its own affair: there is no traceback for each message."""
+    stage = Deaf()
+    async with (
+        stage.open(),
+        robot(stage) as running,
+        browser(stage, "a", "pc-a1", ALICE) as alice,
+    ):
+        await alice.join("controller", 2)
+        before = await marker_row(alice)
+        alice.say({"type": "ping", "n": 1})
+        alice.say(FORWARD)
+        # Once it is seen to drive, it has tried to answer both.
+        async with asyncio.timeout(PATIENCE):
+            while await marker_row(alice) == before:
+                pass
+
+    assert running.log.count("ignores what it fails on") == 0
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+class Tokens:
+    """A source that gives another token each time."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+
+    async def __call__(self) -> str:
+        """Return the next token."""
+        self.given.append(f"token.{len(self.given) + 1}")
+        return self.given[-1]
+
+
+async def expire(stage: Stage) -> None:
+    """Say that the robot's token has ended, and close its connection, as the backend does."""
+    assert stage.current is not None
+    error = {"type": "error", "code": "token_expired", "message": "connect with a new token"}
+    await stage.current.send(json.dumps(error))
+    await stage.current.close()
+
+
+def offered(stage: Stage) -> list[str]:
+    """Return the token of each handshake."""
+    return [handshake.partition("bearer.")[2] for handshake in stage.handshakes]
+
+
+async def test_a_robot_whose_token_ends_comes_back_with_a_new_one() -> None:
+    """As often as one ends while it is online, with one dial each time."""
+    stage, tokens = Stage(), Tokens()
+    async with stage.open():
+        running = Running(stage.url, token=tokens)
+        await stage.frame("register")
+        for _ in range(2):
+            await expire(stage)
+            await stage.frame("register")
+        code = await running.stop()
+
+    assert (code, offered(stage)) == (0, ["token.1", "token.2", "token.3"])
+    assert running.log.count("asks for a new one") == 2
+
+
+async def test_a_robot_whose_fixed_token_ends_does_not_dial_again() -> None:
+    """There is no other token to be had, and the last line says what to do."""
+    stage = Stage()
+    async with stage.open():
+        running = Running(stage.url)
+        await stage.frame("register")
+        await expire(stage)
+        code = await running.ended()
+
+    assert (code, len(stage.handshakes)) == (1, 1)
+    assert "pass the new --token" in running.log.lines[-1]
+
+
+async def test_a_new_token_that_is_refused_is_the_last_one_asked_for() -> None:
+    """A source that keeps giving what nobody takes does not make the robot dial for ever."""
+    stage, tokens = Stage(), Tokens()
+    async with stage.open():
+        running = Running(stage.url, token=tokens)
+        await stage.frame("register")
+        stage.status = 401
+        await expire(stage)
+        code = await running.ended()
+
+    assert (code, tokens.given, offered(stage)) == (1, ["token.1", "token.2"], tokens.given)
+    assert "the token is refused or expired" in running.log.lines[-1]
+
+
+async def test_a_first_token_that_is_refused_is_the_only_one_asked_for() -> None:
+    """Who was never online has no reason to hope for a better token."""
+    stage, tokens = Stage(), Tokens()
+    stage.status = 401
+    async with stage.open():
+        running = Running(stage.url, token=tokens)
+        code = await running.ended()
+
+    assert (code, tokens.given) == (1, ["token.1"])
