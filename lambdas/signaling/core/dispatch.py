@@ -13,6 +13,7 @@ from signaling.core import (
     upkeep,
     watching,
 )
+from signaling.core.policy import refuse_unlisted
 from signaling.core.request import Request
 from signaling.core.steps import Flow
 from signaling.wire.frames import Reply
@@ -41,7 +42,11 @@ from signaling.wire.messages import (
 
 
 def carry_out(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C901, PLR0911, PLR0912
-    """Return the flow that carries out this message and decides its reply."""
+    """Return the flow that carries out this message and decides its reply.
+
+    Raise Forbidden for a message that has no row in the table of rights.
+    """
+    refuse_unlisted(type(message))
     match message:
         case Answer() | IceCandidate():
             return relays.relay(request, message)

@@ -8,6 +8,7 @@ from enum import Enum
 
 from signaling.core.expressions import All, Compare, Condition, Contains, Either
 from signaling.core.records import Connection, Robot
+from signaling.wire.errors import Forbidden
 from signaling.wire.messages import (
     Answer,
     Bye,
@@ -89,6 +90,12 @@ def standings(sender: Connection, robot: Robot | None) -> frozenset[Standing]:
         if robot.controller is not None and robot.controller.user_id == sender.user_id:
             found.add(Standing.HOLDERS_USER)
     return frozenset(found)
+
+
+def refuse_unlisted(kind: type[Message]) -> None:
+    """Raise Forbidden for a message that the table gives to nobody, or does not know."""
+    if not MAY.get(kind):
+        raise Forbidden(None, "nobody may send this message here")
 
 
 def allowed(kind: type[Message], sender: Connection, robot: Robot | None) -> bool:

@@ -1,0 +1,27 @@
+"""The table of rights is what decides: a message that it gives to nobody is refused."""
+
+from typing import Any
+
+import pytest
+
+from signaling.core.policy import MAY, NOBODY
+from signaling.wire.messages import MESSAGES
+from tests.world import World
+
+SESSION = "r1:AAAAAAAAAAAAAAAAAAAAAA"
+FIELDS: dict[str, Any] = {"robotId": "r1", "sessionId": SESSION, "payload": {"sdp": "o"}}
+"""Enough for any message; what one does not know it ignores."""
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_a_message_without_its_row_is_refused_to_everyone(
+    name: str, local_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even the owner, who is an admin too, may send it then; nothing changes."""
+    local_world.robot("r1", "owner")
+    everyone = local_world.connect("owner", groups=["ADMINS"])
+    before = local_world.stored()
+    monkeypatch.setitem(MAY, MESSAGES[name], NOBODY)
+
+    assert everyone.refused(type=name, **FIELDS) == (403, "forbidden")
+    assert local_world.stored() == before
