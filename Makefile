@@ -3,7 +3,7 @@
 SHELL = /bin/sh
 BIN = .venv/bin
 
-.PHONY: help setup run test lint fmt lock screenshots synth deploy destroy test-deploy
+.PHONY: help setup run test lint fmt lock screenshots synth deploy destroy test-deploy soak
 
 help:
 	@echo "make run    start robosignal with a demo robot and print the links to drive it"
@@ -14,6 +14,7 @@ help:
 	@echo "make deploy STAGE=dev   deploy to the AWS account of your credentials"
 	@echo "make destroy STAGE=dev  take that deployment away again"
 	@echo "make test-deploy  deploy into an emulator on this machine, use it, destroy it"
+	@echo "make soak   prove the control lease at length: hours"
 	@echo "make lock   choose versions anew, after a change to pyproject.toml"
 	@echo "make screenshots  take the pictures of the console anew"
 
@@ -45,6 +46,11 @@ destroy: setup
 
 test-deploy: setup
 	@tools/test-deploy $(ARGS)
+
+# All that proves the control lease, then every mutation of its rules; writes the figures into docs.
+soak: setup
+	@$(BIN)/python -m tools.mutate
+	@ROBOSIGNAL_SOAK=1 $(BIN)/python -m tools.proof
 
 fmt: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -1,0 +1,170 @@
+"""What can happen in a schedule: one message of one peer, or the beginning or end of a socket.
+
+Every message type of the protocol is here, from those who can make a difference by it.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.explorer.cast import NEXT_RUN, ROBOT, RUN, Cast
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that one peer does; `message` makes what it sends, None for a socket's end."""
+
+    peer: str
+    kind: str
+    message: Callable[[Cast], Message] | None = None
+    more: str = ""
+
+    @property
+    def name(self) -> str:
+        """What schedules call it."""
+        return f"{self.kind} {self.more} by {self.peer}".replace("  ", " ")
+
+    def said(self, cast: Cast) -> Message:
+        """Return the message."""
+        found = self.message(cast) if self.message is not None else {}
+        return {"type": self.kind, "id": "q", **found}
+
+    def body(self, cast: Cast) -> str:
+        """Return the message's text."""
+        return json.dumps(self.said(cast))
+
+
+def _about_robot(_: Cast) -> Message:
+    return {"robotId": ROBOT}
+
+
+def _nothing(_: Cast) -> Message:
+    return {}
+
+
+def _offer(**more: Any) -> Callable[[Cast], Message]:
+    return lambda _: {"robotId": ROBOT, "payload": {"sdp": "o"}, **more}
+
+
+def _candidate(_: Cast) -> Message:
+    return {"robotId": ROBOT, "payload": {"candidate": "c"}}
+
+
+def _to(whose: str, **more: Any) -> Callable[[Cast], Message]:
+    return lambda cast: {"sessionId": cast.session(whose), **more}
+
+
+def _at(whose: str) -> Callable[[Cast], Message]:
+    return lambda cast: {"robotId": ROBOT, "sessionId": cast.session(whose)}
+
+
+def _registering(run: str) -> Callable[[Cast], Message]:
+    return lambda _: {"robotId": ROBOT, "instanceId": run}
+
+
+CLAIMING = [
+    Event("robot", "register", _registering(RUN)),
+    Event("robot2", "register", _registering(RUN), "again"),
+    Event("robot2", "register", _registering(NEXT_RUN), "anew"),
+    Event("mallory", "register", _registering(NEXT_RUN), "a stranger's"),
+    Event("robot", "unregister", _about_robot),
+    Event("robot2", "unregister", _about_robot),
+    Event("ann", "forget", _about_robot),
+    Event("robot", "$disconnect"),
+    Event("robot2", "$disconnect"),
+]
+"""What touches the registration."""
+
+LEASING = [
+    Event("ann", "offer", _offer()),
+    Event("ann2", "offer", _offer()),
+    Event("olga", "offer", _offer()),
+    Event("seed", "offer", _offer()),
+    Event("ann", "takeover", _about_robot),
+    Event("ann2", "takeover", _about_robot),
+    Event("boss", "takeover", _about_robot),
+    Event("olga2", "takeover", _about_robot),
+    Event("ann", "$disconnect"),
+    Event("olga", "$disconnect"),
+    Event("ann2", "$disconnect"),
+    Event("seed", "$disconnect"),
+    Event("ann2", "resume", _to("ann")),
+    Event("olga2", "resume", _to("olga")),
+    Event("ann", "grant-control", _at("olga"), "to olga"),
+    Event("ann", "release-control", _about_robot),
+    Event("ann", "bye", _about_robot),
+    Event("robot", "bye", _to("ann"), "to ann"),
+    Event("olga", "request-control", _about_robot),
+    Event("ann", "ping", _to("ann")),
+]
+"""What touches the lease."""
+
+OTHERS = [
+    Event("ann", "offer", _offer(role="viewer"), "as viewer"),
+    Event("olga", "offer", _offer(role="viewer"), "as viewer"),
+    Event("ann2", "offer", _offer(role="viewer"), "as viewer"),
+    Event("seed", "offer", _offer(role="viewer"), "as viewer"),
+    Event("ann", "resume", _to("ann"), "its own"),
+    Event("mallory", "offer", _offer()),
+    Event("mallory", "takeover", _about_robot),
+    Event("mallory", "forget", _about_robot),
+    Event("robot", "offer", _to("ann", payload={"sdp": "o"}), "to ann"),
+    Event("robot", "answer", _to("ann", payload={"sdp": "a"}), "to ann"),
+    Event("ann", "ice-candidate", _candidate),
+    Event("seed", "ice-candidate", _candidate),
+    Event("robot", "ping", _about_robot),
+    Event("olga", "ping", _to("olga")),
+    Event("olga", "bye", _about_robot),
+    Event("robot", "bye", _to("olga"), "to olga"),
+    Event("ann", "grant-control", _at("seed"), "to the seed"),
+    Event("ann", "deny-control", _at("olga"), "to olga"),
+    Event("seed", "ready", lambda _: {"protocol": 1}),
+    Event("ann", "ice-servers", _nothing),
+    Event("olga2", "robots", _nothing),
+    Event("olga2", "watch", _nothing),
+    Event("olga2", "unwatch", _nothing),
+    Event("late", "$connect"),
+    Event("olga2", "$disconnect"),
+]
+"""The rest of the protocol."""
+
+EVENTS = [*CLAIMING, *LEASING, *OTHERS]
+"""Everything that schedules are made of."""
+
+AT_ODDS = [
+    Event("robot2", "offer", _offer()),
+    Event("robot2", "offer", _offer(role="viewer"), "as viewer"),
+    Event("robot2", "takeover", _about_robot),
+    Event("robot2", "resume", _to("ann")),
+    Event("ann2", "register", _registering(RUN)),
+]
+"""What a connection sends that is about to be the other: a robot drives, a client registers."""
+
+BY_NAME = {event.name: event for event in (*EVENTS, *AT_ODDS)}
+
+KEY = [
+    BY_NAME[name]
+    for name in (
+        "register again by robot2",
+        "register anew by robot2",
+        "unregister by robot",
+        "$disconnect by robot",
+        "offer by ann2",
+        "offer by olga",
+        "takeover by ann2",
+        "takeover by boss",
+        "$disconnect by ann",
+        "$disconnect by olga",
+        "resume by ann2",
+        "grant-control to olga by ann",
+        "release-control by ann",
+        "bye by ann",
+        "bye to ann by robot",
+        "request-control by olga",
+        "ping by ann",
+    )
+]
+"""One of each kind that touches the lease or the registration, for schedules of three."""

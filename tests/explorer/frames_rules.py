@@ -1,0 +1,180 @@
+"""What must be true of frames and replies: they tell of what stood, to whom it concerns.
+
+Each rule reads a history and yields what breaks it.
+"""
+
+from collections.abc import Iterator
+
+from signaling.core.records import Session
+from signaling.wire.ids import ConnectionId
+from tests.explorer.history import By, Frame, History, Posted
+from tests.explorer.holders import (
+    first_holders,
+    holders_of,
+    id_of,
+    places_of,
+    sessions_of,
+    user_of,
+)
+
+Found = Iterator[str]
+
+RELAYED = frozenset({"offer", "answer", "ice-candidate"})
+
+
+def frames_name_the_holder(history: History) -> Found:
+    """A frame with an epoch names who held at that epoch."""
+    if history.forgotten:
+        return
+    holders, first = holders_of(history), first_holders(history)
+    for posted in history.posted:
+        frame = posted.frame
+        if "epoch" not in frame:
+            continue
+        held, taker = holders.get(frame["epoch"]), first.get(frame["epoch"])
+        if frame["type"] in ("control-lost", "peer-left"):
+            # A session of one user may stand on two connections in turn, under one id.
+            if taker is not None and posted.to == taker.connection_id:
+                yield f"{frame['type']} at epoch {frame['epoch']}, which that session holds"
+        elif frame.get("sessionId") != id_of(held):
+            yield f"{frame['type']} names another than the holder of epoch {frame['epoch']}"
+        if frame["type"] == "control-lost" and user_of(held) != frame["by"]["userId"]:
+            yield f"control-lost by another than the holder of epoch {frame['epoch']}"
+
+
+def only_the_holder_is_relayed_as_such(history: History) -> Found:
+    """A client's frame bears an epoch, and a controller's role, only if it is the holder's."""
+    if history.forgotten:
+        return
+    places = places_of(history)
+    robots = {robot.connection_id for robot in history.versions}
+    for posted in history.posted:
+        frame, by = posted.frame, posted.by
+        if frame["type"] not in RELAYED or frame.get("role") != "controller":
+            continue
+        early = by.kind == "ice-candidate" and _is_early(history, posted)
+        if "epoch" not in frame and not early:
+            yield f"{by.event} was relayed as a controller's, without an epoch"
+        own = (frame.get("epoch"), frame["sessionId"], by.connection) in places
+        if "epoch" in frame and not own and by.connection not in robots:
+            yield f"{by.event} was relayed as the holder's"
+
+
+def _is_early(history: History, posted: Posted) -> bool:
+    """Say whether this is a seed client's candidate that overtakes its own offer."""
+    return all(
+        posted.frame["sessionId"] != each.session_id or each.dialect == "seed"
+        for robot in history.versions
+        for each, _ in robot.sessions()
+    )
+
+
+def frames_reach_their_session_alone(history: History) -> Found:
+    """What is relayed to a client goes to a connection that its session was on."""
+    was_on = {
+        (each.session_id, each.connection_id)
+        for robot in history.versions
+        for each in sessions_of(robot)
+    }
+    robots = {robot.connection_id for robot in history.versions}
+    for posted in history.posted:
+        frame = posted.frame
+        if frame["type"] not in RELAYED or posted.to in robots or "sessionId" not in frame:
+            continue
+        if (frame["sessionId"], posted.to) not in was_on:
+            yield f"{frame['type']} of a session went to {posted.to}, which never had it"
+
+
+def replies_are_true(history: History) -> Found:
+    """Nobody is told that they hold what they do not, at that epoch; nothing breaks inside."""
+    holders, places = holders_of(history), places_of(history)
+    for reply in history.replied:
+        frame, by = reply.frame, reply.by
+        if reply.status >= 500 and frame.get("code") != "try_again":
+            yield f"{by.event} was answered {reply.status}"
+        if history.forgotten:
+            continue
+        if frame.get("type") == "registered":
+            said = frame["control"]
+            if said["epoch"] not in holders or id_of(holders[said["epoch"]]) != said.get(
+                "sessionId"
+            ):
+                yield "a robot was told of another holder than its epoch's"
+        if frame.get("type") == "ack" and "epoch" in frame:
+            yield from _ack(by, frame, holders, places)
+
+
+def _ack(
+    by: By,
+    frame: Frame,
+    holders: dict[int, Session | None],
+    places: set[tuple[int, str | None, ConnectionId]],
+) -> Found:
+    epoch = frame["epoch"]
+    held = holders.get(epoch)
+    if epoch not in holders:
+        yield f"{by.event} was told of epoch {epoch}, which never was"
+    elif by.kind == "release-control":
+        if held is not None:
+            yield f"{by.event} was told that control is free, which it was not"
+    elif by.kind == "grant-control":
+        if id_of(held) != by.message["sessionId"]:
+            yield f"{by.event} was told that another holds"
+    elif held is None or (epoch, held.session_id, by.connection) not in places:
+        yield f"{by.event} was told to hold epoch {epoch}, which is {user_of(held) or 'nobody'}'s"
+    elif frame.get("sessionId", held.session_id) != held.session_id:
+        yield f"{by.event} was told of another session than the holder's"
+
+
+def the_displaced_are_told(history: History) -> Found:
+    """Whoever loses a session to another's doing is told, unless their socket was lost."""
+    for write in history.wrote:
+        if write.by.number in history.faulty or write.before is None:
+            continue
+        stay = {each.session_id for each in sessions_of(write.after)}
+        for each, role in write.before.sessions():
+            over = role == "viewer" and each.until < write.by.now
+            spoken_to = each.dialect == "v1" and each.lost is None and not over
+            if (
+                each.session_id in stay
+                or not spoken_to
+                or each.connection_id == write.by.connection
+            ):
+                continue
+            if not any(
+                posted.by is write.by and posted.to == each.connection_id
+                for posted in history.posted
+                if posted.frame["type"] in ("control-lost", "peer-left")
+            ):
+                yield f"{each.user_id}'s {role} session ended by {write.by.event}: not told"
+
+
+def the_robot_is_told(history: History) -> Found:
+    """A v1 robot hears of every change of holder, at its epoch, on the connection it had then."""
+    for write in history.wrote:
+        old, new, by = write.before, write.after, write.by
+        if by.number in history.faulty or old is None or old.epoch == new.epoch:
+            continue
+        to = new.connection_id
+        if to is None or new.dialect == "seed" or to == by.connection:
+            continue
+        if not any(
+            posted.by is by and posted.to == to and posted.frame.get("epoch") == new.epoch
+            for posted in history.posted
+        ):
+            yield f"the robot was not told of epoch {new.epoch} ({write.name} by {by.event})"
+
+
+def watchers_hear_the_truth(history: History) -> Found:
+    """A pushed presence tells how the robot stood at its `rev`."""
+    if history.forgotten:
+        return
+    stood = {robot.rev: robot for robot in history.versions}
+    for posted in history.posted:
+        frame = posted.frame
+        if frame["type"] != "presence":
+            continue
+        robot = stood.get(frame["rev"])
+        driver = frame.get("controlledBy", {}).get("userId")
+        if robot is None or driver not in (None, user_of(robot.controller)):
+            yield f"presence at rev {frame['rev']} tells of {driver}"

@@ -1,0 +1,50 @@
+"""Who held when, as one history tells it: what several rules ask."""
+
+from signaling.core.records import Robot, Session
+from signaling.wire.ids import ConnectionId, UserId
+from tests.explorer.history import History
+
+ADMINS = frozenset({UserId("boss")})
+"""The admins of every cast."""
+
+
+def holders_of(history: History) -> dict[int, Session | None]:
+    """Return who held at each epoch."""
+    return {robot.epoch: robot.controller for robot in history.versions}
+
+
+def first_holders(history: History) -> dict[int, Session | None]:
+    """Return who held when each epoch began, before anybody resumed."""
+    found: dict[int, Session | None] = {}
+    for robot in history.versions:
+        found.setdefault(robot.epoch, robot.controller)
+    return found
+
+
+def sessions_of(robot: Robot | None) -> list[Session]:
+    """Return every session, of no robot none."""
+    return [] if robot is None else [each for each, _ in robot.sessions()]
+
+
+def holder_of(robot: Robot | None) -> Session | None:
+    """Return whose the lease is, lapsed or not."""
+    return robot.controller if robot is not None else None
+
+
+def id_of(session: Session | None) -> str | None:
+    """Return a session's id, None for none."""
+    return session.session_id if session is not None else None
+
+
+def user_of(session: Session | None) -> str | None:
+    """Return a session's user, None for none."""
+    return session.user_id if session is not None else None
+
+
+def places_of(history: History) -> set[tuple[int, str | None, ConnectionId]]:
+    """Return which connections each epoch's holder was on."""
+    return {
+        (robot.epoch, robot.controller.session_id, robot.controller.connection_id)
+        for robot in history.versions
+        if robot.controller is not None
+    }

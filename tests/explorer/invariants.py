@@ -1,0 +1,32 @@
+"""All that must be true of every schedule."""
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+from tests.explorer import frames_rules, items_rules
+from tests.explorer.history import History
+
+Rule = Callable[[History], Iterator[str]]
+
+RULES: tuple[Rule, ...] = (
+    items_rules.one_holder_an_epoch,
+    items_rules.rev_follows,
+    items_rules.one_session_a_connection,
+    items_rules.only_the_rightful_take,
+    items_rules.only_the_rightful_displace,
+    items_rules.only_the_owner_of_time_lengthens_it,
+    items_rules.sessions_are_as_their_connections,
+    items_rules.newest_socket_wins,
+    frames_rules.frames_name_the_holder,
+    frames_rules.only_the_holder_is_relayed_as_such,
+    frames_rules.frames_reach_their_session_alone,
+    frames_rules.replies_are_true,
+    frames_rules.the_displaced_are_told,
+    frames_rules.the_robot_is_told,
+    frames_rules.watchers_hear_the_truth,
+)
+
+
+def broken_by(history: History) -> list[str]:
+    """Return every way in which this history breaks a rule."""
+    return list(chain.from_iterable(rule(history) for rule in RULES))

@@ -1,0 +1,170 @@
+"""What must be true of a robot's item, from each version to the next.
+
+Each rule reads a history and yields what breaks it. Rules speak of items and of who did what,
+never of the names of writes: they would judge another implementation as well.
+"""
+
+from collections.abc import Iterator
+
+from signaling.core.records import Session
+from signaling.wire import limits
+from signaling.wire.ids import ConnectionId
+from tests.explorer.cast import RULES
+from tests.explorer.history import History
+from tests.explorer.holders import (
+    ADMINS,
+    holder_of,
+    id_of,
+    sessions_of,
+)
+
+Found = Iterator[str]
+
+GRACE_MS = limits.GRACE_SECONDS * 1000
+
+
+def one_holder_an_epoch(history: History) -> Found:
+    """The session that holds changes only together with the epoch, which only rises by one."""
+    for write in history.wrote:
+        before, after = holder_of(write.before), holder_of(write.after)
+        rise = write.after.epoch - (write.before.epoch if write.before else 0)
+        if rise not in (0, 1):
+            yield f"the epoch went by {rise} in {write.name}"
+        if rise == 0 and id_of(before) != id_of(after):
+            yield f"epoch {write.after.epoch} has had two holders, since {write.name}"
+        if rise and before and after and before.connection_id == after.connection_id:
+            kept = before.session_id == after.session_id and before.until >= write.by.now
+            if kept and before.lost is None:
+                yield f"a holder displaced themselves in {write.name}"
+
+
+def rev_follows(history: History) -> Found:
+    """`rev` rises by one with every change of holder or of the robot's connection."""
+    for write in history.wrote:
+        old = write.before
+        rise = write.after.rev - (old.rev if old else 0)
+        changed = old is None or (old.epoch, old.connection_id) != (
+            write.after.epoch,
+            write.after.connection_id,
+        )
+        if rise not in (0, 1) or (changed and rise == 0):
+            yield f"rev went by {rise} in {write.name}"
+
+
+def one_session_a_connection(history: History) -> Found:
+    """A connection has at most one session with a robot, and a session one role.
+
+    Of three or more invocations this is not asked of a connection whose own `resume` and offer
+    cross: a session that another one opened between the two is more than a condition can name.
+    """
+    crossing = _crossing(history)
+    for robot in history.versions:
+        sessions = robot.engaged()
+        places = [each.connection_id for each in sessions if each.connection_id not in crossing]
+        if len(set(places)) < len(places):
+            yield f"a connection has two sessions at epoch {robot.epoch}"
+        if len({each.session_id for each in sessions}) < len(sessions):
+            yield f"a session has two roles at epoch {robot.epoch}"
+        if len(robot.viewers) > RULES.viewers:
+            grown = history.begun is None or len(robot.viewers) > len(history.begun.viewers)
+            # A holder who releases stays as a viewer, one more than may come.
+            if grown and len(robot.viewers) > RULES.viewers + 1:
+                yield f"{len(robot.viewers)} viewers"
+
+
+def _crossing(history: History) -> set[ConnectionId]:
+    """Return the connections that resume a session while they open another, among others."""
+    if len(history.invocations) <= 2:
+        return set()
+    resume = {by.connection for by in history.invocations if by.kind == "resume"}
+    opening = {by.connection for by in history.invocations if by.kind in ("offer", "takeover")}
+    return resume & opening
+
+
+def only_the_rightful_take(history: History) -> Found:
+    """Who holds or views may: the owner, operators, admins. Takeover is not for operators."""
+    for write in history.wrote:
+        after = write.after
+        for each, _ in after.sessions():
+            if each.user_id not in {after.owner_user_id, *after.operators, *ADMINS}:
+                yield f"{each.user_id} has a session by {write.name}"
+        if write.before is not None and after.owner_user_id != write.before.owner_user_id:
+            yield f"the owner changed in {write.name}"
+
+
+def only_the_rightful_displace(history: History) -> Found:
+    """A holder whose lease runs loses it by their own doing, the robot's, or a takeover."""
+    for write in history.wrote:
+        old, by = write.before, write.by
+        held = holder_of(old)
+        if old is None or held is None or id_of(held) == id_of(write.after.controller):
+            continue
+        reloaded = by.user == held.user_id and held.lost is not None
+        own = by.connection == held.connection_id
+        robots = by.connection in (old.connection_id, write.after.connection_id)
+        may = by.user in {old.owner_user_id, held.user_id, *ADMINS}
+        taken_over = by.kind == "takeover" and may
+        taken_over |= by.kind == "forget" and by.user in {old.owner_user_id, *ADMINS}
+        if not (held.until < by.now or own or reloaded or robots or taken_over):
+            yield f"{held.user_id} lost a running lease to {by.user}'s {by.kind} ({write.name})"
+
+
+def only_the_owner_of_time_lengthens_it(history: History) -> Found:
+    """A lease, a place, presence: renewed by the connection that has it, by nobody else."""
+    for write in history.wrote:
+        old, new, by = write.before, write.after, write.by
+        if old is None:
+            continue
+        if new.lease_until > old.lease_until and by.connection != new.connection_id:
+            yield f"presence was lengthened by {by.event}"
+        standing = {each.session_id: each for each, _ in old.sessions()}
+        for each, _ in new.sessions():
+            was = standing.get(each.session_id)
+            own = by.connection == each.connection_id and by.kind != "$disconnect"
+            if was is None or old.epoch != new.epoch or own:
+                continue
+            # Grace lasts 30 s from when the loss is found, also of a lease that ends before.
+            begins = was.lost is None and each.lost == by.now < was.until
+            if each.until > (by.now + GRACE_MS if begins else was.until):
+                yield f"{each.user_id}'s time was lengthened by {by.event}"
+            if was.lost is not None and each != was:
+                yield f"{each.user_id}'s grace was changed by {by.event}"
+
+
+def sessions_are_as_their_connections(history: History) -> Found:
+    """A session moves to who resumes it alone, and takes on that connection's facts."""
+    known = {
+        (each.connection_id): each for robot in (history.begun,) for each in sessions_of(robot)
+    }
+    for write in history.wrote:
+        for each in sessions_of(write.after):
+            was = known.setdefault(each.connection_id, each)
+            if _facts(was) != _facts(each):
+                yield f"{each.connection_id} is said to be another in {write.name}"
+        old = {each.session_id: each for each in sessions_of(write.before)}
+        for each in sessions_of(write.after):
+            before = old.get(each.session_id, each)
+            if before.connection_id != each.connection_id != write.by.connection:
+                yield f"{each.user_id}'s session was moved by {write.by.event}"
+            if each.connected_at < before.connected_at and write.by.kind == "resume":
+                yield f"an older connection of {each.user_id} took a session back"
+
+
+def _facts(session: Session) -> tuple[object, ...]:
+    return session.dialect, session.connected_at, session.expires_at, session.user_id
+
+
+def newest_socket_wins(history: History) -> Found:
+    """A robot's live connection gives way only to a newer one, or by its own end."""
+    for write in history.wrote:
+        old, new, by = write.before, write.after, write.by
+        if old is None or old.connection_id in (None, new.connection_id):
+            continue
+        if new.connection_id is not None and new.connected_at < old.connected_at:
+            yield f"an older socket took the robot's place in {write.name}"
+        ended = by.connection == old.connection_id and by.kind in ("unregister", "$disconnect")
+        ended |= by.kind == "forget" and by.user in {old.owner_user_id, *ADMINS}
+        gone = (each.to == old.connection_id and not each.delivered for each in history.posted)
+        noted = by.connection == old.connection_id and by.kind == "register"
+        if new.connection_id is None and not (ended or noted or any(gone)):
+            yield f"a live robot went offline by {by.event} ({write.name})"

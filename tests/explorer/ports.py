@@ -1,0 +1,148 @@
+"""The store and the sender behind the gate: each call is held, carried out, and recorded.
+
+They implement the ports over whatever store is given; they know what each call touches, which
+is what makes the order of two calls matter or not.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from signaling.core.expressions import Condition, Write
+from signaling.core.records import Connection, Robot
+from signaling.core.steps import Lost, Page, Watcher, Won
+from signaling.ports import Store
+from signaling.wire.ids import ConnectionId, RobotId, UserId
+from tests.explorer.calls import WATCHING, Call
+from tests.explorer.history import Posted, Wrote
+from tests.explorer.running import Running
+
+T = TypeVar("T")
+
+
+class GatedStore:
+    """Implements `signaling.ports.Store`."""
+
+    def __init__(
+        self, store: Store, running: Running, warm: dict[ConnectionId, Connection]
+    ) -> None:
+        """`warm`: the rows that a Lambda remembers as it first saw them; it reads them no more."""
+        self._store = store
+        self._running = running
+        self._warm = warm
+
+    def sender(self, connection: ConnectionId) -> Connection | None:
+        """Return a row, from memory if it is remembered."""
+        remembered = self._warm.get(connection)
+        if remembered is not None:
+            return remembered
+        return self.connection(connection)
+
+    def connection(self, connection: ConnectionId) -> Connection | None:
+        """Return a row."""
+        call = Call("read row", connection, reads=(f"row {connection}",))
+        return self._held(call, lambda: self._store.connection(connection))
+
+    def add_connection(self, row: Connection) -> None:
+        """Keep a row."""
+        call = Call("add row", row.connection_id, changes=(f"row {row.connection_id}",))
+        self._held(call, lambda: self._store.add_connection(row))
+
+    def remove_connection(self, connection: ConnectionId) -> Connection | None:
+        """Delete a row."""
+        call = Call("remove row", connection, changes=(f"row {connection}", "watchers"))
+        return self._held(call, lambda: self._store.remove_connection(connection))
+
+    def write_connection(
+        self, connection: ConnectionId, write: Write
+    ) -> Won[Connection] | Lost[Connection]:
+        """Carry out a write to a row."""
+        more = ("watchers",) if write.name in WATCHING else ()
+        call = Call("write row", f"{connection} {write.name}", changes=(f"row {connection}", *more))
+        return self._held(call, lambda: self._store.write_connection(connection, write))
+
+    def robot(self, robot: RobotId) -> Robot | None:
+        """Return the robot's item."""
+        return self._held(
+            Call("read robot", "", reads=("robot",)), lambda: self._store.robot(robot)
+        )
+
+    def robots(self, robots: Sequence[RobotId]) -> list[Robot]:
+        """Return robots' items."""
+        call = Call("read robots", "", reads=("robot",))
+        return self._held(call, lambda: self._store.robots(robots))
+
+    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Lost[Robot]:
+        """Carry out a write to the robot's item."""
+
+        def carried_out() -> Won[Robot] | Lost[Robot]:
+            outcome = self._store.write_robot(robot, write)
+            if isinstance(outcome, Won):
+                by = self._running.by()
+                wrote = Wrote(by, write.name, outcome.before, outcome.after)
+                self._running.history.happened.append(wrote)
+            return outcome
+
+        return self._held(Call("write robot", write.name, changes=("robot",)), carried_out)
+
+    def remove_robot(self, robot: RobotId, when: Condition) -> bool:
+        """Delete the robot's item if the condition holds of it."""
+
+        def carried_out() -> bool:
+            removed = self._store.remove_robot(robot, when)
+            self._running.history.forgotten |= removed
+            return removed
+
+        return self._held(Call("remove robot", "", changes=("robot",)), carried_out)
+
+    def watchers(self, watcher: str) -> tuple[Watcher, ...]:
+        """Return who is told of changes."""
+        call = Call("find watchers", watcher, reads=("watchers",))
+        return self._held(call, lambda: self._store.watchers(watcher))
+
+    def owned(self, user: UserId, after: str | None, limit: int) -> Page:
+        """Return the robots that a user owns."""
+        call = Call("list owned", user, reads=("robot",))
+        return self._held(call, lambda: self._store.owned(user, after, limit))
+
+    def shared(self, user: UserId, after: str | None, limit: int) -> Page:
+        """Return the robots that are shared with a user."""
+        # Which they are does not change here: sharing is set up beforehand.
+        call = Call("list shared", user)
+        return self._held(call, lambda: self._store.shared(user, after, limit))
+
+    def fleet(self, shard: str, after: str | None, limit: int) -> Page:
+        """Return every robot of one shard of the fleet."""
+        call = Call("list fleet", shard, reads=("robot",))
+        return self._held(call, lambda: self._store.fleet(shard, after, limit))
+
+    def _held(self, call: Call, carry_out: Callable[[], T]) -> T:
+        return self._running.make(call, carry_out)
+
+
+class GatedSender:
+    """Implements `signaling.ports.Sender` over the set of open connections."""
+
+    def __init__(self, open_connections: set[ConnectionId], running: Running) -> None:
+        self._open = open_connections
+        self._running = running
+
+    def post(self, connection: ConnectionId, frame: bytes) -> bool:
+        """Hand a frame over; False when that connection is gone."""
+        told: dict[str, Any] = json.loads(frame)
+
+        def carried_out() -> bool:
+            delivered = connection in self._open
+            posted = Posted(self._running.by(), connection, told, delivered)
+            self._running.history.happened.append(posted)
+            return delivered
+
+        # Two posts to one connection are apart: API Gateway may reorder them anyway, and
+        # nothing here relies on their order.
+        call = Call("post", f"{told['type']} to {connection}", reads=(f"socket {connection}",))
+        return self._running.make(call, carried_out)
+
+    def close(self, connection: ConnectionId) -> None:
+        """Close a connection."""
+        call = Call("close", connection, changes=(f"socket {connection}",))
+        self._running.make(call, lambda: self._open.discard(connection))

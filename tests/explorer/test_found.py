@@ -1,0 +1,59 @@
+"""What the explorer has found wrong so far, each explored whole again."""
+
+import pytest
+
+from tests.explorer.events import BY_NAME
+from tests.explorer.explorer import Explorer
+
+FOUND = {
+    "who is displaced by a takeover that fails is told": (
+        "robot gone",
+        ("takeover by boss", "ping by ann"),
+    ),
+    "a robot hears of a lease that is given back while it redials": (
+        "robot gone",
+        ("register again by robot2", "takeover by boss"),
+    ),
+    "a lease is not given back over a resume": (
+        "lapsed",
+        ("offer by ann", "resume by ann2", "$disconnect by robot"),
+    ),
+    "the end of a session reaches who has resumed it": (
+        "held",
+        ("resume by ann2", "bye to ann by robot"),
+    ),
+    "a restart that is cut off tells whom it ended": (
+        "held",
+        ("register anew by robot2", "$disconnect by robot2"),
+    ),
+    "no second session is resumed while a place is taken": (
+        "held",
+        ("resume by ann2", "offer as viewer by ann2"),
+    ),
+    "no lease is taken while a second session is resumed": (
+        "free, watched",
+        ("offer by ann2", "resume by ann2"),
+    ),
+    "a seed's offer to a robot that is offline is posted nowhere": (
+        "held by a seed",
+        ("$disconnect by robot", "offer by seed"),
+    ),
+    "no lease of hours is granted to a seed that is gone": (
+        "a seed watches",
+        ("$disconnect by seed", "grant-control to the seed by ann"),
+    ),
+    "what a lost holder sent last buys no place": (
+        "held by a seed",
+        ("$disconnect by seed", "offer as viewer by seed"),
+    ),
+}
+
+
+@pytest.mark.parametrize("found", FOUND)
+def test_what_was_found_stays_mended(found: str) -> None:
+    """Every schedule of the events that once broke a rule."""
+    situation, names = FOUND[found]
+    explorer = Explorer(situation)
+    explorer.every([BY_NAME[name] for name in names])
+
+    assert explorer.broken == []

@@ -1,0 +1,72 @@
+"""A sample of the same schedules on DynamoDB's side: the same rules hold, and the same ends.
+
+moto is no oracle for races. What it shows here is that the store that the explorer runs on and
+the one that AWS is given cannot be told apart, one call at a time.
+"""
+
+from collections.abc import Callable
+from itertools import combinations_with_replacement
+from random import Random
+from typing import TYPE_CHECKING
+
+from signaling.adapters.dynamodb import DynamoStore
+from signaling.adapters.expressions import marshal
+from signaling.core.records import Robot
+from signaling.core.writes.rows import item_of
+from tests.explorer.amounts import amount
+from tests.explorer.cast import ROBOT
+from tests.explorer.events import KEY
+from tests.explorer.invariants import broken_by
+from tests.explorer.running import Running
+from tests.explorer.scene import Scene
+from tests.explorer.schedules import as_noted, by_chance
+from tests.tables import CONNECTIONS, ROBOTS
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SEED = 7
+
+
+def _copied(scene: Scene, client: "DynamoDBClient") -> DynamoStore:
+    """Return a store on DynamoDB that holds what the scene's does, and remembers nothing."""
+    for peer in scene.cast.peers.values():
+        row = scene.store.connection(peer.connection_id)
+        key = {"connectionId": marshal(peer.connection_id)}
+        client.delete_item(TableName=CONNECTIONS, Key=key)
+        if row is not None:
+            item = {name: marshal(value) for name, value in item_of(row).items()}
+            client.put_item(TableName=CONNECTIONS, Item=item)
+    client.delete_item(TableName=ROBOTS, Key={"robotId": marshal(ROBOT)})
+    held = scene.store.stored(ROBOT)
+    if held is not None:
+        item = {name: marshal(value) for name, value in held.items()}
+        client.put_item(TableName=ROBOTS, Item=item)
+    return DynamoStore(client, CONNECTIONS, ROBOTS)
+
+
+def _end(running: Running, robot: Robot | None) -> object:
+    replies = [(each.by.number, each.status, each.frame) for each in running.history.replied]
+    return robot, sorted(replies, key=lambda reply: reply[0])
+
+
+def test_the_same_schedules_end_alike_on_dynamodb(
+    dynamodb: "DynamoDBClient", record_property: Callable[[str, object], None]
+) -> None:
+    """Pairs that touch the lease or the registration, in an order that chance chooses."""
+    random = Random(SEED)  # noqa: S311 - schedules are drawn, no secrets
+    scenes = [Scene(name) for name in ("watched", "in grace", "robot gone")]
+    pairs = list(combinations_with_replacement(KEY, 2))
+    played = 0
+    for pair in random.sample(pairs, amount(40, len(pairs))):
+        for scene in scenes:
+            here = by_chance(scene.begin(pair), random)
+            expected = _end(here, scene.item)
+            scene.put_back()
+            store = _copied(scene, dynamodb)
+            there = as_noted(scene.begin(pair, store=store), here.history.chosen)
+            played += 1
+
+            assert _end(there, store.robot(ROBOT)) == expected, there.history.chosen
+            assert broken_by(there.history) == []
+    record_property("explorer, on DynamoDB", f"{played} schedules, the same ends")

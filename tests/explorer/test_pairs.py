@@ -1,0 +1,54 @@
+"""Every schedule of two invocations, over every pair of events, in many situations."""
+
+from collections.abc import Callable
+from itertools import combinations_with_replacement
+
+import pytest
+
+from signaling.wire.messages import MESSAGES
+from tests.explorer.amounts import EVERY_COMMIT, SOAK
+from tests.explorer.cast import SITUATIONS
+from tests.explorer.events import AT_ODDS, CLAIMING, EVENTS, LEASING
+from tests.explorer.explorer import Explorer
+
+Record = Callable[[str, object], None]
+
+
+def test_every_message_type_is_explored() -> None:
+    """A new message type needs an event here, and so do both ends of a connection."""
+    assert {*MESSAGES, "$connect", "$disconnect"} == {event.kind for event in EVENTS}
+
+
+@pytest.mark.parametrize("situation", ["free", "held", "lapsed", "free, watched", "places lapsed"])
+def test_a_connection_is_not_robot_and_client_at_once(
+    situation: str, record_property: Record
+) -> None:
+    """Its own messages cross: it registers, and drives or watches, before either is noted."""
+    explorer = Explorer(situation)
+    for event in AT_ODDS:
+        others = [each for each in CLAIMING + LEASING if each.peer == event.peer]
+        for other in others:
+            explorer.every((event, other))
+    record_property(
+        f"explorer, a connection at odds with itself, {situation}",
+        f"{explorer.played} schedules, {explorer.violations} violations",
+    )
+
+    assert explorer.violations == 0, "\n".join(explorer.broken)
+
+
+@pytest.mark.parametrize("warm", [False, True] if SOAK else [False])
+@pytest.mark.parametrize("situation", SITUATIONS if SOAK else EVERY_COMMIT)
+def test_no_schedule_of_two_breaks_a_rule(
+    situation: str, record_property: Record, *, warm: bool
+) -> None:
+    """An event may be one of the pair twice: API Gateway may deliver it twice."""
+    explorer = Explorer(situation, warm=warm)
+    for pair in combinations_with_replacement(EVENTS, 2):
+        explorer.every(pair)
+    record_property(
+        f"explorer, pairs, {situation}{', warm' if warm else ''}",
+        f"{explorer.played} schedules, {explorer.violations} violations",
+    )
+
+    assert explorer.violations == 0, "\n".join(explorer.broken)

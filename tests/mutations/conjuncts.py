@@ -1,0 +1,61 @@
+"""Takes a write's condition apart: which conjuncts and alternatives it has, and it without one.
+
+Conditions are data, so a mutation is a value too; no source text is edited.
+"""
+
+from collections.abc import Callable, Iterator
+
+from signaling.core.expressions import All, Condition, Either, Write
+
+Place = tuple[int, ...]
+"""The way from the whole condition down to a part of it."""
+
+TRUE = All(())
+FALSE = Either(())
+
+
+def parts(condition: Condition, here: Place = ()) -> Iterator[tuple[Place, Condition]]:
+    """Yield every part that can be left out: each conjunct, and each alternative."""
+    match condition:
+        case All(of) | Either(of):
+            for index, part in enumerate(of):
+                if part in (TRUE, FALSE):
+                    continue
+                # What stands inside one "and" within another is taken one by one.
+                if not (isinstance(part, All) and isinstance(condition, All)):
+                    yield (*here, index), part
+                if isinstance(part, All | Either):
+                    yield from parts(part, (*here, index))
+        case _:
+            if not here:
+                yield here, condition
+
+
+def without(condition: Condition, place: Place) -> Condition:
+    """Return the condition without a part: a conjunct then holds, an alternative never does."""
+    if not place:
+        return TRUE
+    index, *rest = place
+    match condition:
+        case All(of):
+            made = without(of[index], tuple(rest))
+            return All((*of[:index], made, *of[index + 1 :]))
+        case Either(of):
+            made = without(of[index], tuple(rest)) if rest else FALSE
+            return Either((*of[:index], made, *of[index + 1 :]))
+        case _:
+            raise LookupError(place)
+
+
+def weakened(write: Callable[..., Write], place: Place) -> Callable[..., Write]:
+    """Return what makes the same writes, but for this part of their conditions."""
+
+    def make(*given: object, **named: object) -> Write:
+        made = write(*given, **named)
+        try:
+            return Write(made.name, without(made.when, place), made.then)
+        except (IndexError, LookupError):
+            # This one has no such part, as an admin's has no right to ask for.
+            return made
+
+    return make

@@ -1,0 +1,123 @@
+"""Runs the tests on every mutation of the rules, and tells which of them no test notices.
+
+`python -m tools.mutate` takes some minutes; with words, only the mutants whose names have one.
+Each mutant lives in a process of its own, forked from this one, which has imported everything.
+"""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+from tests.mutations.equivalent import EQUIVALENT
+from tests.mutations.mutants import Mutant, mutants
+
+PAIRS = "tests/explorer/test_pairs.py::"
+TESTS = (
+    "tests/explorer/test_found.py",
+    PAIRS + "test_a_connection_is_not_robot_and_client_at_once",
+    PAIRS + "test_no_schedule_of_two_breaks_a_rule[watched-False]",
+    PAIRS + "test_no_schedule_of_two_breaks_a_rule[resumed viewer-False]",
+    PAIRS + "test_no_schedule_of_two_breaks_a_rule[lapsed-False]",
+    PAIRS + "test_no_schedule_of_two_breaks_a_rule[in grace-False]",
+    "tests/explorer/test_more.py::test_no_drawn_schedule_breaks_a_rule",
+    "tests/scenarios",
+    "tests/model",
+)
+"""What a mutant meets; none of it looks at how a write is rendered."""
+
+OPTIONS = [
+    *("-x", "-q", "-p", "no:cacheprovider"),
+    # The second store would show the same, later.
+    *("-k", "not dynamodb"),
+    "--hypothesis-profile=mutant",
+    # What is imported before the fork cannot be rewritten, and need not be.
+    "-Wignore::pytest.PytestAssertRewriteWarning",
+]
+# A failure is enough; nobody reads a smaller one.
+PROFILE = settings(
+    phases=[Phase.generate], database=None, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+SECONDS = 300
+"""A mutant whose tests do not end by then does not live."""
+
+AT_ONCE = 2
+RESULTS = Path("docs/control-mutations.json")
+
+
+def main(words: list[str]) -> int:
+    """Run the mutants; return 1 if one survives that nobody has explained."""
+    settings.register_profile("mutant", PROFILE)
+    if dict(_outcomes([Mutant("nothing", "the rules as they are", lambda: None)]))["nothing"]:
+        _say("the tests fail without any mutation: mend that first")
+        return 1
+    chosen = [each for each in mutants() if not words or any(word in each.name for word in words)]
+    killed = dict(_outcomes(chosen))
+    survivors = [each for each in chosen if not killed[each.name]]
+    for each in survivors:
+        _say(f"survived: {each.name}: {each.what}: {EQUIVALENT.get(each.name, 'NOT EXPLAINED')}")
+    unexplained = [each.name for each in survivors if each.name not in EQUIVALENT]
+    _say(
+        f"mutations: {sum(killed.values())} of {len(killed)} killed, "
+        f"{len(survivors) - len(unexplained)} survivors explained, {len(unexplained)} not"
+    )
+    if not words:
+        _keep(killed)
+    return int(bool(unexplained))
+
+
+def _outcomes(chosen: list[Mutant]) -> Iterator[tuple[str, bool]]:
+    """Yield each mutant's name and whether a test noticed it, as they end."""
+    waiting, living = list(reversed(chosen)), dict[int, tuple[Mutant, float]]()
+    while waiting or living:
+        while waiting and len(living) < AT_ONCE:
+            mutant = waiting.pop()
+            living[_begun(mutant)] = (mutant, time.monotonic())
+        for child, (mutant, since) in list(living.items()):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                del living[child]
+                killed = os.waitstatus_to_exitcode(status) != 0
+                took = f"{time.monotonic() - since:.0f} s"
+                _say(f"{'killed  ' if killed else 'survived'} {mutant.name} ({took})")
+                yield mutant.name, killed
+            elif time.monotonic() - since > SECONDS:
+                os.kill(child, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _begun(mutant: Mutant) -> int:
+    child = os.fork()
+    if child:
+        return child
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = scratch
+        mutant.apply()
+        code = pytest.main([*OPTIONS, *TESTS])
+    os._exit(int(code))
+
+
+def _keep(killed: dict[str, bool]) -> None:
+    told = {"date": datetime.now(UTC).date().isoformat(), "killed": killed}
+    RESULTS.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
