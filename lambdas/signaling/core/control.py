@@ -5,9 +5,10 @@ concerned is told once it stands and the new holder is known to reach the robot.
 """
 
 from signaling.core.address import robot_addressed
-from signaling.core.delivery import Notice, handing_over, notice, notify
+from signaling.core.delivery import Notice, notice, notify
 from signaling.core.dialects import AnyFrame, takeover_notice
 from signaling.core.expressions import Write
+from signaling.core.introduction import introduce
 from signaling.core.policy import right
 from signaling.core.records import Robot, Session
 from signaling.core.relays import permitted
@@ -16,12 +17,10 @@ from signaling.core.steps import (
     Flow,
     Lost,
     Won,
-    WriteConnection,
     read_robot,
-    together,
     write_robot,
 )
-from signaling.core.writes import lease, rows
+from signaling.core.writes import lease
 from signaling.wire.errors import Forbidden, NoSession, RobotBusy, RobotOffline, TryAgain
 from signaling.wire.frames import Ack, Control, ControlLost, PeerLeft, TakeoverReason
 from signaling.wire.ids import ConnectionId, SessionId
@@ -147,19 +146,14 @@ def present(request: Request, robot: Robot, mine: Session, frame: AnyFrame) -> F
     If either fails, the lease is given back, since nobody holds a robot that they cannot
     reach: raise RobotOffline, or NoSession when the sender itself is gone.
     """
-    me = request.sender.connection_id
-    delivered, noted = yield from together(
-        (
-            handing_over(robot, frame, request.now),
-            WriteConnection(me, rows.note_session(me, mine.session_id)),
-        )
-    )
+    delivered, noted = yield from introduce(request, robot, mine, frame)
     if delivered and isinstance(noted, Won):
         return
     yield from _give_back(request, robot, mine, None if delivered else robot.connection_id)
     if not delivered:
         raise RobotOffline(robot.robot_id)
-    refuse_robots(request if noted.item is None else request.seen_as(noted.item))
+    if isinstance(noted, Lost) and noted.item is not None:
+        refuse_robots(request.seen_as(noted.item))
     raise NoSession(robot.robot_id)
 
 

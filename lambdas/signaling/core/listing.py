@@ -26,8 +26,8 @@ from signaling.wire.ids import RobotId
 from signaling.wire.messages import Robots
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """A place in the whole list: which of its parts, and after which key there."""
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """How far a list was read: which of its parts, and after which key there."""
 
     part: str
     after: str | None = None
@@ -45,55 +45,55 @@ def robots(request: Request, message: Robots) -> Flow[RobotsReply]:
     if message.all and not request.sender.is_admin:
         raise Forbidden(None, "only an admin lists every robot")
     parts = FLEET if message.all else MINE
-    return (yield from _page(request, parts, _place(message.cursor, parts)))
+    return (yield from _page(request, parts, _read(message.cursor, parts)))
 
 
-def _page(request: Request, parts: tuple[str, ...], start: Place) -> Flow[RobotsReply]:
+def _page(request: Request, parts: tuple[str, ...], start: Cursor) -> Flow[RobotsReply]:
     """Gather one page, from as many parts as it takes."""
     entries: list[RobotEntry] = []
-    place: Place | None = start
-    while place is not None and len(entries) < limits.ROBOTS_PER_PAGE:
-        page = yield from list_page(_asking(request, place, len(entries)))
+    cursor: Cursor | None = start
+    while cursor is not None and len(entries) < limits.ROBOTS_PER_PAGE:
+        page = yield from list_page(_asking(request, cursor, len(entries)))
         entries += yield from _entries(request, page.robot_ids)
-        place = _next(parts, place, page.after)
-    return RobotsReply(robots=entries, cursor=None if place is None else _cursor(place))
+        cursor = _next(parts, cursor, page.after)
+    return RobotsReply(robots=entries, cursor=None if cursor is None else _written(cursor))
 
 
-def _asking(request: Request, place: Place, have: int) -> ListOwned | ListShared | ListFleet:
+def _asking(request: Request, cursor: Cursor, have: int) -> ListOwned | ListShared | ListFleet:
     user, limit = request.sender.user_id, limits.ROBOTS_PER_PAGE - have
-    if place.part == "owned":
-        return ListOwned(user, place.after, limit)
-    if place.part == "shared":
-        return ListShared(user, place.after, limit)
-    return ListFleet(place.part, place.after, limit)
+    if cursor.part == "owned":
+        return ListOwned(user, cursor.after, limit)
+    if cursor.part == "shared":
+        return ListShared(user, cursor.after, limit)
+    return ListFleet(cursor.part, cursor.after, limit)
 
 
-def _next(parts: tuple[str, ...], place: Place, after: str | None) -> Place | None:
+def _next(parts: tuple[str, ...], cursor: Cursor, after: str | None) -> Cursor | None:
     if after is not None:
-        return Place(place.part, after)
-    rest = parts[parts.index(place.part) + 1 :]
-    return Place(rest[0]) if rest else None
+        return Cursor(cursor.part, after)
+    rest = parts[parts.index(cursor.part) + 1 :]
+    return Cursor(rest[0]) if rest else None
 
 
-def _cursor(place: Place) -> str:
-    return urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+def _written(cursor: Cursor) -> str:
+    return urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
 
 
 _KEY = re.compile(limits.ID_PATTERN)
 
 
-def _place(cursor: str | None, parts: tuple[str, ...]) -> Place:
+def _read(text: str | None, parts: tuple[str, ...]) -> Cursor:
     """Read a cursor. Raise BadMessage if it is not one that such a list gave."""
-    if cursor is None:
-        return Place(parts[0])
+    if text is None:
+        return Cursor(parts[0])
     try:
-        raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        place = msgspec.json.decode(raw, type=Place)
+        raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        cursor = msgspec.json.decode(raw, type=Cursor)
     except ValueError as error:
         raise BadMessage("cursor", "must be a cursor from an earlier reply") from error
-    if place.part not in parts or not (place.after is None or _KEY.search(place.after)):
+    if cursor.part not in parts or not (cursor.after is None or _KEY.search(cursor.after)):
         raise BadMessage("cursor", "must be a cursor from an earlier reply to the same question")
-    return place
+    return cursor
 
 
 def _entries(request: Request, robot_ids: tuple[RobotId, ...]) -> Flow[list[RobotEntry]]:

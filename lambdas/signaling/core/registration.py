@@ -36,12 +36,12 @@ from signaling.wire.errors import (
 )
 from signaling.wire.frames import (
     Ack,
+    ControlState,
     Engaged,
     LeaveReason,
     PeerLeft,
     Registered,
     Replaced,
-    Standing,
 )
 from signaling.wire.ids import InstanceId, RobotId, token_of
 from signaling.wire.messages import Forget, Register, Unregister
@@ -61,7 +61,7 @@ def register(request: Request, message: Register) -> Flow[Registered]:
     held = robot.controller
     return Registered(
         robot_id=robot.robot_id,
-        control=Standing(epoch=robot.epoch, session_id=held.session_id if held else None),
+        control=ControlState(epoch=robot.epoch, session_id=held.session_id if held else None),
         sessions=[
             Engaged(session_id=each.session_id, person=each.person, role=role)
             for each, role in robot.sessions()

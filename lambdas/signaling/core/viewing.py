@@ -3,15 +3,15 @@
 A place that was not renewed is given to the next who asks when all are taken.
 """
 
-from signaling.core.delivery import handing_over
 from signaling.core.dialects import relayed_to_robot
 from signaling.core.expressions import Write
+from signaling.core.introduction import introduce
 from signaling.core.policy import right
 from signaling.core.records import Robot, Session
 from signaling.core.relays import permitted
 from signaling.core.request import Request
-from signaling.core.steps import Flow, Lost, Won, WriteConnection, together, write_robot
-from signaling.core.writes import places, presence, rows
+from signaling.core.steps import Flow, Lost, Won, write_robot
+from signaling.core.writes import places, presence
 from signaling.wire.errors import Forbidden, NoSession, RobotOffline, TooManyViewers, TryAgain
 from signaling.wire.frames import Ack
 from signaling.wire.messages import Offer
@@ -58,12 +58,7 @@ def _present(request: Request, message: Offer, robot: Robot, viewing: Session) -
     """Hand the offer over and note the session; give the place back if either fails."""
     me = request.sender.connection_id
     frame = relayed_to_robot(robot, viewing, "viewer", message)
-    delivered, noted = yield from together(
-        (
-            handing_over(robot, frame, request.now),
-            WriteConnection(me, rows.note_session(me, viewing.session_id)),
-        )
-    )
+    delivered, noted = yield from introduce(request, robot, viewing, frame)
     if delivered and isinstance(noted, Won):
         return Ack(session_id=viewing.session_id, role="viewer")
     yield from write_robot(robot.robot_id, places.leave(viewing.session_id, me))

@@ -71,7 +71,7 @@ class IceServersReply(Reply, frozen=True, kw_only=True, tag="ice-servers"):
     ttl_seconds: int
 
 
-class Standing(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class ControlState(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Where control stands: the epoch, and the session that holds the lease, if one does."""
 
     epoch: int
@@ -90,7 +90,7 @@ class Registered(Reply, frozen=True, kw_only=True, tag="registered"):
     """Answers `register`: sets the epoch that the robot goes by, and its sessions."""
 
     robot_id: RobotId
-    control: Standing
+    control: ControlState
     sessions: list[Engaged]
     heartbeat_seconds: int
     lease_seconds: int
