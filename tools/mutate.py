@@ -22,6 +22,7 @@ from tests.mutations.mutants import Mutant, mutants
 
 PAIRS = "tests/explorer/test_pairs.py::"
 TESTS = (
+    "tests/core/test_writes_refuse.py",
     "tests/explorer/test_found.py",
     PAIRS + "test_a_connection_is_not_robot_and_client_at_once",
     PAIRS + "test_no_schedule_of_two_breaks_a_rule[watched-False]",
