@@ -105,6 +105,11 @@ def _lapsed(cast: Cast) -> None:
     cast.world.pass_seconds(61)
 
 
+def _operator_lapsed(cast: Cast) -> None:
+    _held_by_operator(cast)
+    cast.world.pass_seconds(61)
+
+
 def _in_grace(cast: Cast) -> None:
     _held(cast)
     cast["ann"].disconnect()
@@ -180,6 +185,7 @@ SITUATIONS: dict[str, Situation] = {
     "held by an operator": _held_by_operator,
     "held by a seed": _held_by_seed,
     "lapsed": _lapsed,
+    "operator lapsed": _operator_lapsed,
     "in grace": _in_grace,
     "dying": _dying,
     "watched": _watched,

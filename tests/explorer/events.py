@@ -143,7 +143,14 @@ AT_ODDS = [
 ]
 """What a connection sends that is about to be the other: a robot drives, a client registers."""
 
-BY_NAME = {event.name: event for event in (*EVENTS, *AT_ODDS)}
+OUTSIDE = "$unshare"
+"""Not a message: the robot's owner takes an operator's right away, by whatever means."""
+
+UNSHARED = Event("ann", OUTSIDE, more="olga")
+
+ASKS_TOO = Event("ann", "request-control", _about_robot)
+
+BY_NAME = {event.name: event for event in (*EVENTS, *AT_ODDS, UNSHARED, ASKS_TOO)}
 
 KEY = [
     BY_NAME[name]

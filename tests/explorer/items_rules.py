@@ -20,6 +20,9 @@ from tests.explorer.holders import (
 
 Found = Iterator[str]
 
+STAYS = frozenset({"$disconnect", "ping", "release-control", "grant-control"})
+"""By these one keeps what one has; whoever takes a right away ends that as well."""
+
 GRACE_MS = limits.GRACE_SECONDS * 1000
 
 
@@ -82,12 +85,18 @@ def _crossing(history: History) -> set[ConnectionId]:
 
 
 def only_the_rightful_take(history: History) -> Found:
-    """Who holds or views may: the owner, operators, admins. Takeover is not for operators."""
+    """Who gets a session, a place or time of it may: the owner, operators, admins."""
     for write in history.wrote:
         after = write.after
-        for each, _ in after.sessions():
-            if each.user_id not in {after.owner_user_id, *after.operators, *ADMINS}:
-                yield f"{each.user_id} has a session by {write.name}"
+        old = holder_of(write.before)
+        had = sessions_of(write.before)
+        may = {after.owner_user_id, *after.operators, *ADMINS}
+        for each, role in after.sessions():
+            own = each.user_id == write.by.user and write.by.kind not in STAYS
+            # A holder who stays as a viewer has less than before.
+            less = role == "viewer" and id_of(old) == each.session_id
+            if each not in had and own and not less and each.user_id not in may:
+                yield f"{each.user_id} has got a session by {write.name}"
         if write.before is not None and after.owner_user_id != write.before.owner_user_id:
             yield f"the owner changed in {write.name}"
 
@@ -146,7 +155,8 @@ def sessions_are_as_their_connections(history: History) -> Found:
             before = old.get(each.session_id, each)
             if before.connection_id != each.connection_id != write.by.connection:
                 yield f"{each.user_id}'s session was moved by {write.by.event}"
-            if each.connected_at < before.connected_at and write.by.kind == "resume":
+            older = each.connected_at < before.connected_at
+            if older and write.by.kind in ("resume", "request-control"):
                 yield f"an older connection of {each.user_id} took a session back"
 
 

@@ -8,7 +8,16 @@ import pytest
 from signaling.wire.messages import MESSAGES
 from tests.explorer.amounts import EVERY_COMMIT, SOAK
 from tests.explorer.cast import SITUATIONS
-from tests.explorer.events import AT_ODDS, CLAIMING, EVENTS, LEASING
+from tests.explorer.events import (
+    ASKS_TOO,
+    AT_ODDS,
+    BY_NAME,
+    CLAIMING,
+    EVENTS,
+    LEASING,
+    OTHERS,
+    UNSHARED,
+)
 from tests.explorer.explorer import Explorer
 
 Record = Callable[[str, object], None]
@@ -35,6 +44,32 @@ def test_a_connection_is_not_robot_and_client_at_once(
     )
 
     assert explorer.violations == 0, "\n".join(explorer.broken)
+
+
+@pytest.mark.parametrize(
+    "situation", ["free", "held by an operator", "watched", "free, watched", "operator lapsed"]
+)
+def test_who_loses_the_right_gets_nothing_more(situation: str, record_property: Record) -> None:
+    """The right is asked for where the write is: it may end between a look and a write."""
+    explorer = Explorer(situation)
+    for event in (each for each in (*LEASING, *OTHERS) if each.peer in ("olga", "olga2", "seed")):
+        explorer.every((UNSHARED, event))
+    record_property(
+        f"explorer, a right that ends, {situation}",
+        f"{explorer.played} schedules, {explorer.violations} violations",
+    )
+
+    assert explorer.violations == 0, "\n".join(explorer.broken)
+
+
+@pytest.mark.parametrize("situation", ["free, watched", "places lapsed"])
+def test_a_viewer_who_moves_is_not_taken_back(situation: str) -> None:
+    """The older connection asks for control while the newer one resumes."""
+    explorer = Explorer(situation)
+    explorer.every([ASKS_TOO, BY_NAME["resume by ann2"]])
+    explorer.every([BY_NAME["takeover by ann"], BY_NAME["resume by ann2"]])
+
+    assert explorer.broken == []
 
 
 @pytest.mark.parametrize("warm", [False, True] if SOAK else [False])
