@@ -76,8 +76,8 @@ def test_the_rules_know_only_the_wire(module: Path) -> None:
     assert strangers(module, "signaling.wire", "signaling.core") == []
 
 
-@pytest.mark.parametrize("module", [PACKAGE / "ports.py", PACKAGE / "driver.py"], ids=named)
-def test_ports_and_driver_know_no_adapter(module: Path) -> None:
+@pytest.mark.parametrize("module", [PACKAGE / "ports.py", PACKAGE / "runner.py"], ids=named)
+def test_ports_and_runner_know_no_adapter(module: Path) -> None:
     """They say what is needed, never by whom it is done."""
     assert strangers(module, "signaling.wire", "signaling.core", "signaling.ports") == []
 

@@ -13,8 +13,7 @@ from signaling.adapters.ice import StaticIce
 from signaling.adapters.limiter import Unlimited
 from signaling.core.expressions import Exists, Join, Missing, Part, Put, Write
 from signaling.core.listing import FLEET
-from signaling.core.records import Connection, Robot
-from signaling.core.registration import shard_of
+from signaling.core.records import Connection, Robot, shard_of
 from signaling.core.request import Rules
 from signaling.core.steps import Won
 from signaling.entry import Signaling

@@ -21,8 +21,8 @@ from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
 from signaling.core.steps import Decided, Flow, Step
 from signaling.core.watching import Change, pushing
-from signaling.driver import Hands, SideBySide, drive
 from signaling.ports import IceSource, Limiter, Meter, Sender, Store
+from signaling.runner import Hands, SideBySide, run
 from signaling.tally import Tally
 from signaling.wire import limits
 from signaling.wire.errors import (
@@ -129,7 +129,7 @@ class Signaling:
         changes: list[Change] = []
         try:
             watched = tally.watching(self._around_step(hands.carry_out))
-            return drive(pushing(flow, now, changes), watched)
+            return run(pushing(flow, now, changes), watched)
         finally:
             # Also of a flow that failed half-way: what it changed by then stands.
             audit(changes, by)

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from signaling.core.expressions import Condition, Write
 from signaling.core.records import Connection, Robot
-from signaling.core.steps import IceServers, Lost, Page, Watcher, Won
+from signaling.core.steps import IceServers, Page, Refused, Watcher, Won
 from signaling.wire.ids import ConnectionId, RobotId, UserId
 
 Jwk = Mapping[str, Any]
@@ -76,7 +76,7 @@ class Store(Protocol):
 
     def write_connection(
         self, connection: ConnectionId, write: Write
-    ) -> Won[Connection] | Lost[Connection]:
+    ) -> Won[Connection] | Refused[Connection]:
         """Carry out a write to a row."""
 
     def robot(self, robot: RobotId) -> Robot | None:
@@ -85,7 +85,7 @@ class Store(Protocol):
     def robots(self, robots: Sequence[RobotId]) -> list[Robot]:
         """Return the items of those that exist, in the order asked."""
 
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Lost[Robot]:
+    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
         """Carry out a write to a robot's item, which begins if the condition allows it."""
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:

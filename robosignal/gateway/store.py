@@ -16,7 +16,7 @@ import msgspec
 
 from signaling.core.expressions import Condition, Write, apply, holds
 from signaling.core.records import Connection, Robot
-from signaling.core.steps import Lost, Page, Watcher, Won
+from signaling.core.steps import Refused, Page, Watcher, Won
 from signaling.core.writes.rows import item_of
 from signaling.wire.ids import ConnectionId, RobotId, UserId
 
@@ -132,12 +132,12 @@ class LocalStore:
 
     def write_connection(
         self, connection: ConnectionId, write: Write
-    ) -> Won[Connection] | Lost[Connection]:
+    ) -> Won[Connection] | Refused[Connection]:
         """Carry out a write to a row."""
         before = self._connections.get(connection)
         after = apply(write, self._rows.get(connection, {}))
         if after is None:
-            return Lost(before)
+            return Refused(before)
         after = {"connectionId": connection, **after}
         row = msgspec.convert(after, Connection)
         self._rows[connection] = after
@@ -163,12 +163,12 @@ class LocalStore:
         """Return the items of those that exist, in the order asked."""
         return [self._robots[robot] for robot in robots if robot in self._robots]
 
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Lost[Robot]:
+    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
         """Carry out a write to a robot's item; it is on disk when this returns."""
         before = self._robots.get(robot)
         after = apply(write, self._items.get(robot, {}))
         if after is None:
-            return Lost(before)
+            return Refused(before)
         after = {"robotId": robot, **after}
         if self._disk is not None and write.name not in RENEWALS:
             text = msgspec.json.encode(after).decode()

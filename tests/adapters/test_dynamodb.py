@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from signaling.adapters.dynamodb import WATCHERS, DynamoStore
-from signaling.core.steps import Lost, Won
+from signaling.core.steps import Refused, Won
 from signaling.core.writes import presence, rows
 from signaling.ports import Store
 from signaling.wire.errors import TryAgain
@@ -186,7 +186,7 @@ def test_a_refusal_is_explained_by_the_call_that_was_refused(
     outcome = dynamo_store.write_robot(R1, presence.lose(C2))
 
     assert isinstance(won, Won)
-    assert outcome == Lost(won.after)
+    assert outcome == Refused(won.after)
     assert [name for name, _ in calls] == ["UpdateItem"]
 
 
@@ -245,7 +245,7 @@ def test_memory_hides_no_removal_by_another_lambda(
     DynamoStore(dynamodb, CONNECTIONS, ROBOTS).remove_connection(C1)
 
     assert dynamo_store.connection(C1) is None
-    assert dynamo_store.write_connection(C1, rows.note_robot(C1, R1)) == Lost(None)
+    assert dynamo_store.write_connection(C1, rows.note_robot(C1, R1)) == Refused(None)
 
 
 def test_memory_is_bounded(dynamodb: "DynamoDBClient", calls: list[Call]) -> None:

@@ -15,7 +15,7 @@ from signaling.adapters.dynamodb import DynamoStore, connection_of, robot_of_ite
 from signaling.adapters.expressions import marshal, plain
 from signaling.core.expressions import Write, apply
 from signaling.core.records import Connection
-from signaling.core.steps import Lost, Won
+from signaling.core.steps import Refused, Won
 from signaling.core.writes import lease, places, presence, rows
 from signaling.wire.ids import ConnectionId
 from tests.core.generated import (
@@ -123,13 +123,13 @@ def test_a_write_to_a_robot_agrees(
 
         assert not overlap(write)
         assert place.get() == (item if after is None else after)
-        expected = Lost(before) if after is None else Won(before, robot_of_item(after))
+        expected = Refused(before) if after is None else Won(before, robot_of_item(after))
         assert outcome == expected
         outcomes[type(outcome)] += 1
 
     agrees()
 
-    assert min(outcomes[Won], outcomes[Lost]) > 0, outcomes
+    assert min(outcomes[Won], outcomes[Refused]) > 0, outcomes
 
 
 @pytest.mark.parametrize("kind", ROW_WRITES, ids=named)
@@ -155,9 +155,9 @@ def test_a_write_to_a_row_agrees(
 
         assert not overlap(write)
         assert place.get() == (item if after is None else after)
-        assert outcome == (Lost(row) if after is None else Won(row, connection_of(after)))
+        assert outcome == (Refused(row) if after is None else Won(row, connection_of(after)))
         outcomes[type(outcome)] += 1
 
     agrees()
 
-    assert min(outcomes[Won], outcomes[Lost]) > 0, outcomes
+    assert min(outcomes[Won], outcomes[Refused]) > 0, outcomes

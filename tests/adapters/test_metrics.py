@@ -11,7 +11,7 @@ from signaling.adapters.metrics import DIRECTIVES, EmbeddedMetrics, line
 from signaling.core.expressions import Write
 from signaling.core.records import Connection, Robot
 from signaling.core.request import Rules
-from signaling.core.steps import Lost, Won
+from signaling.core.steps import Refused, Won
 from signaling.entry import Signaling
 from signaling.ports import Happened
 from signaling.settings import BadEnvironment, read_settings
@@ -236,7 +236,7 @@ def test_an_unknown_connections_message_is_no_refused_token(metered: MeteredWorl
 class Broken(LocalStore):
     """A store with a fault of ours."""
 
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Lost[Robot]:
+    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
         """Fail."""
         raise RuntimeError(robot, write)
 

@@ -7,7 +7,7 @@ from msgspec import structs
 
 from signaling.core.expressions import Compare, Drop, Exists, Join, Missing, Part, Put, Rise, Write
 from signaling.core.records import Connection, Robot
-from signaling.core.steps import Lost, Page, Watcher, Won
+from signaling.core.steps import Page, Refused, Watcher, Won
 from signaling.core.writes import presence, rows
 from signaling.core.writes.presence import Claim
 from signaling.ports import Store
@@ -129,11 +129,11 @@ def test_a_write_to_a_row_returns_it_before_and_after(store: Store) -> None:
 
 
 def test_a_refused_write_to_a_row_returns_it_as_it_is(store: Store) -> None:
-    """Lost explains itself, and nothing has changed."""
+    """Refused explains itself, and nothing has changed."""
     busy = row(sessions=frozenset({SessionId("r1:x")}))
     store.add_connection(busy)
 
-    assert store.write_connection(C1, rows.speak_v1(C1)) == Lost(busy)
+    assert store.write_connection(C1, rows.speak_v1(C1)) == Refused(busy)
     assert store.connection(C1) == busy
 
 
@@ -151,7 +151,7 @@ def test_a_refused_write_to_a_row_returns_it_as_it_is(store: Store) -> None:
 )
 def test_no_write_makes_a_row(store: Store, write: Write) -> None:
     """A connection that is gone stays gone, whatever arrives late."""
-    assert store.write_connection(C1, write) == Lost(None)
+    assert store.write_connection(C1, write) == Refused(None)
     assert store.connection(C1) is None
 
 
@@ -252,16 +252,16 @@ def test_a_refused_claim_makes_no_robot(store: Store) -> None:
 
     outcome = store.write_robot(R1, presence.register_anew(provisioned))
 
-    assert isinstance(outcome, Lost)
+    assert isinstance(outcome, Refused)
     assert outcome.item is None
     assert store.robot(R1) is None
 
 
 def test_a_refused_write_to_a_robot_returns_it_as_it_is(store: Store) -> None:
-    """Lost explains itself, and nothing has changed."""
+    """Refused explains itself, and nothing has changed."""
     robot = claimed(store, "r1")
 
-    assert store.write_robot(R1, presence.register_anew(claim(BOB))) == Lost(robot)
+    assert store.write_robot(R1, presence.register_anew(claim(BOB))) == Refused(robot)
     assert store.robot(R1) == robot
 
 

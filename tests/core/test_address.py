@@ -16,7 +16,7 @@ from signaling.core.address import (
 from signaling.core.records import Connection, Robot, Session
 from signaling.core.request import Request, Rules
 from signaling.core.steps import Flow, ReadConnection, Step
-from signaling.driver import drive
+from signaling.runner import run
 from signaling.wire.errors import BadMessage, NoSession, Unauthorized
 from signaling.wire.ids import ConnectionId, RobotId, SessionId, UserId, session_id
 from signaling.wire.messages import Answer
@@ -57,7 +57,7 @@ class Rows:
 def named(sender: Connection, rows: Rows, **fields: Any) -> RobotId:
     """Return the robot that such a message of this sender means."""
     flow: Flow[RobotId] = robot_addressed(request(sender), addressed(**fields))
-    return drive(flow, rows.carry_out)
+    return run(flow, rows.carry_out)
 
 
 @pytest.mark.parametrize(
@@ -155,14 +155,14 @@ def test_a_robots_row_is_not_read_again() -> None:
     """A robot stays a robot."""
     rows = Rows(None)
 
-    assert drive(refreshed(request(ROBOT_ROW)), rows.carry_out) == request(ROBOT_ROW)
+    assert run(refreshed(request(ROBOT_ROW)), rows.carry_out) == request(ROBOT_ROW)
     assert rows.reads == 0
 
 
 def test_a_row_that_is_gone_is_nobody() -> None:
     """The connection has ended meanwhile."""
     with pytest.raises(Unauthorized):
-        drive(refreshed(request(CLIENT)), Rows(None).carry_out)
+        run(refreshed(request(CLIENT)), Rows(None).carry_out)
 
 
 def session(connection: ConnectionId, session: SessionId) -> Session:

@@ -28,7 +28,7 @@ ROBOT = Robot(
     robot_id=R1,
     owner_user_id=ANN,
     connection_id=ConnectionId("robot="),
-    lease_until=NOW + 2,
+    presence_until=NOW + 2,
     expires_at=NOW + 2,
     controller=HELD,
     viewers={VIEWING.session_id: VIEWING},
@@ -74,10 +74,10 @@ def test_a_person_is_the_user_with_the_tokens_name() -> None:
     [
         ({}, True),
         ({"connection_id": None}, False),
-        ({"lease_until": NOW}, False),
-        ({"lease_until": NOW + 1}, True),
+        ({"presence_until": NOW}, False),
+        ({"presence_until": NOW + 1}, True),
         ({"expires_at": NOW}, False),
-        ({"lease_until": 0}, False),
+        ({"presence_until": 0}, False),
     ],
     ids=["present", "gone", "lapsed", "about to lapse", "token expired", "never renewed"],
 )

@@ -45,7 +45,7 @@ class Ends:
         """A dead robot is offline within its lease, and at once when its end was handled."""
         ended = {reply.by.connection for reply in history.replied if reply.by.kind == "$disconnect"}
         gone = item.connection_id not in self._scene.open
-        if gone and item.dialect == "v1" and item.lease_until > now + PRESENCE_MS:
+        if gone and item.dialect == "v1" and item.presence_until > now + PRESENCE_MS:
             yield "a dead robot stays online for longer than its lease"
         if history.faulty:
             return

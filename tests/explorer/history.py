@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from signaling.core.records import Robot
-from signaling.core.steps import Lost, Won
+from signaling.core.steps import Refused, Won
 from signaling.wire.ids import ConnectionId, UserId
 from tests.explorer.calls import Call
 
@@ -124,9 +124,9 @@ def _told(outcome: Any) -> str:  # noqa: PLR0911 - one for each kind
             return f"won: {_stands(robot)}"
         case Won():
             return "won"
-        case Lost(item=Robot() as robot):
+        case Refused(item=Robot() as robot):
             return f"refused: {_stands(robot)}"
-        case Lost():
+        case Refused():
             return "refused"
         case Robot():
             return _stands(outcome)

@@ -124,7 +124,7 @@ def only_the_owner_of_time_lengthens_it(history: History) -> Found:
         old, new, by = write.before, write.after, write.by
         if old is None:
             continue
-        if new.lease_until > old.lease_until and by.connection != new.connection_id:
+        if new.presence_until > old.presence_until and by.connection != new.connection_id:
             yield f"presence was lengthened by {by.event}"
         standing = {each.session_id: each for each, _ in old.sessions()}
         for each, _ in new.sessions():

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from signaling.core.expressions import Condition, Write
 from signaling.core.records import Connection, Robot
-from signaling.core.steps import Lost, Page, Watcher, Won
+from signaling.core.steps import Page, Refused, Watcher, Won
 from signaling.ports import Store
 from signaling.wire.ids import ConnectionId, RobotId, UserId
 from tests.explorer.calls import WATCHING, Call
@@ -55,7 +55,7 @@ class GatedStore:
 
     def write_connection(
         self, connection: ConnectionId, write: Write
-    ) -> Won[Connection] | Lost[Connection]:
+    ) -> Won[Connection] | Refused[Connection]:
         """Carry out a write to a row."""
         more = ("watchers",) if write.name in WATCHING else ()
         call = Call("write row", f"{connection} {write.name}", changes=(f"row {connection}", *more))
@@ -72,10 +72,10 @@ class GatedStore:
         call = Call("read robots", "", reads=("robot",))
         return self._held(call, lambda: self._store.robots(robots))
 
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Lost[Robot]:
+    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
         """Carry out a write to the robot's item."""
 
-        def carried_out() -> Won[Robot] | Lost[Robot]:
+        def carried_out() -> Won[Robot] | Refused[Robot]:
             outcome = self._store.write_robot(robot, write)
             if isinstance(outcome, Won):
                 by = self._running.by()

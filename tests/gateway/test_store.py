@@ -69,7 +69,7 @@ def test_ownership_epoch_and_sessions_survive_a_restart(tmp_path: Path) -> None:
 
     again = LocalStore(tmp_path)
 
-    assert again.robot(R1) == structs.replace(before, connection_id=None, lease_until=0)
+    assert again.robot(R1) == structs.replace(before, connection_id=None, presence_until=0)
     assert again.owned(ANN, None, 5).robot_ids == (R1,)
     assert again.shared(BOB, None, 5).robot_ids == (R1,)
     again.close()
@@ -102,7 +102,7 @@ def test_the_restart_itself_is_not_undone_by_the_next(tmp_path: Path) -> None:
     third.close()
 
     assert isinstance(outcome, Won)
-    assert robot == structs.replace(outcome.after, connection_id=None, lease_until=0)
+    assert robot == structs.replace(outcome.after, connection_id=None, presence_until=0)
     assert robot.operators == frozenset({ANN, BOB})
 
 

@@ -19,7 +19,7 @@ def test_a_relay_to_a_gone_robot_takes_it_offline(world: World) -> None:
 
     assert told == (404, "robot_offline")
     item = world.item()
-    assert (item.connection_id, item.lease_until, item.rev) == (None, 0, rev + 1)
+    assert (item.connection_id, item.presence_until, item.rev) == (None, 0, rev + 1)
 
 
 def test_a_relay_to_a_gone_viewer_shortens_its_place(world: World) -> None:

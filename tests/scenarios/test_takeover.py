@@ -173,7 +173,7 @@ def test_a_first_offer_that_finds_the_robots_socket_gone_gives_the_lease_back(wo
 
     assert refused == (404, "robot_offline")
     item = world.item()
-    assert (item.connection_id, item.controller, item.lease_until) == (None, None, 0)
+    assert (item.connection_id, item.controller, item.presence_until) == (None, None, 0)
 
 
 def test_a_takeover_during_grace_tells_the_lost_holder_nothing(world: World) -> None:

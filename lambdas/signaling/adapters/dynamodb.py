@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  #
 from signaling.adapters.expressions import Rendered, marshal, plain
 from signaling.core.expressions import Condition, Write, apply
 from signaling.core.records import Connection, Robot
-from signaling.core.steps import Lost, Page, Watcher, Won
+from signaling.core.steps import Page, Refused, Watcher, Won
 from signaling.core.writes.rows import item_of
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId, UserId
@@ -131,11 +131,11 @@ class DynamoStore:
 
     def write_connection(
         self, connection: ConnectionId, write: Write
-    ) -> Won[Connection] | Lost[Connection]:
+    ) -> Won[Connection] | Refused[Connection]:
         """Carry out a write to a row."""
         before, after = self._write(self._connections, "connectionId", connection, write)
         if after is None:
-            return Lost(None if before is None else self._remember(connection_of(before)))
+            return Refused(None if before is None else self._remember(connection_of(before)))
         row = self._remember(connection_of(after))
         return Won(None if before is None else connection_of(before), row)
 
@@ -146,11 +146,11 @@ class DynamoStore:
         item = self._get(self._robots, "robotId", robot)
         return None if item is None else robot_of_item(item)
 
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Lost[Robot]:
+    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
         """Carry out a write to a robot's item."""
         before, after = self._write(self._robots, "robotId", robot, write)
         was = None if before is None else robot_of_item(before)
-        return Lost(was) if after is None else Won(was, robot_of_item(after))
+        return Refused(was) if after is None else Won(was, robot_of_item(after))
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds of it."""

@@ -13,7 +13,7 @@ AT_ONCE = 8
 
 
 class Threads:
-    """Implements `signaling.driver.SideBySide`."""
+    """Implements `signaling.runner.SideBySide`."""
 
     def __init__(self) -> None:
         self._map: Callable[[Callable[[Step], Any], Iterable[Step]], Iterable[Any]] | None = None

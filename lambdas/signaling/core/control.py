@@ -5,25 +5,26 @@ concerned is told once it stands and the new holder is known to reach the robot.
 """
 
 from signaling.core.address import robot_addressed
-from signaling.core.delivery import Notice, notice, notify
+from signaling.core.delivery import notify
 from signaling.core.dialects import AnyFrame, takeover_notice
 from signaling.core.expressions import Write
 from signaling.core.introduction import introduce
+from signaling.core.notices import control_of, notice, peer_left, told_displaced, told_viewers
 from signaling.core.policy import right
 from signaling.core.records import Robot, Session
-from signaling.core.relays import permitted
 from signaling.core.request import Request, without_grace
+from signaling.core.rights import permitted, refuse_robots
 from signaling.core.steps import (
     Flow,
-    Lost,
+    Refused,
     Won,
     read_robot,
     write_robot,
 )
 from signaling.core.writes import lease
 from signaling.wire.errors import Forbidden, NoSession, RobotBusy, RobotOffline, TryAgain
-from signaling.wire.frames import Ack, Control, ControlLost, PeerLeft, TakeoverReason
-from signaling.wire.ids import ConnectionId, SessionId
+from signaling.wire.frames import Ack, TakeoverReason
+from signaling.wire.ids import ConnectionId
 from signaling.wire.messages import Offer, ReleaseControl, RequestControl, Takeover
 
 
@@ -85,10 +86,10 @@ def released(request: Request, robot: Robot, held: Session) -> Flow[tuple[Robot,
         raise Forbidden(robot.robot_id, "a seed robot takes no viewers: send bye instead")
     viewing = without_grace(held, request.place_until)
     outcome = yield from write_robot(robot.robot_id, lease.release(viewing))
-    if isinstance(outcome, Lost):
+    if isinstance(outcome, Refused):
         raise NoSession(robot.robot_id)
     after = outcome.after
-    free = Control(robot_id=after.robot_id, epoch=after.epoch)
+    free = control_of(after)
     yield from notify(
         request,
         after.robot_id,
@@ -134,12 +135,6 @@ def refusal(request: Request, robot: Robot) -> RobotOffline | RobotBusy | TryAga
     return TryAgain(robot.robot_id)
 
 
-def refuse_robots(request: Request) -> None:
-    """Raise Forbidden if the sender's connection is a robot's: such a one drives nothing."""
-    if request.sender.robot_id is not None:
-        raise Forbidden(None, "a robot's connection drives no robot: open another one")
-
-
 def present(request: Request, robot: Robot, mine: Session, frame: AnyFrame) -> Flow[None]:
     """Tell the robot of its new holder and, side by side, note the session on the sender's row.
 
@@ -152,7 +147,7 @@ def present(request: Request, robot: Robot, mine: Session, frame: AnyFrame) -> F
     yield from _give_back(request, robot, mine, None if delivered else robot.connection_id)
     if not delivered:
         raise RobotOffline(robot.robot_id)
-    if isinstance(noted, Lost) and noted.item is not None:
+    if isinstance(noted, Refused) and noted.item is not None:
         refuse_robots(request.seen_as(noted.item))
     raise NoSession(robot.robot_id)
 
@@ -165,50 +160,22 @@ def _give_back(
     Whoever was displaced for nothing is told as well: they do not hold any more.
     """
     ends = mine.session_id, mine.connection_id
-    outcome: Won[Robot] | Lost[Robot] = Lost(None)
+    outcome: Won[Robot] | Refused[Robot] = Refused(None)
     if gone is not None:
         both = lease.give_back_with_robot(*ends, gone)
         outcome = yield from write_robot(robot.robot_id, both)
-    if isinstance(outcome, Lost):
+    if isinstance(outcome, Refused):
         # A robot that has registered anew meanwhile keeps its presence: it is not ours to end.
         outcome = yield from write_robot(robot.robot_id, lease.give_back(*ends))
-    told = _displaced(robot, mine)
+    told = told_displaced(robot, mine)
     if isinstance(outcome, Won):
         after = outcome.after
-        left = PeerLeft(
-            robot_id=after.robot_id, session_id=mine.session_id, reason="bye", epoch=after.epoch
-        )
-        free = Control(robot_id=after.robot_id, epoch=after.epoch)
-        told += notice(after, left) + told_viewers(after, free, besides=mine.session_id)
+        told += notice(after, peer_left(after, mine, "controller", "bye"))
+        told += told_viewers(after, control_of(after), besides=mine.session_id)
     yield from notify(request, robot.robot_id, told)
 
 
 def tell_change(request: Request, robot: Robot, holder: Session) -> Flow[None]:
     """Tell the displaced holder and the viewers who drives now."""
-    now = Control(
-        robot_id=robot.robot_id,
-        epoch=robot.epoch,
-        session_id=holder.session_id,
-        person=holder.person,
-    )
-    told = told_viewers(robot, now, besides=holder.session_id)
-    yield from notify(request, robot.robot_id, _displaced(robot, holder) + told)
-
-
-def _displaced(robot: Robot, holder: Session) -> list[Notice]:
-    before = robot.prev
-    if before is None or before.connection_id == holder.connection_id or before.lost is not None:
-        return []
-    lost = ControlLost(
-        robot_id=robot.robot_id,
-        session_id=before.session_id,
-        by=holder.person,
-        epoch=robot.epoch,
-    )
-    return notice(before, lost)
-
-
-def told_viewers(robot: Robot, frame: Control, besides: SessionId) -> list[Notice]:
-    """Return the notices that tell every other viewer."""
-    others = (each for each in robot.viewers.values() if each.session_id != besides)
-    return [each for viewer in others for each in notice(viewer, frame, "viewer")]
+    told = told_viewers(robot, control_of(robot), besides=holder.session_id)
+    yield from notify(request, robot.robot_id, told_displaced(robot, holder) + told)

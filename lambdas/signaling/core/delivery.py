@@ -5,39 +5,24 @@ and counts as gone. Every clean-up is conditional on the connection that was fou
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import msgspec
 
-from signaling.core.dialects import AnyFrame, unless_seed
+from signaling.core.dialects import AnyFrame
 from signaling.core.expressions import Write
+from signaling.core.notices import Notice
 from signaling.core.records import Party, Robot, Session
 from signaling.core.request import Request
 from signaling.core.steps import Close, Flow, Post, Step, WriteRobot, together
 from signaling.core.writes import lease, places, presence
 from signaling.wire import limits
 from signaling.wire.errors import TooLarge
-from signaling.wire.frames import Frame, encode
+from signaling.wire.frames import encode
 from signaling.wire.ids import ConnectionId, RobotId
 from signaling.wire.messages import Answer, IceCandidate, Offer, Role
 
 FRAME_BYTES_BESIDES = 4096
 """More than all of a relayed frame but its payload."""
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A frame for one party. A session that has ended has no role, and needs no clean-up."""
-
-    party: Party
-    frame: AnyFrame
-    role: Role | None = None
-
-
-def notice(party: Party, frame: Frame, role: Role | None = None) -> list[Notice]:
-    """Return the notice, or nothing for a seed party: it is sent nothing unasked."""
-    kept = unless_seed(party, frame)
-    return [] if kept is None or party.connection_id is None else [Notice(party, kept, role)]
 
 
 def handing_over(party: Party, frame: AnyFrame, now: int) -> Step:

@@ -4,16 +4,17 @@ A request is not stored: it lives in the two pages for 30 s. Only the grant is a
 """
 
 from signaling.core.address import robot_addressed
-from signaling.core.control import hold, refusal, tell_change, told_viewers
-from signaling.core.delivery import Notice, deliver, notice, notify
+from signaling.core.control import hold, refusal, tell_change
+from signaling.core.delivery import deliver, notify
+from signaling.core.notices import Notice, control_of, notice, told_viewers
 from signaling.core.policy import right
 from signaling.core.records import Robot, Session
-from signaling.core.relays import permitted
 from signaling.core.request import Request, without_grace
-from signaling.core.steps import Flow, Lost, read_robot, write_robot
+from signaling.core.rights import permitted
+from signaling.core.steps import Flow, Refused, read_robot, write_robot
 from signaling.core.writes import lease
 from signaling.wire.errors import NoSession, PeerGone, TryAgain
-from signaling.wire.frames import Ack, Control, ControlDenied, ControlRequested
+from signaling.wire.frames import Ack, ControlDenied, ControlRequested
 from signaling.wire.ids import robot_of
 from signaling.wire.messages import DenyControl, GrantControl, RequestControl
 
@@ -47,7 +48,7 @@ def _take_free(request: Request, message: RequestControl, robot: Robot, mine: Se
     lapsed = robot.controller is not None and robot.controller.session_id == mine.session_id
     take = lease.acquire_again if lapsed else lease.acquire_as_viewer
     after = yield from hold(request, message, robot, held, take(held, may, request.now))
-    yield from notify(request, after.robot_id, notice(after, _control(after, held)))
+    yield from notify(request, after.robot_id, notice(after, control_of(after)))
     yield from tell_change(request, after, held)
     return Ack(epoch=after.epoch)
 
@@ -59,14 +60,14 @@ def grant_control(request: Request, message: GrantControl) -> Flow[Ack]:
     staying = without_grace(mine, request.place_until)
     write = lease.grant(staying, theirs, asker.connection_id, robot.epoch)
     outcome = yield from write_robot(robot.robot_id, write)
-    if isinstance(outcome, Lost):
+    if isinstance(outcome, Refused):
         granted_before = outcome.item is not None and outcome.item.controller == theirs
         if outcome.item is None or not granted_before:
             raise TryAgain(robot.robot_id)
         after = outcome.item
     else:
         after = outcome.after
-    told = _control(after, theirs)
+    told = control_of(after)
     besides = staying.session_id
     yield from notify(
         request,
@@ -103,12 +104,3 @@ def _both_ends(
     if asker is None:
         raise NoSession(robot_id)
     return robot, mine, asker
-
-
-def _control(robot: Robot, holder: Session) -> Control:
-    return Control(
-        robot_id=robot.robot_id,
-        epoch=robot.epoch,
-        session_id=holder.session_id,
-        person=holder.person,
-    )

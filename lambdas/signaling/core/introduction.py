@@ -7,13 +7,13 @@ from signaling.core.delivery import handing_over
 from signaling.core.dialects import AnyFrame
 from signaling.core.records import Connection, Robot, Session
 from signaling.core.request import Request
-from signaling.core.steps import Flow, Lost, Won, WriteConnection, together
+from signaling.core.steps import Flow, Refused, Won, WriteConnection, together
 from signaling.core.writes import rows
 
 
 def introduce(
     request: Request, robot: Robot, session: Session, frame: AnyFrame
-) -> Flow[tuple[bool, Won[Connection] | Lost[Connection]]]:
+) -> Flow[tuple[bool, Won[Connection] | Refused[Connection]]]:
     """Hand the robot the session's first frame, and note the session on the sender's row.
 
     Return whether the robot was reached, and what became of the note: it fails when the

@@ -8,7 +8,7 @@ from signaling.core.request import Request
 from signaling.core.steps import (
     AddConnection,
     Flow,
-    Lost,
+    Refused,
     Step,
     WriteRobot,
     find_ice_servers,
@@ -55,7 +55,7 @@ def _lose_sessions(sessions: list[SessionId], gone: ConnectionId, now: int) -> F
     viewing = [
         each
         for each, outcome in zip(sessions, outcomes, strict=True)
-        if isinstance(outcome, Lost) and outcome.item and each in outcome.item.viewers
+        if isinstance(outcome, Refused) and outcome.item and each in outcome.item.viewers
     ]
     outcomes = yield from together(
         WriteRobot(robot_of(each), places.lose(each, gone, until)) for each in viewing
@@ -64,7 +64,7 @@ def _lose_sessions(sessions: list[SessionId], gone: ConnectionId, now: int) -> F
     yield from together(
         as_holder(each)
         for each, outcome in zip(viewing, outcomes, strict=True)
-        if isinstance(outcome, Lost)
+        if isinstance(outcome, Refused)
     )
 
 
@@ -94,7 +94,7 @@ def ready(request: Request, message: Ready) -> Flow[Welcome]:
 def _speaking_v1(request: Request) -> Flow[Connection]:
     me = request.sender.connection_id
     outcome = yield from write_connection(me, rows.speak_v1(me))
-    if not isinstance(outcome, Lost):
+    if not isinstance(outcome, Refused):
         return outcome.after
     if outcome.item is None:
         raise Unauthorized("connection is gone")

@@ -8,8 +8,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import msgspec
 
-from signaling.core.records import Connection, Robot
-from signaling.core.registration import FLEET_SHARDS
+from signaling.core.records import FLEET_SHARDS, Connection, Robot
 from signaling.core.request import Request
 from signaling.core.steps import (
     Flow,
@@ -138,5 +137,5 @@ def valid_for(robot: Robot, now: int) -> int:
     if not robot.is_online(now):
         return 0
     held = robot.holder(now)
-    ends = min(robot.lease_until, robot.expires_at, held.until if held else robot.lease_until)
+    ends = min(robot.presence_until, robot.expires_at, held.until if held else robot.presence_until)
     return (ends - now) // 1000

@@ -9,7 +9,6 @@ from signaling.core.control import (
     hold,
     is_carried_out,
     present,
-    refuse_robots,
     released,
     tell_change,
 )
@@ -18,8 +17,9 @@ from signaling.core.dialects import relayed_to_robot
 from signaling.core.expressions import Write
 from signaling.core.policy import right
 from signaling.core.records import Robot, Session
-from signaling.core.relays import permitted, relay_on, to_robot
+from signaling.core.relays import relay_on, to_robot
 from signaling.core.request import Request
+from signaling.core.rights import permitted, refuse_robots
 from signaling.core.steps import Flow, Won, read_robot, write_robot
 from signaling.core.viewing import view
 from signaling.core.writes import lease

@@ -5,15 +5,19 @@ but `ttl`, which DynamoDB wants in seconds.
 """
 
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from signaling.wire.frames import Person
 from signaling.wire.ids import ConnectionId, InstanceId, RobotId, SessionId, UserId
 from signaling.wire.messages import Dialect, Role
 
 ADMIN_GROUPS = frozenset({"ADMIN", "ADMINS"})
+
+FLEET_SHARDS = 8
+"""Into so many parts the list of every robot is divided, so that no index key is hot."""
 
 
 class Connection(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -84,7 +88,7 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     connection_id: ConnectionId | None = None
     connected_at: int = 0
     instance_id: InstanceId | None = None
-    lease_until: int = 0
+    presence_until: int = field(default=0, name="leaseUntil")
     dialect: Dialect = "seed"
     expires_at: int = 0
     metadata: str | None = None
@@ -101,7 +105,7 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
 
     def is_online(self, now: int) -> bool:
         """Whether the robot can be expected to answer."""
-        return self.connection_id is not None and now < min(self.lease_until, self.expires_at)
+        return self.connection_id is not None and now < min(self.presence_until, self.expires_at)
 
     def holder(self, now: int) -> Session | None:
         """Return the session that holds the lease now, if one does."""
@@ -126,6 +130,11 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     def session_at(self, connection: ConnectionId) -> tuple[Session, Role] | None:
         """Return this connection's session with its role, if it has one."""
         return next((each for each in self.sessions() if each[0].connection_id == connection), None)
+
+
+def shard_of(robot_id: RobotId) -> str:
+    """Return which part of the fleet's list a robot stands in."""
+    return str(sha256(robot_id.encode()).digest()[0] % FLEET_SHARDS)
 
 
 Party = Robot | Session

@@ -4,19 +4,18 @@ The same instance registering again is a redial, and sessions stay; another one 
 process, and they end. Ownership is decided by the write's condition alone.
 """
 
-from hashlib import sha256
-
 import msgspec
 
-from signaling.core.delivery import Notice, handing_over, notice, notify
+from signaling.core.delivery import handing_over, notify
+from signaling.core.notices import Notice, notice, peer_left
 from signaling.core.policy import right
-from signaling.core.records import Robot, Session
-from signaling.core.relays import permitted
+from signaling.core.records import Robot, shard_of
 from signaling.core.request import Request
+from signaling.core.rights import permitted
 from signaling.core.steps import (
     Close,
     Flow,
-    Lost,
+    Refused,
     Step,
     Won,
     WriteConnection,
@@ -39,14 +38,11 @@ from signaling.wire.frames import (
     ControlState,
     Engaged,
     LeaveReason,
-    PeerLeft,
     Registered,
     Replaced,
 )
 from signaling.wire.ids import InstanceId, RobotId, token_of
 from signaling.wire.messages import Forget, Register, Unregister
-
-FLEET_SHARDS = 8
 
 IN_USE = "this connection is in use otherwise: open another one"
 
@@ -96,17 +92,12 @@ def _claim(request: Request, message: Register) -> Claim:
     )
 
 
-def shard_of(robot_id: RobotId) -> str:
-    """Return which part of the fleet's list a robot stands in."""
-    return str(sha256(robot_id.encode()).digest()[0] % FLEET_SHARDS)
-
-
 def _claimed(claim: Claim, robot_id: RobotId) -> Flow[Won[Robot]]:
     """Write the claim, as a new process first, and as a redial if it is one."""
     outcome = yield from write_robot(robot_id, presence.register_anew(claim))
-    if isinstance(outcome, Lost) and _is_redial(claim, outcome.item):
+    if isinstance(outcome, Refused) and _is_redial(claim, outcome.item):
         outcome = yield from write_robot(robot_id, presence.register_again(claim))
-    if isinstance(outcome, Lost):
+    if isinstance(outcome, Refused):
         raise _refusal(claim, robot_id, outcome.item)
     return outcome
 
@@ -130,11 +121,11 @@ def _announce(request: Request, won: Won[Robot], claim: Claim) -> Flow[None]:
     me, robot = claim.row.connection_id, won.after
     note = WriteConnection(me, rows.note_robot(me, robot.robot_id))
     (noted, *_) = yield from together((note, *_replacing(request, won, claim)))
-    if isinstance(noted, Lost):
+    if isinstance(noted, Refused):
         yield from write_robot(robot.robot_id, presence.lose(me))
     # Sessions have ended either way.
     yield from notify(request, robot.robot_id, _ended(won, "restarted"))
-    if isinstance(noted, Lost):
+    if isinstance(noted, Refused):
         if noted.item is not None:
             raise Forbidden(robot.robot_id, IN_USE)
         raise NotRegistered(robot.robot_id)
@@ -160,24 +151,15 @@ def _ended(won: Won[Robot], reason: LeaveReason) -> list[Notice]:
     return [
         told
         for session, role in ended
-        for told in notice(session, _left(won.after, session, reason, held=role == "controller"))
+        for told in notice(session, peer_left(won.after, session, role, reason))
     ]
-
-
-def _left(robot: Robot, session: Session, reason: LeaveReason, *, held: bool) -> PeerLeft:
-    return PeerLeft(
-        robot_id=robot.robot_id,
-        session_id=session.session_id,
-        reason=reason,
-        epoch=robot.epoch if held else None,
-    )
 
 
 def unregister(request: Request, message: Unregister) -> Flow[Ack]:
     """End presence and every session. Raise NotRegistered unless the sender is the robot."""
     me = request.sender.connection_id
     outcome = yield from write_robot(message.robot_id, presence.unregister(me))
-    if isinstance(outcome, Lost):
+    if isinstance(outcome, Refused):
         raise NotRegistered(message.robot_id)
     yield from notify(request, message.robot_id, _ended(outcome, "unregistered"))
     return Ack()
@@ -187,7 +169,7 @@ def forget(request: Request, message: Forget) -> Flow[Ack]:
     """Remove all trace of a robot. Its sessions end; whoever registers the id next owns it."""
     may = right(Forget, request.sender)
     outcome = yield from write_robot(message.robot_id, presence.evict(may))
-    if isinstance(outcome, Lost):
+    if isinstance(outcome, Refused):
         permitted(request, message, message.robot_id, outcome.item)
         raise TryAgain(message.robot_id)
     yield from notify(request, message.robot_id, _ended(outcome, "evicted"))
@@ -207,5 +189,5 @@ def _evict_robot(request: Request, won: Won[Robot]) -> Flow[None]:
     if robot.dialect == "seed":
         yield from together((Close(robot.connection_id),))
     elif robot.controller is not None:
-        left = _left(won.after, robot.controller, "evicted", held=True)
+        left = peer_left(won.after, robot.controller, "controller", "evicted")
         yield from together((handing_over(robot, left, request.now),))

@@ -10,16 +10,16 @@ from signaling.core.address import (
     session_of_client,
     session_of_robot,
 )
-from signaling.core.delivery import Notice, deliver
+from signaling.core.delivery import deliver
 from signaling.core.dialects import relayed_to_client, relayed_to_robot
-from signaling.core.policy import allowed
+from signaling.core.notices import Notice
 from signaling.core.records import Robot
 from signaling.core.request import Request
+from signaling.core.rights import permitted, refuse_former
 from signaling.core.steps import Flow, read_robot
-from signaling.wire.errors import Forbidden, NoSession, NotRegistered, PeerGone, RobotOffline
+from signaling.wire.errors import NoSession, PeerGone, RobotOffline
 from signaling.wire.frames import Ack
-from signaling.wire.ids import RobotId
-from signaling.wire.messages import Answer, IceCandidate, Message, Offer
+from signaling.wire.messages import Answer, IceCandidate, Offer
 
 Relayable = Offer | Answer | IceCandidate
 
@@ -39,28 +39,6 @@ def relay_on(request: Request, message: Relayable, robot: Robot) -> Flow[Ack]:
     if found is None:
         found = yield from _before_its_offer(request, message, robot)
     return (yield from to_robot(request, message, robot, found))
-
-
-def permitted(request: Request, message: Message, robot_id: RobotId, robot: Robot | None) -> Robot:
-    """Return the robot if the sender may send it such a message.
-
-    Raise NotRegistered to a connection that was the robot's and is no more; Forbidden, the
-    same for a robot that does not exist; RobotOffline to an admin, who may know.
-    """
-    refuse_former(request, robot_id, robot)
-    if not allowed(type(message), request.sender, robot):
-        raise Forbidden(robot_id)
-    if robot is None:
-        raise RobotOffline(robot_id)
-    return robot
-
-
-def refuse_former(request: Request, robot_id: RobotId, robot: Robot | None) -> None:
-    """Raise NotRegistered if the sender's connection was this robot's and is no more."""
-    sender = request.sender
-    current = robot is not None and robot.connection_id == sender.connection_id
-    if sender.robot_id == robot_id and not current:
-        raise NotRegistered(robot_id)
 
 
 def to_robot(request: Request, message: Relayable, robot: Robot, found: Found) -> Flow[Ack]:

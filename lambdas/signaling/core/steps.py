@@ -34,7 +34,7 @@ class RemoveConnection(Struct, frozen=True):
 
 
 class WriteConnection(Struct, frozen=True):
-    """Write to a row → Won[Connection] | Lost[Connection]."""
+    """Write to a row → Won[Connection] | Refused[Connection]."""
 
     connection_id: ConnectionId
     write: Write
@@ -47,7 +47,7 @@ class ReadRobot(Struct, frozen=True):
 
 
 class WriteRobot(Struct, frozen=True):
-    """Write to a robot's item → Won[Robot] | Lost[Robot]."""
+    """Write to a robot's item → Won[Robot] | Refused[Robot]."""
 
     robot_id: RobotId
     write: Write
@@ -153,7 +153,7 @@ class Won(Struct, Generic[Record], frozen=True):
     after: Record
 
 
-class Lost(Struct, Generic[Record], frozen=True):
+class Refused(Struct, Generic[Record], frozen=True):
     """The condition refused the write. `item` is what stood there, None for nothing."""
 
     item: Record | None
@@ -192,9 +192,9 @@ def read_robot(robot_id: RobotId) -> Flow[Robot | None]:
     return robot
 
 
-def write_robot(robot_id: RobotId, write: Write) -> Flow[Won[Robot] | Lost[Robot]]:
+def write_robot(robot_id: RobotId, write: Write) -> Flow[Won[Robot] | Refused[Robot]]:
     """Ask for a write to a robot's item."""
-    outcome: Won[Robot] | Lost[Robot] = yield WriteRobot(robot_id, write)
+    outcome: Won[Robot] | Refused[Robot] = yield WriteRobot(robot_id, write)
     return outcome
 
 
@@ -224,9 +224,9 @@ def read_connection(connection_id: ConnectionId) -> Flow[Connection | None]:
 
 def write_connection(
     connection_id: ConnectionId, write: Write
-) -> Flow[Won[Connection] | Lost[Connection]]:
+) -> Flow[Won[Connection] | Refused[Connection]]:
     """Ask for a write to a connection's row."""
-    outcome: Won[Connection] | Lost[Connection] = yield WriteConnection(connection_id, write)
+    outcome: Won[Connection] | Refused[Connection] = yield WriteConnection(connection_id, write)
     return outcome
 
 

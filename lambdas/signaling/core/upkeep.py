@@ -4,15 +4,15 @@ Renewal and resumption are conditional on the connection or the user that has it
 """
 
 from signaling.core.address import Found, robot_addressed, session_of_client, session_of_robot
-from signaling.core.control import refuse_robots, told_viewers
-from signaling.core.delivery import Notice, losing, notice, notify
+from signaling.core.delivery import losing, notify
+from signaling.core.notices import Notice, control_of, notice, peer_left, told_viewers
 from signaling.core.policy import right
 from signaling.core.records import Robot
-from signaling.core.relays import refuse_former
 from signaling.core.request import Request
+from signaling.core.rights import refuse_former, refuse_robots
 from signaling.core.steps import (
     Flow,
-    Lost,
+    Refused,
     Won,
     WriteConnection,
     read_robot,
@@ -22,7 +22,7 @@ from signaling.core.steps import (
 )
 from signaling.core.writes import lease, places, presence, rows
 from signaling.wire.errors import Forbidden, NoSession, NotRegistered
-from signaling.wire.frames import Ack, Control, PeerLeft, Pong
+from signaling.wire.frames import Ack, Pong
 from signaling.wire.ids import SessionId, robot_of
 from signaling.wire.messages import Bye, Ping, Resume
 
@@ -33,7 +33,7 @@ def ping(request: Request, message: Ping) -> Flow[Pong]:
     _refuse_both(request, message)
     if message.robot_id is not None:
         renewal = presence.renew(me, request.presence_until)
-        if isinstance((yield from write_robot(message.robot_id, renewal)), Lost):
+        if isinstance((yield from write_robot(message.robot_id, renewal)), Refused):
             raise NotRegistered(message.robot_id)
     if message.session_id is not None:
         yield from _renew_session(request, message)
@@ -99,7 +99,7 @@ def _resumed(request: Request, robot: Robot, found: Found) -> Flow[Ack]:
     """Note the session on the new connection's row; if that is gone, the socket is lost."""
     me, session_id = request.sender.connection_id, found.session.session_id
     noted = yield from write_connection(me, rows.note_session(me, session_id))
-    if isinstance(noted, Lost):
+    if isinstance(noted, Refused):
         yield from write_robot(robot.robot_id, losing(request, found.session, found.role))
         raise NoSession(robot.robot_id)
     epoch = robot.epoch if found.role == "controller" else None
@@ -125,10 +125,10 @@ def _leave(request: Request, robot: Robot, found: Found | None) -> Flow[Ack]:
     me, session_id = request.sender.connection_id, found.session.session_id
     end = lease.leave if found.role == "controller" else places.leave
     outcome = yield from write_robot(robot.robot_id, end(session_id, me))
-    if isinstance(outcome, Lost):
+    if isinstance(outcome, Refused):
         raise NoSession(robot.robot_id)
     after = outcome.after
-    told = notice(after, _left(after, found)) + _freed(after, found)
+    told = notice(after, peer_left(after, found.session, found.role, "bye")) + _freed(after, found)
     yield from together((WriteConnection(me, rows.forget_session(session_id)),))
     yield from notify(request, robot.robot_id, told)
     return Ack()
@@ -141,25 +141,17 @@ def _dismiss(request: Request, robot: Robot, found: Found | None) -> Flow[Ack]:
     end = lease.dismiss if found.role == "controller" else places.dismiss
     write = end(found.session.session_id, request.sender.connection_id)
     outcome = yield from write_robot(robot.robot_id, write)
-    if isinstance(outcome, Lost):
+    if isinstance(outcome, Refused):
         raise NoSession(robot.robot_id)
     before, after = outcome.before or robot, outcome.after
     # It may have been resumed since it was read: whoever is on it now is told.
     ended, _ = before.session(found.session.session_id) or (found.session, found.role)
-    told = notice(ended, _left(after, found)) + _freed(after, found)
+    told = notice(ended, peer_left(after, found.session, found.role, "bye")) + _freed(after, found)
     yield from notify(request, robot.robot_id, told)
     return Ack()
 
 
-def _left(robot: Robot, found: Found) -> PeerLeft:
-    return PeerLeft(
-        robot_id=robot.robot_id,
-        session_id=found.session.session_id,
-        reason="bye",
-        epoch=robot.epoch if found.role == "controller" else None,
-    )
-
-
 def _freed(robot: Robot, found: Found) -> list[Notice]:
-    free = Control(robot_id=robot.robot_id, epoch=robot.epoch)
-    return told_viewers(robot, free, found.session.session_id) if found.role == "controller" else []
+    if found.role == "viewer":
+        return []
+    return told_viewers(robot, control_of(robot), found.session.session_id)

@@ -8,9 +8,9 @@ from signaling.core.expressions import Write
 from signaling.core.introduction import introduce
 from signaling.core.policy import right
 from signaling.core.records import Robot, Session
-from signaling.core.relays import permitted
 from signaling.core.request import Request
-from signaling.core.steps import Flow, Lost, Won, write_robot
+from signaling.core.rights import permitted
+from signaling.core.steps import Flow, Refused, Won, write_robot
 from signaling.core.writes import places, presence
 from signaling.wire.errors import Forbidden, NoSession, RobotOffline, TooManyViewers, TryAgain
 from signaling.wire.frames import Ack
@@ -64,4 +64,4 @@ def _present(request: Request, message: Offer, robot: Robot, viewing: Session) -
     yield from write_robot(robot.robot_id, places.leave(viewing.session_id, me))
     if not delivered and robot.connection_id is not None:
         yield from write_robot(robot.robot_id, presence.lose(robot.connection_id))
-    raise NoSession(robot.robot_id) if isinstance(noted, Lost) else RobotOffline(robot.robot_id)
+    raise NoSession(robot.robot_id) if isinstance(noted, Refused) else RobotOffline(robot.robot_id)

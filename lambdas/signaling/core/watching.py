@@ -16,7 +16,7 @@ from signaling.core.steps import (
     Decided,
     FindWatchers,
     Flow,
-    Lost,
+    Refused,
     Step,
     Together,
     Watcher,
@@ -45,7 +45,7 @@ def watch(request: Request, message: Watch) -> Flow[RobotsReply]:
     watcher = ADMINS if message.all else sender.user_id
     me = sender.connection_id
     # First the note, then the list: a change between the two is pushed, not missed.
-    if isinstance((yield from write_connection(me, rows.watch(me, watcher))), Lost):
+    if isinstance((yield from write_connection(me, rows.watch(me, watcher))), Refused):
         raise Unauthorized("connection is gone")
     return (yield from robots(request, Robots(all=message.all)))
 

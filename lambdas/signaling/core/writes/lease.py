@@ -26,9 +26,9 @@ from signaling.core.writes.paths import (
     HOLDER,
     HOLDERS_CONNECTION,
     HOLDERS_USER,
-    LEASE_UNTIL,
     LOST,
     NEW_HOLDER,
+    PRESENCE_UNTIL,
     REMEMBER_HOLDER,
     UNTIL,
     VIEWERS,
@@ -200,5 +200,5 @@ def give_back(session_id: SessionId, me: ConnectionId) -> Write:
 def give_back_with_robot(session_id: SessionId, me: ConnectionId, gone: ConnectionId) -> Write:
     """Free a lease whose first frame found the robot's socket gone, and end presence."""
     when = All((_is_held(session_id, me), Compare(CONNECTION, "=", gone)))
-    then = (*NEW_HOLDER, Put(LEASE_UNTIL, 0), Drop(CONTROLLER), Drop(CONNECTION))
+    then = (*NEW_HOLDER, Put(PRESENCE_UNTIL, 0), Drop(CONTROLLER), Drop(CONNECTION))
     return Write("give_back_with_robot", when, then)

@@ -23,7 +23,7 @@ from signaling.core.writes.paths import (
     CONNECTION,
     CONTROLLER,
     EPOCH,
-    LEASE_UNTIL,
+    PRESENCE_UNTIL,
     REMEMBER_HOLDER,
     REV,
     VIEWERS,
@@ -64,7 +64,7 @@ def _present(claim: Claim) -> tuple[Update, ...]:
     return (
         Put(CONNECTION, claim.row.connection_id),
         Put(("connectedAt",), claim.row.ts),
-        Put(LEASE_UNTIL, claim.until),
+        Put(PRESENCE_UNTIL, claim.until),
         Put(("dialect",), claim.row.dialect),
         Put(("expiresAt",), claim.row.expires_at),
         Put(("iceRestart",), claim.ice_restart),
@@ -101,17 +101,17 @@ def register_anew(claim: Claim) -> Write:
 
 def renew(me: ConnectionId, until: int) -> Write:
     """Carry out a robot's ping."""
-    return Write("renew_presence", Compare(CONNECTION, "=", me), (Put(LEASE_UNTIL, until),))
+    return Write("renew_presence", Compare(CONNECTION, "=", me), (Put(PRESENCE_UNTIL, until),))
 
 
 def lose(gone: ConnectionId) -> Write:
     """End presence when the robot's socket is lost, unless a newer one has registered."""
-    then = (Put(LEASE_UNTIL, 0), Rise(REV), Drop(CONNECTION))
+    then = (Put(PRESENCE_UNTIL, 0), Rise(REV), Drop(CONNECTION))
     return Write("lose_robot", Compare(CONNECTION, "=", gone), then)
 
 
 _OVER: tuple[Update, ...] = (
-    Put(LEASE_UNTIL, 0),
+    Put(PRESENCE_UNTIL, 0),
     REMEMBER_HOLDER,
     Put(VIEWERS, {}),
     # A robot that was enrolled and never registered has neither number.

@@ -1,6 +1,6 @@
 """Runs a flow: carries out each step that it asks for and sends it the outcome.
 
-The same synchronous driver serves the Lambda and the local gateway; only the ports differ.
+The same synchronous runner serves the Lambda and the local gateway; only the ports differ.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ SideBySide = Callable[[Callable[[Step], Any], Iterable[Step]], Iterable[Any]]
 """Carries out independent steps, in order or at once, and yields their outcomes in order."""
 
 
-def drive(flow: Flow[Decided], carry_out: Callable[[Step], Any]) -> Decided:
+def run(flow: Flow[Decided], carry_out: Callable[[Step], Any]) -> Decided:
     """Run a flow to its end and return what it decided.
 
     What a step refuses is raised in the flow, which may go on without it; any other exception

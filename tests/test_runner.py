@@ -1,4 +1,4 @@
-"""The driver: outcomes go back to the flow, each step goes to its port, and a flow ends."""
+"""The runner: outcomes go back to the flow, each step goes to its port, and a flow ends."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from robosignal.gateway.store import LocalStore
 from signaling.adapters.ice import StaticIce
 from signaling.core import steps
 from signaling.core.records import Connection
-from signaling.core.steps import Flow, IceServers, Lost, Page, Step
+from signaling.core.steps import Flow, IceServers, Page, Refused, Step
 from signaling.core.writes import presence, rows
-from signaling.driver import MAX_STEPS, Hands, drive
+from signaling.runner import MAX_STEPS, Hands, run
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId, UserId
 from tests.world import Outbox
@@ -32,7 +32,7 @@ def test_a_flow_is_sent_the_outcome_of_each_step() -> None:
     """In order, and what it returns is what was decided."""
     answers = iter("abc")
 
-    assert drive(counted(3), lambda _: next(answers)) == ["a", "b", "c"]
+    assert run(counted(3), lambda _: next(answers)) == ["a", "b", "c"]
 
 
 def test_a_flow_without_steps_decides_at_once() -> None:
@@ -41,7 +41,7 @@ def test_a_flow_without_steps_decides_at_once() -> None:
     def never(step: Step) -> None:
         raise AssertionError(step)
 
-    assert drive(counted(0), never) == []
+    assert run(counted(0), never) == []
 
 
 def test_what_a_step_refuses_is_raised_in_the_flow_which_may_go_on() -> None:
@@ -63,7 +63,7 @@ def test_what_a_step_refuses_is_raised_in_the_flow_which_may_go_on() -> None:
             raise answer
         return str(answer)
 
-    assert drive(tolerant(), sometimes) == "second"
+    assert run(tolerant(), sometimes) == "second"
 
 
 def test_what_a_step_refuses_ends_a_flow_that_needs_it() -> None:
@@ -75,20 +75,20 @@ def test_what_a_step_refuses_ends_a_flow_that_needs_it() -> None:
         raise TryAgain
 
     with pytest.raises(TryAgain):
-        drive(counted(3), failing)
+        run(counted(3), failing)
 
     assert asked == [READ]
 
 
 def test_a_flow_may_take_its_last_step_and_decide() -> None:
     """As many steps as there may be, less the one that would be asked for next."""
-    assert len(drive(counted(MAX_STEPS - 1), lambda _: None)) == MAX_STEPS - 1
+    assert len(run(counted(MAX_STEPS - 1), lambda _: None)) == MAX_STEPS - 1
 
 
 def test_a_flow_that_never_decides_is_our_own_mistake() -> None:
     """It is stopped, and the alarm goes off."""
     with pytest.raises(RuntimeError, match=f"more than {MAX_STEPS} steps"):
-        drive(counted(MAX_STEPS + 1), lambda _: None)
+        run(counted(MAX_STEPS + 1), lambda _: None)
 
 
 @pytest.fixture
@@ -112,9 +112,9 @@ STEPS: dict[type, tuple[Step, Any]] = {
     steps.ReadConnection: (steps.ReadConnection(C1), ROW),
     steps.AddConnection: (steps.AddConnection(ROW), None),
     steps.RemoveConnection: (steps.RemoveConnection(C1), ROW),
-    steps.WriteConnection: (steps.WriteConnection(C1, rows.unwatch()), Lost(ROW)),
+    steps.WriteConnection: (steps.WriteConnection(C1, rows.unwatch()), Refused(ROW)),
     steps.ReadRobot: (READ, None),
-    steps.WriteRobot: (steps.WriteRobot(R1, presence.lose(C1)), Lost(None)),
+    steps.WriteRobot: (steps.WriteRobot(R1, presence.lose(C1)), Refused(None)),
     steps.RemoveRobot: (steps.RemoveRobot(R1, presence.unchanged_since(1)), False),
     steps.ReadRobots: (steps.ReadRobots((R1,)), []),
     steps.ListOwned: (steps.ListOwned(ANN, None, 5), NO_MORE),

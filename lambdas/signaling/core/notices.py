@@ -1,0 +1,68 @@
+"""What is told unasked, and to whom: a change of control, a session that ended.
+
+Built from an item as a write left it; never says when it is sent, or what follows if it fails.
+"""
+
+from dataclasses import dataclass
+
+from signaling.core.dialects import AnyFrame, unless_seed
+from signaling.core.records import Party, Robot, Session
+from signaling.wire.frames import Control, ControlLost, Frame, LeaveReason, PeerLeft
+from signaling.wire.ids import SessionId
+from signaling.wire.messages import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A frame for one party. A session that has ended has no role, and needs no clean-up."""
+
+    party: Party
+    frame: AnyFrame
+    role: Role | None = None
+
+
+def notice(party: Party, frame: Frame, role: Role | None = None) -> list[Notice]:
+    """Return the notice, or nothing for a seed party: it is sent nothing unasked."""
+    kept = unless_seed(party, frame)
+    return [] if kept is None or party.connection_id is None else [Notice(party, kept, role)]
+
+
+def told_viewers(robot: Robot, frame: Control, besides: SessionId) -> list[Notice]:
+    """Return the notices that tell every other viewer."""
+    others = (each for each in robot.viewers.values() if each.session_id != besides)
+    return [each for viewer in others for each in notice(viewer, frame, "viewer")]
+
+
+def told_displaced(robot: Robot, holder: Session) -> list[Notice]:
+    """Return the notice that tells the holder before this one; none to a socket known as lost."""
+    before = robot.prev
+    if before is None or before.connection_id == holder.connection_id or before.lost is not None:
+        return []
+    lost = ControlLost(
+        robot_id=robot.robot_id,
+        session_id=before.session_id,
+        by=holder.person,
+        epoch=robot.epoch,
+    )
+    return notice(before, lost)
+
+
+def control_of(robot: Robot) -> Control:
+    """Return who holds the robot at its epoch, or that nobody does."""
+    holder = robot.controller
+    return Control(
+        robot_id=robot.robot_id,
+        epoch=robot.epoch,
+        session_id=holder.session_id if holder else None,
+        person=holder.person if holder else None,
+    )
+
+
+def peer_left(robot: Robot, session: Session, role: Role, reason: LeaveReason) -> PeerLeft:
+    """Return that a session ended so; the epoch tells it was the holder's."""
+    return PeerLeft(
+        robot_id=robot.robot_id,
+        session_id=session.session_id,
+        reason=reason,
+        epoch=robot.epoch if role == "controller" else None,
+    )
