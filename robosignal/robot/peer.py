@@ -25,6 +25,9 @@ CHANNEL = "control"
 CONNECT_SECONDS = 30
 """How long a peer connection may take to connect before it is given up."""
 
+GATHERING_SECONDS = 10
+"""Longer than ICE waits for a STUN or TURN server that does not answer: twice 5 s."""
+
 BUFFERED_BYTES = 256 * 1024
 """A peer that does not read loses messages beyond this many waiting bytes."""
 
@@ -48,7 +51,7 @@ class Peer:
         self._connection = RTCPeerConnection(configuration)
         self._connection.on("datachannel", self._opened)
         self._connection.on("connectionstatechange", self._changed)
-        self._jobs: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue()
+        self._jobs: asyncio.Queue[Coroutine[Any, Any, None] | None] = asyncio.Queue()
         self._worker = asyncio.create_task(self._work())
         loop = asyncio.get_running_loop()
         self._patience = loop.call_later(CONNECT_SECONDS, self._fail)
@@ -73,19 +76,24 @@ class Peer:
                 channel.send(data)
 
     async def close(self) -> None:
-        """End the peer connection; nothing is told any more."""
+        """End the peer connection; nothing is told any more, and no video is sent."""
         self._closed = True
         self._patience.cancel()
-        self._worker.cancel()
-        while not self._jobs.empty():
-            self._jobs.get_nowait().close()
         self._track.stop()
+        while not self._jobs.empty():
+            waiting = self._jobs.get_nowait()
+            if waiting is not None:
+                waiting.close()
+        self._jobs.put_nowait(None)
+        # What it is at is not cut off: ICE forgets the sockets of a gathering that is.
+        await asyncio.wait({self._worker}, timeout=GATHERING_SECONDS)
+        self._worker.cancel()
         await self._connection.close()
 
     async def _work(self) -> None:
         # One after the other: candidates wait for the offer that they belong to.
-        while True:
-            await (await self._jobs.get())
+        while (job := await self._jobs.get()) is not None:
+            await job
 
     async def _answer(self, sdp: str) -> None:
         try:
