@@ -18,7 +18,7 @@ from signaling.core.writes import presence, rows
 from signaling.ports import Store
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId
-from tests.adapters.test_store_contract import ANN, C1, C2, R1, claim, row
+from tests.adapters.items import ANN, C1, C2, R1, claim, row
 from tests.tables import CONNECTIONS, ROBOTS
 
 if TYPE_CHECKING:

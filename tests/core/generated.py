@@ -278,7 +278,7 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     lease.resume: lambda aim: _resuming(lease.resume, aim, aim.moved(viewer=False)),
     lease.lose: lambda aim: lease.lose(*aim.end(viewer=False), NOW, NOW + 30_000),
     lease.grant: _granting,
-    lease.release: lambda aim: lease.release(aim.mine(holder=True)),
+    lease.release: lambda aim: lease.release(aim.mine(holder=True), aim.limit()),
     lease.leave: lambda aim: lease.leave(*aim.end(viewer=False)),
     lease.dismiss: lambda aim: lease.dismiss(aim.end(viewer=False)[0], aim.socket()),
     lease.give_back: lambda aim: lease.give_back(*aim.end(viewer=False)),

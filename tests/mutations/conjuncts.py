@@ -4,6 +4,7 @@ Conditions are data, so a mutation is a value too; no source text is edited.
 """
 
 from collections.abc import Callable, Iterator
+from functools import wraps
 
 from signaling.core.expressions import All, Condition, Either, Write
 
@@ -50,6 +51,7 @@ def without(condition: Condition, place: Place) -> Condition:
 def weakened(write: Callable[..., Write], place: Place) -> Callable[..., Write]:
     """Return what makes the same writes, but for this part of their conditions."""
 
+    @wraps(write)
     def make(*given: object, **named: object) -> Write:
         made = write(*given, **named)
         try:

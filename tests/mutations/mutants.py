@@ -1,18 +1,29 @@
-"""Every mutation of the rules: a write without a part of its condition, a wider right.
+"""Every mutation of the rules: a condition without a part, a wider right, a silent check.
 
 A mutant is a value with a name; applying one changes this process for good.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
-from signaling.core import policy
+from signaling.core import delivery, policy, rights, upkeep
 from signaling.core.expressions import Write
 from signaling.core.policy import MAY, Standing
 from signaling.wire.messages import Message
+from tests.core.conditions.every_case import CASES
 from tests.mutations.conjuncts import Place, parts, weakened
-from tests.mutations.samples import SAMPLES
+
+CHECKS: tuple[Callable[..., object], ...] = (
+    policy.refuse_unlisted,
+    rights.refuse_former,
+    rights.refuse_robots,
+    delivery.refuse_oversize,
+    upkeep.refuse_both,
+    upkeep.refuse_second,
+)
+"""What refuses a message before any write; a generator among them asks for no step then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +37,9 @@ class Mutant:
 
 def mutants() -> Iterator[Mutant]:
     """Yield every mutant, in an order that does not change by itself."""
-    for write, given in SAMPLES.items():
+    for write, (first, *_) in CASES.items():
         module = write.__module__.rpartition(".")[2]
-        for place, part in parts(write(*given).when):
+        for place, part in parts(first.write.when):
             numbers = ".".join(map(str, place)) or "all"
             name = f"{module}.{write.__name__} {numbers}"
             yield Mutant(name, f"without {part}", _weakening(write, place))
@@ -38,10 +49,27 @@ def mutants() -> Iterator[Mutant]:
                 name = f"MAY {kind.__name__} +{standing.name}"
                 yield Mutant(name, f"also {standing.value}", _widening(kind, standing))
 
+    for check in CHECKS:
+        yield Mutant(f"{check.__name__} refuses nothing", "never raises", _silencing(check))
+
 
 def _weakening(write: Callable[..., Write], place: Place) -> Callable[[], None]:
     def apply() -> None:
         setattr(import_module(write.__module__), write.__name__, weakened(write, place))
+
+    return apply
+
+
+def _silencing(check: Callable[..., object]) -> Callable[[], None]:
+    """Replace a check in every module that has it by its name."""
+
+    def silent(*_: object) -> Iterator[None]:
+        return iter(())
+
+    def apply() -> None:
+        for name, module in list(sys.modules.items()):
+            if name.startswith("signaling.") and vars(module).get(check.__name__) is check:
+                setattr(module, check.__name__, silent)
 
     return apply
 

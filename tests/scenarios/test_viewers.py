@@ -163,6 +163,24 @@ def test_a_viewer_too_many_is_refused(small_world: World) -> None:
     assert (small_world.stored(), robot.take()) == (before, [])
 
 
+def test_one_who_releases_may_be_over_the_limit_and_the_next_may_not(small_world: World) -> None:
+    """Otherwise viewers by way of the lease would be without number; `bye` is always open."""
+    small_world.robot("r1", "owner")
+    watch(small_world)
+    watch(small_world)
+    first, second = small_world.connect("owner"), small_world.connect("owner")
+    first.offer()
+    first.ask(type="release-control", robotId="r1")
+    second.offer()
+
+    refused = second.refused(type="release-control", robotId="r1")
+
+    assert refused == (409, "too_many_viewers")
+    assert len(small_world.item().viewers) == 3
+    second.ask(type="bye", robotId="r1")
+    assert small_world.item().controller is None
+
+
 def test_a_lapsed_place_goes_to_the_next_viewer(small_world: World) -> None:
     """A viewer that does not ping loses its place when somebody else wants it."""
     small_world.robot("r1", "owner")

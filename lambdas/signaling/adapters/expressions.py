@@ -11,6 +11,7 @@ from signaling.core.expressions import (
     Compare,
     Condition,
     Contains,
+    Differs,
     Drop,
     Either,
     Exists,
@@ -108,6 +109,9 @@ class Rendered:
                 return f"attribute_not_exists({self._path(path)})"
             case Compare(path, how, value):
                 return f"{self._path(path)} {how} {self._value(value)}"
+            case Differs(path, value):
+                missing = f"attribute_not_exists({self._path(path)})"
+                return f"{missing} OR {self._path(path)} <> {self._value(value)}"
             case Contains(path, member):
                 return f"contains({self._path(path)}, {self._value(member)})"
             case Size(path, how, value):
@@ -126,7 +130,7 @@ class Rendered:
     def _conjunct(self, part: Condition) -> str:
         # AND binds before OR, so only an OR within an AND needs its parentheses.
         text = self._condition(part)
-        return f"({text})" if isinstance(part, Either) else text
+        return f"({text})" if isinstance(part, Either | Differs) else text
 
     def _updates(self, updates: tuple[Update, ...]) -> str:
         clauses: dict[str, list[str]] = {}

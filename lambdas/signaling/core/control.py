@@ -22,7 +22,14 @@ from signaling.core.steps import (
     write_robot,
 )
 from signaling.core.writes import lease
-from signaling.wire.errors import Forbidden, NoSession, RobotBusy, RobotOffline, TryAgain
+from signaling.wire.errors import (
+    Forbidden,
+    NoSession,
+    RobotBusy,
+    RobotOffline,
+    TooManyViewers,
+    TryAgain,
+)
 from signaling.wire.frames import Ack, TakeoverReason
 from signaling.wire.ids import ConnectionId
 from signaling.wire.messages import Offer, ReleaseControl, RequestControl, Takeover
@@ -85,9 +92,10 @@ def released(request: Request, robot: Robot, held: Session) -> Flow[tuple[Robot,
     if robot.dialect == "seed":
         raise Forbidden(robot.robot_id, "a seed robot takes no viewers: send bye instead")
     viewing = without_grace(held, request.place_until)
-    outcome = yield from write_robot(robot.robot_id, lease.release(viewing))
+    limit = request.rules.viewers
+    outcome = yield from write_robot(robot.robot_id, lease.release(viewing, limit))
     if isinstance(outcome, Refused):
-        raise NoSession(robot.robot_id)
+        raise _unreleased(outcome.item, viewing, limit) or NoSession(robot.robot_id)
     after = outcome.after
     free = control_of(after)
     yield from notify(
@@ -96,6 +104,14 @@ def released(request: Request, robot: Robot, held: Session) -> Flow[tuple[Robot,
         notice(after, free) + told_viewers(after, free, besides=viewing.session_id),
     )
     return after, viewing
+
+
+def _unreleased(robot: Robot | None, viewing: Session, limit: int) -> TooManyViewers | None:
+    """Return what keeps a holder from becoming a viewer, if it holds still."""
+    if robot is None or robot.controller is None or len(robot.viewers) <= limit:
+        return None
+    same = robot.controller.session_id == viewing.session_id
+    return TooManyViewers(robot.robot_id, limit) if same else None
 
 
 def hold(

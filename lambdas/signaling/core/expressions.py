@@ -4,24 +4,23 @@ A write rule is written once with these. The DynamoDB adapter renders them as ex
 `apply` carries them out on a plain item, which is how the local store works. It knows nothing
 of robots.
 
-Semantics follow DynamoDB's: a missing attribute is unequal to every value and in no order with
-any, every operand of an update is read from the item as it was before the update.
+Semantics follow DynamoDB's: a missing attribute equals no value and is in no order with any,
+every operand of an update is read from the item as it was before the update.
 Source: docs.aws.amazon.com, "Condition and filter expressions" and "Update expressions".
 """
 
 from collections.abc import Callable, Mapping
-from operator import eq, ge, gt, le, lt, ne
+from operator import eq, ge, gt, le, lt
 from typing import Any, Literal, assert_never
 
 from msgspec import Struct
 
 Path = tuple[str, ...]
 Item = Mapping[str, Any]
-Comparator = Literal["=", "<>", "<", "<=", ">", ">="]
+Comparator = Literal["=", "<", "<=", ">", ">="]
 
 COMPARE: dict[Comparator, Callable[[Any, Any], bool]] = {
     "=": eq,
-    "<>": ne,
     "<": lt,
     "<=": le,
     ">": gt,
@@ -42,10 +41,20 @@ class Missing(Struct, frozen=True):
 
 
 class Compare(Struct, frozen=True):
-    """The attribute compares so with the value; a missing one differs from every value."""
+    """The attribute is there and compares so with the value."""
 
     path: Path
     how: Comparator
+    value: Any
+
+
+class Differs(Struct, frozen=True):
+    """The attribute is missing, or has another value.
+
+    Said in full: no page of AWS's promises what `<>` makes of a missing attribute.
+    """
+
+    path: Path
     value: Any
 
 
@@ -76,7 +85,7 @@ class Either(Struct, frozen=True):
     of: "tuple[Condition, ...]"
 
 
-Condition = Exists | Missing | Compare | Contains | Size | All | Either
+Condition = Exists | Missing | Compare | Differs | Contains | Size | All | Either
 
 
 class Put(Struct, frozen=True):
@@ -144,7 +153,9 @@ def holds(condition: Condition, item: Item) -> bool:  # noqa: PLR0911 - one for 
             return _at(item, path) is _NOTHING
         case Compare(path, how, value):
             found = _at(item, path)
-            return how == "<>" if found is _NOTHING else COMPARE[how](found, value)
+            return found is not _NOTHING and COMPARE[how](found, value)
+        case Differs(path, value):
+            return bool(_at(item, path) != value)
         case Contains(path, member):
             found = _at(item, path)
             return isinstance(found, set | frozenset) and member in found

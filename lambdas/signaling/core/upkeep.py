@@ -30,7 +30,7 @@ from signaling.wire.messages import Bye, Ping, Resume
 def ping(request: Request, message: Ping) -> Flow[Pong]:
     """Renew what the message names. Raise NotRegistered or NoSession if it is not there."""
     me = request.sender.connection_id
-    _refuse_both(request, message)
+    refuse_both(request, message)
     if message.robot_id is not None:
         renewal = presence.renew(me, request.presence_until)
         if isinstance((yield from write_robot(message.robot_id, renewal)), Refused):
@@ -40,7 +40,7 @@ def ping(request: Request, message: Ping) -> Flow[Pong]:
     return Pong()
 
 
-def _refuse_both(request: Request, message: Ping) -> None:
+def refuse_both(request: Request, message: Ping) -> None:
     """Raise if both are named: no connection has both, and the other must stay as it is."""
     if message.robot_id is None or message.session_id is None:
         return
@@ -69,7 +69,7 @@ def resume(request: Request, message: Resume) -> Flow[Ack]:
     """Move the sender's user's session to this connection: same role, same epoch, no SDP."""
     robot_id = robot_of(message.session_id)
     refuse_robots(request)
-    yield from _refuse_second(request, message.session_id)
+    yield from refuse_second(request, message.session_id)
     may = right(Resume, request.sender)
     held = request.moved(message.session_id, request.lease_until)
     outcome = yield from write_robot(robot_id, lease.resume(held, may))
@@ -84,7 +84,7 @@ def resume(request: Request, message: Resume) -> Flow[Ack]:
     raise NoSession(robot_id)
 
 
-def _refuse_second(request: Request, session_id: SessionId) -> Flow[None]:
+def refuse_second(request: Request, session_id: SessionId) -> Flow[None]:
     """Raise Forbidden if the sender has another session with that robot: it has one at most."""
     robot_id, sender = robot_of(session_id), request.sender
     if all(each == session_id or robot_of(each) != robot_id for each in sender.sessions):

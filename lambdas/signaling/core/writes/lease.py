@@ -55,7 +55,7 @@ def _is_free(mine: Session, now: int) -> Condition:
     """Ask that nobody else holds: never held, released, lapsed, or the same user's in grace."""
     in_grace = All((Compare(HOLDERS_USER, "=", mine.user_id), Exists(LOST)))
     over = Either((Compare(UNTIL, "<", now), in_grace))
-    other = Compare(HOLDERS_CONNECTION, "<>", mine.connection_id)
+    other = not_held_by(mine.connection_id)
     return Either((Missing(CONTROLLER), All((other, over))))
 
 
@@ -175,10 +175,15 @@ def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Wri
     return Write("grant", when, (*swap, *NEW_HOLDER, Drop(place)))
 
 
-def release(viewing: Session) -> Write:
-    """Free the lease; its holder stays as a viewer."""
+def release(viewing: Session, limit: int) -> Write:
+    """Free the lease; its holder stays as a viewer, one over the limit at most.
+
+    Without a bound, whoever takes the lease and releases it again and again would view, each
+    from a connection of their own, in any number.
+    """
     stay = Put(place_of(viewing.session_id), item_of(viewing))
-    return Write("release", _is_held_on(viewing), (stay, *NEW_HOLDER, Drop(CONTROLLER)))
+    when = All((_is_held_on(viewing), Size(VIEWERS, "<=", limit)))
+    return Write("release", when, (stay, *NEW_HOLDER, Drop(CONTROLLER)))
 
 
 def leave(session_id: SessionId, me: ConnectionId) -> Write:

@@ -12,12 +12,10 @@ import msgspec
 
 from signaling.core.expressions import (
     All,
-    Compare,
     Condition,
-    Either,
+    Differs,
     Exists,
     Keep,
-    Missing,
     Path,
     Put,
     Rise,
@@ -57,12 +55,12 @@ def place_of(session_id: SessionId, *rest: str) -> Path:
 
 def reachable_but_not(me: ConnectionId) -> Condition:
     """Ask that the robot has a connection and is not the sender: none drives itself."""
-    return All((Exists(CONNECTION), Compare(CONNECTION, "<>", me)))
+    return All((Exists(CONNECTION), Differs(CONNECTION, me)))
 
 
 def not_held_by(me: ConnectionId) -> Condition:
     """Ask that the sender does not hold the lease."""
-    return Either((Missing(CONTROLLER), Compare(HOLDERS_CONNECTION, "<>", me)))
+    return Differs(HOLDERS_CONNECTION, me)
 
 
 def no_other_place(moved: Session) -> Condition:
@@ -70,7 +68,7 @@ def no_other_place(moved: Session) -> Condition:
     own = session_id(robot_of(moved.session_id), moved.connection_id)
     if own == moved.session_id:
         return All(())
-    return Compare(place_of(own, "connectionId"), "<>", moved.connection_id)
+    return Differs(place_of(own, "connectionId"), moved.connection_id)
 
 
 def still_elsewhere(mine: Session, viewers: Iterable[Session]) -> Condition:
@@ -78,7 +76,7 @@ def still_elsewhere(mine: Session, viewers: Iterable[Session]) -> Condition:
     own = (each.session_id for each in viewers if each.user_id == mine.user_id)
     return All(
         tuple(
-            Compare(place_of(each, "connectionId"), "<>", mine.connection_id)
+            Differs(place_of(each, "connectionId"), mine.connection_id)
             for each in own
             if each != mine.session_id
         )

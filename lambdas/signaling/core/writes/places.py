@@ -9,8 +9,8 @@ from signaling.core.expressions import (
     All,
     Compare,
     Condition,
+    Differs,
     Drop,
-    Either,
     Exists,
     Missing,
     Put,
@@ -20,7 +20,6 @@ from signaling.core.expressions import (
 from signaling.core.records import Session
 from signaling.core.writes.paths import (
     CONNECTION,
-    CONTROLLER,
     HOLDER,
     VIEWERS,
     item_of,
@@ -61,7 +60,7 @@ def _may_view(viewing: Session, right: Condition, seen: Iterable[Session]) -> tu
     # nor is a session that its user has resumed elsewhere and holds there.
     knows_roles = Compare(("dialect",), "=", "v1")
     me = viewing.connection_id
-    other = Either((Missing(CONTROLLER), Compare(HOLDER, "<>", viewing.session_id)))
+    other = Differs(HOLDER, viewing.session_id)
     only = not_held_by(me), other, still_elsewhere(viewing, seen)
     return reachable_but_not(me), right, knows_roles, *only
 

@@ -9,6 +9,7 @@ from signaling.core.expressions import (
     All,
     Compare,
     Condition,
+    Differs,
     Drop,
     Either,
     Exists,
@@ -84,7 +85,7 @@ def register_anew(claim: Claim) -> Write:
     """Claim an unknown id, or register a new process: sessions end, the epoch rises."""
     unknown = () if claim.provisioned else (Missing(OWNER),)
     owned = Either((*unknown, _is_owned_by(claim)))
-    other = Either((Missing(INSTANCE), Compare(INSTANCE, "<>", claim.instance_id)))
+    other = Differs(INSTANCE, claim.instance_id)
     then = (
         *_present(claim),
         Put(OWNER, claim.row.user_id, once=True),

@@ -1,0 +1,12 @@
+"""The cases of every write in one table."""
+
+from tests.core.conditions.cases import Examined, Kind
+from tests.core.conditions.lease_cases import LEASE_CASES
+from tests.core.conditions.other_cases import MORE, PLACES_CASES, PRESENCE_CASES, ROWS_CASES
+
+FIRST: dict[Kind, Examined] = LEASE_CASES | PLACES_CASES | PRESENCE_CASES | ROWS_CASES
+
+CASES: dict[Kind, tuple[Examined, ...]] = {
+    kind: (examined, *MORE.get(kind, ())) for kind, examined in FIRST.items()
+}
+"""Each kind of write: the first of its writes has every part that such a condition can have."""
