@@ -3,7 +3,7 @@
 SHELL = /bin/sh
 BIN = .venv/bin
 
-.PHONY: help setup run test lint fmt lock screenshots synth deploy destroy test-deploy soak
+.PHONY: help setup run test lint fmt lock screenshots synth deploy destroy test-deploy soak bench
 
 help:
 	@echo "make run    start robosignal with a demo robot and print the links to drive it"
@@ -14,6 +14,7 @@ help:
 	@echo "make deploy STAGE=dev   deploy to the AWS account of your credentials"
 	@echo "make destroy STAGE=dev  take that deployment away again"
 	@echo "make test-deploy  deploy into an emulator on this machine, use it, destroy it"
+	@echo "make bench  measure what an event costs, and how quick the local gateway is"
 	@echo "make soak   prove the control lease at length: hours"
 	@echo "make lock   choose versions anew, after a change to pyproject.toml"
 	@echo "make screenshots  take the pictures of the console anew"
@@ -51,6 +52,10 @@ test-deploy: setup
 soak: setup
 	@$(BIN)/python -m tools.mutate
 	@ROBOSIGNAL_SOAK=1 $(BIN)/python -m tools.proof
+
+# About two minutes; writes the figures into docs/bench.md.
+bench: setup
+	@$(BIN)/python -m bench $(ARGS)
 
 fmt: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

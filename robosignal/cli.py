@@ -1,4 +1,4 @@
-"""The command line: `robosignal serve`, `token`, `robot`, `probe` and `cost`.
+"""The command line: `robosignal serve`, `token`, `robot`, `probe`, `bench` and `cost`.
 
 Owns the list of commands and their exit codes; must never know what a command's arguments are.
 Commands import what is heavy when they run: `robosignal token` loads no video library.
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from robosignal.arguments import Refused
+from robosignal.bench import command as bench
 from robosignal.commands import robot, serve, token
 from robosignal.cost import command as cost
 from robosignal.logs import Lines
@@ -21,6 +22,7 @@ COMMANDS = {
     "token": (token, "print a token that signs a user in locally"),
     "robot": (robot, "be a robot with a moving test picture"),
     "probe": (probe, "try a deployment, as robot and as client"),
+    "bench": (bench, "measure a deployment, with many robots and clients"),
     "cost": (cost, "estimate what a fleet costs on AWS"),
 }
 

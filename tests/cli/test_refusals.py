@@ -164,7 +164,7 @@ def test_a_damaged_file_is_named_with_what_to_do(refusal: Refusal, tmp_path: Pat
     assert path.read_bytes() == b"no database" * 100
 
 
-@pytest.mark.parametrize("item", ["{", "[]", '{"epoch": "high"}'])
+@pytest.mark.parametrize("item", ["{", "[]", '{"epoch": "high"}', '{"operators": 5}'])
 def test_a_damaged_robot_is_no_traceback(refusal: Refusal, tmp_path: Path, item: str) -> None:
     """The database may be whole, and what it holds not."""
     LocalStore(tmp_path).close()
