@@ -20,7 +20,7 @@ from signaling.core.dispatch import carry_out
 from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
 from signaling.core.steps import Decided, Flow, Step
-from signaling.core.watching import Change, pushing
+from signaling.core.watching import pushing
 from signaling.ports import IceSource, Limiter, Meter, Sender, Store
 from signaling.runner import Hands, SideBySide, run
 from signaling.tally import Tally
@@ -126,13 +126,8 @@ class Signaling:
 
     def _run(self, flow: Flow[Decided], now: int, by: Connection | None, tally: Tally) -> Decided:
         hands = Hands(self._store, self._sender, self._ice, now, self._side_by_side)
-        changes: list[Change] = []
-        try:
-            watched = tally.watching(self._around_step(hands.carry_out))
-            return run(pushing(flow, now, changes), watched)
-        finally:
-            # Also of a flow that failed half-way: what it changed by then stands.
-            audit(changes, by)
+        watched = tally.watching(self._around_step(hands.carry_out))
+        return run(pushing(flow, now, lambda change: audit(change, by)), watched)
 
     def _connect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         try:

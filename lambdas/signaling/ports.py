@@ -86,7 +86,11 @@ class Store(Protocol):
         """Return the items of those that exist, in the order asked."""
 
     def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
-        """Carry out a write to a robot's item, which begins if the condition allows it."""
+        """Carry out a write to a robot's item, which begins if the condition allows it.
+
+        A write that had to be repeated, since its answer was lost, is Won, without `before`:
+        unless another that is no renewal came between the two.
+        """
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds of it; False when it does not."""

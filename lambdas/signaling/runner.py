@@ -63,7 +63,7 @@ class Hands:
             case steps.Post(connection_id, frame):
                 return self.sender.post(connection_id, frame)
             case steps.Together(asked):
-                return tuple(self.side_by_side(self.carry_out, asked))
+                return tuple(self.side_by_side(self._attempt, asked))
             case steps.ReadConnection(connection_id):
                 return self.store.connection(connection_id)
             case steps.WriteConnection(connection_id, write):
@@ -90,3 +90,10 @@ class Hands:
                 return self.sender.close(connection_id)
             case _:
                 assert_never(step)
+
+    def _attempt(self, step: Step) -> Any:
+        """Carry out one step of several: what it refuses must not keep the others from theirs."""
+        try:
+            return self.carry_out(step)
+        except SignalingError as refused:
+            return refused

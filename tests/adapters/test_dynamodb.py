@@ -12,12 +12,13 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
-from signaling.adapters.dynamodb import WATCHERS, DynamoStore
+from signaling.adapters.dynamodb import DynamoStore
 from signaling.core.steps import Refused, Won
 from signaling.core.writes import presence, rows
 from signaling.ports import Store
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId
+from signaling.wire.limits import WATCHERS
 from tests.adapters.items import ANN, C1, C2, R1, claim, row
 from tests.tables import CONNECTIONS, ROBOTS
 
@@ -245,7 +246,7 @@ def test_memory_hides_no_removal_by_another_lambda(
     DynamoStore(dynamodb, CONNECTIONS, ROBOTS).remove_connection(C1)
 
     assert dynamo_store.connection(C1) is None
-    assert dynamo_store.write_connection(C1, rows.note_robot(C1, R1)) == Refused(None)
+    assert dynamo_store.write_connection(C1, rows.note_robot(C1, R1, "v1")) == Refused(None)
 
 
 def test_memory_is_bounded(dynamodb: "DynamoDBClient", calls: list[Call]) -> None:
@@ -306,15 +307,15 @@ def test_robots_that_are_left_over_for_ever_are_try_again() -> None:
 
 
 def test_watchers_come_from_as_many_pages_as_it_takes() -> None:
-    """But never more than two hundred of them."""
+    """But never more than are told."""
     limits: list[int] = []
 
     def respond(call: Call) -> AWSResponse:
         limits.append(call[1]["Limit"])
-        first = 150 * (len(limits) - 1)
+        first = 75 * (len(limits) - 1)
         items = [
             {"connectionId": {"S": f"c{first + n}="}, "expiresAt": {"N": "1"}}
-            for n in range(min(150, limits[-1]))
+            for n in range(min(75, limits[-1]))
         ]
         return answer(200, {"Items": items, "LastEvaluatedKey": {"connectionId": {"S": "x"}}})
 
@@ -322,4 +323,4 @@ def test_watchers_come_from_as_many_pages_as_it_takes() -> None:
         found = store.watchers("ann")
 
     assert len(found) == WATCHERS == len({each.connection_id for each in found})
-    assert limits == [200, 50]
+    assert limits == [100, 25]

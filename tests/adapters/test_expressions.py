@@ -153,7 +153,7 @@ def test_each_update_is_rendered_in_its_clause() -> None:
         Put(("c",), 2, once=True),
         Keep(("d",), ("e",)),
         Rise(("f",)),
-        Rise(("g",), from_zero=True),
+        Rise(("g",), begins=0),
         Join(("h",), "x"),
         Part(("i",), "x"),
     )

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from signaling.adapters.dynamodb import DynamoStore, connection_of, robot_of_item
+from signaling.adapters.dynamodb import STAMP, DynamoStore, connection_of, robot_of_item
 from signaling.adapters.expressions import marshal, plain
 from signaling.core.expressions import Write, apply
 from signaling.core.records import Connection
@@ -72,9 +72,10 @@ class Place:
         self._client.put_item(TableName=self._table, Item=stored)
 
     def get(self) -> Item | None:
-        """Return what stands here."""
+        """Return what stands here, but for which write made it so."""
         found = self._client.get_item(TableName=self._table, Key=self._key).get("Item")
-        return None if found is None else plain(found)
+        item = None if found is None else plain(found)
+        return item and {name: each for name, each in item.items() if (name,) != STAMP}
 
 
 def carried_out(write: Write, item: Item | None, **key: str) -> Item | None:

@@ -38,7 +38,7 @@ def test_an_unknown_connection_has_no_row(store: Store) -> None:
 def test_removing_a_row_returns_it(store: Store) -> None:
     """The row as it was at its end, with what was noted on it meanwhile."""
     store.add_connection(row())
-    store.write_connection(C1, rows.note_session(C1, SessionId("r1:x")))
+    store.write_connection(C1, rows.note_session(C1, SessionId("r1:x"), "v1"))
 
     assert store.remove_connection(C1) == row(sessions=frozenset({SessionId("r1:x")}))
     assert store.connection(C1) is None
@@ -68,8 +68,8 @@ def test_a_refused_write_to_a_row_returns_it_as_it_is(store: Store) -> None:
     "write",
     [
         rows.speak_v1(C1),
-        rows.note_robot(C1, R1),
-        rows.note_session(C1, SessionId("r1:x")),
+        rows.note_robot(C1, R1, "v1"),
+        rows.note_session(C1, SessionId("r1:x"), "v1"),
         rows.forget_session(SessionId("r1:x")),
         rows.watch(C1, "ann"),
         rows.unwatch(),
@@ -85,7 +85,7 @@ def test_no_write_makes_a_row(store: Store, write: Write) -> None:
 def test_the_last_session_leaves_no_empty_set(store: Store) -> None:
     """A row whose sessions have ended is as if it had none: it may speak v1 still."""
     store.add_connection(row())
-    store.write_connection(C1, rows.note_session(C1, SessionId("r1:x")))
+    store.write_connection(C1, rows.note_session(C1, SessionId("r1:x"), "v1"))
     store.write_connection(C1, rows.forget_session(SessionId("r1:x")))
 
     assert store.write_connection(C1, rows.speak_v1(C1)) == Won(row(), row(dialect="v1"))
@@ -135,7 +135,7 @@ def test_watchers_are_listed_until_they_leave(store: Store) -> None:
 def test_a_connection_that_opens_twice_stays_what_it_has_become(store: Store) -> None:
     """An event delivered again does not undo what the connection has registered since."""
     store.add_connection(row())
-    store.write_connection(C1, rows.note_robot(C1, R1))
+    store.write_connection(C1, rows.note_robot(C1, R1, "v1"))
 
     store.add_connection(row())
 

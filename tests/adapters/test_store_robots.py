@@ -19,7 +19,7 @@ def test_a_robot_begins_with_the_write_that_claims_it(store: Store) -> None:
     assert isinstance(outcome, Won)
     assert outcome.before is None
     assert (outcome.after.robot_id, outcome.after.owner_user_id) == (R1, ANN)
-    assert (outcome.after.epoch, outcome.after.rev) == (1, 1)
+    assert (outcome.after.epoch, outcome.after.rev) == (1, claim().now + 1)
     assert store.robot(R1) == outcome.after
 
 

@@ -215,6 +215,10 @@ class Aim:
         """Draw how many viewers there may be."""
         return self._draw(st.sampled_from([2, 2, 0, 1]))
 
+    def dialect(self) -> Dialect:
+        """Draw what the connection spoke."""
+        return self._draw(dialects)
+
     def noted(self) -> SessionId:
         """Draw a session that the row notes, or another."""
         noted = sorted(self._item.get("sessions", ()))
@@ -277,6 +281,7 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     lease.renew: lambda aim: lease.renew(*aim.end(viewer=False), NOW + 60_000),
     lease.resume: lambda aim: _resuming(lease.resume, aim, aim.moved(viewer=False)),
     lease.lose: lambda aim: lease.lose(*aim.end(viewer=False), NOW, NOW + 30_000),
+    lease.lose_late: lambda aim: lease.lose_late(*aim.end(viewer=False), NOW, NOW + 30_000),
     lease.grant: _granting,
     lease.release: lambda aim: lease.release(aim.mine(holder=True), aim.limit()),
     lease.leave: lambda aim: lease.leave(*aim.end(viewer=False)),
@@ -303,8 +308,8 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
 
 ROW_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     rows.speak_v1: lambda aim: rows.speak_v1(aim.client()),
-    rows.note_robot: lambda aim: rows.note_robot(aim.client(), ROBOT),
-    rows.note_session: lambda aim: rows.note_session(aim.client(), aim.noted()),
+    rows.note_robot: lambda aim: rows.note_robot(aim.client(), ROBOT, aim.dialect()),
+    rows.note_session: lambda aim: rows.note_session(aim.client(), aim.noted(), aim.dialect()),
     rows.watch: lambda aim: rows.watch(aim.client(), "ann"),
     rows.unwatch: lambda _: rows.unwatch(),
     rows.forget_session: lambda aim: rows.forget_session(aim.noted()),

@@ -21,7 +21,7 @@ def test_a_takeover_is_logged_with_who_and_whom(
     (line,) = caplog.records
     said = {name: getattr(line, name) for name in ("reason", "robot", "epoch", "by", "holder")}
     assert said == {
-        "reason": "take_over",
+        "reason": "admin",
         "robot": "r1",
         "epoch": 3,
         "by": "boss",

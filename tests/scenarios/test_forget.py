@@ -41,11 +41,39 @@ def test_watchers_hear_that_a_forgotten_robot_is_offline(world: World) -> None:
     world.robot("r1", "owner")
     watcher = world.connect("owner")
     watcher.ask(type="watch")
+    rev = world.item().rev
 
     world.connect("owner").ask(type="forget", robotId="r1")
 
     (told,) = watcher.take()
-    assert (told["type"], told["online"], told["rev"]) == ("presence", False, 2)
+    assert (told["type"], told["online"], told["rev"]) == ("presence", False, rev + 1)
+
+
+def test_a_robots_next_life_is_newer_than_the_forgotten_one(world: World) -> None:
+    """Whoever watched keeps the highest `rev`, and must not take what follows for old news."""
+    world.robot("r1", "owner")
+    for _ in range(5):
+        world.connect("owner").offer()
+        world.connect("owner").ask(type="takeover", robotId="r1")
+    before = world.item().rev
+    world.connect("owner").ask(type="forget", robotId="r1")
+    world.pass_seconds(1)
+
+    world.robot("r1", "owner")
+
+    assert world.item().rev > before + 1
+
+
+def test_the_robot_is_told_of_every_session_that_forget_ends(world: World) -> None:
+    """A viewer's peer connection ends as the driver's does."""
+    robot = world.robot("r1", "owner")
+    viewing = world.connect("owner").offer(role="viewer")["sessionId"]
+    robot.take()
+
+    world.connect("owner").ask(type="forget", robotId="r1")
+
+    (left,) = robot.take()
+    assert (left["type"], left["sessionId"], left["reason"]) == ("peer-left", viewing, "evicted")
 
 
 def test_the_robot_stops_obeying_the_evicted_driver(world: World) -> None:

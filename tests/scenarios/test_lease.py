@@ -35,7 +35,11 @@ def test_a_lease_that_is_not_renewed_is_held_for_sixty_seconds(world: World) -> 
 
 
 def test_a_lapsed_lease_goes_to_the_next_who_offers(world: World) -> None:
-    """Past its end the lease is free; its former holder is told who drives now."""
+    """Past its end the lease is free; its former holder is told who drives now.
+
+    The robot is told that their session ended, at the epoch at which it held: so it closes
+    that peer, and cannot take it for news of the driver it has now.
+    """
     robot = world.robot("r1", "owner")
     first = world.connect("owner")
     had = first.offer()
@@ -46,7 +50,15 @@ def test_a_lapsed_lease_goes_to_the_next_who_offers(world: World) -> None:
     won = boss.offer()
 
     assert (won["role"], won["epoch"]) == ("controller", had["epoch"] + 1)
-    assert robot.types() == ["offer"]
+    offer, left = robot.take()
+    assert (offer["type"], offer["epoch"]) == ("offer", won["epoch"])
+    assert left == {
+        "type": "peer-left",
+        "robotId": "r1",
+        "sessionId": had["sessionId"],
+        "reason": "evicted",
+        "epoch": had["epoch"],
+    }
     assert first.take() == [
         {
             "type": "control-lost",
@@ -67,7 +79,7 @@ def test_a_ping_renews_the_lease(world: World) -> None:
 
     for _ in range(4):
         world.pass_seconds(20)
-        assert driver.send(type="ping", sessionId=session) == {"type": "pong"}
+        assert driver.ask(type="ping", sessionId=session)["type"] == "pong"
 
     assert boss.refused(type="offer", robotId="r1", sdp="o") == (409, "robot_busy")
 
@@ -195,7 +207,7 @@ def test_a_reloaded_page_takes_its_own_lease_in_grace_at_once(world: World) -> N
 
     assert reloaded["sessionId"] != had["sessionId"]
     assert (reloaded["role"], reloaded["epoch"]) == ("controller", had["epoch"] + 1)
-    assert robot.types() == ["offer"]
+    assert robot.types() == ["offer", "peer-left"]
 
 
 def test_another_user_cannot_take_a_lease_in_grace(world: World) -> None:

@@ -51,7 +51,7 @@ def test_a_ping_renews_presence(local_world: World) -> None:
 
     for _ in range(3):
         world.pass_seconds(120)
-        assert robot.send(type="ping", robotId="r1") == {"type": "pong"}
+        assert robot.ask(type="ping", robotId="r1")["type"] == "pong"
 
     (entry,) = world.connect("owner").ask(type="robots")["robots"]
     assert entry["online"]

@@ -1,36 +1,65 @@
 """The audit log: one line for every change of control, and for a robot's coming and going.
 
-Says who did it, to whom, which robot, at which epoch and by which write; never a token, an
-address or what was sent.
+Says who did it, to whom, which robot, at which epoch, why and by which write; never a token,
+an address or what was sent.
 """
 
 import logging
-from collections.abc import Iterable
 
+from signaling.core.notices import takeover_reason
 from signaling.core.records import Connection, Session
 from signaling.core.watching import Change
+from signaling.core.writes.lease import TAKEOVERS
 
 log = logging.getLogger("signaling.audit")
 
+REASONS = {
+    "acquire_again": "lapsed",
+    "grant": "granted",
+    "release": "released",
+    "leave_lease": "bye",
+    "dismiss_holder": "bye",
+    "give_back": "unreachable",
+    "give_back_with_robot": "unreachable",
+    "register_anew": "restarted",
+    "register_again": "redialled",
+    "lose_robot": "lost",
+    "unregister": "unregistered",
+    "evict": "evicted",
+}
+"""Why, where the write says it all."""
 
-def audit(changes: Iterable[Change], by: Connection | None) -> None:
-    """Log these changes, made by this connection's user; None: by a socket that was lost."""
-    for change in changes:
-        before, after = change.before, change.after
-        held = before.controller if before is not None else None
-        same_epoch = before is not None and before.epoch == after.epoch
-        log.info(
-            "presence changed" if same_epoch else "control changed",
-            extra={
-                "reason": change.write,
-                "robot": after.robot_id,
-                "epoch": after.epoch,
-                "rev": after.rev,
-                "by": None if by is None else by.user_id,
-                "holder": _user(after.controller),
-                "displaced": _user(held) if held != after.controller else None,
-            },
-        )
+
+def audit(change: Change, by: Connection | None) -> None:
+    """Log this change, made by this connection's user; None: by a socket that was lost."""
+    before, after = change.before, change.after
+    held = after.prev if before is None else before.controller
+    same_epoch = before is not None and before.epoch == after.epoch
+    log.info(
+        "presence changed" if same_epoch else "control changed",
+        extra={
+            "reason": _reason(change, by),
+            "write": change.write,
+            "robot": after.robot_id,
+            "epoch": after.epoch,
+            "rev": after.rev,
+            "by": None if by is None else by.user_id,
+            "holder": _user(after.controller),
+            "displaced": _user(held) if held != after.controller else None,
+        },
+    )
+
+
+def _reason(change: Change, by: Connection | None) -> str:
+    """Return why: for a lease that was taken, by what it could be."""
+    after = change.after
+    if change.write in REASONS:
+        return REASONS[change.write]
+    if change.write in TAKEOVERS and by is not None:
+        return takeover_reason(after, by.user_id)
+    if after.prev is None:
+        return "free"
+    return "lapsed" if after.prev.lost is None else "grace"
 
 
 def _user(session: Session | None) -> str | None:

@@ -7,27 +7,31 @@ connection is kept in this process's memory, bounded, and never an absence.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
+from os import urandom
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004
 
 from signaling.adapters.expressions import Rendered, marshal, plain
-from signaling.core.expressions import Condition, Write, apply
+from signaling.core.expressions import Condition, Put, Write, apply
 from signaling.core.records import Connection, Robot
 from signaling.core.steps import Page, Refused, Watcher, Won
 from signaling.core.writes.rows import item_of
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId, UserId
+from signaling.wire.limits import WATCHERS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KNOWN = 10_000
-WATCHERS = 200
-"""As many of one user's connections, or of the admins', are told of a change."""
-
 BATCH_TRIES = 3
+STAMP_BYTES = 9
+
+STAMP = ("stamp",)
+"""Which write made a robot's item what it is, but for renewals: by it a write that botocore
+repeated, since its answer was lost, knows its own doing. No rule reads it."""
 
 TRANSIENT = frozenset(
     {
@@ -148,9 +152,15 @@ class DynamoStore:
 
     def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
         """Carry out a write to a robot's item."""
-        before, after = self._write(self._robots, "robotId", robot, write)
+        stamp = None if write.renewal else urandom(STAMP_BYTES).hex()
+        stamped = write if stamp is None else _stamped(write, stamp)
+        before, after = self._write(self._robots, "robotId", robot, stamped)
         was = None if before is None else robot_of_item(before)
-        return Refused(was) if after is None else Won(was, robot_of_item(after))
+        if after is not None:
+            return Won(was, robot_of_item(after))
+        if before is not None and stamp is not None and before.get(*STAMP) == stamp:
+            return Won(None, robot_of_item(before))
+        return Refused(was)
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds of it."""
@@ -186,7 +196,7 @@ class DynamoStore:
         raise TryAgain
 
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
-        """Return the connections that are told of changes, at most 200."""
+        """Return the connections that are told of changes, as many as are told at most."""
         found: list[Watcher] = []
         start: Any = {}
         while len(found) < WATCHERS:
@@ -269,6 +279,10 @@ class DynamoStore:
         ids = tuple(_robot_id(plain(item)) for item in found["Items"])
         last = found.get("LastEvaluatedKey")
         return Page(ids, None if last is None else _robot_id(plain(last)))
+
+
+def _stamped(write: Write, stamp: str) -> Write:
+    return Write(write.name, write.when, (*write.then, Put(STAMP, stamp)))
 
 
 def _start(key: str, value: str, after: str) -> dict[str, Any]:

@@ -151,8 +151,9 @@ class Rendered:
             case Keep(source=source):
                 kept = f"if_not_exists({self._path(source)}, {self._value(None)})"
                 return "SET", f"{path} = {kept}"
-            case Rise(from_zero=from_zero):
-                old = f"if_not_exists({path}, {self._value(0)})" if from_zero else path
+            case Rise(begins=begins):
+                first = None if begins is None else self._value(begins)
+                old = path if first is None else f"if_not_exists({path}, {first})"
                 return "SET", f"{path} = {old} + {self._value(1)}"
             case Drop():
                 return "REMOVE", path

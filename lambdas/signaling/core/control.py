@@ -4,12 +4,22 @@ One driver at a time. Each change is one conditional write that raises the epoch
 concerned is told once it stands and the new holder is known to reach the robot.
 """
 
+from collections.abc import Sequence
+
 from signaling.core.address import robot_addressed
 from signaling.core.delivery import notify
 from signaling.core.dialects import AnyFrame, takeover_notice
 from signaling.core.expressions import Write
-from signaling.core.introduction import introduce
-from signaling.core.notices import control_of, notice, peer_left, told_displaced, told_viewers
+from signaling.core.introduction import introduce, unnoted
+from signaling.core.notices import (
+    Notice,
+    control_of,
+    notice,
+    peer_left,
+    takeover_reason,
+    told_displaced,
+    told_viewers,
+)
 from signaling.core.policy import right
 from signaling.core.records import Robot, Session
 from signaling.core.request import Request, without_grace
@@ -30,7 +40,7 @@ from signaling.wire.errors import (
     TooManyViewers,
     TryAgain,
 )
-from signaling.wire.frames import Ack, TakeoverReason
+from signaling.wire.frames import Ack
 from signaling.wire.ids import ConnectionId
 from signaling.wire.messages import Offer, ReleaseControl, RequestControl, Takeover
 
@@ -45,8 +55,6 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
     if isinstance(outcome, Won):
         return (yield from _took_over(request, outcome.after, mine))
     robot = permitted(request, message, robot_id, outcome.item)
-    if is_carried_out(robot, mine):
-        return (yield from _took_over(request, robot, mine))
     found = robot.session_at(mine.connection_id)
     if found is not None and found[1] == "controller":
         return Ack(session_id=found[0].session_id, epoch=robot.epoch)
@@ -55,23 +63,15 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
     else:
         mine = request.moved(found[0].session_id, request.lease_until)
         taking = lease.take_over_as_viewer(mine, may)
-    after = yield from hold(request, message, robot, mine, taking)
+    after = yield from hold(request, message, robot, taking)
     return (yield from _took_over(request, after, mine))
 
 
 def _took_over(request: Request, robot: Robot, mine: Session) -> Flow[Ack]:
-    told = takeover_notice(robot, mine, _reason(request, robot))
+    told = takeover_notice(robot, mine, takeover_reason(robot, request.sender.user_id))
     yield from present(request, robot, mine, told)
     yield from tell_change(request, robot, mine)
     return Ack(session_id=mine.session_id, epoch=robot.epoch)
-
-
-def _reason(request: Request, robot: Robot) -> TakeoverReason:
-    """Return by what right the sender took over: from themselves, as owner, or as admin."""
-    user = request.sender.user_id
-    if robot.prev is not None and robot.prev.user_id == user:
-        return "self"
-    return "owner" if robot.owner_user_id == user else "admin"
 
 
 def release_control(request: Request, message: ReleaseControl) -> Flow[Ack]:
@@ -115,29 +115,13 @@ def _unreleased(robot: Robot | None, viewing: Session, limit: int) -> TooManyVie
 
 
 def hold(
-    request: Request,
-    message: Offer | Takeover | RequestControl,
-    robot: Robot,
-    mine: Session,
-    taking: Write,
+    request: Request, message: Offer | Takeover | RequestControl, robot: Robot, taking: Write
 ) -> Flow[Robot]:
     """Carry out a write that takes the lease. Raise what explains a refusal."""
     outcome = yield from write_robot(robot.robot_id, taking)
     if isinstance(outcome, Won):
         return outcome.after
-    seen = permitted(request, message, robot.robot_id, outcome.item)
-    if is_carried_out(seen, mine):
-        return seen
-    raise refusal(request, seen)
-
-
-def is_carried_out(robot: Robot, mine: Session) -> bool:
-    """Say whether a refused write to take the lease was carried out by an earlier try.
-
-    Its answer was lost, then. A seed's lease always ends when its socket must, so a write of
-    long ago looks the same: without a robot to hand the lease to, nothing is to be done again.
-    """
-    return robot.controller == mine and robot.connection_id is not None
+    raise refusal(request, permitted(request, message, robot.robot_id, outcome.item))
 
 
 def refusal(request: Request, robot: Robot) -> RobotOffline | RobotBusy | TryAgain:
@@ -155,17 +139,17 @@ def present(request: Request, robot: Robot, mine: Session, frame: AnyFrame) -> F
     """Tell the robot of its new holder and, side by side, note the session on the sender's row.
 
     If either fails, the lease is given back, since nobody holds a robot that they cannot
-    reach: raise RobotOffline, or NoSession when the sender itself is gone.
+    reach: raise RobotOffline, TryAgain, or NoSession when the sender itself is gone.
     """
-    delivered, noted = yield from introduce(request, robot, mine, frame)
+    try:
+        delivered, noted = yield from introduce(request, robot, mine, frame)
+    except TryAgain:
+        yield from _give_back(request, robot, mine, None)
+        raise
     if delivered and isinstance(noted, Won):
         return
     yield from _give_back(request, robot, mine, None if delivered else robot.connection_id)
-    if not delivered:
-        raise RobotOffline(robot.robot_id)
-    if isinstance(noted, Refused) and noted.item is not None:
-        refuse_robots(request.seen_as(noted.item))
-    raise NoSession(robot.robot_id)
+    raise unnoted(robot, noted) if delivered else RobotOffline(robot.robot_id)
 
 
 def _give_back(
@@ -191,7 +175,9 @@ def _give_back(
     yield from notify(request, robot.robot_id, told)
 
 
-def tell_change(request: Request, robot: Robot, holder: Session) -> Flow[None]:
-    """Tell the displaced holder and the viewers who drives now."""
+def tell_change(
+    request: Request, robot: Robot, holder: Session, more: Sequence[Notice] = ()
+) -> Flow[None]:
+    """Tell the displaced holder and the viewers who drives now; and whoever else is to hear."""
     told = told_viewers(robot, control_of(robot), besides=holder.session_id)
-    yield from notify(request, robot.robot_id, told_displaced(robot, holder) + told)
+    yield from notify(request, robot.robot_id, [*told_displaced(robot, holder), *told, *more])

@@ -13,7 +13,7 @@ from signaling.core.expressions import Write
 from signaling.core.notices import Notice
 from signaling.core.records import Party, Robot, Session
 from signaling.core.request import Request
-from signaling.core.steps import Close, Flow, Post, Step, WriteRobot, together
+from signaling.core.steps import Close, Flow, Post, Step, WriteRobot, attempted, together
 from signaling.core.writes import lease, places, presence
 from signaling.wire import limits
 from signaling.wire.errors import TooLarge
@@ -64,12 +64,21 @@ def deliver(request: Request, robot_id: RobotId, sent: Notice) -> Flow[bool]:
 
 
 def notify(request: Request, robot_id: RobotId, notices: Iterable[Notice]) -> Flow[None]:
-    """Hand all these over in one round, and clean up after the gone in another."""
+    """Hand all these over in one round, and clean up after the gone in another.
+
+    What they tell of stands, so nothing is raised: whoever AWS is too busy to tell now learns
+    it from the answer to their next ping.
+    """
     sent = tuple(notices)
     steps = [handing_over(each.party, each.frame, request.now) for each in sent]
-    outcomes = yield from together(steps)
-    gone = [each for each, delivered in zip(sent, outcomes, strict=True) if not delivered]
-    yield from together(write for each in gone for write in clean_up(request, robot_id, each))
+    outcomes = yield from attempted(steps)
+    gone = [each for each, outcome in zip(sent, outcomes, strict=True) if is_gone(outcome)]
+    yield from attempted(write for each in gone for write in clean_up(request, robot_id, each))
+
+
+def is_gone(outcome: object) -> bool:
+    """Say whether a post or a close came to this because its connection is gone."""
+    return outcome is None or outcome is False
 
 
 def clean_up(request: Request, robot_id: RobotId, gone: Notice) -> Iterable[Step]:
@@ -85,6 +94,7 @@ def clean_up(request: Request, robot_id: RobotId, gone: Notice) -> Iterable[Step
 def losing(request: Request, session: Session, role: Role) -> Write:
     """Return the write that begins a holder's grace, or shortens a viewer's place."""
     lost = session.session_id, session.connection_id
-    if role == "controller":
-        return lease.lose(*lost, request.now, request.grace_until)
-    return places.lose(*lost, request.grace_until)
+    if role == "viewer":
+        return places.lose(*lost, request.grace_until)
+    lose = lease.lose if session.until > request.grace_until else lease.lose_late
+    return lose(*lost, request.now, request.grace_until)

@@ -104,10 +104,10 @@ class Keep(Struct, frozen=True):
 
 
 class Rise(Struct, frozen=True):
-    """Add one to a number; with `from_zero`, a missing one counts as zero."""
+    """Add one to a number. A missing one counts as `begins`, which must be given then."""
 
     path: Path
-    from_zero: bool = False
+    begins: int | None = None
 
 
 class Drop(Struct, frozen=True):
@@ -139,6 +139,12 @@ class Write(Struct, frozen=True):
     name: str
     when: Condition
     then: tuple[Update, ...]
+    renewal: bool = False
+    """It only lengthens what is there, and comes again before long: losing it costs nothing."""
+
+    def raises(self, path: Path) -> bool:
+        """Say whether it adds one to this number."""
+        return any(isinstance(each, Rise) and each.path == path for each in self.then)
 
 
 _NOTHING = object()
@@ -193,11 +199,12 @@ def _carry_out(update: Update, before: Item, after: dict[str, Any]) -> None:
         case Keep(path, source):
             found = _at(before, source)
             _set(after, path, None if found is _NOTHING else found)
-        case Rise(path, from_zero):
+        case Rise(path, begins):
             found = _at(before, path)
-            if found is _NOTHING and not from_zero:
+            old = begins if found is _NOTHING else found
+            if old is None:
                 raise KeyError(path)
-            _set(after, path, (0 if found is _NOTHING else found) + 1)
+            _set(after, path, old + 1)
         case Drop(path):
             _parent(after, path).pop(path[-1], None)
         case Join(path, member):

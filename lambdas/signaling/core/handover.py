@@ -4,9 +4,9 @@ A request is not stored: it lives in the two pages for 30 s. Only the grant is a
 """
 
 from signaling.core.address import robot_addressed
-from signaling.core.control import hold, refusal, tell_change
+from signaling.core.control import hold, present, refusal, tell_change
 from signaling.core.delivery import deliver, notify
-from signaling.core.notices import Notice, control_of, notice, told_viewers
+from signaling.core.notices import Notice, control_of, notice, told_replaced, told_viewers
 from signaling.core.policy import right
 from signaling.core.records import Robot, Session
 from signaling.core.request import Request, without_grace
@@ -42,14 +42,16 @@ def request_control(request: Request, message: RequestControl) -> Flow[Ack]:
 
 
 def _take_free(request: Request, message: RequestControl, robot: Robot, mine: Session) -> Flow[Ack]:
-    """Take the free lease in one's own session; nobody else tells the robot, so this does."""
+    """Take the free lease in one's own session, once the robot has heard of it."""
     may = right(RequestControl, request.sender)
     held = request.moved(mine.session_id, request.lease_until)
     lapsed = robot.controller is not None and robot.controller.session_id == mine.session_id
     take = lease.acquire_again if lapsed else lease.acquire_as_viewer
-    after = yield from hold(request, message, robot, held, take(held, may, request.now))
-    yield from notify(request, after.robot_id, notice(after, control_of(after)))
-    yield from tell_change(request, after, held)
+    after = yield from hold(request, message, robot, take(held, may, request.now))
+    # A robot that came back as a seed, with its sessions, knows no such frame.
+    if after.dialect == "v1":
+        yield from present(request, after, held, control_of(after))
+    yield from tell_change(request, after, held, told_replaced(after, held))
     return Ack(epoch=after.epoch)
 
 
@@ -61,12 +63,8 @@ def grant_control(request: Request, message: GrantControl) -> Flow[Ack]:
     write = lease.grant(staying, theirs, asker.connection_id, robot.epoch)
     outcome = yield from write_robot(robot.robot_id, write)
     if isinstance(outcome, Refused):
-        granted_before = outcome.item is not None and outcome.item.controller == theirs
-        if outcome.item is None or not granted_before:
-            raise TryAgain(robot.robot_id)
-        after = outcome.item
-    else:
-        after = outcome.after
+        raise TryAgain(robot.robot_id)
+    after = outcome.after
     told = control_of(after)
     besides = staying.session_id
     yield from notify(

@@ -1,14 +1,17 @@
 """Brings a new session to the robot's notice and to its client's row, side by side.
 
-Knows the two steps; never what is to be undone when one of them fails.
+Knows the two steps, and what a failed note means; never what is to be undone then.
 """
 
 from signaling.core.delivery import handing_over
 from signaling.core.dialects import AnyFrame
 from signaling.core.records import Connection, Robot, Session
 from signaling.core.request import Request
+from signaling.core.rights import robots_drive_nothing
 from signaling.core.steps import Flow, Refused, Won, WriteConnection, together
 from signaling.core.writes import rows
+from signaling.wire.errors import Forbidden, NoSession, TryAgain
+from signaling.wire.ids import SessionId
 
 
 def introduce(
@@ -16,10 +19,28 @@ def introduce(
 ) -> Flow[tuple[bool, Won[Connection] | Refused[Connection]]]:
     """Hand the robot the session's first frame, and note the session on the sender's row.
 
-    Return whether the robot was reached, and what became of the note: it fails when the
-    sender's row is gone, or says that the sender is a robot.
+    Return whether the robot was reached, and what became of the note. Raise TryAgain when
+    AWS was too busy for either.
     """
-    me = request.sender.connection_id
-    noting = WriteConnection(me, rows.note_session(me, session.session_id))
+    noting = note(request, session.session_id)
     delivered, noted = yield from together((handing_over(robot, frame, request.now), noting))
     return bool(delivered), noted
+
+
+def note(request: Request, session_id: SessionId) -> WriteConnection:
+    """Return the step that notes a session on the sender's row."""
+    me = request.sender.connection_id
+    return WriteConnection(me, rows.note_session(me, session_id, request.sender.dialect))
+
+
+def unnoted(
+    robot: Robot, noted: Won[Connection] | Refused[Connection]
+) -> Forbidden | TryAgain | NoSession:
+    """Return why a session could not be noted: the row as it is now tells."""
+    row = noted.item if isinstance(noted, Refused) else None
+    if row is None:
+        return NoSession(robot.robot_id)
+    if row.robot_id is not None:
+        return robots_drive_nothing()
+    # The sender asked for v1 meanwhile, and the session was made in the seed's dialect.
+    return TryAgain(robot.robot_id)

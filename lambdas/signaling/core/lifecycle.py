@@ -3,7 +3,9 @@
 Closing is best effort on AWS, so it cleans up only what still names this very connection.
 """
 
-from signaling.core.records import Connection
+from dataclasses import dataclass
+
+from signaling.core.records import Connection, Robot
 from signaling.core.request import Request
 from signaling.core.steps import (
     AddConnection,
@@ -40,30 +42,48 @@ def disconnect(connection_id: ConnectionId, now: int) -> Flow[Connection | None]
         return None
     if row.robot_id is not None:
         yield from write_robot(row.robot_id, presence.lose(connection_id))
-    yield from _lose_sessions(sorted(row.sessions), connection_id, now)
+    lost = _Lost(connection_id, now, now + limits.GRACE_SECONDS * 1000)
+    yield from _lose_sessions(sorted(row.sessions), lost)
     return row
 
 
-def _lose_sessions(sessions: list[SessionId], gone: ConnectionId, now: int) -> Flow[None]:
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """A lost socket: which, when it was known, and when its grace is over."""
+
+    gone: ConnectionId
+    now: int
+    until: int
+
+    def as_holder(self, session_id: SessionId) -> Step:
+        write = lease.lose(session_id, self.gone, self.now, self.until)
+        return WriteRobot(robot_of(session_id), write)
+
+    def otherwise(self, session_id: SessionId, robot: Robot) -> Step | None:
+        """Return what to write where the session was no holder's with a lease that long."""
+        if session_id in robot.viewers:
+            write = places.lose(session_id, self.gone, self.until)
+        elif robot.controller is not None and robot.controller.session_id == session_id:
+            write = lease.lose_late(session_id, self.gone, self.now, self.until)
+        else:
+            return None
+        return WriteRobot(robot_of(session_id), write)
+
+
+def _lose_sessions(sessions: list[SessionId], lost: _Lost) -> Flow[None]:
     """Record the lost socket in each session, side by side: first as if each were the holder's."""
-    until = now + limits.GRACE_SECONDS * 1000
-
-    def as_holder(session_id: SessionId) -> Step:
-        return WriteRobot(robot_of(session_id), lease.lose(session_id, gone, now, until))
-
-    outcomes = yield from together(as_holder(each) for each in sessions)
-    viewing = [
-        each
+    outcomes = yield from together(lost.as_holder(each) for each in sessions)
+    steps = {
+        each: lost.otherwise(each, outcome.item)
         for each, outcome in zip(sessions, outcomes, strict=True)
-        if isinstance(outcome, Refused) and outcome.item and each in outcome.item.viewers
-    ]
-    outcomes = yield from together(
-        WriteRobot(robot_of(each), places.lose(each, gone, until)) for each in viewing
-    )
+        if isinstance(outcome, Refused) and outcome.item is not None
+    }
+    second = {each: step for each, step in steps.items() if step is not None}
+    outcomes = yield from together(second.values())
     # One that was refused as a viewer as well was granted control between the two, perhaps.
     yield from together(
-        as_holder(each)
-        for each, outcome in zip(viewing, outcomes, strict=True)
+        lost.as_holder(each)
+        for each, outcome in zip(second, outcomes, strict=True)
         if isinstance(outcome, Refused)
     )
 

@@ -5,10 +5,20 @@ Built from an item as a write left it; never says when it is sent, or what follo
 
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from signaling.core.dialects import AnyFrame, unless_seed
 from signaling.core.records import Party, Robot, Session
-from signaling.wire.frames import Control, ControlLost, Frame, LeaveReason, PeerLeft
-from signaling.wire.ids import SessionId
+from signaling.wire.frames import (
+    Control,
+    ControlLost,
+    ControlState,
+    Frame,
+    LeaveReason,
+    PeerLeft,
+    TakeoverReason,
+)
+from signaling.wire.ids import SessionId, UserId
 from signaling.wire.messages import Role
 
 
@@ -47,6 +57,25 @@ def told_displaced(robot: Robot, holder: Session) -> list[Notice]:
     return notice(before, lost)
 
 
+def told_replaced(robot: Robot, holder: Session) -> list[Notice]:
+    """Return the notice that tells the robot whose session ended as another took its lease.
+
+    The epoch is the one at which that session held: it tells nothing of who holds since.
+    """
+    before = robot.prev
+    if before is None or before.session_id == holder.session_id:
+        return []
+    left = peer_left(robot, before, "controller", "evicted")
+    return notice(robot, structs.replace(left, epoch=robot.epoch - 1))
+
+
+def takeover_reason(robot: Robot, user: UserId) -> TakeoverReason:
+    """Return by what right a user has taken over: from themselves, as owner, or as admin."""
+    if robot.prev is not None and robot.prev.user_id == user:
+        return "self"
+    return "owner" if robot.owner_user_id == user else "admin"
+
+
 def control_of(robot: Robot) -> Control:
     """Return who holds the robot at its epoch, or that nobody does."""
     holder = robot.controller
@@ -56,6 +85,12 @@ def control_of(robot: Robot) -> Control:
         session_id=holder.session_id if holder else None,
         person=holder.person if holder else None,
     )
+
+
+def control_state(robot: Robot) -> ControlState:
+    """Return where control stands, for a robot that asks."""
+    holder = robot.controller
+    return ControlState(epoch=robot.epoch, session_id=holder.session_id if holder else None)
 
 
 def peer_left(robot: Robot, session: Session, role: Role, reason: LeaveReason) -> PeerLeft:

@@ -7,7 +7,6 @@ it, and what it returns addresses the post. A refusal comes with the item, which
 from signaling.core.address import Found, robot_addressed, session_of_client
 from signaling.core.control import (
     hold,
-    is_carried_out,
     present,
     released,
     tell_change,
@@ -15,10 +14,11 @@ from signaling.core.control import (
 from signaling.core.delivery import refuse_oversize
 from signaling.core.dialects import relayed_to_robot
 from signaling.core.expressions import Write
+from signaling.core.notices import told_replaced
 from signaling.core.policy import right
 from signaling.core.records import Robot, Session
 from signaling.core.relays import relay_on, to_robot
-from signaling.core.request import Request
+from signaling.core.request import Request, epoch_told
 from signaling.core.rights import permitted, refuse_robots
 from signaling.core.steps import Flow, Won, read_robot, write_robot
 from signaling.core.viewing import view
@@ -49,8 +49,6 @@ def _first(request: Request, message: Offer, robot_id: RobotId) -> Flow[Ack]:
     if isinstance(outcome, Won):
         return (yield from _opened(request, message, outcome.after, mine))
     robot = permitted(request, message, robot_id, outcome.item)
-    if is_carried_out(robot, mine):
-        return (yield from _opened(request, message, robot, mine))
     return (yield from _on(request, message, robot))
 
 
@@ -87,14 +85,17 @@ def _renegotiate(request: Request, message: Offer, robot: Robot, found: Found) -
         robot, viewing = yield from released(request, robot, found.session)
         found = Found(viewing, "viewer")
     yield from to_robot(request, message, robot, found)
-    epoch = robot.epoch if found.role == "controller" else None
-    return Ack(session_id=found.session.session_id, role=found.role, epoch=epoch)
+    return Ack(
+        session_id=found.session.session_id,
+        role=found.role,
+        epoch=epoch_told(request, robot, found.role),
+    )
 
 
 def _control(
     request: Request, message: Offer, robot: Robot, mine: Session, taking: Write
 ) -> Flow[Ack]:
-    after = yield from hold(request, message, robot, mine, taking)
+    after = yield from hold(request, message, robot, taking)
     return (yield from _opened(request, message, after, mine))
 
 
@@ -102,5 +103,5 @@ def _opened(request: Request, message: Offer, robot: Robot, mine: Session) -> Fl
     """Hand the robot the offer that took the lease; then tell the others."""
     frame = relayed_to_robot(robot, mine, "controller", message)
     yield from present(request, robot, mine, frame)
-    yield from tell_change(request, robot, mine)
+    yield from tell_change(request, robot, mine, told_replaced(robot, mine))
     return Ack(session_id=mine.session_id, role="controller", epoch=robot.epoch)

@@ -7,9 +7,9 @@ process, and they end. Ownership is decided by the write's condition alone.
 import msgspec
 
 from signaling.core.delivery import handing_over, notify
-from signaling.core.notices import Notice, notice, peer_left
+from signaling.core.notices import Notice, control_state, notice, peer_left
 from signaling.core.policy import right
-from signaling.core.records import Robot, shard_of
+from signaling.core.records import Connection, Robot, shard_of
 from signaling.core.request import Request
 from signaling.core.rights import permitted
 from signaling.core.steps import (
@@ -35,7 +35,6 @@ from signaling.wire.errors import (
 )
 from signaling.wire.frames import (
     Ack,
-    ControlState,
     Engaged,
     LeaveReason,
     Registered,
@@ -54,10 +53,9 @@ def register(request: Request, message: Register) -> Flow[Registered]:
     yield from _announce(request, won, claim)
     ice = yield from find_ice_servers(request.sender.user_id)
     robot = won.after
-    held = robot.controller
     return Registered(
         robot_id=robot.robot_id,
-        control=ControlState(epoch=robot.epoch, session_id=held.session_id if held else None),
+        control=control_state(robot),
         sessions=[
             Engaged(session_id=each.session_id, person=each.person, role=role)
             for each, role in robot.sessions()
@@ -119,16 +117,24 @@ def _refusal(claim: Claim, robot_id: RobotId, robot: Robot | None) -> SignalingE
 def _announce(request: Request, won: Won[Robot], claim: Claim) -> Flow[None]:
     """Note the robot on its row, and tell its older socket and the sessions that ended."""
     me, robot = claim.row.connection_id, won.after
-    note = WriteConnection(me, rows.note_robot(me, robot.robot_id))
+    note = WriteConnection(me, rows.note_robot(me, robot.robot_id, claim.row.dialect))
     (noted, *_) = yield from together((note, *_replacing(request, won, claim)))
     if isinstance(noted, Refused):
         yield from write_robot(robot.robot_id, presence.lose(me))
     # Sessions have ended either way.
     yield from notify(request, robot.robot_id, _ended(won, "restarted"))
     if isinstance(noted, Refused):
-        if noted.item is not None:
-            raise Forbidden(robot.robot_id, IN_USE)
-        raise NotRegistered(robot.robot_id)
+        raise _unnoted(robot.robot_id, noted.item)
+
+
+def _unnoted(robot_id: RobotId, row: Connection | None) -> SignalingError:
+    """Return why a robot could not be noted: the row as it is now tells."""
+    if row is None:
+        return NotRegistered(robot_id)
+    if row.sessions or row.robot_id not in (None, robot_id):
+        return Forbidden(robot_id, IN_USE)
+    # It asked for v1 meanwhile, and the claim was made in the seed's dialect.
+    return TryAgain(robot_id)
 
 
 def _replacing(request: Request, won: Won[Robot], claim: Claim) -> list[Step]:
@@ -182,12 +188,15 @@ def forget(request: Request, message: Forget) -> Flow[Ack]:
 
 
 def _evict_robot(request: Request, won: Won[Robot]) -> Flow[None]:
-    """Tell the robot that its driver is gone; close a seed's, which cannot be told."""
+    """Tell the robot of every session that has ended; close a seed's, which cannot be told."""
     robot = won.before
     if robot is None or robot.connection_id is None:
         return
     if robot.dialect == "seed":
         yield from together((Close(robot.connection_id),))
-    elif robot.controller is not None:
-        left = peer_left(won.after, robot.controller, "controller", "evicted")
-        yield from together((handing_over(robot, left, request.now),))
+        return
+    told = [
+        Notice(robot, peer_left(won.after, session, role, "evicted"))
+        for session, role in robot.sessions()
+    ]
+    yield from notify(request, robot.robot_id, told)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from msgspec import Struct, structs
 
-from signaling.core.records import Connection, Session
+from signaling.core.records import Connection, Robot, Session
 from signaling.wire import limits
 from signaling.wire.ids import RobotId, SessionId, session_id
-from signaling.wire.messages import Dialect
+from signaling.wire.messages import Dialect, Role
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -95,6 +95,14 @@ class Request:
     def seen_as(self, sender: Connection) -> "Request":
         """Return the same request with the sender's row as it was read again."""
         return Request(sender, self.now, self.rules)
+
+
+def epoch_told(request: Request, robot: Robot, role: Role) -> int | None:
+    """Return the epoch that an ack bears.
+
+    A v1 viewer is told it too: by it an ack that comes late is known to be older than a push.
+    """
+    return robot.epoch if role == "controller" or request.sender.dialect == "v1" else None
 
 
 def without_grace(session: Session, until: int) -> Session:

@@ -36,4 +36,9 @@ def refuse_former(request: Request, robot_id: RobotId, robot: Robot | None) -> N
 def refuse_robots(request: Request) -> None:
     """Raise Forbidden if the sender's connection is a robot's: such a one drives nothing."""
     if request.sender.robot_id is not None:
-        raise Forbidden(None, "a robot's connection drives no robot: open another one")
+        raise robots_drive_nothing()
+
+
+def robots_drive_nothing() -> Forbidden:
+    """Return what a robot's connection is told that would drive."""
+    return Forbidden(None, "a robot's connection drives no robot: open another one")

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from signaling.core.expressions import Condition, Write
 from signaling.core.records import Connection, Robot
+from signaling.wire.errors import SignalingError
 from signaling.wire.ids import ConnectionId, RobotId, UserId
 
 
@@ -116,7 +117,10 @@ class Close(Struct, frozen=True):
 
 
 class Together(Struct, frozen=True):
-    """Carry out these steps side by side → tuple of their outcomes, in the same order."""
+    """Carry out these steps side by side → tuple of their outcomes, in the same order.
+
+    Each is carried out, whatever becomes of the others: what one raises is its outcome.
+    """
 
     steps: "tuple[Step, ...]"
 
@@ -147,7 +151,10 @@ Flow = Generator[Step, Any, Decided]
 
 
 class Won(Struct, Generic[Record], frozen=True):
-    """The write was carried out. `before` is None when it made the item."""
+    """The write was carried out. `before` is None when it made the item, or is not known.
+
+    It is not known of a write that had to be repeated, because its answer was lost.
+    """
 
     before: Record | None
     after: Record
@@ -237,11 +244,23 @@ def remove_connection(connection_id: ConnectionId) -> Flow[Connection | None]:
 
 
 def together(steps: Iterable[Step]) -> Flow[tuple[Any, ...]]:
-    """Ask for independent steps at once; a single one is asked for as it is."""
+    """Ask for independent steps at once. Raise what the first of them raised, after them all."""
+    outcomes = yield from attempted(steps)
+    for outcome in outcomes:
+        if isinstance(outcome, SignalingError):
+            raise outcome
+    return outcomes
+
+
+def attempted(steps: Iterable[Step]) -> Flow[tuple[Any, ...]]:
+    """Ask for independent steps at once; what one of them raised stands among the outcomes."""
     asked = tuple(steps)
     if not asked:
         return ()
-    if len(asked) == 1:
+    if len(asked) > 1:
+        outcomes: tuple[Any, ...] = yield Together(asked)
+        return outcomes
+    try:
         return ((yield asked[0]),)
-    outcomes: tuple[Any, ...] = yield Together(asked)
-    return outcomes
+    except SignalingError as error:
+        return (error,)

@@ -5,10 +5,18 @@ Renewal and resumption are conditional on the connection or the user that has it
 
 from signaling.core.address import Found, robot_addressed, session_of_client, session_of_robot
 from signaling.core.delivery import losing, notify
-from signaling.core.notices import Notice, control_of, notice, peer_left, told_viewers
+from signaling.core.introduction import note, unnoted
+from signaling.core.notices import (
+    Notice,
+    control_of,
+    control_state,
+    notice,
+    peer_left,
+    told_viewers,
+)
 from signaling.core.policy import right
 from signaling.core.records import Robot
-from signaling.core.request import Request
+from signaling.core.request import Request, epoch_told
 from signaling.core.rights import refuse_former, refuse_robots
 from signaling.core.steps import (
     Flow,
@@ -17,27 +25,27 @@ from signaling.core.steps import (
     WriteConnection,
     read_robot,
     together,
-    write_connection,
     write_robot,
 )
 from signaling.core.writes import lease, places, presence, rows
 from signaling.wire.errors import Forbidden, NoSession, NotRegistered
 from signaling.wire.frames import Ack, Pong
-from signaling.wire.ids import SessionId, robot_of
-from signaling.wire.messages import Bye, Ping, Resume
+from signaling.wire.ids import RobotId, SessionId, robot_of
+from signaling.wire.messages import Bye, Ping, Resume, Role
 
 
 def ping(request: Request, message: Ping) -> Flow[Pong]:
     """Renew what the message names. Raise NotRegistered or NoSession if it is not there."""
-    me = request.sender.connection_id
     refuse_both(request, message)
     if message.robot_id is not None:
-        renewal = presence.renew(me, request.presence_until)
-        if isinstance((yield from write_robot(message.robot_id, renewal)), Refused):
-            raise NotRegistered(message.robot_id)
-    if message.session_id is not None:
-        yield from _renew_session(request, message)
-    return Pong()
+        robot = yield from _renew_presence(request, message.robot_id)
+        pong = Pong(control=control_state(robot))
+    elif message.session_id is not None:
+        robot, role = yield from _renew_session(request, message.session_id)
+        pong = Pong(session_id=message.session_id, role=role, epoch=robot.epoch)
+    else:
+        return Pong()
+    return pong if request.sender.dialect == "v1" else Pong()
 
 
 def refuse_both(request: Request, message: Ping) -> None:
@@ -49,19 +57,25 @@ def refuse_both(request: Request, message: Ping) -> None:
     raise NotRegistered(message.robot_id)
 
 
-def _renew_session(request: Request, message: Ping) -> Flow[None]:
-    session_id, me = message.session_id, request.sender.connection_id
-    if session_id is None:
-        return
-    robot_id = robot_of(session_id)
+def _renew_presence(request: Request, robot_id: RobotId) -> Flow[Robot]:
+    renewal = presence.renew(request.sender.connection_id, request.presence_until)
+    outcome = yield from write_robot(robot_id, renewal)
+    if isinstance(outcome, Refused):
+        raise NotRegistered(robot_id)
+    return outcome.after
+
+
+def _renew_session(request: Request, session_id: SessionId) -> Flow[tuple[Robot, Role]]:
+    robot_id, me = robot_of(session_id), request.sender.connection_id
     outcome = yield from write_robot(robot_id, lease.renew(session_id, me, request.lease_until))
     if isinstance(outcome, Won):
-        return
+        return outcome.after, "controller"
     viewing = outcome.item and outcome.item.viewers.get(session_id)
     if viewing and viewing.connection_id == me:
         renewal = places.renew(session_id, me, request.place_until)
-        if isinstance((yield from write_robot(robot_id, renewal)), Won):
-            return
+        outcome = yield from write_robot(robot_id, renewal)
+        if isinstance(outcome, Won):
+            return outcome.after, "viewer"
     raise NoSession(robot_id)
 
 
@@ -97,12 +111,12 @@ def refuse_second(request: Request, session_id: SessionId) -> Flow[None]:
 
 def _resumed(request: Request, robot: Robot, found: Found) -> Flow[Ack]:
     """Note the session on the new connection's row; if that is gone, the socket is lost."""
-    me, session_id = request.sender.connection_id, found.session.session_id
-    noted = yield from write_connection(me, rows.note_session(me, session_id))
+    session_id = found.session.session_id
+    (noted,) = yield from together((note(request, session_id),))
     if isinstance(noted, Refused):
         yield from write_robot(robot.robot_id, losing(request, found.session, found.role))
-        raise NoSession(robot.robot_id)
-    epoch = robot.epoch if found.role == "controller" else None
+        raise unnoted(robot, noted)
+    epoch = epoch_told(request, robot, found.role)
     return Ack(session_id=session_id, role=found.role, epoch=epoch)
 
 

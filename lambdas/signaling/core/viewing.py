@@ -3,16 +3,18 @@
 A place that was not renewed is given to the next who asks when all are taken.
 """
 
+from signaling.core.delivery import notify
 from signaling.core.dialects import relayed_to_robot
 from signaling.core.expressions import Write
-from signaling.core.introduction import introduce
+from signaling.core.introduction import introduce, unnoted
+from signaling.core.notices import notice, peer_left
 from signaling.core.policy import right
 from signaling.core.records import Robot, Session
-from signaling.core.request import Request
+from signaling.core.request import Request, epoch_told
 from signaling.core.rights import permitted
-from signaling.core.steps import Flow, Refused, Won, write_robot
+from signaling.core.steps import Flow, Refused, Won, WriteRobot, together, write_robot
 from signaling.core.writes import places, presence
-from signaling.wire.errors import Forbidden, NoSession, RobotOffline, TooManyViewers, TryAgain
+from signaling.wire.errors import Forbidden, RobotOffline, TooManyViewers, TryAgain
 from signaling.wire.frames import Ack
 from signaling.wire.messages import Offer
 
@@ -25,25 +27,34 @@ def view(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
     if robot.session(viewing.session_id) is not None:
         # It would open under the same id a second time, since ids are made from connections.
         raise Forbidden(robot.robot_id, "this connection's session has moved to a newer one")
-    outcome = yield from write_robot(robot.robot_id, _taking(request, robot, viewing))
-    if isinstance(outcome, Won):
-        return (yield from _present(request, message, outcome.after, viewing))
-    seen = permitted(request, message, robot.robot_id, outcome.item)
-    if seen.connection_id is not None and seen.viewers.get(viewing.session_id) == viewing:
-        # An earlier try of this very write was carried out, and its answer lost.
-        return (yield from _present(request, message, seen, viewing))
-    raise _refusal(request, seen)
+    lapsed = _to_replace(request, robot)
+    taking = _taking(request, robot, viewing, lapsed)
+    outcome = yield from write_robot(robot.robot_id, taking)
+    if isinstance(outcome, Refused):
+        raise _refusal(request, permitted(request, message, robot.robot_id, outcome.item))
+    yield from _present(request, message, outcome.after, viewing)
+    if lapsed is not None and lapsed.session_id != viewing.session_id:
+        left = peer_left(outcome.after, lapsed, "viewer", "evicted")
+        yield from notify(request, robot.robot_id, notice(outcome.after, left))
+    epoch = epoch_told(request, outcome.after, "viewer")
+    return Ack(session_id=viewing.session_id, role="viewer", epoch=epoch)
 
 
-def _taking(request: Request, robot: Robot, viewing: Session) -> Write:
-    may = right(Offer, request.sender)
+def _to_replace(request: Request, robot: Robot) -> Session | None:
+    """Return the viewer whose lapsed place is given away, None while one is free."""
     if len(robot.viewers) < request.rules.viewers:
-        return places.take(viewing, may, request.rules.viewers, robot.engaged())
+        return None
     for viewer in robot.viewers.values():
         if viewer.until < request.now:
-            lapsed, seen = viewer.session_id, robot.engaged()
-            return places.take_lapsed(viewing, may, lapsed, request.now, seen)
+            return viewer
     raise TooManyViewers(robot.robot_id, request.rules.viewers)
+
+
+def _taking(request: Request, robot: Robot, viewing: Session, lapsed: Session | None) -> Write:
+    may, seen = right(Offer, request.sender), robot.engaged()
+    if lapsed is None:
+        return places.take(viewing, may, request.rules.viewers, seen)
+    return places.take_lapsed(viewing, may, lapsed.session_id, request.now, seen)
 
 
 def _refusal(request: Request, robot: Robot) -> RobotOffline | TooManyViewers | TryAgain:
@@ -54,14 +65,22 @@ def _refusal(request: Request, robot: Robot) -> RobotOffline | TooManyViewers | 
     return TryAgain(robot.robot_id)
 
 
-def _present(request: Request, message: Offer, robot: Robot, viewing: Session) -> Flow[Ack]:
+def _present(request: Request, message: Offer, robot: Robot, viewing: Session) -> Flow[None]:
     """Hand the offer over and note the session; give the place back if either fails."""
-    me = request.sender.connection_id
+    back = WriteRobot(
+        robot.robot_id, places.leave(viewing.session_id, request.sender.connection_id)
+    )
     frame = relayed_to_robot(robot, viewing, "viewer", message)
-    delivered, noted = yield from introduce(request, robot, viewing, frame)
+    try:
+        delivered, noted = yield from introduce(request, robot, viewing, frame)
+    except TryAgain:
+        yield from together((back,))
+        raise
     if delivered and isinstance(noted, Won):
-        return Ack(session_id=viewing.session_id, role="viewer")
-    yield from write_robot(robot.robot_id, places.leave(viewing.session_id, me))
-    if not delivered and robot.connection_id is not None:
+        return
+    yield from together((back,))
+    if delivered:
+        raise unnoted(robot, noted)
+    if robot.connection_id is not None:
         yield from write_robot(robot.robot_id, presence.lose(robot.connection_id))
-    raise NoSession(robot.robot_id) if isinstance(noted, Refused) else RobotOffline(robot.robot_id)
+    raise RobotOffline(robot.robot_id)

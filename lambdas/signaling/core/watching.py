@@ -5,10 +5,10 @@ Watchers are a convenience, bounded in number; what they are told holds for so m
 and a watcher who hears nothing by then asks again.
 """
 
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from signaling.core.delivery import handing_over_to
+from signaling.core.delivery import handing_over_to, is_gone
 from signaling.core.listing import robots, valid_for
 from signaling.core.records import Robot
 from signaling.core.request import Request
@@ -23,11 +23,13 @@ from signaling.core.steps import (
     Won,
     WriteConnection,
     WriteRobot,
-    together,
+    attempted,
     write_connection,
 )
 from signaling.core.writes import rows
-from signaling.wire.errors import Forbidden, SignalingError, TryAgain, Unauthorized
+from signaling.core.writes.paths import REV
+from signaling.wire import limits
+from signaling.wire.errors import Forbidden, SignalingError, Unauthorized
 from signaling.wire.frames import Ack, Presence, RobotsReply
 from signaling.wire.messages import Robots, Unwatch, Watch
 
@@ -58,21 +60,32 @@ def unwatch(request: Request, _message: Unwatch) -> Flow[Ack]:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A write that changed who a robot's connection or holder is: it raised `rev`."""
+    """A write that changed who a robot's connection or holder is: it raised `rev`.
+
+    `before` is None of a robot that was made, and of a write whose answer had been lost.
+    """
 
     write: str
     before: Robot | None
     after: Robot
 
 
-def pushing(flow: Flow[Decided], now: int, changes: list[Change]) -> Flow[Decided]:
+def pushing(
+    flow: Flow[Decided], now: int, noted: Callable[[Change], None] = lambda _: None
+) -> Flow[Decided]:
     """Run a flow, and tell the watchers of every robot whose `rev` it has raised.
 
     They are told after everyone concerned, and also when the flow ends in a refusal: what it
-    had to clean up by then is news. What changed is added to `changes`, for the audit log.
+    had to clean up by then is news. Each change is `noted` as soon as it stands.
     """
+    changes: list[Change] = []
+
+    def both(change: Change) -> None:
+        changes.append(change)
+        noted(change)
+
     try:
-        decided = yield from _noting(flow, changes)
+        decided = yield from _noting(flow, both)
     except SignalingError:
         yield from _push_all(changes, now)
         raise
@@ -80,7 +93,7 @@ def pushing(flow: Flow[Decided], now: int, changes: list[Change]) -> Flow[Decide
     return decided
 
 
-def _noting(flow: Flow[Decided], changes: list[Change]) -> Flow[Decided]:
+def _noting(flow: Flow[Decided], noted: Callable[[Change], None]) -> Flow[Decided]:
     """Run a flow and note the changes that it makes."""
     try:
         step = next(flow)
@@ -90,21 +103,21 @@ def _noting(flow: Flow[Decided], changes: list[Change]) -> Flow[Decided]:
             except SignalingError as refused:
                 step = flow.throw(refused)
             else:
-                _note(step, outcome, changes)
+                _note(step, outcome, noted)
                 step = flow.send(outcome)
     except StopIteration as done:
         result: Decided = done.value
         return result
 
 
-def _note(step: Step, outcome: object, changes: list[Change]) -> None:
+def _note(step: Step, outcome: object, noted: Callable[[Change], None]) -> None:
     match step, outcome:
         case Together(steps), tuple():
             for each, its_outcome in zip(steps, outcome, strict=True):
-                _note(each, its_outcome, changes)
+                _note(each, its_outcome, noted)
         case WriteRobot(write=write), Won(before, after) if isinstance(after, Robot):
-            if before is None or before.rev != after.rev:
-                changes.append(Change(write.name, before, after))
+            if write.raises(REV):
+                noted(Change(write.name, before, after))
         case _:
             pass
 
@@ -116,22 +129,22 @@ def _push_all(changes: list[Change], now: int) -> Flow[None]:
     """
     last = {change.after.robot_id: change.after for change in changes}
     for robot in last.values():
-        with suppress(TryAgain):
-            yield from _push(robot, now)
+        yield from _push(robot, now)
 
 
 def _push(robot: Robot, now: int) -> Flow[None]:
-    """Tell this robot's watchers: one round of queries, one of posts."""
-    may_see = [*sorted({robot.owner_user_id, *robot.operators}), ADMINS]
-    found = yield from together(FindWatchers(user) for user in may_see)
-    watchers: list[Watcher] = [each for some in found for each in some]
+    """Tell this robot's watchers: one round of queries, one of posts, one for who is gone."""
+    may_see = [robot.owner_user_id, *sorted(robot.operators - {robot.owner_user_id}), ADMINS]
+    found = yield from attempted(FindWatchers(user) for user in may_see)
+    watching: list[Watcher] = [each for some in found if isinstance(some, tuple) for each in some]
+    watchers = watching[: limits.WATCHERS]
     frame = presence_of(robot, now)
     posts = [handing_over_to(each.connection_id, each.expires_at, frame, now) for each in watchers]
-    outcomes = yield from together(posts)
-    yield from together(
+    outcomes = yield from attempted(posts)
+    yield from attempted(
         WriteConnection(watcher.connection_id, rows.unwatch())
-        for watcher, delivered in zip(watchers, outcomes, strict=True)
-        if not delivered
+        for watcher, outcome in zip(watchers, outcomes, strict=True)
+        if is_gone(outcome)
     )
 
 

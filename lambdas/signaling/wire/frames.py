@@ -60,8 +60,23 @@ class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
     limits: Limits
 
 
+class ControlState(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Where control stands: the epoch, and the session that it names, if any."""
+
+    epoch: int
+    session_id: SessionId | None = None
+
+
 class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
-    """Answers `ping`."""
+    """Answers `ping`, and tells how things stand, so that a frame that was lost is made good.
+
+    A robot is told who holds; a client its session's role, and the robot's epoch.
+    """
+
+    control: ControlState | None = None
+    session_id: SessionId | None = None
+    role: Role | None = None
+    epoch: int | None = None
 
 
 class IceServersReply(Reply, frozen=True, kw_only=True, tag="ice-servers"):
@@ -69,13 +84,6 @@ class IceServersReply(Reply, frozen=True, kw_only=True, tag="ice-servers"):
 
     ice_servers: list[dict[str, Any]]
     ttl_seconds: int
-
-
-class ControlState(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Where control stands: the epoch, and the session that holds the lease, if one does."""
-
-    epoch: int
-    session_id: SessionId | None = None
 
 
 class Engaged(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -24,6 +24,9 @@ CONNECTION_ID_CHARACTERS = 128
 NAME_CHARACTERS = 128
 
 VIEWERS = 10
+WATCHERS = 100
+"""Of those who watch a robot so many are told of a change: the sender waits for it."""
+
 ROBOTS_PER_PAGE = 50
 
 HEARTBEAT_SECONDS = 120

@@ -147,7 +147,18 @@ LEASE_CASES: dict[Kind, Examined] = {
         refuses=HELD_ELSEWHERE
         | {
             "grace runs already": {"controller.lost": NOW - 5},
+            "it ends as soon as grace would": {"controller.until": NOW + 30_000},
+        },
+        accepts={},
+    ),
+    lease.lose_late: Examined(
+        lease.lose_late(SID, MINE, NOW, NOW + 30_000),
+        robot(session(until=NOW + 30_000)),
+        refuses=HELD_ELSEWHERE
+        | {
+            "grace runs already": {"controller.lost": NOW - 5},
             "it has lapsed": {"controller.until": NOW},
+            "it was renewed meanwhile": {"controller.until": NOW + 30_001},
         },
         accepts={},
     ),

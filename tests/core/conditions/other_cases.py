@@ -178,7 +178,8 @@ PRESENCE_CASES: dict[Kind, Examined] = {
     ),
 }
 
-ROW: dict[str, Any] = {"connectionId": MINE, "userId": OLGA, "kind": "client", "dialect": "v1"}
+ROW: dict[str, Any] = {"connectionId": MINE, "userId": OLGA, "kind": "client"}
+V1_NOW: dict[str, Changes] = {"it speaks v1 by now": {"dialect": "v1"}}
 NO_ROW: dict[str, Changes] = {"the row is gone": {"connectionId": GONE}}
 ENGAGED: dict[str, Changes] = {"it has a session": {"sessions": {SID}}}
 REGISTERED: dict[str, Changes] = {"it has registered a robot": {"robotId": R1}}
@@ -188,13 +189,16 @@ ROWS_CASES: dict[Kind, Examined] = {
         rows.speak_v1(MINE), ROW, refuses=NO_ROW | ENGAGED | REGISTERED, accepts={}
     ),
     rows.note_robot: Examined(
-        rows.note_robot(MINE, R1),
+        rows.note_robot(MINE, R1, "seed"),
         ROW,
-        refuses=NO_ROW | ENGAGED | {"it is another robot": {"robotId": "r2"}},
+        refuses=NO_ROW | ENGAGED | V1_NOW | {"it is another robot": {"robotId": "r2"}},
         accepts=REGISTERED,
     ),
     rows.note_session: Examined(
-        rows.note_session(MINE, SID), ROW, refuses=NO_ROW | REGISTERED, accepts=ENGAGED
+        rows.note_session(MINE, SID, "seed"),
+        ROW,
+        refuses=NO_ROW | REGISTERED | V1_NOW,
+        accepts=ENGAGED,
     ),
     rows.watch: Examined(rows.watch(MINE, OLGA), ROW, refuses=NO_ROW, accepts={}),
     rows.unwatch: Examined(
@@ -245,6 +249,12 @@ MORE: dict[Kind, tuple[Examined, ...]] = {
             refuses=NOBODYS,
             accepts=ANOTHERS,
         ),
+    ),
+    rows.note_robot: (
+        Examined(rows.note_robot(MINE, R1, "v1"), ROW, refuses=NO_ROW, accepts=V1_NOW),
+    ),
+    rows.note_session: (
+        Examined(rows.note_session(MINE, SID, "v1"), ROW, refuses=NO_ROW, accepts=V1_NOW),
     ),
     presence.evict: (
         Examined(presence.evict(right(Forget, BOSS)), owned(), refuses=NOBODYS, accepts=ANOTHERS),

@@ -132,7 +132,8 @@ TAKEOVERS = frozenset({"take_over", "take_over_among_viewers", "take_over_as_vie
 
 def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
     """Carry out a holder's ping: grace, if it ran, is over."""
-    return Write("renew_lease", _is_held(session_id, me), (Put(UNTIL, until), Drop(LOST)))
+    renewed = (Put(UNTIL, until), Drop(LOST))
+    return Write("renew_lease", _is_held(session_id, me), renewed, renewal=True)
 
 
 def resume(moved: Session, right: Condition) -> Write:
@@ -144,13 +145,23 @@ def resume(moved: Session, right: Condition) -> Write:
 
 
 def lose(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
-    """Begin the grace of a holder whose socket is lost, once.
+    """Begin the grace of a holder whose socket is lost, once: it shortens the lease.
 
-    A second report must not lengthen it, and a late one must not revive a lapsed lease.
+    A second report must change nothing, and so must one for a lease that ends sooner.
     """
-    running = (Missing(LOST), Compare(UNTIL, ">", now))
-    when = All((_is_held(session_id, gone), *running))
+    longer = (Missing(LOST), Compare(UNTIL, ">", until))
+    when = All((_is_held(session_id, gone), *longer))
     return Write("lose_holder", when, (Put(UNTIL, until), Put(LOST, now)))
+
+
+def lose_late(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
+    """Begin the grace of a holder whose lease ends before the grace would: it ends as it did.
+
+    A late report must not revive a lapsed lease.
+    """
+    ends_sooner = (Missing(LOST), Compare(UNTIL, ">", now), Compare(UNTIL, "<=", until))
+    when = All((_is_held(session_id, gone), *ends_sooner))
+    return Write("lose_holder_late", when, (Put(LOST, now),))
 
 
 def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Write:

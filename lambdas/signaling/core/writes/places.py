@@ -68,7 +68,8 @@ def _may_view(viewing: Session, right: Condition, seen: Iterable[Session]) -> tu
 def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
     """Carry out a viewer's ping."""
     when = Compare(place_of(session_id, "connectionId"), "=", me)
-    return Write("renew_place", when, (Put(place_of(session_id, "until"), until),))
+    renewed = (Put(place_of(session_id, "until"), until),)
+    return Write("renew_place", when, renewed, renewal=True)
 
 
 def resume(moved: Session, right: Condition) -> Write:

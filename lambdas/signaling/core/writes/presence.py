@@ -93,8 +93,9 @@ def register_anew(claim: Claim) -> Write:
         Put(INSTANCE, claim.instance_id),
         REMEMBER_HOLDER,
         Put(VIEWERS, {}),
-        Rise(EPOCH, from_zero=True),
-        Rise(REV, from_zero=True),
+        Rise(EPOCH, begins=0),
+        # Whoever watched a robot that was forgotten must take its next life for the newer.
+        Rise(REV, begins=claim.now),
         Drop(CONTROLLER),
     )
     return Write("register_anew", All((owned, _is_newest(claim), other)), then)
@@ -102,7 +103,8 @@ def register_anew(claim: Claim) -> Write:
 
 def renew(me: ConnectionId, until: int) -> Write:
     """Carry out a robot's ping."""
-    return Write("renew_presence", Compare(CONNECTION, "=", me), (Put(PRESENCE_UNTIL, until),))
+    renewed = (Put(PRESENCE_UNTIL, until),)
+    return Write("renew_presence", Compare(CONNECTION, "=", me), renewed, renewal=True)
 
 
 def lose(gone: ConnectionId) -> Write:
@@ -116,8 +118,8 @@ _OVER: tuple[Update, ...] = (
     REMEMBER_HOLDER,
     Put(VIEWERS, {}),
     # A robot that was enrolled and never registered has neither number.
-    Rise(EPOCH, from_zero=True),
-    Rise(REV, from_zero=True),
+    Rise(EPOCH, begins=0),
+    Rise(REV, begins=0),
     Drop(CONTROLLER),
     Drop(CONNECTION),
 )

@@ -10,7 +10,9 @@ import msgspec
 from signaling.core.expressions import (
     All,
     Compare,
+    Condition,
     Contains,
+    Differs,
     Drop,
     Either,
     Exists,
@@ -22,8 +24,10 @@ from signaling.core.expressions import (
 )
 from signaling.core.records import Connection
 from signaling.wire.ids import ConnectionId, RobotId, SessionId
+from signaling.wire.messages import Dialect
 
 CONNECTION = ("connectionId",)
+DIALECT = ("dialect",)
 ROBOT = ("robotId",)
 SESSIONS = ("sessions",)
 WATCHER = ("watcherUserId",)
@@ -40,19 +44,24 @@ def speak_v1(me: ConnectionId) -> Write:
     """Change the dialect, as long as nobody else relies on it."""
     unused = (Missing(ROBOT), Missing(SESSIONS))
     when = All((Compare(CONNECTION, "=", me), *unused))
-    return Write("speak_v1", when, (Put(("dialect",), "v1"),))
+    return Write("speak_v1", when, (Put(DIALECT, "v1"),))
 
 
-def note_robot(me: ConnectionId, robot_id: RobotId) -> Write:
+def _still_speaks(dialect: Dialect) -> Condition:
+    """Ask that the dialect is still the one in which everything was written; v1 stays v1."""
+    return Differs(DIALECT, "v1") if dialect == "seed" else All(())
+
+
+def note_robot(me: ConnectionId, robot_id: RobotId, dialect: Dialect) -> Write:
     """Note which robot this connection is: one, for its whole life, and no client besides."""
     same = Either((Missing(ROBOT), Compare(ROBOT, "=", robot_id)))
-    when = All((Compare(CONNECTION, "=", me), same, Missing(SESSIONS)))
+    when = All((Compare(CONNECTION, "=", me), same, Missing(SESSIONS), _still_speaks(dialect)))
     return Write("note_robot", when, (Put(ROBOT, robot_id), Put(("kind",), "robot")))
 
 
-def note_session(me: ConnectionId, session_id: SessionId) -> Write:
+def note_session(me: ConnectionId, session_id: SessionId, dialect: Dialect) -> Write:
     """Note a session, so that `$disconnect` knows what to clean up. A robot opens none."""
-    when = All((Compare(CONNECTION, "=", me), Missing(ROBOT)))
+    when = All((Compare(CONNECTION, "=", me), Missing(ROBOT), _still_speaks(dialect)))
     return Write("note_session", when, (Join(SESSIONS, session_id),))
 
 
