@@ -5,6 +5,7 @@ Owns what is printed and the demo robot's process; must never know how frames tr
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -22,6 +23,9 @@ ADMIN = "admin"
 ADMIN_GROUP = "ADMINS"
 STOPPING_SECONDS = 5
 
+FILES = 4096
+"""Open files that a full gateway may need: 1,000 connections, strangers, and those that end."""
+
 Say = Callable[[str], None]
 
 
@@ -30,6 +34,7 @@ async def serve(service: Service, options: Options, say: Say) -> int:
 
     Raise PortTaken, StateInUse, StateUnreadable or KeyRefused, whose text says what to do.
     """
+    _ask_for_files()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -41,6 +46,14 @@ async def serve(service: Service, options: Options, say: Say) -> int:
         await stop.wait()
         say("stopping")
     return 0
+
+
+def _ask_for_files() -> None:
+    # A shell allows 256 or 1,024 files, though the system would allow more.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < FILES:
+        most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _opened(service: Service, options: Options) -> Local:

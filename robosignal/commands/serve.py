@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SEED",
         help="overlap and delay the steps of messages",
     )
-    add("--unlimited", action="store_true", help="no rate limits, for benchmarks")
+    add("--unlimited", action="store_true", help="no limits on rates and on connections of a user")
 
 
 def run(asked: argparse.Namespace) -> int:

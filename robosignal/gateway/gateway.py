@@ -16,15 +16,12 @@ from aiohttp import web
 from robosignal.gateway import management, pages
 from robosignal.gateway.dispatch import Dispatch, Handle, Prepare
 from robosignal.gateway.front import Doors, Front
+from robosignal.gateway.listener import Listener
 from robosignal.gateway.sockets import Sockets
 from robosignal.gateway.websocket import Limits, Service, welcome
 from signaling.wire.limits import MESSAGE_BYTES
 
 __all__ = ["Gateway", "Limits", "PortTaken"]
-
-BACKLOG = 1024
-"""Connections that the kernel holds until they are accepted; a fleet redials all at once."""
-
 
 _silent = logging.getLogger("robosignal.gateway.http")
 _silent.setLevel(logging.CRITICAL)
@@ -78,7 +75,7 @@ class Gateway:
         self._service = Service(self._dispatch, sockets, limits, stage)
         self._doors = Doors(self._to_websocket, self._to_http, limits.handshake_seconds)
         self._runner = _http(web, jwks, sockets, stage)
-        self._listener: asyncio.Server | None = None
+        self._listener = Listener(lambda: Front(self._doors))
 
     @property
     def url(self) -> str:
@@ -97,24 +94,22 @@ class Gateway:
 
     async def start(self) -> None:
         """Listen, and set `port` to the real one; raise `PortTaken`, or `OSError` otherwise."""
-        loop = asyncio.get_running_loop()
-        self._service.sockets.bind(loop)
-        await self._runner.setup()
+        self._service.sockets.bind(asyncio.get_running_loop())
         try:
-            self._listener = await loop.create_server(
-                lambda: Front(self._doors), self.host, self.port, backlog=BACKLOG
-            )
+            await self._runner.setup()
+            self.port = await self._listener.open(self.host, self.port)
         except OSError as failed:
-            await self._runner.cleanup()
+            await self.stop()
             if failed.errno == errno.EADDRINUSE:
                 raise PortTaken(self.host, self.port) from failed
             raise
-        self.port = self._listener.sockets[0].getsockname()[1]
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Refuse new connections, close the open ones with 1001, and let their ends be handled."""
-        if self._listener is not None:
-            self._listener.close()
+        await self._listener.close()
         for front in tuple(self._doors.waiting):
             front.abort()
         await self._close_connections()

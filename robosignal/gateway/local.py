@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from robosignal.gateway.chaos import chaos
+from robosignal.gateway.dispatch import Handle
 from robosignal.gateway.gateway import Gateway, Limits
 from robosignal.gateway.keys import LOCAL_ISSUER, LocalKey
+from robosignal.gateway.places import CONNECTIONS_PER_USER, Places
 from robosignal.gateway.sockets import Sockets
 from robosignal.gateway.store import LocalStore
 from robosignal.paths import web_root
@@ -50,19 +52,28 @@ class Service:
     demo: bool = False
     remote: RemoteIssuer | None = None
     limits: Limits = Limits()  # noqa: RUF009 - it is frozen
+    connections_per_user: int = CONNECTIONS_PER_USER
     chaos_seed: int | None = None
     unlimited: bool = False
+    """Neither rate limits nor `connections_per_user`."""
 
 
 class Local:
     """One running backend: its gateway, its state and the key that signs people in."""
 
     def __init__(self, service: Service, options: Options) -> None:
-        """Open the state and wire everything. Raise StateInUse or KeyRefused."""
+        """Open the state and wire everything. Raise StateInUse, StateUnreadable or KeyRefused."""
         self.key = _key(service)
         self._store = LocalStore(service.state)
-        self._issuers = _issuers(service, self.key)
         self._sockets = Sockets()
+        try:
+            self._issuers = _issuers(service, self.key)
+            self.gateway = self._gateway(service, self._handle(service, options))
+        except BaseException:
+            self._store.close()
+            raise
+
+    def _handle(self, service: Service, options: Options) -> Handle:
         limited = options.limited and not service.unlimited
         signaling = Signaling(
             store=self._store,
@@ -75,8 +86,13 @@ class Local:
             clock=epoch_ms,
             around_step=chaos(service.chaos_seed) if service.chaos_seed is not None else calm,
         )
-        self.gateway = Gateway(
-            signaling.handle,
+        if not limited:
+            return signaling.handle
+        return Places(signaling.handle, self._store, service.connections_per_user)
+
+    def _gateway(self, service: Service, handle: Handle) -> Gateway:
+        return Gateway(
+            handle,
             self._sockets,
             host=service.host,
             port=service.port,
@@ -97,14 +113,21 @@ class Local:
         await asyncio.to_thread(prefetch, carried.token, self._issuers)
 
     async def __aenter__(self) -> Self:
-        await self.gateway.start()
+        try:
+            await self.gateway.start()
+        except BaseException:
+            # Nobody else will: what fails to be entered is not left either.
+            self._store.close()
+            raise
         self._closing = asyncio.create_task(self._close_expired())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._closing.cancel()
-        await self.gateway.stop()
-        self._store.close()
+        try:
+            await self.gateway.stop()
+        finally:
+            self._store.close()
 
     async def _close_expired(self) -> None:
         """Close each connection within a second of its token's end, and say why.

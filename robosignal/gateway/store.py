@@ -9,21 +9,21 @@ import fcntl
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TextIO
 
 import msgspec
 
+from signaling.adapters.clock import epoch_ms
 from signaling.core.expressions import Condition, Write, apply, holds
 from signaling.core.records import Connection, Robot
-from signaling.core.steps import Refused, Page, Watcher, Won
+from signaling.core.steps import Page, Refused, Watcher, Won
 from signaling.core.writes.rows import item_of
 from signaling.wire.ids import ConnectionId, RobotId, UserId
+from signaling.wire.limits import GRACE_SECONDS, WATCHERS
 
 Item = dict[str, Any]
-
-RENEWALS = frozenset({"renew_lease", "renew_place", "renew_presence"})
-"""Writes whose loss a restart forgives: what they renew has to be renewed again anyway."""
 
 DATABASE = "robots.sqlite3"
 SETS = ("operators",)
@@ -69,11 +69,12 @@ class StateUnreadable(Exception):
 class LocalStore:
     """Implements `signaling.ports.Store` in one process."""
 
-    def __init__(self, directory: Path | None) -> None:
-        """Open the state in a directory, or in memory alone for None.
+    def __init__(self, directory: Path | None, now: int | None = None) -> None:
+        """Open the state in a directory, or in memory alone for None, at `now` (epoch ms).
 
-        Raise StateInUse or StateUnreadable.
+        Whoever drove or viewed has its grace from now on. Raise StateInUse or StateUnreadable.
         """
+        self._opened_at = epoch_ms() if now is None else now
         self._lock = None if directory is None else _locked(directory)
         self._disk: sqlite3.Connection | None = None
         self._connections: dict[ConnectionId, Connection] = {}
@@ -90,8 +91,9 @@ class LocalStore:
             # Autocommit: each write is one transaction, on disk (FULL) before it is answered.
             self._disk = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             for robot_id, text in _robots_of(self._disk):
-                self._keep(robot_id, _without_socket(_read(text)))
-        except (sqlite3.Error, msgspec.MsgspecError) as error:
+                self._keep(robot_id, _without_sockets(_read(text), self._opened_at))
+        except (sqlite3.Error, msgspec.MsgspecError, TypeError) as error:
+            # A TypeError is of an item that is JSON, and not what was written.
             self.close()
             raise StateUnreadable(path, str(error), _remedy(error)) from error
 
@@ -111,6 +113,14 @@ class LocalStore:
     def connection(self, connection: ConnectionId) -> Connection | None:
         """Return a row."""
         return self._connections.get(connection)
+
+    def count_connections(self, user: UserId) -> int:
+        """Return how many rows a user has."""
+        return sum(row.user_id == user for row in list(self._connections.values()))
+
+    def count_robots(self, user: UserId) -> int:
+        """Return how many robots a user owns."""
+        return sum(robot.owner_user_id == user for robot in list(self._robots.values()))
 
     def expired(self, now: int) -> list[Connection]:
         """Return the rows whose tokens have expired by `now` (epoch ms)."""
@@ -170,7 +180,7 @@ class LocalStore:
         if after is None:
             return Refused(before)
         after = {"robotId": robot, **after}
-        if self._disk is not None and write.name not in RENEWALS:
+        if self._disk is not None and not write.renewal:
             text = msgspec.json.encode(after).decode()
             self._disk.execute("INSERT OR REPLACE INTO robots VALUES (?, ?)", (robot, text))
         return Won(before, self._keep(robot, after))
@@ -196,11 +206,9 @@ class LocalStore:
     # Lists
 
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
-        """Return the connections that are told of changes."""
-        return tuple(
-            Watcher(connection, self._connections[connection].expires_at)
-            for connection in self._watchers.get(watcher, ())
-        )
+        """Return the connections that are told of changes, as many as are told at most."""
+        watching = islice(self._watchers.get(watcher, ()), WATCHERS)
+        return tuple(Watcher(each, self._connections[each].expires_at) for each in watching)
 
     def owned(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that a user owns."""
@@ -261,8 +269,16 @@ def _read(text: str) -> Item:
     return item | {name: set(item[name]) for name in SETS if name in item}
 
 
-def _without_socket(item: Item) -> Item:
-    """Return the item after a restart: no socket of before it is left."""
-    return {name: value for name, value in item.items() if name != "connectionId"} | {
-        "leaseUntil": 0
-    }
+def _without_sockets(item: Item, now: int) -> Item:
+    """Return the item after a restart: no socket of before it is left.
+
+    Renewals are not on disk, so until when a session lasted is not known: it has its grace.
+    """
+    grace = {"until": now + GRACE_SECONDS * 1000}
+    after = {name: value for name, value in item.items() if name != "connectionId"}
+    after["leaseUntil"] = 0
+    if "controller" in item:
+        after["controller"] = item["controller"] | grace | {"lost": now}
+    viewers = item.get("viewers", {})
+    after["viewers"] = {session: viewer | grace for session, viewer in viewers.items()}
+    return after

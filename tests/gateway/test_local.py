@@ -2,14 +2,18 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from robosignal.gateway.local import Local, Service
+from robosignal.gateway.gateway import PortTaken
+from robosignal.gateway.local import Local, RemoteIssuer, Service
+from robosignal.gateway.store import LocalStore
 from signaling.settings import read_options
 
 
@@ -61,3 +65,41 @@ async def test_a_seed_connection_is_told_nothing_unasked_when_its_token_ends(loc
         async with asyncio.timeout(20):
             with pytest.raises(ConnectionClosed):
                 await client.recv()
+
+
+async def test_a_port_that_is_taken_leaves_the_state_free(tmp_path: Path) -> None:
+    """Whoever meets it may go on in the same process: the lock is let go."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = Local(Service(port=taken.getsockname()[1], state=tmp_path), read_options({}))
+        with pytest.raises(PortTaken):
+            await refused.__aenter__()
+    LocalStore(tmp_path).close()
+    async with Local(Service(port=0, state=tmp_path), read_options({})) as second:
+        assert second.gateway.port != 0
+
+    # Held until here, so that it was not its end which let go.
+    assert refused.gateway.port != second.gateway.port
+
+
+async def test_a_start_that_is_cancelled_leaves_the_state_free(tmp_path: Path) -> None:
+    """As by a signal that comes early."""
+    cancelled = Local(Service(port=0, state=tmp_path), read_options({}))
+    starting = asyncio.ensure_future(cancelled.__aenter__())
+    await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    LocalStore(tmp_path).close()
+
+    assert cancelled.gateway.port == 0
+
+
+def test_an_issuer_that_cannot_be_trusted_leaves_the_state_free(tmp_path: Path) -> None:
+    """The state was open before it was looked at."""
+    remote = RemoteIssuer("https://i.example", "http://i.example/jwks", frozenset({"a"}))
+    with pytest.raises(ValueError, match="http") as refused:
+        Local(Service(port=0, state=tmp_path, remote=remote), read_options({}))
+    LocalStore(tmp_path).close()
+
+    # Its traceback holds what was half made.
+    assert refused.tb is not None

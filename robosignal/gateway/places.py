@@ -1,0 +1,57 @@
+"""How many connections one user may have: no Lambda can count them, and one process can.
+
+Owns the refusal of one too many at its handshake; must never know frames, tokens or sockets.
+"""
+
+import logging
+import threading
+from typing import Any
+
+from robosignal.gateway.dispatch import Handle
+from robosignal.gateway.store import LocalStore
+from signaling.adapters.events import result
+from signaling.core.records import Connection
+from signaling.wire.errors import RateLimited
+from signaling.wire.frames import Error, encode
+from signaling.wire.ids import ConnectionId
+
+log = logging.getLogger("robosignal.gateway")
+
+CONNECTIONS_PER_USER = 250
+"""A quarter of all that there may be, besides one for each robot that the user owns.
+
+No person's pages and scripts need as many, redials included, and one user's cannot lock the
+others out. A whole fleet may well be owned by one user, and comes back at once when the gateway
+restarts: before they register, its robots are connections like any other.
+"""
+
+
+class Places:
+    """A handler around a handler, which lets in as many of each user as there are places."""
+
+    def __init__(self, handle: Handle, store: LocalStore, per_user: int) -> None:
+        self._handle = handle
+        self._store = store
+        self._per_user = per_user
+        self._lock = threading.Lock()
+
+    def __call__(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Handle as a Lambda does; a `$connect` that finds no place is refused with 429."""
+        answer = self._handle(event)
+        context = event["requestContext"]
+        row = None
+        if context["eventType"] == "CONNECT":
+            row = self._store.connection(ConnectionId(context["connectionId"]))
+        return answer if row is None else self._judged(row, answer)
+
+    def _judged(self, row: Connection, answer: dict[str, Any]) -> dict[str, Any]:
+        # Each is counted before it is judged, and no longer once it is refused. So of those that
+        # come at the same time, as many are let in as there are places, and no more.
+        with self._lock:
+            most = self._per_user + self._store.count_robots(row.user_id)
+            if self._store.count_connections(row.user_id) <= most:
+                return answer
+            self._store.remove_connection(row.connection_id)
+        log.info("connect refused", extra={"code": RateLimited.code, "by": row.user_id})
+        text = f"{most} connections of this user are open, the most there may be: close one"
+        return dict(result(RateLimited.status, encode(Error(code=RateLimited.code, message=text))))
