@@ -35,6 +35,8 @@ class Outbox:
         self.posts = 0
         self.closed: list[ConnectionId] = []
         self.busy = False
+        self.busy_for: set[ConnectionId] = set()
+        """For these alone AWS is too busy."""
         self.before_post: Callable[[], object] = lambda: None
         """Runs between an event's earlier steps and each of its posts."""
 
@@ -42,7 +44,7 @@ class Outbox:
         """Keep a frame for whoever is open; False for the gone. Raise TryAgain when busy."""
         self.posts += 1
         self.before_post()
-        if self.busy:
+        if self.busy or connection in self.busy_for:
             raise TryAgain
         if connection not in self.open:
             return False

@@ -23,6 +23,11 @@ class Call:
         """Whether it is a conditional write, which an SDK repeats when its answer is lost."""
         return self.name.startswith("write")
 
+    @property
+    def on_aws(self) -> bool:
+        """Whether AWS is asked, and may be too busy; a socket just opens or breaks."""
+        return not self.name.endswith("socket")
+
     def __str__(self) -> str:
         return f"{self.name} {self.about}".rstrip()
 

@@ -19,6 +19,7 @@ from tests.explorer.holders import (
 
 Found = Iterator[str]
 
+BUSY = 503
 RELAYED = frozenset({"offer", "answer", "ice-candidate"})
 
 
@@ -90,17 +91,16 @@ def replies_are_true(history: History) -> Found:
     holders, places = holders_of(history), places_of(history)
     for reply in history.replied:
         frame, by = reply.frame, reply.by
-        if reply.status >= 500 and frame.get("code") != "try_again":
+        if reply.status >= 500 and reply.status != BUSY:
             yield f"{by.event} was answered {reply.status}"
         if history.forgotten:
             continue
-        if frame.get("type") == "registered":
-            said = frame["control"]
-            if said["epoch"] not in holders or id_of(holders[said["epoch"]]) != said.get(
-                "sessionId"
-            ):
-                yield "a robot was told of another holder than its epoch's"
-        if frame.get("type") == "ack" and "epoch" in frame:
+        said = frame.get("control")
+        if said is not None and (
+            said["epoch"] not in holders or id_of(holders[said["epoch"]]) != said.get("sessionId")
+        ):
+            yield "a robot was told of another holder than its epoch's"
+        if frame.get("type") in ("ack", "pong") and "epoch" in frame:
             yield from _ack(by, frame, holders, places)
 
 
@@ -114,6 +114,9 @@ def _ack(
     held = holders.get(epoch)
     if epoch not in holders:
         yield f"{by.event} was told of epoch {epoch}, which never was"
+    elif frame.get("role") == "viewer":
+        if held is not None and held.connection_id == by.connection:
+            yield f"{by.event} was told to view, and holds epoch {epoch}"
     elif by.kind == "release-control":
         if held is not None:
             yield f"{by.event} was told that control is free, which it was not"
@@ -157,6 +160,8 @@ def the_robot_is_told(history: History) -> Found:
             continue
         to = new.connection_id
         if to is None or new.dialect == "seed" or to == by.connection:
+            continue
+        if any(posted.by is by and posted.to == to for posted in history.posted if posted.is_gone):
             continue
         if not any(
             posted.by is by and posted.to == to and posted.frame.get("epoch") == new.epoch

@@ -47,6 +47,11 @@ class Posted:
     frame: Frame
     delivered: bool
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it found the connection gone."""
+        return not self.delivered
+
 
 @dataclass(frozen=True, slots=True)
 class Replied:
@@ -81,10 +86,12 @@ class History:
     trace: list[Line] = field(default_factory=list)
     chosen: list[str] = field(default_factory=list)
     invocations: list[By] = field(default_factory=list)
+    written: Robot | None = None
+    """What the last write that is no renewal made of the item."""
     forgotten: bool = False
     """Whether the robot's item was removed: epochs begin anew, and name other holders."""
     faulty: set[int] = field(default_factory=set)
-    """The invocations that were killed, or had a write's answer lost."""
+    """The invocations that were killed, or had a write's answer lost, or found AWS busy."""
 
     @property
     def wrote(self) -> Iterator[Wrote]:

@@ -7,7 +7,6 @@ never of the names of writes: they would judge another implementation as well.
 from collections.abc import Iterator
 
 from signaling.core.records import Session
-from signaling.wire import limits
 from signaling.wire.ids import ConnectionId
 from tests.explorer.cast import RULES
 from tests.explorer.history import History
@@ -22,8 +21,6 @@ Found = Iterator[str]
 
 STAYS = frozenset({"$disconnect", "ping", "release-control", "grant-control"})
 """By these one keeps what one has; whoever takes a right away ends that as well."""
-
-GRACE_MS = limits.GRACE_SECONDS * 1000
 
 
 def one_holder_an_epoch(history: History) -> Found:
@@ -45,11 +42,13 @@ def rev_follows(history: History) -> Found:
     """`rev` rises by one with every change of holder or of the robot's connection."""
     for write in history.wrote:
         old = write.before
-        rise = write.after.rev - (old.rev if old else 0)
-        changed = old is None or (old.epoch, old.connection_id) != (
-            write.after.epoch,
-            write.after.connection_id,
-        )
+        if old is None:
+            # A robot's first `rev` is near the time: newer than a life that was forgotten.
+            if write.after.rev != write.by.now + 1:
+                yield f"rev began at {write.after.rev} in {write.name}"
+            continue
+        rise = write.after.rev - old.rev
+        changed = (old.epoch, old.connection_id) != (write.after.epoch, write.after.connection_id)
         if rise not in (0, 1) or (changed and rise == 0):
             yield f"rev went by {rise} in {write.name}"
 
@@ -132,9 +131,7 @@ def only_the_owner_of_time_lengthens_it(history: History) -> Found:
             own = by.connection == each.connection_id and by.kind != "$disconnect"
             if was is None or old.epoch != new.epoch or own:
                 continue
-            # Grace lasts 30 s from when the loss is found, also of a lease that ends before.
-            begins = was.lost is None and each.lost == by.now < was.until
-            if each.until > (by.now + GRACE_MS if begins else was.until):
+            if each.until > was.until:
                 yield f"{each.user_id}'s time was lengthened by {by.event}"
             if was.lost is not None and each != was:
                 yield f"{each.user_id}'s grace was changed by {by.event}"

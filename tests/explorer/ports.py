@@ -73,11 +73,21 @@ class GatedStore:
         return self._held(call, lambda: self._store.robots(robots))
 
     def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
-        """Carry out a write to the robot's item."""
+        """Carry out a write to the robot's item.
+
+        One that is made again knows its own doing, as on AWS by its stamp, unless another
+        write that is no renewal has come between the two.
+        """
+        first: list[Robot] = []
 
         def carried_out() -> Won[Robot] | Refused[Robot]:
             outcome = self._store.write_robot(robot, write)
+            if isinstance(outcome, Refused) and first and self._running.history.written == first[0]:
+                return Won(None, outcome.item or first[0])
             if isinstance(outcome, Won):
+                first.append(outcome.after)
+                if not write.renewal:
+                    self._running.history.written = outcome.after
                 by = self._running.by()
                 wrote = Wrote(by, write.name, outcome.before, outcome.after)
                 self._running.history.happened.append(wrote)

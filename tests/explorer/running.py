@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from signaling.core.records import Robot
+from signaling.wire.errors import TryAgain
 from tests.explorer.calls import Call
 from tests.explorer.gate import Gate, invocation_of
 from tests.explorer.history import By, History, Line
 
 T = TypeVar("T")
 
-Kind = Literal["crash", "repeat"]
+Kind = Literal["crash", "repeat", "busy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class Fault:
     """What goes wrong, once: an invocation never goes on, or a write's answer is lost.
 
     `crash`: it has made `after` calls, and makes no more. `repeat`: its call after so many is
-    a write, which is carried out, and again, for the SDK never saw the first answer.
+    a write, which is carried out, and again, for the SDK never saw the first answer. `busy`:
+    that call is not carried out, for AWS says to try again later.
     """
 
     kind: Kind
@@ -79,8 +81,12 @@ class Running:
         number = invocation_of(name)
         made = self.calls[number]
         made.append(call)
-        outcome = carry_out()
         fault = self._fault
+        if call.on_aws and fault == Fault("busy", number, len(made) - 1):
+            history.faulty.add(number)
+            history.trace.append(Line(name, call, None, "too busy: try again"))
+            raise TryAgain
+        outcome = carry_out()
         history.trace.append(Line(name, call, outcome))
         if fault is not None and call.writes and fault == Fault("repeat", number, len(made) - 1):
             history.faulty.add(number)

@@ -45,8 +45,8 @@ MISTAKES: list[Mistake] = [
         "lost a running lease",
     ),
     (
-        "a second report that lengthens the grace",
-        lease.lose,
+        "a second report that begins the grace anew",
+        lease.lose_late,
         (1,),
         "in grace",
         ("bye to olga by robot", "answer to ann by robot"),

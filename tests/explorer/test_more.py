@@ -56,8 +56,8 @@ def test_no_schedule_of_three_breaks_a_rule(situation: str, record_property: Rec
 
 
 @pytest.mark.parametrize("situation", SITUATIONS if SOAK else ["watched", "resumed viewer"])
-def test_no_crash_and_no_lost_answer_breaks_a_rule(situation: str, record_property: Record) -> None:
-    """An invocation dies before each of its calls; each write is carried out and repeated."""
+def test_no_fault_breaks_a_rule(situation: str, record_property: Record) -> None:
+    """An invocation dies before each of its calls; a write is repeated; AWS is too busy for one."""
     pairs = list(combinations_with_replacement(KEY, 2))
     explorer = Explorer(situation)
     for pair in pairs if SOAK else _drawing().sample(pairs, 60):
@@ -92,5 +92,5 @@ def _drawing() -> Random:
 
 def _fault(random: Random, invocations: int) -> Fault | None:
     number, after = random.randint(1, invocations), random.randint(0, 6)
-    crash, repeat = Fault("crash", number, after), Fault("repeat", number, after)
-    return random.choice((crash, repeat, None, None, None, None))
+    faults = [Fault(kind, number, after) for kind in ("crash", "repeat", "busy")]
+    return random.choice((*faults, *[None] * 6))

@@ -233,7 +233,7 @@ class Reference:
         """Begin the grace of the holder, once, unless the lease is over."""
         held = self.holder
         if held is not None and held.on == on and not self.lost and held.until > now:
-            held.until, self.lost = now + GRACE_MS, True
+            held.until, self.lost = min(held.until, now + GRACE_MS), True
 
     def _tell_viewers(self, now: int, besides: str) -> None:
         for place in self.viewers.values():

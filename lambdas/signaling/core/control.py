@@ -4,20 +4,13 @@ One driver at a time. Each change is one conditional write that raises the epoch
 concerned is told once it stands and the new holder is known to reach the robot.
 """
 
-from collections.abc import Sequence
-
 from signaling.core.address import robot_addressed
 from signaling.core.delivery import notify
-from signaling.core.dialects import AnyFrame, takeover_notice
-from signaling.core.expressions import Write
-from signaling.core.introduction import introduce, unnoted
+from signaling.core.dialects import takeover_notice
 from signaling.core.notices import (
-    Notice,
     control_of,
     notice,
-    peer_left,
     takeover_reason,
-    told_displaced,
     told_viewers,
 )
 from signaling.core.policy import right
@@ -31,18 +24,15 @@ from signaling.core.steps import (
     read_robot,
     write_robot,
 )
+from signaling.core.taking import hold, present, tell_change
 from signaling.core.writes import lease
 from signaling.wire.errors import (
     Forbidden,
     NoSession,
-    RobotBusy,
-    RobotOffline,
     TooManyViewers,
-    TryAgain,
 )
 from signaling.wire.frames import Ack
-from signaling.wire.ids import ConnectionId
-from signaling.wire.messages import Offer, ReleaseControl, RequestControl, Takeover
+from signaling.wire.messages import ReleaseControl, Takeover
 
 
 def take_over(request: Request, message: Takeover) -> Flow[Ack]:
@@ -64,12 +54,12 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
         mine = request.moved(found[0].session_id, request.lease_until)
         taking = lease.take_over_as_viewer(mine, may)
     after = yield from hold(request, message, robot, taking)
-    return (yield from _took_over(request, after, mine))
+    return (yield from _took_over(request, after, mine, viewed=found is not None))
 
 
-def _took_over(request: Request, robot: Robot, mine: Session) -> Flow[Ack]:
+def _took_over(request: Request, robot: Robot, mine: Session, *, viewed: bool = False) -> Flow[Ack]:
     told = takeover_notice(robot, mine, takeover_reason(robot, request.sender.user_id))
-    yield from present(request, robot, mine, told)
+    yield from present(request, robot, mine, told, viewed=viewed)
     yield from tell_change(request, robot, mine)
     return Ack(session_id=mine.session_id, epoch=robot.epoch)
 
@@ -112,72 +102,3 @@ def _unreleased(robot: Robot | None, viewing: Session, limit: int) -> TooManyVie
         return None
     same = robot.controller.session_id == viewing.session_id
     return TooManyViewers(robot.robot_id, limit) if same else None
-
-
-def hold(
-    request: Request, message: Offer | Takeover | RequestControl, robot: Robot, taking: Write
-) -> Flow[Robot]:
-    """Carry out a write that takes the lease. Raise what explains a refusal."""
-    outcome = yield from write_robot(robot.robot_id, taking)
-    if isinstance(outcome, Won):
-        return outcome.after
-    raise refusal(request, permitted(request, message, robot.robot_id, outcome.item))
-
-
-def refusal(request: Request, robot: Robot) -> RobotOffline | RobotBusy | TryAgain:
-    """Return why the lease could not be taken, as the item tells it."""
-    if robot.connection_id is None:
-        return RobotOffline(robot.robot_id)
-    held = robot.holder(request.now)
-    if held is not None and held.connection_id != request.sender.connection_id:
-        you = held.user_id == request.sender.user_id
-        return RobotBusy(robot.robot_id, held.user_id, held.name, you=you)
-    return TryAgain(robot.robot_id)
-
-
-def present(request: Request, robot: Robot, mine: Session, frame: AnyFrame) -> Flow[None]:
-    """Tell the robot of its new holder and, side by side, note the session on the sender's row.
-
-    If either fails, the lease is given back, since nobody holds a robot that they cannot
-    reach: raise RobotOffline, TryAgain, or NoSession when the sender itself is gone.
-    """
-    try:
-        delivered, noted = yield from introduce(request, robot, mine, frame)
-    except TryAgain:
-        yield from _give_back(request, robot, mine, None)
-        raise
-    if delivered and isinstance(noted, Won):
-        return
-    yield from _give_back(request, robot, mine, None if delivered else robot.connection_id)
-    raise unnoted(robot, noted) if delivered else RobotOffline(robot.robot_id)
-
-
-def _give_back(
-    request: Request, robot: Robot, mine: Session, gone: ConnectionId | None
-) -> Flow[None]:
-    """Free the lease, end the presence of a robot found gone, and tell everyone concerned.
-
-    Whoever was displaced for nothing is told as well: they do not hold any more.
-    """
-    ends = mine.session_id, mine.connection_id
-    outcome: Won[Robot] | Refused[Robot] = Refused(None)
-    if gone is not None:
-        both = lease.give_back_with_robot(*ends, gone)
-        outcome = yield from write_robot(robot.robot_id, both)
-    if isinstance(outcome, Refused):
-        # A robot that has registered anew meanwhile keeps its presence: it is not ours to end.
-        outcome = yield from write_robot(robot.robot_id, lease.give_back(*ends))
-    told = told_displaced(robot, mine)
-    if isinstance(outcome, Won):
-        after = outcome.after
-        told += notice(after, peer_left(after, mine, "controller", "bye"))
-        told += told_viewers(after, control_of(after), besides=mine.session_id)
-    yield from notify(request, robot.robot_id, told)
-
-
-def tell_change(
-    request: Request, robot: Robot, holder: Session, more: Sequence[Notice] = ()
-) -> Flow[None]:
-    """Tell the displaced holder and the viewers who drives now; and whoever else is to hear."""
-    told = told_viewers(robot, control_of(robot), besides=holder.session_id)
-    yield from notify(request, robot.robot_id, [*told_displaced(robot, holder), *told, *more])

@@ -4,7 +4,6 @@ A request is not stored: it lives in the two pages for 30 s. Only the grant is a
 """
 
 from signaling.core.address import robot_addressed
-from signaling.core.control import hold, present, refusal, tell_change
 from signaling.core.delivery import deliver, notify
 from signaling.core.notices import Notice, control_of, notice, told_replaced, told_viewers
 from signaling.core.policy import right
@@ -12,6 +11,7 @@ from signaling.core.records import Robot, Session
 from signaling.core.request import Request, without_grace
 from signaling.core.rights import permitted
 from signaling.core.steps import Flow, Refused, read_robot, write_robot
+from signaling.core.taking import hold, present, refusal, tell_change
 from signaling.core.writes import lease
 from signaling.wire.errors import NoSession, PeerGone, TryAgain
 from signaling.wire.frames import Ack, ControlDenied, ControlRequested
@@ -50,7 +50,7 @@ def _take_free(request: Request, message: RequestControl, robot: Robot, mine: Se
     after = yield from hold(request, message, robot, take(held, may, request.now))
     # A robot that came back as a seed, with its sessions, knows no such frame.
     if after.dialect == "v1":
-        yield from present(request, after, held, control_of(after))
+        yield from present(request, after, held, control_of(after), viewed=not lapsed)
     yield from tell_change(request, after, held, told_replaced(after, held))
     return Ack(epoch=after.epoch)
 

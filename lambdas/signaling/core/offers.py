@@ -5,12 +5,7 @@ it, and what it returns addresses the post. A refusal comes with the item, which
 """
 
 from signaling.core.address import Found, robot_addressed, session_of_client
-from signaling.core.control import (
-    hold,
-    present,
-    released,
-    tell_change,
-)
+from signaling.core.control import released
 from signaling.core.delivery import refuse_oversize
 from signaling.core.dialects import relayed_to_robot
 from signaling.core.expressions import Write
@@ -21,6 +16,7 @@ from signaling.core.relays import relay_on, to_robot
 from signaling.core.request import Request, epoch_told
 from signaling.core.rights import permitted, refuse_robots
 from signaling.core.steps import Flow, Won, read_robot, write_robot
+from signaling.core.taking import hold, present, tell_change
 from signaling.core.viewing import view
 from signaling.core.writes import lease
 from signaling.wire.errors import NoSession, RobotOffline
@@ -80,7 +76,7 @@ def _renegotiate(request: Request, message: Offer, robot: Robot, found: Found) -
         mine = request.moved(found.session.session_id, request.lease_until)
         take = lease.acquire_again if lapsed else lease.acquire_as_viewer
         taking = take(mine, right(Offer, request.sender), request.now)
-        return (yield from _control(request, message, robot, mine, taking))
+        return (yield from _control(request, message, robot, mine, taking, viewed=not lapsed))
     if wants == "viewer" and found.role == "controller":
         robot, viewing = yield from released(request, robot, found.session)
         found = Found(viewing, "viewer")
@@ -93,15 +89,24 @@ def _renegotiate(request: Request, message: Offer, robot: Robot, found: Found) -
 
 
 def _control(
-    request: Request, message: Offer, robot: Robot, mine: Session, taking: Write
+    request: Request,
+    message: Offer,
+    robot: Robot,
+    mine: Session,
+    taking: Write,
+    *,
+    viewed: bool = False,
 ) -> Flow[Ack]:
     after = yield from hold(request, message, robot, taking)
-    return (yield from _opened(request, message, after, mine))
+    viewed = taking.name == "acquire_as_viewer"
+    return (yield from _opened(request, message, after, mine, viewed=viewed))
 
 
-def _opened(request: Request, message: Offer, robot: Robot, mine: Session) -> Flow[Ack]:
+def _opened(
+    request: Request, message: Offer, robot: Robot, mine: Session, *, viewed: bool = False
+) -> Flow[Ack]:
     """Hand the robot the offer that took the lease; then tell the others."""
     frame = relayed_to_robot(robot, mine, "controller", message)
-    yield from present(request, robot, mine, frame)
+    yield from present(request, robot, mine, frame, viewed=viewed)
     yield from tell_change(request, robot, mine, told_replaced(robot, mine))
     return Ack(session_id=mine.session_id, role="controller", epoch=robot.epoch)
