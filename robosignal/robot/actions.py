@@ -51,7 +51,11 @@ class Tick(Struct, frozen=True, tag_field="type", tag="tick"):
     """The time that was asked for has come."""
 
 
-Event = Frame | Offline | Message | Answered | Failed | Tick
+class Stop(Struct, frozen=True, tag_field="type", tag="stop"):
+    """The robot is about to end, whatever the reason."""
+
+
+Event = Frame | Offline | Message | Answered | Failed | Tick | Stop
 
 
 class Send(Struct, frozen=True, tag_field="do", tag="send"):
@@ -125,7 +129,7 @@ class Log(Struct, frozen=True, tag_field="do", tag="log"):
 
 
 class Quit(Struct, frozen=True, tag_field="do", tag="quit"):
-    """End, with exit code 1; the sentence says what to do next."""
+    """End, with exit code 1; the sentence says what to do next. `Move` to a stand comes before."""
 
     text: str
 

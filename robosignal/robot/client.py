@@ -16,11 +16,12 @@ from msgspec.structs import replace
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
-from robosignal.robot import actions, connection, logic, signals
+from robosignal.robot import actions, admission, logic, signals
+from robosignal.robot.admission import Admission
 from robosignal.robot.camera import Camera, CameraTrack
 from robosignal.robot.frames import PcId, steadied
 from robosignal.robot.ice import configuration
-from robosignal.robot.link import Attempt, Connection, Online, Phase, Span
+from robosignal.robot.link import Attempt, Connection, Phase, Span
 from robosignal.robot.peer import Peer
 from robosignal.robot.presence import Presence
 from robosignal.robot.sockets import Sockets
@@ -78,11 +79,10 @@ class Client:
         *,
         is_renewable: bool,
     ) -> None:
-        self._is_renewable = is_renewable
-        self._may_ask_again = False
         self._log = log
         self._loop = asyncio.get_running_loop()
-        self._connection = Connection(heartbeats=False, span=span)
+        connection = Connection(heartbeats=False, span=span)
+        self._admission = Admission(connection, renewable=is_renewable)
         self._robot = Robot(presence)
         self._camera = Camera(presence.robot_id, time.monotonic)
         self._ice = configuration([])
@@ -106,7 +106,9 @@ class Client:
         return self._ended.result() if self._ended.done() else 0
 
     async def _leave(self) -> None:
-        if self._is_online() and not self._ended.done():
+        # First of all the motors: no command and no timer follows that could stop them.
+        self._take_from_peer(actions.Stop())
+        if self._admission.online and not self._ended.done():
             self._send({"type": "unregister", "robotId": self._robot.presence.robot_id})
         self._on_connection(signals.Stop())
         for timer in (self._redial, self._due):
@@ -124,9 +126,6 @@ class Client:
         if not self._ended.done():
             self._ended.set_result(1)
 
-    def _is_online(self) -> bool:
-        return isinstance(self._connection.current, Online)
-
     def _now(self) -> int:
         return int(self._loop.time() * 1000)
 
@@ -139,26 +138,28 @@ class Client:
             self._on_robot(event)
 
     @contextmanager
-    def _surviving(self) -> Iterator[None]:
-        # The logic is pure, so an event that it fails on has changed nothing: a fault of ours
-        # costs that event, and not the drivers' video.
+    def _surviving(self, asked: admission.Told | actions.Action | None = None) -> Iterator[None]:
+        # The logic is pure, so an event that it fails on has changed nothing; and each thing that
+        # it asks for is tried. A fault of ours costs that much, and not the drivers' video.
         try:
             yield
         except Exception:  # noqa: BLE001 - the entry of all events
-            self._log.exception("%s: ignores what it fails on", self._robot.presence.robot_id)
+            what = "ignores what it fails on" if asked is None else f"fails to {_named(asked)}"
+            self._log.exception("%s: %s", self._robot.presence.robot_id, what)
 
     def _on_connection(self, event: signals.Event) -> None:
         if isinstance(event, signals.FrameCame):
             wall = time.time_ns() // 1_000_000
             event = replace(event, frame=steadied(event.frame, wall, self._now()))
-        before = self._connection
+        before = self._admission.connection
         jitter = random.random()  # noqa: S311 - spreads redials, protects nothing
-        self._connection, outputs = connection.step(before, event, self._now(), jitter)
-        for output in outputs:
-            self._put_out(output)
+        self._admission, told = admission.step(self._admission, event, self._now(), jitter)
+        for output in told:
+            with self._surviving(output):
+                self._put_out(output)
         self._tell_losses(before)
         if isinstance(event, signals.FrameCame):
-            self._pass_on(event, swapped=signals.Swap() in outputs)
+            self._pass_on(event, swapped=signals.Swap() in told)
 
     def _pass_on(self, event: signals.FrameCame, *, swapped: bool) -> None:
         # Before its welcome, the next socket has nothing to say to the robot.
@@ -166,7 +167,7 @@ class Client:
             return
         self._on_robot(actions.Frame(event.frame, "old" if event.socket == "old" else None))
 
-    def _put_out(self, output: signals.Output) -> None:
+    def _put_out(self, output: admission.Told) -> None:  # noqa: C901 - one for each output
         match output:
             case signals.Dial(role):
                 self._sockets.dial(role)
@@ -178,12 +179,16 @@ class Client:
                 self._sockets.adopt()
             case signals.Wake(at):
                 self._wake(at)
-            case signals.Enter(state):
-                self._entered(state)
-            case signals.SignIn():
-                self._sign_in()
+            case signals.Enter("offline"):
+                self._on_robot(actions.Offline())
+            case signals.Enter() | signals.SignIn():
+                pass
             case signals.Close(which):
                 self._sockets.close(which)
+            case admission.Say(text):
+                self._say(text)
+            case admission.GiveUp(text):
+                self._end(text)
             case other:
                 assert_never(other)
 
@@ -192,25 +197,8 @@ class Client:
             self._redial.cancel()
         self._redial = self._loop.call_at(at / 1000, self._take_from_socket, signals.Tick())
 
-    def _entered(self, state: str) -> None:
-        if state == "offline":
-            self._on_robot(actions.Offline())
-        elif state == "online":
-            self._may_ask_again = self._is_renewable
-
-    def _sign_in(self) -> None:
-        if self._is_online():
-            self._say("a new connection is refused the token: this one goes on until it ends")
-        elif self._may_ask_again:
-            # Once for each time that it was online: its source may have a new one by now.
-            self._may_ask_again = False
-            self._say("the token has ended: asks for a new one")
-            self._loop.call_soon(self._take_from_socket, signals.Start())
-        else:
-            self._end("the token is refused or expired: sign in again, and pass the new --token")
-
     def _tell_losses(self, before: Connection) -> None:
-        now = self._connection
+        now = self._admission.connection
         if isinstance(now.current, Attempt) and now.current != before.current:
             self._tell_loss("offline", None, now.current)
         if now.next is not None and now.next != before.next:
@@ -234,7 +222,8 @@ class Client:
         if due is not None:
             self._due = self._loop.call_at(due / 1000, self._take_from_peer, actions.Tick())
         for action in asked:
-            self._carry_out(action)
+            with self._surviving(action):
+                self._carry_out(action)
 
     def _carry_out(self, action: actions.Action) -> None:  # noqa: C901 - one for each action
         match action:
@@ -278,3 +267,10 @@ class Client:
 
     def _say(self, text: str) -> None:
         self._log.info("%s: %s", self._robot.presence.robot_id, text)
+
+
+def _named(asked: admission.Told | actions.Action) -> str:
+    """Return which thing was asked for, and of whom; never what was to be sent or said."""
+    name = type(asked).__name__.lower()
+    session: SessionId | None = getattr(asked, "session_id", None)
+    return name if session is None else f"{name} {session}"

@@ -22,12 +22,15 @@ class Span:
     """How long a socket is used, and how long it goes on receiving when it has been followed.
 
     API Gateway closes each socket after 2 hours, so ten minutes are left for redialling. No
-    token's end makes a socket be followed sooner after its opening than `shortest_ms`.
+    token's end makes a socket be followed sooner after its opening than `shortest_ms`. A token
+    that was accepted before may be refused for `patience_ms`: six times as long as the server
+    asks for no keys after it has asked in vain.
     """
 
     life_ms: int = 110 * 60 * 1000
     shortest_ms: int = 10_000
     drain_ms: int = 10_000
+    patience_ms: int = 60_000
 
 
 class Phase(Enum):

@@ -11,6 +11,7 @@ from robosignal.robot import (
     channel,
     commands,
     early,
+    epochs,
     frames,
     held,
     outbox,
@@ -28,9 +29,13 @@ from robosignal.robot.actions import (
     Message,
     Move,
     Offline,
+    Quit,
+    Stop,
     Tick,
 )
 from robosignal.robot.commands import STILL, Motion
+from robosignal.robot.epochs import AboutSession
+from robosignal.robot.fence import Fence
 from robosignal.robot.frames import Unreadable
 from robosignal.robot.state import Robot, Stepped, known
 from signaling.wire.frames import (
@@ -54,7 +59,19 @@ DEFERRED = 256
 
 
 def step(seen: Robot, event: Event, now: int) -> Stepped:
-    """Return what the robot knows after `event`, and what to do, in order; `now` in ms."""
+    """Return what the robot knows after `event`, and what to do, in order; `now` in ms.
+
+    Before it ends it is told to stand still, and from then on no event does anything.
+    """
+    if seen.over:
+        return seen, []
+    seen, asked = _step(seen, event, now)
+    if isinstance(event, Stop) or any(isinstance(action, Quit) for action in asked):
+        return replace(seen, motion=Motion(), over=True), [Move(STILL), *asked]
+    return seen, asked
+
+
+def _step(seen: Robot, event: Event, now: int) -> Stepped:  # noqa: PLR0911 - one for each event
     match event:
         case Frame():
             return _came(seen, event, now)
@@ -65,15 +82,20 @@ def step(seen: Robot, event: Event, now: int) -> Stepped:
         case Failed():
             return session.failed(seen, event)
         case Offline():
-            return replace(seen, presence=presence.offline(seen.presence), deferred=()), []
+            left = presence.offline(seen.presence)
+            return replace(seen, presence=left, deferred=(), pushed=Fence()), []
         case Tick():
             return _tick(seen, now)
+        case Stop():
+            return seen, []
         case other:
             assert_never(other)
 
 
 def next_due(seen: Robot) -> int | None:
     """Return when the next `Tick` is wanted, in ms; None when nothing is awaited."""
+    if seen.over:
+        return None
     watchdog = [] if seen.motion.until is None else [seen.motion.until]
     waiting = early.dues(seen.early) + held.dues(seen.held)
     return min(presence.dues(seen.presence) + waiting + watchdog, default=None)
@@ -93,20 +115,28 @@ def _came(seen: Robot, event: Frame, now: int) -> Stepped:
             | Control()
             | PeerLeft()
         ):
+            seen, moves = epochs.fenced(seen, frame)
             if presence.asks(seen.presence) and not old:
-                return _deferred(seen, event), []
-            return _about_session(seen, frame, now)
+                return _deferred(epochs.pushed(seen, frame), event), moves
+            seen, told = _followed(seen, frame, now)
+            return seen, [*moves, *told]
         case _:
             return _own(seen, frame, now, old=old)
 
 
 def _deferred(seen: Robot, event: Frame) -> Robot:
     # Whatever reaches a socket that asks to be registered was sent after its registration, so
-    # what `registered` is about to say, epoch and all, is older.
+    # what `registered` is about to say, epoch and all, is older. Who drives does not wait for it:
+    # the answer may be long in coming, and a displaced driver would go on meanwhile.
     return replace(seen, deferred=(*seen.deferred, event.frame)[-DEFERRED:])
 
 
-AboutSession = OfferRelay | CandidateRelay | AnswerRelay | TakeoverNotice | Control | PeerLeft
+def _followed(seen: Robot, frame: AboutSession, now: int) -> Stepped:
+    skips = epochs.skips(seen, frame)
+    seen, told = _about_session(seen, frame, now)
+    # What a frame that is late or lost has made of the sessions, only the server can say.
+    seen, asks = epochs.ask(seen, now) if skips else (seen, [])
+    return epochs.settled(seen, frame), [*told, *asks]
 
 
 def _about_session(seen: Robot, frame: AboutSession, now: int) -> Stepped:
@@ -119,11 +149,11 @@ def _about_session(seen: Robot, frame: AboutSession, now: int) -> Stepped:
             stands = known(seen, frame.session_id)
             return (seen, []) if stands else session.dismiss(seen, frame.session_id)
         case TakeoverNotice():
-            return session.takeover(seen, frame)
+            return session.takeover(seen, frame, now)
         case Control():
             return session.control(seen, frame)
         case PeerLeft():
-            return session.peer_left(seen, frame)
+            return session.peer_left(seen, frame, now)
         case other:
             assert_never(other)
 
@@ -147,7 +177,7 @@ def _own(seen: Robot, frame: Own, now: int, *, old: bool) -> Stepped:  # noqa: P
         case Ack():
             return replace(seen, outbox=outbox.answered(seen.outbox, frame.reply_to)), []
         case Pong():
-            return seen, []
+            return replies.ponged(seen, frame, now)
         case other:
             assert_never(other)
 

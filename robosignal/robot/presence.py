@@ -12,10 +12,13 @@ from signaling.wire.frames import Error, IceServersReply, Registered, Replaced
 from signaling.wire.ids import InstanceId, RobotId
 from signaling.wire.limits import HEARTBEAT_SECONDS, IDLE_SECONDS
 
-REGISTER = "register"
-PING = "ping"
 ANSWER_MS = 10_000
-"""How long the answer to `register` may take before it is sent again."""
+"""How long the answer to the first `register` may take before it is given up and sent again.
+
+The second one's may take twice as long, all others' thrice: API Gateway gives a route 29 s
+(quota "Integration timeout"), so a server that is slow beyond reason is understood all the same.
+"""
+PATIENCE = 3
 
 SHORTEST_REFRESH_MS = 60_000
 LONGEST_REFRESH_MS = 24 * 60 * 60 * 1000
@@ -38,6 +41,8 @@ NEXT_STEP = {
 class Presence:
     """What is due when, in ms; None where nothing is.
 
+    `asked` counts `register`s: each has an id of its own, and the last one's answer alone is
+    taken. `tries` counts those in a row that nobody answered.
     `again` from a registration that another one follows while the connection stands.
     `ice_until` is when the ICE servers cease to serve; None: no end is known.
     """
@@ -47,6 +52,8 @@ class Presence:
     metadata: Mapping[str, str] = field(default_factory=dict)
     heartbeat_ms: int = HEARTBEAT_SECONDS * 1000
     registered: bool = False
+    asked: int = 0
+    tries: int = 0
     again: bool = False
     register_due: int | None = None
     renewal_due: int | None = None
@@ -57,19 +64,41 @@ class Presence:
 Changed = tuple[Presence, list[Action]]
 
 
-def register(seen: Presence, now: int) -> Changed:
-    """Ask for presence; the question is repeated while nobody answers it."""
+def register(seen: Presence, now: int, tries: int = 1) -> Changed:
+    """Ask for presence, giving up what was asked before; repeated while nobody answers it."""
+    asking = replace(offline(seen), asked=seen.asked + 1, tries=tries)
     frame = {
         "type": "register",
-        "id": REGISTER,
+        "id": _register_id(asking),
         "robotId": seen.robot_id,
         "instanceId": seen.instance_id,
         "iceRestart": False,  # aiortc cannot: clients offer anew under a new pcId
     }
     if seen.metadata:
         frame["metadata"] = dict(seen.metadata)
-    asking = replace(offline(seen), register_due=now + ANSWER_MS)
-    return replace(asking, again=seen.registered or seen.again), [Send(frame)]
+    due = now + ANSWER_MS * min(tries, PATIENCE)
+    again = seen.registered or seen.again
+    return replace(asking, register_due=due, again=again), [Send(frame)]
+
+
+def _register_id(seen: Presence) -> str:
+    return f"register-{seen.asked}"
+
+
+def _ping_id(seen: Presence) -> str:
+    # A ping belongs to one registration: what is replied to it after the next one is old news.
+    return f"ping-{seen.asked}"
+
+
+def is_awaited(seen: Presence, frame: Registered | Error) -> bool:
+    """Whether this replies to the last `register`, for the first time."""
+    return asks(seen) and frame.reply_to == _register_id(seen)
+
+
+def is_own(error: Error) -> bool:
+    """Whether this replies to a `register` or a `ping`, be it an old one."""
+    of, _, number = (error.reply_to or "").partition("-")
+    return of in {"register", "ping"} and number.isdecimal()
 
 
 def asks(seen: Presence) -> bool:
@@ -133,9 +162,11 @@ def replaced(seen: Presence, frame: Replaced) -> Changed:
 
 
 def refused(seen: Presence, error: Error, now: int) -> Changed:
-    """React to an error that answers `register` or `ping`."""
-    if error.reply_to == PING:
-        return register(seen, now) if error.code == "not_registered" else (seen, [])
+    """React to an error that answers the last `register` or a `ping` since."""
+    if error.reply_to == _ping_id(seen) and seen.registered and error.code == "not_registered":
+        return register(seen, now)
+    if not is_awaited(seen, error):
+        return seen, []
     if error.code in PASSING:
         return seen, [Log(f"not registered yet: {plain(error.code)}, tries again")]
     step = NEXT_STEP.get(error.code) or plain(error.message) or plain(error.code)
@@ -146,9 +177,9 @@ def tick(seen: Presence, now: int) -> Changed:
     """Do what is due."""
     actions: list[Action] = []
     if seen.register_due is not None and now >= seen.register_due:
-        return register(seen, now)
+        return register(seen, now, seen.tries + 1)
     if seen.renewal_due is not None and now >= seen.renewal_due:
-        actions.append(Send({"type": "ping", "id": PING, "robotId": seen.robot_id}))
+        actions.append(Send({"type": "ping", "id": _ping_id(seen), "robotId": seen.robot_id}))
         seen = replace(seen, renewal_due=now + seen.heartbeat_ms)
     if seen.refresh_due is not None and now >= seen.refresh_due:
         actions.append(Send({"type": "ice-servers"}))

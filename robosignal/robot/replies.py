@@ -1,4 +1,4 @@
-"""What the robot does about the server's replies to itself: registered, refused, sent back.
+"""What the robot does about the server's replies to itself: registered, pong, refused, sent back.
 
 Knows presence, the outbox and which sessions stand; never what a session's frames mean.
 """
@@ -6,20 +6,25 @@ Knows presence, the outbox and which sessions stand; never what a session's fram
 from dataclasses import replace
 from typing import Any
 
-from robosignal.robot import frames, outbox, presence
+from robosignal.robot import epochs, frames, outbox, presence
 from robosignal.robot.actions import Action, Log
-from robosignal.robot.fence import Fence
+from robosignal.robot.fence import Fence, raised
 from robosignal.robot.frames import PcId
 from robosignal.robot.outbox import Letter
-from robosignal.robot.state import Robot, Stepped, ended, moved, of, shut
-from signaling.wire.frames import Error, Registered
+from robosignal.robot.state import Robot, Stepped, ended, holds, moved, of, shut
+from signaling.wire.frames import Error, Pong, Registered
 
 ENDED = frozenset({"no_session", "forbidden"})
 """Errors that, in reply to an answer, say that its session does not stand."""
 
 
 def registered(seen: Robot, frame: Registered, now: int) -> Stepped:
-    """Go by what the server says stands, and send what has waited for it."""
+    """Go by what the server says stands, and send what has waited for it.
+
+    An answer to any `register` but the last, or a second one, is older news than it looks.
+    """
+    if not presence.is_awaited(seen.presence, frame):
+        return seen, []
     left, told = presence.registered(seen.presence, frame, now)
     seen, ends = _reconciled(replace(seen, presence=left), frame)
     seen, moves = _standing(seen, frame)
@@ -40,18 +45,34 @@ def _reconciled(seen: Robot, frame: Registered) -> Stepped:
         if session not in seats:
             seen, ends = ended(seen, session)
             told = [*told, *ends]
-    peers = {
-        session: replace(peer, controls=seats[session].role == "controller")
-        for session, peer in seen.peers.items()
-    }
-    return replace(seen, peers=peers), told
+    peers = {session: replace(peer, held=0, watches=True) for session, peer in seen.peers.items()}
+    return holds(replace(seen, peers=peers), frame.control.session_id, frame.control.epoch), told
 
 
 def _standing(seen: Robot, frame: Registered) -> Stepped:
-    # Outright, lower or not: after `forget` the epochs begin anew.
-    fence = Fence(frame.control.epoch, frame.control.session_id)
+    # Outright, lower or not: after `forget` the epochs begin anew. But what was pushed while the
+    # answer was awaited was sent after the registration: it is newer.
+    told = Fence(frame.control.epoch, frame.control.session_id)
+    fence = raised(told, seen.pushed.epoch, seen.pushed.holder)
     people = {seat.session_id: seat.person for seat in frame.sessions}
-    return moved(seen, fence, None if fence.holder is None else people.get(fence.holder))
+    person = None if fence.holder is None else people.get(fence.holder)
+    seen = replace(seen, settled=told.epoch, listed=told.epoch, pushed=Fence())
+    return moved(seen, fence, person)
+
+
+def ponged(seen: Robot, frame: Pong, now: int) -> Stepped:
+    """Take what the server says of control as if it had been pushed.
+
+    If it is news, a frame is missing: which sessions have ended since, only the server can say.
+    """
+    if frame.control is None:
+        return seen, []
+    fence = raised(seen.fence, frame.control.epoch, frame.control.session_id)
+    if fence == seen.fence:
+        return seen, []
+    seen, moves = moved(seen, fence, None)
+    seen, asks = epochs.ask(seen, now)
+    return seen, [*moves, *asks]
 
 
 def _is_useful(seen: Robot, frame: dict[str, Any]) -> bool:
@@ -67,7 +88,7 @@ def refused(seen: Robot, error: Error, now: int, *, old: bool) -> Stepped:
     letter = outbox.found(seen.outbox, error.reply_to)
     if letter is not None:
         return _refused_letter(seen, letter, error.code, now, old=old)
-    if error.reply_to not in {presence.REGISTER, presence.PING}:
+    if not presence.is_own(error):
         return seen, [Log(f"the server says {frames.plain(error.code)}")]
     if old:
         # The registration on the new socket has overtaken it.

@@ -5,7 +5,7 @@ Knows sessions, their peers and the fence; never presence, sockets or peer conne
 
 from dataclasses import replace
 
-from robosignal.robot import early, frames, held, presence
+from robosignal.robot import early, epochs, frames, held, presence
 from robosignal.robot.actions import (
     Action,
     Add,
@@ -17,13 +17,14 @@ from robosignal.robot.actions import (
     Send,
 )
 from robosignal.robot.early import Waiting
-from robosignal.robot.fence import raised, without
+from robosignal.robot.fence import without
 from robosignal.robot.frames import PcId
 from robosignal.robot.state import (
     Peer,
     Robot,
     Stepped,
     ended,
+    holds,
     moved,
     of,
     post,
@@ -37,20 +38,17 @@ from signaling.wire.ids import SessionId
 def offer(seen: Robot, frame: OfferRelay, now: int) -> Stepped:
     """Take an offer: a pcId that is new to the session means a new peer connection.
 
-    It waits a moment if the ICE servers are stale; who drives is known at once.
+    It waits a moment if the ICE servers are stale.
     """
     sdp = frames.sdp_of(frame.payload)
     if sdp is None:
         return seen, [Log("ignores an offer without a session description")]
-    seen, told = _controlled(seen, frame)
     pc = PcId(frame.pc_id or "")
     if of(seen, frame.session_id, pc) is not None:
-        seen, taken = _renegotiated(seen, frame, pc, sdp)
-    elif presence.stale(seen.presence, now):
-        seen, taken = _held(seen, frame, now)
-    else:
-        seen, taken = _opened(seen, frame, pc, sdp)
-    return seen, [*told, *taken]
+        return _renegotiated(seen, frame, pc, sdp)
+    if presence.stale(seen.presence, now):
+        return _held(seen, frame, now)
+    return _opened(seen, frame, pc, sdp)
 
 
 def release(seen: Robot, ripe: list[OfferRelay]) -> Stepped:
@@ -84,13 +82,11 @@ def _opened(seen: Robot, frame: OfferRelay, pc: PcId, sdp: str) -> Stepped:
 
 def _peer(seen: Robot, frame: OfferRelay, pc: PcId) -> Peer:
     older = seen.peers.get(frame.session_id)
-    return Peer(pc, _name(frame, older), frame.role == "controller")
-
-
-def _controlled(seen: Robot, frame: OfferRelay) -> Stepped:
-    if frame.role != "controller" or frame.epoch is None:
-        return seen, []
-    return moved(seen, raised(seen.fence, frame.epoch, frame.session_id), frame.person)
+    told = None if frame.role == "viewer" else frame.epoch
+    holds_now = told is not None and (told >= seen.settled or seen.fence.obeys(frame.session_id))
+    named = seen.fence.epoch if seen.fence.obeys(frame.session_id) else 0
+    held = max(0 if older is None else older.held, told or 0, named)
+    return Peer(pc, _name(frame, older), held, watches=not holds_now)
 
 
 def _name(frame: OfferRelay, older: Peer | None) -> str:
@@ -118,57 +114,45 @@ def candidate(seen: Robot, frame: CandidateRelay, now: int) -> Stepped:
     return replace(seen, early=early.kept(seen.early, waiting)), []
 
 
-def takeover(seen: Robot, frame: TakeoverNotice) -> Stepped:
-    """Obey the new driver, and close the peers of displaced ones: their sessions have ended."""
-    if frame.epoch < seen.fence.epoch:
-        return seen, []
-    seen, told = moved(seen, raised(seen.fence, frame.epoch, frame.session_id), frame.by)
-    # Not only the fence's last holder: the taker's own offer may have come before this notice.
-    # Who has offered as a viewer since is back already, under the same session id.
-    for session in _controlling(seen):
-        if session != seen.fence.holder:
-            seen, shuts = ended(seen, session)
-            told = [*told, *shuts]
-    return _roles(seen), told
+def takeover(seen: Robot, frame: TakeoverNotice, now: int) -> Stepped:
+    """Close the peer of the driver whom it displaces: that session has ended.
+
+    It held at the epoch before, which names no other. If it has offered as a viewer, before or
+    since, the server is asked.
+    """
+    told: list[Action] = []
+    for session, peer in _latest(seen).items():
+        if session != frame.session_id and peer.held == frame.epoch - 1:
+            seen, does = epochs.ask(seen, now) if peer.watches else ended(seen, session)
+            told = [*told, *does]
+    return holds(seen, frame.session_id, frame.epoch), told
 
 
-def _controlling(seen: Robot) -> list[SessionId]:
-    opened = [session for session, peer in seen.peers.items() if peer.controls]
-    waiting = [one.frame.session_id for one in seen.held if one.frame.role == "controller"]
-    return list(dict.fromkeys([*opened, *waiting]))
+def _latest(seen: Robot) -> dict[SessionId, Peer]:
+    """Return each session's peer as the session's last offer makes it."""
+    waiting = {one.frame.session_id: _peer(seen, one.frame, PcId("")) for one in seen.held}
+    return {**seen.peers, **waiting}
 
 
 def control(seen: Robot, frame: Control) -> Stepped:
-    """Obey the new driver, if there is one; all sessions and their peers stay."""
-    if frame.epoch < seen.fence.epoch:
+    """Note who holds from now on; all sessions and their peers stay."""
+    return holds(seen, frame.session_id, frame.epoch), []
+
+
+def peer_left(seen: Robot, frame: PeerLeft, now: int) -> Stepped:
+    """Close the session's peer, unless the session is back since, under the same id.
+
+    Where that cannot be told, the server is asked.
+    """
+    session, epoch = frame.session_id, frame.epoch
+    if epoch is None:
+        # A holder's that tells no epoch: it left as a viewer, before it came to hold, or since it
+        # has ceased to, and what told that is missing.
+        return epochs.ask(seen, now) if seen.fence.obeys(session) else ended(seen, session)
+    peer = _latest(seen).get(session)
+    if peer is None or seen.fence.obeys(session) or epoch < seen.listed:
         return seen, []
-    seen, told = moved(seen, raised(seen.fence, frame.epoch, frame.session_id), frame.person)
-    return _roles(seen), told
-
-
-def _roles(seen: Robot) -> Robot:
-    peers = {
-        session: replace(peer, controls=session == seen.fence.holder)
-        for session, peer in seen.peers.items()
-    }
-    return replace(seen, peers=peers)
-
-
-def peer_left(seen: Robot, frame: PeerLeft) -> Stepped:
-    """Close the session's peer; with an epoch, the lease is free."""
-    if frame.epoch is not None and frame.epoch < seen.fence.epoch:
-        return _left_before(seen, frame.session_id)
-    fence = seen.fence if frame.epoch is None else raised(seen.fence, frame.epoch, None)
-    seen, told = moved(seen, without(fence, frame.session_id), None)
-    seen, shuts = ended(seen, frame.session_id)
-    return seen, [*told, *shuts]
-
-
-def _left_before(seen: Robot, session: SessionId) -> Stepped:
-    # News of the holder before: another drives already. Its peer is closed all the same, unless
-    # it is back since, driving again or watching, under the same session id.
-    gone = session in _controlling(seen) and session != seen.fence.holder
-    return ended(seen, session) if gone else (seen, [])
+    return epochs.ask(seen, now) if peer.watches else ended(seen, session)
 
 
 def dismiss(seen: Robot, session: SessionId) -> Stepped:

@@ -9,6 +9,7 @@ import ipaddress
 import logging
 import ssl
 from collections.abc import Callable, Iterator
+from http.client import responses
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -64,7 +65,7 @@ class Socket:
         try:
             end = Closed(await self._converse())
         except InvalidStatus as refused:
-            self.why = f"the server answers {refused.response.status_code}"
+            self.why = f"the server answers {_status(refused.response.status_code)}"
             self._told(Refused(refused.response.status_code))
             return
         except NoToken as none:
@@ -93,8 +94,11 @@ class Socket:
                 await self._read(socket)
             finally:
                 writer.cancel()
-        self.why = f"the server closed the connection ({socket.close_code or ABNORMAL})"
-        return socket.close_code or ABNORMAL
+        code = socket.close_code or ABNORMAL
+        # A code of ours alone says that the server has said nothing.
+        broke = code == ABNORMAL
+        self.why = "the connection broke" if broke else f"the server closed the connection ({code})"
+        return code
 
     async def _read(self, socket: ClientConnection) -> None:
         with contextlib.suppress(ConnectionClosed):
@@ -131,6 +135,11 @@ def _is_loopback(url: str) -> bool:
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost"
+
+
+def _status(code: int) -> str:
+    # Our words, not the server's: what a stranger writes has no place in the log.
+    return f"{code} {responses[code]}" if code in responses else str(code)
 
 
 def _reason(failure: Exception) -> str:

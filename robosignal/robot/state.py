@@ -24,14 +24,16 @@ from signaling.wire.ids import SessionId
 class Peer:
     """One session's peer connection.
 
-    `controls` is whether it was opened, or granted, as controller: a takeover ends such a
-    session, while one that has become a viewer stays. `refused_at` is the epoch at which a
-    refused command was logged, so that a stream of them makes one line.
+    `held` is the last epoch at which the session is known to have held the lease, 0 if none;
+    `watches` is whether it has offered as a viewer since, so that what ended it then may not
+    concern it now. `refused_at` is the epoch at which a refused command was logged, so that a
+    stream of them makes one line.
     """
 
     pc_id: PcId
     name: str
-    controls: bool
+    held: int
+    watches: bool
     refused_at: int | None = None
 
 
@@ -39,11 +41,17 @@ class Peer:
 class Robot:
     """All that the robot knows. `driver` is the name of the fence's holder.
 
-    `deferred` are frames that came between `register` and its answer.
+    `deferred` are frames that came between `register` and its answer, and `pushed` the fence
+    that they alone make. `settled` is the epoch up to which sessions have followed the changes of
+    holder, and `listed` the one at which the server has listed those that stand. Once `over`, the
+    robot is about to end: it stands still, and nothing moves it.
     """
 
     presence: Presence
     fence: Fence = field(default_factory=Fence)
+    pushed: Fence = field(default_factory=Fence)
+    settled: int = 0
+    listed: int = 0
     driver: str | None = None
     peers: Mapping[SessionId, Peer] = field(default_factory=dict)
     early: Early = ()
@@ -51,6 +59,7 @@ class Robot:
     deferred: tuple[dict[str, Any], ...] = ()
     outbox: Outbox = field(default_factory=Outbox)
     motion: Motion = field(default_factory=Motion)
+    over: bool = False
 
 
 Stepped = tuple[Robot, list[Action]]
@@ -104,6 +113,14 @@ def post(seen: Robot, frame: dict[str, Any]) -> Stepped:
 def with_peer(seen: Robot, session: SessionId, peer: Peer) -> Robot:
     """Return with this peer in the place of the session's older one."""
     return replace(seen, peers={**seen.peers, session: peer})
+
+
+def holds(seen: Robot, session: SessionId | None, epoch: int) -> Robot:
+    """Return with this session, if it has a peer, known to have held the lease at this epoch."""
+    peer = None if session is None else seen.peers.get(session)
+    if session is None or peer is None or epoch < peer.held:
+        return seen
+    return with_peer(seen, session, replace(peer, held=epoch, watches=False))
 
 
 def of(seen: Robot, session: SessionId, pc: PcId) -> Peer | None:

@@ -257,8 +257,9 @@ class Running:
         token: str | TokenSource = TOKEN,
         instance: InstanceId = INSTANCE,
         span: Span | None = None,
+        log: Lines | None = None,
     ) -> None:
-        self.log = Lines()
+        self.log = log or Lines()
         logger = logging.Logger("robot-under-test")  # noqa: LOG001 - one for each test
         logger.addHandler(self.log)
         self._stop = asyncio.Event()

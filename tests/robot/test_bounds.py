@@ -1,10 +1,25 @@
 import asyncio
 import gc
 import os
+from typing import Any
 
+from robosignal.robot import logic
+from robosignal.robot.actions import Frame
 from robosignal.robot.outbox import KEPT, Outbox, posted
 from robosignal.robot.peer import Peer
-from tests.robot.stage import ALICE, PATIENCE, Stage, browser, robot
+from robosignal.robot.presence import Presence
+from robosignal.robot.state import Robot
+from tests.robot.stage import (
+    ALICE,
+    INSTANCE,
+    PATIENCE,
+    ROBOT,
+    WELCOME,
+    Stage,
+    browser,
+    robot,
+    session,
+)
 
 SESSIONS = 4
 
@@ -60,3 +75,24 @@ def test_outbox_keeps_so_many_frames_and_no_more() -> None:
     assert len(box.sent) == KEPT
     assert len(box.waiting) <= KEPT
     assert sends == 3 * KEPT - 1
+
+
+def test_no_flood_of_frames_hides_who_drives() -> None:
+    """Whatever else comes between `register` and its answer, a takeover is not pushed out."""
+    first, second = session("a"), session("b")
+    seen = Robot(Presence(ROBOT, INSTANCE))
+    takeover = {"type": "takeover", "robotId": ROBOT, "by": ALICE, "reason": "owner"}
+    candidate = {"type": "ice-candidate", "robotId": ROBOT, "sessionId": first, "role": "viewer"}
+    control = {"epoch": 2, "sessionId": first}
+    standing = {"type": "registered", "replyTo": "register-1", "robotId": ROBOT, "control": control}
+    intervals = {"heartbeatSeconds": 120, "leaseSeconds": 300, "iceServers": [], "sessions": []}
+    came: list[dict[str, Any]] = [
+        WELCOME,
+        takeover | {"sessionId": second, "epoch": 3},
+        *[candidate | {"payload": {"candidate": "candidate:1"}}] * (2 * logic.DEFERRED),
+        standing | intervals,
+    ]
+    for frame in came:
+        seen, _ = logic.step(seen, Frame(frame), 0)
+
+    assert (seen.fence.epoch, seen.fence.holder) == (3, second)

@@ -9,8 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from robosignal.robot.link import Span
 from robosignal.robot.picture import FRAMES_PER_SECOND, HEIGHT
-from tests.robot.stage import ALICE, PATIENCE, Browser, Running, Stage, browser, robot
+from tests.robot.stage import (
+    ALICE,
+    BOB,
+    PATIENCE,
+    TOKEN,
+    Browser,
+    Lines,
+    Running,
+    Stage,
+    browser,
+    robot,
+    session,
+)
 
 FORWARD = {"type": "command", "n": 1, "drive": {"x": 0.0, "y": 1.0}}
 WATCHED_FRAMES = FRAMES_PER_SECOND * 6 // 5
@@ -77,6 +90,30 @@ async def test_a_peer_that_cannot_be_answered_fills_no_log(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
+class Torn(Lines):
+    """A log that fails on lines that say who drives."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line, or fail."""
+        if "Bob drives" in record.getMessage():
+            raise OSError
+        super().emit(record)
+
+
+async def test_what_fails_of_an_event_costs_only_itself() -> None:
+    """The displaced driver's peer is closed, though the line about it could not be written."""
+    stage, log = Stage(), Torn()
+    async with stage.open(), browser(stage, "a", "pc-a1", ALICE) as alice:
+        running = Running(stage.url, log=log)
+        await stage.frame("register")
+        await alice.join("controller", 2)
+        await stage.push("takeover", by=BOB, reason="owner", sessionId=session("b"), epoch=3)
+        await asyncio.wait_for(alice.closed.wait(), PATIENCE)
+        await running.stop()
+
+    assert "demo: fails to log" in log.lines
+
+
 class Tokens:
     """A source that gives another token each time."""
 
@@ -130,18 +167,36 @@ async def test_a_robot_whose_fixed_token_ends_does_not_dial_again() -> None:
     assert "pass the new --token" in running.log.lines[-1]
 
 
-async def test_a_new_token_that_is_refused_is_the_last_one_asked_for() -> None:
+async def test_a_new_token_that_is_refused_is_the_last_one_asked_for_without_patience() -> None:
     """A source that keeps giving what nobody takes does not make the robot dial for ever."""
     stage, tokens = Stage(), Tokens()
     async with stage.open():
-        running = Running(stage.url, token=tokens)
+        running = Running(stage.url, token=tokens, span=Span(patience_ms=0))
         await stage.frame("register")
         stage.status = 401
         await expire(stage)
         code = await running.ended()
 
     assert (code, tokens.given, offered(stage)) == (1, ["token.1", "token.2"], tokens.given)
-    assert "the token is refused or expired" in running.log.lines[-1]
+    assert "was accepted before, and has been refused" in running.log.lines[-1]
+
+
+async def test_a_fixed_token_that_is_refused_for_a_moment_brings_the_robot_back() -> None:
+    """As when the server cannot fetch its issuer's keys: 401, and the token is a good one."""
+    stage = Stage()
+    async with stage.open():
+        running = Running(stage.url)
+        await stage.frame("register")
+        assert stage.current is not None
+        stage.status = 401
+        await stage.current.close(1001)
+        refusal = await running.log.wait_for("offline: the token is refused; dials again in")
+        stage.status = None
+        await stage.frame("register")
+        code = await running.stop()
+
+    assert (code, refusal.count(TOKEN)) == (0, 0)
+    assert len(stage.handshakes) == 3
 
 
 async def test_a_first_token_that_is_refused_is_the_only_one_asked_for() -> None:

@@ -15,6 +15,7 @@ from signaling.wire.ids import InstanceId, RobotId, SessionId
 NEW = Robot(Presence(RobotId("demo"), InstanceId("run-1")))
 SESSIONS = ["demo:a", "demo:b", "demo:c"]
 PCS = ["pc-1", "pc-2"]
+LAST = "the last register"
 FORWARD = '{"type":"command","n":1,"drive":{"x":0,"y":1}}'
 
 sessions = st.sampled_from(SESSIONS)
@@ -33,13 +34,21 @@ def frame(kind: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[acti
 
 
 def registered(holder: str | None, epoch: int, standing: list[str]) -> actions.Event:
-    """Return what a redial tells the robot."""
+    """Return what a redial tells the robot, in reply to the last `register`: see `addressed`."""
     control = {"epoch": epoch} | ({"sessionId": holder} if holder else {})
     seats = [{"sessionId": s, "person": {"userId": "u"}, "role": "viewer"} for s in standing]
-    fields = {"heartbeatSeconds": 120, "leaseSeconds": 300, "iceServers": []}
+    fields = {"heartbeatSeconds": 120, "leaseSeconds": 300, "iceServers": [], "replyTo": LAST}
     return actions.Frame(
         {"type": "registered", "robotId": "demo", "control": control, "sessions": seats} | fields
     )
+
+
+def addressed(event: actions.Event, seen: Robot) -> actions.Event:
+    """Return the event with `LAST` as the id of the robot's last `register`."""
+    if not isinstance(event, actions.Frame) or event.frame.get("replyTo") != LAST:
+        return event
+    last = f"register-{seen.presence.asked}"
+    return actions.Frame(event.frame | {"replyTo": last}, event.socket)
 
 
 WELCOME = {
@@ -75,6 +84,9 @@ events: st.SearchStrategy[actions.Event] = st.one_of(
     frame("error", replyTo=pcs, code=st.just("no_session"), message=st.just("")),
     st.just(actions.Frame(WELCOME)),
     frame("error", replyTo=st.just("s1"), code=st.just("not_registered"), message=st.just("")),
+    frame(
+        "pong", control=st.fixed_dictionaries({"epoch": epochs}, optional={"sessionId": sessions})
+    ),
     frame("ice-servers", iceServers=st.just([]), ttlSeconds=st.integers(0, 10)),
     st.builds(registered, st.none() | sessions, epochs, st.lists(sessions, unique=True)),
     st.builds(actions.Message, sessions.map(SessionId), pcs.map(PcId), st.just(FORWARD)),
@@ -96,7 +108,7 @@ def test_actions_name_only_peer_connections_that_are_open(
     open_: set[tuple[str, str]] = set()
     for event, later in script:
         now += later
-        seen, asked = step(seen, event, now)
+        seen, asked = step(seen, addressed(event, seen), now)
         for action in asked:
             match action:
                 case Open(session, pc):
@@ -122,7 +134,7 @@ def test_robot_moves_only_for_the_session_that_the_highest_epoch_names(
     for event, later in script:
         now += later
         before = seen
-        seen, asked = step(seen, event, now)
+        seen, asked = step(seen, addressed(event, seen), now)
         moves = [action.drive for action in asked if isinstance(action, Move)]
         if any(drive != STILL for drive in moves):
             assert isinstance(event, actions.Message)
@@ -140,7 +152,7 @@ def test_only_a_registration_lowers_the_epoch(script: list[tuple[actions.Event, 
     for event, later in script:
         now += later
         before = seen.fence.epoch
-        seen, _ = step(seen, event, now)
+        seen, _ = step(seen, addressed(event, seen), now)
         outright = isinstance(event, actions.Frame) and event.frame["type"] == "registered"
 
         assert outright or seen.fence.epoch >= before
@@ -153,7 +165,7 @@ def test_what_is_due_is_done_at_one_tick(script: list[tuple[actions.Event, int]]
     seen, now = NEW, 0
     for event, later in script:
         now += later
-        seen, _ = step(seen, event, now)
+        seen, _ = step(seen, addressed(event, seen), now)
         seen, _ = step(seen, actions.Tick(), now)
         due = next_due(seen)
 

@@ -36,7 +36,9 @@ async def test_ended_while_it_gathers_it_leaves_no_socket_open(turns: int) -> No
     """A driver who is displaced before the answer costs the robot nothing that stays."""
     sdp = await an_offer()
     before = open_sockets()
-    peer = Peer(SessionId("r:s"), PcId("pc"), HERE, CameraTrack(Camera("r", lambda: 0.0)), lambda _: None)
+    peer = Peer(
+        SessionId("r:s"), PcId("pc"), HERE, CameraTrack(Camera("r", lambda: 0.0)), lambda _: None
+    )
     peer.offer(sdp)
     for _ in range(turns):
         await asyncio.sleep(0)

@@ -1,5 +1,6 @@
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 from robosignal.robot.link import Span
@@ -140,7 +141,7 @@ async def test_source_without_a_token_is_asked_again() -> None:
 async def test_next_socket_that_is_refused_its_token_leaves_the_current_one() -> None:
     """The robot goes on, says what is the matter, and ends with 1 only when that one is lost."""
     stage = Stage()
-    async with stage.open(), robot(stage, SHORT) as running:
+    async with stage.open(), robot(stage, replace(SHORT, patience_ms=0)) as running:
         stage.status = 401
         await running.log.wait_for("a new connection is refused the token")
         await stage.push("answer", sessionId=session("z"), role="viewer", payload={})
@@ -157,7 +158,9 @@ async def test_next_socket_that_cannot_open_is_tried_again_while_the_current_one
     stage = Stage()
     async with stage.open(), robot(stage, SHORT) as running:
         stage.status = 503
-        await running.log.wait_for("cannot redial yet: the server answers 503; dials again in")
+        await running.log.wait_for(
+            "cannot redial yet: the server answers 503 Service Unavailable; dials"
+        )
         stage.status = None
         again = await stage.frame("register")
 

@@ -69,16 +69,31 @@ async def test_server_that_closes_is_told_with_its_code() -> None:
     assert socket.why == "the server closed the connection (1001)"
 
 
+async def test_server_that_breaks_off_is_not_said_to_have_closed() -> None:
+    """As when it is killed: the code in the event is RFC 6455's own for that."""
+
+    async def vanish(socket: ServerConnection) -> None:
+        socket.transport.abort()
+
+    heard = Heard()
+    async with serve(vanish, "127.0.0.1", 0) as server:
+        socket = Socket(url_of(next(iter(server.sockets)).getsockname()[1]), fixed("t"), heard.tell)
+        told = [await heard.next(), await heard.next()]
+
+    assert told == [Opened(), Closed(1006)]
+    assert socket.why == "the connection broke"
+
+
 async def test_refused_handshake_is_told_with_its_status() -> None:
     """What the status means is for others to say."""
     heard = Heard()
     async with serve(
-        echo, "127.0.0.1", 0, process_request=lambda socket, _: socket.respond(403, "")
+        echo, "127.0.0.1", 0, process_request=lambda its, _: its.respond(403, "")
     ) as server:
-        Socket(url_of(next(iter(server.sockets)).getsockname()[1]), fixed("t"), heard.tell)
+        socket = Socket(url_of(next(iter(server.sockets)).getsockname()[1]), fixed("t"), heard.tell)
         told = await heard.next()
 
-    assert told == Refused(403)
+    assert (told, socket.why) == (Refused(403), "the server answers 403 Forbidden")
 
 
 async def test_closed_port_is_a_loss_that_names_no_address() -> None:

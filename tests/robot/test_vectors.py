@@ -55,7 +55,14 @@ def event_of(found: dict[str, Any]) -> actions.Event:
     return event
 
 
-OTHER_EVENTS = actions.Frame | actions.Offline | actions.Answered | actions.Failed | actions.Tick
+OTHER_EVENTS = (
+    actions.Frame
+    | actions.Offline
+    | actions.Answered
+    | actions.Failed
+    | actions.Tick
+    | actions.Stop
+)
 
 
 def readable(asked: list[dict[str, Any]]) -> list[dict[str, Any]]:

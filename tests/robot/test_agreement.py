@@ -1,0 +1,94 @@
+"""Whom the robot obeys and whom the server names, over a network that keeps no order.
+
+What is proven, of the robot's shipped logic against the shipped backend, for the seeds played:
+the robot is never ahead of the server, and at the server's epoch it obeys whom the server names,
+or nobody. Once everything has come, it has the server's driver, and no peer of a session that has
+ended. If frames are lost on top, one heartbeat brings the driver right, and the next registration
+the peers. What is not: `forget`, two devices of one id, and clocks.
+"""
+
+import os
+from collections.abc import Iterator
+
+from tests.robot.crowd import Crowd
+
+SEEDS = 5000 if os.environ.get("ROBOSIGNAL_SOAK") else 120
+ACTS = 40
+
+
+def played(crowd: Crowd) -> Iterator[None]:
+    """Have the crowd do some dozens of things; yield after each."""
+    for _ in range(crowd.random.randrange(5, ACTS)):
+        crowd.act()
+        yield
+
+
+def server(crowd: Crowd) -> tuple[int, str | None]:
+    """Return the epoch, and whom it names, as the server has them."""
+    item = crowd.world.item()
+    return item.epoch, item.controller.session_id if item.controller else None
+
+
+def obeyed(crowd: Crowd) -> tuple[int, str | None]:
+    """Return the epoch, and whom it names, as the robot has them."""
+    return crowd.robot.fence.epoch, crowd.robot.fence.holder
+
+
+def test_robot_is_never_ahead_of_the_server() -> None:
+    """No epoch is higher than the server's, and at that one nobody drives but its holder."""
+    for seed in range(SEEDS):
+        crowd = Crowd(seed, lossy=seed % 2 == 0)
+        for _ in played(crowd):
+            (epoch, holder), (seen, driver) = server(crowd), obeyed(crowd)
+
+            assert seen <= epoch, seed
+            assert seen < epoch or driver in {holder, None}, seed
+
+
+def test_robot_agrees_with_the_server_once_everything_has_come() -> None:
+    """In whatever order: the server's driver drives, and who has left is shown nothing."""
+    for seed in range(SEEDS):
+        crowd = Crowd(seed)
+        for _ in played(crowd):
+            pass
+        crowd.settle()
+
+        assert obeyed(crowd) == server(crowd), seed
+        assert set(crowd.robot.peers) <= crowd.sessions(), seed
+
+
+def test_robot_agrees_with_the_server_one_heartbeat_after_frames_were_lost() -> None:
+    """Posts that AWS was too busy for, frames that never came, or came twice."""
+    for seed in range(SEEDS):
+        crowd = Crowd(seed, lossy=True)
+        for _ in played(crowd):
+            pass
+        crowd.network.lossy = False
+        crowd.settle()
+        crowd.beat()
+
+        assert obeyed(crowd) == server(crowd), seed
+
+
+def test_redial_closes_the_peers_whose_end_was_lost() -> None:
+    """Whatever was lost before: at the latest then nobody watches who has left."""
+    for seed in range(SEEDS):
+        crowd = Crowd(seed, lossy=True)
+        for _ in played(crowd):
+            pass
+        crowd.network.lossy = False
+        crowd.settle()
+        crowd.redial()
+        crowd.settle()
+
+        assert set(crowd.robot.peers) <= crowd.sessions(), seed
+
+
+def test_robot_asks_nothing_needlessly_while_order_is_kept() -> None:
+    """Where every frame comes as it was sent, it registers once on each connection."""
+    for seed in range(SEEDS):
+        crowd = Crowd(seed, orderly=True)
+        for _ in played(crowd):
+            crowd.settle()
+
+        assert crowd.registers == crowd.dials, seed
