@@ -6,7 +6,7 @@
 /** @typedef {import("./robosignal.js").View} View */
 /** @typedef {import("./robosignal.js").Person} Person */
 /** @typedef {import("./robosignal.js").Robot} Robot */
-/** @typedef {"none" | "joining" | "you-drive" | "watching" | "lost" | "asking" | "nobody" | "waiting" | "ended"} Kind */
+/** @typedef {"none" | "joining" | "you-drive" | "watching" | "lost" | "asking" | "nobody" | "unknown" | "waiting" | "ended"} Kind */
 /** @typedef {{kind: Kind, title: string, text: string}} Banner */
 
 /** @param {Person} person */
@@ -34,13 +34,22 @@ export function bannerOf(view, me) {
   const { robotId, state, why, role } = view;
   if (state === "ended") return { kind: "ended", title: `The session with ${robotId} has ended`, text: sentence(why ?? "") };
   if (view.lostTo && !view.asking) return lost(view.lostTo, me);
-  if (state === "waiting") return { kind: "waiting", title: `${robotId} is away`, text: sentence(why ?? "") };
-  if (state === "connecting" || role === null) return { kind: "joining", title: `Joining ${robotId}…`, text: "Waiting for the robot's answer." };
+  if (state === "waiting") return { kind: "waiting", title: view.stale ? `Not connected to ${robotId}` : `${robotId} is away`, text: sentence(why ?? "") };
+  if (state === "connecting" || role === null) return joining(robotId);
   if (role === "controller") {
     return { kind: "you-drive", title: `You drive ${robotId}`, text: "Arrow keys or W A S D while the video has focus, or the pad." };
   }
-  return watching(view, me);
+  return view.stale ? unknown(view, me) : watching(view, me);
 }
+
+/** @param {View} view @param {Person | null} me @returns {Banner} */
+function unknown({ driver }, me) {
+  const last = driver === null ? "nobody drove" : driver.userId === me?.userId ? "you drove in another window" : `${nameOf(driver)} drove`;
+  return { kind: "unknown", title: "Who drives is not known — you watch", text: `The server cannot be reached. When last heard, ${last}.` };
+}
+
+/** @param {string} robotId @returns {Banner} */
+export const joining = (robotId) => ({ kind: "joining", title: `Joining ${robotId}…`, text: "Waiting for the robot's answer." });
 
 /** @param {Person} by @param {Person | null} me @returns {Banner} */
 function lost(by, me) {
@@ -62,14 +71,28 @@ function watching({ robotId, driver, asking }, me) {
 }
 
 /**
- * Who drives, by name: empty when nobody does.
+ * Who drives, by name: empty when nobody does, or nobody knows.
  *
  * @param {View} view
  * @param {Person | null} me
  */
 export function driverName(view, me) {
   if (view.role === "controller" && view.state === "live") return me ? nameOf(me) : "you";
-  return view.driver ? nameOf(view.driver) : "";
+  return view.driver && !view.stale ? nameOf(view.driver) : "";
+}
+
+/**
+ * The same as a fact for the eye.
+ *
+ * @param {View | null} view
+ * @param {Person | null} me
+ */
+export function driverFact(view, me) {
+  if (view === null || view.state === "ended") return "–";
+  if (view.stale) return "Not known";
+  const name = driverName(view, me);
+  if (name !== "") return view.role === "controller" ? `You (${name})` : name;
+  return view.role === "viewer" && view.state === "live" ? "Nobody" : "–";
 }
 
 /**
@@ -88,26 +111,32 @@ export const requestOf = (by) => `${nameOf(by)} asks for control`;
  */
 export function rowOf(robot, view, me) {
   const inSession = view !== null && view.state !== "ended";
-  const youDrive = inSession && view.role === "controller" && view.state === "live";
-  const driver = inSession ? driverName(view, me) : robot.controlledBy ? nameOf(robot.controlledBy) : "";
-  const yours = robot.controlledBy?.userId === me?.userId;
-  const status = statusOf(robot, { inSession, youDrive, driver, elsewhere: yours && !youDrive });
+  const holds = inSession && view.role === "controller";
+  const youDrive = holds && view.state === "live";
+  // Within a session, who drives is what the session says: it hears first.
+  const knows = inSession && view.role !== null;
+  const driver = knows ? driverName(view, me) : robot.controlledBy ? nameOf(robot.controlledBy) : "";
+  const drives = knows ? view.driver : robot.controlledBy;
+  const yours = drives?.userId === me?.userId;
+  const stale = inSession ? view.stale : robot.stale === true;
+  const status = statusOf(robot, { stale, holds, youDrive, driver, elsewhere: yours && !youDrive });
   return {
     driver,
     status: robot.relation === "owner" || !robot.owner ? status : `${status} · owned by ${nameOf(robot.owner)}`,
     advisory: robot.dialect === "seed",
-    drive: robot.online && !youDrive && driver === "",
-    request: inSession && view.role === "viewer" && view.driver !== null && view.driver.userId !== me?.userId && !view.asking && robot.dialect !== "seed",
+    drive: robot.online && !holds && driver === "" && !(inSession && stale),
+    request: inSession && view.role === "viewer" && !stale && view.driver !== null && view.driver.userId !== me?.userId && !view.asking && robot.dialect !== "seed",
     watch: robot.online && !inSession && robot.dialect !== "seed",
     takeOver: robot.online && !youDrive && driver !== "" && (robot.relation !== "operator" || yours),
   };
 }
 
-/** @param {Robot} robot @param {{inSession: boolean, youDrive: boolean, driver: string, elsewhere: boolean}} control */
-function statusOf({ stale, online }, { inSession, youDrive, driver, elsewhere }) {
-  if (stale && !inSession) return "Not known just now";
+/** @param {Robot} robot @param {{stale: boolean, holds: boolean, youDrive: boolean, driver: string, elsewhere: boolean}} control */
+function statusOf({ online }, { stale, holds, youDrive, driver, elsewhere }) {
+  if (stale) return "Not known just now";
   if (!online) return "Offline";
   if (youDrive) return "You drive";
+  if (holds) return "Yours to drive, waiting for it";
   if (driver === "") return "Free";
   return elsewhere ? "You drive in another window" : `${driver} drives`;
 }

@@ -5,7 +5,7 @@
 
 import { SignalingError, connect } from "./robosignal.js";
 import { nameOf, sentence } from "./banner.js";
-import { at, draw, drawNobody, drawRtt, offer, say } from "./draw.js";
+import { at, draw, drawNobody, drawRtt, offer, say, unsay } from "./draw.js";
 import { handleDriving } from "./driving.js";
 import { followLinks, saysAdmin, visitor } from "./sign-in.js";
 
@@ -14,21 +14,32 @@ import { followLinks, saysAdmin, visitor } from "./sign-in.js";
 /** @typedef {import("./sign-in.js").Visitor} Visitor */
 
 const WATCH_AGAIN_MS = 5_000;
+/** A robot refuses each of 20 commands a second; once it has refused none for so long, it obeys. */
+const REFUSAL_MS = 2_000;
 /** Unasked failures that are worth a sentence; what concerns the robot shows in the banner. */
 const WORTH_SAYING = ["internal", "rate_limited", "try_again", "too_large", "bad_message", "unknown_type"];
 
 const NO_TOKEN = "Open the link that “make run” prints, or the one that your administrator sent you: it signs you in.";
 const SIGN_IN_AGAIN = "Your sign-in has expired or was refused. Open a new link: “make run” prints one, or ask your administrator.";
 const SIGN_IN_AGAIN_HERE = "Your sign-in has expired or was refused. Sign in again.";
+const NOT_TOLD = "The robot does not obey: it has not heard yet that you drive. Telling it again.";
+const NOT_OURS = "The robot did not obey: somebody else drives it. Checking with the server.";
 const UNREACHABLE = "The server cannot be reached, or it refuses this sign-in. Check that it runs; if it was set up anew, open a new link. Trying again.";
 
 /** What is going on beyond what is drawn. */
-const now = { pending: false, watches: false, isAdmin: false };
+const now = { pending: false, watches: false, isAdmin: false, isCut: false, refusals: 0 };
 
 /** @param {unknown} error */
 function sayError(error) {
   if (!(error instanceof SignalingError)) throw error;
   say(sentence(error.message));
+}
+
+/** @param {string} words */
+function sayRefusal(words) {
+  say(words);
+  clearTimeout(now.refusals);
+  now.refusals = setTimeout(() => [NOT_OURS, NOT_TOLD].forEach(unsay), REFUSAL_MS);
 }
 
 /** @param {Scene} scene @param {Session} session */
@@ -42,11 +53,15 @@ function show(scene, session) {
   /** @template Value @param {(value: Value) => void} listener @returns {(value: Value) => void} */
   const ours = (listener) => (value) => void (scene.session === session && listener(value));
   session.on("stream", ours((stream) => (video.srcObject = stream)));
-  session.on("state", ours(() => draw(scene)));
+  session.on("state", ours(() => {
+    if (now.isCut) say(offlineSentence(scene));
+    draw(scene);
+  }));
   session.on("control", ours(() => draw(scene)));
   session.on("control-denied", ours(({ by }) => say(`${nameOf(by)} keeps the control.`, "plain")));
   session.on("control-unanswered", ours(({ by }) => say(`${by ? nameOf(by) : "The driver"} has not answered. Ask again, or wait until the control is free.`, "plain")));
-  session.on("refused", ours(() => say("The robot did not obey: somebody else drives it. Checking with the server.")));
+  // Whoever has just lost the control reads so in the banner; the last commands were still under way.
+  session.on("refused", ours((epoch) => void (session.view.role === "controller" && sayRefusal(epoch > session.view.epoch ? NOT_OURS : NOT_TOLD))));
   session.on("rtt", ours(drawRtt));
 }
 
@@ -77,14 +92,19 @@ async function act(scene, action, robotId, sessionId) {
   say("");
   if (scene.session && scene.session.robotId !== robotId) leave(scene);
   now.pending = true;
+  scene.joins = scene.session === null ? robotId : null;
+  draw(scene);
   at("panel").setAttribute("aria-busy", "true");
   try {
     await ACTIONS[action]?.(scene, robotId, sessionId);
     if (action === "drive" || action === "take-over") at("video").focus({ preventScroll: true });
   } catch (error) {
     sayError(error);
+    // Who drives was not what the list said.
+    if (error instanceof SignalingError && error.code === "robot_busy") lookAgain(scene);
   } finally {
     now.pending = false;
+    scene.joins = null;
     at("panel").removeAttribute("aria-busy");
     draw(scene);
   }
@@ -113,6 +133,7 @@ function lookAgain({ signal }) {
 function listen(scene, who) {
   const { signal } = scene;
   signal.on("state", (state) => {
+    if (state !== "connecting") now.isCut = state === "offline";
     if (state === "online") {
       scene.wasOnline = true;
       say("");
@@ -140,7 +161,11 @@ function listen(scene, who) {
     if (robotId && action in ACTIONS) void act(scene, action, robotId, request?.dataset.sessionId ?? "");
   });
   document.addEventListener("visibilitychange", () => lookAgain(scene));
-  addEventListener("online", () => signal.redial());
+  addEventListener("online", () => {
+    signal.redial();
+    // The network is another one, perhaps: a question finds out whether the socket outlived that.
+    lookAgain(scene);
+  });
   addEventListener("pagehide", () => signal.close());
   addEventListener("pageshow", ({ persisted }) => void (persisted && location.reload()));
 }
@@ -209,7 +234,7 @@ async function main() {
     return given;
   };
   /** @type {Scene} */
-  const scene = { signal: connect({ url: serverUrl(config), token }), session: null, robots: null, wasOnline: false };
+  const scene = { signal: connect({ url: serverUrl(config), token }), session: null, joins: null, robots: null, wasOnline: false };
   const [video, pad, knob] = [at("video"), at("pad"), at("knob")];
   handleDriving({ video, pad, knob, send: (drive) => void scene.session?.drive(drive) });
   listen(scene, who);

@@ -3,7 +3,7 @@
  * asks. It draws what it is given; it never asks the server, nor decides who may do what.
  */
 
-import { bannerOf, driverName, requestOf, rowOf } from "./banner.js";
+import { bannerOf, driverFact, driverName, joining, requestOf, rowOf } from "./banner.js";
 
 /** @typedef {import("./robosignal.js").Robot} Robot */
 /** @typedef {import("./robosignal.js").Session} Session */
@@ -14,6 +14,7 @@ import { bannerOf, driverName, requestOf, rowOf } from "./banner.js";
  * @property {Signal} signal
  * @property {Session | null} session
  * @property {Robot[] | null} robots null before the first list
+ * @property {string | null} joins the robot that is about to be driven or watched
  * @property {boolean} wasOnline
  */
 
@@ -32,6 +33,11 @@ export function write(id, words) {
 export function say(words, tone = "bad") {
   at("notice").dataset.tone = tone;
   write("notice", words);
+}
+
+/** Take a sentence back, if it still stands. @param {string} words */
+export function unsay(words) {
+  if (at("notice").textContent === words) say("");
 }
 
 /** @param {Scene} scene */
@@ -71,9 +77,9 @@ function drawConnection({ signal, wasOnline }) {
 }
 
 /** @param {Scene} scene */
-function drawPanel({ signal, session, robots }) {
+function drawPanel({ signal, session, joins, robots }) {
   const view = session?.view ?? null;
-  const { kind, title, text } = bannerOf(view, signal.me);
+  const { kind, title, text } = view === null && joins !== null ? joining(joins) : bannerOf(view, signal.me);
   const panel = at("panel");
   const live = view?.state === "live";
   const driver = view ? driverName(view, signal.me) : "";
@@ -85,8 +91,8 @@ function drawPanel({ signal, session, robots }) {
   const asked = view?.requests[0];
   document.title = view ? `${asked ? requestOf(asked.by) : title} · robosignal` : "robosignal";
   at("veil").textContent = live || !view ? "" : title;
-  at("fact-driver").textContent = !view ? "–" : kind === "you-drive" ? `You (${driver})` : driver || "Nobody";
-  at("fact-role").textContent = view?.role ? ROLES[view.role] : "–";
+  at("fact-driver").textContent = driverFact(view, signal.me);
+  at("fact-role").textContent = view?.role && live ? ROLES[view.role] : "–";
   at("fact-epoch").textContent = view?.epoch ? String(view.epoch) : "–";
   if (!live) at("fact-rtt").textContent = "–";
   at("pad").dataset.active = String(kind === "you-drive");

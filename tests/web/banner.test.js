@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bannerOf, driverName, rowOf, sentence } from "../../web/banner.js";
+import { bannerOf, driverFact, driverName, rowOf, sentence } from "../../web/banner.js";
 import { keysToDrive, padToDrive } from "../../web/driving.js";
 
 const ME = { userId: "u-me", name: "Dana" };
 const ALICE = { userId: "u-alice", name: "Alice" };
-const LIVE = { robotId: "demo", state: "live", why: null, role: "viewer", driver: null, lostTo: null, epoch: 1, requests: [], asking: false };
+const LIVE = { robotId: "demo", state: "live", why: null, role: "viewer", driver: null, stale: false, lostTo: null, epoch: 1, requests: [], asking: false };
 const ROBOT = { robotId: "demo", online: true, relation: "owner", owner: ME };
 
 const BANNERS = [
@@ -25,6 +25,8 @@ const BANNERS = [
   ["the robot is away", { ...LIVE, state: "waiting", why: "gone" }, "waiting", /demo is away/],
   ["nothing is granted yet", { ...LIVE, state: "connecting", role: null }, "joining", /Joining demo/],
   ["a driver's robot is away", { ...LIVE, state: "waiting", role: "controller", why: "gone" }, "waiting", /away/],
+  ["a viewer is cut off from the server", { ...LIVE, stale: true, driver: ALICE }, "unknown", /^Who drives is not known/],
+  ["a driver is cut off from server and robot", { ...LIVE, state: "waiting", role: "controller", stale: true, why: "cut" }, "waiting", /^Not connected to demo$/],
   ["the session has ended", { ...LIVE, state: "ended", role: null, why: "not allowed" }, "ended", /ended/],
 ];
 
@@ -49,6 +51,26 @@ test("the driver's name is ours while we drive, and only then", () => {
   assert.equal(driverName({ ...LIVE, role: "controller" }, ME), "Dana");
   assert.equal(driverName({ ...LIVE, role: "controller", state: "waiting" }, ME), "");
 });
+
+const LAST = [[ALICE, /When last heard, Alice drove/], [ME, /you drove in another window/], [null, /nobody drove/]];
+
+for (const [driver, words] of LAST) {
+  test(`who is cut off reads who drove when last heard: ${driver?.name ?? "nobody"}`, () => {
+    assert.match(bannerOf({ ...LIVE, stale: true, driver }, ME).text, words);
+  });
+}
+
+const FACTS = [
+  [null, "–"], [{ ...LIVE, role: "controller" }, "You (Dana)"], [{ ...LIVE, driver: ALICE }, "Alice"], [LIVE, "Nobody"],
+  [{ ...LIVE, driver: ALICE, stale: true }, "Not known"], [{ ...LIVE, state: "waiting", role: "controller" }, "–"],
+  [{ ...LIVE, state: "connecting", role: null }, "–"], [{ ...LIVE, state: "ended", role: null, stale: true }, "–"],
+];
+
+for (const [view, words] of FACTS) {
+  test(`the driver as a fact is ${words} when ${view === null ? "no robot is chosen" : `${view.state} as ${view.role}`}`, () => {
+    assert.equal(driverFact(view, ME), words);
+  });
+}
 
 const may = (robot, view = null) => {
   const { drive, watch, takeOver } = rowOf({ ...ROBOT, ...robot }, view, ME);
@@ -84,6 +106,7 @@ test("a viewer asks somebody else for control, once at a time", () => {
   assert.equal(mayRequest({ asking: true }), false);
   assert.equal(mayRequest({ driver: null }), false);
   assert.equal(mayRequest({ driver: ME }), false);
+  assert.equal(mayRequest({ stale: true }), false);
   assert.equal(mayRequest({ role: "controller" }), false);
   assert.equal(mayRequest({}, { dialect: "seed" }), false);
   assert.equal(rowOf({ ...ROBOT, controlledBy: ALICE }, null, ME).request, false);
@@ -103,6 +126,24 @@ for (const [robot, status] of STATUSES) {
 
 test("within a session, who drives is what the session says, not the list", () => {
   assert.equal(rowOf({ ...ROBOT, controlledBy: ALICE }, { ...LIVE, role: "controller" }, ME).status, "You drive");
+});
+
+const IN_SESSION = [
+  ["the list is behind", { controlledBy: ME }, { driver: ALICE }, "Alice drives"],
+  ["nothing is granted yet", { controlledBy: ALICE }, { state: "connecting", role: null }, "Alice drives"],
+  ["the server is out of reach", { controlledBy: ALICE }, { driver: ALICE, stale: true }, "Not known just now"],
+  ["what we drive is away", {}, { state: "waiting", role: "controller" }, "Yours to drive, waiting for it"],
+];
+
+for (const [when, robot, view, status] of IN_SESSION) {
+  test(`within a session the list says, when ${when}: ${status}`, () => {
+    assert.equal(rowOf({ ...ROBOT, ...robot }, { ...LIVE, ...view }, ME).status, status);
+  });
+}
+
+test("what we hold, or of which nobody knows who drives it, is not offered for driving", () => {
+  assert.equal(may({}, { ...LIVE, state: "waiting", role: "controller" }).drive, false);
+  assert.equal(may({}, { ...LIVE, stale: true }).drive, false);
 });
 
 test("opposite keys cancel each other, and keys of two directions add up", () => {

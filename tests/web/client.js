@@ -19,6 +19,7 @@ export async function online(token = "t", welcome = {}) {
 /** A driver with an answered offer. */
 export async function driving(welcome = {}) {
   const { world, signal } = await online("t", welcome);
+  world.answersPings = true;
   const joining = signal.drive("demo");
   await settled();
   world.socket.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });

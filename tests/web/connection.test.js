@@ -1,12 +1,12 @@
-/** The vectors of the connection, which robot and browser share. */
+/** The vectors of the connection, which robot and browser share, and those of a socket that falls silent. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { IDLE, dial } from "../../web/robosignal/dialing.js";
 
-const VECTORS = JSON.parse(readFileSync(new URL("../../protocol/vectors/connection.json", import.meta.url), "utf8"));
-const OURS = VECTORS.filter(({ kind }) => kind !== "robot");
+const read = (name) => JSON.parse(readFileSync(new URL(`../../protocol/vectors/${name}.json`, import.meta.url), "utf8"));
+const OURS = [...read("connection"), ...read("silence")].filter(({ kind }) => kind !== "robot");
 
 /** The outputs of each step of a vector, in order. */
 function play({ random, steps }) {

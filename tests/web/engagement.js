@@ -10,6 +10,8 @@ export const SESSION = "demo:AAAAAAAAAAAAAAAAAAAAAA";
 export class Engaged {
   now = 0;
   opened = 0;
+  /** The last request of each kind, and the epoch that was known then. */
+  asked = {};
 
   constructor(online = true) {
     this.state = engagement("demo", online);
@@ -27,6 +29,7 @@ export class Engaged {
   tell(event) {
     const [state, effects] = step(this.state, event, { now: this.now, id: `pc-${(this.opened += 1)}` });
     this.state = state;
+    for (const { do: what, to, frame } of effects) if (what === "request") this.asked[to] = { sent: frame, asOf: state.epoch };
     return effects;
   }
 
@@ -34,8 +37,10 @@ export class Engaged {
     return this.tell({ type: "frame", frame: { robotId: "demo", ...frame } });
   }
 
+  /** The reply to the last request of that kind; to one of just now if there was none. */
   reply(to, frame) {
-    return this.tell({ type: "reply", to, pcId: to === "offer" ? this.pcId : null, frame });
+    const { sent, asOf } = this.asked[to] ?? { sent: { sessionId: this.state.sessionId }, asOf: this.state.epoch };
+    return this.tell({ type: "reply", to, pcId: sent.pcId ?? null, sent, asOf, frame });
   }
 
   refuse(to, code, more = {}) {

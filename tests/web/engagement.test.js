@@ -436,14 +436,6 @@ test("access that is withdrawn ends the engagement with the server's sentence", 
   assert.equal(engaged.view.why, "refused: forbidden");
 });
 
-test("a robot that has not heard of our epoch yet makes us ask the server, and we drive on", () => {
-  const engaged = live("controller", 3);
-  const effects = engaged.tell({ type: "refused", pcId: engaged.pcId, epoch: 2 });
-
-  assert.deepEqual(frames(effects), [{ type: "ping", sessionId: SESSION }]);
-  assert.equal(engaged.view.role, "controller");
-});
-
 test("a robot that obeys a later epoch tells us that we lost control, and the list to whom", () => {
   const engaged = live("controller", 3);
   const effects = engaged.tell({ type: "refused", pcId: engaged.pcId, epoch: 4 });

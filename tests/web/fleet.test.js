@@ -54,6 +54,28 @@ test("a list of some drops of these alone", () => {
   assert.deepEqual(robotsOf(list([row("a")], 1, ["a", "b"], fleet)).map(({ robotId }) => robotId), ["a", "c"]);
 });
 
+test("a list that was asked for before a push does not drop whom the push named: the robot is new", () => {
+  const fleet = push(list([row("a")]), {}, 100);
+
+  assert.deepEqual(robotsOf(list([], 50, null, fleet)).map(({ robotId }) => robotId), ["a"]);
+  assert.deepEqual(robotsOf(list([], 100, null, fleet)), []);
+});
+
+test("a robot that was forgotten and registered anew is what its newer life says, and a late push of the former is not", () => {
+  const ended = push(list([row("a")]), { rev: 10, online: false, validForSeconds: 0 });
+  const again = push(ended, { rev: 1_750_000_000_001, controlledBy: ALICE }, 2);
+  const late = push(again, { rev: 11, online: false }, 3);
+
+  assert.deepEqual([only(again).online, only(late).online, only(late).controlledBy], [true, true, ALICE]);
+});
+
+test("a robot that is gone without a word is stale after its time, and dropped by the next list of it", () => {
+  const fleet = aged(list([row("a")]), 60_000);
+  const stale = only(fleet).stale;
+
+  assert.deepEqual([stale, robotsOf(list([], 60_001, ["a"], fleet))], [true, []]);
+});
+
 test("what is said holds as long as the server says, and is asked for again a little before", () => {
   const fleet = list([row("a")]);
 

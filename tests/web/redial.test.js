@@ -168,6 +168,7 @@ test("the first socket is closed after 10 seconds, whatever is still awaited", a
   const asked = signal.request({ type: "ice-servers" });
   asked.catch(() => {});
   next.receive(WELCOME);
+  next.reply("resume", ACK);
   world.pass(9_999);
   const before = old.readyState;
   world.pass(1);

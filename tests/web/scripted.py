@@ -51,18 +51,26 @@ class Robot:
 
     peers: dict[str, RTCPeerConnection] = field(default_factory=dict)
     commands: list[Frame] = field(default_factory=list)
+    refuses_at: int | None = None
+    """At this epoch it obeys somebody else, until it hears of another by an offer."""
     _waiting: list[tuple[Frame, asyncio.Future[None]]] = field(default_factory=list)
 
     async def answer(self, frame: Frame) -> Frame:
-        """Return the answer's payload; the peer connections of before are closed."""
-        await self.close()
-        peer = self.peers[frame["pcId"]] = RTCPeerConnection()
-        peer.on("datachannel", self._listen)
+        """Return the answer's payload; a new name closes the peer connections of before."""
+        self.refuses_at = None
+        peer = self.peers.get(frame["pcId"]) or await self._opened(frame["pcId"])
         await peer.setRemoteDescription(RTCSessionDescription(**frame["payload"]))
-        peer.addTrack(VideoStreamTrack())
+        if not peer.getSenders() or peer.getSenders()[0].track is None:
+            peer.addTrack(VideoStreamTrack())
         await peer.setLocalDescription(await peer.createAnswer())
         local = peer.localDescription
         return {"type": local.type, "sdp": local.sdp}
+
+    async def _opened(self, pc_id: str) -> RTCPeerConnection:
+        await self.close()
+        peer = self.peers[pc_id] = RTCPeerConnection()
+        peer.on("datachannel", self._listen)
+        return peer
 
     async def close(self) -> None:
         """Close every peer connection, as a robot does that stops."""
@@ -87,8 +95,13 @@ class Robot:
             message = json.loads(text)
             if message["type"] == "ping":
                 channel.send(json.dumps({"type": "pong", "n": message["n"]}))
-            if message["type"] == "command":
+            if message["type"] != "command":
+                return
+            if self.refuses_at is None:
                 self._obey(message["drive"])
+            else:
+                refusal = {"type": "refused", "n": message["n"], "epoch": self.refuses_at}
+                channel.send(json.dumps(refusal))
 
         channel.on("message", hear)
 
@@ -207,13 +220,21 @@ class Scripted:
             "watch": {"type": "robots", "robots": [self._row(), *self.fleet]},
             "request-control": {"type": "ack"},
             "deny-control": {"type": "ack"},
-            "ping": {"type": "pong"},
-            "resume": {"type": "ack", "sessionId": SESSION, "role": "controller"},
+            "ice-candidate": {"type": "ack"},
+            "ping": {"type": "pong", **(self._standing() if "sessionId" in frame else {})},
+            "resume": {"type": "ack", **self._standing()},
         }
         return [fixed[frame["type"]]] if frame["type"] in fixed else []
 
+    def _standing(self) -> Frame:
+        role = "controller" if self.holder == ME else "viewer"
+        return {"sessionId": SESSION, "role": role, "epoch": self.epoch}
+
     async def _admit(self, frame: Frame) -> list[Frame]:
-        ack = {"type": "ack", "sessionId": SESSION, "role": frame["role"]}
+        if frame["role"] == "controller" and self.holder not in (None, ME):
+            busy = {"code": "robot_busy", "message": "somebody drives this robot"}
+            return [{"type": "error", **busy, "controlledBy": self.holder}]
+        ack = {"type": "ack", "sessionId": SESSION, "role": frame["role"], "epoch": self.epoch}
         if frame["role"] == "controller":
             ack = self._lead(ack)
         payload = await self.robot.answer(frame)
@@ -221,8 +242,8 @@ class Scripted:
         return [ack, answer]
 
     def _lead(self, ack: Frame) -> Frame:
-        self.epoch, self.holder = self.epoch + 1, ME
-        return {"type": "ack", "epoch": self.epoch, **ack}
+        self.epoch, self.holder = self.epoch + (self.holder != ME), ME
+        return {"type": "ack", **ack, "epoch": self.epoch}
 
     def _row(self) -> Frame:
         row = {"robotId": "demo", "online": self.online, "owner": ME, "relation": "owner"}

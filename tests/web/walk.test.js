@@ -43,17 +43,19 @@ function anyEvent(random, state, now) {
     { type: "peer-left", robotId: "demo", sessionId, epoch, reason: pick(random, ["bye", "restarted", "evicted", "unregistered", "new"]) },
     { type: "pong" }, { type: "robots", robots: [] }, error,
   ]);
-  const reply = pick(random, [ack, error, { type: "pong" }]);
+  const pong = pick(random, [{ type: "pong" }, { type: "pong", sessionId, role, epoch }]);
+  const told = { frame: pick(random, [ack, error, pong]), asOf: Math.floor(random() * 6), sent: { type: "ice-candidate", sessionId, payload: {} } };
   return pick(random, [
     { type: "join", role }, { type: "online" }, { type: "offline" }, { type: "tick" }, { type: "drive" },
     ...(random() < 0.02 ? [{ type: "leave" }] : []),
     { type: "took", ack }, { type: "released", ack }, { type: "granted", ack, sessionId: "demo:bob" },
     { type: "asking" }, { type: "unasked" }, { type: "answered", sessionId: "demo:bob" },
-    { type: "swapped" }, { type: "move" }, { type: "reply", to: "move", pcId: null, frame: reply },
+    { type: "swapped" }, { type: "move" }, { type: "reply", to: "move", pcId: null, ...told },
     { type: "frame", frame }, { type: "frame", frame }, { type: "frame", frame },
     { type: "listed", robot: { robotId: "demo", online: random() < 0.5, ...pick(random, [{}, { controlledBy: ALICE }]) }, askedAt: now - random() * 1000 },
-    { type: "reply", to: "offer", pcId: state.pcId, frame: reply }, { type: "reply", to: "offer", pcId: "pc-other", frame: reply },
-    { type: "reply", to: "resume", pcId: null, frame: reply }, { type: "reply", to: "renew", pcId: null, frame: reply },
+    { type: "reply", to: "offer", pcId: state.pcId, ...told }, { type: "reply", to: "offer", pcId: "pc-other", ...told },
+    { type: "reply", to: "resume", pcId: null, ...told }, { type: "reply", to: "renew", pcId: null, ...told },
+    { type: "reply", to: pick(random, ["cure", "relay", "again"]), pcId: state.pcId, ...told },
     { type: "offered", pcId, payload: OFFER }, { type: "candidate", pcId, payload: {} }, { type: "described", pcId, payload: ANSWER },
     { type: "ice", pcId, state: pick(random, ["connecting", "connected", "disconnected", "failed"]) },
     { type: "channel-closed", pcId }, { type: "pong", pcId }, { type: "refused", pcId, epoch }, { type: "broken", pcId, message: "no" },
@@ -90,9 +92,10 @@ test("nothing is requested while signaling is down", () => {
   });
 });
 
-test("an ended engagement stays ended and does nothing", () => {
+test("an ended engagement stays ended and does nothing, but to say goodbye to whoever lets it in", () => {
   everywhere(({ seed, before, next, effects }) => {
-    assert.ok(before.phase !== "ended" || (next === before && effects.length === 0), `seed ${seed}`);
+    const sent = effects.map(({ frame }) => frame?.type);
+    assert.ok(before.phase !== "ended" || (next === before && sent.every((type) => type === "bye")), `seed ${seed}`);
   });
 });
 
@@ -118,6 +121,35 @@ test("who drives is shown only to those who do not, and a driver has lost nothin
     const { role, driver, lostTo } = view(next);
     assert.ok(role !== "controller" || (driver === null && lostTo === null), `seed ${seed}`);
   });
+});
+
+test("no reply that a push has overtaken makes a driver whom the push did not name", () => {
+  everywhere(({ seed, before, event, next }) => {
+    const { frame, asOf } = event.type === "reply" ? event : {};
+    const isLate = frame?.epoch !== undefined && asOf <= frame.epoch && frame.epoch < before.epoch;
+    const drove = before.role === "controller" || before.holder === (frame?.sessionId ?? before.sessionId);
+    assert.ok(!isLate || drove || next.role !== "controller", `seed ${seed} ${event.to}`);
+  });
+});
+
+test("who does not know says so: after a loss nothing is claimed before the server has told anew", () => {
+  everywhere(({ seed, before, event, next }) => {
+    const { stale, role, state } = view(next);
+    assert.ok(event.type !== "offline" || before.phase === "ended" || stale || (role === "controller" && state === "live"), `seed ${seed}`);
+  });
+});
+
+test("a robot that refuses command after command causes few requests", () => {
+  const random = seeded(7);
+  let state = { ...engagement("demo", true), phase: "linked", role: "controller", want: "controller", sessionId: SESSION, epoch: 5, pcId: "pc", offer: OFFER };
+  let requests = 0;
+  for (let now = 0; now < 600_000; now += 50) {
+    const [next, effects] = step(state, { type: "refused", pcId: "pc", epoch: Math.floor(random() * 6) }, { now, id: "pc-x" });
+    requests += effects.filter((effect) => effect.do === "request").length;
+    state = next;
+  }
+
+  assert.ok(requests > 10 && requests < 30, String(requests));
 });
 
 test("only a driver is asked for control, and only a viewer asks", () => {

@@ -246,6 +246,7 @@ test("who is asked for control hears by whom, and who is denied by whom", async 
 
 test("credentials from a reply serve for half of their time", async () => {
   const { world, signal } = await online();
+  world.answersPings = true;
   world.pass(240_001);
   const first = signal.iceServers();
   world.socket.reply("ice-servers", { type: "ice-servers", iceServers: [{ urls: "stun:a" }], ttlSeconds: 1000 });

@@ -12,9 +12,9 @@ class FakeSocket {
   readyState = 0;
   texts = [];
 
-  constructor(url, protocols) {
+  constructor(url, protocols, sent) {
     if (protocols.some((protocol) => protocol.includes(" "))) throw new SyntaxError("not a token");
-    Object.assign(this, { url, protocols });
+    Object.assign(this, { url, protocols, sent });
   }
 
   get frames() {
@@ -27,6 +27,7 @@ class FakeSocket {
 
   send(text) {
     this.texts.push(text);
+    this.sent(this, JSON.parse(text));
   }
 
   close() {
@@ -90,6 +91,8 @@ export class FakeWorld {
   peers = [];
   timers = new Map();
   refusePeers = false;
+  /** Whether each ping is answered, as a server that is there does. */
+  answersPings = false;
   reported = [];
   #names = 0;
 
@@ -114,12 +117,17 @@ export class FakeWorld {
     this.time = until;
   }
 
+  answer(socket, { type, id }) {
+    if (!this.answersPings || type !== "ping") return;
+    this.timers.set((this.#names += 1), { callback: () => socket.readyState === 1 && socket.receive({ type: "pong", replyTo: id }), due: this.time });
+  }
+
   get parts() {
     const keep = (list, made) => (list.push(made), made);
     const world = this;
     return {
       WebSocket: function (url, protocols) {
-        return keep(world.sockets, new FakeSocket(url, protocols));
+        return keep(world.sockets, new FakeSocket(url, protocols, (socket, frame) => world.answer(socket, frame)));
       },
       RTCPeerConnection: function () {
         return keep(world.peers, new FakePeer(world.refusePeers));

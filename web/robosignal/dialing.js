@@ -3,14 +3,12 @@
  * by the vectors that both run. It never touches a socket.
  */
 
+import { HANDSHAKE_MS, adopt, dialNext, doubt, drained, endDrain, endNextsWait, failNext, lost, redial } from "./succession.js";
 import { never } from "./words.js";
 
 /** @import { ConnectionState, OutFrame } from "./words.js" */
 
 const HEARTBEAT_SECONDS = 120;
-const HANDSHAKE_MS = 10_000;
-const SHORTEST_REST_MS = 500;
-const LONGEST_REST_MS = 30_000;
 /** API Gateway ends every connection after two hours; a redial ten minutes before leaves room for failures. */
 const LIFETIME_MS = 110 * 60_000;
 const LONGEST_MARGIN_MS = 60_000;
@@ -31,13 +29,15 @@ const DRAIN_MS = 10_000;
  * @property {Next | null} next the socket that is to follow, while there is one
  * @property {number} nextAttempt
  * @property {number | null} oldUntil the socket before may drain until then
+ * @property {boolean} silent whether the current socket, online, has not answered what it was asked
  */
 /**
- * @typedef {{type: "start"} | {type: "tick"} | {type: "stop"} | {type: "moved"}
+ * @typedef {{type: "start"} | {type: "tick"} | {type: "stop"} | {type: "moved"} | {type: "silent"}
  *   | {type: "opened", socket?: Other} | {type: "closed", code?: number, socket?: Other}
  *   | {type: "refused", status: number, socket?: Other}
  *   | {type: "frame", frame: {type: string, [field: string]: any}, socket?: Other}} DialEvent
- *   `moved`: whatever stood on the old socket stands on the current one now
+ *   `moved`: whatever stood on the old socket stands on the current one now; `silent`: the current
+ *   one has not answered in time
  */
 /**
  * @typedef {{do: "dial", role?: "next"} | {do: "close", socket?: Other} | {do: "swap"} | {do: "adopt"}
@@ -50,7 +50,7 @@ const DRAIN_MS = 10_000;
 /** @type {Dialing} */
 export const IDLE = Object.freeze({
   phase: "idle", attempt: 0, due: null, openedAt: 0, beatMs: 0, beatAt: 0, redialAt: 0,
-  next: null, nextAttempt: 0, oldUntil: null,
+  next: null, nextAttempt: 0, oldUntil: null, silent: false,
 });
 
 const READY = { type: "ready", protocol: 1 };
@@ -86,6 +86,8 @@ function happened(state, event, now, random) {
       return [IDLE, hangUp(state)];
     case "moved":
       return drained(state, [{ do: "close", socket: "old" }]);
+    case "silent":
+      return doubt(state, now);
     case "opened":
       return event.socket === "next" ? greetNext(state, now) : state.phase === "dialing" ? greet(state, now) : [state, []];
     case "closed":
@@ -118,11 +120,6 @@ function dialNow(state, now) {
 }
 
 /** @param {Dialing} state @param {number} now @returns {Dialed} */
-function dialNext(state, now) {
-  return [{ ...state, next: { phase: "dialing", due: now + HANDSHAKE_MS, openedAt: 0 } }, [{ do: "dial", role: "next" }]];
-}
-
-/** @param {Dialing} state @param {number} now @returns {Dialed} */
 function greet(state, now) {
   return [{ ...state, phase: "opened", openedAt: now, due: now + HANDSHAKE_MS }, [{ do: "send", frame: READY }]];
 }
@@ -136,12 +133,21 @@ function greetNext(state, now) {
 
 /** @param {Dialing} state @param {{type: string, [field: string]: any}} frame @param {Other | undefined} socket @param {number} now @returns {Dialed} */
 function hear(state, frame, socket, now) {
+  if (socket === undefined && state.silent) return hearAgain(state, frame, now);
   if (frame.type === "error" && frame.code === "token_expired") return noToken(state, socket, true);
   if (frame.type !== "welcome") return [state, []];
   if (socket === undefined && state.phase === "opened") return [welcomed(state, frame, state.openedAt, now), [{ do: "state", state: "online" }]];
   if (socket !== "next" || state.next?.phase !== "opened") return [state, []];
-  const swapped = { ...welcomed(state, frame, state.next.openedAt, now), oldUntil: now + DRAIN_MS };
-  return [swapped, [{ do: "swap" }]];
+  const online = welcomed(state, frame, state.next.openedAt, now);
+  // What was sent over a socket that is silent, or was to come over it, may be lost: nothing is taken along.
+  if (state.silent) return [online, [{ do: "adopt" }, { do: "state", state: "offline" }, { do: "state", state: "online" }]];
+  return [{ ...online, oldUntil: now + DRAIN_MS }, [{ do: "swap" }]];
+}
+
+/** @param {Dialing} state @param {{type: string, [field: string]: any}} frame @param {number} now @returns {Dialed} it was only slow */
+function hearAgain(state, frame, now) {
+  const [next, outputs] = hear({ ...state, silent: false }, frame, undefined, now);
+  return [next, [{ do: "state", state: "online" }, ...outputs]];
 }
 
 /** @param {Dialing} state @param {{[field: string]: any}} welcome @param {number} openedAt @param {number} now @returns {Dialing} */
@@ -154,7 +160,7 @@ function welcomed(state, { heartbeatSeconds = HEARTBEAT_SECONDS, expiresAt }, op
   const redialAt = Math.max(openedAt + SOONEST_REDIAL_MS, Math.min(openedAt + LIFETIME_MS, end));
   return {
     ...state, phase: "online", attempt: 0, due: null, openedAt, beatMs, beatAt: now + beatMs, redialAt,
-    next: null, nextAttempt: 0,
+    next: null, nextAttempt: 0, silent: false,
   };
 }
 
@@ -168,11 +174,6 @@ function tick(state, now, random) {
     outputs.push(...told);
   }
   return [state, outputs];
-}
-
-/** @param {Dialing} state @param {number} now @returns {Dialed} */
-function endDrain(state, now) {
-  return state.oldUntil !== null && now >= state.oldUntil ? drained(state, [{ do: "close", socket: "old" }]) : [state, []];
 }
 
 /** @param {Dialing} state @param {number} now @param {number} random @returns {Dialed} */
@@ -189,61 +190,11 @@ function beat(state, now) {
   return [{ ...state, beatAt: now + state.beatMs }, [{ do: "send", frame: { type: "ping" } }]];
 }
 
-/** @param {Dialing} state @param {number} now @returns {Dialed} */
-function redial(state, now) {
-  const due = state.phase === "online" && state.next === null && state.oldUntil === null && now >= state.redialAt;
-  return due ? dialNext(state, now) : [state, []];
-}
-
-/** @param {Dialing} state @param {number} now @param {number} random @returns {Dialed} */
-function endNextsWait(state, now, random) {
-  const { next } = state;
-  if (next === null || next.due === null || now < next.due) return [state, []];
-  if (next.phase === "resting") return dialNext(state, now);
-  return [restNext(state, now, random), [{ do: "close", socket: "next" }]];
-}
-
 /** @param {Dialing} state @param {Other | undefined} socket @param {number} now @param {number} random @returns {Dialed} */
 function closed(state, socket, now, random) {
   if (socket === "old") return drained(state, []);
   if (socket === undefined) return lost(state, now, random);
-  return [state.next === null || state.next.phase === "resting" ? state : restNext(state, now, random), []];
-}
-
-/** @param {Dialing} state @param {DialOutput[]} outputs @returns {Dialed} */
-function drained(state, outputs) {
-  return state.oldUntil === null ? [state, []] : [{ ...state, oldUntil: null }, outputs];
-}
-
-/** @param {Dialing} state @param {number} now @param {number} random @returns {Dialed} the current socket is gone */
-function lost(state, now, random) {
-  if (state.phase === "idle" || state.phase === "resting") return [state, []];
-  if (state.next !== null && state.next.phase !== "resting") return adopt(state, state.next);
-  const attempt = state.attempt + 1;
-  return [
-    { ...state, phase: "resting", attempt, due: now + rest(attempt, random), next: null, nextAttempt: 0 },
-    [{ do: "state", state: "offline" }],
-  ];
-}
-
-/** @param {Dialing} state @param {Next} next @returns {Dialed} */
-function adopt(state, { phase, due, openedAt }) {
-  return [
-    { ...state, phase, due, openedAt, attempt: 0, next: null, nextAttempt: 0 },
-    [{ do: "adopt" }, { do: "state", state: "offline" }, { do: "state", state: "connecting" }],
-  ];
-}
-
-/** @param {Dialing} state @param {number} now @param {number} random @returns {Dialing} */
-function restNext(state, now, random) {
-  const nextAttempt = state.nextAttempt + 1;
-  return { ...state, nextAttempt, next: { phase: "resting", due: now + rest(nextAttempt, random), openedAt: 0 } };
-}
-
-/** @param {number} attempt @param {number} random @returns {number} full jitter, whole ms */
-function rest(attempt, random) {
-  const longest = Math.min(LONGEST_REST_MS, SHORTEST_REST_MS * 2 ** attempt);
-  return Math.floor(SHORTEST_REST_MS + random * (longest - SHORTEST_REST_MS));
+  return state.next === null || state.next.phase === "resting" ? [state, []] : failNext(state, now, random);
 }
 
 /** @param {Dialing} state @returns {DialOutput[]} */
@@ -280,6 +231,7 @@ function noToken(state, socket, isOpen) {
 /** @param {Dialing} state @param {boolean} isOpen @returns {Dialed} */
 function noTokenForNext(state, isOpen) {
   if (state.next === null || state.next.phase === "resting") return [state, []];
+  if (state.silent) return [IDLE, [...hangUp(isOpen ? state : { ...state, next: null }), { do: "sign-in" }]];
   /** @type {DialOutput[]} */
   const close = isOpen ? [{ do: "close", socket: "next" }] : [];
   return [{ ...state, next: { phase: "resting", due: null, openedAt: 0 } }, [...close, { do: "sign-in" }]];

@@ -7,7 +7,7 @@ import { asks, answered, gaveUp, tidy } from "./handover.js";
 import { tick } from "./health.js";
 import { begin, cameOnline, end, move, pathChanged, relay, sendCandidate, sendOffer, settle } from "./moves.js";
 import { heard, listed, refusedByRobot, took } from "./pushes.js";
-import { failed, replied } from "./replies.js";
+import { failed, farewell, replied } from "./replies.js";
 import { never } from "./words.js";
 
 /** @import { ControlRequest } from "./handover.js" */
@@ -26,6 +26,8 @@ import { never } from "./words.js";
  * @property {string | null} sessionId
  * @property {Role | null} role what the server granted
  * @property {number} epoch the highest seen
+ * @property {string | null} holder the session that drives by that epoch, if we were told which
+ * @property {boolean} stale whether signaling was lost since we were told who drives
  * @property {Person | null} driver who drives, when it is not us
  * @property {number} driverAt when a push last told so
  * @property {Person | null} lostTo who took control from us, until control moves on
@@ -33,7 +35,7 @@ import { never } from "./words.js";
  * @property {number} openedAt
  * @property {boolean} acked whether the server has taken this peer connection's offer
  * @property {Description | null} offer
- * @property {{type: string, payload: object}[]} held what is to be relayed once the server knows our session on this connection
+ * @property {{to: "relay" | "again", type: string, payload: object}[]} held what is to be relayed once the server knows our session on this connection
  * @property {boolean} moving whether the session is being taken along to another connection
  * @property {RTCIceCandidateInit[]} early the robot's candidates until its answer
  * @property {number} seq counts what was relayed in this session
@@ -41,6 +43,7 @@ import { never } from "./words.js";
  * @property {number | null} iceLostAt
  * @property {number | null} pongAt when the robot's data channel last answered
  * @property {number | null} channelClosedAt
+ * @property {boolean} isCut whether signaling is lost and the media is dead as well
  * @property {boolean} absent whether the list last told that the robot is offline
  * @property {number} lookAt a silent robot is looked up, from then on
  * @property {number | null} answerAt the answer is due
@@ -48,21 +51,26 @@ import { never } from "./words.js";
  * @property {number | null} retryAt
  * @property {number} tries since the robot last answered
  * @property {number | null} renewAt
+ * @property {Cure | null} cure of a robot that has not heard that we drive
  * @property {readonly ControlRequest[]} requests who asks us for control
  * @property {number | null} askingUntil the driver is asked for control, until then
  */
 
-/** @typedef {"offer" | "resume" | "move" | "renew"} To what a reply answers; `resume` after a loss, `move` without one */
+/** @typedef {{epoch: number, againAt: number, waitMs: number}} Cure for that epoch, not again before `againAt` */
+/**
+ * @typedef {"offer" | "resume" | "move" | "renew" | "cure" | "relay" | "again"} To what a reply answers:
+ *   `resume` after a loss, `move` without one; `again`: what is relayed a second time
+ */
 /** @typedef {{now: number, id: string}} Moment `now` in ms, `id` fresh for each step: it names a peer connection if the step opens one */
 /**
  * @typedef {{type: "join", role: Role}
  *   | {type: "online"} | {type: "offline"} | {type: "tick"} | {type: "leave"} | {type: "drive"}
  *   | {type: "swapped"} | {type: "move"}
- *   | {type: "took", ack: Ack} | {type: "released", ack: Ack} | {type: "granted", ack: Ack, sessionId: string}
+ *   | {type: "took", ack: Ack, asOf?: number} | {type: "released", ack: Ack} | {type: "granted", ack: Ack, sessionId: string}
  *   | {type: "asking"} | {type: "unasked"} | {type: "answered", sessionId: string}
  *   | {type: "frame", frame: Frame}
  *   | {type: "listed", robot: Robot, askedAt: number}
- *   | {type: "reply", to: To, pcId: string | null, frame: Ack | Pong | ErrorFrame}
+ *   | {type: "reply", to: To, pcId: string | null, sent: OutFrame, asOf: number, frame: Ack | Pong | ErrorFrame}
  *   | {type: "offered", pcId: string, payload: Description}
  *   | {type: "candidate", pcId: string, payload: RTCIceCandidateInit}
  *   | {type: "described", pcId: string, payload: Description}
@@ -71,6 +79,7 @@ import { never } from "./words.js";
  *   | {type: "pong", pcId: string}
  *   | {type: "refused", pcId: string, epoch: number}
  *   | {type: "broken", pcId: string, message: string}} Happening
+ *   `asOf`: the highest epoch seen when the server was asked; `sent`: what it was asked
  */
 /**
  * @typedef {{do: "open", pcId: string} | {do: "close"}
@@ -89,11 +98,16 @@ import { never } from "./words.js";
  * @property {string | null} why the sentence to show while it is `waiting` or `ended`
  * @property {Role | null} role
  * @property {Person | null} driver who drives; `null` also when it is us
+ * @property {boolean} stale whether nobody knows who drives just now: the server is out of reach, and
+ *   we do not drive ourselves over a connection that lives; `driver` is who did when we last heard
  * @property {Person | null} lostTo who took control from us, until control moves on
  * @property {number} epoch
  * @property {readonly ControlRequest[]} requests who asks us for control; `grant` or `deny` it
  * @property {boolean} asking whether we have asked the driver for control, and wait for the answer
  */
+
+const UNREACHED = "The server cannot be reached just now. Waiting for it.";
+const CUT = "Neither the server nor the robot can be reached just now. Waiting for the server.";
 
 /**
  * An engagement that has not begun.
@@ -105,10 +119,10 @@ import { never } from "./words.js";
 export function engagement(robotId, online) {
   return {
     robotId, online, phase: "idle", want: "viewer", asked: false, joined: false, why: null,
-    sessionId: null, role: null, epoch: 0, driver: null, driverAt: 0, lostTo: null,
+    sessionId: null, role: null, epoch: 0, holder: null, stale: !online, driver: null, driverAt: 0, lostTo: null,
     pcId: null, openedAt: 0, acked: false, offer: null, held: [], early: [], seq: 0,
-    ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, absent: false, lookAt: 0,
-    answerAt: null, linkAt: null, retryAt: null, tries: 0, renewAt: null,
+    ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, isCut: false, absent: false, lookAt: 0,
+    answerAt: null, linkAt: null, retryAt: null, tries: 0, renewAt: null, cure: null,
     moving: false, requests: [], askingUntil: null,
   };
 }
@@ -120,11 +134,20 @@ export function engagement(robotId, online) {
  * @returns {View}
  */
 export function view(state) {
-  const { robotId, phase, why, role, driver, lostTo, epoch, requests } = state;
+  const { robotId, phase, role, lostTo, epoch, requests } = state;
+  const why = whyOf(state);
   const trying = why === null ? "connecting" : "waiting";
-  const shown = phase === "linked" ? "live" : phase === "ended" ? "ended" : trying;
+  const shown = phase === "linked" && !state.isCut ? "live" : phase === "ended" ? "ended" : trying;
+  const isDriving = role === "controller" && shown === "live";
+  const driver = role === "controller" ? null : state.driver;
   const asking = state.askingUntil !== null;
-  return { robotId, state: shown, why, role, driver: role === "controller" ? null : driver, lostTo, epoch, requests, asking };
+  return { robotId, state: shown, why, role, driver, stale: state.stale && !isDriving, lostTo, epoch, requests, asking };
+}
+
+/** @param {Engagement} state */
+function whyOf({ phase, online, isCut, why }) {
+  if (isCut && phase === "linked") return CUT;
+  return phase === "linked" || phase === "ended" || online ? why : UNREACHED;
 }
 
 /**
@@ -136,7 +159,7 @@ export function view(state) {
  * @returns {Stepped}
  */
 export function step(state, event, at) {
-  if (state.phase === "ended") return [state, []];
+  if (state.phase === "ended") return [state, farewell(event)];
   if ("pcId" in event && event.pcId !== null && event.pcId !== state.pcId) return [state, []];
   const [next, effects] = happened(state, event, at);
   return [tidy(state, next), effects];
@@ -152,9 +175,10 @@ function happened(state, event, at) {
     case "leave":
       return end(state, null);
     case "online":
-      return cameOnline({ ...state, online: true }, at);
+      // A socket that was only slow was never lost.
+      return state.online ? [state, []] : cameOnline({ ...state, online: true }, at);
     case "offline":
-      return [{ ...state, online: false, moving: false }, []];
+      return [{ ...state, online: false, moving: false, stale: true }, []];
     case "swapped":
       // From here on only a move that failed makes a renewal due.
       return [{ ...state, moving: true, renewAt: null }, []];
@@ -169,7 +193,7 @@ function happened(state, event, at) {
     case "listed":
       return listed(state, event.robot, event.askedAt, at);
     case "took":
-      return took(state, event.ack, at);
+      return took(state, event.ack, event.asOf ?? 0, at);
     case "released":
       return gaveUp(state, event.ack, null, at);
     case "granted":
@@ -194,7 +218,7 @@ function happened(state, event, at) {
     case "refused":
       return state.role === "controller" ? refusedByRobot(state, event.epoch, at) : [state, []];
     case "broken":
-      return failed(state, { type: "error", code: "internal", message: event.message }, at);
+      return failed(state, { type: "error", code: "internal", message: event.message }, state.epoch, at);
     default:
       return never(event);
   }

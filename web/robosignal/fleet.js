@@ -20,7 +20,7 @@ export const NOTHING = new Map();
 
 /**
  * Rows of a list that was asked for at `askedAt`. `among`: whom it was to tell of, null for all;
- * whoever of these is not in it is there no more.
+ * whoever of these is not in it is there no more, unless news of them came since it was asked for.
  *
  * @param {Fleet} fleet
  * @param {readonly Robot[]} rows
@@ -30,11 +30,14 @@ export const NOTHING = new Map();
 export function listed(fleet, rows, { askedAt, now, among }) {
   const next = new Map(fleet);
   const named = new Set(rows.map(({ robotId }) => robotId));
-  for (const robotId of among ?? fleet.keys()) if (!named.has(robotId)) next.delete(robotId);
+  for (const robotId of among ?? fleet.keys()) {
+    if (!named.has(robotId) && askedAt >= (fleet.get(robotId)?.heardAt ?? 0)) next.delete(robotId);
+  }
   for (const row of rows) {
     const known = fleet.get(row.robotId);
     const isNews = known === undefined || askedAt >= known.heardAt || (row.rev ?? 0) >= known.rev;
-    next.set(row.robotId, isNews ? told({ ...row, stale: false }, now) : known);
+    const heardAt = Math.max(askedAt, known?.heardAt ?? 0);
+    next.set(row.robotId, isNews ? { ...told({ ...row, stale: false }, now), heardAt } : known);
   }
   return next;
 }

@@ -37,7 +37,7 @@ const PEER = { robotId: text, sessionId: maybe(text), pcId: maybe(text), payload
 /** @type {Record<string, Record<string, Check>>} */
 const SHAPES = {
   ack: { sessionId: maybe(text), role: maybe(role), epoch: maybe(number) },
-  pong: {},
+  pong: { sessionId: maybe(text), role: maybe(role), epoch: maybe(number) },
   error: { code: text, message: text, robotId: maybe(text), controlledBy: maybe(person) },
   welcome: { userId: text, name: maybe(text), iceServers: maybe(every(record)), heartbeatSeconds: maybe(number) },
   "ice-servers": { iceServers: every(record), ttlSeconds: number },

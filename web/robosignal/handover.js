@@ -3,6 +3,8 @@
  * request is stored nowhere: it lives in the two pages, for 30 seconds.
  */
 
+import { free } from "./standing.js";
+
 /** @import { Engagement, Moment, Stepped } from "./engagement.js" */
 /** @import { Ack, ControlDenied, ControlRequested, Person } from "./words.js" */
 
@@ -49,20 +51,8 @@ export function gaveUp(state, { epoch }, sessionId, at) {
   // The reply came after a push of a later change.
   if (epoch !== undefined && epoch < state.epoch) return [state, []];
   const driver = state.requests.find((request) => request.sessionId === sessionId)?.by ?? null;
-  const viewer = { ...free(state, at), epoch: epoch ?? state.epoch, driver };
+  const viewer = { ...free(state, at), epoch: epoch ?? state.epoch, driver, holder: sessionId };
   return [viewer, sessionId !== null && driver === null ? [{ do: "look" }] : []];
-}
-
-/**
- * Nobody drives, as far as we know, and we watch.
- *
- * @param {Engagement} state
- * @param {Moment} at
- * @returns {Engagement}
- */
-export function free(state, at) {
-  const viewer = { ...state, want: /** @type {const} */ ("viewer"), driver: null, driverAt: at.now, lostTo: null };
-  return state.role === null ? { ...viewer, want: state.want } : { ...viewer, role: "viewer" };
 }
 
 /** @param {Engagement} state @param {Moment} at @returns {Stepped} without what has lapsed */

@@ -22,6 +22,9 @@ export function tick(state, at) {
 /** @param {Engagement} state @param {Moment} at @returns {Stepped} */
 function watchOver(state, at) {
   const due = (/** @type {number | null} */ time) => time !== null && at.now >= time;
+  // Nothing can be offered, but a path that is dead is not shown as one that lives.
+  const isCut = !state.online && state.phase === "linked" && troubleOf(state, at) !== null;
+  if (isCut !== state.isCut) return watchOver({ ...state, isCut }, at);
   if (!state.online) return [state, []];
   if (state.phase === "waiting" && due(state.retryAt)) return state.offer === null ? begin(state, at) : sendOffer(state, at);
   if (state.phase === "offering" && due(state.answerAt)) return rest(state, "The robot does not respond. Trying again.", at);

@@ -11,6 +11,9 @@ import { never } from "./words.js";
 /** @import { ConnectionState, Frame, OutFrame } from "./words.js" */
 /** @import { World } from "./world.js" */
 
+/** So long may a server take for a reply. Slower ones cost a redial that nobody sees. */
+const SILENCE_MS = 5_000;
+
 /**
  * @typedef {object} LineListener
  * @property {(state: ConnectionState) => void} state
@@ -30,6 +33,8 @@ export class Line {
   #slots = { current: empty(), next: empty(), old: empty() };
   /** @type {unknown} */
   #timer = undefined;
+  /** Runs while the current socket has been asked something, and nothing has come since. @type {unknown} */
+  #silence = undefined;
 
   /** @param {string} url @param {() => string | Promise<string>} token @param {World} world @param {LineListener} listener */
   constructor(url, token, world, listener) {
@@ -42,6 +47,11 @@ export class Line {
   /** What a frame sent now goes over: it stands for a socket, and is good for nothing else. @returns {object | null} */
   get current() {
     return this.#slots.current.socket;
+  }
+
+  /** Whether the current socket has been welcomed, silent though it may be just now. */
+  get isUp() {
+    return this.#dialing.phase === "online";
   }
 
   /** Whether a socket of before the swap still drains. */
@@ -64,18 +74,33 @@ export class Line {
   }
 
   /**
-   * Send a frame over the current socket; lost when there is none.
+   * Send a frame over the current socket; lost when there is none. One that bears an id, and a
+   * ping, will be answered, or the socket counts as silent.
    *
    * @param {OutFrame} frame
    * @throws {SignalingError} `too_large`
    */
   send(frame) {
-    this.#send(this.#slots.current.socket, frame);
+    this.#send("current", frame);
   }
 
-  /** @param {WebSocket | null} socket @param {OutFrame} frame */
-  #send(socket, frame) {
+  /** @param {"current" | Other} slot @param {OutFrame} frame */
+  #send(slot, frame) {
+    const { socket } = this.#slots[slot];
     if (socket?.readyState === 1) socket.send(encodeFrame(frame));
+    if (slot === "current" && this.isUp && (frame.id !== undefined || frame.type === "ping")) this.#expectAnswer();
+  }
+
+  #expectAnswer() {
+    this.#silence ??= this.#world.setTimeout(() => {
+      this.#silence = undefined;
+      this.#happen({ type: "silent" });
+    }, SILENCE_MS);
+  }
+
+  #answered() {
+    this.#world.clearTimeout(this.#silence);
+    this.#silence = undefined;
   }
 
   /** @param {DialEvent} event */
@@ -93,6 +118,7 @@ export class Line {
       case "close":
         return this.#hangUp(output.socket ?? "current");
       case "swap":
+        this.#answered();
         this.#slots = { current: this.#slots.next, next: empty(), old: this.#slots.current };
         return this.#listener.swapped();
       case "adopt":
@@ -100,7 +126,7 @@ export class Line {
         this.#slots = { ...this.#slots, current: this.#slots.next, next: empty() };
         return;
       case "send":
-        return this.#send(this.#slots[output.socket ?? "current"].socket, output.frame);
+        return this.#send(output.socket ?? "current", output.frame);
       case "wake":
         this.#world.clearTimeout(this.#timer);
         this.#timer = this.#world.setTimeout(() => this.#happen({ type: "tick" }), Math.max(0, output.at - this.#world.now()));
@@ -139,6 +165,7 @@ export class Line {
     };
     // A socket that was given up may still speak: only one that has a place is listened to.
     socket.onmessage = ({ data }) => {
+      if (place() === "current") this.#answered();
       const frame = place() === null ? null : parseFrame(data);
       if (frame === null) return;
       this.#listener.frame(frame);
@@ -176,6 +203,7 @@ export class Line {
   /** @param {"current" | Other} slot */
   #hangUp(slot) {
     const { socket } = this.#slots[slot];
+    if (slot === "current") this.#answered();
     this.#slots = { ...this.#slots, [slot]: empty() };
     socket?.close(1000);
     if (socket !== null) this.#listener.lost(socket);
@@ -183,7 +211,10 @@ export class Line {
 
   /** @param {"current" | Other} slot @param {WebSocket} socket */
   #drop(slot, socket) {
-    if (this.#slots[slot].socket === socket) this.#slots = { ...this.#slots, [slot]: empty() };
+    if (this.#slots[slot].socket === socket) {
+      if (slot === "current") this.#answered();
+      this.#slots = { ...this.#slots, [slot]: empty() };
+    }
     this.#listener.lost(socket);
   }
 }

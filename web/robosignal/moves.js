@@ -24,7 +24,7 @@ export function begin(state, at) {
   const anew = {
     ...state,
     pcId: at.id, openedAt: at.now, acked: false, offer: null, held: [], early: [],
-    ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, absent: false,
+    ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, isCut: false, absent: false,
     answerAt: at.now + LINK_MS, linkAt: null, retryAt: null,
   };
   if (!state.online) return [{ ...anew, phase: "idle", pcId: null, answerAt: null }, [{ do: "close" }]];
@@ -34,7 +34,7 @@ export function begin(state, at) {
 /** @param {Engagement} state @param {string | null} why @returns {Stepped} */
 export function end(state, why) {
   const bye = state.sessionId ? [{ do: /** @type {const} */ ("send"), frame: { type: "bye", sessionId: state.sessionId } }] : [];
-  return [{ ...state, phase: "ended", why, sessionId: null, role: null, lostTo: null, pcId: null, moving: false }, [...bye, { do: "close" }]];
+  return [{ ...state, phase: "ended", why, sessionId: null, role: null, lostTo: null, pcId: null, moving: false, isCut: false }, [...bye, { do: "close" }]];
 }
 
 /**
@@ -109,8 +109,8 @@ export function settled(state, at) {
 export function flush(state) {
   if (!state.acked) return [state, []];
   let [next, effects] = /** @type {Stepped} */ ([{ ...state, held: [] }, []]);
-  for (const { type, payload } of state.held) {
-    const [after, sent] = relay(next, type, payload);
+  for (const { to, type, payload } of state.held) {
+    const [after, sent] = relay(next, type, payload, to);
     [next, effects] = [after, [...effects, ...sent]];
   }
   return [next, effects];
@@ -129,21 +129,30 @@ export function sendOffer(state, at) {
 /** @param {Engagement} state @param {RTCIceCandidateInit} payload @returns {Stepped} */
 export function sendCandidate(state, payload) {
   // Before the ack there is no session, and a relay needs one.
-  return state.acked ? relay(state, "ice-candidate", payload) : [hold(state, "ice-candidate", payload), []];
+  return state.acked ? relay(state, "ice-candidate", payload) : [hold(state, "relay", "ice-candidate", payload), []];
 }
 
-/** @param {Engagement} state @param {string} type @param {object} payload @returns {Stepped} */
-export function relay(state, type, payload) {
+/**
+ * A reply is awaited: a session moves to another connection only after it, lest the move overtakes
+ * what is relayed; and what is lost with a connection is relayed once more on the next.
+ *
+ * @param {Engagement} state
+ * @param {string} type
+ * @param {object} payload
+ * @param {"relay" | "again"} [to]
+ * @returns {Stepped}
+ */
+export function relay(state, type, payload, to = "relay") {
   const { robotId, sessionId, pcId } = state;
   if (sessionId === null) return [state, []];
-  if (!state.online || state.moving) return [hold(state, type, payload), []];
+  if (!state.online || state.moving) return [hold(state, to, type, payload), []];
   const seq = state.seq + 1;
-  return [{ ...state, seq }, [{ do: "send", frame: { type, robotId, sessionId, pcId, seq, payload } }]];
+  return [{ ...state, seq }, [{ do: "request", to, pcId, frame: { type, robotId, sessionId, pcId, seq, payload } }]];
 }
 
-/** @param {Engagement} state @param {string} type @param {object} payload @returns {Engagement} */
-function hold(state, type, payload) {
-  return { ...state, held: [...state.held, { type, payload }] };
+/** @param {Engagement} state @param {"relay" | "again"} to @param {string} type @param {object} payload @returns {Engagement} */
+function hold(state, to, type, payload) {
+  return { ...state, held: [...state.held, { to, type, payload }] };
 }
 
 /** @param {Engagement} state @param {string} ice @param {Moment} at @returns {Engagement} */

@@ -3,16 +3,15 @@
  * an epoch before the highest seen changes nothing.
  */
 
-import { denied, free, requested } from "./handover.js";
-import { LINK_MS, begin, renew, renewedAt, rest } from "./moves.js";
+import { cure } from "./cure.js";
+import { denied, requested } from "./handover.js";
+import { LINK_MS, begin, renew, rest } from "./moves.js";
+import { SOMEBODY, free, isOvertaken, lead } from "./standing.js";
 
 /** @import { Effect, Engagement, Moment, Stepped } from "./engagement.js" */
 /** @import { Ack, ControlFrame, ControlLost, Description, Frame, PeerFrame, PeerLeft, Person, Robot } from "./words.js" */
 
 const EARLY_CANDIDATES = 32;
-
-/** @type {Person} a driver of whom only the epoch is known */
-const SOMEBODY = Object.freeze({ userId: "", name: "somebody else" });
 
 /** Why a session ended, by the server's word for it. */
 export const LEFT = {
@@ -73,7 +72,7 @@ function controlMoved(state, { epoch, sessionId, person: holder }, at) {
   if (epoch < state.epoch) return [state, []];
   if (sessionId !== undefined && sessionId === state.sessionId) return [lead(state, epoch, at), []];
   const driver = holder ?? null;
-  const viewer = { ...free(state, at), epoch, driver };
+  const viewer = { ...free(state, at), epoch, driver, holder: sessionId ?? null };
   const taken = state.role === "controller" && driver ? driver : sameAs(state.lostTo, driver);
   return [{ ...viewer, lostTo: taken }, []];
 }
@@ -83,16 +82,9 @@ function sameAs(lostTo, driver) {
   return lostTo && driver && lostTo.userId === driver.userId ? lostTo : null;
 }
 
-/** @param {Engagement} state @param {number} epoch @param {Moment} at @returns {Engagement} */
-function lead(state, epoch, at) {
-  return renewedAt(
-    { ...state, epoch, role: "controller", want: "controller", driver: null, driverAt: at.now, lostTo: null },
-    at,
-  );
-}
-
 /**
- * The robot obeys another epoch than ours: a later one has a driver whom we do not know yet.
+ * The robot obeys another epoch than ours: a later one has a driver whom we do not know yet, and an
+ * earlier one means that it has not heard of us.
  *
  * @param {Engagement} state
  * @param {number} epoch
@@ -100,7 +92,7 @@ function lead(state, epoch, at) {
  * @returns {Stepped}
  */
 export function refusedByRobot(state, epoch, at) {
-  if (epoch <= state.epoch) return renew(state, at);
+  if (epoch <= state.epoch) return cure(state, at);
   const [next, effects] = renew({ ...free(state, at), epoch, driver: SOMEBODY, lostTo: SOMEBODY }, at);
   return [next, [...effects, { do: "look" }]];
 }
@@ -110,8 +102,8 @@ function controlLost(state, { epoch, sessionId, by }, at) {
   if (epoch < state.epoch) return [state, []];
   if (sessionId !== undefined && state.sessionId !== null && sessionId !== state.sessionId) return [state, []];
   return begin({
-    ...state, epoch, role: "viewer", want: "viewer", sessionId: null,
-    driver: by, driverAt: at.now, lostTo: by,
+    ...state, epoch, role: "viewer", want: "viewer", sessionId: null, holder: null,
+    driver: by, driverAt: at.now, lostTo: by, stale: false,
   }, at);
 }
 
@@ -121,7 +113,7 @@ function robotLeft(state, { sessionId, epoch, reason }, at) {
   const why = Object.hasOwn(LEFT, reason) ? LEFT[/** @type {keyof typeof LEFT} */ (reason)] : LEFT.bye;
   // A robot that was forgotten counts its epochs anew.
   const seen = reason === "evicted" ? 0 : Math.max(state.epoch, epoch ?? 0);
-  const left = { ...state, sessionId: null, role: null, driver: null, driverAt: at.now, epoch: seen, why };
+  const left = { ...state, sessionId: null, role: null, holder: null, driver: null, driverAt: at.now, stale: false, epoch: seen, why };
   return reason === "restarted" ? begin(left, at) : rest({ ...left, acked: true }, why, at);
 }
 
@@ -132,13 +124,12 @@ export function listed(state, row, askedAt, at) {
   // A list that was asked for before the last push may tell of the driver before.
   if (state.role !== "viewer" || askedAt < state.driverAt) return [next, []];
   const driver = row.controlledBy ?? null;
-  return [{ ...next, driver, lostTo: state.lostTo === SOMEBODY ? driver : sameAs(state.lostTo, driver) }, []];
+  return [{ ...next, driver, stale: state.stale && !state.online, lostTo: state.lostTo === SOMEBODY ? driver : sameAs(state.lostTo, driver) }, []];
 }
 
-/** @param {Engagement} state @param {Ack} ack @param {Moment} at @returns {Stepped} */
-export function took(state, ack, at) {
-  // The reply came after a push of a later change.
-  if (ack.epoch !== undefined && ack.epoch < state.epoch) return [state, []];
+/** @param {Engagement} state @param {Ack} ack @param {number} asOf @param {Moment} at @returns {Stepped} */
+export function took(state, ack, asOf, at) {
+  if (isOvertaken(state, ack.epoch, asOf)) return [state, []];
   const moved = ack.sessionId !== undefined && ack.sessionId !== state.sessionId;
   const next = lead({ ...state, sessionId: ack.sessionId ?? state.sessionId }, ack.epoch ?? state.epoch, at);
   return moved ? begin(next, at) : [next, []];

@@ -2,41 +2,106 @@
  * What the server's replies mean for an engagement: let in, refused, resumed. Pure.
  */
 
-import { RETRY_MS, begin, end, flush, renewedAt, rest, sendOffer, settle, settled } from "./moves.js";
+import { RETRY_MS, begin, end, flush, relay, renew, renewedAt, rest, sendOffer, settle, settled } from "./moves.js";
 import { LEFT } from "./pushes.js";
+import { free, isOvertaken, stand } from "./standing.js";
+import { never } from "./words.js";
 
-/** @import { Effect, Engagement, Moment, Stepped, To } from "./engagement.js" */
-/** @import { Ack, ErrorFrame, Pong } from "./words.js" */
+/** @import { Effect, Engagement, Happening, Moment, Stepped } from "./engagement.js" */
+/** @import { Ack, ErrorFrame, OutFrame, Pong, Role } from "./words.js" */
+/** @typedef {Extract<Happening, {type: "reply"}>} Replied */
 
 /** Errors that another try may mend; all others end the engagement. */
 const PASSING = new Set([
   "robot_offline", "peer_gone", "no_session", "too_many_viewers", "rate_limited", "try_again", "internal",
   "token_expired", "timeout", "offline",
 ]);
+/** Errors that only say over which connection, or when, something was sent. */
+const UNSENT = new Set(["no_session", "offline", "timeout", "try_again"]);
+/** Errors that are made here: the server has told nothing. */
+const UNHEARD = new Set(["offline", "timeout"]);
 
-/** @param {Engagement} state @param {{to: To, frame: Ack | Pong | ErrorFrame}} reply @param {Moment} at @returns {Stepped} */
-export function replied(state, { to, frame }, at) {
-  if (to === "offer") {
-    if (frame.type === "ack") return admitted(state, frame, at);
-    return frame.type === "error" ? failed(state, frame, at) : [state, []];
+/** @param {Engagement} state @param {Replied} reply @param {Moment} at @returns {Stepped} */
+export function replied(state, { to, sent, asOf = 0, frame }, at) {
+  switch (to) {
+    case "offer":
+      if (frame.type === "ack") return admitted(state, frame, asOf, at);
+      return frame.type === "error" ? failed(state, frame, asOf, at) : [state, []];
+    case "resume":
+    case "move":
+      if (frame.type === "ack") return resumed(state, to, frame, asOf, at);
+      return frame.type === "error" ? unmoved(state, to, sent, frame, at) : [state, []];
+    case "renew":
+      if (frame.type === "pong") return learn(state, frame, at);
+      return frame.type === "error" ? unrenewed(state, sent, frame, at) : [state, []];
+    case "cure":
+      if (frame.type === "ack") return cured(state, frame, asOf, at);
+      return frame.type === "error" ? uncured(state, sent, frame, at) : [state, []];
+    case "relay":
+      return frame.type === "error" && UNSENT.has(frame.code) ? relayAgain(state, sent) : [state, []];
+    case "again":
+      return [state, []];
+    default:
+      return never(to);
   }
-  if (frame.type === "error") return unrenewed(state, to, frame, at);
-  return to !== "renew" && frame.type === "ack" ? resumed(state, to, frame, at) : [state, []];
 }
 
-/** @param {Engagement} state @param {To} to @param {ErrorFrame} error @param {Moment} at @returns {Stepped} */
-function unrenewed(state, to, error, at) {
-  // A refused resume that no other try mends means the same: the session is none of ours.
-  const gone = error.code === "no_session" || (to !== "renew" && !PASSING.has(error.code));
-  if (gone) return begin({ ...state, sessionId: null, moving: false }, at);
+/**
+ * What is due once the engagement has ended: whoever was let in after they had left says goodbye,
+ * lest they hold what nobody renews.
+ *
+ * @param {Happening} event
+ * @returns {Effect[]}
+ */
+export function farewell(event) {
+  const admits = event.type === "reply" && ["offer", "resume", "move"].includes(event.to);
+  const frame = event.type === "took" ? event.ack : admits ? event.frame : null;
+  if (frame?.type !== "ack" || frame.sessionId === undefined) return [];
+  return [{ do: "send", frame: { type: "bye", sessionId: frame.sessionId } }];
+}
+
+/** @param {Engagement} state @param {OutFrame} sent @returns {Stepped} */
+function relayAgain(state, { type, sessionId, payload }) {
+  return sessionId === state.sessionId ? relay(state, type, /** @type {object} */ (payload), "again") : [state, []];
+}
+
+/** The session is none of ours any more. @param {Engagement} state @param {Moment} at @returns {Stepped} */
+const gone = (state, at) => begin({ ...state, sessionId: null, moving: false }, at);
+
+/** @param {Engagement} state @param {OutFrame} sent @param {ErrorFrame} error @param {Moment} at @returns {Stepped} */
+function unrenewed(state, { sessionId }, error, at) {
+  if (sessionId !== state.sessionId) return [state, []];
+  // Any other failure is told apart by the next renewal, which is soon.
+  return error.code === "no_session" ? gone(state, at) : [{ ...state, renewAt: at.now + RETRY_MS }, []];
+}
+
+/** @param {Engagement} state @param {"resume" | "move"} to @param {OutFrame} sent @param {ErrorFrame} error @param {Moment} at @returns {Stepped} */
+function unmoved(state, to, { sessionId }, error, at) {
+  if (sessionId !== state.sessionId) return settled(state, at);
+  // A refusal that no other try mends means the same as that there is no such session.
+  if (error.code === "no_session" || !PASSING.has(error.code)) return gone(state, at);
   if (to === "resume" && state.phase !== "linked") return begin({ ...state, moving: false }, at);
-  // Any other failure is told apart by the next renewal, or the next try to move, which is soon.
-  return [{ ...state, moving: state.moving && to === "move", renewAt: at.now + RETRY_MS }, []];
+  return [{ ...state, moving: to === "move", renewAt: at.now + RETRY_MS }, []];
 }
 
-/** @param {Engagement} state @param {Ack} ack @param {Moment} at @returns {Stepped} */
-function admitted(state, ack, at) {
-  const open = { ...hold(state, ack, at), acked: true, joined: true };
+/**
+ * How the session stands by a renewal's reply: a frame that said so before may have been lost.
+ *
+ * @param {Engagement} state
+ * @param {Pong} pong
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
+function learn(state, { sessionId, role, epoch }, at) {
+  if (role === undefined || epoch === undefined || sessionId !== state.sessionId || epoch < state.epoch) return [state, []];
+  if (epoch === state.epoch && role === state.role && !state.stale) return [state, []];
+  const next = stand(state, role, epoch, at);
+  return [next, role === "viewer" ? [{ do: "look" }] : []];
+}
+
+/** @param {Engagement} state @param {Ack} ack @param {number} asOf @param {Moment} at @returns {Stepped} */
+function admitted(state, ack, asOf, at) {
+  const open = { ...hold(state, ack, asOf, at), acked: true, joined: true };
   /** @type {Effect[]} */
   const effects = open.role === "viewer" ? [{ do: "look" }] : [];
   const [next, told] = settle(open, null, effects);
@@ -45,33 +110,49 @@ function admitted(state, ack, at) {
 }
 
 /**
- * The session as the server's ack names it.
+ * The session as the server's ack names it. Who drives by a push that has overtaken the ack drives
+ * all the same.
  *
  * @param {Engagement} state
  * @param {Ack} ack
+ * @param {number} asOf
  * @param {Moment} at
  * @returns {Engagement}
  */
-function hold(state, ack, at) {
-  const held = ack.role ?? state.want;
-  return renewedAt({
-    ...state,
-    sessionId: ack.sessionId ?? state.sessionId,
-    seq: ack.sessionId === state.sessionId ? state.seq : 0,
-    epoch: ack.epoch ?? state.epoch,
-    role: held,
-    want: held,
-    lostTo: held === "controller" ? null : state.lostTo,
-  }, at);
+function hold(state, ack, asOf, at) {
+  const sessionId = ack.sessionId ?? state.sessionId;
+  const seq = sessionId === state.sessionId ? state.seq : 0;
+  const isLate = isOvertaken(state, ack.epoch, asOf);
+  const epoch = isLate ? state.epoch : (ack.epoch ?? state.epoch);
+  const role = isLate ? roleOf(state, sessionId) : (ack.role ?? state.want);
+  return renewedAt(stand({ ...state, sessionId, seq }, role, epoch, at), at);
 }
 
-/** @param {Engagement} state @param {"resume" | "move"} to @param {Ack} ack @param {Moment} at @returns {Stepped} */
-function resumed(state, to, ack, at) {
-  const held = hold(state, ack, at);
+/** @param {Engagement} state @param {string | null} sessionId @returns {Role} by the last push */
+const roleOf = ({ holder }, sessionId) => (holder !== null && holder === sessionId ? "controller" : "viewer");
+
+/** @param {Engagement} state @param {"resume" | "move"} to @param {Ack} ack @param {number} asOf @param {Moment} at @returns {Stepped} */
+function resumed(state, to, ack, asOf, at) {
+  // The session has ended since: whatever is said of it says nothing of ours.
+  if (ack.sessionId !== undefined && ack.sessionId !== state.sessionId) return settled(state, at);
+  const held = hold(state, ack, asOf, at);
   // What was under way at a loss may be lost as well.
   if (to === "resume" && state.phase !== "linked") return begin({ ...held, moving: false }, at);
   const [next, effects] = settled(held, at);
   return [next, next.role === "viewer" ? [...effects, { do: "look" }] : effects];
+}
+
+/** @param {Engagement} state @param {Ack} ack @param {number} asOf @param {Moment} at @returns {Stepped} */
+function cured(state, ack, asOf, at) {
+  return [hold({ ...state, want: "controller" }, { ...ack, sessionId: undefined }, asOf, at), []];
+}
+
+/** @param {Engagement} state @param {OutFrame} sent @param {ErrorFrame} error @param {Moment} at @returns {Stepped} */
+function uncured(state, sent, error, at) {
+  if (error.code === "no_session") return unrenewed(state, sent, error, at);
+  if (error.code !== "robot_busy" || state.role !== "controller") return [state, []];
+  const driver = error.controlledBy ?? null;
+  return renew({ ...free(state, at), driver, lostTo: error.you ? null : driver }, at);
 }
 
 /**
@@ -79,17 +160,22 @@ function resumed(state, to, ack, at) {
  *
  * @param {Engagement} state
  * @param {ErrorFrame} error
+ * @param {number} asOf
  * @param {Moment} at
  * @returns {Stepped}
  */
-export function failed(state, error, at) {
-  if (error.code === "robot_busy" && state.want === "controller" && state.joined) return watchInstead(state, error, at);
+export function failed(state, error, asOf, at) {
+  const isBusy = error.code === "robot_busy" && state.want === "controller" && state.joined;
+  // It was given to us since we asked: that we are refused is old news.
+  if (isBusy && state.epoch > asOf && roleOf(state, state.sessionId) === "controller") return sendOffer(state, at);
+  if (isBusy) return watchInstead(state, error, at);
   const lost = error.code === "offline";
   if (!state.joined && !lost) return refuse(state, error);
   if (!PASSING.has(error.code)) return refuse(state, error);
   // Who asked to drive is told no: nobody should find themselves driving a minute later.
   const want = state.asked && !lost ? (state.role ?? "viewer") : state.want;
-  const [settled, told] = lost ? [state, []] : settle({ ...state, want }, error);
+  const stale = state.stale && UNHEARD.has(error.code);
+  const [settled, told] = lost ? [state, []] : settle({ ...state, want, stale }, error);
   const away = error.code === "robot_offline" || error.code === "peer_gone";
   const [next, effects] = rest(settled, away ? LEFT.unregistered : error.message, at);
   return [next, [...told, ...effects]];
@@ -113,7 +199,7 @@ function refuse(state, error) {
 function watchInstead(state, error, at) {
   const driver = error.controlledBy ?? null;
   const lostTo = state.role === "controller" && !error.you ? driver : state.lostTo;
-  const viewer = { ...state, want: /** @type {const} */ ("viewer"), role: /** @type {const} */ ("viewer"), driver, lostTo };
+  const viewer = { ...state, want: /** @type {const} */ ("viewer"), role: /** @type {const} */ ("viewer"), driver, driverAt: at.now, lostTo, stale: false };
   const [settled, told] = settle(viewer, error);
   const [next, effects] = sendOffer(settled, at);
   return [next, [...told, ...effects]];

@@ -31,7 +31,7 @@ const TICK_MS = 500;
 /**
  * @typedef {object} SessionEvents
  * @property {View} state connecting, live, waiting for the robot, or ended
- * @property {View} control role, driver, epoch, `lostTo`, `requests` or `asking` have changed
+ * @property {View} control role, driver, epoch, `stale`, `lostTo`, `requests` or `asking` have changed
  * @property {ControlRequest} control-requested a viewer asks for our control; lapses after 30 s
  * @property {{by: Person}} control-denied the driver keeps the control that we asked for
  * @property {{by: Person | null}} control-unanswered the driver has not answered within 30 s
@@ -51,10 +51,8 @@ export class Session extends Emitter {
   #server;
   #world;
   #state;
-  /** @type {Peer | null} */
-  #peer = null;
-  /** @type {Waiter[]} */
-  #waiters = [];
+  #peer = /** @type {Peer | null} */ (null);
+  #waiters = /** @type {Waiter[]} */ ([]);
   /** @type {unknown} */
   #timer;
   #moving;
@@ -118,7 +116,7 @@ export class Session extends Emitter {
 
   /** Take the control from whoever has it. */
   async takeOver() {
-    await this.#act({ type: "takeover" }, (ack) => ({ type: "took", ack }));
+    await this.#act({ type: "takeover" }, (ack, asOf) => ({ type: "took", ack, asOf }));
   }
 
   /** Give the control up and go on watching. */
@@ -133,7 +131,7 @@ export class Session extends Emitter {
   async requestControl() {
     this.tell({ type: "asking" });
     try {
-      await this.#act({ type: "request-control" }, (ack) => (ack.epoch === undefined ? null : { type: "took", ack }));
+      await this.#act({ type: "request-control" }, (ack, asOf) => (ack.epoch === undefined ? null : { type: "took", ack, asOf }));
     } catch (error) {
       this.tell({ type: "unasked" });
       throw error;
@@ -193,14 +191,14 @@ export class Session extends Emitter {
     /** @param {(keyof View)[]} fields */
     const moved = (fields) => fields.some((field) => before[field] !== after[field]);
     if (moved(["state", "why"])) this.emit("state", after);
-    if (moved(["role", "epoch", "lostTo", "requests", "asking"]) || before.driver?.userId !== after.driver?.userId) this.emit("control", after);
+    if (moved(["role", "epoch", "stale", "lostTo", "requests", "asking"]) || before.driver?.userId !== after.driver?.userId) this.emit("control", after);
   }
 
   #finish() {
     this.#world.clearTimeout(this.#timer);
     this.#server.ended(this);
-    const ended = { code: "no_session", message: this.view.why ?? "The session has ended. Drive or watch again.", robotId: this.robotId };
-    this.#settle(new SignalingError(ended));
+    const message = this.view.why ?? "The session has ended. Drive or watch again.";
+    this.#settle(new SignalingError({ code: "no_session", message, robotId: this.robotId }));
   }
 
   #tickLater() {
@@ -245,13 +243,14 @@ export class Session extends Emitter {
    * What the application asks of the server, once that knows this session on this connection.
    *
    * @param {OutFrame} frame
-   * @param {(ack: Ack) => Happening | null} told what the reply means
+   * @param {(ack: Ack, asOf: number) => Happening | null} told what the reply means
    */
   async #act(frame, told) {
     await this.#moving.moved();
     await this.#moving.during(async () => {
+      const asOf = this.#state.epoch;
       const ack = await this.#server.request({ ...frame, robotId: this.robotId });
-      const event = told(/** @type {Ack} */ (ack));
+      const event = told(/** @type {Ack} */ (ack), asOf);
       if (event !== null) this.tell(event);
     });
   }
@@ -267,11 +266,12 @@ export class Session extends Emitter {
     }
   }
 
-  /** @param {To} to @param {string | null} pcId @param {OutFrame} frame */
-  async #request(to, pcId, frame) {
+  /** @param {To} to @param {string | null} pcId @param {OutFrame} sent */
+  async #request(to, pcId, sent) {
+    const asOf = this.#state.epoch;
     await this.#moving.during(async () => {
-      const reply = await this.#server.request(frame).catch(frameOf);
-      this.tell({ type: "reply", to, pcId, frame: /** @type {Ack | Pong | ErrorFrame} */ (reply) });
+      const frame = await this.#server.request(sent).catch(frameOf);
+      this.tell({ type: "reply", to, pcId, sent, asOf, frame: /** @type {Ack | Pong | ErrorFrame} */ (frame) });
     });
   }
 

@@ -173,7 +173,7 @@ export class Signal extends Emitter {
    * @throws {SignalingError} the server's refusal, or `timeout`, `offline`, `too_large`
    */
   request(frame) {
-    return this.#requests.make(frame, this.#state === "online" ? this.#line.current : null);
+    return this.#requests.make(frame, this.#line.isUp ? this.#line.current : null);
   }
 
   /**
@@ -233,7 +233,7 @@ export class Signal extends Emitter {
   /** @param {string} robotId @param {Role} wanted @returns {Promise<Session>} */
   async #join(robotId, wanted) {
     const standing = this.#sessions.get(robotId);
-    const session = standing ?? new Session(this.#server(), robotId, this.#world, this.#state === "online");
+    const session = standing ?? new Session(this.#server(), robotId, this.#world, this.#line.isUp);
     this.#sessions.set(robotId, session);
     if (!standing) await session.ask({ type: "join", role: wanted });
     else if (wanted === "controller") await session.ask({ type: "drive" });

@@ -1,0 +1,58 @@
+/** Leaving ends everything, also what the server has yet to give. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SESSION, driving } from "./client.js";
+import { Engaged, frames, live } from "./engagement.js";
+import { settled } from "./world.js";
+
+const ACK = { type: "ack", sessionId: SESSION, role: "controller", epoch: 2 };
+const BYE = { type: "bye", sessionId: SESSION };
+
+test("an offer that is taken after leaving is answered with goodbye: nobody would renew its lease", () => {
+  const engaged = new Engaged();
+  engaged.tell({ type: "join", role: "controller" });
+  engaged.offered();
+  const left = engaged.tell({ type: "leave" });
+  const acked = engaged.reply("offer", ACK);
+
+  assert.deepEqual([frames(left), frames(acked)], [[], [BYE]]);
+  assert.equal(engaged.view.state, "ended");
+});
+
+test("a takeover that succeeds after leaving is answered with goodbye", () => {
+  const engaged = live("viewer");
+  engaged.tell({ type: "leave" });
+
+  assert.deepEqual(frames(engaged.tell({ type: "took", ack: ACK, asOf: 0 })), [BYE]);
+});
+
+test("a session that has moved after leaving is answered with goodbye where it is now", () => {
+  const engaged = live("controller");
+  engaged.tell({ type: "swapped" });
+  engaged.tell({ type: "move" });
+  engaged.tell({ type: "leave" });
+
+  assert.deepEqual(frames(engaged.reply("move", ACK)), [BYE]);
+});
+
+test("what else comes after leaving is not answered", () => {
+  const engaged = live("controller");
+  engaged.tell({ type: "leave" });
+  const events = [engaged.refuse("offer", "robot_busy"), engaged.reply("renew", { type: "pong" }), engaged.reply("relay", ACK), engaged.answer()];
+
+  assert.deepEqual(events.flat(), []);
+});
+
+test("a page that leaves while it joins anew says goodbye as soon as it was let in", async () => {
+  const { world, session } = await driving();
+  world.socket.receive({ type: "peer-left", robotId: "demo", sessionId: SESSION, reason: "restarted", epoch: 2 });
+  await settled();
+  session.leave();
+  const before = world.socket.last("bye");
+  world.socket.reply("offer", { ...ACK, epoch: 3 });
+  await settled();
+
+  assert.equal(before, undefined);
+  assert.equal(world.socket.last("bye").sessionId, SESSION);
+});

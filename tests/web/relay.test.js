@@ -1,0 +1,73 @@
+/** What is relayed to the robot arrives, through losses and redials. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SESSION, driving } from "./client.js";
+import { frames, live } from "./engagement.js";
+import { TODAY, WELCOME, settled } from "./world.js";
+
+const CANDIDATE = { candidate: "candidate:1", sdpMid: "0" };
+const ACK = { type: "ack", sessionId: SESSION, role: "controller", epoch: 3 };
+const found = (engaged) => engaged.tell({ type: "candidate", pcId: engaged.pcId, payload: CANDIDATE });
+const relayed = (effects) => frames(effects).filter(({ type }) => type === "ice-candidate").map(({ payload, sessionId }) => [payload.candidate, sessionId]);
+const ONCE = [["candidate:1", SESSION]];
+
+test("a session moves only after its candidates were answered, lest the move overtakes them", async () => {
+  const { world } = await driving({ expiresAt: TODAY + 40_000 });
+  world.peer.connectionState = "connected";
+  world.peer.onconnectionstatechange();
+  world.pass(36_000 - world.time);
+  await settled();
+  const [old, next] = world.sockets;
+  world.peers[0].onicecandidate({ candidate: null });
+  next.open();
+  next.receive(WELCOME);
+  await settled();
+  const before = next.last("resume");
+  old.reply("ice-candidate", { type: "ack", sessionId: SESSION });
+  await settled();
+
+  assert.equal(before, undefined);
+  assert.equal(next.last("resume").sessionId, SESSION);
+});
+
+test("a candidate that was refused because the session had moved is sent again", () => {
+  const engaged = live("controller");
+  found(engaged);
+
+  assert.deepEqual(relayed(engaged.refuse("relay", "no_session")), ONCE);
+});
+
+test("a candidate that was lost with its socket is sent again once the session is resumed", () => {
+  const engaged = live("controller", 3);
+  found(engaged);
+  engaged.tell({ type: "offline" });
+  const lost = engaged.refuse("relay", "offline");
+  const back = engaged.tell({ type: "online" });
+  const resumed = engaged.reply("resume", ACK);
+
+  assert.deepEqual([relayed(lost), relayed(back), relayed(resumed)], [[], [], ONCE]);
+});
+
+test("it is sent again once, and no more", () => {
+  const engaged = live("controller");
+  found(engaged);
+  engaged.refuse("relay", "no_session");
+
+  assert.deepEqual(engaged.refuse("again", "no_session"), []);
+});
+
+test("what a robot that is away did not get is not sent again", () => {
+  const engaged = live("controller");
+  found(engaged);
+
+  assert.deepEqual(engaged.refuse("relay", "robot_offline"), []);
+});
+
+test("a candidate of a session that is no more is not sent in the next", () => {
+  const engaged = live("controller", 3);
+  found(engaged);
+  engaged.tell({ type: "took", ack: { type: "ack", sessionId: "demo:next", epoch: 4 }, asOf: 3 });
+
+  assert.deepEqual(engaged.refuse("relay", "no_session"), []);
+});
