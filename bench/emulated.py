@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import boto3
 from moto import mock_aws
 
-from tests.tables import make_tables
+from tests.tables import drop_tables, make_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +18,18 @@ if TYPE_CHECKING:
 def dynamodb() -> "Iterator[DynamoDBClient]":
     """Yield a client of it, until the block ends."""
     with mock_aws():
-        client = boto3.client(
-            "dynamodb",
-            region_name="eu-central-1",
-            aws_access_key_id="bench",
-            aws_secret_access_key="bench",  # noqa: S106 - nobody checks it
-        )
-        make_tables(client)
-        yield client
+        make_tables(_client())
+        try:
+            yield _client()
+        finally:
+            # Where others emulate AWS in this process too, its tables are theirs as well.
+            drop_tables(_client())
+
+
+def _client() -> "DynamoDBClient":
+    return boto3.client(
+        "dynamodb",
+        region_name="eu-central-1",
+        aws_access_key_id="bench",
+        aws_secret_access_key="bench",  # noqa: S106 - nobody checks it
+    )

@@ -77,15 +77,19 @@ class Reference:
             return "robot_offline"
         if not over and not self.holds(mine.on) and not self.is_free_for(mine.user, now):
             return "robot_busy"
-        session = at.session if at else mine.session
-        self.viewers.pop(session, None)
-        self._held_by(Place(session, mine.user, mine.on, now + LEASE_MS))
-        if not self.reachable():
+        return self._take(at.session if at else mine.session, mine.user, mine.on, now)
+
+    def _take(self, session: str, user: str, on: Name, now: int) -> str:
+        """Move the lease to a session, and back to what it had if the robot is not there."""
+        viewed = self.viewers.pop(session, None) is not None
+        self._held_by(Place(session, user, on, now + LEASE_MS))
+        reachable = self.reachable()
+        if not reachable:
             self._held_by(None)
-            self._tell_viewers(now, besides=session)
-            return "robot_offline"
+            if viewed:
+                self.viewers[session] = Place(session, user, on, now + PLACE_MS)
         self._tell_viewers(now, besides=session)
-        return "ack"
+        return "ack" if reachable else "robot_offline"
 
     def _may_take_over(self) -> frozenset[str]:
         return self.masters | ({self.holder.user} if self.holder else frozenset())
@@ -152,11 +156,7 @@ class Reference:
             return "ack"
         if self.robot is None:
             return "robot_offline"
-        self.viewers.pop(mine.session, None)
-        self._held_by(Place(mine.session, mine.user, on, now + LEASE_MS))
-        self.reachable()
-        self._tell_viewers(now, besides=mine.session)
-        return "ack"
+        return self._take(mine.session, mine.user, on, now)
 
     def bye(self, on: Name, now: int) -> str:
         """End a connection's session; return the reply that is due."""
