@@ -13,7 +13,7 @@ from signaling.adapters.ice import StaticIce
 from signaling.adapters.jwks import RemoteKeys
 from signaling.adapters.limiter import Buckets, Unlimited
 from signaling.adapters.metrics import EmbeddedMetrics
-from signaling.adapters.parallel import Threads
+from signaling.adapters.parallel import AT_ONCE, Threads
 from signaling.adapters.tokens import Issuer
 from signaling.adapters.turn import TurnIce
 from signaling.adapters.turn_secret import SecretsManager, StoredSecret
@@ -27,6 +27,7 @@ CLIENT = Config(
     read_timeout=2,
     # Three tries within the 8 s that a message may take; then the client is told to try again.
     retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=AT_ONCE,
     # Every call is built from validated records, so validating it again buys nothing.
     parameter_validation=False,
     # Said outright: composing the usual string anew takes a quarter of a small call's CPU.

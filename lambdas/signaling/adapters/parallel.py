@@ -9,7 +9,8 @@ from typing import Any
 
 from signaling.core.steps import Step
 
-AT_ONCE = 8
+AT_ONCE = 16
+"""As many threads, and as many connections to each service: the longest round is 100 posts."""
 
 
 class Threads:
@@ -19,7 +20,7 @@ class Threads:
         self._map: Callable[[Callable[[Step], Any], Iterable[Step]], Iterable[Any]] | None = None
 
     def __call__(self, carry_out: Callable[[Step], Any], asked: Iterable[Step]) -> Iterable[Any]:
-        """Carry out these steps, eight at once at most, and yield their outcomes in order."""
+        """Carry out these steps, so many at once at most, and yield their outcomes in order."""
         if self._map is None:
             from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - see above
 
