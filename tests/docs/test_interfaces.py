@@ -2,6 +2,7 @@
 
 import re
 
+from signaling.wire.messages import MESSAGES
 from tests.docs.pages import ROOT, code, page, rows
 from tests.docs.test_readme import OPTIONS
 
@@ -55,7 +56,7 @@ def test_every_write_to_a_robot_is_explained() -> None:
     explained = set(re.findall(r"`([a-z_]+)`", named))
 
     assert written <= explained
-    assert explained - written <= {"offer", "takeover", "control", "registered"}
+    assert explained - written <= {*MESSAGES, "control", "registered", "pong"}
 
 
 def test_every_event_of_the_browsers_module_is_explained() -> None:
