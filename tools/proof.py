@@ -17,7 +17,13 @@ from tests.mutations.equivalent import EQUIVALENT
 
 PAGE = Path("docs/control-proof.md")
 MUTATIONS = Path("docs/control-mutations.json")
-TESTS = ("tests/explorer", "tests/model", "tests/history")
+TESTS = (
+    "tests/core/conditions",
+    "tests/explorer",
+    "tests/model",
+    "tests/history",
+    "tests/robot/test_agreement.py",
+)
 BLOCK = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- end of figures -->)", re.DOTALL)
 
 
@@ -25,18 +31,23 @@ class Figures:
     """A pytest plugin that keeps what tests have measured."""
 
     def __init__(self) -> None:
-        self.found: list[tuple[str, object]] = []
+        self._found: dict[str, list[tuple[str, object]]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the figures of a test that has passed."""
-        if report.when == "call" and report.passed:
-            self.found += report.user_properties
+        if report.when == "call" and report.passed and report.user_properties:
+            self._found[report.nodeid] = report.user_properties
+
+    @property
+    def found(self) -> list[tuple[str, object]]:
+        """Every figure, in an order that does not depend on which test ended first."""
+        return [figure for _, figures in sorted(self._found.items()) for figure in figures]
 
 
 def main() -> int:
     """Run the tests and rewrite the figures; return pytest's exit code."""
     figures = Figures()
-    code = pytest.main(["-q", "-p", "no:cacheprovider", *TESTS], plugins=[figures])
+    code = pytest.main(["-q", "-p", "no:cacheprovider", "-n", "auto", *TESTS], plugins=[figures])
     if code == 0:
         page = PAGE.read_text()
         told = _told(figures.found)

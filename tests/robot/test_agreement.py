@@ -8,12 +8,20 @@ the peers. What is not: `forget`, two devices of one id, and clocks.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tests.robot.crowd import Crowd
 
 SEEDS = 5000 if os.environ.get("ROBOSIGNAL_SOAK") else 120
 ACTS = 40
+
+
+Record = Callable[[str, object], None]
+
+
+def figure(what: str) -> tuple[str, str]:
+    """Return what is printed of a property that has held."""
+    return what, f"{SEEDS} runs of up to {ACTS} acts, 0 disagreements"
 
 
 def played(crowd: Crowd) -> Iterator[None]:
@@ -34,8 +42,9 @@ def obeyed(crowd: Crowd) -> tuple[int, str | None]:
     return crowd.robot.fence.epoch, crowd.robot.fence.holder
 
 
-def test_robot_is_never_ahead_of_the_server() -> None:
+def test_robot_is_never_ahead_of_the_server(record_property: Record) -> None:
     """No epoch is higher than the server's, and at that one nobody drives but its holder."""
+    record_property(*figure("robot is never ahead of the server"))
     for seed in range(SEEDS):
         crowd = Crowd(seed, lossy=seed % 2 == 0)
         for _ in played(crowd):
@@ -45,8 +54,9 @@ def test_robot_is_never_ahead_of_the_server() -> None:
             assert seen < epoch or driver in {holder, None}, seed
 
 
-def test_robot_agrees_with_the_server_once_everything_has_come() -> None:
+def test_robot_agrees_with_the_server_once_everything_has_come(record_property: Record) -> None:
     """In whatever order: the server's driver drives, and who has left is shown nothing."""
+    record_property(*figure("robot agrees with the server once everything has come"))
     for seed in range(SEEDS):
         crowd = Crowd(seed)
         for _ in played(crowd):
@@ -57,8 +67,11 @@ def test_robot_agrees_with_the_server_once_everything_has_come() -> None:
         assert set(crowd.robot.peers) <= crowd.sessions(), seed
 
 
-def test_robot_agrees_with_the_server_one_heartbeat_after_frames_were_lost() -> None:
+def test_robot_agrees_with_the_server_one_heartbeat_after_frames_were_lost(
+    record_property: Record,
+) -> None:
     """Posts that AWS was too busy for, frames that never came, or came twice."""
+    record_property(*figure("robot agrees with the server one heartbeat after frames were lost"))
     for seed in range(SEEDS):
         crowd = Crowd(seed, lossy=True)
         for _ in played(crowd):
@@ -70,8 +83,9 @@ def test_robot_agrees_with_the_server_one_heartbeat_after_frames_were_lost() -> 
         assert obeyed(crowd) == server(crowd), seed
 
 
-def test_redial_closes_the_peers_whose_end_was_lost() -> None:
+def test_redial_closes_the_peers_whose_end_was_lost(record_property: Record) -> None:
     """Whatever was lost before: at the latest then nobody watches who has left."""
+    record_property(*figure("redial closes the peers whose end was lost"))
     for seed in range(SEEDS):
         crowd = Crowd(seed, lossy=True)
         for _ in played(crowd):
@@ -84,8 +98,9 @@ def test_redial_closes_the_peers_whose_end_was_lost() -> None:
         assert set(crowd.robot.peers) <= crowd.sessions(), seed
 
 
-def test_robot_asks_nothing_needlessly_while_order_is_kept() -> None:
+def test_robot_asks_nothing_needlessly_while_order_is_kept(record_property: Record) -> None:
     """Where every frame comes as it was sent, it registers once on each connection."""
+    record_property(*figure("robot asks nothing needlessly while order is kept"))
     for seed in range(SEEDS):
         crowd = Crowd(seed, orderly=True)
         for _ in played(crowd):
