@@ -16,8 +16,8 @@ from robosignal.arguments import TOKEN_VARIABLE, Refused
 from robosignal.bench.bench import Tell, bench
 from robosignal.bench.gauged import gauged
 from robosignal.bench.plan import Found, Plan
-from robosignal.bench.progress import Progress
 from robosignal.bench.report import document, text
+from robosignal.progress import Progress
 
 ROBOTS, MOST_ROBOTS = 10, 500
 """A local gateway takes a thousand connections: so many robots, and as many clients."""

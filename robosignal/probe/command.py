@@ -8,13 +8,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
-from typing import TextIO
+from contextlib import closing
 
 from robosignal import arguments
 from robosignal.arguments import TOKEN_VARIABLE
 from robosignal.probe.play import Target
 from robosignal.probe.probe import Tell, probe
 from robosignal.probe.report import document, text
+from robosignal.progress import Progress
 
 ROBOT_TOKEN_VARIABLE = "ROBOSIGNAL_TOKEN_ROBOT"  # noqa: S105 - the name of one, not one
 
@@ -61,11 +62,8 @@ def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:
     Raise Refused when there is no token, or none that could be one.
     """
     target = _target(asked)
-    progress = Progress(sys.stderr, asked.count)
-    try:
-        report = asyncio.run(probe(target, asked.count, progress.tell))
-    finally:
-        progress.clear()
+    with closing(Progress(sys.stderr)) as progress:
+        report = asyncio.run(probe(target, asked.count, rounds(progress, asked.count)))
     say(document(report) if asked.json else text(report))
     return 0 if report.failure is None else 1
 
@@ -85,26 +83,10 @@ def _target(asked: argparse.Namespace) -> Target:
     )
 
 
-class Progress:
-    """One line on a terminal that says what is going on; nothing elsewhere."""
+def rounds(progress: Progress, count: int) -> Tell:
+    """Return what tells of each step, as one of so many rounds."""
 
-    def __init__(self, stream: TextIO, count: int) -> None:
-        self._stream = stream if stream.isatty() else None
-        self._count = count
+    def tell(number: int, step: str) -> None:
+        progress.tell(f"round {number} of {count}: {step}")
 
-    @property
-    def tell(self) -> Tell:
-        """What to tell of each step."""
-        return self._write
-
-    def clear(self) -> None:
-        """Take the line away."""
-        self._put("")
-
-    def _write(self, number: int, step: str) -> None:
-        self._put(f"round {number} of {self._count}: {step}")
-
-    def _put(self, line: str) -> None:
-        if self._stream is not None:
-            self._stream.write(f"\r{line}\x1b[K")
-            self._stream.flush()
+    return tell

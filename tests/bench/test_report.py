@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from robosignal.bench.plan import Found, Plan
-from robosignal.bench.progress import Progress
 from robosignal.bench.report import document, percentiles, rate, text
 from robosignal.probe.report import Failure
+from robosignal.progress import Progress
 
 PLAN = Plan("wss://me:pw@a.example/prod?token=t", "secret", 2, 10, 5, 10)
 

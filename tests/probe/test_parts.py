@@ -9,10 +9,11 @@ import pytest
 
 from robosignal.arguments import Refused
 from robosignal.probe.claims import hints
-from robosignal.probe.command import Progress, add_arguments, run
+from robosignal.probe.command import add_arguments, rounds, run
 from robosignal.probe.dial import resolve
 from robosignal.probe.laps import STEPS, percentile
 from robosignal.probe.report import Failure, Report, shown_url, text
+from robosignal.progress import Progress
 from tests.tokens import ABSENT, ISSUER, NOW_S, signer
 
 
@@ -197,9 +198,9 @@ class Terminal(io.StringIO):
 def test_progress_is_one_line_on_a_terminal() -> None:
     """It is written over, and taken away at the end."""
     terminal = Terminal()
-    progress = Progress(terminal, 3)
-    progress.tell(2, "offer")
-    progress.clear()
+    progress = Progress(terminal)
+    rounds(progress, 3)(2, "offer")
+    progress.close()
 
     assert terminal.getvalue() == "\rround 2 of 3: offer\x1b[K\r\x1b[K"
 
@@ -207,8 +208,8 @@ def test_progress_is_one_line_on_a_terminal() -> None:
 def test_progress_is_nothing_elsewhere() -> None:
     """A log wants no such lines."""
     log = io.StringIO()
-    progress = Progress(log, 3)
-    progress.tell(1, "offer")
-    progress.clear()
+    progress = Progress(log)
+    rounds(progress, 3)(1, "offer")
+    progress.close()
 
     assert log.getvalue() == ""
