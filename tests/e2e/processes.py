@@ -3,6 +3,7 @@
 Nothing is waited for but a printed line or an exit: a silent process fails with its output.
 """
 
+import atexit
 import os
 import queue
 import re
@@ -29,6 +30,8 @@ class Process:
             text=True,
             env=os.environ | dict(environment or {}),
         )
+        # A test that fails half-way stops nothing; to kill one that has ended does nothing.
+        atexit.register(self._popen.kill)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
