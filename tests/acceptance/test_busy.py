@@ -7,12 +7,13 @@ the store and to connections throttled in turn.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 
 import pytest
 
 from signaling.core.records import Robot
 from signaling.wire.messages import MESSAGES
-from tests.acceptance.throttled import FOR_EVER, Frame, Scene, Told
+from tests.acceptance.throttled import FOR_EVER, Scene, Told
 from tests.explorer.cast import ROBOT, SITUATIONS
 from tests.explorer.events import ASKS_TOO, AT_ODDS, EVENTS, Event
 
@@ -64,9 +65,8 @@ class Trial:
 
 
 def _code(told: Told) -> str:
-    frame: Frame = told[1] or {"type": "silence"}
-    code: str = frame.get("code", frame["type"])
-    return code
+    frame = told[1] or {"type": "silence"}
+    return str(frame.get("code", frame["type"]))
 
 
 def _trials_of(scene: Scene, situation: str, event: Event) -> Iterator[Trial]:
@@ -135,11 +135,15 @@ def test_the_senders_row_decides_nothing_when_it_cannot_be_read() -> None:
 
 
 def test_whoever_is_told_to_try_again_has_taken_nothing() -> None:
-    """After one throttled call the lease is the session's whose it was, or nobody's."""
+    """After one throttled call the lease is the session's whose it was, or nobody's.
+
+    Where the robot is gone as well, the one call may be that which gives the lease back: it lapses.
+    """
     kept = [
         str(trial)
         for trial in trials()
-        if trial.once and trial.tried and _holder(trial.after) not in (None, _holder(trial.before))
+        if trial.once and trial.tried and trial.situation != "robot gone"
+        if _holder(trial.after) not in (None, _holder(trial.before))
     ]
 
     assert kept == []
@@ -160,17 +164,18 @@ def test_a_message_sent_again_is_told_what_it_would_have_been_told_at_first() ->
     assert set(others) == set(STANDS), "\n".join(others.values())
 
 
-@pytest.mark.parametrize("situation", ["free", "held", "watched", "robot gone", "unknown"])
+@pytest.mark.parametrize("situation", ["free", "held", "watched", "held by a seed"])
 def test_without_an_id_a_v1_sender_hears_that_it_should_try_again(situation: str) -> None:
-    """Only replies of success may be left out, and only where no id asks for them."""
+    """Only replies of success may be left out, and a seed's: it is told nothing unasked."""
     scene = Scene(situation)
-    for event in SAID:
-        scene.put_back(0)
-        status, frame = scene.send(event, bears_id=False)
-        told = {"type": "error", "code": "try_again"}.items()
+    told: dict[str, set[str]] = {"v1": set(), "seed": set()}
+    for event, number in product(SAID, (1, 2, 3)):
+        scene.put_back(number)
+        answer = scene.send(event, bears_id=False)
+        if answer[0] == 503:
+            told["seed" if event.peer == "seed" else "v1"].add(_code(answer))
 
-        assert status == 503
-        assert event.peer == "seed" or (frame is not None and told <= frame.items()), event.name
+    assert told == {"v1": {"try_again"}, "seed": {"silence"}}
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

@@ -42,13 +42,13 @@ def disconnect(connection_id: ConnectionId, now: int) -> Flow[Connection | None]
         return None
     if row.robot_id is not None:
         yield from write_robot(row.robot_id, presence.lose(connection_id))
-    lost = _Lost(connection_id, now, now + limits.GRACE_SECONDS * 1000)
+    lost = _LostSocket(connection_id, now, now + limits.GRACE_SECONDS * 1000)
     yield from _lose_sessions(sorted(row.sessions), lost)
     return row
 
 
 @dataclass(frozen=True, slots=True)
-class _Lost:
+class _LostSocket:
     """A lost socket: which, when it was known, and when its grace is over."""
 
     gone: ConnectionId
@@ -70,7 +70,7 @@ class _Lost:
         return WriteRobot(robot_of(session_id), write)
 
 
-def _lose_sessions(sessions: list[SessionId], lost: _Lost) -> Flow[None]:
+def _lose_sessions(sessions: list[SessionId], lost: _LostSocket) -> Flow[None]:
     """Record the lost socket in each session, side by side: first as if each were the holder's."""
     outcomes = yield from together(lost.as_holder(each) for each in sessions)
     steps = {
