@@ -153,7 +153,7 @@ class _Reader:
 
 def _url(text: str) -> str:
     if urlsplit(text).scheme not in ("https", "http") or not urlsplit(text).hostname:
-        raise ValueError("must be an https URL")
+        raise ValueError("must be an https URL; http is for an endpoint on this machine")
     return text.rstrip("/")
 
 
