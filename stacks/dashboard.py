@@ -79,7 +79,7 @@ def _refusals(settings: Settings) -> list[cloudwatch.IWidget]:
         _graph("Control", [own(settings, name) for name in ("Takeovers", "Conflicts")]),
         _graph(
             "Lost and failed",
-            [own(settings, name) for name in ("GoneConnections", "InternalErrors")],
+            [own(settings, name) for name in ("GoneConnections", "Undelivered", "InternalErrors")],
         ),
     ]
 

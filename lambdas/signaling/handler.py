@@ -1,5 +1,6 @@
 """The Lambda: wires the adapters from the environment, once, as the module loads."""
 
+import logging
 import os
 from typing import Any
 
@@ -74,6 +75,9 @@ def _secrets_manager() -> SecretsManager:
     client: SecretsManager = boto3.client("secretsmanager", config=SECRET_CLIENT)
     return client
 
+
+# At DEBUG the SDK logs whole requests and answers: SDP, candidates, the TURN servers' secret.
+logging.getLogger("botocore").setLevel(logging.WARNING)
 
 _signaling = wired(read_settings(os.environ))
 warm(os.environ)

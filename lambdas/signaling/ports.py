@@ -131,6 +131,8 @@ class Happened(Struct, frozen=True, kw_only=True):
     """From API Gateway's receipt of the event to its end here."""
     gone: int
     """How many connections turned out to be gone."""
+    undelivered: int
+    """How many posts AWS was too busy to take: their receivers learn by their next ping."""
     took_over: bool
     """Whether the lease was taken from somebody, or from nobody, by a takeover."""
     at: int

@@ -23,6 +23,7 @@ class Tally:
         self._outcome = Internal.code
         self._reason: str | None = None
         self._gone = 0
+        self._undelivered = 0
         self._took_over = False
 
     def carried_out(self) -> None:
@@ -38,7 +39,11 @@ class Tally:
         """Return a way to carry out steps whose outcomes are noted here."""
 
         def watched(step: Step) -> Any:
-            outcome = carry_out(step)
+            try:
+                outcome = carry_out(step)
+            except SignalingError as error:
+                self._note(step, error)
+                raise
             self._note(step, outcome)
             return outcome
 
@@ -46,11 +51,12 @@ class Tally:
 
     def _note(self, step: Step, outcome: Any) -> None:
         match step:
-            case Together(steps):
+            case Together(steps) if isinstance(outcome, tuple):
                 for each, its_outcome in zip(steps, outcome, strict=True):
                     self._note(each, its_outcome)
             case Post():
                 self._gone += outcome is False
+                self._undelivered += isinstance(outcome, SignalingError)
             case WriteRobot(_, write) if write.name in TAKEOVERS:
                 self._took_over = self._took_over or isinstance(outcome, Won)
             case _:
@@ -65,6 +71,7 @@ class Tally:
             # Two machines' clocks: the event may bear a time that is still to come here.
             took_ms=max(0, now - since),
             gone=self._gone,
+            undelivered=self._undelivered,
             took_over=self._took_over and self._outcome == OK,
             at=now,
         )

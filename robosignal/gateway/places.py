@@ -9,6 +9,7 @@ from typing import Any
 
 from robosignal.gateway.dispatch import Handle
 from robosignal.gateway.store import LocalStore
+from robosignal.gateway.websocket import Limits
 from signaling.adapters.events import result
 from signaling.core.records import Connection
 from signaling.wire.errors import RateLimited
@@ -26,13 +27,21 @@ restarts: before they register, its robots are connections like any other.
 """
 
 
+OTHERS = 100
+"""So many of all connections no single user may have, whatever it owns."""
+
+
 class Places:
     """A handler around a handler, which lets in as many of each user as there are places."""
 
-    def __init__(self, handle: Handle, store: LocalStore, per_user: int) -> None:
+    def __init__(
+        self, handle: Handle, store: LocalStore, per_user: int, of: int = Limits().sockets
+    ) -> None:
+        """Let in so many of each user, and one more for each of its robots, `of` so many."""
         self._handle = handle
         self._store = store
         self._per_user = per_user
+        self._most = max(per_user, of - OTHERS)
         self._lock = threading.Lock()
 
     def __call__(self, event: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +57,8 @@ class Places:
         # Each is counted before it is judged, and no longer once it is refused. So of those that
         # come at the same time, as many are let in as there are places, and no more.
         with self._lock:
-            most = self._per_user + self._store.count_robots(row.user_id)
+            robots = self._store.count_robots(row.user_id)
+            most = min(self._per_user + robots, self._most)
             if self._store.count_connections(row.user_id) <= most:
                 return answer
             self._store.remove_connection(row.connection_id)

@@ -55,6 +55,7 @@ class Sockets:
         self._open: dict[ConnectionId, Socket] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
+        self._newest = 0
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Belong to the loop that runs in this thread."""
@@ -65,6 +66,14 @@ class Sockets:
     def count(self) -> int:
         """How many connections are open."""
         return len(self._open)
+
+    def opening(self, now: int) -> int:
+        """Return when a connection opens, in epoch ms: later than all before it.
+
+        A wall clock that steps back must not make a redial look older than what it follows.
+        """
+        self._newest = max(now, self._newest + 1)
+        return self._newest
 
     def add(self, connection: ConnectionId, socket: Socket) -> None:
         """Make a connection reachable. For the loop's own thread."""

@@ -72,7 +72,7 @@ class LocalStore:
     def __init__(self, directory: Path | None, now: int | None = None) -> None:
         """Open the state in a directory, or in memory alone for None, at `now` (epoch ms).
 
-        Whoever drove or viewed has its grace from now on. Raise StateInUse or StateUnreadable.
+        Whoever drove has its grace from now on. Raise StateInUse or StateUnreadable.
         """
         self._opened_at = epoch_ms() if now is None else now
         self._lock = None if directory is None else _locked(directory)
@@ -272,13 +272,13 @@ def _read(text: str) -> Item:
 def _without_sockets(item: Item, now: int) -> Item:
     """Return the item after a restart: no socket of before it is left.
 
-    Renewals are not on disk, so until when a session lasted is not known: it has its grace.
+    Renewals are not on disk, so until when a lease lasted is not known: it has its grace.
     """
-    grace = {"until": now + GRACE_SECONDS * 1000}
     after = {name: value for name, value in item.items() if name != "connectionId"}
     after["leaseUntil"] = 0
-    if "controller" in item:
-        after["controller"] = item["controller"] | grace | {"lost": now}
-    viewers = item.get("viewers", {})
-    after["viewers"] = {session: viewer | grace for session, viewer in viewers.items()}
+    held = item.get("controller")
+    # Whose loss is on disk renewed nothing since. Viewers need no grace: their places last.
+    if held is not None and "lost" not in held:
+        grace = {"until": now + GRACE_SECONDS * 1000, "lost": now}
+        after["controller"] = held | grace
     return after

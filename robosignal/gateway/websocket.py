@@ -216,7 +216,7 @@ class Connection(asyncio.BufferedProtocol):
         peer = self._transport.get_extra_info("peername") or ("",)
         self._context = events.connection_context(
             self._id,
-            connected_at=_now(),
+            connected_at=self._service.sockets.opening(_now()),
             source_ip=str(peer[0]),
             user_agent=handshake.user_agent,
             domain=self._host,

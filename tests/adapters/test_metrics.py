@@ -72,6 +72,7 @@ def happened(**changes: Any) -> Happened:
         "reason": None,
         "took_ms": 7,
         "gone": 0,
+        "undelivered": 0,
         "took_over": False,
         "at": 1_800_000_000_000,
     }
@@ -80,7 +81,7 @@ def happened(**changes: Any) -> Happened:
 
 def test_a_line_is_a_document_as_cloudwatch_specifies_it() -> None:
     """Every metric and dimension that the metadata names is a member of the root."""
-    every = happened(outcome="try_again", took_over=True, gone=2)
+    every = happened(outcome="try_again", took_over=True, gone=2, undelivered=1)
     refused = happened(kind="$connect", outcome="unauthorized", reason="expired")
     relayed = happened(kind="answer")
     failed = happened(outcome="internal")
@@ -306,3 +307,16 @@ def test_a_stage_that_is_no_name_is_refused() -> None:
         read_settings({**ENVIRONMENT, "STAGE": "my stage"})
 
     assert refused.value.problems == ["STAGE must be 1 to 64 of the characters A-Z a-z 0-9 _ . -"]
+
+
+def test_a_post_that_aws_was_too_busy_for_is_counted(metered: MeteredWorld) -> None:
+    """The request succeeds all the same, so nothing else would tell."""
+    robot = metered.robot("r1", "owner")
+    driver, viewer = metered.connect("owner"), metered.connect("owner")
+    driver.offer()
+    viewer.offer(role="viewer")
+    metered.outbox.busy_for = {robot.connection_id, viewer.connection_id}
+
+    driver.ask(type="release-control", robotId="r1")
+
+    assert (metered.last["Outcome"], metered.last["Undelivered"]) == ("ok", 2)

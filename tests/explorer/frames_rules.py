@@ -62,8 +62,14 @@ def only_the_holder_is_relayed_as_such(history: History) -> Found:
 
 
 def _is_early(history: History, posted: Posted) -> bool:
-    """Say whether this is a seed client's candidate that overtakes its own offer."""
-    return all(
+    """Say whether this is a seed client's candidate that overtakes its own offer.
+
+    It may ask for v1 before that offer: the candidate was sent as a seed's all the same.
+    """
+    asked = any(
+        by.kind == "ready" for by in history.invocations if by.connection == posted.by.connection
+    )
+    return asked or all(
         posted.frame["sessionId"] != each.session_id or each.dialect == "seed"
         for robot in history.versions
         for each, _ in robot.sessions()

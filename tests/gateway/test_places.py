@@ -12,8 +12,12 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from robosignal.gateway.local import Local, Service
-from robosignal.gateway.places import CONNECTIONS_PER_USER
+from robosignal.gateway.places import CONNECTIONS_PER_USER, Places
+from robosignal.gateway.store import LocalStore
+from signaling.core.expressions import Missing, Put, Write
+from signaling.core.records import Connection
 from signaling.settings import read_options
+from signaling.wire.ids import ConnectionId, RobotId, UserId
 from tests.docs.pages import page
 
 MOST = 3
@@ -190,3 +194,26 @@ def test_the_gateways_page_names_the_limit() -> None:
     told = f"more than {CONNECTIONS_PER_USER} connections of one user"
 
     assert told in page("docs/gateway.md")
+
+
+def test_no_user_may_have_every_connection() -> None:
+    """Whoever claims ids without end makes places for no more than all but a hundred."""
+    store = LocalStore(None)
+    places = Places(lambda _: {"statusCode": 200}, store, per_user=3, of=110)
+    for number in range(30):
+        robot_id = RobotId(f"r{number}")
+        write = Write("claim", Missing(("ownerUserId",)), (Put(("ownerUserId",), "mallory"),))
+        store.write_robot(robot_id, write)
+
+    answers = []
+    for number in range(14):
+        connection = ConnectionId(f"c{number}=")
+        store.add_connection(
+            Connection(
+                connection_id=connection, user_id=UserId("mallory"), ts=1, expires_at=2, ttl=3
+            )
+        )
+        event = {"requestContext": {"eventType": "CONNECT", "connectionId": connection}}
+        answers.append(places(event)["statusCode"])
+
+    assert answers == [200] * 10 + [429] * 4

@@ -153,3 +153,12 @@ async def test_a_connection_that_is_closing_is_gone(serve: Serve) -> None:
             False,
             False,
         )
+
+
+def test_each_connection_opens_later_than_the_one_before() -> None:
+    """Also when the wall clock has stepped back: a redial must look newer, never older."""
+    sockets = Sockets()
+
+    opened = [sockets.opening(now) for now in (1000, 1000, 940, 2000)]
+
+    assert opened == [1000, 1001, 1002, 2000]

@@ -66,16 +66,11 @@ def busy(store: LocalStore) -> Robot:
 
 
 def after_a_restart(robot: Robot, now: int) -> Robot:
-    """Return the item as a store that is opened then has it: no socket, and grace for sessions."""
-    held, until = robot.controller, now + 30_000
-    graced = {name: structs.replace(each, until=until) for name, each in robot.viewers.items()}
-    return structs.replace(
-        robot,
-        connection_id=None,
-        presence_until=0,
-        controller=held and structs.replace(held, until=until, lost=now),
-        viewers=graced,
-    )
+    """Return the item as a store that is opened then has it: no socket, grace for its driver."""
+    held = robot.controller
+    if held is not None and held.lost is None:
+        held = structs.replace(held, until=now + 30_000, lost=now)
+    return structs.replace(robot, connection_id=None, presence_until=0, controller=held)
 
 
 def test_ownership_epoch_and_sessions_survive_a_restart(tmp_path: Path) -> None:
@@ -93,6 +88,20 @@ def test_ownership_epoch_and_sessions_survive_a_restart(tmp_path: Path) -> None:
     assert again.robot(R1) == after_a_restart(before, NOW + 600_000)
     assert again.owned(ANN, None, 5).robot_ids == (R1,)
     assert again.shared(BOB, None, 5).robot_ids == (R1,)
+    again.close()
+
+
+def test_a_driver_who_was_lost_before_is_not_revived_by_a_restart(tmp_path: Path) -> None:
+    """Its grace is on disk: however often the gateway restarts, it ends when it ends."""
+    store = LocalStore(tmp_path)
+    busy(store)
+    outcome = store.write_robot(R1, lease.lose(session_id(R1, C1), C1, NOW, NOW + 30_000))
+    store.close()
+
+    again = LocalStore(tmp_path, NOW + 600_000)
+
+    assert isinstance(outcome, Won)
+    assert again.robot(R1) == structs.replace(outcome.after, connection_id=None, presence_until=0)
     again.close()
 
 

@@ -120,7 +120,11 @@ class Reference:
     def release(self, on: Name, now: int, *, offering: bool = False) -> str:
         """Free the lease and stay as a viewer; return the reply that is due."""
         held = self.holder
-        if held is None or held.on != on or self.lost:
+        if held is None or held.on != on:
+            return "no_session"
+        if len(self.viewers) > VIEWERS:
+            return "too_many_viewers"
+        if self.lost:
             return "no_session"
         self.viewers[held.session] = Place(held.session, held.user, on, now + PLACE_MS)
         self._held_by(None)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from signaling.adapters.audit import audit
+from signaling.core.watching import Change
 from tests.world import World
 
 SDP = {"sdp": "o"}
@@ -46,3 +48,26 @@ def test_pings_and_relays_leave_no_line(
     driver.ask(type="ping", sessionId=session)
 
     assert caplog.records == []
+
+
+def test_a_change_whose_answer_was_lost_names_nobody_it_does_not_know(
+    local_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The holder before last is not who was displaced."""
+    caplog.set_level("INFO", "signaling.audit")
+    local_world.robot("r1", "owner")
+    local_world.connect("eve", groups=["ADMINS"]).offer()
+    local_world.connect("owner").ask(type="takeover", robotId="r1")
+    robot = local_world.item()
+    caplog.clear()
+
+    audit(Change("leave_lease", None, robot), None)
+    audit(Change("lose_robot", None, robot), None)
+    audit(Change("take_over", None, robot), None)
+
+    said = [(line.getMessage(), getattr(line, "displaced", None)) for line in caplog.records]
+    assert said == [
+        ("control changed", None),
+        ("presence changed", None),
+        ("control changed", "eve"),
+    ]

@@ -1,5 +1,12 @@
 """AWS too busy to take a frame: what stands is true, and whoever missed it learns by a ping."""
 
+from robosignal.gateway.store import LocalStore
+from signaling.core.expressions import Write
+from signaling.core.records import Connection
+from signaling.core.steps import Refused, Won
+from signaling.wire.errors import TryAgain
+from signaling.wire.ids import ConnectionId
+from tests.tokens import signer
 from tests.world import World
 
 
@@ -87,3 +94,64 @@ def test_one_who_cannot_be_told_costs_the_others_nothing(local_world: World) -> 
 
     told = [viewer.types() for viewer in viewers]
     assert (robot.types(), told) == ([], [[], ["control"], ["control"]])
+
+
+class BusyFor(LocalStore):
+    """A store that is throttled for one kind of write to a row."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(None)
+        self._name = name
+        self.is_busy = False
+
+    def write_connection(
+        self, connection: ConnectionId, write: Write
+    ) -> Won[Connection] | Refused[Connection]:
+        """Refuse that kind while busy."""
+        if self.is_busy and write.name == self._name:
+            raise TryAgain
+        return super().write_connection(connection, write)
+
+
+def test_a_bye_is_told_whatever_becomes_of_the_note_on_its_own_row() -> None:
+    """The session has ended, so the robot hears it."""
+    store = BusyFor("forget_session")
+    local_world = World(store, signer())
+    robot = local_world.robot("r1", "owner")
+    driver = local_world.connect("owner")
+    driver.offer()
+    robot.take()
+    store.is_busy = True
+
+    ack = driver.ask(type="bye", robotId="r1")
+
+    assert (ack["type"], robot.types()) == ("ack", ["peer-left"])
+
+
+def test_a_restart_is_told_though_the_older_socket_cannot_be(local_world: World) -> None:
+    """The new process is registered, and its sessions' clients hear of it."""
+    old = local_world.robot("r1", "owner")
+    driver = local_world.connect("owner")
+    driver.offer()
+    local_world.outbox.busy_for = {old.connection_id}
+    new = local_world.connect("owner")
+
+    reply = new.ask(type="register", robotId="r1", instanceId="another")
+
+    assert (reply["type"], driver.types()) == ("registered", ["peer-left"])
+
+
+def test_a_robot_that_cannot_be_noted_is_not_registered() -> None:
+    """Nothing would be cleaned up when its connection ends; its ended sessions are told."""
+    store = BusyFor("note_robot")
+    local_world = World(store, signer())
+    local_world.robot("r1", "owner")
+    driver = local_world.connect("owner")
+    driver.offer()
+    store.is_busy = True
+    new = local_world.connect("owner")
+
+    refused = new.refused(type="register", robotId="r1", instanceId="another")
+
+    assert refused == (503, "try_again")
+    assert (local_world.item().connection_id, driver.types()) == (None, ["peer-left"])

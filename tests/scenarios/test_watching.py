@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from signaling.wire import limits
 from tests.world import Peer, World
 
 SDP = {"sdp": "o"}
@@ -158,3 +159,16 @@ def test_watchers_that_cannot_be_told_do_not_refuse_the_message(local_world: Wor
     reply = robot.ask(type="register", robotId="r1")
 
     assert (robot.status, reply["type"]) == (200, "registered")
+
+
+def test_one_users_many_pages_do_not_keep_the_others_from_hearing(local_world: World) -> None:
+    """Of those who watch, one of each user is told in turn, until all places are taken."""
+    local_world.robot("r1", "owner")
+    for _ in range(limits.WATCHERS + 5):
+        local_world.connect("owner").ask(type="watch")
+    admin = local_world.connect("boss", groups=["ADMINS"])
+    admin.ask(type="watch", all=True)
+
+    local_world.connect("owner").offer()
+
+    assert [frame["type"] for frame in admin.take()] == ["presence"]

@@ -29,14 +29,21 @@ REASONS = {
 }
 """Why, where the write says it all."""
 
+PRESENCE = frozenset({"register_again", "lose_robot"})
+"""Writes that change no holder."""
+
+FORGETTING = PRESENCE | {"grant", "release", "leave_lease", "dismiss_holder", "give_back"}
+"""Writes that do not keep the holder before."""
+
 
 def audit(change: Change, by: Connection | None) -> None:
     """Log this change, made by this connection's user; None: by a socket that was lost."""
     before, after = change.before, change.after
-    held = after.prev if before is None else before.controller
-    same_epoch = before is not None and before.epoch == after.epoch
+    # Of a write whose answer was lost only what it keeps itself is known of before.
+    kept = None if change.write in FORGETTING else after.prev
+    held = kept if before is None else before.controller
     log.info(
-        "presence changed" if same_epoch else "control changed",
+        "presence changed" if change.write in PRESENCE else "control changed",
         extra={
             "reason": _reason(change, by),
             "write": change.write,
@@ -45,7 +52,7 @@ def audit(change: Change, by: Connection | None) -> None:
             "rev": after.rev,
             "by": None if by is None else by.user_id,
             "holder": _user(after.controller),
-            "displaced": _user(held) if held != after.controller else None,
+            "displaced": _displaced(held, after.controller),
         },
     )
 
@@ -60,6 +67,13 @@ def _reason(change: Change, by: Connection | None) -> str:
     if after.prev is None:
         return "free"
     return "lapsed" if after.prev.lost is None else "grace"
+
+
+def _displaced(held: Session | None, holder: Session | None) -> str | None:
+    """Return who has lost control; nobody where the session only moved, or was unknown."""
+    if held is None or (holder is not None and holder.session_id == held.session_id):
+        return None
+    return held.user_id
 
 
 def _user(session: Session | None) -> str | None:

@@ -46,6 +46,7 @@ DIRECTIVES = {
     "Messages": _directive("Messages", COUNT, ["Stage", "Type", "Outcome"]),
     "RelayLatency": _directive("RelayLatency", MILLISECONDS, ["Stage"]),
     "GoneConnections": _directive("GoneConnections", COUNT, ["Stage"]),
+    "Undelivered": _directive("Undelivered", COUNT, ["Stage"]),
     "Takeovers": _directive("Takeovers", COUNT, ["Stage"]),
     "Conflicts": _directive("Conflicts", COUNT, ["Stage"]),
     "TokensRefused": _directive("TokensRefused", COUNT, ["Stage"], ["Stage", "Reason"]),
@@ -61,6 +62,8 @@ def values(happened: Happened) -> Iterator[tuple[str, int]]:
         yield "RelayLatency", happened.took_ms
     if happened.gone:
         yield "GoneConnections", happened.gone
+    if happened.undelivered:
+        yield "Undelivered", happened.undelivered
     if happened.took_over:
         yield "Takeovers", 1
     if happened.outcome in CONFLICTS:

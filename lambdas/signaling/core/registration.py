@@ -19,6 +19,8 @@ from signaling.core.steps import (
     Step,
     Won,
     WriteConnection,
+    WriteRobot,
+    attempted,
     find_ice_servers,
     remove_robot,
     together,
@@ -118,11 +120,14 @@ def _announce(request: Request, won: Won[Robot], claim: Claim) -> Flow[None]:
     """Note the robot on its row, and tell its older socket and the sessions that ended."""
     me, robot = claim.row.connection_id, won.after
     note = WriteConnection(me, rows.note_robot(me, robot.robot_id, claim.row.dialect))
-    (noted, *_) = yield from together((note, *_replacing(request, won, claim)))
-    if isinstance(noted, Refused):
-        yield from write_robot(robot.robot_id, presence.lose(me))
-    # Sessions have ended either way.
+    (noted, *_) = yield from attempted((note, *_replacing(request, won, claim)))
+    if not isinstance(noted, Won):
+        # Without a note nothing would be cleaned up when this connection ends.
+        yield from attempted((WriteRobot(robot.robot_id, presence.lose(me)),))
+    # Sessions have ended either way, and the older socket has been replaced.
     yield from notify(request, robot.robot_id, _ended(won, "restarted"))
+    if isinstance(noted, SignalingError):
+        raise noted
     if isinstance(noted, Refused):
         raise _unnoted(robot.robot_id, noted.item)
 

@@ -23,6 +23,7 @@ from signaling.core.steps import (
     Refused,
     Won,
     WriteConnection,
+    attempted,
     read_robot,
     together,
     write_robot,
@@ -143,7 +144,8 @@ def _leave(request: Request, robot: Robot, found: Found | None) -> Flow[Ack]:
         raise NoSession(robot.robot_id)
     after = outcome.after
     told = notice(after, peer_left(after, found.session, found.role, "bye")) + _freed(after, found)
-    yield from together((WriteConnection(me, rows.forget_session(session_id)),))
+    # The session has ended: a note of it that stays on the row makes no difference to anybody.
+    yield from attempted((WriteConnection(me, rows.forget_session(session_id)),))
     yield from notify(request, robot.robot_id, told)
     return Ack()
 

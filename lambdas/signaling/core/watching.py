@@ -136,8 +136,7 @@ def _push(robot: Robot, now: int) -> Flow[None]:
     """Tell this robot's watchers: one round of queries, one of posts, one for who is gone."""
     may_see = [robot.owner_user_id, *sorted(robot.operators - {robot.owner_user_id}), ADMINS]
     found = yield from attempted(FindWatchers(user) for user in may_see)
-    watching: list[Watcher] = [each for some in found if isinstance(some, tuple) for each in some]
-    watchers = watching[: limits.WATCHERS]
+    watchers = _shared_out([some for some in found if isinstance(some, tuple)])
     frame = presence_of(robot, now)
     posts = [handing_over_to(each.connection_id, each.expires_at, frame, now) for each in watchers]
     outcomes = yield from attempted(posts)
@@ -146,6 +145,13 @@ def _push(robot: Robot, now: int) -> Flow[None]:
         for watcher, outcome in zip(watchers, outcomes, strict=True)
         if is_gone(outcome)
     )
+
+
+def _shared_out(watching: list[tuple[Watcher, ...]]) -> list[Watcher]:
+    """Return as many as are told: one of each user's in turn, so that none keeps others out."""
+    longest = max(map(len, watching), default=0)
+    in_turn = [some[turn] for turn in range(longest) for some in watching if turn < len(some)]
+    return in_turn[: limits.WATCHERS]
 
 
 def presence_of(robot: Robot, now: int) -> Presence:
