@@ -15,7 +15,7 @@ help:
 	@echo "make destroy STAGE=dev  take that deployment away again"
 	@echo "make test-deploy  deploy into an emulator on this machine, use it, destroy it"
 	@echo "make bench  measure what an event costs, and how quick the local gateway is"
-	@echo "make soak   prove the control lease at length: hours"
+	@echo "make soak   prove the control lease at length: an hour"
 	@echo "make lock   choose versions anew, after a change to pyproject.toml"
 	@echo "make screenshots  take the pictures of the console anew"
 

@@ -1,7 +1,8 @@
 """Runs what proves the control lease, and writes its figures into docs/control-proof.md.
 
-`python -m tools.proof`; with ROBOSIGNAL_SOAK=1 all of it, which takes hours. The mutations'
-last result comes from `python -m tools.mutate`.
+`python -m tools.proof`, or with the paths of some of the tests; with ROBOSIGNAL_SOAK=1 all that
+they have, which takes the better part of an hour. Each test's last figures are kept beside the
+page; the mutations' last result comes from `python -m tools.mutate`.
 """
 
 import json
@@ -10,12 +11,14 @@ import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.mutations.equivalent import EQUIVALENT
 
 PAGE = Path("docs/control-proof.md")
+FIGURES = Path("docs/control-figures.json")
 MUTATIONS = Path("docs/control-mutations.json")
 TESTS = (
     "tests/core/conditions",
@@ -25,42 +28,50 @@ TESTS = (
     "tests/robot/test_agreement.py",
 )
 BLOCK = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- end of figures -->)", re.DOTALL)
+AMOUNT = "soak" if os.environ.get("ROBOSIGNAL_SOAK") else "commit"
 
 
 class Figures:
     """A pytest plugin that keeps what tests have measured."""
 
     def __init__(self) -> None:
-        self._found: dict[str, list[tuple[str, object]]] = {}
+        self.found: dict[str, Any] = {}
+        """By each test's id: when, how much, and its figures."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the figures of a test that has passed."""
         if report.when == "call" and report.passed and report.user_properties:
-            self._found[report.nodeid] = report.user_properties
+            self.found[report.nodeid] = {
+                "date": datetime.now(UTC).date().isoformat(),
+                "amount": AMOUNT,
+                "figures": report.user_properties,
+            }
 
-    @property
-    def found(self) -> list[tuple[str, object]]:
-        """Every figure, in an order that does not depend on which test ended first."""
-        return [figure for _, figures in sorted(self._found.items()) for figure in figures]
 
-
-def main() -> int:
+def main(words: list[str]) -> int:
     """Run the tests and rewrite the figures; return pytest's exit code."""
     figures = Figures()
-    code = pytest.main(["-q", "-p", "no:cacheprovider", "-n", "auto", *TESTS], plugins=[figures])
+    options = ("-q", "-p", "no:cacheprovider", "-n", "auto")
+    code = pytest.main([*options, *(words or TESTS)], plugins=[figures])
     if code == 0:
+        kept = json.loads(FIGURES.read_text()) if words and FIGURES.exists() else {}
+        last = dict(sorted((kept | figures.found).items()))
+        FIGURES.write_text(json.dumps(last, indent=1) + "\n")
         page = PAGE.read_text()
-        told = _told(figures.found)
+        told = _told(last)
         PAGE.write_text(BLOCK.sub(lambda _: told, page))
     return int(code)
 
 
-def _told(figures: list[tuple[str, object]]) -> str:
-    amount = "a soak" if os.environ.get("ROBOSIGNAL_SOAK") else "the amount of every `make test`"
-    rows = "\n".join(f"| {name} | {value} |" for name, value in figures)
+def _told(last: dict[str, Any]) -> str:
+    rows = "\n".join(
+        f"| {name} | {value} | {each['amount']}, {each['date']} |"
+        for each in last.values()
+        for name, value in each["figures"]
+    )
     return (
-        f"Measured on {datetime.now(UTC).date()}, {amount}.\n\n"
-        f"| what | result |\n| --- | --- |\n{rows}\n\n{_mutations()}"
+        '"Commit" is the amount of every `make test`, "soak" that of `make soak`.\n\n'
+        f"| what | result | how much, when |\n| --- | --- | --- |\n{rows}\n\n{_mutations()}"
     )
 
 
@@ -80,4 +91,4 @@ def _mutations() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
