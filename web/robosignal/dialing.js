@@ -3,9 +3,12 @@
  * by the vectors that both run. It never touches a socket.
  */
 
-import { HANDSHAKE_MS, adopt, dialNext, doubt, drained, endDrain, endNextsWait, failNext, lost, redial } from "./succession.js";
+import {
+  HANDSHAKE_MS, PATIENCE, adopt, dialNext, doubt, drained, endDrain, endNextsWait, failNext, lost, morePatient, redial, trust,
+} from "./succession.js";
 import { never } from "./words.js";
 
+/** @import { Patience } from "./succession.js" */
 /** @import { ConnectionState, OutFrame } from "./words.js" */
 
 const HEARTBEAT_SECONDS = 120;
@@ -30,6 +33,7 @@ const DRAIN_MS = 10_000;
  * @property {number} nextAttempt
  * @property {number | null} oldUntil the socket before may drain until then
  * @property {boolean} silent whether the current socket, online, has not answered what it was asked
+ * @property {Patience} patience
  */
 /**
  * @typedef {{type: "start"} | {type: "tick"} | {type: "stop"} | {type: "moved"} | {type: "silent"}
@@ -50,7 +54,7 @@ const DRAIN_MS = 10_000;
 /** @type {Dialing} */
 export const IDLE = Object.freeze({
   phase: "idle", attempt: 0, due: null, openedAt: 0, beatMs: 0, beatAt: 0, redialAt: 0,
-  next: null, nextAttempt: 0, oldUntil: null, silent: false,
+  next: null, nextAttempt: 0, oldUntil: null, silent: false, patience: PATIENCE,
 });
 
 const READY = { type: "ready", protocol: 1 };
@@ -140,14 +144,15 @@ function hear(state, frame, socket, now) {
   if (socket !== "next" || state.next?.phase !== "opened") return [state, []];
   const online = welcomed(state, frame, state.next.openedAt, now);
   // What was sent over a socket that is silent, or was to come over it, may be lost: nothing is taken along.
-  if (state.silent) return [online, [{ do: "adopt" }, { do: "state", state: "offline" }, { do: "state", state: "online" }]];
+  if (state.silent) return [morePatient(online, now), [{ do: "adopt" }, { do: "state", state: "offline" }, { do: "state", state: "online" }]];
   return [{ ...online, oldUntil: now + DRAIN_MS }, [{ do: "swap" }]];
 }
 
 /** @param {Dialing} state @param {{type: string, [field: string]: any}} frame @param {number} now @returns {Dialed} it was only slow */
 function hearAgain(state, frame, now) {
-  const [next, outputs] = hear({ ...state, silent: false }, frame, undefined, now);
-  return [next, [{ do: "state", state: "online" }, ...outputs]];
+  const [trusted, told] = trust(state, now);
+  const [next, outputs] = hear(trusted, frame, undefined, now);
+  return [next, [...told, ...outputs]];
 }
 
 /** @param {Dialing} state @param {{[field: string]: any}} welcome @param {number} openedAt @param {number} now @returns {Dialing} */

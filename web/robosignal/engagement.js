@@ -5,7 +5,7 @@
 
 import { asks, answered, gaveUp, tidy } from "./handover.js";
 import { tick } from "./health.js";
-import { begin, cameOnline, end, move, pathChanged, relay, sendCandidate, sendOffer, settle } from "./moves.js";
+import { begin, cameOnline, claimed, end, move, pathChanged, relay, sendCandidate, sendOffer, settle } from "./moves.js";
 import { heard, listed, refusedByRobot, took } from "./pushes.js";
 import { failed, farewell, replied } from "./replies.js";
 import { never } from "./words.js";
@@ -34,6 +34,10 @@ import { never } from "./words.js";
  * @property {string | null} pcId the peer connection in use
  * @property {number} openedAt
  * @property {boolean} acked whether the server has taken this peer connection's offer
+ * @property {boolean} offered whether that offer went out, and has no reply yet
+ * @property {boolean} rejoins whether control was lost since it went out: an older ack is that of a session that has ended
+ * @property {number} claims takeovers and requests for control that have no reply yet: nothing is offered before
+ * @property {string | null} former the session that was evicted, until we are let in again: the robot may count its epochs anew
  * @property {Description | null} offer
  * @property {{to: "relay" | "again", type: string, payload: object}[]} held what is to be relayed once the server knows our session on this connection
  * @property {boolean} moving whether the session is being taken along to another connection
@@ -49,9 +53,11 @@ import { never } from "./words.js";
  * @property {number | null} answerAt the answer is due
  * @property {number | null} linkAt the media path is due
  * @property {number | null} retryAt
- * @property {number} tries since the robot last answered
+ * @property {number} tries since media last flowed
+ * @property {boolean} pathless whether the last try found the robot, and no path for media
  * @property {number | null} renewAt
  * @property {Cure | null} cure of a robot that has not heard that we drive
+ * @property {{epoch: number, at: number}} doubt the highest epoch that the robot, not the server, has told, and when the server was asked about it
  * @property {readonly ControlRequest[]} requests who asks us for control
  * @property {number | null} askingUntil the driver is asked for control, until then
  */
@@ -67,7 +73,7 @@ import { never } from "./words.js";
  *   | {type: "online"} | {type: "offline"} | {type: "tick"} | {type: "leave"} | {type: "drive"}
  *   | {type: "swapped"} | {type: "move"}
  *   | {type: "took", ack: Ack, asOf?: number} | {type: "released", ack: Ack} | {type: "granted", ack: Ack, sessionId: string}
- *   | {type: "asking"} | {type: "unasked"} | {type: "answered", sessionId: string}
+ *   | {type: "claiming"} | {type: "claimed"} | {type: "asking"} | {type: "unasked"} | {type: "answered", sessionId: string}
  *   | {type: "frame", frame: Frame}
  *   | {type: "listed", robot: Robot, askedAt: number}
  *   | {type: "reply", to: To, pcId: string | null, sent: OutFrame, asOf: number, frame: Ack | Pong | ErrorFrame}
@@ -120,9 +126,10 @@ export function engagement(robotId, online) {
   return {
     robotId, online, phase: "idle", want: "viewer", asked: false, joined: false, why: null,
     sessionId: null, role: null, epoch: 0, holder: null, stale: !online, driver: null, driverAt: 0, lostTo: null,
-    pcId: null, openedAt: 0, acked: false, offer: null, held: [], early: [], seq: 0,
+    pcId: null, openedAt: 0, acked: false, offered: false, rejoins: false, claims: 0, former: null, offer: null, held: [], early: [], seq: 0,
     ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, isCut: false, absent: false, lookAt: 0,
-    answerAt: null, linkAt: null, retryAt: null, tries: 0, renewAt: null, cure: null,
+    answerAt: null, linkAt: null, retryAt: null, tries: 0, pathless: false, renewAt: null, cure: null,
+    doubt: { epoch: 0, at: -Infinity },
     moving: false, requests: [], askingUntil: null,
   };
 }
@@ -137,7 +144,8 @@ export function view(state) {
   const { robotId, phase, role, lostTo, epoch, requests } = state;
   const why = whyOf(state);
   const trying = why === null ? "connecting" : "waiting";
-  const shown = phase === "linked" && !state.isCut ? "live" : phase === "ended" ? "ended" : trying;
+  // An answer is not yet a path: nothing is live before media can flow.
+  const shown = phase === "linked" && state.linkAt === null && !state.isCut ? "live" : phase === "ended" ? "ended" : trying;
   const isDriving = role === "controller" && shown === "live";
   const driver = role === "controller" ? null : state.driver;
   const asking = state.askingUntil !== null;
@@ -198,6 +206,10 @@ function happened(state, event, at) {
       return gaveUp(state, event.ack, null, at);
     case "granted":
       return gaveUp(state, event.ack, event.sessionId, at);
+    case "claiming":
+      return [{ ...state, claims: state.claims + 1 }, []];
+    case "claimed":
+      return claimed(state, at);
     case "asking":
     case "unasked":
       return [asks(state, event.type === "asking", at), []];

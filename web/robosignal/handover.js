@@ -3,6 +3,7 @@
  * request is stored nowhere: it lives in the two pages, for 30 seconds.
  */
 
+import { renew } from "./moves.js";
 import { free } from "./standing.js";
 
 /** @import { Engagement, Moment, Stepped } from "./engagement.js" */
@@ -55,13 +56,22 @@ export function gaveUp(state, { epoch }, sessionId, at) {
   return [viewer, sessionId !== null && driver === null ? [{ do: "look" }] : []];
 }
 
-/** @param {Engagement} state @param {Moment} at @returns {Stepped} without what has lapsed */
+/**
+ * Time passes for those who ask. An answer that has not come may have been lost: the server knows.
+ *
+ * @param {Engagement} state
+ * @param {Moment} at
+ * @returns {Stepped} without what has lapsed
+ */
 export function lapse(state, at) {
   const isOver = state.askingUntil !== null && at.now >= state.askingUntil;
   const open = state.requests.filter(({ until }) => at.now < until);
   if (!isOver && open.length === state.requests.length) return [state, []];
   const next = { ...state, requests: open, askingUntil: isOver ? null : state.askingUntil };
-  return [next, isOver ? [{ do: "announce", name: "control-unanswered", value: { by: state.driver } }] : []];
+  if (!isOver) return [next, []];
+  // A session that moves is told how it stands by the reply to that.
+  const [asked, ping] = state.moving ? [next, []] : renew(next, at);
+  return [asked, [{ do: "announce", name: "control-unanswered", value: { by: state.driver } }, ...ping]];
 }
 
 /**

@@ -11,6 +11,7 @@ import { LEFT } from "./pushes.js";
 const SILENCE_MS = 3_000;
 const LONG_SILENCE_MS = 10_000;
 const CHANNEL_CLOSED_MS = 1_000;
+const NO_PATH = "The robot answers, but no path for video opens. The network may need a TURN server. Trying again.";
 
 /** @param {Engagement} state @param {Moment} at @returns {Stepped} */
 export function tick(state, at) {
@@ -30,6 +31,7 @@ function watchOver(state, at) {
   if (state.phase === "offering" && due(state.answerAt)) return rest(state, "The robot does not respond. Trying again.", at);
   if (state.phase === "linked") {
     const trouble = troubleOf(state, at);
+    if (trouble === NO_PATH) return rest({ ...state, acked: true, pathless: true }, trouble, at);
     if (trouble !== null) return begin({ ...state, why: trouble }, at);
     // A dead path shows only after seconds; the server often knows sooner.
     if (isSilent(state, at) && due(state.lookAt)) return [{ ...state, lookAt: at.now + RETRY_MS }, [{ do: "look" }]];
@@ -56,12 +58,10 @@ function isSilent({ pongAt }, { now }) {
  */
 function troubleOf(state, { now }) {
   const since = (/** @type {number | null} */ time, /** @type {number} */ ms) => time !== null && now - time >= ms;
-  if (state.linkAt !== null && now >= state.linkAt) {
-    return "The robot answers, but no path for video opens. The network may need a TURN server. Trying again.";
-  }
   const silent = isSilent(state, { now });
   const pathless = since(state.iceLostAt, SILENCE_MS) && (silent || state.pongAt === null);
   const dead = state.ice === "failed" || pathless || (silent && state.absent);
+  if (state.linkAt !== null && (dead || now >= state.linkAt)) return NO_PATH;
   const over = since(state.pongAt, LONG_SILENCE_MS) || since(state.channelClosedAt, CHANNEL_CLOSED_MS);
   return dead || over ? LEFT.unregistered : null;
 }

@@ -5,14 +5,12 @@
 
 import { IDLE, dial } from "./dialing.js";
 import { encodeFrame, hasEnded, parseFrame } from "./frames.js";
+import { patienceAt } from "./succession.js";
 import { never } from "./words.js";
 
 /** @import { DialEvent, DialOutput, Other } from "./dialing.js" */
 /** @import { ConnectionState, Frame, OutFrame } from "./words.js" */
 /** @import { World } from "./world.js" */
-
-/** So long may a server take for a reply. Slower ones cost a redial that nobody sees. */
-const SILENCE_MS = 5_000;
 
 /**
  * @typedef {object} LineListener
@@ -95,7 +93,7 @@ export class Line {
     this.#silence ??= this.#world.setTimeout(() => {
       this.#silence = undefined;
       this.#happen({ type: "silent" });
-    }, SILENCE_MS);
+    }, patienceAt(this.#dialing, this.#world.now()));
   }
 
   #answered() {

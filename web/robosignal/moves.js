@@ -8,6 +8,7 @@
 export const RETRY_MS = 2_000;
 export const LINK_MS = 15_000;
 const LONGEST_RETRY_MS = 10_000;
+const LONGEST_PATHLESS_MS = 60_000;
 const ANSWER_MS = 10_000;
 const OFFER_FRESH_MS = 30_000;
 const HOLDER_RENEWS_MS = 20_000;
@@ -23,7 +24,7 @@ const VIEWER_RENEWS_MS = 120_000;
 export function begin(state, at) {
   const anew = {
     ...state,
-    pcId: at.id, openedAt: at.now, acked: false, offer: null, held: [], early: [],
+    pcId: at.id, openedAt: at.now, acked: false, offered: false, rejoins: false, offer: null, held: [], early: [],
     ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, isCut: false, absent: false,
     answerAt: at.now + LINK_MS, linkAt: null, retryAt: null,
   };
@@ -47,9 +48,11 @@ export function end(state, why) {
  */
 export function rest(state, why, at) {
   const kept = state.offer !== null && !state.acked && at.now - state.openedAt < OFFER_FRESH_MS;
-  const retryAt = at.now + Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** state.tries);
+  // A robot may come back at any moment; a network without a path seldom changes.
+  const longest = state.pathless ? LONGEST_PATHLESS_MS : LONGEST_RETRY_MS;
+  const retryAt = at.now + Math.min(longest, RETRY_MS * 2 ** state.tries);
   const phase = /** @type {const} */ ("waiting");
-  const next = { ...state, phase, why, retryAt, tries: state.tries + 1, answerAt: null, linkAt: null };
+  const next = { ...state, phase, why, retryAt, tries: state.tries + 1, answerAt: null, linkAt: null, offered: false };
   return kept ? [next, []] : [{ ...next, offer: null, pcId: null }, [{ do: "close" }]];
 }
 
@@ -96,13 +99,28 @@ function resume(state, to) {
  * @returns {Stepped}
  */
 export function settled(state, at) {
-  let [next, effects] = flush({ ...state, moving: false });
-  const unsent = next.phase === "offering" && next.offer !== null && !next.acked;
-  if (unsent) {
-    const [after, sent] = sendOffer(next, at);
-    [next, effects] = [after, [...effects, ...sent]];
-  }
-  return [next, effects];
+  const [next, effects] = flush({ ...state, moving: false });
+  const [after, sent] = sendUnsent(next, at);
+  return [after, [...effects, ...sent]];
+}
+
+/**
+ * A takeover, or a request for control, has its reply: the offer that waited for it goes out.
+ *
+ * @param {Engagement} state
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
+export function claimed(state, at) {
+  return sendUnsent({ ...state, claims: Math.max(0, state.claims - 1) }, at);
+}
+
+/** @param {Engagement} state whether a peer connection was opened, and its offer has yet to go out */
+export const isUnsent = ({ phase, acked, offered }) => phase === "offering" && !acked && !offered;
+
+/** @param {Engagement} state @param {Moment} at @returns {Stepped} */
+function sendUnsent(state, at) {
+  return isUnsent(state) && state.offer !== null ? sendOffer(state, at) : [state, []];
 }
 
 /** @param {Engagement} state @returns {Stepped} */
@@ -122,8 +140,10 @@ export function sendOffer(state, at) {
   if (!state.online) return rest(state, "The connection to the server is lost. Waiting for it.", at);
   const frame = { type: "offer", robotId, role: want, pcId, payload: offer };
   const offering = { ...state, phase: /** @type {const} */ ("offering"), answerAt: at.now + ANSWER_MS, retryAt: null };
-  // Before the session has moved, an offer would open a second one.
-  return [offering, state.moving ? [] : [{ do: "request", to: "offer", pcId, frame }]];
+  // Before the session has moved, an offer would open a second one; before a takeover's reply, one
+  // to watch would release the control that is just being won.
+  if (state.moving || state.claims > 0) return [offering, []];
+  return [{ ...offering, offered: true }, [{ do: "request", to: "offer", pcId, frame }]];
 }
 
 /** @param {Engagement} state @param {RTCIceCandidateInit} payload @returns {Stepped} */
@@ -157,10 +177,16 @@ function hold(state, to, type, payload) {
 
 /** @param {Engagement} state @param {string} ice @param {Moment} at @returns {Engagement} */
 export function pathChanged(state, ice, at) {
-  if (ice === "connected") return { ...state, ice, iceLostAt: null, linkAt: null };
+  if (ice === "connected") {
+    const open = { ...state, ice, iceLostAt: null, linkAt: null };
+    return state.phase === "linked" ? flowing(open) : open;
+  }
   const lost = ice === "disconnected" || ice === "failed" || ice === "closed";
   return { ...state, ice, iceLostAt: lost ? (state.iceLostAt ?? at.now) : state.iceLostAt };
 }
+
+/** @param {Engagement} state @returns {Engagement} media flows: nothing is amiss any more */
+export const flowing = (state) => ({ ...state, why: null, tries: 0, pathless: false });
 
 /** @param {Engagement} state @param {Moment} at @returns {Engagement} */
 export function renewedAt(state, at) {

@@ -5,13 +5,14 @@
 
 import { cure } from "./cure.js";
 import { denied, requested } from "./handover.js";
-import { LINK_MS, begin, renew, rest } from "./moves.js";
+import { LINK_MS, begin, flowing, isUnsent, renew, rest } from "./moves.js";
 import { SOMEBODY, free, isOvertaken, lead } from "./standing.js";
 
 /** @import { Effect, Engagement, Moment, Stepped } from "./engagement.js" */
 /** @import { Ack, ControlFrame, ControlLost, Description, Frame, PeerFrame, PeerLeft, Person, Robot } from "./words.js" */
 
 const EARLY_CANDIDATES = 32;
+const DOUBTED_MS = 5_000;
 
 /** Why a session ended, by the server's word for it. */
 export const LEFT = {
@@ -58,11 +59,11 @@ function fromRobot(state, { type, pcId, payload }, at) {
 
 /** @param {Engagement} state @param {Description} payload @param {Moment} at @returns {Stepped} */
 function linked(state, payload, at) {
-  const linkAt = state.ice === "connected" ? null : at.now + LINK_MS;
+  const next = { ...state, phase: /** @type {const} */ ("linked"), early: [], answerAt: null, linkAt: at.now + LINK_MS };
   /** @type {Effect[]} */
   const candidates = state.early.map((candidate) => ({ do: "add", payload: candidate }));
   return [
-    { ...state, phase: "linked", why: null, early: [], answerAt: null, linkAt, tries: 0 },
+    state.ice === "connected" ? flowing({ ...next, linkAt: null }) : next,
     [{ do: "remote", payload }, ...candidates],
   ];
 }
@@ -83,8 +84,9 @@ function sameAs(lostTo, driver) {
 }
 
 /**
- * The robot obeys another epoch than ours: a later one has a driver whom we do not know yet, and an
- * earlier one means that it has not heard of us.
+ * The robot obeys another epoch than ours: a later one may have a driver whom we do not know yet,
+ * and an earlier one means that it has not heard of us. The server is asked about a later one, once:
+ * what it says is not judged by the robot's word, which may be wrong.
  *
  * @param {Engagement} state
  * @param {number} epoch
@@ -92,8 +94,10 @@ function sameAs(lostTo, driver) {
  * @returns {Stepped}
  */
 export function refusedByRobot(state, epoch, at) {
-  if (epoch <= state.epoch) return cure(state, at);
-  const [next, effects] = renew({ ...free(state, at), epoch, driver: SOMEBODY, lostTo: SOMEBODY }, at);
+  const isDoubted = epoch <= state.doubt.epoch || at.now - state.doubt.at < DOUBTED_MS;
+  if (epoch <= state.epoch || isDoubted) return cure(state, at);
+  const doubt = { epoch, at: at.now };
+  const [next, effects] = renew({ ...free(state, at), doubt, driver: SOMEBODY, lostTo: SOMEBODY }, at);
   return [next, [...effects, { do: "look" }]];
 }
 
@@ -101,10 +105,14 @@ export function refusedByRobot(state, epoch, at) {
 function controlLost(state, { epoch, sessionId, by }, at) {
   if (epoch < state.epoch) return [state, []];
   if (sessionId !== undefined && state.sessionId !== null && sessionId !== state.sessionId) return [state, []];
-  return begin({
-    ...state, epoch, role: "viewer", want: "viewer", sessionId: null, holder: null,
+  if (sessionId !== undefined && sessionId === state.former) return [state, []];
+  const viewer = /** @type {const} */ ("viewer");
+  const lost = {
+    ...state, epoch, role: viewer, want: viewer, sessionId: null, holder: null,
     driver: by, driverAt: at.now, lostTo: by, stale: false,
-  }, at);
+  };
+  // An offer that has no reply yet may have come after the loss: the reply decides.
+  return state.offered ? [{ ...lost, rejoins: true }, []] : begin(lost, at);
 }
 
 /** @param {Engagement} state @param {PeerLeft} frame @param {Moment} at @returns {Stepped} */
@@ -112,14 +120,16 @@ function robotLeft(state, { sessionId, epoch, reason }, at) {
   if (sessionId !== state.sessionId) return [state, []];
   const why = Object.hasOwn(LEFT, reason) ? LEFT[/** @type {keyof typeof LEFT} */ (reason)] : LEFT.bye;
   // A robot that was forgotten counts its epochs anew.
-  const seen = reason === "evicted" ? 0 : Math.max(state.epoch, epoch ?? 0);
-  const left = { ...state, sessionId: null, role: null, holder: null, driver: null, driverAt: at.now, stale: false, epoch: seen, why };
+  const isOut = reason === "evicted";
+  const seen = isOut ? 0 : Math.max(state.epoch, epoch ?? 0);
+  const left = { ...state, former: isOut ? sessionId : state.former, sessionId: null, role: null, holder: null, driver: null, driverAt: at.now, stale: false, epoch: seen, why };
   return reason === "restarted" ? begin(left, at) : rest({ ...left, acked: true }, why, at);
 }
 
 /** @param {Engagement} state @param {Robot} row @param {number} askedAt @param {Moment} at @returns {Stepped} */
 export function listed(state, row, askedAt, at) {
-  const soon = state.phase === "waiting" && row.online;
+  // That the robot is there is no news to who found no path to it.
+  const soon = state.phase === "waiting" && row.online && !state.pathless;
   const next = { ...state, absent: !row.online, retryAt: soon ? Math.min(state.retryAt ?? at.now, at.now) : state.retryAt };
   // A list that was asked for before the last push may tell of the driver before.
   if (state.role !== "viewer" || askedAt < state.driverAt) return [next, []];
@@ -131,6 +141,6 @@ export function listed(state, row, askedAt, at) {
 export function took(state, ack, asOf, at) {
   if (isOvertaken(state, ack.epoch, asOf)) return [state, []];
   const moved = ack.sessionId !== undefined && ack.sessionId !== state.sessionId;
-  const next = lead({ ...state, sessionId: ack.sessionId ?? state.sessionId }, ack.epoch ?? state.epoch, at);
-  return moved ? begin(next, at) : [next, []];
+  const next = lead({ ...state, sessionId: ack.sessionId ?? state.sessionId, former: null }, ack.epoch ?? state.epoch, at);
+  return moved && !isUnsent(state) ? begin(next, at) : [next, []];
 }

@@ -25,8 +25,8 @@ const UNHEARD = new Set(["offline", "timeout"]);
 export function replied(state, { to, sent, asOf = 0, frame }, at) {
   switch (to) {
     case "offer":
-      if (frame.type === "ack") return admitted(state, frame, asOf, at);
-      return frame.type === "error" ? failed(state, frame, asOf, at) : [state, []];
+      if (frame.type === "ack") return admitted({ ...state, offered: false }, frame, asOf, at);
+      return frame.type === "error" ? failed({ ...state, offered: false }, frame, asOf, at) : [state, []];
     case "resume":
     case "move":
       if (frame.type === "ack") return resumed(state, to, frame, asOf, at);
@@ -101,12 +101,16 @@ function learn(state, { sessionId, role, epoch }, at) {
 
 /** @param {Engagement} state @param {Ack} ack @param {number} asOf @param {Moment} at @returns {Stepped} */
 function admitted(state, ack, asOf, at) {
-  const open = { ...hold(state, ack, asOf, at), acked: true, joined: true };
+  // It tells of the session that control was lost with since.
+  if (state.rejoins && (ack.epoch ?? 0) < state.epoch) return begin(state, at);
+  const open = { ...hold(state, ack, asOf, at), acked: true, joined: true, rejoins: false };
   /** @type {Effect[]} */
   const effects = open.role === "viewer" ? [{ do: "look" }] : [];
   const [next, told] = settle(open, null, effects);
   const [flushed, sent] = flush(next);
-  return [flushed, [...told, ...sent]];
+  // A push of a higher epoch was of the robot's former life, or has overtaken this: the server knows.
+  const [sure, asked] = open.epoch < state.epoch && state.former !== null ? renew(flushed, at) : [flushed, []];
+  return [sure, [...told, ...sent, ...asked]];
 }
 
 /**
@@ -125,7 +129,7 @@ function hold(state, ack, asOf, at) {
   const isLate = isOvertaken(state, ack.epoch, asOf);
   const epoch = isLate ? state.epoch : (ack.epoch ?? state.epoch);
   const role = isLate ? roleOf(state, sessionId) : (ack.role ?? state.want);
-  return renewedAt(stand({ ...state, sessionId, seq }, role, epoch, at), at);
+  return renewedAt(stand({ ...state, sessionId, seq, former: null }, role, epoch, at), at);
 }
 
 /** @param {Engagement} state @param {string | null} sessionId @returns {Role} by the last push */
@@ -165,7 +169,8 @@ function uncured(state, sent, error, at) {
  * @returns {Stepped}
  */
 export function failed(state, error, asOf, at) {
-  const isBusy = error.code === "robot_busy" && state.want === "controller" && state.joined;
+  const isBusy = error.code === "robot_busy" && (state.want === "controller" || state.rejoins) && state.joined;
+  state = { ...state, rejoins: false };
   // It was given to us since we asked: that we are refused is old news.
   if (isBusy && state.epoch > asOf && roleOf(state, state.sessionId) === "controller") return sendOffer(state, at);
   if (isBusy) return watchInstead(state, error, at);

@@ -72,12 +72,13 @@ export function stand(state, role, epoch, at) {
 /**
  * Whether an epoch that a reply bears was overtaken by a push: it is lower than the highest seen,
  * and that has risen since the server was asked. Any other lower epoch is that of a robot that was
- * forgotten, and counts anew.
+ * forgotten, and counts anew. After an eviction a push may be of the robot's former life: nothing is
+ * judged by it.
  *
  * @param {Engagement} state
  * @param {number | undefined} epoch
  * @param {number} asOf the highest seen when the server was asked
  */
 export function isOvertaken(state, epoch, asOf) {
-  return epoch !== undefined && asOf <= epoch && epoch < state.epoch;
+  return epoch !== undefined && state.former === null && asOf <= epoch && epoch < state.epoch;
 }

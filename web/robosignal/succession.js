@@ -8,6 +8,33 @@
 export const HANDSHAKE_MS = 10_000;
 const SHORTEST_REST_MS = 500;
 const LONGEST_REST_MS = 30_000;
+/** So long may a server take for a reply, to begin with. */
+const SILENCE_MS = 5_000;
+/** A driver asks every 20 s and holds a lease of 60 s: with a handshake after that it still stands. */
+const LONGEST_SILENCE_MS = 20_000;
+const QUIET_MS = 5 * 60_000;
+
+/** @typedef {{ms: number, since: number}} Patience with a server that has been slow */
+
+/** @type {Patience} */
+export const PATIENCE = Object.freeze({ ms: SILENCE_MS, since: 0 });
+
+/** @param {Dialing} state @param {number} now @returns {number} for so many ms may the server owe an answer */
+export function patienceAt({ patience }, now) {
+  return now - patience.since < QUIET_MS ? patience.ms : SILENCE_MS;
+}
+
+/**
+ * What was taken for silence may have been slowness, and another socket is no faster: the next
+ * silence must last longer to count.
+ *
+ * @param {Dialing} state
+ * @param {number} now
+ * @returns {Dialing}
+ */
+export function morePatient(state, now) {
+  return { ...state, patience: { ms: Math.min(LONGEST_SILENCE_MS, 2 * patienceAt(state, now)), since: now } };
+}
 
 /** @param {Dialing} state @param {number} now @returns {Dialed} */
 export function dialNext(state, now) {
@@ -36,6 +63,19 @@ export function doubt(state, now) {
   if (quiet.next !== null && quiet.next.phase !== "resting") return [quiet, outputs];
   const [next, dials] = dialNext(quiet, now);
   return [next, [...outputs, ...dials]];
+}
+
+/**
+ * The current socket was only slow: a next one that was dialled for its silence alone is not needed.
+ *
+ * @param {Dialing} state
+ * @param {number} now
+ * @returns {Dialed}
+ */
+export function trust(state, now) {
+  const heard = morePatient({ ...state, silent: false }, now);
+  if (state.next === null || now >= state.redialAt) return [heard, [{ do: "state", state: "online" }]];
+  return [{ ...heard, next: null, nextAttempt: 0 }, [{ do: "close", socket: "next" }, { do: "state", state: "online" }]];
 }
 
 /** @param {Dialing} state @param {number} now @param {number} random @returns {Dialed} */
