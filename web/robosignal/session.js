@@ -10,9 +10,8 @@ import { Peer, noAnswer } from "./peer.js";
 import { frameOf } from "./requests.js";
 import { SignalingError, never } from "./words.js";
 
-/** @import { Effect, Happening, To, View } from "./engagement.js" */
-/** @import { ControlRequest } from "./handover.js" */
-/** @import { Ack, ErrorFrame, Frame, OutFrame, Person, Pong } from "./words.js" */
+/** @import { Effect, Happening, SessionEvents, To, View } from "./engagement.js" */
+/** @import { Ack, ErrorFrame, Frame, OutFrame, Pong } from "./words.js" */
 /** @import { World } from "./world.js" */
 
 const TICK_MS = 500;
@@ -27,19 +26,6 @@ const TICK_MS = 500;
  * @property {(session: Session) => void} ended
  */
 /** @typedef {{resolve: () => void, reject: (error: Error) => void}} Waiter */
-
-/**
- * @typedef {object} SessionEvents
- * @property {View} state connecting, live, waiting for the robot, or ended
- * @property {View} control role, driver, epoch, `stale`, `lostTo`, `requests` or `asking` have changed
- * @property {ControlRequest} control-requested a viewer asks for our control; lapses after 30 s
- * @property {{by: Person}} control-denied the driver keeps the control that we asked for
- * @property {{by: Person | null}} control-unanswered the driver has not answered within 30 s
- * @property {MediaStream} stream
- * @property {number} rtt ms, of the data channel
- * @property {unknown} message what else the robot says on the data channel, as it came
- * @property {number} refused the robot did not obey: it obeys the holder at this epoch
- */
 
 /**
  * One engagement with one robot, through redials, restarts and changes of driver. It ends when it
@@ -116,7 +102,7 @@ export class Session extends Emitter {
 
   /** Take the control from whoever has it. */
   async takeOver() {
-    await this.#act({ type: "takeover" }, (ack, asOf) => ({ type: "took", ack, asOf }));
+    await this.#claim({ type: "takeover" }, (ack, asOf) => ({ type: "took", ack, asOf }));
   }
 
   /** Give the control up and go on watching. */
@@ -131,7 +117,7 @@ export class Session extends Emitter {
   async requestControl() {
     this.tell({ type: "asking" });
     try {
-      await this.#act({ type: "request-control" }, (ack, asOf) => (ack.epoch === undefined ? null : { type: "took", ack, asOf }));
+      await this.#claim({ type: "request-control" }, (ack, asOf) => (ack.epoch === undefined ? null : { type: "took", ack, asOf }));
     } catch (error) {
       this.tell({ type: "unasked" });
       throw error;
@@ -253,6 +239,13 @@ export class Session extends Emitter {
       const event = told(/** @type {Ack} */ (ack), asOf);
       if (event !== null) this.tell(event);
     });
+  }
+
+  /** What may make us the driver: nothing is offered before its reply. @param {OutFrame} frame @param {(ack: Ack, asOf: number) => Happening | null} told */
+  async #claim(frame, told) {
+    await this.#moving.moved();
+    this.tell({ type: "claiming" });
+    await this.#act(frame, told).finally(() => this.tell({ type: "claimed" }));
   }
 
   /** @param {{type: string, sessionId: string}} frame @param {(ack: Ack) => Happening} told */
