@@ -30,7 +30,6 @@ SAID = [event for event in (*EVENTS, *AT_ODDS, *MORE) if not event.kind.startswi
 ENDS = [event for event in EVENTS if event.kind == "$disconnect"]
 
 STANDS = {
-    ("bye", "ack", "no_session"): "the session has ended; only the telling was cut short",
     ("request-control", "ack", "no_session"): "a lapsed lease was taken anew and given back",
     ("takeover", "ack", "forbidden"): "the lease was given back: an operator offers for it",
     ("takeover", "robot_offline", "ack"): "giving back failed too: the taker holds until it lapses",

@@ -141,7 +141,7 @@ def test_a_restart_is_told_though_the_older_socket_cannot_be(local_world: World)
     assert (reply["type"], driver.types()) == ("registered", ["peer-left"])
 
 
-def test_a_robot_that_cannot_be_noted_is_not_registered() -> None:
+def test_a_robot_that_cannot_be_noted_is_asked_to_register_again() -> None:
     """Nothing would be cleaned up when its connection ends; its ended sessions are told."""
     store = BusyFor("note_robot")
     local_world = World(store, signer())
@@ -153,5 +153,8 @@ def test_a_robot_that_cannot_be_noted_is_not_registered() -> None:
 
     refused = new.refused(type="register", robotId="r1", instanceId="another")
 
-    assert refused == (503, "try_again")
-    assert (local_world.item().connection_id, driver.types()) == (None, ["peer-left"])
+    assert (refused, driver.types()) == ((503, "try_again"), ["peer-left"])
+    store.is_busy = False
+    assert new.ask(type="register", robotId="r1", instanceId="another")["type"] == "registered"
+    new.disconnect()
+    assert local_world.item().connection_id is None

@@ -121,12 +121,12 @@ def _announce(request: Request, won: Won[Robot], claim: Claim) -> Flow[None]:
     me, robot = claim.row.connection_id, won.after
     note = WriteConnection(me, rows.note_robot(me, robot.robot_id, claim.row.dialect))
     (noted, *_) = yield from attempted((note, *_replacing(request, won, claim)))
-    if not isinstance(noted, Won):
-        # Without a note nothing would be cleaned up when this connection ends.
+    if isinstance(noted, Refused):
         yield from attempted((WriteRobot(robot.robot_id, presence.lose(me)),))
     # Sessions have ended either way, and the older socket has been replaced.
     yield from notify(request, robot.robot_id, _ended(won, "restarted"))
     if isinstance(noted, SignalingError):
+        # The claim stands, and may be another message's of this connection: it is sent again.
         raise noted
     if isinstance(noted, Refused):
         raise _unnoted(robot.robot_id, noted.item)
