@@ -1,11 +1,11 @@
 """What the robot answers on a peer's data channel, and whose commands it carries out.
 
-Knows the fence and the channel's messages; never signaling.
+Knows the fence and the channel's messages; of signaling only that presence may be hurried.
 """
 
 from dataclasses import replace
 
-from robosignal.robot import commands
+from robosignal.robot import commands, presence
 from robosignal.robot.actions import Log, Message, Move, Say
 from robosignal.robot.commands import Command, Done, Ping, Pong, Refused
 from robosignal.robot.state import Peer, Robot, Stepped, of, with_peer
@@ -22,7 +22,7 @@ def message(seen: Robot, event: Message, now: int) -> Stepped:
         case Command() as command if seen.fence.obeys(event.session_id):
             return _obey(seen, event, command, now)
         case Command() as command:
-            return _refuse(seen, event, peer, command)
+            return _refuse(seen, event, peer, command, now)
         case None:
             return seen, [_say(event, _echo(seen, event))]
 
@@ -33,14 +33,22 @@ def _obey(seen: Robot, event: Message, command: Command, now: int) -> Stepped:
     return replace(seen, motion=motion), [Move(command.drive), done]
 
 
-def _refuse(seen: Robot, event: Message, peer: Peer, command: Command) -> Stepped:
+def _refuse(seen: Robot, event: Message, peer: Peer, command: Command, now: int) -> Stepped:
     epoch = seen.fence.epoch
     refusal = _say(event, commands.written(Refused(n=command.n, epoch=epoch)))
+    seen, told = _noted(seen, event, peer)
+    # Who is refused may have come to drive without the robot's having been told.
+    left, pings = presence.hurry(seen.presence, now)
+    return replace(seen, presence=left), [refusal, *told, *pings]
+
+
+def _noted(seen: Robot, event: Message, peer: Peer) -> Stepped:
+    epoch = seen.fence.epoch
     if peer.refused_at == epoch:
-        return seen, [refusal]
+        return seen, []
     whose = f"{seen.driver}'s" if seen.driver else "nobody's"
     told = Log(f"refused a command of {peer.name} (epoch {epoch} is {whose})")
-    return with_peer(seen, event.session_id, replace(peer, refused_at=epoch)), [refusal, told]
+    return with_peer(seen, event.session_id, replace(peer, refused_at=epoch)), [told]
 
 
 def _echo(seen: Robot, event: Message) -> str | bytes:

@@ -6,8 +6,10 @@ Knows the times at which each is due; never sessions, peers, or who drives.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from robosignal.robot import pings
 from robosignal.robot.actions import Action, Log, Quit, Send, UseIce
 from robosignal.robot.frames import plain
+from robosignal.robot.pings import Pings
 from signaling.wire.frames import Error, IceServersReply, Registered, Replaced
 from signaling.wire.ids import InstanceId, RobotId
 from signaling.wire.limits import HEARTBEAT_SECONDS, IDLE_SECONDS
@@ -59,6 +61,7 @@ class Presence:
     renewal_due: int | None = None
     refresh_due: int | None = None
     ice_until: int | None = None
+    pings: Pings = field(default_factory=Pings)
 
 
 Changed = tuple[Presence, list[Action]]
@@ -66,7 +69,9 @@ Changed = tuple[Presence, list[Action]]
 
 def register(seen: Presence, now: int, tries: int = 1) -> Changed:
     """Ask for presence, giving up what was asked before; repeated while nobody answers it."""
-    asking = replace(offline(seen), asked=seen.asked + 1, tries=tries)
+    # A ping belongs to one registration: what is replied to it after the next one is old news.
+    gone = replace(seen.pings, before_register=seen.pings.sent)
+    asking = replace(offline(seen), asked=seen.asked + 1, tries=tries, pings=gone)
     frame = {
         "type": "register",
         "id": _register_id(asking),
@@ -83,11 +88,6 @@ def register(seen: Presence, now: int, tries: int = 1) -> Changed:
 
 def _register_id(seen: Presence) -> str:
     return f"register-{seen.asked}"
-
-
-def _ping_id(seen: Presence) -> str:
-    # A ping belongs to one registration: what is replied to it after the next one is old news.
-    return f"ping-{seen.asked}"
 
 
 def is_awaited(seen: Presence, frame: Registered | Error) -> bool:
@@ -163,7 +163,7 @@ def replaced(seen: Presence, frame: Replaced) -> Changed:
 
 def refused(seen: Presence, error: Error, now: int) -> Changed:
     """React to an error that answers the last `register` or a `ping` since."""
-    if error.reply_to == _ping_id(seen) and seen.registered and error.code == "not_registered":
+    if seen.registered and _tells_of_absence(seen, error):
         return register(seen, now)
     if not is_awaited(seen, error):
         return seen, []
@@ -173,14 +173,30 @@ def refused(seen: Presence, error: Error, now: int) -> Changed:
     return offline(seen), [Quit(f"the server does not register {seen.robot_id}: {step}")]
 
 
+def _tells_of_absence(seen: Presence, error: Error) -> bool:
+    return error.code == "not_registered" and pings.is_current(seen.pings, error.reply_to)
+
+
+def hurry(seen: Presence, now: int) -> Changed:
+    """Ping ahead of time, if that may be: the answer says who drives."""
+    if not seen.registered or not pings.may_go_early(seen.pings, now):
+        return seen, []
+    return _pinged(replace(seen, pings=pings.slower(seen.pings, seen.heartbeat_ms)), now)
+
+
+def _pinged(seen: Presence, now: int) -> Changed:
+    sent = pings.sent(seen.pings, now)
+    frame = {"type": "ping", "id": pings.last_id(sent), "robotId": seen.robot_id}
+    return replace(seen, pings=sent, renewal_due=now + seen.heartbeat_ms), [Send(frame)]
+
+
 def tick(seen: Presence, now: int) -> Changed:
     """Do what is due."""
     actions: list[Action] = []
     if seen.register_due is not None and now >= seen.register_due:
         return register(seen, now, seen.tries + 1)
     if seen.renewal_due is not None and now >= seen.renewal_due:
-        actions.append(Send({"type": "ping", "id": _ping_id(seen), "robotId": seen.robot_id}))
-        seen = replace(seen, renewal_due=now + seen.heartbeat_ms)
+        seen, actions = _pinged(seen, now)
     if seen.refresh_due is not None and now >= seen.refresh_due:
         actions.append(Send({"type": "ice-servers"}))
         seen = replace(seen, refresh_due=now + SHORTEST_REFRESH_MS)

@@ -6,7 +6,7 @@ Knows presence, the outbox and which sessions stand; never what a session's fram
 from dataclasses import replace
 from typing import Any
 
-from robosignal.robot import epochs, frames, outbox, presence
+from robosignal.robot import epochs, frames, outbox, pings, presence
 from robosignal.robot.actions import Action, Log
 from robosignal.robot.fence import Fence, raised
 from robosignal.robot.frames import PcId
@@ -64,15 +64,23 @@ def ponged(seen: Robot, frame: Pong, now: int) -> Stepped:
     """Take what the server says of control as if it had been pushed.
 
     If it is news, a frame is missing: which sessions have ended since, only the server can say.
+    So it is if what made the fence is older than this, and yet says otherwise.
     """
     if frame.control is None:
         return seen, []
-    fence = raised(seen.fence, frame.control.epoch, frame.control.session_id)
-    if fence == seen.fence:
+    told = Fence(frame.control.epoch, frame.control.session_id)
+    fence = raised(seen.fence, told.epoch, told.holder)
+    if fence == seen.fence and not _disproves(seen, frame, told):
         return seen, []
     seen, moves = moved(seen, fence, None)
     seen, asks = epochs.ask(seen, now)
     return seen, [*moves, *asks]
+
+
+def _disproves(seen: Robot, frame: Pong, told: Fence) -> bool:
+    # An epoch never falls while the robot is known. After `forget` it begins anew, and a frame of
+    # before may come later still: then the fence is of a life that is over.
+    return told != seen.fence and pings.proves(seen.presence.pings, frame.reply_to)
 
 
 def _is_useful(seen: Robot, frame: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from robosignal.robot import held, outbox
+from robosignal.robot import held, outbox, pings
 from robosignal.robot.actions import Action, Log, Move, Show, Shut
 from robosignal.robot.commands import STILL, Motion
 from robosignal.robot.early import Early
@@ -74,7 +74,8 @@ def moved(seen: Robot, fence: Fence, person: Person | None) -> Stepped:
     told.append(Show(driver, fence.epoch))
     if driver is not None or seen.driver is not None:
         told.append(Log(f"{driver or 'nobody'} drives (epoch {fence.epoch})"))
-    return replace(seen, fence=fence, driver=driver, motion=Motion()), told
+    presence = replace(seen.presence, pings=pings.fenced(seen.presence.pings))
+    return replace(seen, fence=fence, driver=driver, motion=Motion(), presence=presence), told
 
 
 def _driver(seen: Robot, fence: Fence, person: Person | None) -> str | None:

@@ -13,7 +13,7 @@ from robosignal.robot import actions, logic
 from robosignal.robot.presence import Presence
 from robosignal.robot.state import Robot
 from signaling.wire.errors import TryAgain
-from signaling.wire.ids import InstanceId, RobotId
+from signaling.wire.ids import InstanceId, RobotId, SessionId
 from tests.tokens import signer
 from tests.world import Frame, Peer, World
 
@@ -22,6 +22,7 @@ DAY_S = 86_400
 USERS: dict[str, list[str]] = {"owner": [], "bob": [], "boss": ["ADMINS"]}
 """Each user's groups; bob is an operator."""
 
+FORWARD = '{"type":"command","n":1,"drive":{"x":0,"y":1}}'
 HEARTBEAT_S = 121
 LATE_S = (1, 5, 31, 61, 301)
 """What may pass at once: less and more than each of grace, lease and place."""
@@ -53,16 +54,20 @@ class Network:
 class Crowd:
     """A backend, a robot, and people who act as the seed says.
 
-    While the network is lossy, AWS is now and then too busy for a post as well.
+    While the network is lossy, AWS is now and then too busy for a post as well. If the robot may
+    be `forgotten`, there may be no such robot until its next heartbeat.
     """
 
-    def __init__(self, seed: int, *, orderly: bool = False, lossy: bool = False) -> None:
+    def __init__(
+        self, seed: int, *, orderly: bool = False, lossy: bool = False, forgotten: bool = False
+    ) -> None:
         self.random = Random(seed)  # noqa: S311 - chooses tests, protects nothing
         self.world = World(LocalStore(None), signer())
         self.network = Network(self.random, orderly=orderly, lossy=False)
         self.robot = Robot(Presence(ROBOT, InstanceId("run-1")))
         self.sockets: list[Peer] = []
         self.people: list[tuple[str, Peer]] = []
+        self.acts = (*ACTS, _forget) if forgotten else ACTS
         self.registers = self.dials = 0
         self.redial()
         self.settle()
@@ -74,7 +79,7 @@ class Crowd:
 
     def act(self) -> None:
         """Have somebody do something, or time pass, or a frame come."""
-        self.random.choice(ACTS)(self)
+        self.random.choice(self.acts)(self)
         self._collect()
 
     def someone(self) -> tuple[str, Peer]:
@@ -87,7 +92,8 @@ class Crowd:
 
     def session(self, peer: Peer) -> str | None:
         """Return the session that this connection has."""
-        found = self.world.item().session_at(peer.connection_id)
+        item = self.world.store.robot(ROBOT)
+        found = item and item.session_at(peer.connection_id)
         return found[0].session_id if found else None
 
     def join(self, user: str | None = None) -> Peer:
@@ -141,10 +147,17 @@ class Crowd:
         """Return the sessions that stand."""
         return {session.session_id for session, _ in self.world.item().sessions()}
 
-    def _step(self, event: actions.Event) -> None:
+    def command(self, session: SessionId) -> bool:
+        """Have a session's page send a command; whether the robot has moved."""
+        pc = self.robot.peers[session].pc_id
+        asked = self._step(actions.Message(session, pc, FORWARD))
+        return any(isinstance(action, actions.Move) for action in asked)
+
+    def _step(self, event: actions.Event) -> list[actions.Action]:
         self.robot, asked = logic.step(self.robot, event, self.world.now)
         for action in asked:
             self._carry_out(action)
+        return asked
 
     def _carry_out(self, action: actions.Action) -> None:
         match action:
@@ -188,7 +201,8 @@ def _view(crowd: Crowd) -> None:
 
 
 def _grant(crowd: Crowd) -> None:
-    viewers = list(crowd.world.item().viewers)
+    item = crowd.world.store.robot(ROBOT)
+    viewers = list(item.viewers) if item else []
     if viewers:
         crowd.send(type="grant-control", sessionId=crowd.random.choice(viewers))
 
@@ -227,6 +241,10 @@ def _redial(crowd: Crowd) -> None:
 def _pass(crowd: Crowd) -> None:
     crowd.world.pass_seconds(crowd.random.choice(LATE_S))
     crowd.tick()
+
+
+def _forget(crowd: Crowd) -> None:
+    crowd.join("boss").ask(type="forget", robotId=ROBOT)
 
 
 def _asking(kind: str) -> Callable[[Crowd], None]:

@@ -4,7 +4,9 @@ What is proven, of the robot's shipped logic against the shipped backend, for th
 the robot is never ahead of the server, and at the server's epoch it obeys whom the server names,
 or nobody. Once everything has come, it has the server's driver, and no peer of a session that has
 ended. If frames are lost on top, one heartbeat brings the driver right, and the next registration
-the peers. What is not: `forget`, two devices of one id, and clocks.
+the peers. If it is forgotten as well, as often as people like, two heartbeats do: by the first it
+registers anew, and by the second it tells frames of its former life. What is not: two devices of
+one id, and clocks.
 """
 
 import os
@@ -78,6 +80,23 @@ def test_robot_agrees_with_the_server_one_heartbeat_after_frames_were_lost(
             pass
         crowd.network.lossy = False
         crowd.settle()
+        crowd.beat()
+
+        assert obeyed(crowd) == server(crowd), seed
+
+
+def test_robot_agrees_with_the_server_two_heartbeats_after_it_was_forgotten(
+    record_property: Record,
+) -> None:
+    """Frames of a life that is over come late, and name sessions at the new life's epochs."""
+    record_property(*figure("robot agrees with the server two heartbeats after it was forgotten"))
+    for seed in range(SEEDS):
+        crowd = Crowd(seed, lossy=seed % 2 == 0, forgotten=True)
+        for _ in played(crowd):
+            pass
+        crowd.network.lossy = False
+        crowd.settle()
+        crowd.beat()
         crowd.beat()
 
         assert obeyed(crowd) == server(crowd), seed
