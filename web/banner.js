@@ -34,7 +34,7 @@ export function bannerOf(view, me) {
   const { robotId, state, why, role } = view;
   if (state === "ended") return { kind: "ended", title: `The session with ${robotId} has ended`, text: sentence(why ?? "") };
   if (view.lostTo && !view.asking) return lost(view.lostTo, me);
-  if (state === "waiting") return { kind: "waiting", title: view.stale ? `Not connected to ${robotId}` : `${robotId} is away`, text: sentence(why ?? "") };
+  if (state === "waiting") return { kind: "waiting", title: view.stale ? `Not connected to ${robotId}` : `Waiting for ${robotId}`, text: sentence(why ?? "") };
   if (state === "connecting" || role === null) return joining(robotId);
   if (role === "controller") {
     return { kind: "you-drive", title: `You drive ${robotId}`, text: "Arrow keys or W A S D while the video has focus, or the pad." };

@@ -83,7 +83,7 @@ test("an offer of the robot's is obeyed, ours rolled back", () => {
   const theirs = engaged.frame({ type: "offer", pcId: engaged.pcId, payload: OFFER });
 
   assert.deepEqual(theirs, [{ do: "remote", payload: OFFER }]);
-  assert.equal(engaged.view.state, "live");
+  assert.equal(engaged.state.phase, "linked");
 });
 
 test("a first offer that finds the robot busy ends the engagement and tells who drives", () => {

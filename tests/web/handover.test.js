@@ -145,15 +145,31 @@ test("a denial of what nobody asked is not told", () => {
   assert.deepEqual(viewing().frame({ type: "control-denied", by: ALICE }), []);
 });
 
-test("no answer within 30 seconds ends the asking, and is told once", () => {
+test("no answer within 30 seconds ends the asking, is told once, and the server is asked: the grant may be lost", () => {
   const engaged = asking();
   const early = after(engaged, 29_999);
   const due = after(engaged, 1);
   const later = after(engaged, 500);
 
   assert.deepEqual(early, []);
-  assert.deepEqual(due, [{ do: "announce", name: "control-unanswered", value: { by: ALICE } }]);
+  assert.deepEqual(due[0], { do: "announce", name: "control-unanswered", value: { by: ALICE } });
+  assert.deepEqual(frames(due), [{ type: "ping", sessionId: SESSION }]);
   assert.deepEqual([engaged.view.asking, later], [false, []]);
+});
+
+test("a grant that was lost is learnt once the request has lapsed", () => {
+  const engaged = asking();
+  after(engaged, 30_000);
+  engaged.reply("renew", { type: "pong", sessionId: SESSION, role: "controller", epoch: 5 });
+
+  assert.deepEqual([engaged.view.role, engaged.view.epoch], ["controller", 5]);
+});
+
+test("a request that lapses while the session moves asks nothing: the move's reply tells", () => {
+  const engaged = asking();
+  engaged.tell({ type: "swapped" });
+
+  assert.deepEqual(frames(after(engaged, 30_000)), []);
 });
 
 test("asking ends as well while signaling is down", () => {

@@ -234,6 +234,8 @@ test("what else the robot says reaches the application as it came", async () => 
 
 test("a lost socket closes no peer connection, and the session is resumed on the next", async () => {
   const { world, session } = await driving();
+  world.peer.connectionState = "connected";
+  world.peer.onconnectionstatechange();
   world.socket.shut(1006);
   world.pass(1000);
   await settled();

@@ -74,16 +74,15 @@ test("requests that the silent socket swallowed are refused once it is given up"
   await assert.rejects(asked, { code: "offline" });
 });
 
-test("what a silent socket still says before the next one stands is heard, and nothing is lost", async () => {
+test("what a silent socket still says before the next one stands is heard: the next is given up, and nothing is lost", async () => {
   const { world, signal, session, states, old } = await drivingOn();
   world.answersPings = false;
   await living(world, 25_000);
   old.receive({ type: "control-lost", robotId: "demo", sessionId: SESSION, by: { userId: "a" }, epoch: 2 });
   const { role } = session.view;
   const { state } = signal;
-  welcomed(world);
 
-  assert.deepEqual([role, state, old.readyState], ["viewer", "online", 1]);
+  assert.deepEqual([role, state, old.readyState, world.socket.readyState], ["viewer", "online", 1, 3]);
   assert.deepEqual(states.map(([name]) => name), ["connecting", "online"]);
 });
 
@@ -122,6 +121,75 @@ test("without a network the page is offline after 10 seconds more, and dials on"
   assert.deepEqual(states.slice(0, 3), [["connecting", 25_000], ["offline", 35_000], ["connecting", 35_500]]);
   assert.equal(session.view.state, "live");
   assert.deepEqual(world.peers.map(({ closed }) => closed), [false]);
+});
+
+/** A server that answers whatever bears an id, and each ping, so late; handshakes succeed at once. */
+function answersAfter(world, ms) {
+  const replies = {
+    ready: WELCOME, ping: { type: "pong", sessionId: SESSION, role: "controller", epoch: 1 },
+    resume: ACK, offer: ACK, robots: { type: "robots", robots: [] },
+  };
+  world.answer = (socket, { type, id }) => {
+    if (replies[type]) world.parts.setTimeout(() => socket.readyState === 1 && socket.receive({ ...replies[type], replyTo: id }), ms);
+  };
+}
+
+/** Passes time while each socket opens as soon as it is dialled. */
+async function dialling(world, ms) {
+  for (const until = world.time + ms; world.time < until; ) {
+    await living(world, 1000);
+    for (const socket of world.sockets) if (socket.readyState === 0) socket.open();
+  }
+}
+
+/** When each of the sockets was dialled, but the first. */
+function dials(world) {
+  const times = [];
+  const { push } = world.sockets;
+  world.sockets.push = (socket) => (times.push(world.time), push.call(world.sockets, socket));
+  return times;
+}
+
+test("a server that answers after 6 seconds costs a socket now and then, and no resume", async () => {
+  const { world, session } = await drivingOn();
+  const times = dials(world);
+  answersAfter(world, 6000);
+  await dialling(world, 600_000);
+
+  assert.ok(times.length <= 3, String(times));
+  assert.equal(world.sockets.flatMap(({ frames }) => frames).filter(({ type }) => type === "resume").length, 0);
+  assert.deepEqual([session.view.role, session.view.state], ["controller", "live"]);
+});
+
+test("a socket that falls silent again and again though others follow it is given 5, 10, 20 seconds, and no more", async () => {
+  const { world } = await drivingOn();
+  world.answersPings = false;
+  const asked = [];
+  const times = dials(world);
+  const { answer } = world;
+  world.answer = (socket, frame) => {
+    if (frame.type === "ping") asked.push(world.time);
+    if (frame.type === "ready") world.parts.setTimeout(() => socket.receive(WELCOME), 10);
+    if (frame.type === "resume") world.parts.setTimeout(() => socket.receive({ ...ACK, replyTo: frame.id }), 20);
+    answer.call(world, socket, frame);
+  };
+  await dialling(world, 200_000);
+  const waits = times.map((time, n) => time - asked.find((at) => at >= (times[n - 1] ?? 0)));
+
+  assert.deepEqual(waits.slice(0, 4), [5000, 10_000, 20_000, 20_000]);
+});
+
+test("after five minutes without silence, 5 seconds count as silence again", async () => {
+  const { world } = await drivingOn();
+  answersAfter(world, 6000);
+  await dialling(world, 60_000);
+  answersAfter(world, 100);
+  await dialling(world, 300_000);
+  const times = dials(world);
+  answersAfter(world, 60_000);
+  await dialling(world, 26_000);
+
+  assert.equal(times.length, 1);
 });
 
 test("closing while a socket is silent stops every timer", async () => {

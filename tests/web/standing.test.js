@@ -48,6 +48,7 @@ test("an offer's ack that a grant has overtaken takes no control away", () => {
   engaged.frame(GRANTED);
   engaged.reply("offer", ack("viewer", 3));
   engaged.answer();
+  engaged.ice("connected");
 
   assert.deepEqual([engaged.view.role, engaged.view.state, engaged.view.epoch], ["controller", "live", 4]);
 });

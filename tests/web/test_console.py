@@ -136,7 +136,7 @@ async def test_a_robot_that_went_away_is_driven_again_when_it_is_back(
     script.refuse["offer"], script.online = OFFLINE, False
     await script.robot.close()
     await script.push({"type": "peer-left", "sessionId": SESSION, "reason": "unregistered"})
-    await expect(banner(page)).to_have_text("demo is away")
+    await expect(banner(page)).to_have_text("Waiting for demo")
     del script.refuse["offer"]
     script.online = True
     await script.present()

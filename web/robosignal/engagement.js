@@ -112,19 +112,6 @@ import { never } from "./words.js";
  * @property {boolean} asking whether we have asked the driver for control, and wait for the answer
  */
 
-/**
- * @typedef {object} SessionEvents
- * @property {View} state connecting, live, waiting for the robot, or ended
- * @property {View} control role, driver, epoch, `stale`, `lostTo`, `requests` or `asking` have changed
- * @property {ControlRequest} control-requested a viewer asks for our control; lapses after 30 s
- * @property {{by: Person}} control-denied the driver keeps the control that we asked for
- * @property {{by: Person | null}} control-unanswered the driver has not answered within 30 s
- * @property {MediaStream} stream
- * @property {number} rtt ms, of the data channel
- * @property {unknown} message what else the robot says on the data channel, as it came
- * @property {number} refused the robot did not obey: it obeys the holder at this epoch
- */
-
 const UNREACHED = "The server cannot be reached just now. Waiting for it.";
 const CUT = "Neither the server nor the robot can be reached just now. Waiting for the server.";
 

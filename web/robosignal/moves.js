@@ -139,10 +139,12 @@ export function sendOffer(state, at) {
   const { robotId, want, pcId, offer } = state;
   if (!state.online) return rest(state, "The connection to the server is lost. Waiting for it.", at);
   const frame = { type: "offer", robotId, role: want, pcId, payload: offer };
-  const offering = { ...state, phase: /** @type {const} */ ("offering"), answerAt: at.now + ANSWER_MS, retryAt: null };
+  const isHeld = state.moving || state.claims > 0;
+  const answerAt = at.now + (isHeld ? LINK_MS : ANSWER_MS);
+  const offering = { ...state, phase: /** @type {const} */ ("offering"), answerAt, retryAt: null };
   // Before the session has moved, an offer would open a second one; before a takeover's reply, one
   // to watch would release the control that is just being won.
-  if (state.moving || state.claims > 0) return [offering, []];
+  if (isHeld) return [offering, []];
   return [{ ...offering, offered: true }, [{ do: "request", to: "offer", pcId, frame }]];
 }
 

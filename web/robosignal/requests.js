@@ -5,9 +5,20 @@
 
 import { SignalingError } from "./words.js";
 
+/** @import { Session } from "./session.js" */
 /** @import { ErrorFrame, Frame, OutFrame } from "./words.js" */
 /** @import { World } from "./world.js" */
 /** @typedef {{resolve: (reply: Frame) => void, reject: (error: Error) => void, frame: OutFrame, via: object | null, timer: unknown}} Request `via`: the socket that it was sent over */
+
+/**
+ * @typedef {object} Server what a session needs of the signaling connection
+ * @property {(frame: OutFrame) => Promise<Frame>} request
+ * @property {(frame: OutFrame) => void} send
+ * @property {(robotId: string) => void} look find out who drives, and tell
+ * @property {() => Promise<RTCIceServer[]>} iceServers
+ * @property {(session: Session, isSettled: boolean) => void} settled whether all that stands on the server stands on the current connection
+ * @property {(session: Session) => void} ended
+ */
 
 const REPLY_MS = 10_000;
 const LOST = "The connection to the server was lost before it answered. Try again.";

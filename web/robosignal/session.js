@@ -10,22 +10,28 @@ import { Peer, noAnswer } from "./peer.js";
 import { frameOf } from "./requests.js";
 import { SignalingError, never } from "./words.js";
 
-/** @import { Effect, Happening, SessionEvents, To, View } from "./engagement.js" */
-/** @import { Ack, ErrorFrame, Frame, OutFrame, Pong } from "./words.js" */
+/** @import { Effect, Happening, To, View } from "./engagement.js" */
+/** @import { Ack, ErrorFrame, OutFrame, Person, Pong } from "./words.js" */
+/** @import { ControlRequest } from "./handover.js" */
+/** @import { Server } from "./requests.js" */
 /** @import { World } from "./world.js" */
 
 const TICK_MS = 500;
 
-/**
- * @typedef {object} Server what a session needs of the signaling connection
- * @property {(frame: OutFrame) => Promise<Frame>} request
- * @property {(frame: OutFrame) => void} send
- * @property {(robotId: string) => void} look find out who drives, and tell
- * @property {() => Promise<RTCIceServer[]>} iceServers
- * @property {(session: Session, isSettled: boolean) => void} settled whether all that stands on the server stands on the current connection
- * @property {(session: Session) => void} ended
- */
 /** @typedef {{resolve: () => void, reject: (error: Error) => void}} Waiter */
+
+/**
+ * @typedef {object} SessionEvents
+ * @property {View} state connecting, live, waiting for the robot, or ended
+ * @property {View} control role, driver, epoch, `stale`, `lostTo`, `requests` or `asking` have changed
+ * @property {ControlRequest} control-requested a viewer asks for our control; lapses after 30 s
+ * @property {{by: Person}} control-denied the driver keeps the control that we asked for
+ * @property {{by: Person | null}} control-unanswered the driver has not answered within 30 s
+ * @property {MediaStream} stream
+ * @property {number} rtt ms, of the data channel
+ * @property {unknown} message what else the robot says on the data channel, as it came
+ * @property {number} refused the robot did not obey: it obeys the holder at this epoch
+ */
 
 /**
  * One engagement with one robot, through redials, restarts and changes of driver. It ends when it

@@ -10,7 +10,7 @@ import { Session } from "./session.js";
 import { Watching, readList } from "./watching.js";
 import { SignalingError } from "./words.js";
 
-/** @import { Server } from "./session.js" */
+/** @import { Server } from "./requests.js" */
 /** @import { List } from "./watching.js" */
 /** @import { ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, Welcome } from "./words.js" */
 /** @import { World } from "./world.js" */
