@@ -61,12 +61,13 @@ class _LostSocket:
 
     def otherwise(self, session_id: SessionId, robot: Robot) -> Step | None:
         """Return what to write where the session was no holder's with a lease that long."""
-        if session_id in robot.viewers:
-            write = places.lose(session_id, self.gone, self.until)
-        elif robot.controller is not None and robot.controller.session_id == session_id:
-            write = lease.lose_late(session_id, self.gone, self.now, self.until)
-        else:
+        found = robot.session(session_id)
+        if found is None or found[0].connection_id != self.gone:
             return None
+        if found[1] == "viewer":
+            write = places.lose(session_id, self.gone, self.until)
+        else:
+            write = lease.lose_late(session_id, self.gone, self.now, self.until)
         return WriteRobot(robot_of(session_id), write)
 
 
