@@ -17,8 +17,9 @@ from robosignal.gateway import management, pages
 from robosignal.gateway.dispatch import Dispatch, Handle, Prepare
 from robosignal.gateway.front import Doors, Front
 from robosignal.gateway.listener import Listener
+from robosignal.gateway.shared import Limits, Shared
 from robosignal.gateway.sockets import Sockets
-from robosignal.gateway.websocket import Limits, Service, welcome
+from robosignal.gateway.websocket import welcome
 from signaling.wire.limits import MESSAGE_BYTES
 
 __all__ = ["Gateway", "Limits", "PortTaken"]
@@ -72,7 +73,7 @@ class Gateway:
             in_threads=in_threads,
             timeout_seconds=limits.integration_seconds,
         )
-        self._service = Service(self._dispatch, sockets, limits, stage)
+        self._shared = Shared(self._dispatch, sockets, limits, stage)
         self._doors = Doors(self._to_websocket, self._to_http, limits.handshake_seconds)
         self._runner = _http(web, jwks, sockets, stage)
         self._listener = Listener(lambda: Front(self._doors))
@@ -94,7 +95,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Listen, and set `port` to the real one; raise `PortTaken`, or `OSError` otherwise."""
-        self._service.sockets.bind(asyncio.get_running_loop())
+        self._shared.sockets.bind(asyncio.get_running_loop())
         try:
             await self._runner.setup()
             self.port = await self._listener.open(self.host, self.port)
@@ -135,7 +136,7 @@ class Gateway:
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     async def _close_connections(self) -> None:
-        connections = tuple(self._service.connections)
+        connections = tuple(self._shared.connections)
         for connection in connections:
             connection.shut()
         if not await _all((each.gone() for each in connections), self._stopping_seconds):
@@ -144,7 +145,7 @@ class Gateway:
             await _all((each.gone() for each in connections), self._stopping_seconds)
 
     def _to_websocket(self, transport: asyncio.Transport, received: bytes) -> None:
-        welcome(self._service, transport, received)
+        welcome(self._shared, transport, received)
 
     def _to_http(self, transport: asyncio.Transport, received: bytes) -> None:
         server = self._runner.server

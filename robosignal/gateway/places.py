@@ -8,8 +8,8 @@ import threading
 from typing import Any
 
 from robosignal.gateway.dispatch import Handle
+from robosignal.gateway.shared import Limits
 from robosignal.gateway.store import LocalStore
-from robosignal.gateway.websocket import Limits
 from signaling.adapters.events import result
 from signaling.core.records import Connection
 from signaling.wire.errors import RateLimited
@@ -25,7 +25,6 @@ No person's pages and scripts need as many, redials included, and one user's can
 others out. A whole fleet may well be owned by one user, and comes back at once when the gateway
 restarts: before they register, its robots are connections like any other.
 """
-
 
 OTHERS = 100
 """So many of all connections no single user may have, whatever it owns."""

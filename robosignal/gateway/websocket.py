@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from secrets import token_bytes
 
@@ -19,14 +18,14 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from robosignal.gateway import events
-from robosignal.gateway.dispatch import Dispatch
 from robosignal.gateway.frames import Fault, Messages, ending
 from robosignal.gateway.front import HEAD_END
 from robosignal.gateway.handshake import Handshake, judge, refusal
 from robosignal.gateway.results import Accepted, rejected
-from robosignal.gateway.sockets import Facts, Sockets
+from robosignal.gateway.shared import Shared
+from robosignal.gateway.sockets import Facts
 from signaling.wire.ids import ConnectionId
-from signaling.wire.limits import FRAME_BYTES, IDLE_SECONDS, LIFETIME_SECONDS, MESSAGE_BYTES
+from signaling.wire.limits import FRAME_BYTES, MESSAGE_BYTES
 
 READ_BYTES = 8 * 1024
 """asyncio's own receive buffer is 256 KiB for every read, which costs a third of a relay's CPU."""
@@ -41,50 +40,26 @@ _wire_log = logging.getLogger("robosignal.gateway.wire")
 _wire_log.setLevel(logging.ERROR)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a connection may do, in seconds, and how many there may be."""
-
-    idle_seconds: float = IDLE_SECONDS
-    lifetime_seconds: float = LIFETIME_SECONDS
-    handshake_seconds: float = 5
-    integration_seconds: float = 29
-    closing_seconds: float = 5
-    stopping_seconds: float = 3
-    sockets: int = 1000
-
-
 REFUSED_SECONDS = 0.5
 """How long a client that was refused may take to close: strangers keep no file open for longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What all connections of one gateway share."""
-
-    dispatch: Dispatch
-    sockets: Sockets
-    limits: Limits
-    stage: str
-    connections: "set[Connection]" = field(default_factory=set)
-
-
-def welcome(service: Service, transport: asyncio.Transport, received: bytes) -> None:
+def welcome(shared: Shared, transport: asyncio.Transport, received: bytes) -> None:
     """Take over a transport on which the head of an upgrade request, and maybe more, arrived."""
     head, end, rest = received.partition(HEAD_END)
-    connection = Connection(service, transport, rest)
+    connection = Connection(shared, transport, rest)
     transport.set_protocol(connection)
     # What the client sends meanwhile waits in the kernel, where it costs nothing.
     transport.pause_reading()
-    service.connections.add(connection)
+    shared.connections.add(connection)
     connection.begin(head + end)
 
 
 class Connection(asyncio.BufferedProtocol):
     """The WebSocket protocol of one client, over the library's Sans-I/O implementation."""
 
-    def __init__(self, service: Service, transport: asyncio.Transport, rest: bytes) -> None:
-        self._service = service
+    def __init__(self, shared: Shared, transport: asyncio.Transport, rest: bytes) -> None:
+        self._shared = shared
         self._transport = transport
         self._rest = rest
         self._loop = asyncio.get_running_loop()
@@ -121,7 +96,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """End the connection, if it has not ended yet."""
         self._lost = True
-        self._service.connections.discard(self)
+        self._shared.connections.discard(self)
         self._end()
         if self._timer is not None:
             self._timer.cancel()
@@ -148,10 +123,10 @@ class Connection(asyncio.BufferedProtocol):
         if self._leaving or self._wire.state is not State.OPEN:
             return
         self._leaving = True
-        self._service.sockets.remove(self._id)
+        self._shared.sockets.remove(self._id)
         self._wire.send_close(code, reason)
         self._flush()
-        self._abort_in(self._service.limits.closing_seconds)
+        self._abort_in(self._shared.limits.closing_seconds)
 
     def shut(self) -> None:
         """Close because the gateway stops; a handshake under way is cut off."""
@@ -169,7 +144,7 @@ class Connection(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Drop the TCP connection at once."""
         self._lost = True
-        self._service.sockets.remove(self._id)
+        self._shared.sockets.remove(self._id)
         self._transport.abort()
 
     async def gone(self) -> None:
@@ -192,14 +167,14 @@ class Connection(asyncio.BufferedProtocol):
     # The handshake.
 
     async def _handshake(self, head: bytes) -> None:
-        judged = judge(self._wire, head, f"/{self._service.stage}")
+        judged = judge(self._wire, head, f"/{self._shared.stage}")
         if isinstance(judged, Handshake) and self._is_full():
             judged = refusal(rejected(HTTPStatus.TOO_MANY_REQUESTS))
         if isinstance(judged, Response):
             self._refuse(judged)
             return
         self._know(judged)
-        verdict = await self._service.dispatch.connect(self._connect_event(judged))
+        verdict = await self._shared.dispatch.connect(self._connect_event(judged))
         if not isinstance(verdict, Accepted):
             self._refuse(refusal(verdict))
         elif self._is_full():
@@ -209,18 +184,18 @@ class Connection(asyncio.BufferedProtocol):
 
     def _is_full(self) -> bool:
         # Strangers whom `$connect` refuses must not take the places of those it lets in.
-        return self._service.sockets.count >= self._service.limits.sockets
+        return self._shared.sockets.count >= self._shared.limits.sockets
 
     def _know(self, handshake: Handshake) -> None:
         self._host = handshake.host
         peer = self._transport.get_extra_info("peername") or ("",)
         self._context = events.connection_context(
             self._id,
-            connected_at=self._service.sockets.opening(_now()),
+            connected_at=self._shared.sockets.opening(_now()),
             source_ip=str(peer[0]),
             user_agent=handshake.user_agent,
             domain=self._host,
-            stage=self._service.stage,
+            stage=self._shared.stage,
         )
 
     def _connect_event(self, handshake: Handshake) -> events.Event:
@@ -242,7 +217,7 @@ class Connection(asyncio.BufferedProtocol):
             response.headers["Sec-WebSocket-Protocol"] = subprotocol
         self._wire.send_response(response)
         self._flush()
-        self._service.sockets.add(self._id, self)
+        self._shared.sockets.add(self._id, self)
         self._opened = self._active = self._loop.time()
         self._watch()
         self._transport.resume_reading()
@@ -283,7 +258,7 @@ class Connection(asyncio.BufferedProtocol):
         message = self._messages.take(frame)
         if isinstance(message, str):
             self._active = self._loop.time()
-            self._service.dispatch.message(self._message_event(message), self.post)
+            self._shared.dispatch.message(self._message_event(message), self.post)
         elif isinstance(message, Fault):
             # RFC 6455, section 7.1.7: what follows is not looked at.
             self._leaving = True
@@ -318,14 +293,14 @@ class Connection(asyncio.BufferedProtocol):
         """Say no more, but read until the client has closed too: a reset could eat the close."""
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        patience = self._service.limits.closing_seconds
+        patience = self._shared.limits.closing_seconds
         self._abort_in(patience if self._admitted else min(patience, REFUSED_SECONDS))
         self._end()
 
     def _end(self) -> None:
         """Run `$disconnect` if `$connect` let the client in, once."""
         self._leaving = True
-        self._service.sockets.remove(self._id)
+        self._shared.sockets.remove(self._id)
         if not self._admitted:
             return
         self._admitted = False
@@ -333,13 +308,13 @@ class Connection(asyncio.BufferedProtocol):
         event = events.disconnect_event(
             self._context, self._host, code=code, reason=reason, now=_now(), request_id=_fresh_id()
         )
-        self._service.dispatch.disconnect(event)
+        self._shared.dispatch.disconnect(event)
 
     # Time.
 
     def _watch(self) -> None:
         """Close once idle or old; pings are no activity, for on AWS they may not be."""
-        limits = self._service.limits
+        limits = self._shared.limits
         due = min(self._active + limits.idle_seconds, self._opened + limits.lifetime_seconds)
         if self._loop.time() >= due:
             self.close(CloseCode.GOING_AWAY, GOING_AWAY)

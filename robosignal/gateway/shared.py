@@ -1,0 +1,38 @@
+"""What all connections of one gateway share: its limits, its handler, and who they are.
+
+Knows neither a connection's life nor HTTP.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from robosignal.gateway.dispatch import Dispatch
+from robosignal.gateway.sockets import Sockets
+from signaling.wire.limits import IDLE_SECONDS, LIFETIME_SECONDS
+
+if TYPE_CHECKING:
+    from robosignal.gateway.websocket import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a connection may do, in seconds, and how many there may be."""
+
+    idle_seconds: float = IDLE_SECONDS
+    lifetime_seconds: float = LIFETIME_SECONDS
+    handshake_seconds: float = 5
+    integration_seconds: float = 29
+    closing_seconds: float = 5
+    stopping_seconds: float = 3
+    sockets: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all connections of one gateway share."""
+
+    dispatch: Dispatch
+    sockets: Sockets
+    limits: Limits
+    stage: str
+    connections: "set[Connection]" = field(default_factory=set)
