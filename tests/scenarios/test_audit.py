@@ -4,9 +4,12 @@ import pytest
 
 from signaling.adapters.audit import audit
 from signaling.core.watching import Change
+from signaling.core.writes import lease, presence
+from signaling.wire.ids import ConnectionId, SessionId
 from tests.world import World
 
 SDP = {"sdp": "o"}
+ME, SID = ConnectionId("c1="), SessionId("r1:c1=")
 
 
 def test_a_takeover_is_logged_with_who_and_whom(
@@ -31,6 +34,18 @@ def test_a_takeover_is_logged_with_who_and_whom(
     }
     assert getattr(line, "displaced", None) == "owner"
     assert "eyJ" not in line.getMessage()
+
+
+def test_a_first_registration_and_a_restart_have_reasons_of_their_own(
+    local_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who claimed a robot id is found by its reason."""
+    caplog.set_level("INFO", "signaling.audit")
+
+    local_world.robot("r1", "owner")
+    local_world.robot("r1", "owner")
+
+    assert [getattr(line, "reason", None) for line in caplog.records] == ["claimed", "restarted"]
 
 
 def test_pings_and_relays_leave_no_line(
@@ -61,12 +76,17 @@ def test_a_change_whose_answer_was_lost_names_nobody_it_does_not_know(
     robot = local_world.item()
     caplog.clear()
 
-    audit(Change("leave_lease", None, robot), None)
-    audit(Change("lose_robot", None, robot), None)
-    audit(Change("take_over", None, robot), None)
+    for write in (
+        lease.leave(SID, ME),
+        lease.give_back_with_robot(SID, ME, ME),
+        presence.lose(ME),
+        presence.unregister(ME),
+    ):
+        audit(Change(write, None, robot), None)
 
     said = [(line.getMessage(), getattr(line, "displaced", None)) for line in caplog.records]
     assert said == [
+        ("control changed", None),
         ("control changed", None),
         ("presence changed", None),
         ("control changed", "eve"),

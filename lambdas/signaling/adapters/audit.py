@@ -10,6 +10,7 @@ from signaling.core.notices import takeover_reason
 from signaling.core.records import Connection, Session
 from signaling.core.watching import Change
 from signaling.core.writes.lease import TAKEOVERS
+from signaling.core.writes.paths import EPOCH, REMEMBER_HOLDER
 
 log = logging.getLogger("signaling.audit")
 
@@ -29,24 +30,18 @@ REASONS = {
 }
 """Why, where the write says it all."""
 
-PRESENCE = frozenset({"register_again", "lose_robot"})
-"""Writes that change no holder."""
-
-FORGETTING = PRESENCE | {"grant", "release", "leave_lease", "dismiss_holder", "give_back"}
-"""Writes that do not keep the holder before."""
-
 
 def audit(change: Change, by: Connection | None) -> None:
     """Log this change, made by this connection's user; None: by a socket that was lost."""
     before, after = change.before, change.after
     # Of a write whose answer was lost only what it keeps itself is known of before.
-    kept = None if change.write in FORGETTING else after.prev
+    kept = after.prev if REMEMBER_HOLDER in change.write.then else None
     held = kept if before is None else before.controller
     log.info(
-        "presence changed" if change.write in PRESENCE else "control changed",
+        "control changed" if change.write.raises(EPOCH) else "presence changed",
         extra={
             "reason": _reason(change, by),
-            "write": change.write,
+            "write": change.write.name,
             "robot": after.robot_id,
             "epoch": after.epoch,
             "rev": after.rev,
@@ -59,10 +54,12 @@ def audit(change: Change, by: Connection | None) -> None:
 
 def _reason(change: Change, by: Connection | None) -> str:
     """Return why: for a lease that was taken, by what it could be."""
-    after = change.after
-    if change.write in REASONS:
-        return REASONS[change.write]
-    if change.write in TAKEOVERS and by is not None:
+    after, write = change.after, change.write.name
+    if write == "register_anew" and after.epoch == 1:
+        return "claimed"
+    if write in REASONS:
+        return REASONS[write]
+    if write in TAKEOVERS and by is not None:
         return takeover_reason(after, by.user_id)
     if after.prev is None:
         return "free"

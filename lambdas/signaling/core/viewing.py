@@ -12,7 +12,7 @@ from signaling.core.policy import right
 from signaling.core.records import Robot, Session
 from signaling.core.request import Request, epoch_told
 from signaling.core.rights import permitted
-from signaling.core.steps import Flow, Refused, Won, WriteRobot, together, write_robot
+from signaling.core.steps import Flow, Refused, Won, write_robot
 from signaling.core.writes import places, presence
 from signaling.wire.errors import Forbidden, RobotOffline, TooManyViewers, TryAgain
 from signaling.wire.frames import Ack
@@ -67,18 +67,16 @@ def _refusal(request: Request, robot: Robot) -> RobotOffline | TooManyViewers | 
 
 def _present(request: Request, message: Offer, robot: Robot, viewing: Session) -> Flow[None]:
     """Hand the offer over and note the session; give the place back if either fails."""
-    back = WriteRobot(
-        robot.robot_id, places.leave(viewing.session_id, request.sender.connection_id)
-    )
+    leaving = places.leave(viewing.session_id, request.sender.connection_id)
     frame = relayed_to_robot(robot, viewing, "viewer", message)
     try:
         delivered, noted = yield from introduce(request, robot, viewing, frame)
     except TryAgain:
-        yield from together((back,))
+        yield from write_robot(robot.robot_id, leaving)
         raise
     if delivered and isinstance(noted, Won):
         return
-    yield from together((back,))
+    yield from write_robot(robot.robot_id, leaving)
     if delivered:
         raise unnoted(robot, noted)
     if robot.connection_id is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from signaling.core.delivery import handing_over_to, is_gone
+from signaling.core.expressions import Write
 from signaling.core.listing import robots, valid_for
 from signaling.core.records import Robot
 from signaling.core.request import Request
@@ -65,7 +66,7 @@ class Change:
     `before` is None of a robot that was made, and of a write whose answer had been lost.
     """
 
-    write: str
+    write: Write
     before: Robot | None
     after: Robot
 
@@ -117,7 +118,7 @@ def _note(step: Step, outcome: object, noted: Callable[[Change], None]) -> None:
                 _note(each, its_outcome, noted)
         case WriteRobot(write=write), Won(before, after) if isinstance(after, Robot):
             if write.raises(REV):
-                noted(Change(write.name, before, after))
+                noted(Change(write, before, after))
         case _:
             pass
 
