@@ -142,14 +142,14 @@ def test_what_is_found_plays_again(mutated: Mistake) -> None:
 
 def _all_orders(scene: Scene, events: list[Event]) -> Iterator[Running]:
     """Play every order of all calls, whether or not it can matter."""
-    todo: list[tuple[str, ...]] = [()]
-    while todo:
-        chosen = todo.pop()
+    waiting: list[tuple[str, ...]] = [()]
+    while waiting:
+        chosen = waiting.pop()
         running = scene.begin(events)
         for name in chosen:
             running.go_on(name)
         held = sorted(running.gate.held)
-        todo += [(*chosen, name) for name in held]
+        waiting += [(*chosen, name) for name in held]
         running.gate.kill_all()
         if not held:
             yield as_noted(scene.begin(events), chosen)

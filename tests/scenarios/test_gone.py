@@ -150,6 +150,21 @@ def test_a_sender_whose_row_is_gone_keeps_no_lease(world: World) -> None:
     assert [frame["type"] for frame in robot.take()] == ["offer", "peer-left"]
 
 
+def test_a_viewer_whose_row_is_gone_is_not_granted_the_free_lease(world: World) -> None:
+    """`$disconnect` ran while `request-control` did: the lease is given back."""
+    robot = world.robot("r1", "owner")
+    viewer = world.connect("owner")
+    viewer.offer(role="viewer")
+    robot.take()
+    world.outbox.before_post = lambda: world.store.remove_connection(viewer.connection_id)
+
+    refused = viewer.refused(type="request-control", robotId="r1")
+
+    assert refused == (404, "no_session")
+    assert (world.item().controller, world.item().viewers) == (None, {})
+    assert robot.types() == ["control", "peer-left"]
+
+
 def test_nothing_is_delivered_to_a_robot_whose_token_has_expired(world: World) -> None:
     """It is closed instead, and counts as gone."""
     robot = world.connect("owner", ttl_s=60)

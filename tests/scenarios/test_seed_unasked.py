@@ -1,0 +1,99 @@
+"""What a seed end is not sent: nothing unasked, and errors only with an id."""
+
+import pytest
+
+from tests.scenarios.seed import as_robot_reads
+from tests.world import Frame, Peer, World
+
+SDP = "v=0\r\n"
+
+
+def test_a_seed_takeover_sends_the_robot_its_notice(local_world: World, seed_robot: Peer) -> None:
+    """And nobody else anything: neither the taker nor the displaced seed holder."""
+    holder = local_world.connect("owner", v1=False)
+    holder.send(type="offer", to="r1", sdp=SDP)
+    seed_robot.take()
+    admin = local_world.connect("boss", groups=["ADMIN"], v1=False)
+
+    reply = admin.send(type="takeover", robotId="r1")
+
+    assert (reply, admin.status) == (None, 200)
+    assert seed_robot.take() == [{"type": "admin-takeover", "robotId": "r1", "by": "boss"}]
+    assert (holder.frames, admin.frames) == ([], [])
+
+
+def test_a_seed_driver_who_took_over_negotiates_with_its_next_offer(
+    local_world: World, seed_robot: Peer
+) -> None:
+    """The offer after a takeover is in the taker's own session."""
+    local_world.connect("owner", v1=False).send(type="offer", to="r1", sdp=SDP)
+    admin = local_world.connect("boss", groups=["ADMIN"], v1=False)
+    admin.send(type="takeover", robotId="r1")
+    seed_robot.take()
+
+    admin.send(type="offer", to="r1", sdp=SDP)
+
+    assert seed_robot.take() == [as_robot_reads(admin, "offer", sdp=SDP)]
+
+
+def test_nothing_unasked_reaches_a_seed_connection(local_world: World, seed_robot: Peer) -> None:
+    """Release, bye, restart, redial, a changed lease: no seed end hears of any."""
+    world = local_world
+    client = world.connect("owner", v1=False)
+    client.send(type="offer", to="r1", sdp=SDP)
+    client.send(type="bye", robotId="r1")
+    client.send(type="offer", to="r1", sdp=SDP)
+    seed_robot.send(type="bye", to=client.connection_id)
+    client.send(type="offer", to="r1", sdp=SDP)
+    seed_robot.send(type="unregister", robotId="r1")
+    world.robot("r1", "owner", v1=False)
+
+    assert client.frames == []
+    assert set(seed_robot.types()) == {"offer"}
+
+
+ERRORS: list[Frame] = [
+    {"type": "offer", "robotId": "r1"},
+    {"type": "offer", "robotId": "r9", "sdp": SDP},
+    {"type": "answer", "robotId": "r1", "sdp": SDP},
+    {"type": "nonsense"},
+    {"type": "register", "robotId": "no such id"},
+]
+
+
+@pytest.mark.parametrize("message", ERRORS, ids=str)
+def test_a_seed_connection_is_told_of_an_error_only_if_it_gave_an_id(
+    seed_robot: Peer, seed_client: Peer, message: Frame
+) -> None:
+    """Silence, with the status for the log; with an id, one error frame as the reply."""
+    silent = seed_client.send(**message)
+    status = seed_client.status
+    told = seed_client.ask(**message)
+
+    assert silent is None
+    assert status == seed_client.status >= 400
+    assert told["type"] == "error"
+    assert (seed_client.frames, seed_robot.frames) == ([], [])
+
+
+def test_a_seed_connection_gets_the_replies_that_it_asks_for(local_world: World) -> None:
+    """`ready`, `ping`, `ice-servers` and `robots` are answered even without an id."""
+    client = local_world.connect("owner", v1=False)
+
+    replies = [client.send(type=kind) for kind in ("ready", "ping", "ice-servers", "robots")]
+
+    assert [reply and reply["type"] for reply in replies] == [
+        "welcome",
+        "pong",
+        "ice-servers",
+        "robots",
+    ]
+
+
+def test_a_seed_register_with_an_id_is_answered(local_world: World) -> None:
+    """Whoever gives an id knows what `registered` is."""
+    robot = local_world.connect("owner", v1=False)
+
+    reply = robot.ask(type="register", robotId="r1")
+
+    assert (reply["type"], reply["control"]) == ("registered", {"epoch": 1})
