@@ -150,11 +150,14 @@ def token(option: str, argument: str | None, variable: str, env: Mapping[str, st
     return found or None
 
 
-def no_token() -> Refused:
-    """Return the refusal of a command that needs a token and was given none."""
-    return Refused(
-        f"no token: give --token, or set {TOKEN_VARIABLE} (robosignal token USER prints one)"
-    )
+def own_token(argument: str | None, env: Mapping[str, str]) -> str:
+    """Return `--token`'s token, else the environment's. Raise Refused when there is none."""
+    found = token("--token", argument, TOKEN_VARIABLE, env)
+    if found is None:
+        raise Refused(
+            f"no token: give --token, or set {TOKEN_VARIABLE} (robosignal token USER prints one)"
+        )
+    return found
 
 
 def _some(text: str) -> str:

@@ -89,7 +89,7 @@ async def _carried_out(asked: argparse.Namespace, tell: Tell) -> tuple[Plan, Fou
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if asked.url is not None:
-        plan = _plan(asked, asked.url, _token(asked))
+        plan = _plan(asked, asked.url, arguments.own_token(asked.token, os.environ))
         return plan, await bench(plan, tell, stop)
     if asked.token is not None:
         raise Refused("--token goes with a URL: give both, or neither")
@@ -99,13 +99,6 @@ async def _carried_out(asked: argparse.Namespace, tell: Tell) -> tuple[Plan, Fou
             return plan, await bench(plan, tell, stop, own.cpu_s)
     except OSError as error:
         raise Refused(f"the gateway to be measured cannot be run: {error}") from error
-
-
-def _token(asked: argparse.Namespace) -> str:
-    token = arguments.token("--token", asked.token, TOKEN_VARIABLE, os.environ)
-    if token is None:
-        raise arguments.no_token()
-    return token
 
 
 def _plan(asked: argparse.Namespace, url: str, token: str) -> Plan:

@@ -39,10 +39,7 @@ def run(asked: argparse.Namespace) -> int:
 def _token(asked: argparse.Namespace) -> str | TokenSource:
     if asked.token_command:
         return of_command(asked.token_command)
-    found = arguments.token("--token", asked.token, TOKEN_VARIABLE, os.environ)
-    if found is None:
-        raise arguments.no_token()
-    return found
+    return arguments.own_token(asked.token, os.environ)
 
 
 async def _until_stopped(asked: argparse.Namespace, token: str | TokenSource) -> int:

@@ -69,12 +69,10 @@ def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:
 
 
 def _target(asked: argparse.Namespace) -> Target:
-    token = arguments.token("--token", asked.token, TOKEN_VARIABLE, os.environ)
+    token = arguments.own_token(asked.token, os.environ)
     robot_token = arguments.token(
         "--token-robot", asked.token_robot, ROBOT_TOKEN_VARIABLE, os.environ
     )
-    if token is None:
-        raise arguments.no_token()
     return Target(
         url=asked.url,
         client_token=token,
