@@ -144,9 +144,10 @@ def sessions_are_as_their_connections(history: History) -> Found:
     }
     for write in history.wrote:
         for each in sessions_of(write.after):
-            was = known.setdefault(each.connection_id, each)
-            if _facts(was) != _facts(each):
+            was = known.get(each.connection_id, each)
+            if _facts(was) != _facts(each) or (was.dialect, each.dialect) == ("v1", "seed"):
                 yield f"{each.connection_id} is said to be another in {write.name}"
+            known[each.connection_id] = each
         old = {each.session_id: each for each in sessions_of(write.before)}
         for each in sessions_of(write.after):
             before = old.get(each.session_id, each)
@@ -158,7 +159,7 @@ def sessions_are_as_their_connections(history: History) -> Found:
 
 
 def _facts(session: Session) -> tuple[object, ...]:
-    return session.dialect, session.connected_at, session.expires_at, session.user_id
+    return session.connected_at, session.expires_at, session.user_id
 
 
 def newest_socket_wins(history: History) -> Found:

@@ -46,6 +46,18 @@ FOUND = {
         "held by a seed",
         ("$disconnect by seed", "offer as viewer by seed"),
     ),
+    "a lease taken for nothing is given back where its session views by then": (
+        "operator lapsed",
+        ("offer by seed", "offer as viewer by seed", "$disconnect by seed"),
+    ),
+    "a place taken for nothing is given back where its session holds by then": (
+        "watched",
+        ("offer as viewer by seed", "grant-control to the seed by ann", "$disconnect by seed"),
+    ),
+    "who leaves while granted control leaves it": (
+        "watched",
+        ("bye by olga", "grant-control to olga by ann"),
+    ),
 }
 
 

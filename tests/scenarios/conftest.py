@@ -1,7 +1,11 @@
-"""A robot and a client that speak as the seed did."""
+"""Fixtures of the scenarios: a robot and a client as the seed had them, and messages that cross."""
+
+from collections.abc import Iterator
 
 import pytest
 
+from tests.scenarios.between import Between
+from tests.tokens import signer
 from tests.world import Peer, World
 
 
@@ -17,3 +21,17 @@ def seed_client(local_world: World, seed_robot: Peer) -> Peer:
     peer = local_world.connect("owner", v1=False)
     assert seed_robot.frames == []
     return peer
+
+
+@pytest.fixture
+def between() -> Iterator[Between]:
+    """A store in which nothing comes between yet."""
+    store = Between()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def crossing(between: Between) -> World:
+    """A backend on that store."""
+    return World(between, signer())

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.scenarios.between import Between
 from tests.world import World
 
 VIEWER = {"role": "viewer"}
@@ -158,3 +159,42 @@ def test_a_bye_to_a_robot_whose_socket_is_gone_ends_the_session_all_the_same(wor
     assert ack["type"] == "ack"
     item = world.item()
     assert (item.controller, item.connection_id) == (None, None)
+
+
+def test_who_says_bye_while_granted_control_leaves_it_free(
+    crossing: World, between: Between
+) -> None:
+    """The session ends as the holder's that it is by then, and everyone is told."""
+    robot = crossing.robot("r1", "owner")
+    viewer, driver = crossing.connect("owner"), crossing.connect("owner")
+    driver.offer()
+    asking = viewer.offer(role="viewer")["sessionId"]
+    robot.take()
+    grant = {"type": "grant-control", "robotId": "r1", "sessionId": asking}
+    between.before_robot = lambda: driver.ask(**grant)
+
+    ack = viewer.ask(type="bye", sessionId=asking)
+
+    assert ack["type"] == "ack"
+    assert crossing.item().controller is None
+    assert [(frame["type"], frame["epoch"]) for frame in robot.take()] == [
+        ("control", 3),
+        ("peer-left", 4),
+    ]
+    assert [frame["epoch"] for frame in driver.take() if frame["type"] == "control"] == [4]
+
+
+def test_a_driver_that_the_robot_dismisses_while_it_releases_leaves(
+    crossing: World, between: Between
+) -> None:
+    """The robot's bye ends the viewer that the driver has become."""
+    robot = crossing.robot("r1", "owner")
+    driver = crossing.connect("owner")
+    session = driver.offer()["sessionId"]
+    between.before_robot = lambda: driver.send(type="release-control", robotId="r1")
+
+    ack = robot.ask(type="bye", sessionId=session)
+
+    assert ack["type"] == "ack"
+    assert (crossing.item().controller, crossing.item().viewers) == (None, {})
+    assert driver.types() == ["peer-left"]

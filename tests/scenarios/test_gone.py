@@ -150,6 +150,19 @@ def test_a_sender_whose_row_is_gone_keeps_no_lease(world: World) -> None:
     assert [frame["type"] for frame in robot.take()] == ["offer", "peer-left"]
 
 
+def test_a_viewer_whose_row_is_gone_keeps_no_place(world: World) -> None:
+    """`$disconnect` ran while the offer did: the robot, which had it, is told of the end."""
+    robot = world.robot("r1", "owner")
+    viewer = world.connect("owner")
+    world.outbox.before_post = lambda: world.store.remove_connection(viewer.connection_id)
+
+    refused = viewer.refused(type="offer", robotId="r1", sdp="o", role="viewer")
+
+    assert refused == (404, "no_session")
+    assert world.item().viewers == {}
+    assert robot.types() == ["offer", "peer-left"]
+
+
 def test_a_viewer_whose_row_is_gone_is_not_granted_the_free_lease(world: World) -> None:
     """`$disconnect` ran while `request-control` did: the lease is given back."""
     robot = world.robot("r1", "owner")

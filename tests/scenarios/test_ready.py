@@ -1,15 +1,6 @@
 """`ready`: the welcome, and the change from the seed's dialect to v1."""
 
-from collections.abc import Callable, Iterator
-
-import pytest
-
-from robosignal.gateway.store import LocalStore
-from signaling.core.expressions import Write
-from signaling.core.records import Robot
-from signaling.core.steps import Refused, Won
-from signaling.wire.ids import RobotId
-from tests.tokens import signer
+from tests.scenarios.between import Between
 from tests.world import ICE, World
 
 SDP = "v=0\r\n"
@@ -74,52 +65,32 @@ def test_ready_does_not_upgrade_a_client_in_a_session(world: World) -> None:
     assert world.stored() == before
 
 
-class _Between(LocalStore):
-    """A store in which something happens once, as soon as a robot's item has been written."""
-
-    meanwhile: Callable[[], object] | None = None
-
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
-        """Carry out the write, and then what happens meanwhile."""
-        outcome = super().write_robot(robot, write)
-        happens, self.meanwhile = self.meanwhile, None
-        if happens is not None:
-            happens()
-        return outcome
-
-
-@pytest.fixture
-def between() -> Iterator[_Between]:
-    """Such a store, in which nothing happens yet."""
-    store = _Between(None)
-    yield store
-    store.close()
-
-
-def test_an_offer_beside_ready_is_asked_for_again_and_leaves_nothing(between: _Between) -> None:
+def test_an_offer_beside_ready_is_asked_for_again_and_leaves_nothing(
+    crossing: World, between: Between
+) -> None:
     """The session was made in the seed's dialect, which its connection speaks no more."""
-    world = World(between, signer())
-    robot = world.robot("r1", "owner")
-    client = world.connect("owner", v1=False)
-    between.meanwhile = lambda: client.send(type="ready", protocol=1)
+    robot = crossing.robot("r1", "owner")
+    client = crossing.connect("owner", v1=False)
+    between.before_row = lambda: client.send(type="ready", protocol=1)
 
     refused = client.refused(type="offer", robotId="r1", sdp=SDP)
 
     assert refused == (503, "try_again")
-    assert (world.item().controller, robot.types()) == (None, ["offer", "peer-left"])
+    assert (crossing.item().controller, robot.types()) == (None, ["offer", "peer-left"])
     robot.take()
     assert (client.offer()["role"], robot.types()) == ("controller", ["offer"])
 
 
-def test_a_register_beside_ready_is_asked_for_again_and_leaves_nothing(between: _Between) -> None:
+def test_a_register_beside_ready_is_asked_for_again_and_leaves_nothing(
+    crossing: World, between: Between
+) -> None:
     """A robot whose item says one dialect and whose row another could not be spoken to."""
-    world = World(between, signer())
-    robot = world.connect("owner", v1=False)
-    between.meanwhile = lambda: robot.send(type="ready", protocol=1)
+    robot = crossing.connect("owner", v1=False)
+    between.before_row = lambda: robot.send(type="ready", protocol=1)
 
     refused = robot.refused(type="register", robotId="r1")
 
     assert refused == (503, "try_again")
-    assert world.item().connection_id is None
+    assert crossing.item().connection_id is None
     assert robot.ask(type="register", robotId="r1", instanceId="run1")["type"] == "registered"
-    assert world.item().dialect == "v1"
+    assert crossing.item().dialect == "v1"

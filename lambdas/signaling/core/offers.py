@@ -98,7 +98,6 @@ def _control(
     viewed: bool = False,
 ) -> Flow[Ack]:
     after = yield from hold(request, message, robot, taking)
-    viewed = taking.name == "acquire_as_viewer"
     return (yield from _opened(request, message, after, mine, viewed=viewed))
 
 

@@ -5,15 +5,16 @@ Knows what follows a won write and what undoes it; never by which right or why i
 
 from collections.abc import Sequence
 
+from signaling.core.address import Found
 from signaling.core.delivery import notify
 from signaling.core.dialects import AnyFrame
+from signaling.core.ending import end, giving_back, told_of_end
 from signaling.core.expressions import Write
 from signaling.core.introduction import introduce, unnoted
 from signaling.core.notices import (
     Notice,
     control_of,
     notice,
-    peer_left,
     told_displaced,
     told_viewers,
 )
@@ -24,7 +25,7 @@ from signaling.core.steps import Flow, Won, write_robot
 from signaling.core.writes import lease, presence
 from signaling.wire.errors import RobotBusy, RobotOffline, TryAgain
 from signaling.wire.ids import ConnectionId
-from signaling.wire.messages import Offer, RequestControl, Takeover
+from signaling.wire.messages import Offer, RequestControl, Role, Takeover
 
 
 def hold(
@@ -82,12 +83,16 @@ def _give_back(
 
     Whoever was displaced for nothing is told as well: they do not hold any more.
     """
-    after = yield from (_viewing_again if viewed else _ended)(request, robot, mine, gone)
     told = told_displaced(robot, mine)
-    if after is not None:
-        stands = control_of(after) if viewed else peer_left(after, mine, "controller", "bye")
-        told += notice(after, stands)
-        told += told_viewers(after, control_of(after), besides=mine.session_id)
+    if viewed:
+        after = yield from _viewing_again(request, robot, mine, gone)
+        if after is not None:
+            free = control_of(after)
+            told += notice(after, free) + told_viewers(after, free, besides=mine.session_id)
+    else:
+        ended = yield from _ended(robot, mine, gone)
+        if ended is not None:
+            told += told_of_end(ended[0], Found(mine, ended[1]))
     yield from notify(request, robot.robot_id, told)
 
 
@@ -105,18 +110,18 @@ def _viewing_again(
 
 
 def _ended(
-    _request: Request, robot: Robot, mine: Session, gone: ConnectionId | None
-) -> Flow[Robot | None]:
-    """End the holder's session, and return the robot as it then stands."""
+    robot: Robot, mine: Session, gone: ConnectionId | None
+) -> Flow[tuple[Robot, Role] | None]:
+    """End the holder's session; return the robot as it then stands, and the role it was in."""
     ends = mine.session_id, mine.connection_id
     if gone is not None:
         both = lease.give_back_with_robot(*ends, gone)
         outcome = yield from write_robot(robot.robot_id, both)
         if isinstance(outcome, Won):
-            return outcome.after
+            return outcome.after, "controller"
     # A robot that has registered anew meanwhile keeps its presence: it is not ours to end.
-    outcome = yield from write_robot(robot.robot_id, lease.give_back(*ends))
-    return outcome.after if isinstance(outcome, Won) else None
+    ended = yield from end(robot.robot_id, Found(mine, "controller"), giving_back(*ends))
+    return ended and (ended[0].after, ended[1])
 
 
 def tell_change(

@@ -5,14 +5,12 @@ Renewal and resumption are conditional on the connection or the user that has it
 
 from signaling.core.address import Found, robot_addressed, session_of_client, session_of_robot
 from signaling.core.delivery import losing, notify
+from signaling.core.ending import dismissing, end, leaving, told_freed, told_of_end
 from signaling.core.introduction import note, unnoted
 from signaling.core.notices import (
-    Notice,
-    control_of,
     control_state,
     notice,
     peer_left,
-    told_viewers,
 )
 from signaling.core.policy import right
 from signaling.core.records import Robot
@@ -138,12 +136,11 @@ def _leave(request: Request, robot: Robot, found: Found | None) -> Flow[Ack]:
     if found is None:
         raise NoSession(robot.robot_id)
     me, session_id = request.sender.connection_id, found.session.session_id
-    end = lease.leave if found.role == "controller" else places.leave
-    outcome = yield from write_robot(robot.robot_id, end(session_id, me))
-    if isinstance(outcome, Refused):
+    ended = yield from end(robot.robot_id, found, leaving(session_id, me))
+    if ended is None:
         raise NoSession(robot.robot_id)
-    after = outcome.after
-    told = notice(after, peer_left(after, found.session, found.role, "bye")) + _freed(after, found)
+    won, role = ended
+    told = told_of_end(won.after, Found(found.session, role))
     # The session has ended: a note of it that stays on the row makes no difference to anybody.
     yield from attempted((WriteConnection(me, rows.forget_session(session_id)),))
     yield from notify(request, robot.robot_id, told)
@@ -154,20 +151,16 @@ def _dismiss(request: Request, robot: Robot, found: Found | None) -> Flow[Ack]:
     """End a client's session, by the robot."""
     if found is None:
         raise NoSession(robot.robot_id)
-    end = lease.dismiss if found.role == "controller" else places.dismiss
-    write = end(found.session.session_id, request.sender.connection_id)
-    outcome = yield from write_robot(robot.robot_id, write)
-    if isinstance(outcome, Refused):
+    session_id = found.session.session_id
+    ended = yield from end(
+        robot.robot_id, found, dismissing(session_id, request.sender.connection_id)
+    )
+    if ended is None:
         raise NoSession(robot.robot_id)
-    before, after = outcome.before or robot, outcome.after
+    won, role = ended
     # It may have been resumed since it was read: whoever is on it now is told.
-    ended, _ = before.session(found.session.session_id) or (found.session, found.role)
-    told = notice(ended, peer_left(after, found.session, found.role, "bye")) + _freed(after, found)
+    theirs, _ = (won.before or robot).session(session_id) or (found.session, role)
+    gone = Found(theirs, role)
+    told = notice(theirs, peer_left(won.after, theirs, role, "bye")) + told_freed(won.after, gone)
     yield from notify(request, robot.robot_id, told)
     return Ack()
-
-
-def _freed(robot: Robot, found: Found) -> list[Notice]:
-    if found.role == "viewer":
-        return []
-    return told_viewers(robot, control_of(robot), found.session.session_id)

@@ -3,8 +3,10 @@
 A place that was not renewed is given to the next who asks when all are taken.
 """
 
+from signaling.core.address import Found
 from signaling.core.delivery import notify
 from signaling.core.dialects import relayed_to_robot
+from signaling.core.ending import end, giving_back, told_freed, told_of_end
 from signaling.core.expressions import Write
 from signaling.core.introduction import introduce, unnoted
 from signaling.core.notices import notice, peer_left
@@ -16,6 +18,7 @@ from signaling.core.steps import Flow, Refused, Won, write_robot
 from signaling.core.writes import places, presence
 from signaling.wire.errors import Forbidden, RobotOffline, TooManyViewers, TryAgain
 from signaling.wire.frames import Ack
+from signaling.wire.ids import ConnectionId
 from signaling.wire.messages import Offer
 
 
@@ -67,18 +70,29 @@ def _refusal(request: Request, robot: Robot) -> RobotOffline | TooManyViewers | 
 
 def _present(request: Request, message: Offer, robot: Robot, viewing: Session) -> Flow[None]:
     """Hand the offer over and note the session; give the place back if either fails."""
-    leaving = places.leave(viewing.session_id, request.sender.connection_id)
     frame = relayed_to_robot(robot, viewing, "viewer", message)
     try:
         delivered, noted = yield from introduce(request, robot, viewing, frame)
     except TryAgain:
-        yield from write_robot(robot.robot_id, leaving)
+        yield from _give_back(request, robot, viewing)
         raise
-    if delivered and isinstance(noted, Won):
-        return
-    yield from write_robot(robot.robot_id, leaving)
-    if delivered:
+    if not delivered:
+        yield from _give_back(request, robot, viewing, gone=robot.connection_id)
+        raise RobotOffline(robot.robot_id)
+    if not isinstance(noted, Won):
+        yield from _give_back(request, robot, viewing)
         raise unnoted(robot, noted)
-    if robot.connection_id is not None:
-        yield from write_robot(robot.robot_id, presence.lose(robot.connection_id))
-    raise RobotOffline(robot.robot_id)
+
+
+def _give_back(
+    request: Request, robot: Robot, viewing: Session, *, gone: ConnectionId | None = None
+) -> Flow[None]:
+    """End the session, and the presence of a robot found gone; tell everyone concerned."""
+    ways = giving_back(viewing.session_id, viewing.connection_id)
+    ended = yield from end(robot.robot_id, Found(viewing, "viewer"), ways)
+    if gone is not None:
+        yield from write_robot(robot.robot_id, presence.lose(gone))
+    if ended is not None:
+        won, role = ended
+        tell = told_of_end if gone is None else told_freed
+        yield from notify(request, robot.robot_id, tell(won.after, Found(viewing, role)))

@@ -1,0 +1,38 @@
+"""A store in which another message comes between two steps of the one under way."""
+
+from collections.abc import Callable
+
+from robosignal.gateway.store import LocalStore
+from signaling.core.expressions import Write
+from signaling.core.records import Connection, Robot
+from signaling.core.steps import Refused, Won
+from signaling.wire.ids import ConnectionId, RobotId
+
+Happening = Callable[[], object]
+
+
+def nothing() -> None:
+    """Happen in no way."""
+
+
+class Between(LocalStore):
+    """Each thing that is to happen does so once, right before such a write."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.before_robot: Happening = nothing
+        self.before_row: Happening = nothing
+
+    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+        """Carry out a write to an item, after what comes before it."""
+        happening, self.before_robot = self.before_robot, nothing
+        happening()
+        return super().write_robot(robot, write)
+
+    def write_connection(
+        self, connection: ConnectionId, write: Write
+    ) -> Won[Connection] | Refused[Connection]:
+        """Carry out a write to a row, after what comes before it."""
+        happening, self.before_row = self.before_row, nothing
+        happening()
+        return super().write_connection(connection, write)
