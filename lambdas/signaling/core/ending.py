@@ -5,13 +5,15 @@ own connection release it. Knows which write fits which role; never why the sess
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from signaling.core.address import Found
 from signaling.core.expressions import Write
 from signaling.core.notices import Notice, control_of, notice, peer_left, told_viewers
-from signaling.core.records import Robot
+from signaling.core.records import Robot, Session
 from signaling.core.steps import Flow, Won, write_robot
 from signaling.core.writes import lease, places
+from signaling.wire.frames import PeerLeft
 from signaling.wire.ids import ConnectionId, RobotId, SessionId
 from signaling.wire.messages import Role
 
@@ -38,31 +40,46 @@ def giving_back(session_id: SessionId, me: ConnectionId) -> Ways:
     return {"controller": lease.give_back(session_id, me), "viewer": places.leave(session_id, me)}
 
 
-def end(robot_id: RobotId, found: Found, ways: Ways) -> Flow[tuple[Won[Robot], Role] | None]:
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session that has ended, as it last stood, and its robot's item without it."""
+
+    robot: Robot
+    session: Session
+    role: Role
+
+
+def end(robot_id: RobotId, found: Found, ways: Ways) -> Flow[Ended | None]:
     """End the session by the write that fits its role: the one it was found in is tried first.
 
-    Return what the write did and the role that it ended; None when there was nothing to end.
+    Return None when there was nothing to end.
     """
-    role = found.role
+    session_id, role = found.session.session_id, found.role
     for _ in range(TRIES):
         outcome = yield from write_robot(robot_id, ways[role])
         if isinstance(outcome, Won):
-            return outcome, role
-        stands = outcome.item and outcome.item.session(found.session.session_id)
+            # It may have been resumed since it was found: whoever is on it now is told.
+            last = outcome.before and outcome.before.session(session_id)
+            return Ended(outcome.after, last[0] if last else found.session, role)
+        stands = outcome.item and outcome.item.session(session_id)
         if not stands or stands[1] == role:
             return None
         role = stands[1]
     return None
 
 
-def told_of_end(robot: Robot, ended: Found) -> list[Notice]:
+def left(ended: Ended) -> PeerLeft:
+    """Return what tells the other end of it."""
+    return peer_left(ended.robot, ended.session, ended.role, "bye")
+
+
+def told_of_end(ended: Ended) -> list[Notice]:
     """Return what tells the robot; and the viewers, if control is free by it."""
-    left = peer_left(robot, ended.session, ended.role, "bye")
-    return notice(robot, left) + told_freed(robot, ended)
+    return notice(ended.robot, left(ended)) + told_freed(ended)
 
 
-def told_freed(robot: Robot, ended: Found) -> list[Notice]:
+def told_freed(ended: Ended) -> list[Notice]:
     """Return what tells the viewers that control is free, if it was the holder's session."""
     if ended.role == "viewer":
         return []
-    return told_viewers(robot, control_of(robot), ended.session.session_id)
+    return told_viewers(ended.robot, control_of(ended.robot), ended.session.session_id)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from signaling.core.address import Found
 from signaling.core.delivery import notify
 from signaling.core.dialects import AnyFrame
-from signaling.core.ending import end, giving_back, told_of_end
+from signaling.core.ending import Ended, end, giving_back, told_of_end
 from signaling.core.expressions import Write
 from signaling.core.introduction import introduce, unnoted
 from signaling.core.notices import (
@@ -25,7 +25,7 @@ from signaling.core.steps import Flow, Won, write_robot
 from signaling.core.writes import lease, presence
 from signaling.wire.errors import RobotBusy, RobotOffline, TryAgain
 from signaling.wire.ids import ConnectionId
-from signaling.wire.messages import Offer, RequestControl, Role, Takeover
+from signaling.wire.messages import Offer, RequestControl, Takeover
 
 
 def hold(
@@ -92,7 +92,7 @@ def _give_back(
     else:
         ended = yield from _ended(robot, mine, gone)
         if ended is not None:
-            told += told_of_end(ended[0], Found(mine, ended[1]))
+            told += told_of_end(ended)
     yield from notify(request, robot.robot_id, told)
 
 
@@ -109,19 +109,16 @@ def _viewing_again(
     return after
 
 
-def _ended(
-    robot: Robot, mine: Session, gone: ConnectionId | None
-) -> Flow[tuple[Robot, Role] | None]:
-    """End the holder's session; return the robot as it then stands, and the role it was in."""
+def _ended(robot: Robot, mine: Session, gone: ConnectionId | None) -> Flow[Ended | None]:
+    """End the holder's session, and the presence of a robot that was found gone."""
     ends = mine.session_id, mine.connection_id
     if gone is not None:
         both = lease.give_back_with_robot(*ends, gone)
         outcome = yield from write_robot(robot.robot_id, both)
         if isinstance(outcome, Won):
-            return outcome.after, "controller"
+            return Ended(outcome.after, mine, "controller")
     # A robot that has registered anew meanwhile keeps its presence: it is not ours to end.
-    ended = yield from end(robot.robot_id, Found(mine, "controller"), giving_back(*ends))
-    return ended and (ended[0].after, ended[1])
+    return (yield from end(robot.robot_id, Found(mine, "controller"), giving_back(*ends)))
 
 
 def tell_change(

@@ -5,12 +5,11 @@ Renewal and resumption are conditional on the connection or the user that has it
 
 from signaling.core.address import Found, robot_addressed, session_of_client, session_of_robot
 from signaling.core.delivery import losing, notify
-from signaling.core.ending import dismissing, end, leaving, told_freed, told_of_end
+from signaling.core.ending import dismissing, end, leaving, left, told_freed, told_of_end
 from signaling.core.introduction import note, unnoted
 from signaling.core.notices import (
     control_state,
     notice,
-    peer_left,
 )
 from signaling.core.policy import right
 from signaling.core.records import Robot
@@ -139,11 +138,9 @@ def _leave(request: Request, robot: Robot, found: Found | None) -> Flow[Ack]:
     ended = yield from end(robot.robot_id, found, leaving(session_id, me))
     if ended is None:
         raise NoSession(robot.robot_id)
-    won, role = ended
-    told = told_of_end(won.after, Found(found.session, role))
     # The session has ended: a note of it that stays on the row makes no difference to anybody.
     yield from attempted((WriteConnection(me, rows.forget_session(session_id)),))
-    yield from notify(request, robot.robot_id, told)
+    yield from notify(request, robot.robot_id, told_of_end(ended))
     return Ack()
 
 
@@ -151,16 +148,10 @@ def _dismiss(request: Request, robot: Robot, found: Found | None) -> Flow[Ack]:
     """End a client's session, by the robot."""
     if found is None:
         raise NoSession(robot.robot_id)
-    session_id = found.session.session_id
-    ended = yield from end(
-        robot.robot_id, found, dismissing(session_id, request.sender.connection_id)
-    )
+    ways = dismissing(found.session.session_id, request.sender.connection_id)
+    ended = yield from end(robot.robot_id, found, ways)
     if ended is None:
         raise NoSession(robot.robot_id)
-    won, role = ended
-    # It may have been resumed since it was read: whoever is on it now is told.
-    theirs, _ = (won.before or robot).session(session_id) or (found.session, role)
-    gone = Found(theirs, role)
-    told = notice(theirs, peer_left(won.after, theirs, role, "bye")) + told_freed(won.after, gone)
+    told = notice(ended.session, left(ended)) + told_freed(ended)
     yield from notify(request, robot.robot_id, told)
     return Ack()

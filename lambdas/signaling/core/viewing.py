@@ -93,6 +93,5 @@ def _give_back(
     if gone is not None:
         yield from write_robot(robot.robot_id, presence.lose(gone))
     if ended is not None:
-        won, role = ended
-        tell = told_of_end if gone is None else told_freed
-        yield from notify(request, robot.robot_id, tell(won.after, Found(viewing, role)))
+        told = told_of_end(ended) if gone is None else told_freed(ended)
+        yield from notify(request, robot.robot_id, told)
