@@ -61,6 +61,17 @@ def test_strikes_are_forgotten_once_the_bucket_is_half_full() -> None:
     assert strikes(buckets, 60, NOW + 3100)[-1] == 1
 
 
+@pytest.mark.parametrize("back_ms", [1, 5_000, 600_000])
+def test_a_clock_that_is_set_back_costs_nobody_a_message(back_ms: int) -> None:
+    """What was left is left, fills up at its pace again, and a strike is one for each second."""
+    buckets = Buckets()
+    strikes(buckets, 60, NOW)
+    then = NOW - back_ms
+
+    assert strikes(buckets, 41, then) == [0] * 40 + [1]
+    assert strikes(buckets, 51, then + 1000) == [0] * 50 + [2]
+
+
 def test_a_refused_message_costs_no_token() -> None:
     """A client that keeps hammering is let in again as soon as its bucket has one."""
     buckets = Buckets(per_second=1)

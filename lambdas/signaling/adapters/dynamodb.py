@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004
 
+from signaling.adapters.bounded import Bounded
 from signaling.adapters.expressions import Rendered, marshal, plain
 from signaling.core.expressions import Condition, Put, Write, apply
 from signaling.core.records import Connection, Robot
@@ -87,8 +88,7 @@ class DynamoStore:
         self._client = client
         self._connections = connections
         self._robots = robots
-        self._at_most = known
-        self._known: dict[ConnectionId, Connection] = {}
+        self._known: Bounded[ConnectionId, Connection] = Bounded(known)
 
     # Connections
 
@@ -103,9 +103,7 @@ class DynamoStore:
 
     def _remember(self, row: Connection) -> Connection:
         if row.is_settled:
-            if len(self._known) >= self._at_most:
-                self._known.pop(next(iter(self._known)))
-            self._known[row.connection_id] = row
+            self._known.keep(row.connection_id, row)
         return row
 
     def add_connection(self, row: Connection) -> None:
@@ -123,7 +121,7 @@ class DynamoStore:
 
     def remove_connection(self, connection: ConnectionId) -> Connection | None:
         """Delete a row and return it as it was."""
-        self._known.pop(connection, None)
+        self._known.drop(connection)
         with translated():
             found = self._client.delete_item(
                 TableName=self._connections,

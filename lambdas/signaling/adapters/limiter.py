@@ -6,6 +6,7 @@ only what its own environment sees; on AWS the stage's throttle is the bound.
 
 from dataclasses import dataclass
 
+from signaling.adapters.bounded import Bounded
 from signaling.wire.ids import ConnectionId
 from signaling.wire.limits import BURST, MESSAGES_PER_SECOND
 
@@ -27,7 +28,7 @@ class Buckets:
     def __init__(self, per_second: float = MESSAGES_PER_SECOND, burst: int = BURST) -> None:
         self._per_ms = per_second / 1000
         self._burst = burst
-        self._buckets: dict[ConnectionId, _Bucket] = {}
+        self._buckets: Bounded[ConnectionId, _Bucket] = Bounded(KEPT)
 
     def strike(self, connection: ConnectionId, now: int) -> int:
         """Count one message at `now` (epoch ms): 0 if within the limits, else which strike.
@@ -35,13 +36,13 @@ class Buckets:
         A second in which the limit was passed is one strike, however often; strikes are
         forgotten once the bucket is half full again.
         """
-        bucket = self._buckets.get(connection)
-        if bucket is None:
-            bucket = self._begin(connection, now)
-        bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.at) * self._per_ms)
+        bucket = self._buckets.get_or_make(connection, lambda: _Bucket(self._burst, now))
+        # A clock may be set back: nobody pays for that.
+        passed = max(0, now - bucket.at)
+        bucket.tokens = min(self._burst, bucket.tokens + passed * self._per_ms)
         bucket.at = now
         if bucket.tokens < 1:
-            if now - bucket.struck_at >= STRIKE_MS:
+            if not 0 <= now - bucket.struck_at < STRIKE_MS:
                 bucket.strikes += 1
                 bucket.struck_at = now
             return bucket.strikes
@@ -50,14 +51,9 @@ class Buckets:
             bucket.strikes = 0
         return 0
 
-    def _begin(self, connection: ConnectionId, now: int) -> _Bucket:
-        if len(self._buckets) >= KEPT:
-            self._buckets.pop(next(iter(self._buckets)))
-        return self._buckets.setdefault(connection, _Bucket(self._burst, now))
-
     def forget(self, connection: ConnectionId) -> None:
         """Drop what is kept of a connection that has ended."""
-        self._buckets.pop(connection, None)
+        self._buckets.drop(connection)
 
 
 class Unlimited:
