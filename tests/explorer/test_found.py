@@ -54,6 +54,10 @@ FOUND = {
         "watched",
         ("offer as viewer by seed", "grant-control to the seed by ann", "$disconnect by seed"),
     ),
+    "a robot that redials hears that a viewer who took over meanwhile is gone": (
+        "robot gone",
+        ("offer as viewer by ann2", "takeover by ann2", "register again by robot2"),
+    ),
     "who leaves while granted control leaves it": (
         "watched",
         ("bye by olga", "grant-control to olga by ann"),

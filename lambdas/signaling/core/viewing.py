@@ -93,5 +93,7 @@ def _give_back(
     if gone is not None:
         yield from write_robot(robot.robot_id, presence.lose(gone))
     if ended is not None:
-        told = told_of_end(ended) if gone is None else told_freed(ended)
+        # A robot that has redialed since is there to be told.
+        is_gone = ended.robot.connection_id == gone
+        told = told_freed(ended) if is_gone else told_of_end(ended)
         yield from notify(request, robot.robot_id, told)
