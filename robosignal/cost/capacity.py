@@ -1,4 +1,4 @@
-"""Where AWS's default quotas bind, from a hundred robots to ten million.
+"""Where AWS's default quotas and the stack's throttle bind, up to ten million robots.
 
 Knows rates and quotas; must never know a price. `docs/capacity.md` shows what is computed
 here, and a test holds the page to it.
@@ -16,10 +16,16 @@ DRIVEN = 0.1
 
 MINUTES = 30
 
+THROTTLE_RATE = 1_000
+"""The default of the stack's setting of this name: a test compares them."""
+
+DIAL = ("connect", "ready", "redial")
+"""The events with which a robot that lost its connection is online again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A quota of one account in one Region, and what it bounds."""
+    """A bound, of one account in one Region or of the stack itself, and on what."""
 
     name: str
     default: float
@@ -27,6 +33,7 @@ class Quota:
 
 
 QUOTAS = (
+    Quota("throttle", THROTTLE_RATE, "events a second to the stack: its own `throttle_rate`"),
     Quota("api", 10_000, "requests a second to API Gateway, posts included"),
     Quota("api_small", 2_500, "requests a second to API Gateway, where a Region starts lower"),
     Quota("connections", 500, "new connections a second"),
@@ -53,6 +60,8 @@ def load(robots: int) -> dict[str, float]:
     requests = asked + sum(rate * event.posts for rate, event in each)
     writes = sum(rate * event.writes for rate, event in each)
     return {
+        # AWS calls it a limit of the routes; counted as one for all of them, the stricter reading.
+        "throttle": asked,
         "api": requests,
         "api_small": requests,
         "connections": rates["connect"],
@@ -83,6 +92,7 @@ def quota_table() -> str:
 
 COLUMNS = {
     "heartbeats": "heartbeats a second",
+    "throttle": "events a second from clients",
     "api": "API requests a second",
     "connections": "new connections a second",
     "concurrency": "concurrent invocations",
@@ -92,7 +102,7 @@ COLUMNS = {
 
 
 def fleet_table() -> str:
-    """Return each fleet's load as Markdown; in bold what is over a default quota."""
+    """Return each fleet's load as Markdown; in bold what is over a default."""
     over = {quota.name: quota.default for quota in QUOTAS}
     head = ["robots", *COLUMNS.values(), "all dial again in"]
     rows = [f"| {' | '.join(head)} |", "|" + " ---: |" * len(head)]
@@ -103,10 +113,15 @@ def fleet_table() -> str:
     return "\n".join(rows)
 
 
+def dials_a_second() -> float:
+    """Return how many robots a second come back: each dial spends several events."""
+    defaults = {quota.name: quota.default for quota in QUOTAS}
+    return min(defaults["connections"], defaults["throttle"] / len(DIAL))
+
+
 def dial_all(robots: int) -> float:
     """Return in how many seconds a fleet that lost its connections can have new ones."""
-    new = next(quota.default for quota in QUOTAS if quota.name == "connections")
-    return robots / new
+    return robots / dials_a_second()
 
 
 def _round(value: int) -> int:

@@ -55,6 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="users who sign in, robots with one of their own included (as many as robots)",
     )
     add(
+        "--turn-urls",
+        action="store_true",
+        help="the stack is deployed with turn_urls, and so keeps a secret",
+    )
+    add(
         "--region-prices",
         type=Path,
         metavar="FILE",
@@ -72,6 +77,7 @@ def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:
         sessions=asked.sessions,
         drivers=asked.robots if asked.drivers is None else asked.drivers,
         session_minutes=asked.minutes,
+        turn_urls=asked.turn_urls,
     )
     written = document if asked.json else table
     say(written(fleet, bill(usage(fleet), prices), prices))

@@ -13,6 +13,10 @@ HOURS_A_MONTH = 730
 SECONDS_A_MONTH = HOURS_A_MONTH * 3600
 GB = 1024**3
 
+# What the stack makes, whatever the fleet: a test counts both in its template.
+ALARMS = 15
+DASHBOARDS = 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
@@ -26,6 +30,8 @@ class Fleet:
     drivers: int
     """Users who sign in, robots with a user of their own among them."""
     session_minutes: float = 30
+    turn_urls: bool = False
+    """Whether the stack is deployed with this setting, and so keeps a secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +48,11 @@ class Assumptions:
     """Of one call to DynamoDB or the management API; each is counted as if after the other."""
     cold_starts: float = 0.001
     """Of all events."""
-    access_log_bytes: int = 250
-    platform_log_bytes: int = 600
-    """Lambda's own lines on one event."""
+    access_log_bytes: int = 110
+    """API Gateway's line on one event. Lambda writes none of its own on one that went well: the
+    stack sets its system log level to WARN."""
     metrics: int = 40
     """Names with their dimensions, of those that ever counted something."""
-    alarms: int = 8
     item_bytes: int = 1024
     """A robot's item, with its index entries."""
 
@@ -102,7 +107,6 @@ def usage(fleet: Fleet, assumed: Assumptions = ASSUMED) -> dict[str, float]:
     happened = [(count, EVENTS[name]) for name, count in counts.items()]
     events = sum(counts.values())
     stored_gb = fleet.robots * assumed.item_bytes / GB
-    log_bytes = assumed.access_log_bytes + assumed.platform_log_bytes
     minutes = fleet.robots * (fleet.hours * 60 + fleet.sessions * fleet.session_minutes)
     return {
         "websocket_messages": sum(count * messages(event) for count, event in happened),
@@ -118,10 +122,13 @@ def usage(fleet: Fleet, assumed: Assumptions = ASSUMED) -> dict[str, float]:
         "dynamodb_backup_gb_months": stored_gb,
         "data_out_gb": sum(count * (event.replied + event.posted) for count, event in happened)
         / GB,
-        "log_gb": sum(count * (event.logged + log_bytes) for count, event in happened) / GB,
+        "log_gb": sum(
+            count * (event.logged + assumed.access_log_bytes) for count, event in happened
+        )
+        / GB,
         "metric_months": assumed.metrics,
-        "alarm_months": assumed.alarms,
-        "dashboard_months": 1,
+        "alarm_months": ALARMS,
+        "dashboard_months": DASHBOARDS,
         "cognito_active_users": fleet.drivers,
-        "secret_months": 1,
+        "secret_months": int(fleet.turn_urls),
     }

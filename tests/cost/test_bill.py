@@ -91,6 +91,16 @@ def test_twice_the_robots_double_what_depends_on_them() -> None:
         assert two[name] == pytest.approx(2 * one[name]), name
 
 
+def test_a_secret_is_paid_only_where_there_are_turn_servers() -> None:
+    """The option is named like the setting that makes the stack keep one."""
+    asked = "--robots 1 --sessions 1 --json"
+    without, kept = json.loads(printed(asked)), json.loads(printed(f"{asked} --turn-urls"))
+
+    assert without["services"]["Secrets Manager"] == 0
+    assert kept["services"]["Secrets Manager"] > 0
+    assert kept["fleet"] == without["fleet"] | {"turn_urls": True}
+
+
 def test_the_total_is_the_sum_of_the_lines() -> None:
     """In JSON, for programs."""
     found = json.loads(printed("--robots 10 --sessions 20 --drivers 12 --json"))
@@ -176,10 +186,18 @@ def test_the_example_in_the_page_is_what_the_command_prints() -> None:
     assert output == printed(arguments) + "\n"
 
 
-def test_the_page_names_every_assumption() -> None:
+def test_the_page_lists_every_option() -> None:
+    """Those of `robosignal cost`, and no other."""
+    parser = ArgumentParser(add_help=False)
+    add_arguments(parser)
+    offered = set(re.findall(r"--[a-z-]+", parser.format_help()))
+
+    assert set(re.findall(r"^\| `(--[a-z-]+)", PAGE.read_text(), re.MULTILINE)) == offered
+
+
+def test_the_page_names_every_assumption_and_no_other() -> None:
     """Each estimate of the model stands in the page with its value."""
     assumptions = json.loads(printed("--robots 1 --sessions 1 --json"))["assumptions"]
-    page = PAGE.read_text()
+    rows = re.findall(r"^\| `([a-z_]+)` \| ([\d.]+) \|", PAGE.read_text(), re.MULTILINE)
 
-    for name, value in assumptions.items():
-        assert f"| `{name}` | {value:g} |" in page, (name, value)
+    assert dict(rows) == {name: f"{value:g}" for name, value in assumptions.items()}
