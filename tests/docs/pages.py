@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
-_BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+# Within a list a block is indented.
+_BLOCK = re.compile(
+    r"^(?P<indent> *)```(?P<kind>[^\n]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
+)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
 
@@ -19,9 +23,10 @@ def page(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def blocks(text: str, kind: str) -> list[str]:
-    """Return the bodies of the code blocks whose info string is exactly this."""
-    return [found["body"] for found in _BLOCK.finditer(text) if found["kind"] == kind]
+def blocks(text: str, *kinds: str) -> list[str]:
+    """Return the bodies of the code blocks whose info string is exactly one of these."""
+    found = [each for each in _BLOCK.finditer(text) if each["kind"] in kinds]
+    return [textwrap.dedent(each["body"]) for each in found]
 
 
 def kinds(text: str) -> set[str]:

@@ -1,9 +1,14 @@
 """The pages list what the interfaces have: options, settings, writes, events, methods."""
 
+import json
 import re
+from typing import Any
+
+import pytest
 
 from signaling.wire.messages import MESSAGES
-from tests.docs.pages import ROOT, code, page, rows
+from stacks.context import read_settings
+from tests.docs.pages import ROOT, code, examples, page, rows
 from tests.docs.test_readme import OPTIONS
 
 SOURCES = ROOT / "lambdas" / "signaling"
@@ -45,6 +50,19 @@ def test_the_readme_marks_the_variables_that_are_required() -> None:
     required = [row[0] for row in rows(page("README.md")) if row[1] == "required"]
 
     assert variables(required) == needed
+
+
+@pytest.mark.parametrize("example", examples(page("docs/deploy.md"), "json"), ids=str)
+def test_the_settings_that_are_shown_for_the_cdk_file_are_read_from_it(
+    example: dict[str, Any],
+) -> None:
+    """docs/deploy.md shows lists as `cdk.json` may have them, in an object that it has."""
+    context = json.loads(page("cdk.json"))["context"]
+    ((stage, shown),) = example["context"].items()
+    settings = read_settings({**context, stage: {**context[stage], **shown}, "STAGE": stage})
+
+    read = {name: getattr(settings, name) for name in shown}
+    assert json.loads(json.dumps(read)) == shown
 
 
 def test_every_write_to_a_robot_is_explained() -> None:

@@ -24,7 +24,7 @@ from tests.e2e.processes import Process
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
 TEXTS = {name: page(name) for name in NAMES}
 VERBS = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))
-COMMANDS = {"make", "export", ".venv/bin/robosignal"}
+COMMANDS = {"make", "export", ".venv/bin/robosignal", "tools/cdk/cdk"}
 LINES = [
     line for text in TEXTS.values() for body in blocks(text, "sh") for line in body.split("\n")
 ]
@@ -102,6 +102,24 @@ def test_what_is_to_be_typed_can_be(line: str) -> None:
         if word.endswith(".venv/bin/robosignal"):
             command, *rest = words[place + 1 :]
             assert {each for each in rest if each.startswith("--")} <= OPTIONS[command]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_variable_of_the_shell_is_set_before_it_is_used(name: str) -> None:
+    """A page that says `"$URL"` has said before where that comes from."""
+    known: set[str] = set()
+    for line in "\n".join(blocks(TEXTS[name], "sh", "text")).splitlines():
+        used = set(re.findall(r"\$([A-Z_]+)", line))
+
+        assert used <= known, line
+        known |= set(re.findall(r"^(?:export )?([A-Z_]+)=", line))
+
+
+def test_deploying_begins_with_what_it_needs() -> None:
+    """CDK's command line is installed from a clone that has its `.venv`."""
+    typed = "".join(blocks(TEXTS["docs/deploy.md"], "sh", "text")).splitlines()
+
+    assert typed[0] == "make setup"
 
 
 @pytest.mark.parametrize("picture", sorted(ROOT.glob("docs/img/*")), ids=lambda path: path.name)

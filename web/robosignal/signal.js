@@ -147,8 +147,8 @@ export class Signal extends Emitter {
   }
 
   /**
-   * Drive a robot that somebody else drives. The owner, an admin, and the driver himself from
-   * another connection may.
+   * Drive a robot that somebody else drives. The owner and admins may, and so may the driver's own
+   * user from another connection.
    *
    * @param {string} robotId
    * @returns {Promise<Session>}

@@ -106,7 +106,7 @@ def acquire_again(mine: Session, right: Condition, now: int) -> Write:
 def take_over(mine: Session, right: Condition) -> Write:
     """Move the lease at once, sight unseen.
 
-    Connections are compared, not sessions: a holder who repeats it must not displace himself.
+    Connections are compared, not sessions: a holder who repeats it must not displace themselves.
     """
     me = mine.connection_id
     when = All((reachable_but_not(me), right, NO_VIEWERS, not_held_by(me)))
