@@ -30,10 +30,13 @@ def test_what_v1_has_lasts_until_it_must_be_renewed() -> None:
 
 
 def test_what_a_seed_connection_has_lasts_as_long_as_its_socket_can() -> None:
-    """It never pings: two hours from its opening, whenever it asked."""
-    end = OPENED + TWO_HOURS
+    """It never pings: two hours from its opening, or as long as its token is good."""
+    lasting = structs.replace(SEED.sender, expires_at=OPENED + 2 * TWO_HOURS)
+    request = Request(lasting, NOW, Rules())
+    end, token = OPENED + TWO_HOURS, SEED.sender.expires_at
 
-    assert (SEED.lease_until, SEED.place_until, SEED.presence_until) == (end, end, end)
+    assert (request.lease_until, request.place_until, request.presence_until) == (end, end, end)
+    assert (SEED.lease_until, SEED.place_until, SEED.presence_until) == (token, token, token)
 
 
 def test_a_lease_given_to_another_lasts_as_that_one_needs() -> None:

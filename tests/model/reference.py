@@ -71,7 +71,7 @@ class Reference:
         if mine.user not in (self._may_take_over() if over else self.rightful):
             return "forbidden"
         at = self.place_of(mine.on)
-        if self.holds(mine.on) and (over or self._runs(now)):
+        if self.holds(mine.on) and self._runs(now):
             return "ack" if over or self.reachable() else "robot_offline"
         if self.robot is None:
             return "robot_offline"

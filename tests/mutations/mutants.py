@@ -20,7 +20,7 @@ CHECKS: tuple[Callable[..., object], ...] = (
     rights.refuse_former,
     rights.refuse_robots,
     delivery.refuse_oversize,
-    upkeep.refuse_both,
+    upkeep.refuse_odd_pair,
     upkeep.refuse_second,
 )
 """What refuses a message before any write; a generator among them asks for no step then."""

@@ -137,3 +137,44 @@ def test_a_holder_whose_socket_is_gone_goes_into_grace_when_asked(
     world.pass_seconds(31)
     assert viewer.ask(type="request-control", robotId="r1")["epoch"] == 3
     assert robot.status == 200
+
+
+@pytest.mark.parametrize("kind", ["request-control", "grant-control", "deny-control"])
+def test_a_seed_robot_knows_no_handover(world: World, kind: str) -> None:
+    """Not even one that was registered in v1 and has viewers: it would hear nothing of it."""
+    robot = world.connect("owner")
+    robot.send(type="register", robotId="r1", instanceId="run1")
+    holder, _ = drives(world)
+    viewer, asking = views(world)
+    world.connect("owner", v1=False).send(type="register", robotId="r1", instanceId="run1")
+    before = world.stored()
+    sender = viewer if kind == "request-control" else holder
+
+    refused = sender.refused(type=kind, robotId="r1", sessionId=asking)
+
+    assert refused == (403, "forbidden")
+    assert (world.stored(), holder.take(), viewer.take()) == (before, [], [])
+
+
+def test_who_asks_for_the_free_lease_and_for_no_reply_is_told(world: World, robot: Peer) -> None:
+    """By a `control`, since no `ack` tells the epoch."""
+    viewer, _ = views(world)
+    robot.take()
+
+    assert viewer.send(type="request-control", robotId="r1") is None
+    assert viewer.take() == robot.take()
+    assert world.item().controller is not None
+
+
+def test_the_robot_may_be_named_by_to(world: World, robot: Peer) -> None:
+    """As in every other message of a client's."""
+    holder, _ = drives(world)
+    viewer, asking = views(world, "boss")
+    robot.take()
+
+    holder.ask(type="deny-control", to="r1", sessionId=asking)
+    ack = holder.ask(type="grant-control", to="r1", sessionId=asking)
+
+    assert ack["epoch"] == 3
+    assert viewer.types() == ["control-denied", "control"]
+    assert viewer.refused(type="bye", to="r2", sessionId=asking) == (404, "no_session")

@@ -67,8 +67,8 @@ def test_only_the_robot_renews_its_presence(world: World) -> None:
     assert world.stored() == before
 
 
-def test_a_ping_that_names_a_robot_and_a_session_renews_neither(world: World) -> None:
-    """No connection has both, so one of the two is wrong; a refused ping changes nothing."""
+def test_a_ping_that_names_a_robot_and_anothers_session_renews_neither(world: World) -> None:
+    """One of the two is wrong; a refused ping changes nothing."""
     robot = world.robot("r1", "owner")
     driver = world.connect("owner")
     session = driver.offer()["sessionId"]
@@ -77,8 +77,23 @@ def test_a_ping_that_names_a_robot_and_a_session_renews_neither(world: World) ->
 
     refused = [
         robot.refused(type="ping", robotId="r1", sessionId=session),
-        driver.refused(type="ping", robotId="r1", sessionId=session),
+        driver.refused(type="ping", robotId="r2", sessionId=session),
     ]
 
-    assert refused == [(404, "no_session"), (404, "not_registered")]
+    assert refused == [(404, "no_session"), (404, "no_session")]
     assert world.stored() == before
+
+
+def test_a_clients_ping_may_name_the_robot_of_its_session_too(world: World) -> None:
+    """As every other message may."""
+    world.robot("r1", "owner")
+    driver = world.connect("owner")
+    session = driver.offer()["sessionId"]
+    world.pass_seconds(10)
+
+    pong = driver.ask(type="ping", robotId="r1", sessionId=session)
+
+    assert pong["role"] == "controller"
+    holder = world.item().controller
+    assert holder is not None
+    assert holder.until == world.now + 60_000

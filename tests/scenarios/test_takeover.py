@@ -200,3 +200,31 @@ def test_a_former_admin_does_not_take_over_by_a_lapsed_lease(world: World) -> No
     former = world.connect("mallory")
 
     assert former.refused(type="takeover", robotId="r1") == (403, "forbidden")
+
+
+def test_a_takeover_of_ones_own_lapsed_lease_takes_it_anew(world: World) -> None:
+    """Else anybody's next offer would take what has just been taken over."""
+    robot = world.robot("r1", "owner")
+    world.share("r1", "olga")
+    owner = world.connect("owner")
+    had = owner.offer()
+    robot.take()
+    world.pass_seconds(61)
+
+    won = owner.ask(type="takeover", robotId="r1")
+
+    assert (won["sessionId"], won["epoch"]) == (had["sessionId"], had["epoch"] + 1)
+    assert [(frame["type"], frame["epoch"]) for frame in robot.take()] == [("takeover", 3)]
+    assert owner.frames == []
+    refused = world.connect("olga").refused(type="offer", robotId="r1", payload={"sdp": "o"})
+    assert refused == (409, "robot_busy")
+
+
+def test_who_takes_over_and_asks_for_no_reply_is_told_all_the_same(world: World) -> None:
+    """By a `control`, since no `ack` tells the epoch."""
+    world.robot("r1", "owner")
+    owner = world.connect("owner")
+
+    assert owner.send(type="takeover", robotId="r1") is None
+    (told,) = owner.take()
+    assert (told["type"], told["epoch"], told["person"]) == ("control", 2, OWNER)

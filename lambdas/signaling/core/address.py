@@ -58,21 +58,26 @@ def _is_robot(request: Request, robot_id: RobotId) -> Flow[bool]:
 
 
 def _robot_named(request: Request, message: Addressed) -> Flow[RobotId]:
+    named = message.robot_id or _robot_in_to(request, message)
     if message.session_id is not None:
         robot_id = robot_of(message.session_id)
-        if message.robot_id not in (None, robot_id):
-            raise NoSession(message.robot_id)
+        if named not in (None, robot_id):
+            raise NoSession(named)
         return robot_id
-    if message.robot_id is not None:
-        return message.robot_id
-    # Connection ids end in "=" on AWS, which no robot id does: `to` is never ambiguous.
-    named = message.to if message.to is not None and _ROBOT_ID.search(message.to) else None
-    if request.sender.robot_id is None and named is not None:
-        return RobotId(named)
+    if named is not None:
+        return named
     sender = (yield from refreshed(request)).sender
     if sender.robot_id is None:
         raise BadMessage("robotId", "is missing")
     return sender.robot_id
+
+
+def _robot_in_to(request: Request, message: Addressed) -> RobotId | None:
+    """Return the robot that a client's `to` names; a robot's `to` names a client."""
+    if message.to is None or request.sender.robot_id is not None:
+        return None
+    # Connection ids end in "=" on AWS, which no robot id does: `to` is never ambiguous.
+    return RobotId(message.to) if _ROBOT_ID.search(message.to) else None
 
 
 def session_of_client(request: Request, robot: Robot, message: Addressed) -> Found | None:

@@ -7,11 +7,13 @@ concerned is told once it stands and the new holder is known to reach the robot.
 from signaling.core.address import robot_addressed
 from signaling.core.delivery import notify
 from signaling.core.dialects import takeover_notice
+from signaling.core.expressions import Write
 from signaling.core.notices import (
     control_of,
     notice,
     takeover_reason,
     told_viewers,
+    told_without_ack,
 )
 from signaling.core.policy import right
 from signaling.core.records import Robot, Session
@@ -43,24 +45,43 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
     may = right(Takeover, request.sender)
     outcome = yield from write_robot(robot_id, lease.take_over(mine, may))
     if isinstance(outcome, Won):
-        return (yield from _took_over(request, outcome.after, mine))
+        return (yield from _took_over(request, message, outcome.after, mine))
     robot = permitted(request, message, robot_id, outcome.item)
     found = robot.session_at(mine.connection_id)
-    if found is not None and found[1] == "controller":
-        return Ack(session_id=found[0].session_id, epoch=robot.epoch)
     if found is None:
         taking = lease.take_over_among_viewers(mine, may, robot.engaged())
-    else:
-        mine = request.moved(found[0].session_id, request.lease_until)
-        taking = lease.take_over_as_viewer(mine, may)
+        return (yield from _take(request, message, robot, mine, taking))
+    own, role = found
+    if role == "controller" and own.until >= request.now:
+        return Ack(session_id=own.session_id, epoch=robot.epoch)
+    mine = request.moved(own.session_id, request.lease_until)
+    if role == "controller":
+        # Anybody's next offer would take a lapsed lease: it is taken anew, as by an offer.
+        again = lease.acquire_again(mine, may, request.now)
+        return (yield from _take(request, message, robot, mine, again))
+    taking = lease.take_over_as_viewer(mine, may)
+    return (yield from _take(request, message, robot, mine, taking, viewed=True))
+
+
+def _take(
+    request: Request,
+    message: Takeover,
+    robot: Robot,
+    mine: Session,
+    taking: Write,
+    *,
+    viewed: bool = False,
+) -> Flow[Ack]:
     after = yield from hold(request, message, robot, taking)
-    return (yield from _took_over(request, after, mine, viewed=found is not None))
+    return (yield from _took_over(request, message, after, mine, viewed=viewed))
 
 
-def _took_over(request: Request, robot: Robot, mine: Session, *, viewed: bool = False) -> Flow[Ack]:
+def _took_over(
+    request: Request, message: Takeover, robot: Robot, mine: Session, *, viewed: bool = False
+) -> Flow[Ack]:
     told = takeover_notice(robot, mine, takeover_reason(robot, request.sender.user_id))
     yield from present(request, robot, mine, told, viewed=viewed)
-    yield from tell_change(request, robot, mine)
+    yield from tell_change(request, robot, mine, told_without_ack(message, robot, mine))
     return Ack(session_id=mine.session_id, epoch=robot.epoch)
 
 

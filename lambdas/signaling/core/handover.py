@@ -5,7 +5,14 @@ A request is not stored: it lives in the two pages for 30 s. Only the grant is a
 
 from signaling.core.address import robot_addressed
 from signaling.core.delivery import deliver, notify
-from signaling.core.notices import Notice, control_of, notice, told_replaced, told_viewers
+from signaling.core.notices import (
+    Notice,
+    control_of,
+    notice,
+    told_replaced,
+    told_viewers,
+    told_without_ack,
+)
 from signaling.core.policy import right
 from signaling.core.records import Robot, Session
 from signaling.core.request import Request, without_grace
@@ -13,7 +20,7 @@ from signaling.core.rights import permitted
 from signaling.core.steps import Flow, Refused, read_robot, write_robot
 from signaling.core.taking import hold, present, refusal, tell_change
 from signaling.core.writes import lease
-from signaling.wire.errors import NoSession, PeerGone, TryAgain
+from signaling.wire.errors import Forbidden, NoSession, PeerGone, TryAgain
 from signaling.wire.frames import Ack, ControlDenied, ControlRequested
 from signaling.wire.ids import robot_of
 from signaling.wire.messages import DenyControl, GrantControl, RequestControl
@@ -23,6 +30,7 @@ def request_control(request: Request, message: RequestControl) -> Flow[Ack]:
     """Ask the holder for control; a free lease is granted at once."""
     robot_id = yield from robot_addressed(request, message)
     robot = permitted(request, message, robot_id, (yield from read_robot(robot_id)))
+    refuse_seed_robot(robot)
     found = robot.session_at(request.sender.connection_id)
     if found is None or message.session_id not in (None, found[0].session_id):
         raise NoSession(robot_id)
@@ -41,6 +49,12 @@ def request_control(request: Request, message: RequestControl) -> Flow[Ack]:
     return Ack()
 
 
+def refuse_seed_robot(robot: Robot) -> None:
+    """Raise for a robot that would hear of no handover: it obeys whose offer came last."""
+    if robot.dialect == "seed":
+        raise Forbidden(robot.robot_id, "a seed robot knows no handover: take over instead")
+
+
 def _take_free(request: Request, message: RequestControl, robot: Robot, mine: Session) -> Flow[Ack]:
     """Take the free lease in one's own session, once the robot has heard of it."""
     may = right(RequestControl, request.sender)
@@ -48,10 +62,11 @@ def _take_free(request: Request, message: RequestControl, robot: Robot, mine: Se
     lapsed = robot.controller is not None and robot.controller.session_id == mine.session_id
     take = lease.acquire_again if lapsed else lease.acquire_as_viewer
     after = yield from hold(request, message, robot, take(held, may, request.now))
-    # A robot that came back as a seed, with its sessions, knows no such frame.
+    # A robot that has just come back as a seed, with its sessions, knows no such frame.
     if after.dialect == "v1":
         yield from present(request, after, held, control_of(after), viewed=not lapsed)
-    yield from tell_change(request, after, held, told_replaced(after, held))
+    told = told_replaced(after, held) + told_without_ack(message, after, held)
+    yield from tell_change(request, after, held, told)
     return Ack(epoch=after.epoch)
 
 
@@ -95,6 +110,7 @@ def _both_ends(
     if robot_of(message.session_id) != robot_id:
         raise NoSession(robot_id)
     robot = permitted(request, message, robot_id, (yield from read_robot(robot_id)))
+    refuse_seed_robot(robot)
     mine = robot.controller
     if mine is None or mine.connection_id != request.sender.connection_id:
         raise NoSession(robot_id)

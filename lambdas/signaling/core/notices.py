@@ -19,7 +19,7 @@ from signaling.wire.frames import (
     TakeoverReason,
 )
 from signaling.wire.ids import SessionId, UserId
-from signaling.wire.messages import Role
+from signaling.wire.messages import Message, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,11 @@ def told_replaced(robot: Robot, holder: Session) -> list[Notice]:
         return []
     left = peer_left(robot, before, "controller", "evicted")
     return notice(robot, structs.replace(left, epoch=robot.epoch - 1))
+
+
+def told_without_ack(message: Message, robot: Robot, holder: Session) -> list[Notice]:
+    """Return the notice that tells a new holder who asked for no `ack`."""
+    return [] if message.id is not None else notice(holder, control_of(robot), "controller")
 
 
 def takeover_reason(robot: Robot, user: UserId) -> TakeoverReason:

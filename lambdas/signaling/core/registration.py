@@ -108,7 +108,7 @@ def _is_redial(claim: Claim, robot: Robot | None) -> bool:
 
 def _refusal(claim: Claim, robot_id: RobotId, robot: Robot | None) -> SignalingError:
     if robot is None:
-        return Forbidden(robot_id, "no such robot is enrolled: ask an admin to enrol it")
+        return Forbidden(robot_id, "this deployment takes no new robot ids: ask its operator")
     if robot.owner_user_id != claim.row.user_id and not claim.force:
         return OwnedByAnother(robot_id)
     if robot.connection_id is not None and robot.connected_at > claim.row.ts:

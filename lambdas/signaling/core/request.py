@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 from signaling.core.records import Connection, Robot, Session
 from signaling.wire import limits
 from signaling.wire.ids import RobotId, SessionId, session_id
-from signaling.wire.messages import Dialect, Role
+from signaling.wire.messages import Role
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -63,15 +63,13 @@ class Request:
         """When a lease given to a viewer now ends; a seed's ends with its place."""
         if other.dialect == "seed":
             return other.until
-        return self._for(other.dialect, other.connected_at, limits.LEASE_SECONDS)
+        return self.after(limits.LEASE_SECONDS)
 
     def _lasting(self, seconds: int) -> int:
-        return self._for(self.sender.dialect, self.sender.ts, seconds)
-
-    def _for(self, dialect: Dialect, connected_at: int, seconds: int) -> int:
-        # A seed connection never pings: what it has lasts as long as its socket can.
-        if dialect == "seed":
-            return connected_at + limits.LIFETIME_SECONDS * 1000
+        # A seed connection never pings: what it has lasts as long as its socket and token can.
+        if self.sender.dialect == "seed":
+            longest = self.sender.ts + limits.LIFETIME_SECONDS * 1000
+            return min(longest, self.sender.expires_at)
         return self.after(seconds)
 
     def session_with(self, robot_id: RobotId, until: int) -> Session:

@@ -34,25 +34,28 @@ from signaling.wire.messages import Bye, Ping, Resume, Role
 
 def ping(request: Request, message: Ping) -> Flow[Pong]:
     """Renew what the message names. Raise NotRegistered or NoSession if it is not there."""
-    refuse_both(request, message)
-    if message.robot_id is not None:
-        robot = yield from _renew_presence(request, message.robot_id)
-        pong = Pong(control=control_state(robot))
-    elif message.session_id is not None:
+    refuse_odd_pair(request, message)
+    if message.session_id is not None:
         robot, role = yield from _renew_session(request, message.session_id)
         pong = Pong(session_id=message.session_id, role=role, epoch=robot.epoch)
+    elif message.robot_id is not None:
+        robot = yield from _renew_presence(request, message.robot_id)
+        pong = Pong(control=control_state(robot))
     else:
         return Pong()
     return pong if request.sender.dialect == "v1" else Pong()
 
 
-def refuse_both(request: Request, message: Ping) -> None:
-    """Raise if both are named: no connection has both, and the other must stay as it is."""
+def refuse_odd_pair(request: Request, message: Ping) -> None:
+    """Raise if a session is named beside a robot that it is not with, or by the robot itself.
+
+    No connection is both ends: what else it has must stay as it is.
+    """
     if message.robot_id is None or message.session_id is None:
         return
-    if request.sender.robot_id == message.robot_id:
-        raise NoSession(robot_of(message.session_id))
-    raise NotRegistered(message.robot_id)
+    robot_id = robot_of(message.session_id)
+    if robot_id != message.robot_id or request.sender.robot_id is not None:
+        raise NoSession(robot_id)
 
 
 def _renew_presence(request: Request, robot_id: RobotId) -> Flow[Robot]:

@@ -106,7 +106,7 @@ class Forbidden(SignalingError):
         self.why = why
 
     def __str__(self) -> str:
-        return self.why or "not allowed: ask the robot's owner to share it with you"
+        return self.why or "not allowed: ask the robot's owner, or an admin"
 
 
 class RobotOffline(SignalingError):
@@ -212,7 +212,10 @@ class RateLimited(SignalingError):
 
 
 class TryAgain(SignalingError):
-    """AWS throttled us, or a conflict outlived its retries. Nothing was decided."""
+    """AWS throttled us, keys are out of reach, or somebody else's write came in between.
+
+    What was asked for is not given; whom it displaced on the way has been told.
+    """
 
     code, status = "try_again", 503
 

@@ -11,7 +11,17 @@ import msgspec
 
 from signaling.wire import limits
 from signaling.wire.errors import BadMessage, SignalingError, TooLarge, UnknownType
-from signaling.wire.messages import ALIASES, MESSAGES, AnyMessage, IceCandidate, Register, Relayed
+from signaling.wire.messages import (
+    ALIASES,
+    MESSAGES,
+    AnyMessage,
+    DenyControl,
+    Forget,
+    GrantControl,
+    IceCandidate,
+    Register,
+    Relayed,
+)
 
 ID_RULE = "must be 1 to 64 of the characters A-Z a-z 0-9 _ . -"
 
@@ -35,6 +45,9 @@ RULES = {
     "all": "must be true or false",
     "cursor": "must be a cursor from an earlier reply",
 }
+
+TO_A_ROBOT = (Forget, GrantControl, DenyControl)
+"""What only a client sends, so that its `to` is a robot. The others' is looked at by the core."""
 
 _WHERE = re.compile(r"at `\$\.?([A-Za-z]*)")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
@@ -117,6 +130,8 @@ def _folded(kind: type[AnyMessage], fields: dict[str, Any]) -> dict[str, Any]:
     folded = {name: value for name, value in fields.items() if value is not None}
     if kind is Register and "robotId" not in folded and "from" in folded:
         folded["robotId"] = folded["from"]
+    if kind in TO_A_ROBOT and "robotId" not in folded and "to" in folded:
+        folded["robotId"] = folded["to"]
     if issubclass(kind, Relayed):
         loose = {name: folded[name] for name in ("sdp", "candidate") if name in folded}
         if kind is IceCandidate and "candidate" in fields:
