@@ -9,6 +9,7 @@ help:
 	@echo "make run    start robosignal with a demo robot and print the links to drive it"
 	@echo "make test   lint, types, every test"
 	@echo "make setup  install into .venv all that the tests need"
+	@echo "make lint   lint and types alone"
 	@echo "make fmt    format the code"
 	@echo "make synth  write the CloudFormation templates; needs no account"
 	@echo "make deploy STAGE=dev   deploy to the AWS account of your credentials"
@@ -20,11 +21,11 @@ help:
 	@echo "make screenshots  take the pictures of the console anew"
 
 run:
-	@tools/setup run
+	@GOALS="$(MAKECMDGOALS)" tools/setup run
 	@$(BIN)/robosignal serve --demo $(ARGS)
 
 setup:
-	@tools/setup dev
+	@GOALS="$(MAKECMDGOALS)" tools/setup dev
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -1,7 +1,8 @@
 """The Lambda's environment, read once into one frozen value.
 
 Fails with every variable that is missing or wrong, not with the first: whoever deploys mends
-them in one go. Nothing else in the package reads the environment.
+them in one go. Nothing else reads the environment but `warm`, which asks whose start
+this is.
 """
 
 import re
@@ -153,7 +154,7 @@ class _Reader:
 
 def _url(text: str) -> str:
     if urlsplit(text).scheme not in ("https", "http") or not urlsplit(text).hostname:
-        raise ValueError("must be an https URL; http is for an endpoint on this machine")
+        raise ValueError("must be an https URL, or an emulator's http URL")
     return text.rstrip("/")
 
 

@@ -85,7 +85,7 @@ CODES = {
     "unknown_type": ["the version: this deployment does not know the message"],
 }
 
-CLAIM = "CLAIM_POLICY: with `provisioned`, only enrolled robots may register, so no probe's either"
+CLAIM = "CLAIM_POLICY: with `provisioned`, no new robot may register, so no probe's either"
 
 
 def advise(failed: StepFailed, token: str, now_s: int) -> list[str]:

@@ -30,7 +30,7 @@ PASSING = frozenset({"try_again", "internal", "rate_limited", "peer_gone"})
 
 NEXT_STEP = {
     "owned_by_another": "another user owns this id: choose another --robot-id, or ask its owner",
-    "forbidden": "this user may not register it: ask an admin to enrol it, or use another token",
+    "forbidden": "this user may not register it: use its owner's token, or ask who runs the deployment",
     "not_registered": (
         "a newer connection has registered it, so two devices bear one id: stop one of them, "
         "or give it another --robot-id"

@@ -4,6 +4,7 @@ from msgspec import structs
 
 from signaling.core.records import Connection, Session
 from signaling.core.request import Request, Rules, without_grace
+from signaling.wire import limits
 from signaling.wire.ids import ConnectionId, RobotId, SessionId, UserId, session_id
 
 NOW = 1_800_000_000_000
@@ -56,6 +57,7 @@ def test_presence_follows_the_deployments_heartbeat() -> None:
     """A slower heartbeat makes presence last longer, in whole seconds."""
     request = Request(ROW, NOW, Rules(heartbeat_seconds=15))
 
+    assert V1.presence_seconds == limits.PRESENCE_SECONDS
     assert request.presence_seconds == 37
     assert request.presence_until == NOW + 37_000
 

@@ -10,7 +10,7 @@ import pytest
 from robosignal.robot import commands
 from signaling import entry
 from signaling.adapters import limiter
-from signaling.wire import errors, frames, limits
+from signaling.wire import errors, frames, limits, seed
 from signaling.wire.messages import ALIASES, MESSAGES
 from signaling.wire.parse import parse
 from tests.docs.pages import code, examples, kinds, page, rows
@@ -103,7 +103,7 @@ def test_a_frame_that_is_shown_is_one_that_is_sent(example: dict[str, Any]) -> N
 @pytest.mark.parametrize("example", SEED, ids=name)
 def test_a_seed_frame_that_is_shown_is_one_that_is_sent(example: dict[str, Any]) -> None:
     """The same in the seed dialect."""
-    kind = frames.SeedTakeover if example["type"] == "admin-takeover" else frames.SeedRelay
+    kind = seed.SeedTakeover if example["type"] == "admin-takeover" else seed.SeedRelay
     frame = msgspec.convert(example, kind)
 
     assert json.loads(msgspec.json.encode(frame)) == example

@@ -92,6 +92,14 @@ def test_every_verb_of_the_makefile_is_in_the_readme() -> None:
     assert {f"make {verb}" for verb in VERBS} <= told
 
 
+def test_make_help_tells_every_verb() -> None:
+    """Whoever types it sees all that there is."""
+    make = shutil.which("make") or "make"
+    told = subprocess.run([make, "help"], capture_output=True, text=True, cwd=ROOT, check=True)
+
+    assert set(re.findall(r"^make ([a-z-]+)", told.stdout, re.MULTILINE)) == VERBS - {"help"}
+
+
 @pytest.mark.parametrize("line", TYPED)
 def test_what_is_to_be_typed_can_be(line: str) -> None:
     """The command is one of ours, and has the options that it is given."""

@@ -1,4 +1,4 @@
-"""The clock: the one place that reads the time."""
+"""The wall clock, which may be set back: never the measure of how long something takes."""
 
 import time
 

@@ -14,12 +14,11 @@ from signaling.wire.frames import (
     OfferRelay,
     Person,
     Relay,
-    SeedRelay,
-    SeedTakeover,
     TakeoverNotice,
     TakeoverReason,
 )
 from signaling.wire.messages import Answer, Dialect, IceCandidate, Offer, Role
+from signaling.wire.seed import SeedRelay, SeedTakeover
 
 AnyFrame = Frame | SeedRelay | SeedTakeover
 

@@ -1,4 +1,4 @@
-"""A robot's own messages: register and unregister.
+"""What begins and ends a robot: register and unregister, its own messages, and forget.
 
 The same instance registering again is a redial, and sessions stay; another one is a new
 process, and they end. Ownership is decided by the write's condition alone.

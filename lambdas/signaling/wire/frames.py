@@ -241,33 +241,6 @@ class Replaced(Frame, frozen=True, kw_only=True, tag="replaced"):
     instance_id: InstanceId | None = None
 
 
-class SeedRelay(
-    Struct,
-    frozen=True,
-    kw_only=True,
-    rename={"sender": "from", "client": "clientConnectionId", "robot_id": "robotId"},
-):
-    """A relayed message in the seed dialect: the payload both wrapped and at top level."""
-
-    type: str
-    robot_id: RobotId
-    sender: str
-    to: str
-    client: ConnectionId
-    payload: dict[str, Any]
-    sdp: Any = msgspec.UNSET
-    candidate: Any = msgspec.UNSET
-
-
-class SeedTakeover(
-    Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="admin-takeover"
-):
-    """Tells a seed robot that a user has taken over."""
-
-    robot_id: RobotId
-    by: UserId
-
-
-def encode(frame: Frame | SeedRelay | SeedTakeover) -> bytes:
+def encode(frame: Struct) -> bytes:
     """Return the frame as the UTF-8 JSON that goes over the wire."""
     return msgspec.json.encode(frame)

@@ -141,7 +141,7 @@ class DenyControl(Message, frozen=True, kw_only=True, tag="deny-control"):
 
 
 class Watch(Message, frozen=True, kw_only=True, tag="watch"):
-    """Asks for every change of presence of these robots from now on."""
+    """Asks for each change of one's own robots from now on; `all`: of every robot, for admins."""
 
     all: bool = False
 
