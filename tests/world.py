@@ -28,7 +28,7 @@ ICE = [{"urls": ["stun:stun.example:3478"]}]
 
 
 class Outbox:
-    """Delivers frames into lists. Implements `signaling.ports.Sender`."""
+    """Delivers frames into lists. Implements `signaling.ports.Poster`."""
 
     def __init__(self) -> None:
         self.open: dict[ConnectionId, list[Frame]] = {}
@@ -147,7 +147,7 @@ class World:
         self.store = store
         self.signaling = Signaling(
             store=store,
-            sender=self.outbox,
+            poster=self.outbox,
             ice=StaticIce(ICE),
             limiter=self._limiter,
             issuers=(self._signer.issuer(),),

@@ -21,7 +21,7 @@ from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
 from signaling.core.steps import Decided, Flow, Step
 from signaling.core.watching import pushing
-from signaling.ports import IceSource, Limiter, Meter, Sender, Store
+from signaling.ports import IceSource, Limiter, Meter, Poster, Store
 from signaling.runner import Hands, SideBySide, run
 from signaling.tally import Tally
 from signaling.wire import limits
@@ -77,7 +77,7 @@ class Signaling:
         self,
         *,
         store: Store,
-        sender: Sender,
+        poster: Poster,
         ice: IceSource,
         limiter: Limiter,
         issuers: Sequence[Issuer],
@@ -89,7 +89,7 @@ class Signaling:
         meter: Meter = Unmetered(),  # noqa: B008 - it has no state
     ) -> None:
         self._store = store
-        self._sender = sender
+        self._poster = poster
         self._ice = ice
         self._limiter = limiter
         self._issuers = issuers
@@ -125,7 +125,7 @@ class Signaling:
                 return self._disconnect(incoming, now, tally)
 
     def _run(self, flow: Flow[Decided], now: int, by: Connection | None, tally: Tally) -> Decided:
-        hands = Hands(self._store, self._sender, self._ice, now, self._side_by_side)
+        hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
         watched = tally.watching(self._around_step(hands.carry_out))
         return run(pushing(flow, now, lambda change: audit(change, by)), watched)
 
@@ -233,8 +233,8 @@ class Signaling:
         """Send a last frame, if there is one, and close. What is busy now is met again later."""
         try:
             if last is not None:
-                self._sender.post(connection, last)
-            self._sender.close(connection)
+                self._poster.post(connection, last)
+            self._poster.close(connection)
         except TryAgain:
             log.warning("connection not closed", extra={"connection": connection})
 

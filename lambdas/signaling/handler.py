@@ -8,11 +8,11 @@ import boto3
 from botocore.config import Config
 
 from signaling.adapters.clock import epoch_ms
-from signaling.adapters.connections import Connections
 from signaling.adapters.dynamodb import DynamoStore
 from signaling.adapters.ice import StaticIce
 from signaling.adapters.jwks import RemoteKeys
 from signaling.adapters.limiter import Buckets, Unlimited
+from signaling.adapters.management import ManagementPosts
 from signaling.adapters.metrics import EmbeddedMetrics
 from signaling.adapters.parallel import AT_ONCE, Threads
 from signaling.adapters.tokens import Issuer
@@ -51,7 +51,7 @@ def wired(settings: Settings) -> Signaling:
     options = settings.options
     return Signaling(
         store=DynamoStore(dynamodb, settings.connections_table, settings.robots_table),
-        sender=Connections(management),
+        poster=ManagementPosts(management),
         ice=_ice(settings),
         limiter=Buckets() if options.limited else Unlimited(),
         issuers=(Issuer(settings.token_issuer, settings.token_audiences, keys),),

@@ -32,7 +32,7 @@ class KeysUnavailable(Exception):
     """The issuer's keys could not be fetched, so no token can be judged now."""
 
 
-class Sender(Protocol):
+class Poster(Protocol):
     """Delivers frames to connections."""
 
     def post(self, connection: ConnectionId, frame: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 from signaling.core import steps
 from signaling.core.steps import Decided, Flow, Step
-from signaling.ports import IceSource, Sender, Store
+from signaling.ports import IceSource, Poster, Store
 from signaling.wire.errors import SignalingError
 
 MAX_STEPS = 64
@@ -48,7 +48,7 @@ class Hands:
     """Carries out steps with the adapters of this deployment, at one request's time."""
 
     store: Store
-    sender: Sender
+    poster: Poster
     ice: IceSource
     now: int
     side_by_side: SideBySide = map
@@ -61,7 +61,7 @@ class Hands:
             case steps.WriteRobot(robot_id, write):
                 return self.store.write_robot(robot_id, write)
             case steps.Post(connection_id, frame):
-                return self.sender.post(connection_id, frame)
+                return self.poster.post(connection_id, frame)
             case steps.Together(asked):
                 return tuple(self.side_by_side(self._attempt, asked))
             case steps.ReadConnection(connection_id):
@@ -87,7 +87,7 @@ class Hands:
             case steps.FindIceServers(user_id):
                 return self.ice.servers(user_id, self.now)
             case steps.Close(connection_id):
-                return self.sender.close(connection_id)
+                return self.poster.close(connection_id)
             case _:
                 assert_never(step)
 

@@ -77,7 +77,7 @@ class Local:
         limited = options.limited and not service.unlimited
         signaling = Signaling(
             store=self._store,
-            sender=self._sockets,
+            poster=self._sockets,
             ice=_ice(options),
             limiter=Buckets() if limited else Unlimited(),
             issuers=self._issuers,

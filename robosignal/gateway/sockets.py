@@ -44,7 +44,7 @@ class Socket(Protocol):
 
 
 class Sockets:
-    """A `Sender` in process. Every public method may be called from any thread.
+    """A `Poster` in process. Every public method may be called from any thread.
 
     From the thread that runs the event loop it acts at once; from another it waits until the
     loop has acted, and raises `TryAgain` if the loop does not.

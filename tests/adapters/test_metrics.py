@@ -37,7 +37,7 @@ class MeteredWorld(World):
         super().__init__(store, signer())
         self.signaling = Signaling(
             store=store,
-            sender=self.outbox,
+            poster=self.outbox,
             ice=StaticIce([]),
             limiter=Unlimited(),
             issuers=(signer().issuer(),),

@@ -206,7 +206,7 @@ class MeteredWorld(World):
         self.store = store
         self.signaling = Signaling(
             store=store,
-            sender=self.outbox,
+            poster=self.outbox,
             ice=StaticIce(ICE),
             limiter=Unlimited(),
             issuers=(signer().issuer(),),

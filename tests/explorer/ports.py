@@ -1,4 +1,4 @@
-"""The store and the sender behind the gate: each call is held, carried out, and recorded.
+"""The store and the poster behind the gate: each call is held, carried out, and recorded.
 
 They implement the ports over whatever store is given; they know what each call touches, which
 is what makes the order of two calls matter or not.
@@ -130,8 +130,8 @@ class GatedStore:
         return self._running.make(call, carry_out)
 
 
-class GatedSender:
-    """Implements `signaling.ports.Sender` over the set of open connections."""
+class GatedPoster:
+    """Implements `signaling.ports.Poster` over the set of open connections."""
 
     def __init__(self, open_connections: set[ConnectionId], running: Running) -> None:
         self._open = open_connections

@@ -18,7 +18,7 @@ from tests.explorer.calls import Call
 from tests.explorer.cast import ROBOT, RULES, SITUATIONS, Copied, gathered
 from tests.explorer.events import OUTSIDE, Event
 from tests.explorer.history import By, Replied
-from tests.explorer.ports import GatedSender, GatedStore
+from tests.explorer.ports import GatedPoster, GatedStore
 from tests.explorer.running import Fault, Running
 from tests.tokens import signer
 from tests.world import ICE, Peer
@@ -88,7 +88,7 @@ class Scene:
         self.put_back()
         here = store or self.store
         running = Running(here.robot(ROBOT), fault)
-        gated = GatedStore(here, running, self._remembered), GatedSender(self.open, running)
+        gated = GatedStore(here, running, self._remembered), GatedPoster(self.open, running)
         for number, event in enumerate(events, 1):
             later = times[number - 1] if times is not None else 0
             by, request = self._invocation(number, event, later)
@@ -109,11 +109,11 @@ class Scene:
         return play
 
     def _signaling(
-        self, store: GatedStore, sender: GatedSender, running: Running, now: int
+        self, store: GatedStore, poster: GatedPoster, running: Running, now: int
     ) -> Signaling:
         return Signaling(
             store=store,
-            sender=sender,
+            poster=poster,
             ice=StaticIce(ICE),
             limiter=Unlimited(),
             issuers=ISSUERS,

@@ -14,7 +14,7 @@ from tests.gateway.conftest import Serve
 from tests.gateway.recorder import Recorder
 
 if TYPE_CHECKING:
-    from signaling.ports import Sender
+    from signaling.ports import Poster
 
 ONE = ConnectionId("JC1dgf9yoAMCK-g=")
 
@@ -40,11 +40,11 @@ class Kept:
         return Facts(1, 2, "127.0.0.1", None)
 
 
-def test_they_are_a_sender() -> None:
+def test_they_are_a_poster() -> None:
     """What the rules ask of delivery, they give."""
-    sender: Sender = Sockets()
+    poster: Poster = Sockets()
 
-    assert sender.post(ONE, b"x") is False
+    assert poster.post(ONE, b"x") is False
 
 
 def test_a_post_to_nobody_is_gone() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from signaling.adapters.connections import Connections
+from signaling.adapters.management import ManagementPosts
 from signaling.wire.ids import ConnectionId
 from tests.tables import CONNECTIONS, ROBOTS
 from tests.world import Outbox
@@ -56,7 +56,7 @@ class Posts(Outbox):
         # botocore takes an answer from this hook; its stubs do not know that.
         hook: Any = self._answer
         client.meta.events.register("before-call.apigatewaymanagementapi", hook)
-        self._shipped = Connections(client)
+        self._shipped = ManagementPosts(client)
 
     def post(self, connection: ConnectionId, frame: bytes) -> bool:
         """Post as the Lambda does."""

@@ -3,9 +3,11 @@
 Owns where these may stand and how they are spelled; must never know whether a token is good.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
+from signaling.adapters.events import Values
 from signaling.wire.errors import BadMessage, Unauthorized
 from signaling.wire.limits import (
     BEARER_PREFIX,
@@ -31,12 +33,12 @@ class Carried:
     """The one subprotocol to select in the reply; None if the client did not offer it."""
 
 
-def token_from(headers: Mapping[str, str], query: Mapping[str, str]) -> Carried:
+def token_from(headers: Values, query: Values) -> Carried:
     """Return the token that a connection request carries, and the subprotocol to select.
 
     It may stand in `Authorization: Bearer TOKEN`, among the subprotocols
-    `robosignal.v1, bearer.TOKEN`, or in the query `token`; the same one in several is
-    accepted. An empty one, or another scheme than Bearer, counts as none.
+    `robosignal.v1, bearer.TOKEN`, or in the query `token`; the same one in several places, or
+    several times in one, is accepted. An empty one, or another scheme than Bearer, counts as none.
 
     Raise `BadMessage` when two differ, and for `bearer.TOKEN` without `robosignal.v1`: a
     browser drops a connection for which none of its subprotocols is selected, and the token
@@ -47,7 +49,7 @@ def token_from(headers: Mapping[str, str], query: Mapping[str, str]) -> Carried:
     found = [
         *((AUTHORIZATION, token) for token in _bearers(headers)),
         *((PROTOCOLS, token) for token in _offered_tokens(offered)),
-        *((QUERY, token) for token in (query.get(QUERY, ""),) if token),
+        *((QUERY, token) for token in query.get(QUERY, ()) if token),
     ]
     token = _the_one(found)
     if SUBPROTOCOL not in offered and any(carrier == PROTOCOLS for carrier, _ in found):
@@ -55,7 +57,7 @@ def token_from(headers: Mapping[str, str], query: Mapping[str, str]) -> Carried:
     return Carried(token, SUBPROTOCOL if SUBPROTOCOL in offered else None)
 
 
-def origin_allowed(headers: Mapping[str, str], allowed: frozenset[str] | None) -> bool:
+def origin_allowed(headers: Values, allowed: frozenset[str] | None) -> bool:
     """Tell whether a request of this `Origin` (RFC 6454) may connect; None allows any.
 
     An absent one may: it is no browser. A present one must be in `allowed`, character by
@@ -68,9 +70,10 @@ def origin_allowed(headers: Mapping[str, str], allowed: frozenset[str] | None) -
     )
 
 
-def _values(headers: Mapping[str, str], name: str) -> Iterator[str]:
+def _values(headers: Values, name: str) -> Iterator[str]:
     # API Gateway keeps the client's letter case or makes its own, so both are looked for.
-    return (value for key, value in headers.items() if key.lower() == name.lower())
+    alike = (values for key, values in headers.items() if key.lower() == name.lower())
+    return chain.from_iterable(alike)
 
 
 def _bearers(headers: Mapping[str, str]) -> Iterator[str]:

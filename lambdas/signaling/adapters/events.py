@@ -4,7 +4,7 @@ Headers and query stand in `$connect` alone: on AWS a message has neither, so no
 reads them from one. Source: developer guide, "WebSocket APIs: routes, mappings".
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -12,7 +12,10 @@ from msgspec import Struct
 from signaling.wire.ids import ConnectionId
 
 Result = dict[str, Any]
-NOTHING: Mapping[str, str] = {}
+Values = Mapping[str, Sequence[str]]
+"""All the values of each name, in their order."""
+
+NOTHING: Values = {}
 
 
 class Incoming(Struct, frozen=True):
@@ -24,8 +27,8 @@ class Incoming(Struct, frozen=True):
     request_id: str
     requested_at: int | None
     body: str | None
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
+    headers: Values
+    query: Values
 
 
 def read_event(event: Mapping[str, Any]) -> Incoming:
@@ -40,9 +43,22 @@ def read_event(event: Mapping[str, Any]) -> Incoming:
         request_id=context["requestId"],
         requested_at=context.get("requestTimeEpoch"),
         body=event.get("body"),
-        headers=(event.get("headers") or NOTHING) if connecting else NOTHING,
-        query=(event.get("queryStringParameters") or NOTHING) if connecting else NOTHING,
+        headers=_values(event, "multiValueHeaders", "headers") if connecting else NOTHING,
+        query=(
+            _values(event, "multiValueQueryStringParameters", "queryStringParameters")
+            if connecting
+            else NOTHING
+        ),
     )
+
+
+def _values(event: Mapping[str, Any], many: str, one: str) -> Values:
+    """Return the map of all values; the other one has the last of each name alone."""
+    every: Values | None = event.get(many)
+    if every:
+        return every
+    single: Mapping[str, str] = event.get(one) or {}
+    return {name: (value,) for name, value in single.items()}
 
 
 def result(status: int, body: bytes | None = None, subprotocol: str | None = None) -> Result:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
 
 
-class Connections:
-    """Implements `signaling.ports.Sender`."""
+class ManagementPosts:
+    """Implements `signaling.ports.Poster`."""
 
     def __init__(self, client: "ApiGatewayManagementApiClient") -> None:
         self._client = client

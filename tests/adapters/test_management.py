@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from signaling.adapters.connections import Connections
+from signaling.adapters.management import ManagementPosts
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId
 
@@ -51,7 +51,7 @@ def answering(stage: Stage) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def connections(endpoint: str) -> Connections:
+def connections(endpoint: str) -> ManagementPosts:
     """Return the adapter over this endpoint, with one try for each call."""
     client = boto3.client(
         "apigatewaymanagementapi",
@@ -61,11 +61,11 @@ def connections(endpoint: str) -> Connections:
         aws_secret_access_key="testing",
         config=Config(retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=5),
     )
-    return Connections(client)
+    return ManagementPosts(client)
 
 
 @contextmanager
-def serving(status: int, error: str | None = None) -> Iterator[tuple[Stage, Connections]]:
+def serving(status: int, error: str | None = None) -> Iterator[tuple[Stage, ManagementPosts]]:
     """Run a stage and yield it with the adapter over it."""
     stage = Stage(status, error)
     server = ThreadingHTTPServer(("127.0.0.1", 0), answering(stage))
