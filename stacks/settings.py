@@ -62,7 +62,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     throttle_rate: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_000
     throttle_burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
     log_days: LogDays = 14
-    log_level: Literal["DEBUG", "INFO", "WARN", "ERROR"] = "INFO"
+    # No level above INFO: Lambda would drop the audit log, and the metrics with it.
+    log_level: Literal["DEBUG", "INFO"] = "INFO"
     cloudwatch_role: Literal["exists", "create"] = "exists"
 
     # Alarms
