@@ -4,21 +4,18 @@ Knows names, addresses, TLS and the handshake; must never know what is said afte
 """
 
 import asyncio
-import ipaddress
 import logging
 import socket
 import ssl
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
-from websockets.proxy import get_proxy
 from websockets.typing import Subprotocol
-from websockets.uri import parse_uri
 
+from robosignal.network import proxy
 from robosignal.probe.trouble import (
     NoDialect,
     Rejected,
@@ -66,7 +63,7 @@ async def dial(url: str, token: str, addresses: Sequence[str], seconds: float) -
     for address in addresses:
         try:
             async with asyncio.timeout(seconds):
-                return await _opened(url, token, None if _proxy(url) else address)
+                return await _opened(url, token, None if proxy(url) else address)
         except TimeoutError:
             trouble = Silence("answer to the handshake", seconds)
         except ssl.SSLError as error:
@@ -91,7 +88,7 @@ async def _opened(url: str, token: str, address: str | None) -> ClientConnection
         open_timeout=None,
         close_timeout=CLOSE_SECONDS,
         ping_interval=None,
-        proxy=_proxy(url),
+        proxy=proxy(url),
         logger=QUIET,
         **where,
     )
@@ -103,20 +100,9 @@ async def _opened(url: str, token: str, address: str | None) -> ClientConnection
 
 def _next_host(url: str) -> tuple[str, int]:
     """Return the host to which the first TCP connection goes."""
-    parts = urlsplit(_proxy(url) or url)
+    parts = urlsplit(proxy(url) or url)
     secure = parts.scheme in ("wss", "https")
     return parts.hostname or "", parts.port or (443 if secure else 80)
-
-
-def _proxy(url: str) -> str | None:
-    # The system's proxy is for the network, not for a gateway on this machine.
-    return None if _is_loopback(urlsplit(url).hostname or "") else get_proxy(parse_uri(url))
-
-
-def _is_loopback(host: str) -> bool:
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost" or host.endswith(".localhost")
 
 
 def _reason(error: Exception) -> str:

@@ -15,10 +15,8 @@ import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from robosignal.network import ABNORMAL
 from robosignal.probe.trouble import Ended, Fault, Refusal, Silence
-
-ABNORMAL = 1006
-"""RFC 6455, section 7.4.1: no close frame was seen."""
 
 Frame = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """What the robot answers on a peer's data channel, and whose commands it carries out.
 
-Knows the fence and the channel's messages; of signaling only that presence may be hurried.
+Knows the fence and the channel's messages; of signaling only that a ping may go early.
 """
 
 from dataclasses import replace
@@ -38,7 +38,7 @@ def _refuse(seen: Robot, event: Message, peer: Peer, command: Command, now: int)
     refusal = _say(event, commands.written(Refused(n=command.n, epoch=epoch)))
     seen, told = _noted(seen, event, peer)
     # Who is refused may have come to drive without the robot's having been told.
-    left, pings = presence.hurry(seen.presence, now)
+    left, pings = presence.ping_early(seen.presence, now)
     return replace(seen, presence=left), [refusal, *told, *pings]
 
 

@@ -13,8 +13,8 @@ from robosignal.robot import (
     early,
     epochs,
     frames,
-    held,
     outbox,
+    parked,
     presence,
     replies,
     session,
@@ -97,7 +97,7 @@ def next_due(seen: Robot) -> int | None:
     if seen.over:
         return None
     watchdog = [] if seen.motion.until is None else [seen.motion.until]
-    waiting = early.dues(seen.early) + held.dues(seen.held)
+    waiting = early.dues(seen.early) + parked.dues(seen.parked)
     return min(presence.dues(seen.presence) + waiting + watchdog, default=None)
 
 
@@ -197,13 +197,13 @@ def _registered(seen: Robot, frame: Registered, now: int) -> Stepped:
 
 def _refreshed(seen: Robot, frame: IceServersReply, now: int) -> Stepped:
     seen, uses = _with(seen, presence.refreshed(seen.presence, frame, now))
-    seen, opens = session.release(seen, [one.frame for one in seen.held])
+    seen, opens = session.release(seen, [one.frame for one in seen.parked])
     return seen, [*uses, *opens]
 
 
 def _tick(seen: Robot, now: int) -> Stepped:
     seen, actions = _with(seen, presence.tick(seen.presence, now))
-    seen, opens = session.release(seen, held.ripe(seen.held, now))
+    seen, opens = session.release(seen, parked.ripe(seen.parked, now))
     seen, byes = _dismissed(seen, now)
     stops: list[Action] = []
     if commands.stopped(seen.motion, now):

@@ -33,19 +33,25 @@ BUFFERED_BYTES = 256 * 1024
 
 
 class Peer:
-    """A peer connection that answers; `tell` brings its events until `close`."""
+    """A peer connection that answers; `tell` brings its events until `close`.
+
+    `film` is asked for its track, None for no video, by the first offer that takes video; when it
+    raises, the peer has failed.
+    """
 
     def __init__(
         self,
         session_id: SessionId,
         pc_id: PcId,
         configuration: RTCConfiguration,
-        track: MediaStreamTrack,
+        film: Callable[[], MediaStreamTrack | None],
         tell: Callable[[Event], None],
     ) -> None:
         self._session_id = session_id
         self._pc_id = pc_id
-        self._track = track
+        self._film = film
+        self._filmed = False
+        self._track: MediaStreamTrack | None = None
         self._tell = tell
         self._channel: RTCDataChannel | None = None
         self._connection = RTCPeerConnection(configuration)
@@ -79,7 +85,13 @@ class Peer:
         """End the peer connection; nothing is told any more, and no video is sent."""
         self._closed = True
         self._patience.cancel()
-        self._track.stop()
+        try:
+            if self._track is not None:
+                self._track.stop()
+        finally:
+            await self._end()
+
+    async def _end(self) -> None:
         while not self._jobs.empty():
             waiting = self._jobs.get_nowait()
             if waiting is not None:
@@ -112,14 +124,14 @@ class Peer:
 
     def _send_video(self) -> None:
         for transceiver in self._connection.getTransceivers():
-            if transceiver.kind == "video" and self._track not in self._tracks():
+            # A track that came after `close` would be stopped by nobody.
+            if transceiver.kind == "video" and not self._filmed and not self._closed:
+                self._filmed = True
+                self._track = self._film()
                 transceiver.sender.replaceTrack(self._track)
             # Nothing is received: media that nobody reads would pile up in memory.
             sends = transceiver.sender.track is not None
             transceiver.direction = "sendonly" if sends else "inactive"
-
-    def _tracks(self) -> list[MediaStreamTrack]:
-        return [sender.track for sender in self._connection.getSenders()]
 
     async def _add(self, candidate: Candidate) -> None:
         # As above; without this candidate, another may still do.

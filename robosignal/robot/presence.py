@@ -30,7 +30,9 @@ PASSING = frozenset({"try_again", "internal", "rate_limited", "peer_gone"})
 
 NEXT_STEP = {
     "owned_by_another": "another user owns this id: choose another --robot-id, or ask its owner",
-    "forbidden": "this user may not register it: use its owner's token, or ask who runs the deployment",
+    "forbidden": (
+        "this user may not register it: use its owner's token, or ask who runs the deployment"
+    ),
     "not_registered": (
         "a newer connection has registered it, so two devices bear one id: stop one of them, "
         "or give it another --robot-id"
@@ -177,7 +179,7 @@ def _tells_of_absence(seen: Presence, error: Error) -> bool:
     return error.code == "not_registered" and pings.is_current(seen.pings, error.reply_to)
 
 
-def hurry(seen: Presence, now: int) -> Changed:
+def ping_early(seen: Presence, now: int) -> Changed:
     """Ping ahead of time, if that may be: the answer says who drives."""
     if not seen.registered or not pings.may_go_early(seen.pings, now):
         return seen, []

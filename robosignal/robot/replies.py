@@ -39,13 +39,15 @@ def _flushed(seen: Robot) -> Stepped:
 
 def _reconciled(seen: Robot, frame: Registered) -> Stepped:
     seats = {seat.session_id: seat for seat in frame.sessions}
-    mine = dict.fromkeys([*seen.peers, *(one.frame.session_id for one in seen.held)])
+    mine = dict.fromkeys([*seen.peers, *(one.frame.session_id for one in seen.parked)])
     told: list[Action] = []
     for session in mine:
         if session not in seats:
             seen, ends = ended(seen, session)
             told = [*told, *ends]
-    peers = {session: replace(peer, held=0, watches=True) for session, peer in seen.peers.items()}
+    peers = {
+        session: replace(peer, held_at=0, watches=True) for session, peer in seen.peers.items()
+    }
     return holds(replace(seen, peers=peers), frame.control.session_id, frame.control.epoch), told
 
 

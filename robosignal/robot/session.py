@@ -5,7 +5,7 @@ Knows sessions, their peers and the fence; never presence, sockets or peer conne
 
 from dataclasses import replace
 
-from robosignal.robot import early, epochs, frames, held, presence
+from robosignal.robot import early, epochs, frames, parked, presence
 from robosignal.robot.actions import (
     Action,
     Add,
@@ -47,7 +47,7 @@ def offer(seen: Robot, frame: OfferRelay, now: int) -> Stepped:
     if of(seen, frame.session_id, pc) is not None:
         return _renegotiated(seen, frame, pc, sdp)
     if presence.stale(seen.presence, now):
-        return _held(seen, frame, now)
+        return _parked(seen, frame, now)
     return _opened(seen, frame, pc, sdp)
 
 
@@ -55,7 +55,7 @@ def release(seen: Robot, ripe: list[OfferRelay]) -> Stepped:
     """Open the peer connections of offers that have waited, with the ICE servers that there are."""
     told: list[Action] = []
     for frame in ripe:
-        seen = replace(seen, held=held.without(seen.held, frame.session_id))
+        seen = replace(seen, parked=parked.without(seen.parked, frame.session_id))
         pc, sdp = PcId(frame.pc_id or ""), frames.sdp_of(frame.payload) or ""
         seen, opens = _opened(seen, frame, pc, sdp)
         told = [*told, *opens]
@@ -68,9 +68,9 @@ def _renegotiated(seen: Robot, frame: OfferRelay, pc: PcId, sdp: str) -> Stepped
     return with_peer(seen, frame.session_id, peer), [again]
 
 
-def _held(seen: Robot, frame: OfferRelay, now: int) -> Stepped:
-    asks: list[Action] = [] if seen.held else [Send({"type": "ice-servers"})]
-    return replace(seen, held=held.kept(seen.held, frame, now)), asks
+def _parked(seen: Robot, frame: OfferRelay, now: int) -> Stepped:
+    asks: list[Action] = [] if seen.parked else [Send({"type": "ice-servers"})]
+    return replace(seen, parked=parked.kept(seen.parked, frame, now)), asks
 
 
 def _opened(seen: Robot, frame: OfferRelay, pc: PcId, sdp: str) -> Stepped:
@@ -85,8 +85,8 @@ def _peer(seen: Robot, frame: OfferRelay, pc: PcId) -> Peer:
     told = None if frame.role == "viewer" else frame.epoch
     holds_now = told is not None and (told >= seen.settled or seen.fence.obeys(frame.session_id))
     named = seen.fence.epoch if seen.fence.obeys(frame.session_id) else 0
-    held = max(0 if older is None else older.held, told or 0, named)
-    return Peer(pc, _name(frame, older), held, watches=not holds_now)
+    held_at = max(0 if older is None else older.held_at, told or 0, named)
+    return Peer(pc, _name(frame, older), held_at, watches=not holds_now)
 
 
 def _name(frame: OfferRelay, older: Peer | None) -> str:
@@ -122,7 +122,7 @@ def takeover(seen: Robot, frame: TakeoverNotice, now: int) -> Stepped:
     """
     told: list[Action] = []
     for session, peer in _latest(seen).items():
-        if session != frame.session_id and peer.held == frame.epoch - 1:
+        if session != frame.session_id and peer.held_at == frame.epoch - 1:
             seen, does = epochs.ask(seen, now) if peer.watches else ended(seen, session)
             told = [*told, *does]
     return holds(seen, frame.session_id, frame.epoch), told
@@ -130,7 +130,7 @@ def takeover(seen: Robot, frame: TakeoverNotice, now: int) -> Stepped:
 
 def _latest(seen: Robot) -> dict[SessionId, Peer]:
     """Return each session's peer as the session's last offer makes it."""
-    waiting = {one.frame.session_id: _peer(seen, one.frame, PcId("")) for one in seen.held}
+    waiting = {one.frame.session_id: _peer(seen, one.frame, PcId("")) for one in seen.parked}
     return {**seen.peers, **waiting}
 
 

@@ -61,7 +61,7 @@ Event = Start | SocketEvent | Tick | Moved | Stop
 class Dial(Struct, frozen=True, omit_defaults=True, tag_field="do", tag="dial"):
     """Open a socket, with a token that is asked for anew."""
 
-    role: Literal["next"] | None = None
+    socket: Literal["next"] | None = None
 
 
 class Send(Struct, frozen=True, omit_defaults=True, tag_field="do", tag="send"):

@@ -5,26 +5,22 @@ Knows how the token travels; never what a frame means, or when to dial again.
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import ssl
 from collections.abc import Callable, Iterator
 from http.client import responses
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
+from robosignal.network import ABNORMAL, proxy
 from robosignal.robot.frames import Unreadable, read
 from robosignal.robot.signals import Closed, FrameCame, Opened, Refused, SocketEvent
 from robosignal.robot.token import NoToken, TokenSource, ask
 from signaling.wire.limits import BEARER_PREFIX, FRAME_BYTES, MESSAGE_BYTES, SUBPROTOCOL
-
-ABNORMAL = 1006
-"""RFC 6455, section 7.4.1: no close frame was seen."""
 
 CLOSE_SECONDS = 2
 # A letter takes up to four bytes in UTF-8, so a piece of this many fits a frame.
@@ -83,7 +79,7 @@ class Socket:
             max_size=MESSAGE_BYTES,
             open_timeout=None,
             close_timeout=CLOSE_SECONDS,
-            proxy=_proxy(self._url),
+            proxy=proxy(self._url),
             logger=QUIET,
         )
         async with dial as socket:
@@ -123,18 +119,6 @@ class Socket:
 
 def _pieces(text: str) -> Iterator[str]:
     return (text[at : at + PIECE_LETTERS] for at in range(0, len(text), PIECE_LETTERS))
-
-
-def _proxy(url: str) -> Literal[True] | None:
-    # The system's proxy is for the network, not for a gateway on this machine.
-    return None if _is_loopback(url) else True
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
 
 
 def _status(code: int) -> str:

@@ -21,22 +21,22 @@ class Sockets:
         self._url = url
         self._token = token
         self._tell = tell
-        self._by_role: dict[Which, Socket] = {}
+        self._sockets: dict[Which, Socket] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def dial(self, role: Which) -> None:
+    def dial(self, which: Which) -> None:
         """Open a socket, as the current or the next one."""
         socket = Socket(self._url, self._token, lambda event: self._told(socket, event))
-        self._by_role[role] = socket
+        self._sockets[which] = socket
 
     def send(self, which: Which, frame: dict[str, Any]) -> None:
         """Write a frame, if there is such a socket."""
-        if which in self._by_role:
-            self._by_role[which].send(frame)
+        if which in self._sockets:
+            self._sockets[which].send(frame)
 
     def close(self, which: Which) -> None:
         """Write what waits and close; nothing more is told of this socket."""
-        socket = self._by_role.pop(which, None)
+        socket = self._sockets.pop(which, None)
         if socket is not None:
             socket.close()
             # The loop itself holds tasks weakly, so one that nobody awaits must be held here.
@@ -45,16 +45,16 @@ class Sockets:
 
     def swap(self) -> None:
         """Make the current socket the old one, and the next one the current one."""
-        self._by_role["old"] = self._by_role.pop(None)
+        self._sockets["old"] = self._sockets.pop(None)
         self.adopt()
 
     def adopt(self) -> None:
         """Make the next socket the current one."""
-        self._by_role[None] = self._by_role.pop("next")
+        self._sockets[None] = self._sockets.pop("next")
 
     def why(self, which: Which) -> str:
         """Return why a socket ended, in words for people."""
-        return self._by_role[which].why if which in self._by_role else "no answer"
+        return self._sockets[which].why if which in self._sockets else "no answer"
 
     async def closed(self, seconds: float) -> None:
         """Return when those that are closing are closed, or so much time has passed."""
@@ -62,7 +62,7 @@ class Sockets:
             await asyncio.wait(set(self._closing), timeout=seconds)
 
     def _told(self, socket: Socket, event: SocketEvent) -> None:
-        for role, known in self._by_role.items():
+        for which, known in self._sockets.items():
             if known is socket:
-                self._tell(replace(event, socket=role))
+                self._tell(replace(event, socket=which))
                 return

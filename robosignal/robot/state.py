@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from robosignal.robot import held, outbox, pings
+from robosignal.robot import outbox, parked, pings
 from robosignal.robot.actions import Action, Log, Move, Show, Shut
 from robosignal.robot.commands import STILL, Motion
 from robosignal.robot.early import Early
 from robosignal.robot.fence import Fence
 from robosignal.robot.frames import PcId, name_of
-from robosignal.robot.held import Held
 from robosignal.robot.outbox import Outbox
+from robosignal.robot.parked import Parked
 from robosignal.robot.presence import Presence
 from signaling.wire.frames import Person
 from signaling.wire.ids import SessionId
@@ -24,7 +24,7 @@ from signaling.wire.ids import SessionId
 class Peer:
     """One session's peer connection.
 
-    `held` is the last epoch at which the session is known to have held the lease, 0 if none;
+    `held_at` is the last epoch at which the session is known to have held the lease, 0 if none;
     `watches` is whether it has offered as a viewer since, so that what ended it then may not
     concern it now. `refused_at` is the epoch at which a refused command was logged, so that a
     stream of them makes one line.
@@ -32,7 +32,7 @@ class Peer:
 
     pc_id: PcId
     name: str
-    held: int
+    held_at: int
     watches: bool
     refused_at: int | None = None
 
@@ -55,7 +55,7 @@ class Robot:
     driver: str | None = None
     peers: Mapping[SessionId, Peer] = field(default_factory=dict)
     early: Early = ()
-    held: Held = ()
+    parked: Parked = ()
     deferred: tuple[dict[str, Any], ...] = ()
     outbox: Outbox = field(default_factory=Outbox)
     motion: Motion = field(default_factory=Motion)
@@ -97,12 +97,12 @@ def shut(seen: Robot, session: SessionId) -> Stepped:
 
 def ended(seen: Robot, session: SessionId) -> Stepped:
     """Return without this session's peer and without its offer that waits."""
-    return shut(replace(seen, held=held.without(seen.held, session)), session)
+    return shut(replace(seen, parked=parked.without(seen.parked, session)), session)
 
 
 def known(seen: Robot, session: SessionId) -> bool:
     """Whether the robot has had an offer of this session, which stands."""
-    return session in seen.peers or any(one.frame.session_id == session for one in seen.held)
+    return session in seen.peers or any(one.frame.session_id == session for one in seen.parked)
 
 
 def post(seen: Robot, frame: dict[str, Any]) -> Stepped:
@@ -119,9 +119,9 @@ def with_peer(seen: Robot, session: SessionId, peer: Peer) -> Robot:
 def holds(seen: Robot, session: SessionId | None, epoch: int) -> Robot:
     """Return with this session, if it has a peer, known to have held the lease at this epoch."""
     peer = None if session is None else seen.peers.get(session)
-    if session is None or peer is None or epoch < peer.held:
+    if session is None or peer is None or epoch < peer.held_at:
         return seen
-    return with_peer(seen, session, replace(peer, held=epoch, watches=False))
+    return with_peer(seen, session, replace(peer, held_at=epoch, watches=False))
 
 
 def of(seen: Robot, session: SessionId, pc: PcId) -> Peer | None:

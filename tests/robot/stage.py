@@ -18,7 +18,9 @@ from websockets.http11 import Request, Response
 
 from robosignal.robot.client import run
 from robosignal.robot.link import Span
+from robosignal.robot.motors import Mover
 from robosignal.robot.picture import HEIGHT, number_in
+from robosignal.robot.shell import Video
 from robosignal.robot.token import TokenSource
 from signaling.wire.ids import InstanceId, RobotId
 
@@ -258,13 +260,25 @@ class Running:
         instance: InstanceId = INSTANCE,
         span: Span | None = None,
         log: Lines | None = None,
+        move: Mover | None = None,
+        video: Video | None = None,
     ) -> None:
         self.log = log or Lines()
         logger = logging.Logger("robot-under-test")  # noqa: LOG001 - one for each test
         logger.addHandler(self.log)
         self._stop = asyncio.Event()
         self._run = asyncio.create_task(
-            run(url, ROBOT, token, log=logger, stop=self._stop, instance_id=instance, span=span)
+            run(
+                url,
+                ROBOT,
+                token,
+                log=logger,
+                stop=self._stop,
+                instance_id=instance,
+                span=span,
+                move=move,
+                video=video,
+            )
         )
 
     async def ended(self) -> int:
@@ -278,9 +292,15 @@ class Running:
 
 
 @asynccontextmanager
-async def robot(stage: Stage, span: Span | None = None) -> AsyncIterator[Running]:
+async def robot(
+    stage: Stage,
+    span: Span | None = None,
+    *,
+    move: Mover | None = None,
+    video: Video | None = None,
+) -> AsyncIterator[Running]:
     """Run a robot against the stage until left."""
-    running = Running(stage.url, span=span)
+    running = Running(stage.url, span=span, move=move, video=video)
     try:
         await stage.frame("register")
         yield running

@@ -1,5 +1,7 @@
 """The robot as a program: how it registers, what it survives, and when it ends."""
 
+import pytest
+
 from tests.robot.stage import (
     ALICE,
     BOB,
@@ -153,9 +155,10 @@ async def test_offer_that_aiortc_cannot_read_ends_that_peer_alone() -> None:
         assert await alice.number() is not None
 
 
-async def test_url_that_is_none_ends_with_one() -> None:
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "ws://127.0.0.1:99999/prod"])
+async def test_url_that_is_none_ends_with_one(url: str) -> None:
     """A wrong argument is said at once, not dialled for ever."""
-    running = Running("http://127.0.0.1:1/")
+    running = Running(url)
     code = await running.ended()
 
     assert code == 1

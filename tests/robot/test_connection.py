@@ -63,9 +63,9 @@ class Shell:
     def do(self, output: Output) -> None:
         """Do it. Fail if it cannot be done."""
         match output:
-            case Dial(role):
-                assert role not in self.open
-                self.open.add(role)
+            case Dial(which):
+                assert which not in self.open
+                self.open.add(which)
             case Send(_, which):
                 assert which in self.open
             case Close(which):

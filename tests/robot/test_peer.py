@@ -2,15 +2,18 @@
 
 import asyncio
 import gc
+from collections.abc import Callable
 
 import pytest
 from aioice.ice import StunProtocol
 from aiortc import RTCConfiguration, RTCPeerConnection
 
+from robosignal.robot.actions import Answered, Event
 from robosignal.robot.camera import Camera, CameraTrack
 from robosignal.robot.frames import PcId
 from robosignal.robot.peer import Peer
 from signaling.wire.ids import SessionId
+from tests.robot.stage import PATIENCE
 
 HERE = RTCConfiguration(iceServers=[])
 
@@ -22,9 +25,20 @@ def open_sockets() -> int:
     return sum(not each.transport.is_closing() for each in found if each.transport)
 
 
+def filming(tracks: list[CameraTrack]) -> Callable[[], CameraTrack]:
+    """Return what makes a track, and keep those that it makes."""
+
+    def film() -> CameraTrack:
+        tracks.append(CameraTrack(Camera("r", lambda: 0.0)))
+        return tracks[-1]
+
+    return film
+
+
 async def an_offer() -> str:
     """Return the offer of a browser that is gone again."""
     browser = RTCPeerConnection(HERE)
+    browser.addTransceiver("video", direction="recvonly")
     browser.createDataChannel("control")
     await browser.setLocalDescription(await browser.createOffer())
     sdp: str = browser.localDescription.sdp
@@ -33,16 +47,34 @@ async def an_offer() -> str:
 
 
 @pytest.mark.parametrize("turns", range(0, 24, 2))
-async def test_ended_while_it_gathers_it_leaves_no_socket_open(turns: int) -> None:
+async def test_ended_while_it_gathers_it_leaves_nothing_open(turns: int) -> None:
     """A driver who is displaced before the answer costs the robot nothing that stays."""
     sdp = await an_offer()
     before = open_sockets()
-    peer = Peer(
-        SessionId("r:s"), PcId("pc"), HERE, CameraTrack(Camera("r", lambda: 0.0)), lambda _: None
-    )
+    tracks: list[CameraTrack] = []
+    peer = Peer(SessionId("r:s"), PcId("pc"), HERE, filming(tracks), lambda _: None)
     peer.offer(sdp)
     for _ in range(turns):
         await asyncio.sleep(0)
     await peer.close()
 
     assert open_sockets() == before
+    assert [track for track in tracks if track.readyState == "live"] == []
+
+
+async def test_ended_before_it_has_connected_it_stops_its_track() -> None:
+    """The camera is given back by whoever leaves at once, too; two offers take it only once."""
+    tracks: list[CameraTrack] = []
+    told: asyncio.Queue[Event] = asyncio.Queue()
+
+    peer = Peer(SessionId("r:s"), PcId("pc"), HERE, filming(tracks), told.put_nowait)
+    sdp = await an_offer()
+    for _ in range(2):
+        peer.offer(sdp)
+        event = await asyncio.wait_for(told.get(), PATIENCE)
+        assert isinstance(event, Answered)
+    live = [track.readyState for track in tracks]
+    await peer.close()
+
+    assert live == ["live"]
+    assert tracks[0].readyState == "ended"

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { IDLE, dial } from "../../web/robosignal/dialing.js";
+import { IDLE, step } from "../../web/robosignal/connection.js";
 
 const read = (name) => JSON.parse(readFileSync(new URL(`../../protocol/vectors/${name}.json`, import.meta.url), "utf8"));
 const OURS = [...read("connection"), ...read("silence")].filter(({ kind }) => kind !== "robot");
@@ -12,7 +12,7 @@ const OURS = [...read("connection"), ...read("silence")].filter(({ kind }) => ki
 function play({ random, steps }) {
   let state = IDLE;
   return steps.map(({ at, event }) => {
-    const [next, outputs] = dial(state, event, at, random);
+    const [next, outputs] = step(state, event, at, random);
     state = next;
     return outputs;
   });
@@ -29,5 +29,5 @@ for (const vector of OURS) {
 }
 
 test("an event that is none is the caller's fault and throws", () => {
-  assert.throws(() => dial(IDLE, { type: "elsewhere" }, 0, 0), TypeError);
+  assert.throws(() => step(IDLE, { type: "elsewhere" }, 0, 0), TypeError);
 });

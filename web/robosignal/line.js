@@ -3,12 +3,12 @@
  * old one. It does what the pure part says; it never knows what the frames mean.
  */
 
-import { IDLE, dial } from "./dialing.js";
+import { IDLE, step } from "./connection.js";
 import { encodeFrame, hasEnded, parseFrame } from "./frames.js";
-import { patienceAt } from "./succession.js";
+import { patienceAt } from "./redial.js";
 import { never } from "./words.js";
 
-/** @import { DialEvent, DialOutput, Other } from "./dialing.js" */
+/** @import { DialEvent, DialOutput, Other } from "./connection.js" */
 /** @import { ConnectionState, Frame, OutFrame } from "./words.js" */
 /** @import { World } from "./world.js" */
 
@@ -26,7 +26,7 @@ export class Line {
   #token;
   #world;
   #listener;
-  #dialing = IDLE;
+  #connection = IDLE;
   /** @type {Record<"current" | Other, {socket: WebSocket | null}>} each object is one dial's, wherever it stands */
   #slots = { current: empty(), next: empty(), old: empty() };
   /** @type {unknown} */
@@ -49,7 +49,7 @@ export class Line {
 
   /** Whether the current socket has been welcomed, silent though it may be just now. */
   get isUp() {
-    return this.#dialing.phase === "online";
+    return this.#connection.phase === "online";
   }
 
   /** Whether a socket of before the swap still drains. */
@@ -93,7 +93,7 @@ export class Line {
     this.#silence ??= this.#world.setTimeout(() => {
       this.#silence = undefined;
       this.#happen({ type: "silent" });
-    }, patienceAt(this.#dialing, this.#world.now()));
+    }, patienceAt(this.#connection, this.#world.now()));
   }
 
   #answered() {
@@ -103,8 +103,8 @@ export class Line {
 
   /** @param {DialEvent} event */
   #happen(event) {
-    const [next, outputs] = dial(this.#dialing, event, this.#world.now(), this.#world.random());
-    this.#dialing = next;
+    const [next, outputs] = step(this.#connection, event, this.#world.now(), this.#world.random());
+    this.#connection = next;
     for (const output of outputs) this.#perform(output);
   }
 
@@ -112,7 +112,7 @@ export class Line {
   #perform(output) {
     switch (output.do) {
       case "dial":
-        return void this.#open(output.role ?? "current");
+        return void this.#open(output.socket ?? "current");
       case "close":
         return this.#hangUp(output.socket ?? "current");
       case "swap":

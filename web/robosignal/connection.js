@@ -5,10 +5,10 @@
 
 import {
   HANDSHAKE_MS, PATIENCE, adopt, dialNext, doubt, drained, endDrain, endNextsWait, failNext, lost, morePatient, redial, trust,
-} from "./succession.js";
+} from "./redial.js";
 import { never } from "./words.js";
 
-/** @import { Patience } from "./succession.js" */
+/** @import { Patience } from "./redial.js" */
 /** @import { ConnectionState, OutFrame } from "./words.js" */
 
 const HEARTBEAT_SECONDS = 120;
@@ -19,18 +19,18 @@ const SOONEST_REDIAL_MS = 10_000;
 const DRAIN_MS = 10_000;
 
 /** @typedef {"next" | "old"} Other the sockets beside the current one: before a redial's swap, and after it */
-/** @typedef {{phase: "dialing" | "opened" | "resting", due: number | null, openedAt: number}} Next resting without `due`: it waits for a new token */
+/** @typedef {{phase: "dialing" | "greeting" | "waiting", due: number | null, openedAt: number}} Next waiting without `due`: it waits for a new token */
 /**
- * @typedef {object} Dialing
- * @property {"idle" | "dialing" | "opened" | "online" | "resting"} phase of the current socket
- * @property {number} attempt dials in a row that have failed
- * @property {number | null} due when the handshake or the rest is over
+ * @typedef {object} Connection
+ * @property {"idle" | "dialing" | "greeting" | "online" | "waiting"} phase of the current socket
+ * @property {number} failures dials in a row that have failed
+ * @property {number | null} due when the handshake or the wait is over
  * @property {number} openedAt
  * @property {number} beatMs
  * @property {number} beatAt
  * @property {number} redialAt
  * @property {Next | null} next the socket that is to follow, while there is one
- * @property {number} nextAttempt
+ * @property {number} nextFailures
  * @property {number | null} oldUntil the socket before may drain until then
  * @property {boolean} silent whether the current socket, online, has not answered what it was asked
  * @property {Patience} patience
@@ -44,17 +44,17 @@ const DRAIN_MS = 10_000;
  *   one has not answered in time
  */
 /**
- * @typedef {{do: "dial", role?: "next"} | {do: "close", socket?: Other} | {do: "swap"} | {do: "adopt"}
+ * @typedef {{do: "dial", socket?: "next"} | {do: "close", socket?: Other} | {do: "swap"} | {do: "adopt"}
  *   | {do: "sign-in"} | {do: "send", socket?: Other, frame: OutFrame}
  *   | {do: "wake", at: number} | {do: "state", state: ConnectionState}} DialOutput
  *   `swap`: next becomes current, current becomes old; `adopt`: next becomes current, which is lost
  */
-/** @typedef {[Dialing, DialOutput[]]} Dialed */
+/** @typedef {[Connection, DialOutput[]]} Stepped */
 
-/** @type {Dialing} */
+/** @type {Connection} */
 export const IDLE = Object.freeze({
-  phase: "idle", attempt: 0, due: null, openedAt: 0, beatMs: 0, beatAt: 0, redialAt: 0,
-  next: null, nextAttempt: 0, oldUntil: null, silent: false, patience: PATIENCE,
+  phase: "idle", failures: 0, due: null, openedAt: 0, beatMs: 0, beatAt: 0, redialAt: 0,
+  next: null, nextFailures: 0, oldUntil: null, silent: false, patience: PATIENCE,
 });
 
 const READY = { type: "ready", protocol: 1 };
@@ -66,20 +66,20 @@ const READY = { type: "ready", protocol: 1 };
  * An event that the phase does not expect (a close of a socket given up, a late timer) changes
  * nothing.
  *
- * @param {Dialing} state
+ * @param {Connection} state
  * @param {DialEvent} event
  * @param {number} now
  * @param {number} random
- * @returns {Dialed}
+ * @returns {Stepped}
  */
-export function dial(state, event, now, random) {
+export function step(state, event, now, random) {
   const [next, outputs] = happened(state, event, now, random);
   const at = dueAt(next);
   const asks = at !== null && (event.type === "tick" || at !== dueAt(state));
   return [next, asks ? [...outputs, { do: "wake", at }] : outputs];
 }
 
-/** @param {Dialing} state @param {DialEvent} event @param {number} now @param {number} random @returns {Dialed} */
+/** @param {Connection} state @param {DialEvent} event @param {number} now @param {number} random @returns {Stepped} */
 function happened(state, event, now, random) {
   switch (event.type) {
     case "start":
@@ -105,57 +105,57 @@ function happened(state, event, now, random) {
   }
 }
 
-/** @param {Dialing} state @returns {number | null} when a tick is due */
+/** @param {Connection} state @returns {number | null} when a tick is due */
 function dueAt({ phase, due, beatAt, redialAt, next, oldUntil }) {
   const online = phase === "online" ? [beatAt, ...(next === null && oldUntil === null ? [redialAt] : [])] : [];
   const all = [due, next?.due ?? null, oldUntil, ...online].filter((at) => at !== null);
   return all.length ? Math.min(...all) : null;
 }
 
-/** @param {Dialing} state @param {number} now @returns {Dialed} */
+/** @param {Connection} state @param {number} now @returns {Stepped} */
 function start(state, now) {
-  if (state.phase === "idle" || state.phase === "resting") return dialNow(state, now);
-  return state.next?.phase === "resting" ? dialNext(state, now) : [state, []];
+  if (state.phase === "idle" || state.phase === "waiting") return dialNow(state, now);
+  return state.next?.phase === "waiting" ? dialNext(state, now) : [state, []];
 }
 
-/** @param {Dialing} state @param {number} now @returns {Dialed} */
+/** @param {Connection} state @param {number} now @returns {Stepped} */
 function dialNow(state, now) {
   return [{ ...state, phase: "dialing", due: now + HANDSHAKE_MS }, [{ do: "state", state: "connecting" }, { do: "dial" }]];
 }
 
-/** @param {Dialing} state @param {number} now @returns {Dialed} */
+/** @param {Connection} state @param {number} now @returns {Stepped} */
 function greet(state, now) {
-  return [{ ...state, phase: "opened", openedAt: now, due: now + HANDSHAKE_MS }, [{ do: "send", frame: READY }]];
+  return [{ ...state, phase: "greeting", openedAt: now, due: now + HANDSHAKE_MS }, [{ do: "send", frame: READY }]];
 }
 
-/** @param {Dialing} state @param {number} now @returns {Dialed} */
+/** @param {Connection} state @param {number} now @returns {Stepped} */
 function greetNext(state, now) {
   if (state.next?.phase !== "dialing") return [state, []];
-  const next = /** @type {const} */ ({ phase: "opened", openedAt: now, due: now + HANDSHAKE_MS });
+  const next = /** @type {const} */ ({ phase: "greeting", openedAt: now, due: now + HANDSHAKE_MS });
   return [{ ...state, next }, [{ do: "send", socket: "next", frame: READY }]];
 }
 
-/** @param {Dialing} state @param {{type: string, [field: string]: any}} frame @param {Other | undefined} socket @param {number} now @returns {Dialed} */
+/** @param {Connection} state @param {{type: string, [field: string]: any}} frame @param {Other | undefined} socket @param {number} now @returns {Stepped} */
 function hear(state, frame, socket, now) {
   if (socket === undefined && state.silent) return hearAgain(state, frame, now);
   if (frame.type === "error" && frame.code === "token_expired") return noToken(state, socket, true);
   if (frame.type !== "welcome") return [state, []];
-  if (socket === undefined && state.phase === "opened") return [welcomed(state, frame, state.openedAt, now), [{ do: "state", state: "online" }]];
-  if (socket !== "next" || state.next?.phase !== "opened") return [state, []];
+  if (socket === undefined && state.phase === "greeting") return [welcomed(state, frame, state.openedAt, now), [{ do: "state", state: "online" }]];
+  if (socket !== "next" || state.next?.phase !== "greeting") return [state, []];
   const online = welcomed(state, frame, state.next.openedAt, now);
   // What was sent over a socket that is silent, or was to come over it, may be lost: nothing is taken along.
   if (state.silent) return [morePatient(online, now), [{ do: "adopt" }, { do: "state", state: "offline" }, { do: "state", state: "online" }]];
   return [{ ...online, oldUntil: now + DRAIN_MS }, [{ do: "swap" }]];
 }
 
-/** @param {Dialing} state @param {{type: string, [field: string]: any}} frame @param {number} now @returns {Dialed} it was only slow */
+/** @param {Connection} state @param {{type: string, [field: string]: any}} frame @param {number} now @returns {Stepped} it was only slow */
 function hearAgain(state, frame, now) {
   const [trusted, told] = trust(state, now);
   const [next, outputs] = hear(trusted, frame, undefined, now);
   return [next, [...told, ...outputs]];
 }
 
-/** @param {Dialing} state @param {{[field: string]: any}} welcome @param {number} openedAt @param {number} now @returns {Dialing} */
+/** @param {Connection} state @param {{[field: string]: any}} welcome @param {number} openedAt @param {number} now @returns {Connection} */
 function welcomed(state, { heartbeatSeconds = HEARTBEAT_SECONDS, expiresAt }, openedAt, now) {
   const beatMs = heartbeatSeconds * 1000;
   const left = expiresAt - now;
@@ -164,12 +164,12 @@ function welcomed(state, { heartbeatSeconds = HEARTBEAT_SECONDS, expiresAt }, op
   const end = knows ? expiresAt - Math.min(LONGEST_MARGIN_MS, Math.floor(left / 10)) : Infinity;
   const redialAt = Math.max(openedAt + SOONEST_REDIAL_MS, Math.min(openedAt + LIFETIME_MS, end));
   return {
-    ...state, phase: "online", attempt: 0, due: null, openedAt, beatMs, beatAt: now + beatMs, redialAt,
-    next: null, nextAttempt: 0, silent: false,
+    ...state, phase: "online", failures: 0, due: null, openedAt, beatMs, beatAt: now + beatMs, redialAt,
+    next: null, nextFailures: 0, silent: false,
   };
 }
 
-/** @param {Dialing} state @param {number} now @param {number} random @returns {Dialed} all that is due, in one order */
+/** @param {Connection} state @param {number} now @param {number} random @returns {Stepped} all that is due, in one order */
 function tick(state, now, random) {
   /** @type {DialOutput[]} */
   const outputs = [];
@@ -181,33 +181,33 @@ function tick(state, now, random) {
   return [state, outputs];
 }
 
-/** @param {Dialing} state @param {number} now @param {number} random @returns {Dialed} */
+/** @param {Connection} state @param {number} now @param {number} random @returns {Stepped} */
 function endWait(state, now, random) {
   if (state.due === null || now < state.due) return [state, []];
-  if (state.phase === "resting") return dialNow(state, now);
+  if (state.phase === "waiting") return dialNow(state, now);
   const [next, outputs] = lost(state, now, random);
   return [next, [{ do: "close" }, ...outputs]];
 }
 
-/** @param {Dialing} state @param {number} now @returns {Dialed} */
+/** @param {Connection} state @param {number} now @returns {Stepped} */
 function beat(state, now) {
   if (state.phase !== "online" || now < state.beatAt) return [state, []];
   return [{ ...state, beatAt: now + state.beatMs }, [{ do: "send", frame: { type: "ping" } }]];
 }
 
-/** @param {Dialing} state @param {Other | undefined} socket @param {number} now @param {number} random @returns {Dialed} */
+/** @param {Connection} state @param {Other | undefined} socket @param {number} now @param {number} random @returns {Stepped} */
 function closed(state, socket, now, random) {
   if (socket === "old") return drained(state, []);
   if (socket === undefined) return lost(state, now, random);
-  return state.next === null || state.next.phase === "resting" ? [state, []] : failNext(state, now, random);
+  return state.next === null || state.next.phase === "waiting" ? [state, []] : failNext(state, now, random);
 }
 
-/** @param {Dialing} state @returns {DialOutput[]} */
+/** @param {Connection} state @returns {DialOutput[]} */
 function hangUp({ phase, next, oldUntil }) {
-  const stands = phase !== "idle" && phase !== "resting";
+  const stands = phase !== "idle" && phase !== "waiting";
   return [
     ...(stands ? /** @type {const} */ ([{ do: "close" }]) : []),
-    ...(next !== null && next.phase !== "resting" ? /** @type {const} */ ([{ do: "close", socket: "next" }]) : []),
+    ...(next !== null && next.phase !== "waiting" ? /** @type {const} */ ([{ do: "close", socket: "next" }]) : []),
     ...(oldUntil !== null ? /** @type {const} */ ([{ do: "close", socket: "old" }]) : []),
     ...(stands ? /** @type {const} */ ([{ do: "state", state: "offline" }]) : []),
   ];
@@ -216,16 +216,16 @@ function hangUp({ phase, next, oldUntil }) {
 /**
  * The token of a socket is refused or over. `isOpen`: whether that socket still stands.
  *
- * @param {Dialing} state
+ * @param {Connection} state
  * @param {Other | undefined} socket
  * @param {boolean} isOpen
- * @returns {Dialed}
+ * @returns {Stepped}
  */
 function noToken(state, socket, isOpen) {
   if (socket === "old") return [state, []];
   if (socket === "next") return noTokenForNext(state, isOpen);
-  if (state.phase === "idle" || state.phase === "resting") return [state, []];
-  if (state.next !== null && state.next.phase !== "resting") {
+  if (state.phase === "idle" || state.phase === "waiting") return [state, []];
+  if (state.next !== null && state.next.phase !== "waiting") {
     const [next, outputs] = adopt(state, state.next);
     return [next, [{ do: "close" }, ...outputs]];
   }
@@ -233,11 +233,11 @@ function noToken(state, socket, isOpen) {
   return [IDLE, [...outputs, { do: "sign-in" }]];
 }
 
-/** @param {Dialing} state @param {boolean} isOpen @returns {Dialed} */
+/** @param {Connection} state @param {boolean} isOpen @returns {Stepped} */
 function noTokenForNext(state, isOpen) {
-  if (state.next === null || state.next.phase === "resting") return [state, []];
+  if (state.next === null || state.next.phase === "waiting") return [state, []];
   if (state.silent) return [IDLE, [...hangUp(isOpen ? state : { ...state, next: null }), { do: "sign-in" }]];
   /** @type {DialOutput[]} */
   const close = isOpen ? [{ do: "close", socket: "next" }] : [];
-  return [{ ...state, next: { phase: "resting", due: null, openedAt: 0 } }, [...close, { do: "sign-in" }]];
+  return [{ ...state, next: { phase: "waiting", due: null, openedAt: 0 } }, [...close, { do: "sign-in" }]];
 }

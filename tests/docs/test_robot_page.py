@@ -1,0 +1,103 @@
+"""The robot of docs/robot.md runs as it stands there, and the page names all the robot's parts."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+
+from tests.docs.pages import ROOT, blocks, code, page
+from tests.robot.stage import ALICE, PATIENCE, ROBOT, TOKEN, Stage, browser
+
+GREY = 90
+SIZE = 64
+
+
+def wall(path: Path) -> None:
+    """Film two seconds of a grey wall: what the webcam of the test sees."""
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("mpeg4", rate=20)
+        stream.width = stream.height = SIZE
+        for _ in range(40):
+            planes = np.full((SIZE * 3 // 2, SIZE), 128, dtype=np.uint8)
+            planes[:SIZE] = GREY
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
+        film.mux(stream.encode())
+
+
+def program(stage: Stage, webcam: Path) -> str:
+    """Return the page's program with an address, a robot and a webcam that there are."""
+    (source,) = blocks(page("docs/robot.md"), "python")
+    replacements = {
+        '"ws://127.0.0.1:8080/prod"': f'"{stage.url}"',
+        "rover-1": ROBOT,
+        "PASTE A TOKEN": TOKEN,
+        re.findall(r"MediaPlayer\(.*\)", source)[0]: f"MediaPlayer({str(webcam)!r}, loop=True)",
+    }
+    for what, instead in replacements.items():
+        assert source.count(what) == 1
+        source = source.replace(what, instead)
+    return source
+
+
+@asynccontextmanager
+async def running(path: Path) -> AsyncIterator[Process]:
+    """Run a Python file until left."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "lambdas")])}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-u", str(path), stdout=PIPE, stderr=STDOUT, env=environment
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def line(process: Process, part: str) -> str:
+    """Return the next line that the program prints with this part in it."""
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE):
+        while part not in (found := (await process.stdout.readline()).decode()):
+            assert found, f"it never said {part!r}"
+    return found
+
+
+async def test_the_robot_of_the_page_moves_its_wheels_and_shows_its_webcam(tmp_path: Path) -> None:
+    """Driven forward it says so, then stops by itself, and a SIGTERM ends it with 0."""
+    stage, webcam, file = Stage(), tmp_path / "webcam.mp4", tmp_path / "rover.py"
+    wall(webcam)
+    async with stage.open():
+        file.write_text(program(stage, webcam), encoding="utf-8")
+        async with running(file) as robot, browser(stage, "a", "pc-a1", ALICE) as alice:
+            register = await stage.frame("register")
+            await alice.join("controller", 2)
+            picture = await alice.image()
+            await alice.drive(1)
+            wheels = [await line(robot, "left wheel"), await line(robot, "left wheel")]
+            robot.send_signal(signal.SIGTERM)
+            await stage.frame("unregister")
+            at_the_end = await line(robot, "left wheel")
+            ended = await asyncio.wait_for(robot.wait(), PATIENCE)
+
+    still = "left wheel +0.0, right wheel +0.0\n"
+    assert register["metadata"] == {"model": "rover"}
+    assert [*wheels, at_the_end] == ["left wheel +0.5, right wheel +0.5\n", still, still]
+    assert abs(int(np.median(picture[: picture.shape[0] * 2 // 3])) - GREY) <= 8
+    assert ended == 0
+
+
+def test_the_page_names_every_module_of_the_robot() -> None:
+    """Its table leaves none out, and none that is gone is left."""
+    modules = {path.name for path in (ROOT / "robosignal" / "robot").glob("[a-z]*.py")}
+    table = page("docs/robot.md").partition("### Its parts")[2]
+
+    assert {each for each in code(table) if each.endswith(".py")} == modules
