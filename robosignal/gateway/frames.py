@@ -3,6 +3,7 @@
 Owns the limits that the WebSocket library does not have; must never write, wait or call.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from websockets.frames import CloseCode, Frame, Opcode
@@ -22,13 +23,16 @@ class Fault:
 
 BINARY = Fault(CloseCode.UNSUPPORTED_DATA, "binary frames are not supported")
 FRAGMENTED = Fault(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+PESTERING = Fault(CloseCode.POLICY_VIOLATION, "too many pings and pongs")
 NOT_UTF8 = Fault(CloseCode.INVALID_DATA, "not UTF-8")
 
 
 class Messages:
     """Puts one connection's messages together."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_ping: Callable[[], bool]) -> None:
+        """`may_ping` counts one control frame, and tells whether it is within the limits."""
+        self._may_ping = may_ping
         self._parts: list[bytes] = []
 
     def take(self, frame: Frame) -> str | Fault | None:
@@ -38,7 +42,9 @@ class Messages:
             return _text(frame.data)
         if opcode is Opcode.TEXT or opcode is Opcode.CONT:
             return self._fragment(frame)
-        return BINARY if opcode is Opcode.BINARY else None
+        if opcode is Opcode.BINARY:
+            return BINARY
+        return None if self._may_ping() else PESTERING
 
     def _fragment(self, frame: Frame) -> str | Fault | None:
         self._parts.append(bytes(frame.data))

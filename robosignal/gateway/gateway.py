@@ -5,27 +5,23 @@ Owns starting and stopping; must never know the rules, tokens or where state is 
 
 import asyncio
 import errno
-import logging
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from aiohttp import web
-
 from robosignal.gateway import management, pages
 from robosignal.gateway.dispatch import Dispatch, Handle, Prepare
 from robosignal.gateway.front import Doors, Front
 from robosignal.gateway.listener import Listener
+from robosignal.gateway.plain import Plain
 from robosignal.gateway.shared import Limits, Shared
 from robosignal.gateway.sockets import Sockets
 from robosignal.gateway.websocket import welcome
-from signaling.wire.limits import MESSAGE_BYTES
+from signaling.adapters.limiter import Buckets
+from signaling.ports import Limiter
 
 __all__ = ["Gateway", "Limits", "PortTaken"]
-
-_silent = logging.getLogger("robosignal.gateway.http")
-_silent.setLevel(logging.CRITICAL)
 
 
 class PortTaken(Exception):
@@ -45,7 +41,8 @@ class Gateway:
 
     `handle` is called as a Lambda handler is. It runs inline on the event loop and must not
     wait for anything that the same loop does; with `in_threads` it may, and calls overlap.
-    `prepare` is awaited before `handle` gets a `$connect` event, and no other.
+    `prepare` is awaited before `handle` gets a `$connect` event, and no other. `controls` counts
+    pings and pongs, which `handle` never sees; None: as many as messages.
     """
 
     def __init__(
@@ -58,6 +55,7 @@ class Gateway:
         host: str = "127.0.0.1",
         port: int = 8080,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        controls: Limiter | None = None,
         prepare: Prepare | None = None,
         in_threads: bool = False,
         stage: str = "prod",
@@ -73,9 +71,10 @@ class Gateway:
             in_threads=in_threads,
             timeout_seconds=limits.integration_seconds,
         )
-        self._shared = Shared(self._dispatch, sockets, limits, stage)
-        self._doors = Doors(self._to_websocket, self._to_http, limits.handshake_seconds)
-        self._runner = _http(web, jwks, sockets, stage)
+        self._shared = Shared(self._dispatch, sockets, limits, controls or Buckets(), stage)
+        api = management.routes(sockets, stage, limits.handshake_seconds)
+        self._plain = Plain([*api, *pages.routes(web, jwks, stage)])
+        self._doors = Doors(self._to_websocket, self._plain.take, limits.handshake_seconds)
         self._listener = Listener(lambda: Front(self._doors))
 
     @property
@@ -97,7 +96,7 @@ class Gateway:
         """Listen, and set `port` to the real one; raise `PortTaken`, or `OSError` otherwise."""
         self._shared.sockets.bind(asyncio.get_running_loop())
         try:
-            await self._runner.setup()
+            await self._plain.start()
             self.port = await self._listener.open(self.host, self.port)
         except OSError as failed:
             await self.stop()
@@ -115,7 +114,7 @@ class Gateway:
             front.abort()
         await self._close_connections()
         await self._dispatch.drain(self._stopping_seconds)
-        await self._runner.cleanup()
+        await self._plain.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -146,33 +145,6 @@ class Gateway:
 
     def _to_websocket(self, transport: asyncio.Transport, received: bytes) -> None:
         welcome(self._shared, transport, received)
-
-    def _to_http(self, transport: asyncio.Transport, received: bytes) -> None:
-        server = self._runner.server
-        if server is None:
-            transport.abort()
-            return
-        protocol = server()
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        protocol.data_received(received)
-
-
-def _http(
-    web_root: Path, jwks: Callable[[], dict[str, Any]], sockets: Sockets, stage: str
-) -> web.AppRunner:
-    # aiohttp refuses a body that reaches its limit; ours may reach it.
-    app = web.Application(client_max_size=MESSAGE_BYTES + 1)
-    app.on_response_prepare.append(pages.harden)
-    app.add_routes([*management.routes(sockets, stage), *pages.routes(web_root, jwks, stage)])
-    return web.AppRunner(
-        app,
-        access_log=None,
-        # Its own lines quote what a stranger sent, tokens in a query too.
-        logger=_silent,
-        handle_signals=False,
-        shutdown_timeout=1.0,
-    )
 
 
 async def _all(ends: Iterable[Coroutine[Any, Any, None]], seconds: float) -> bool:

@@ -7,28 +7,26 @@ the gateway signs with a key of its own, and verifies as on AWS.
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from robosignal.gateway.chaos import chaos
 from robosignal.gateway.dispatch import Handle
 from robosignal.gateway.gateway import Gateway, Limits
 from robosignal.gateway.keys import LOCAL_ISSUER, LocalKey
 from robosignal.gateway.places import CONNECTIONS_PER_USER, Places
+from robosignal.gateway.prefetch import IssuerKeys, Prefetch
 from robosignal.gateway.sockets import Sockets
 from robosignal.gateway.store import LocalStore
 from robosignal.paths import web_root
-from signaling.adapters.carriers import token_from
 from signaling.adapters.clock import epoch_ms
-from signaling.adapters.events import read_event
 from signaling.adapters.ice import StaticIce
-from signaling.adapters.jwks import RemoteKeys
 from signaling.adapters.limiter import Buckets, Unlimited
-from signaling.adapters.tokens import Issuer, prefetch
+from signaling.adapters.tokens import Issuer
 from signaling.adapters.turn import TurnIce
 from signaling.entry import Signaling, calm
-from signaling.ports import IceSource
+from signaling.ports import IceSource, Limiter
 from signaling.settings import Options
-from signaling.wire.errors import SignalingError, TokenExpired
+from signaling.wire.errors import TokenExpired
 from signaling.wire.frames import Error, encode
 
 
@@ -68,18 +66,19 @@ class Local:
         self._sockets = Sockets()
         try:
             self._issuers = _issuers(service, self.key)
-            self.gateway = self._gateway(service, self._handle(service, options))
+            limited = options.limited and not service.unlimited
+            handle = self._handle(service, options, limited=limited)
+            self.gateway = self._gateway(service, handle, _limiter(limited=limited))
         except BaseException:
             self._store.close()
             raise
 
-    def _handle(self, service: Service, options: Options) -> Handle:
-        limited = options.limited and not service.unlimited
+    def _handle(self, service: Service, options: Options, *, limited: bool) -> Handle:
         signaling = Signaling(
             store=self._store,
             poster=self._sockets,
             ice=_ice(options),
-            limiter=Buckets() if limited else Unlimited(),
+            limiter=_limiter(limited=limited),
             issuers=self._issuers,
             rules=options.rules,
             origins=options.origins,
@@ -90,7 +89,7 @@ class Local:
             return signaling.handle
         return Places(signaling.handle, self._store, service.connections_per_user)
 
-    def _gateway(self, service: Service, handle: Handle) -> Gateway:
+    def _gateway(self, service: Service, handle: Handle, controls: Limiter) -> Gateway:
         return Gateway(
             handle,
             self._sockets,
@@ -99,18 +98,10 @@ class Local:
             web=web_root(),
             jwks=self.key.jwks,
             limits=service.limits,
-            prepare=self._fetch_keys if service.remote else None,
+            controls=controls,
+            prepare=Prefetch(self._issuers) if service.remote else None,
             in_threads=service.chaos_seed is not None,
         )
-
-    async def _fetch_keys(self, event: dict[str, Any]) -> None:
-        """Fetch the key that a token needs before the handler, which must not wait, sees it."""
-        incoming = read_event(event)
-        try:
-            carried = token_from(incoming.headers, incoming.query)
-        except SignalingError:
-            return
-        await asyncio.to_thread(prefetch, carried.token, self._issuers)
 
     async def __aenter__(self) -> Self:
         try:
@@ -150,6 +141,10 @@ def _key(service: Service) -> LocalKey:
     return LocalKey.load(service.state)
 
 
+def _limiter(*, limited: bool) -> Limiter:
+    return Buckets() if limited else Unlimited()
+
+
 def _ice(options: Options) -> IceSource:
     secret = options.turn_secret
     if secret is None:
@@ -162,5 +157,5 @@ def _issuers(service: Service, key: LocalKey) -> tuple[Issuer, ...]:
     remote = service.remote
     if remote is None:
         return (own,)
-    trusted = Issuer(remote.url, remote.audiences, RemoteKeys(remote.jwks_url))
+    trusted = Issuer(remote.url, remote.audiences, IssuerKeys(remote.jwks_url))
     return (trusted, own) if service.demo else (trusted,)

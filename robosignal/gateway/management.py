@@ -3,14 +3,15 @@
 Owns its statuses and error types, and who may call it; must never know frames or the rules.
 """
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from robosignal.gateway.sockets import Facts, Sockets
 from signaling.wire.ids import ConnectionId
@@ -22,10 +23,14 @@ _WELL_FORMED: Final = re.compile(
     r"(?:[A-Za-z0-9_-]{4}){0,31}(?:[A-Za-z0-9_-]{3}=|[A-Za-z0-9_-]{2}==)\Z"
 )
 _LOOPBACK_HOST: Final = re.compile(
-    r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?\Z", re.IGNORECASE
+    r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::(\d{1,5}))?\Z", re.IGNORECASE
 )
-_FROM_A_PAGE: Final = ("Origin", "Sec-Fetch-Site")
-_FROM_A_PROXY: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+# Browsers add the first two, proxies the others. Whatever begins with `X-` was added on the way:
+# of a program's own there are only AWS's.
+_FOREIGN: Final = re.compile(
+    r"origin\Z|sec-|x-(?!amzn?-)|forwarded|via\Z|(?:cf|cdn|fastly|fly|client|true-client)-",
+    re.IGNORECASE,
+)
 
 
 class ManagementError(Exception):
@@ -38,9 +43,12 @@ class ManagementError(Exception):
         self.message = message
 
 
-def routes(sockets: Sockets, stage: str) -> list[web.RouteDef]:
-    """Return the three verbs on a connection, and a refusal for every other stage."""
-    verbs = {"POST": _post(sockets), "GET": _get(sockets), "DELETE": _delete(sockets)}
+def routes(sockets: Sockets, stage: str, body_seconds: float) -> list[web.RouteDef]:
+    """Return the three verbs on a connection, and a refusal for every other stage.
+
+    `body_seconds` is how long a body that was announced may take to come.
+    """
+    verbs = {"POST": _post(sockets, body_seconds), "GET": _get(sockets), "DELETE": _delete(sockets)}
     served = f"/{stage}/@connections/{{id:.+}}"
     known = [web.route(verb, served, _guarded(handler)) for verb, handler in verbs.items()]
     return [*known, web.route("*", "/{stage}/@connections/{id:.+}", _guarded(_wrong_stage))]
@@ -51,7 +59,7 @@ def _guarded(handler: Handler) -> Handler:
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
-            if not is_local(request.remote, request.headers):
+            if not is_local(request.remote, _port(request), request.headers.items()):
                 raise _forbidden()
             return await handler(request)
         except ManagementError as refused:
@@ -64,15 +72,29 @@ def _guarded(handler: Handler) -> Handler:
     return guarded
 
 
-def is_local(remote: str | None, headers: Mapping[str, str]) -> bool:
+def is_local(remote: str | None, port: int | None, headers: Iterable[tuple[str, str]]) -> bool:
     """Tell whether a program on this machine calls, not a page and not a proxy for strangers.
 
     Nobody checks signatures here. A page in the browser, also one whose name resolves to this
-    machine (DNS rebinding), would else pass for a program.
+    machine (DNS rebinding), would else pass for a program. `port` is the one that was called,
+    None if nobody may call: a proxy knows it, but seldom does whoever calls the proxy.
     """
-    foreign = any(name in headers for name in (*_FROM_A_PAGE, *_FROM_A_PROXY))
-    named = _LOOPBACK_HOST.match(headers.get("Host", "")) is not None
-    return named and not foreign and _is_loopback(remote)
+    given = tuple(headers)
+    hosts = [value for name, value in given if name.lower() == "host"]
+    named = port is not None and len(hosts) == 1 and _names(hosts[0], port)
+    return named and _is_loopback(remote) and not any(_FOREIGN.match(name) for name, _ in given)
+
+
+def _port(request: web.Request) -> int | None:
+    """Return the port that was called; None for HTTP/1.0, which only proxies speak today."""
+    if request.version != HttpVersion11 or request.transport is None:
+        return None
+    return int(request.transport.get_extra_info("sockname")[1])
+
+
+def _names(host: str, port: int) -> bool:
+    found = _LOOPBACK_HOST.match(host)
+    return found is not None and int(found[1] or 80) == port
 
 
 def _is_loopback(remote: str | None) -> bool:
@@ -93,10 +115,10 @@ def _connection(request: web.Request) -> ConnectionId:
     return ConnectionId(given)
 
 
-def _post(sockets: Sockets) -> Handler:
+def _post(sockets: Sockets, body_seconds: float) -> Handler:
     async def post(request: web.Request) -> web.StreamResponse:
         connection = _connection(request)
-        if not sockets.post(connection, await _frame(request)):
+        if not sockets.post(connection, await _frame(request, body_seconds)):
             raise _gone()
         return web.Response()
 
@@ -127,12 +149,15 @@ async def _wrong_stage(request: web.Request) -> web.StreamResponse:
     raise _forbidden()
 
 
-async def _frame(request: web.Request) -> bytes:
+async def _frame(request: web.Request, seconds: float) -> bytes:
     """Return the body, which becomes a text frame."""
     try:
-        body = await request.read()
+        async with asyncio.timeout(seconds):
+            body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise _too_large() from None
+    except TimeoutError:
+        raise _too_late(seconds) from None
     if len(body) > MESSAGE_BYTES:
         raise _too_large()
     try:
@@ -147,6 +172,11 @@ def _too_large() -> ManagementError:
     message = f"the limit is {MESSAGE_BYTES} bytes"
     kind = "PayloadTooLargeException"
     return ManagementError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, kind, message)
+
+
+def _too_late(seconds: float) -> ManagementError:
+    message = f"the body did not come within {seconds:g} s"
+    return ManagementError(HTTPStatus.REQUEST_TIMEOUT, "RequestTimeoutException", message)
 
 
 def _forbidden() -> ManagementError:

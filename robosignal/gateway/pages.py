@@ -1,7 +1,7 @@
 """What a browser and a health check get over HTTP: the console's files, health, the local keys.
 
-Owns which files may leave the directory and the headers that every response bears; must never
-know sockets or who is signed in.
+Owns which files may leave the directory and the headers that every answer to plain HTTP bears;
+must never know sockets or who is signed in.
 """
 
 from collections.abc import Callable

@@ -8,13 +8,14 @@ file refuses a second one.
 import fcntl
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TextIO
 
 import msgspec
 
+from robosignal.gateway.disk import Disk
 from signaling.adapters.clock import epoch_ms
 from signaling.core.expressions import Condition, Write, apply, holds
 from signaling.core.records import Connection, Robot
@@ -76,7 +77,7 @@ class LocalStore:
         """
         self._opened_at = epoch_ms() if now is None else now
         self._lock = None if directory is None else _locked(directory)
-        self._disk: sqlite3.Connection | None = None
+        self._disk: Disk | None = None
         self._connections: dict[ConnectionId, Connection] = {}
         self._rows: dict[ConnectionId, Item] = {}
         self._watchers: dict[str, dict[ConnectionId, None]] = {}
@@ -88,10 +89,10 @@ class LocalStore:
 
     def _open(self, path: Path) -> None:
         try:
-            # Autocommit: each write is one transaction, on disk (FULL) before it is answered.
-            self._disk = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            for robot_id, text in _robots_of(self._disk):
-                self._keep(robot_id, _without_sockets(_read(text), self._opened_at))
+            self._disk = Disk(path)
+            for robot_id, text in self._disk.robots():
+                item = _without_sockets(_read(text), self._opened_at)
+                self._keep(robot_id, item, msgspec.convert(item, Robot))
         except (sqlite3.Error, msgspec.MsgspecError, TypeError) as error:
             # A TypeError is of an item that is JSON, and not what was written.
             self.close()
@@ -174,34 +175,38 @@ class LocalStore:
         return [self._robots[robot] for robot in robots if robot in self._robots]
 
     def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
-        """Carry out a write to a robot's item; it is on disk when this returns."""
+        """Carry out a write to a robot's item; it is on disk when this returns.
+
+        Raise `TryAgain`, and have changed nothing, when the disk does not take it.
+        """
         before = self._robots.get(robot)
         after = apply(write, self._items.get(robot, {}))
         if after is None:
             return Refused(before)
         after = {"robotId": robot, **after}
+        # Whatever can go wrong goes wrong before the disk has it, and memory only after.
+        kept = msgspec.convert(after, Robot)
         if self._disk is not None and not write.renewal:
-            text = msgspec.json.encode(after).decode()
-            self._disk.execute("INSERT OR REPLACE INTO robots VALUES (?, ?)", (robot, text))
-        return Won(before, self._keep(robot, after))
+            self._disk.put(robot, msgspec.json.encode(after).decode())
+        self._keep(robot, after, kept)
+        return Won(before, kept)
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
-        """Delete a robot's item if the condition holds of it."""
+        """Delete a robot's item if the condition holds of it; raise as `write_robot` does."""
         if not holds(when, self._items.get(robot, {})):
             return False
         if self._disk is not None:
-            self._disk.execute("DELETE FROM robots WHERE robot_id = ?", (robot,))
+            self._disk.remove(robot)
         if self._items.pop(robot, None) is not None:
             self._order.remove(robot)
             del self._robots[robot]
         return True
 
-    def _keep(self, robot_id: RobotId, item: Item) -> Robot:
+    def _keep(self, robot_id: RobotId, item: Item, robot: Robot) -> None:
         if robot_id not in self._items:
             self._order.insert(bisect_right(self._order, robot_id), robot_id)
         self._items[robot_id] = item
-        self._robots[robot_id] = msgspec.convert(item, Robot)
-        return self._robots[robot_id]
+        self._robots[robot_id] = robot
 
     # Lists
 
@@ -246,15 +251,6 @@ def _locked(directory: Path) -> TextIO:
         lock.close()
         raise StateInUse(directory) from error
     return lock
-
-
-def _robots_of(disk: sqlite3.Connection) -> Iterable[tuple[RobotId, str]]:
-    disk.execute("PRAGMA journal_mode = WAL")
-    disk.execute("PRAGMA synchronous = FULL")
-    disk.execute(
-        "CREATE TABLE IF NOT EXISTS robots (robot_id TEXT PRIMARY KEY, item TEXT NOT NULL)"
-    )
-    return disk.execute("SELECT robot_id, item FROM robots")
 
 
 def _remedy(error: Exception) -> str:

@@ -6,10 +6,9 @@ Must never know what messages mean, or HTTP beyond the handshake.
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
-from secrets import token_bytes
 
 from websockets.exceptions import InvalidState
 from websockets.frames import CloseCode, Frame
@@ -17,14 +16,14 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from robosignal.gateway import events
 from robosignal.gateway.frames import Fault, Messages, ending
 from robosignal.gateway.front import HEAD_END
 from robosignal.gateway.handshake import Handshake, judge, refusal
+from robosignal.gateway.reports import Reports
 from robosignal.gateway.results import Accepted, rejected
 from robosignal.gateway.shared import Shared
 from robosignal.gateway.sockets import Facts
-from signaling.wire.ids import ConnectionId
+from signaling.adapters.clock import epoch_ms
 from signaling.wire.limits import FRAME_BYTES, MESSAGE_BYTES
 
 READ_BYTES = 8 * 1024
@@ -32,6 +31,9 @@ READ_BYTES = 8 * 1024
 
 UNSENT_BYTES = 1024 * 1024
 """A client that lets this much pile up does not read: it is dropped."""
+
+LEFTOVER_BYTES = 512 * 1024
+"""A client that has been told to go may still have been sending. Past this much it is dropped."""
 
 GOING_AWAY = "Going away"
 
@@ -65,14 +67,13 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._wire = ServerProtocol(max_size=(MESSAGE_BYTES, FRAME_BYTES), logger=_wire_log)
         self._buffer = memoryview(bytearray(READ_BYTES))
-        self._messages = Messages()
-        self._id = ConnectionId(_fresh_id())
-        self._context: events.Context = {}
-        self._host = ""
+        self._messages = Messages(self._may_ping)
+        self._reports = Reports(shared)
+        self._id = self._reports.connection_id
         self._opening: asyncio.Task[None] | None = None
         self._admitted = False
         self._leaving = False
-        self._lost = False
+        self._leftover = 0
         self._gone = self._loop.create_future()
         self._opened = self._active = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
@@ -95,9 +96,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """End the connection, if it has not ended yet."""
-        self._lost = True
         self._shared.connections.discard(self)
         self._end()
+        self._shared.controls.forget(self._id)
         if self._timer is not None:
             self._timer.cancel()
         self._gone.set_result(None)
@@ -116,7 +117,7 @@ class Connection(asyncio.BufferedProtocol):
             return False
         self._active = self._loop.time()
         self._flush()
-        return not self._lost
+        return not self._transport.is_closing()
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake, once; the connection is gone for posts from here on."""
@@ -143,26 +144,19 @@ class Connection(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Drop the TCP connection at once."""
-        self._lost = True
         self._shared.sockets.remove(self._id)
         self._transport.abort()
 
     async def gone(self) -> None:
         """Return once the transport is closed and the handshake, if one was cut off, is over."""
-        await self._gone
+        # Whoever loses patience here cancels the waiting, not what is waited for.
+        await asyncio.shield(self._gone)
         if self._opening is not None:
             await asyncio.wait((self._opening,))
 
     def facts(self) -> Facts:
         """Return what the management API tells of the connection."""
-        idle_ms = int((self._loop.time() - self._active) * 1000)
-        identity = self._context["identity"]
-        return Facts(
-            connected_at=self._context["connectedAt"],
-            last_active_at=_now() - idle_ms,
-            source_ip=identity["sourceIp"],
-            user_agent=identity.get("userAgent"),
-        )
+        return self._reports.facts(int((self._loop.time() - self._active) * 1000))
 
     # The handshake.
 
@@ -173,8 +167,8 @@ class Connection(asyncio.BufferedProtocol):
         if isinstance(judged, Response):
             self._refuse(judged)
             return
-        self._know(judged)
-        verdict = await self._shared.dispatch.connect(self._connect_event(judged))
+        peer = self._transport.get_extra_info("peername") or ("",)
+        verdict = await self._reports.connect(judged, str(peer[0]))
         if not isinstance(verdict, Accepted):
             self._refuse(refusal(verdict))
         elif self._is_full():
@@ -185,27 +179,6 @@ class Connection(asyncio.BufferedProtocol):
     def _is_full(self) -> bool:
         # Strangers whom `$connect` refuses must not take the places of those it lets in.
         return self._shared.sockets.count >= self._shared.limits.sockets
-
-    def _know(self, handshake: Handshake) -> None:
-        self._host = handshake.host
-        peer = self._transport.get_extra_info("peername") or ("",)
-        self._context = events.connection_context(
-            self._id,
-            connected_at=self._shared.sockets.opening(_now()),
-            source_ip=str(peer[0]),
-            user_agent=handshake.user_agent,
-            domain=self._host,
-            stage=self._shared.stage,
-        )
-
-    def _connect_event(self, handshake: Handshake) -> events.Event:
-        return events.connect_event(
-            self._context,
-            handshake.headers.raw_items(),
-            handshake.query,
-            now=self._context["connectedAt"],
-            request_id=_fresh_id(),
-        )
 
     def _admit(self, response: Response, subprotocol: str | None) -> None:
         """Send the 101 and only then be reachable, as on AWS."""
@@ -247,6 +220,11 @@ class Connection(asyncio.BufferedProtocol):
     # Frames.
 
     def _receive(self, data: bytes) -> None:
+        if self._leaving:
+            self._leftover += len(data)
+            if self._leftover > LEFTOVER_BYTES:
+                self.abort()
+                return
         wire = self._wire
         wire.receive_data(data)
         for event in wire.events_received():
@@ -258,29 +236,22 @@ class Connection(asyncio.BufferedProtocol):
         message = self._messages.take(frame)
         if isinstance(message, str):
             self._active = self._loop.time()
-            self._shared.dispatch.message(self._message_event(message), self.post)
+            self._reports.message(message, self.post)
         elif isinstance(message, Fault):
             # RFC 6455, section 7.1.7: what follows is not looked at.
             self._leaving = True
             self._wire.fail(message.code, message.reason)
 
-    def _message_event(self, body: str) -> events.Event:
-        # One system call for both ids: this runs for every message.
-        entropy = token_bytes(2 * events.ID_BYTES)
-        return events.message_event(
-            self._context,
-            body,
-            now=_now(),
-            request_id=events.as_id(entropy[: events.ID_BYTES]),
-            message_id=events.as_id(entropy[events.ID_BYTES :]),
-        )
+    def _may_ping(self) -> bool:
+        return not self._shared.controls.strike(self._id, epoch_ms())
 
     # Writing and ending.
 
     def _flush(self) -> None:
         transport = self._transport
         for data in self._wire.data_to_send():
-            if self._lost:
+            # asyncio would warn of every write to a connection that is lost.
+            if transport.is_closing():
                 return
             if data:
                 transport.write(data)
@@ -292,7 +263,9 @@ class Connection(asyncio.BufferedProtocol):
     def _half_close(self) -> None:
         """Say no more, but read until the client has closed too: a reset could eat the close."""
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            # The client may have reset the connection, which only the next read will tell.
+            with suppress(OSError):
+                self._transport.write_eof()
         patience = self._shared.limits.closing_seconds
         self._abort_in(patience if self._admitted else min(patience, REFUSED_SECONDS))
         self._end()
@@ -304,11 +277,7 @@ class Connection(asyncio.BufferedProtocol):
         if not self._admitted:
             return
         self._admitted = False
-        code, reason = ending(self._wire)
-        event = events.disconnect_event(
-            self._context, self._host, code=code, reason=reason, now=_now(), request_id=_fresh_id()
-        )
-        self._shared.dispatch.disconnect(event)
+        self._reports.disconnect(*ending(self._wire))
 
     # Time.
 
@@ -328,11 +297,3 @@ class Connection(asyncio.BufferedProtocol):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(when, then)
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _fresh_id() -> str:
-    return events.as_id(token_bytes(events.ID_BYTES))

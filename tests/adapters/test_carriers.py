@@ -2,7 +2,8 @@
 
 import pytest
 
-from signaling.adapters.carriers import Carried, origin_allowed, token_from
+from signaling.adapters import carriers
+from signaling.adapters.carriers import Carried
 from signaling.wire.errors import BadMessage, Unauthorized
 
 T, U = "aaa.bbb.ccc", "ddd.eee.fff"
@@ -10,6 +11,21 @@ V1 = "robosignal.v1"
 PAGE = "https://console.example"
 
 Headers = dict[str, str]
+
+
+def every(one: Headers) -> dict[str, tuple[str, ...]]:
+    """Return what an event's map of all values is when each name occurs once."""
+    return {name: (value,) for name, value in one.items()}
+
+
+def token_from(headers: Headers, query: Headers) -> Carried:
+    """Return what is carried by names that occur once each."""
+    return carriers.token_from(every(headers), every(query))
+
+
+def origin_allowed(headers: Headers, allowed: frozenset[str] | None) -> bool:
+    """Tell whether a request with headers that occur once each may connect."""
+    return carriers.origin_allowed(every(headers), allowed)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +104,52 @@ def test_two_different_tokens_in_one_carrier_are_refused(headers: Headers) -> No
     """A header that comes twice, or two bearers in one list, are no way around it."""
     with pytest.raises(BadMessage):
         token_from(headers, {})
+
+
+REPEATED: dict[str, dict[str, tuple[str, ...]]] = {
+    "Authorization": {"Authorization": (f"Bearer {T}", "Bearer {0}")},
+    "Sec-WebSocket-Protocol": {"Sec-WebSocket-Protocol": (V1, f"bearer.{T}", "bearer.{0}")},
+    "token": {"token": (T, "{0}")},
+}
+
+
+def repeated(carrier: str, token: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return headers and query in which one name carries the usual token and this one."""
+    values = {
+        name: [each.format(token) for each in given] for name, given in REPEATED[carrier].items()
+    }
+    return ({}, values) if carrier == "token" else (values, {})
+
+
+@pytest.mark.parametrize("carrier", REPEATED)
+def test_two_different_tokens_under_one_name_are_refused(carrier: str) -> None:
+    """Whichever came last: nobody picks one of them."""
+    with pytest.raises(BadMessage) as refused:
+        carriers.token_from(*repeated(carrier, U))
+
+    assert refused.value.field == carrier
+
+
+@pytest.mark.parametrize("carrier", REPEATED)
+def test_one_token_twice_under_one_name_is_one(carrier: str) -> None:
+    """As in two places."""
+    assert carriers.token_from(*repeated(carrier, T)).token == T
+
+
+@pytest.mark.parametrize(
+    "lines", [(V1, f"bearer.{T}"), (f"bearer.{T}", V1), (f"{V1}, bearer.{T}",)]
+)
+def test_subprotocols_may_be_split_over_several_lines(lines: tuple[str, ...]) -> None:
+    """RFC 6455, section 11.3.4: that means the same as one line."""
+    assert carriers.token_from({"Sec-WebSocket-Protocol": lines}, {}) == Carried(T, V1)
+
+
+def test_an_origin_under_the_same_name_again_is_judged_as_well() -> None:
+    """Neither the first nor the last alone decides."""
+    both = {"Origin": (PAGE, "https://evil.example")}
+
+    assert not carriers.origin_allowed(both, frozenset({PAGE}))
+    assert not carriers.origin_allowed({"Origin": both["Origin"][::-1]}, frozenset({PAGE}))
 
 
 @pytest.mark.parametrize(

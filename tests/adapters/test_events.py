@@ -30,7 +30,23 @@ def test_a_connect_bears_its_headers_and_query() -> None:
 
     assert incoming.kind == "CONNECT"
     assert (incoming.connection_id, incoming.connected_at) == ("c1=", 1_800_000_000_000)
-    assert (incoming.headers, incoming.query) == ({"Host": "h"}, {"token": "t"})
+    assert (incoming.headers, incoming.query) == ({"Host": ("h",)}, {"token": ("t",)})
+
+
+def test_a_connect_bears_every_value_of_a_name() -> None:
+    """The maps of single values keep the last one alone."""
+    incoming = read_event(
+        event(
+            "CONNECT",
+            headers={"Host": "h", "Origin": "b"},
+            multiValueHeaders={"Host": ["h"], "Origin": ["a", "b"]},
+            queryStringParameters={"token": "u"},
+            multiValueQueryStringParameters={"token": ["t", "u"]},
+        )
+    )
+
+    assert incoming.headers == {"Host": ["h"], "Origin": ["a", "b"]}
+    assert incoming.query == {"token": ["t", "u"]}
 
 
 def test_a_connect_without_a_query_has_an_empty_one() -> None:
@@ -45,7 +61,13 @@ def test_a_connect_without_a_query_has_an_empty_one() -> None:
 def test_nothing_but_a_connect_is_read_for_a_token(kind: str) -> None:
     """On AWS a message has neither headers nor query; elsewhere they are not believed."""
     incoming = read_event(
-        event(kind, headers={"Authorization": "x"}, queryStringParameters={"token": "t"})
+        event(
+            kind,
+            headers={"Authorization": "x"},
+            multiValueHeaders={"Authorization": ["x"]},
+            queryStringParameters={"token": "t"},
+            multiValueQueryStringParameters={"token": ["t"]},
+        )
     )
 
     assert (incoming.headers, incoming.query) == ({}, {})

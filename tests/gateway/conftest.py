@@ -10,6 +10,7 @@ import pytest
 from robosignal.gateway.dispatch import Handle, Prepare
 from robosignal.gateway.gateway import Gateway, Limits
 from robosignal.gateway.sockets import Sockets
+from signaling.ports import Limiter
 
 
 class Serve(Protocol):
@@ -21,6 +22,7 @@ class Serve(Protocol):
         sockets: Sockets | None = None,
         *,
         limits: Limits = ...,
+        controls: Limiter | None = None,
         prepare: Prepare | None = None,
         in_threads: bool = False,
     ) -> Awaitable[Gateway]:

@@ -1,7 +1,10 @@
 """The gateway against strangers: who hold connections, and who hope for a careless log."""
 
 import asyncio
+import gc
 import logging
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NoReturn
@@ -10,6 +13,8 @@ import pytest
 from websockets.asyncio.client import connect
 
 from robosignal.gateway.gateway import Gateway, Limits
+from robosignal.gateway.sockets import Sockets
+from signaling.adapters.limiter import Unlimited
 from tests.gateway.conftest import Serve
 from tests.gateway.raw import Raw, dial, frame, request
 from tests.gateway.recorder import Event, Recorder, Result, answers_ok, echoes
@@ -141,3 +146,103 @@ async def test_a_name_too_long_for_the_file_system_is_not_found(serve: Serve) ->
     assert head.startswith("HTTP/1.1 404 ")
     for name in ("Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy"):
         assert f"\r\n{name}: " in head
+
+
+@asynccontextmanager
+async def reset(gateway: Gateway, first: bytes, then: bytes) -> AsyncIterator[None]:
+    """Have a connection that was answered once, sent more, and was reset before it was read."""
+    client = socket.create_connection((gateway.host, gateway.port))
+    loop = asyncio.get_running_loop()
+    with client:
+        client.settimeout(0)
+        await loop.sock_sendall(client, first)
+        async with asyncio.timeout(5):
+            await loop.sock_recv(client, 4096)
+        # Nothing else runs until the reset is on its way: the server reads all of it after that.
+        client.settimeout(None)
+        client.sendall(then)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    yield
+
+
+@pytest.mark.parametrize("unit", [frame(9, b"x"), frame(1, b"x")], ids=["pings", "messages"])
+async def test_replies_to_a_client_that_has_left_do_not_fill_the_log(
+    serve: Serve, caplog: pytest.LogCaptureFixture, unit: bytes
+) -> None:
+    """No reply is written to it: asyncio has a line for each write to a lost connection."""
+    handle = Recorder(echoes)
+    gateway = await serve(handle, controls=Unlimited())
+    async with reset(gateway, request(), unit * 1000):
+        await handle.event("$disconnect")
+
+    assert caplog.messages == []
+
+
+async def test_a_post_to_a_client_that_has_left_tells_so(serve: Serve) -> None:
+    """As soon as a write has failed, though its `$disconnect` is still to come."""
+    sockets = Sockets()
+    posted: list[bool] = []
+
+    def post(event: Event) -> Result:
+        if "body" in event:
+            posted.append(sockets.post(event["requestContext"]["connectionId"], b"x"))
+        return {"statusCode": 200}
+
+    handle = Recorder(post)
+    async with reset(await serve(handle, sockets), request(), frame(1, b"x") * 100):
+        await handle.event("$disconnect")
+
+    assert posted != []
+    assert set(posted[1:]) <= {False}
+
+
+async def test_a_refusal_of_a_client_that_has_left_is_no_failure(serve: Serve) -> None:
+    """A stranger who leaves could else have a traceback written for each handshake."""
+    begun, has_left = asyncio.Event(), asyncio.Event()
+    failures: list[dict[str, object]] = []
+
+    async def prepare(event: Event) -> None:
+        del event
+        begun.set()
+        await has_left.wait()
+
+    handle = Recorder(lets_friends_in)
+    gateway = await serve(handle, prepare=prepare)
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told))
+    client = socket.create_connection((gateway.host, gateway.port))
+    client.sendall(request())
+    await begun.wait()
+    client.close()
+    has_left.set()
+    await handle.event("$connect")
+    await gateway.stop()
+    # What a task raised that nobody awaits is told once the task is collected.
+    gc.collect()
+
+    assert failures == []
+
+
+async def test_a_request_that_nobody_can_read_is_refused_with_hardened_headers(
+    serve: Serve,
+) -> None:
+    """The library answers it by itself, past the application's signals."""
+    async with dial(await serve(answers_ok)) as raw:
+        await raw.send(b"GARBAGE\r\n\r\n")
+        head, _, _ = (await raw.ended()).decode().partition("\r\n\r\n")
+
+    assert " 400 " in head.splitlines()[0]
+    for name in ("Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy"):
+        assert f"\r\n{name}: " in head
+
+
+async def test_a_body_that_never_comes_keeps_no_file_open(serve: Serve) -> None:
+    """Nobody wanted it: it is waited for only so long that its sender can read the answer."""
+    gateway = await serve(answers_ok)
+    loop = asyncio.get_running_loop()
+    async with dial(gateway) as raw:
+        await raw.send(b"GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n")
+        asked_at = loop.time()
+        answer = await raw.ended()
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert loop.time() - asked_at < 3

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import suppress
 from typing import NoReturn
 
 import pytest
@@ -7,17 +8,19 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from robosignal.gateway.gateway import Limits
 from robosignal.gateway.sockets import Sockets
+from signaling.adapters.limiter import Buckets, Unlimited
 from signaling.wire.ids import ConnectionId
 from signaling.wire.limits import FRAME_BYTES, MESSAGE_BYTES
 from tests.gateway.conftest import Serve
-from tests.gateway.raw import BINARY, CLOSE, CONT, PING, TEXT, frame, upgraded
+from tests.gateway.raw import BINARY, CLOSE, CONT, PING, PONG, TEXT, Raw, frame, upgraded
 from tests.gateway.recorder import Recorder, answers_ok, echoes
 
 
 async def ping_for_ever(client: ClientConnection) -> NoReturn:
-    """Ping until the connection ends."""
+    """Ping until the connection ends, well within the limits."""
     while True:
         await (await client.ping())
+        await asyncio.sleep(0.05)
 
 
 async def talk_for_ever(client: ClientConnection) -> NoReturn:
@@ -145,6 +148,85 @@ async def test_the_close_survives_a_client_that_keeps_sending(serve: Serve) -> N
         assert (code, await raw.ended()) == (1003, b"")
 
 
+@pytest.mark.parametrize("opcode", [PING, PONG])
+async def test_a_flood_of_pings_or_pongs_closes_with_1008(serve: Serve, opcode: int) -> None:
+    """No handler sees them, so no handler's limit bounds them."""
+    handle = Recorder()
+    gateway = await serve(handle, controls=Buckets(per_second=0.001))
+    async with upgraded(gateway) as raw:
+        await raw.send(frame(opcode) * 101)
+        code = await raw.close_code()
+        context = (await handle.event("$disconnect"))["requestContext"]
+
+    assert (code, context["disconnectStatusCode"]) == (1008, 1008)
+
+
+@pytest.mark.parametrize("opcode", [PING, PONG])
+async def test_a_hundred_pings_or_pongs_at_once_are_taken(serve: Serve, opcode: int) -> None:
+    """And counted for each connection alone; a close after them is one of the client's own."""
+    gateway = await serve(echoes, controls=Buckets(per_second=0.001))
+    async with upgraded(gateway) as one, upgraded(gateway) as two:
+        for raw in (one, two):
+            await raw.send(frame(opcode) * 100 + frame(CLOSE, (4000).to_bytes(2, "big")))
+
+        assert [await one.close_code(), await two.close_code()] == [4000, 4000]
+
+
+async def test_a_connection_that_has_ended_is_not_counted_any_longer(serve: Serve) -> None:
+    """What is kept of its pings goes with it."""
+    handle, controls = Recorder(), Buckets(per_second=0.001)
+    gateway = await serve(handle, controls=controls)
+    async with upgraded(gateway) as raw:
+        await raw.send(frame(PING) * 101)
+        await raw.close_code()
+    connection = ConnectionId((await handle.event("$connect"))["requestContext"]["connectionId"])
+    await gateway.stop()
+
+    assert controls.strike(connection, 0) == 0
+
+
+async def test_messages_are_not_counted_as_pings(serve: Serve) -> None:
+    """Nor are fragments: they have limits of their own."""
+    gateway = await serve(echoes, controls=Buckets(per_second=0.001))
+    async with upgraded(gateway) as raw:
+        await raw.send((frame(TEXT, b"x", fin=False) + frame(CONT, b"y")) * 200)
+        echoed = [await raw.receive() for _ in range(200)]
+
+    assert set(echoed) == {(TEXT, b"xy")}
+
+
+async def keep_sending(raw: Raw) -> int:
+    """Send messages until the connection is gone; return how many bytes that took."""
+    sent = 0
+    with suppress(ConnectionError):
+        while True:
+            await raw.send(frame(TEXT, PART))
+            sent += len(PART)
+    return sent
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["failed", "closed"])
+async def test_a_client_that_is_told_to_go_and_sends_on_is_dropped(
+    serve: Serve, *, fails: bool
+) -> None:
+    """Long before the time is up that it has for closing."""
+    sockets, handle = Sockets(), Recorder()
+    gateway = await serve(handle, sockets, limits=Limits(closing_seconds=3600))
+    async with upgraded(gateway) as raw, asyncio.timeout(10):
+        connection = (await handle.event("$connect"))["requestContext"]["connectionId"]
+        if fails:
+            await raw.send(frame(CONT))
+        else:
+            sockets.close(connection)
+        await raw.close_code()
+        sent = await keep_sending(raw)
+        await handle.event("$disconnect")
+
+    # The kernel holds some megabytes for both.
+    assert 512 * 1024 < sent < 64 * 1024 * 1024
+    assert handle.of("$default") == []
+
+
 async def test_an_idle_connection_is_closed_with_1001_though_it_pings(serve: Serve) -> None:
     """Pings are answered, but they are no activity."""
     handle = Recorder()
@@ -163,7 +245,8 @@ async def test_an_idle_connection_is_closed_with_1001_though_it_pings(serve: Ser
 async def test_messages_keep_a_connection_from_idling(serve: Serve, direction: str) -> None:
     """Three times the idle time, with a message every few milliseconds, either way."""
     sockets, handle = Sockets(), Recorder()
-    gateway = await serve(handle, sockets, limits=Limits(idle_seconds=0.2))
+    limits = Limits(idle_seconds=0.2)
+    gateway = await serve(handle, sockets, limits=limits, controls=Unlimited())
     async with connect(gateway.websocket_url) as client:
         connection = (await handle.event("$connect"))["requestContext"]["connectionId"]
         until = asyncio.get_running_loop().time() + 0.6

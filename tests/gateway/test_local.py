@@ -45,6 +45,35 @@ async def test_a_client_is_welcomed_by_its_own_name(local: Local) -> None:
     assert (welcome["type"], welcome["userId"], welcome["protocol"]) == ("welcome", "ann", 1)
 
 
+async def pinged(client: ClientConnection) -> dict[str, object]:
+    """Send 300 pings at once, and a message; return its reply."""
+    for _ in range(300):
+        await client.ping()
+    return await asked(client, type="ready")
+
+
+async def test_pings_are_limited_as_messages_are(local: Local) -> None:
+    """Too many at once end the connection."""
+    async with dialed(local, local.key.sign("ann")) as client:
+        with pytest.raises(ConnectionClosed) as closed:
+            await pinged(client)
+
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008
+
+
+async def test_without_limits_on_rates_there_is_none_on_pings() -> None:
+    """For benchmarks, as of messages."""
+    unlimited = Service(port=0, unlimited=True)
+    async with (
+        Local(unlimited, read_options({})) as local,
+        dialed(local, local.key.sign("ann")) as client,
+    ):
+        reply = await pinged(client)
+
+    assert reply["type"] == "welcome"
+
+
 async def test_an_idle_connection_is_closed_when_its_token_ends(local: Local) -> None:
     """Without a word from it: the last frame says why, and the close is an orderly one."""
     async with dialed(local, local.key.sign("ann", ttl_s=2)) as client:

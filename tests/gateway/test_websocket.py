@@ -202,6 +202,17 @@ async def test_a_client_that_never_answers_a_close_is_ended(serve: Serve) -> Non
     assert (context["disconnectStatusCode"], context["disconnectReason"]) == (1001, "Going away")
 
 
+async def test_a_client_that_never_answers_a_close_ends_without_a_failure(serve: Serve) -> None:
+    """Whoever gave up waiting for it leaves nothing behind that breaks once it is gone."""
+    failures: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told))
+    gateway = await serve(answers_ok, limits=Limits(stopping_seconds=0.05))
+    async with upgraded(gateway), upgraded(gateway):
+        await gateway.stop()
+
+    assert failures == []
+
+
 async def test_nothing_is_echoed_to_another(serve: Serve) -> None:
     """Two clients, each with its own replies."""
     gateway = await serve(echoes)

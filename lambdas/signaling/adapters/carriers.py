@@ -76,7 +76,7 @@ def _values(headers: Values, name: str) -> Iterator[str]:
     return chain.from_iterable(alike)
 
 
-def _bearers(headers: Mapping[str, str]) -> Iterator[str]:
+def _bearers(headers: Values) -> Iterator[str]:
     for value in _values(headers, AUTHORIZATION):
         scheme, _, token = value.strip().partition(" ")
         if scheme.lower() == "bearer" and token.strip():

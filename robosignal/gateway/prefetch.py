@@ -1,0 +1,64 @@
+"""Fetches a token issuer's keys beside the event loop, so that only those wait who need one.
+
+Owns who waits for a fetch; must never know what a token is worth.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from robosignal.gateway.events import Event
+from signaling.adapters.carriers import token_from
+from signaling.adapters.compact import taken_apart
+from signaling.adapters.events import read_event
+from signaling.adapters.jwks import RemoteKeys
+from signaling.adapters.tokens import Issuer, prefetch
+from signaling.wire.errors import SignalingError
+
+
+class IssuerKeys(RemoteKeys):
+    """An issuer's keys, which tell beforehand whether asking for one takes a fetch."""
+
+    def at_hand(self, kid: str) -> bool:
+        """Tell whether `key` answers at once: it is known, or a fetch was in vain just now."""
+        return self._settled(kid)
+
+
+class Prefetch:
+    """Awaited before a `$connect`: when it is over, the handler finds the token's key at hand.
+
+    One thread fetches, and who needs an unknown key waits its turn without one: strangers'
+    tokens with made-up ids take neither the threads nor the time of those whose key is known.
+    """
+
+    def __init__(self, issuers: Sequence[Issuer]) -> None:
+        self._issuers = issuers
+        self._fetched = {
+            each.issuer: each.keys for each in issuers if isinstance(each.keys, IssuerKeys)
+        }
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, event: Event) -> None:
+        """Have the key fetched that the event's token needs, if that takes a fetch."""
+        token = _carried(event)
+        if token is None or self._is_at_hand(token):
+            return
+        async with self._turn:
+            # Whoever was first may have fetched it for all, or in vain: then this is over at once.
+            await asyncio.to_thread(prefetch, token, self._issuers)
+
+    def _is_at_hand(self, token: str) -> bool:
+        try:
+            parts = taken_apart(token)
+        except ValueError:
+            return True
+        issuer, kid = parts.claims.get("iss"), parts.header.get("kid")
+        keys = self._fetched.get(issuer) if isinstance(issuer, str) else None
+        return keys is None or not isinstance(kid, str) or keys.at_hand(kid)
+
+
+def _carried(event: Event) -> str | None:
+    incoming = read_event(event)
+    try:
+        return token_from(incoming.headers, incoming.query).token
+    except SignalingError:
+        return None
