@@ -14,12 +14,13 @@ from robosignal.gateway.dispatch import Handle
 from robosignal.gateway.gateway import Gateway, Limits
 from robosignal.gateway.keys import LOCAL_ISSUER, LocalKey
 from robosignal.gateway.places import CONNECTIONS_PER_USER, Places
-from robosignal.gateway.prefetch import IssuerKeys, Prefetch
+from robosignal.gateway.prefetch import Prefetch
 from robosignal.gateway.sockets import Sockets
 from robosignal.gateway.store import LocalStore
 from robosignal.paths import web_root
 from signaling.adapters.clock import epoch_ms
 from signaling.adapters.ice import StaticIce
+from signaling.adapters.jwks import RemoteKeys
 from signaling.adapters.limiter import Buckets, Unlimited
 from signaling.adapters.tokens import Issuer
 from signaling.adapters.turn import TurnIce
@@ -157,5 +158,5 @@ def _issuers(service: Service, key: LocalKey) -> tuple[Issuer, ...]:
     remote = service.remote
     if remote is None:
         return (own,)
-    trusted = Issuer(remote.url, remote.audiences, IssuerKeys(remote.jwks_url))
+    trusted = Issuer(remote.url, remote.audiences, RemoteKeys(remote.jwks_url))
     return (trusted, own) if service.demo else (trusted,)

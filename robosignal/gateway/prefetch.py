@@ -15,14 +15,6 @@ from signaling.adapters.tokens import Issuer, prefetch
 from signaling.wire.errors import SignalingError
 
 
-class IssuerKeys(RemoteKeys):
-    """An issuer's keys, which tell beforehand whether asking for one takes a fetch."""
-
-    def at_hand(self, kid: str) -> bool:
-        """Tell whether `key` answers at once: it is known, or a fetch was in vain just now."""
-        return self._settled(kid)
-
-
 class Prefetch:
     """Awaited before a `$connect`: when it is over, the handler finds the token's key at hand.
 
@@ -33,7 +25,7 @@ class Prefetch:
     def __init__(self, issuers: Sequence[Issuer]) -> None:
         self._issuers = issuers
         self._fetched = {
-            each.issuer: each.keys for each in issuers if isinstance(each.keys, IssuerKeys)
+            each.issuer: each.keys for each in issuers if isinstance(each.keys, RemoteKeys)
         }
         self._turn = asyncio.Lock()
 

@@ -102,17 +102,18 @@ class RemoteKeys:
 
         Blocks while a fetch is under way. Raise `KeysUnavailable` when the last one failed.
         """
-        if not self._settled(kid):
+        if not self.at_hand(kid):
             # Whoever waited here finds what the one before it fetched.
             with self._flight:
-                if not self._settled(kid):
+                if not self.at_hand(kid):
                     self._refresh(kid)
         found = self._keys.get(kid)
         if found is None and not self._reachable:
             raise KeysUnavailable
         return found
 
-    def _settled(self, kid: str) -> bool:
+    def at_hand(self, kid: str) -> bool:
+        """Say whether `key` answers at once: it is known, or a fetch was in vain just now."""
         return kid in self._keys or self._clock() < self._penalty_until
 
     def _refresh(self, kid: str) -> None:
