@@ -14,11 +14,11 @@ from msgspec import structs
 from signaling.core.expressions import Write, apply
 from signaling.core.policy import right
 from signaling.core.records import Connection, Session
-from signaling.core.writes import lease, presence
+from signaling.core.writes import lease, ownership, presence
 from signaling.core.writes.presence import Claim
 from signaling.wire import limits
 from signaling.wire.ids import ConnectionId, InstanceId, UserId
-from signaling.wire.messages import Forget, Offer, Resume, Takeover
+from signaling.wire.messages import Forget, Offer, Resume, Takeover, Transfer, Unshare
 from tests.core.conditions.cases import NOW, OLGA, ROBOT, Item, robot, session
 
 PAGE = Path("docs/control.md")
@@ -98,6 +98,13 @@ EVENTS: dict[str, tuple[Write, ...]] = {
     "the robot redials": (presence.register_again(CLAIM),),
     "the robot's socket is lost": (presence.lose(ROBOT),),
     "`unregister`": (presence.unregister(ROBOT),),
+    "`unshare` of the holder by owner or admin": (
+        ownership.unshare_holder(OLGA, right(Unshare, _row(ELSEWHERE, ANN))),
+        ownership.unshare(OLGA, right(Unshare, _row(ELSEWHERE, ANN))),
+    ),
+    "`transfer` by owner or admin": (
+        ownership.transfer(EVE, right(Transfer, _row(ELSEWHERE, ANN))),
+    ),
     "`forget` by owner or admin": (presence.evict(right(Forget, _row(ELSEWHERE, ANN))),),
 }
 """Each event with the writes that it tries, in order."""

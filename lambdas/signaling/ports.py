@@ -95,6 +95,12 @@ class Store(Protocol):
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds of it; False when it does not."""
 
+    def note_share(self, robot: RobotId, user: UserId) -> None:
+        """Note for the user's list that this robot is shared; the item's operators decide."""
+
+    def drop_share(self, robot: RobotId, user: UserId) -> None:
+        """Take that note back, if there is one."""
+
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
         """Return the connections that are told of changes: a user's, or `#admins`. Bounded."""
 

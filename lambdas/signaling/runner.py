@@ -74,6 +74,10 @@ class Hands:
                 return self.store.remove_connection(connection_id)
             case steps.RemoveRobot(robot_id, when):
                 return self.store.remove_robot(robot_id, when)
+            case steps.NoteShare(robot_id, user_id):
+                return self.store.note_share(robot_id, user_id)
+            case steps.DropShare(robot_id, user_id):
+                return self.store.drop_share(robot_id, user_id)
             case steps.ReadRobots(robot_ids):
                 return self.store.robots(robot_ids)
             case steps.ListOwned(user_id, after, limit):

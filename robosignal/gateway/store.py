@@ -210,6 +210,12 @@ class LocalStore:
 
     # Lists
 
+    def note_share(self, robot: RobotId, user: UserId) -> None:
+        """Keep nothing: `shared` looks at the items themselves."""
+
+    def drop_share(self, robot: RobotId, user: UserId) -> None:
+        """Keep nothing."""
+
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
         """Return the connections that are told of changes, as many as are told at most."""
         watching = islice(self._watchers.get(watcher, ()), WATCHERS)

@@ -104,6 +104,8 @@ EVERY_METHOD: dict[str, Callable[[Store], object]] = {
     "remove_robot": lambda store: store.remove_robot(R1, presence.unchanged_since(1)),
     "watchers": lambda store: store.watchers("ann"),
     "owned": lambda store: store.owned(ANN, None, 5),
+    "note_share": lambda store: store.note_share(R1, ANN),
+    "drop_share": lambda store: store.drop_share(R1, ANN),
     "shared": lambda store: store.shared(ANN, None, 5),
     "fleet": lambda store: store.fleet("0", None, 5),
 }

@@ -30,7 +30,7 @@ from signaling.core.expressions import (
     holds,
 )
 from signaling.wire.ids import RobotId
-from tests.core.generated import ROBOT_WRITES, robot_cases
+from tests.core.aimed import ROBOT_WRITES, robot_cases
 from tests.tables import ROBOTS
 
 if TYPE_CHECKING:

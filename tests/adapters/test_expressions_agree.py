@@ -16,16 +16,10 @@ from signaling.adapters.expressions import marshal, plain
 from signaling.core.expressions import Write, apply
 from signaling.core.records import Connection
 from signaling.core.steps import Refused, Won
-from signaling.core.writes import lease, places, presence, rows
+from signaling.core.writes import lease, ownership, places, presence, rows
 from signaling.wire.ids import ConnectionId
-from tests.core.generated import (
-    CLIENTS,
-    ROBOT,
-    ROBOT_WRITES,
-    ROW_WRITES,
-    robot_cases,
-    row_cases,
-)
+from tests.core.aimed import ROBOT_WRITES, ROW_WRITES, robot_cases, row_cases
+from tests.core.generated import CLIENTS, ROBOT
 from tests.tables import CONNECTIONS, ROBOTS
 
 if TYPE_CHECKING:
@@ -92,7 +86,7 @@ def overlap(write: Write) -> bool:
 
 def test_every_write_to_a_robot_is_examined() -> None:
     """A new write to a robot's item needs a way to draw it."""
-    there_are = writes_of(lease) | writes_of(places) | writes_of(presence)
+    there_are = set().union(*map(writes_of, (lease, ownership, places, presence)))
 
     assert there_are == set(ROBOT_WRITES)
 

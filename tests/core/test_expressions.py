@@ -29,7 +29,7 @@ from signaling.core.expressions import (
     apply,
     holds,
 )
-from tests.core.generated import ROBOT_WRITES, robot_cases
+from tests.core.aimed import ROBOT_WRITES, robot_cases
 
 ITEM: dict[str, Any] = {"n": 5, "m": {"x": {"y": 1}, "none": None}, "s": {"p", "q"}, "t": "text"}
 ALWAYS, NEVER = Exists(("n",)), Missing(("n",))

@@ -30,8 +30,11 @@ from signaling.wire.messages import (
     RequestControl,
     Resume,
     Robots,
+    Share,
     Takeover,
+    Transfer,
     Unregister,
+    Unshare,
     Unwatch,
     Watch,
 )
@@ -43,6 +46,7 @@ ANN, BOB = UserId("ann"), UserId("bob")
 # Written out once more on purpose: whoever changes a right says so twice.
 ANYONE = (Ready, Ping, IceServers, Robots, Watch, Unwatch, Register, Bye)
 DRIVERS = (Resume, ReleaseControl, RequestControl, GrantControl, DenyControl)
+DISPOSING = (Forget, Share, Unshare, Transfer)
 BOTH_ENDS = (Offer, Answer, IceCandidate)
 
 
@@ -58,7 +62,7 @@ def expected(kind: type[Message], having: frozenset[Standing]) -> bool:
         return drives or is_robot
     if kind is Unregister:
         return is_robot
-    if kind is Forget:
+    if kind in DISPOSING:
         return bool(having & {Standing.OWNER, Standing.ADMIN})
     assert kind is Takeover
     return bool(having & {Standing.OWNER, Standing.ADMIN, Standing.HOLDERS_USER})

@@ -12,6 +12,7 @@ from signaling.wire import limits
 from signaling.wire.ids import UserId
 from tests.explorer.cast import ROBOT
 from tests.explorer.history import History
+from tests.explorer.holders import ADMINS
 from tests.explorer.scene import Scene
 
 HOUR_MS = 3_600_000
@@ -49,6 +50,10 @@ class Ends:
             yield "a dead robot stays online for longer than its lease"
         if history.faulty:
             return
+        may = {item.owner_user_id, *item.operators, *ADMINS}
+        for each in item.engaged():
+            if each.user_id not in may:
+                yield f"{each.user_id} has a session and no right to it"
         # A connection that would be both is found out, and keeps no session but one in grace.
         for each in item.engaged():
             if each.connection_id == item.connection_id and each.until > now + GRACE_MS:
@@ -67,7 +72,7 @@ class Ends:
         left |= {
             each.before.connection_id
             for each in history.wrote
-            if each.before is not None and each.by.kind == "forget"
+            if each.before is not None and each.by.kind in ("forget", "transfer")
             if each.before.connection_id is not None
         }
         left |= {each.to for each in history.posted if each.frame["type"] == "replaced"}

@@ -41,6 +41,10 @@ def _about_robot(_: Cast) -> Message:
     return {"robotId": ROBOT}
 
 
+def _with(user: str) -> Callable[[Cast], Message]:
+    return lambda _: {"robotId": ROBOT, "userId": user}
+
+
 def _nothing(_: Cast) -> Message:
     return {}
 
@@ -73,6 +77,7 @@ CLAIMING = [
     Event("robot", "unregister", _about_robot),
     Event("robot2", "unregister", _about_robot),
     Event("ann", "forget", _about_robot),
+    Event("ann", "transfer", _with("olga"), "to olga"),
     Event("robot", "$disconnect"),
     Event("robot2", "$disconnect"),
 ]
@@ -95,6 +100,7 @@ LEASING = [
     Event("olga2", "resume", _to("olga")),
     Event("ann", "grant-control", _at("olga"), "to olga"),
     Event("ann", "release-control", _about_robot),
+    Event("ann", "unshare", _with("olga"), "olga"),
     Event("ann", "bye", _about_robot),
     Event("robot", "bye", _to("ann"), "to ann"),
     Event("olga", "request-control", _about_robot),
@@ -111,6 +117,9 @@ OTHERS = [
     Event("mallory", "offer", _offer()),
     Event("mallory", "takeover", _about_robot),
     Event("mallory", "forget", _about_robot),
+    Event("mallory", "unshare", _with("olga"), "olga"),
+    Event("mallory", "transfer", _with("mallory"), "to herself"),
+    Event("ann", "share", _with("olga"), "with olga"),
     Event("robot", "offer", _to("ann", payload={"sdp": "o"}), "to ann"),
     Event("robot", "answer", _to("ann", payload={"sdp": "a"}), "to ann"),
     Event("ann", "ice-candidate", _candidate),
@@ -143,14 +152,9 @@ AT_ODDS = [
 ]
 """What a connection sends that is about to be the other: a robot drives, a client registers."""
 
-OUTSIDE = "$unshare"
-"""Not a message: the robot's owner takes an operator's right away, by whatever means."""
-
-UNSHARED = Event("ann", OUTSIDE, more="olga")
-
 ASKS_TOO = Event("ann", "request-control", _about_robot)
 
-BY_NAME = {event.name: event for event in (*EVENTS, *AT_ODDS, UNSHARED, ASKS_TOO)}
+BY_NAME = {event.name: event for event in (*EVENTS, *AT_ODDS, ASKS_TOO)}
 
 KEY = [
     BY_NAME[name]
@@ -168,6 +172,7 @@ KEY = [
         "resume by ann2",
         "grant-control to olga by ann",
         "release-control by ann",
+        "unshare olga by ann",
         "bye by ann",
         "bye to ann by robot",
         "request-control by olga",

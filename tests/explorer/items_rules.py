@@ -23,6 +23,10 @@ STAYS = frozenset({"$disconnect", "ping", "release-control", "grant-control"})
 """By these one keeps what one has; whoever takes a right away ends that as well."""
 
 
+DISPOSING = frozenset({"forget", "unshare", "transfer"})
+"""By these an owner or an admin ends what others have."""
+
+
 def one_holder_an_epoch(history: History) -> Found:
     """The session that holds changes only together with the epoch, which only rises by one."""
     for write in history.wrote:
@@ -96,7 +100,12 @@ def only_the_rightful_take(history: History) -> Found:
             less = role == "viewer" and id_of(old) == each.session_id
             if each not in had and own and not less and each.user_id not in may:
                 yield f"{each.user_id} has got a session by {write.name}"
-        if write.before is not None and after.owner_user_id != write.before.owner_user_id:
+        if write.before is None or after.owner_user_id == write.before.owner_user_id:
+            continue
+        if write.by.kind != "transfer" or write.by.user not in {
+            write.before.owner_user_id,
+            *ADMINS,
+        }:
             yield f"the owner changed in {write.name}"
 
 
@@ -112,7 +121,7 @@ def only_the_rightful_displace(history: History) -> Found:
         robots = by.connection in (old.connection_id, write.after.connection_id)
         may = by.user in {old.owner_user_id, held.user_id, *ADMINS}
         taken_over = by.kind == "takeover" and may
-        taken_over |= by.kind == "forget" and by.user in {old.owner_user_id, *ADMINS}
+        taken_over |= by.kind in DISPOSING and by.user in {old.owner_user_id, *ADMINS}
         if not (held.until < by.now or own or reloaded or robots or taken_over):
             yield f"{held.user_id} lost a running lease to {by.user}'s {by.kind} ({write.name})"
 
@@ -171,7 +180,7 @@ def newest_socket_wins(history: History) -> Found:
         if new.connection_id is not None and new.connected_at < old.connected_at:
             yield f"an older socket took the robot's place in {write.name}"
         ended = by.connection == old.connection_id and by.kind in ("unregister", "$disconnect")
-        ended |= by.kind == "forget" and by.user in {old.owner_user_id, *ADMINS}
+        ended |= by.kind in DISPOSING and by.user in {old.owner_user_id, *ADMINS}
         gone = (each.to == old.connection_id and not each.delivered for each in history.posted)
         noted = by.connection == old.connection_id and by.kind == "register"
         if new.connection_id is None and not (ended or noted or any(gone)):

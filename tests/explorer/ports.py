@@ -105,6 +105,16 @@ class GatedStore:
 
         return self._held(Call("remove robot", "", changes=("robot",)), carried_out)
 
+    def note_share(self, robot: RobotId, user: UserId) -> None:
+        """Note a share."""
+        call = Call("note share", user)
+        self._held(call, lambda: self._store.note_share(robot, user))
+
+    def drop_share(self, robot: RobotId, user: UserId) -> None:
+        """Take the note of a share back."""
+        call = Call("drop share", user)
+        self._held(call, lambda: self._store.drop_share(robot, user))
+
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
         """Return who is told of changes."""
         call = Call("find watchers", watcher, reads=("watchers",))

@@ -9,14 +9,13 @@ from typing import Any
 
 from signaling.adapters.ice import StaticIce
 from signaling.adapters.limiter import Unlimited
-from signaling.core.expressions import Exists, Part, Write
 from signaling.core.records import Connection, Robot
 from signaling.entry import Signaling
 from signaling.ports import Store
 from signaling.wire.ids import ConnectionId, UserId
 from tests.explorer.calls import Call
 from tests.explorer.cast import ROBOT, RULES, SITUATIONS, Copied, gathered
-from tests.explorer.events import OUTSIDE, Event
+from tests.explorer.events import Event
 from tests.explorer.history import By, Replied
 from tests.explorer.ports import GatedPoster, GatedStore
 from tests.explorer.running import Fault, Running
@@ -92,21 +91,9 @@ class Scene:
         for number, event in enumerate(events, 1):
             later = times[number - 1] if times is not None else 0
             by, request = self._invocation(number, event, later)
-            if event.kind == OUTSIDE:
-                running.begin(by, self._no_more_olga(gated[0]))
-                continue
             signaling = self._signaling(*gated, running, by.now)
             running.begin(by, self._played(event, by, request, signaling, running))
         return running
-
-    def _no_more_olga(self, store: GatedStore) -> Callable[[], None]:
-        """Take the robot from an operator, whatever she is doing; what she has stays hers."""
-        write = Write("unshare", Exists(("ownerUserId",)), (Part(("operators",), "olga"),))
-
-        def play() -> None:
-            store.write_robot(ROBOT, write)
-
-        return play
 
     def _signaling(
         self, store: GatedStore, poster: GatedPoster, running: Running, now: int

@@ -16,7 +16,6 @@ from tests.explorer.events import (
     EVENTS,
     LEASING,
     OTHERS,
-    UNSHARED,
 )
 from tests.explorer.explorer import Explorer
 
@@ -53,7 +52,7 @@ def test_who_loses_the_right_gets_nothing_more(situation: str, record_property: 
     """The right is asked for where the write is: it may end between a look and a write."""
     explorer = Explorer(situation)
     for event in (each for each in (*LEASING, *OTHERS) if each.peer in ("olga", "olga2", "seed")):
-        explorer.every((UNSHARED, event))
+        explorer.every((BY_NAME["unshare olga by ann"], event))
     record_property(
         f"explorer, a right that ends, {situation}",
         f"{explorer.played} schedules, {explorer.violations} violations",

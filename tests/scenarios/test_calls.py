@@ -147,6 +147,27 @@ def register_redial(stage: Stage) -> Act:
     return asking(stage.person(), type="register", robotId=robot_id, instanceId=instance)
 
 
+def sharing(stage: Stage) -> Act:
+    """The owner shares a robot."""
+    robot_id, _ = stage.robot()
+    return asking(stage.person(), type="share", robotId=robot_id, userId="olga")
+
+
+def unsharing(stage: Stage) -> Act:
+    """The owner ends a share with who drives."""
+    robot_id, _ = stage.robot()
+    owner = stage.person()
+    owner.ask(type="share", robotId=robot_id, userId="olga")
+    stage.world.connect("olga").offer(robot_id)
+    return asking(owner, type="unshare", robotId=robot_id, userId="olga")
+
+
+def transferring(stage: Stage) -> Act:
+    """The owner gives away a robot that somebody drives."""
+    robot_id, _, _, _ = stage.call()
+    return asking(stage.person(), type="transfer", robotId=robot_id, userId="olga")
+
+
 def takeover_held(stage: Stage) -> Act:
     """An admin takes over from a driver."""
     robot_id, _, _, _ = stage.call()
@@ -202,6 +223,9 @@ EVENTS: dict[str, tuple[Callable[[Stage], Act], Budget]] = {
     "register, first claim": (register_new, Budget(2, 0)),
     "register, restarted with a driver": (register_restarted, Budget(2, 2)),
     "register, redial": (register_redial, Budget(3, 1)),
+    "share": (sharing, Budget(3, 0)),
+    "unshare, who drives": (unsharing, Budget(3, 2)),
+    "transfer": (transferring, Budget(2, 2)),
     "takeover, held": (takeover_held, Budget(2, 2)),
     "takeover, free": (takeover_free, Budget(2, 1)),
     "takeover, held, one viewer": (takeover_watched, Budget(3, 3)),

@@ -9,7 +9,12 @@ from signaling.wire.messages import MESSAGES
 from tests.world import World
 
 SESSION = "r1:AAAAAAAAAAAAAAAAAAAAAA"
-FIELDS: dict[str, Any] = {"robotId": "r1", "sessionId": SESSION, "payload": {"sdp": "o"}}
+FIELDS: dict[str, Any] = {
+    "robotId": "r1",
+    "sessionId": SESSION,
+    "userId": "olga",
+    "payload": {"sdp": "o"},
+}
 """Enough for any message; what one does not know it ignores."""
 
 

@@ -27,6 +27,8 @@ REASONS = {
     "lose_robot": "lost",
     "unregister": "unregistered",
     "evict": "evicted",
+    "unshare_holder": "unshared",
+    "transfer": "transferred",
 }
 """Why, where the write says it all."""
 

@@ -193,6 +193,23 @@ class DynamoStore:
                 return [found[robot] for robot in robots if robot in found]
         raise TryAgain
 
+    def note_share(self, robot: RobotId, user: UserId) -> None:
+        """Put the share's own item, which the index of operators lists."""
+        with translated():
+            self._client.update_item(
+                TableName=self._robots,
+                Key={"robotId": marshal(_share(robot, user))},
+                UpdateExpression="SET operatorUserId = :user",
+                ExpressionAttributeValues={":user": marshal(user)},
+            )
+
+    def drop_share(self, robot: RobotId, user: UserId) -> None:
+        """Delete the share's own item."""
+        with translated():
+            self._client.delete_item(
+                TableName=self._robots, Key={"robotId": marshal(_share(robot, user))}
+            )
+
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
         """Return the connections that are told of changes, as many as are told at most."""
         found: list[Watcher] = []
@@ -220,7 +237,7 @@ class DynamoStore:
 
     def shared(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that are shared with a user."""
-        share = None if after is None else f"{after}#{user}"
+        share = None if after is None else _share(RobotId(after), user)
         return self._page("operators", "operatorUserId", user, share, limit)
 
     def fleet(self, shard: str, after: str | None, limit: int) -> Page:
@@ -285,6 +302,11 @@ def _stamped(write: Write, stamp: str) -> Write:
 
 def _start(key: str, value: str, after: str) -> dict[str, Any]:
     return {key: marshal(value), "robotId": marshal(after)}
+
+
+def _share(robot: RobotId, user: UserId) -> str:
+    """Return the key of a share: no robot's id has a `#`."""
+    return f"{robot}#{user}"
 
 
 def _robot_id(item: dict[str, Any]) -> RobotId:

@@ -8,6 +8,7 @@ from signaling.core import (
     lifecycle,
     listing,
     offers,
+    ownership,
     registration,
     relays,
     upkeep,
@@ -34,8 +35,11 @@ from signaling.wire.messages import (
     RequestControl,
     Resume,
     Robots,
+    Share,
     Takeover,
+    Transfer,
     Unregister,
+    Unshare,
     Unwatch,
     Watch,
 )
@@ -63,7 +67,13 @@ def carry_out(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C9
         case Unregister():
             return registration.unregister(request, message)
         case Forget():
-            return registration.forget(request, message)
+            return ownership.forget(request, message)
+        case Share():
+            return ownership.share(request, message)
+        case Unshare():
+            return ownership.unshare(request, message)
+        case Transfer():
+            return ownership.transfer(request, message)
         case Resume():
             return upkeep.resume(request, message)
         case Bye():

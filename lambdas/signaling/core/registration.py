@@ -1,4 +1,4 @@
-"""What begins and ends a robot: register and unregister, its own messages, and forget.
+"""A robot's own messages: register and unregister.
 
 The same instance registering again is a redial, and sessions stay; another one is a new
 process, and they end. Ownership is decided by the write's condition alone.
@@ -7,11 +7,9 @@ process, and they end. Ownership is decided by the write's condition alone.
 import msgspec
 
 from signaling.core.delivery import handing_over, notify
-from signaling.core.notices import Notice, control_state, notice, peer_left
-from signaling.core.policy import right
+from signaling.core.notices import control_state, told_ended
 from signaling.core.records import Connection, Robot, shard_of
 from signaling.core.request import Request
-from signaling.core.rights import permitted
 from signaling.core.steps import (
     Close,
     Flow,
@@ -22,8 +20,6 @@ from signaling.core.steps import (
     WriteRobot,
     attempted,
     find_ice_servers,
-    remove_robot,
-    together,
     write_robot,
 )
 from signaling.core.writes import presence, rows
@@ -38,12 +34,11 @@ from signaling.wire.errors import (
 from signaling.wire.frames import (
     Ack,
     Engaged,
-    LeaveReason,
     Registered,
     Replaced,
 )
 from signaling.wire.ids import InstanceId, RobotId, token_of
-from signaling.wire.messages import Forget, Register, Unregister
+from signaling.wire.messages import Register, Unregister
 
 IN_USE = "this connection is in use otherwise: open another one"
 
@@ -124,7 +119,7 @@ def _announce(request: Request, won: Won[Robot], claim: Claim) -> Flow[None]:
     if isinstance(noted, Refused):
         yield from attempted((WriteRobot(robot.robot_id, presence.lose(me)),))
     # Sessions have ended either way, and the older socket has been replaced.
-    yield from notify(request, robot.robot_id, _ended(won, "restarted"))
+    yield from notify(request, robot.robot_id, told_ended(won, "restarted"))
     if isinstance(noted, SignalingError):
         # The claim stands, and may be another message's of this connection: it is sent again.
         raise noted
@@ -153,55 +148,11 @@ def _replacing(request: Request, won: Won[Robot], claim: Claim) -> list[Step]:
     return [handing_over(older, told, request.now)]
 
 
-def _ended(won: Won[Robot], reason: LeaveReason) -> list[Notice]:
-    """Return the notices for every session that the write ended."""
-    if won.before is None:
-        return []
-    standing = {each.session_id for each, _ in won.after.sessions()}
-    ended = [each for each in won.before.sessions() if each[0].session_id not in standing]
-    return [
-        told
-        for session, role in ended
-        for told in notice(session, peer_left(won.after, session, role, reason))
-    ]
-
-
 def unregister(request: Request, message: Unregister) -> Flow[Ack]:
     """End presence and every session. Raise NotRegistered unless the sender is the robot."""
     me = request.sender.connection_id
     outcome = yield from write_robot(message.robot_id, presence.unregister(me))
     if isinstance(outcome, Refused):
         raise NotRegistered(message.robot_id)
-    yield from notify(request, message.robot_id, _ended(outcome, "unregistered"))
+    yield from notify(request, message.robot_id, told_ended(outcome, "unregistered"))
     return Ack()
-
-
-def forget(request: Request, message: Forget) -> Flow[Ack]:
-    """Remove all trace of a robot. Its sessions end; whoever registers the id next owns it."""
-    may = right(Forget, request.sender)
-    outcome = yield from write_robot(message.robot_id, presence.evict(may))
-    if isinstance(outcome, Refused):
-        permitted(request, message, message.robot_id, outcome.item)
-        raise TryAgain(message.robot_id)
-    yield from notify(request, message.robot_id, _ended(outcome, "evicted"))
-    yield from _evict_robot(request, outcome)
-    still = presence.unchanged_since(outcome.after.rev)
-    if not (yield from remove_robot(message.robot_id, still)):
-        # It has registered again meanwhile, as a live robot does that is told nothing.
-        raise TryAgain(message.robot_id)
-    return Ack()
-
-
-def _evict_robot(request: Request, won: Won[Robot]) -> Flow[None]:
-    """Tell the robot of every session that has ended; close a seed's, which cannot be told."""
-    robot = won.before
-    if robot is None or robot.connection_id is None:
-        return
-    if robot.dialect == "seed":
-        yield from together((Close(robot.connection_id),))
-        return
-    told = [
-        Notice(robot, peer_left(won.after, session, role, "evicted"))
-        for session, role in robot.sessions()
-    ]
-    yield from notify(request, robot.robot_id, told)

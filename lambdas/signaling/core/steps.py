@@ -61,6 +61,20 @@ class RemoveRobot(Struct, frozen=True):
     when: Condition
 
 
+class NoteShare(Struct, frozen=True):
+    """Note that a robot is shared with a user, so that the user's list finds it → None."""
+
+    robot_id: RobotId
+    user_id: UserId
+
+
+class DropShare(Struct, frozen=True):
+    """Take that note back, if there is one → None."""
+
+    robot_id: RobotId
+    user_id: UserId
+
+
 class ReadRobots(Struct, frozen=True):
     """Read several robots' items → list[Robot], those that exist, in the order asked."""
 
@@ -133,6 +147,8 @@ Step = (
     | ReadRobot
     | WriteRobot
     | RemoveRobot
+    | NoteShare
+    | DropShare
     | ReadRobots
     | ListOwned
     | ListShared

@@ -111,6 +111,7 @@ class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
     session_id: SessionId | None = None
     role: Role | None = None
     epoch: int | None = None
+    operators: list[UserId] | None = None
 
 
 class RobotEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -23,6 +23,7 @@ USER_PATTERN = r"^(?!#)[\x20-\x7e]{1,128}$(?!\n)"
 CONNECTION_ID_CHARACTERS = 128
 NAME_CHARACTERS = 128
 
+OPERATORS = 50
 VIEWERS = 10
 WATCHERS = 100
 """Of those who watch a robot so many are told of a change: the sender waits for it."""

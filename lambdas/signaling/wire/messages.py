@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from msgspec import Meta, Struct, field
 
 from signaling.wire import limits
-from signaling.wire.ids import ConnectionId, InstanceId, RobotId, SessionId
+from signaling.wire.ids import ConnectionId, InstanceId, RobotId, SessionId, UserId
 
 Role = Literal["controller", "viewer"]
 Dialect = Literal["seed", "v1"]
@@ -17,6 +17,7 @@ RobotIdField = Annotated[RobotId, Meta(pattern=limits.ID_PATTERN)]
 SessionIdField = Annotated[SessionId, Meta(pattern=limits.SESSION_PATTERN)]
 InstanceIdField = Annotated[InstanceId, Meta(pattern=limits.ID_PATTERN)]
 MessageIdField = Annotated[str, Meta(pattern=limits.ID_PATTERN)]
+UserIdField = Annotated[UserId, Meta(pattern=limits.USER_PATTERN)]
 ConnectionIdField = Annotated[
     ConnectionId, Meta(min_length=1, max_length=limits.CONNECTION_ID_CHARACTERS)
 ]
@@ -67,6 +68,27 @@ class Forget(Message, frozen=True, kw_only=True, tag="forget"):
     """Removes all trace of a robot, ownership and epoch included."""
 
     robot_id: RobotIdField
+
+
+class Share(Message, frozen=True, kw_only=True, tag="share"):
+    """Makes a user an operator of a robot: they may watch it, and drive while it is free."""
+
+    robot_id: RobotIdField
+    user_id: UserIdField
+
+
+class Unshare(Message, frozen=True, kw_only=True, tag="unshare"):
+    """Takes a user from a robot's operators, and ends what they have with it."""
+
+    robot_id: RobotIdField
+    user_id: UserIdField
+
+
+class Transfer(Message, frozen=True, kw_only=True, tag="transfer"):
+    """Gives a robot to another owner; its presence and its sessions end."""
+
+    robot_id: RobotIdField
+    user_id: UserIdField
 
 
 class Addressed(Message, frozen=True, kw_only=True):
@@ -165,6 +187,9 @@ AnyMessage = (
     | Register
     | Unregister
     | Forget
+    | Share
+    | Unshare
+    | Transfer
     | Offer
     | Answer
     | IceCandidate

@@ -21,6 +21,9 @@ from signaling.wire.messages import (
     IceCandidate,
     Register,
     Relayed,
+    Share,
+    Transfer,
+    Unshare,
 )
 
 ID_RULE = "must be 1 to 64 of the characters A-Z a-z 0-9 _ . -"
@@ -29,6 +32,7 @@ RULES = {
     "id": ID_RULE,
     "robotId": ID_RULE,
     "robotIds": f"must be a list of at most {limits.ROBOTS_PER_PAGE} robot ids",
+    "userId": "must be 1 to 128 characters of printable ASCII, the first one no #",
     "instanceId": ID_RULE,
     "pcId": ID_RULE,
     "sessionId": "must be a robot id, a colon and 22 characters of base64url",
@@ -46,7 +50,7 @@ RULES = {
     "cursor": "must be a cursor from an earlier reply",
 }
 
-TO_A_ROBOT = (Forget, GrantControl, DenyControl)
+TO_A_ROBOT = (Forget, Share, Unshare, Transfer, GrantControl, DenyControl)
 """What only a client sends, so that its `to` is a robot. The others' is looked at by the core."""
 
 _WHERE = re.compile(r"at `\$\.?([A-Za-z]*)")

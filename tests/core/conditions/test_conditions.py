@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from signaling.core.expressions import Write, holds
+from tests.core.aimed import ROBOT_WRITES, ROW_WRITES
 from tests.core.conditions.cases import Examined, Item, Kind
 from tests.core.conditions.every_case import CASES
-from tests.core.generated import ROBOT_WRITES, ROW_WRITES
 from tests.mutations.conjuncts import Place, parts, without
 from tests.mutations.equivalent import EQUIVALENT
 

@@ -14,6 +14,7 @@ from signaling.core.expressions import (
     All,
     Condition,
     Differs,
+    Drop,
     Exists,
     Keep,
     Path,
@@ -24,6 +25,7 @@ from signaling.core.expressions import (
 from signaling.core.records import Session
 from signaling.wire.ids import ConnectionId, SessionId, robot_of, session_id
 
+OWNER = ("ownerUserId",)
 CONNECTION = ("connectionId",)
 CONTROLLER = ("controller",)
 HOLDER = ("controller", "sessionId")
@@ -40,6 +42,19 @@ NEW_HOLDER: tuple[Update, ...] = (Rise(EPOCH), Rise(REV))
 """Every change of holder raises both numbers; a change of connection alone raises `rev`."""
 
 REMEMBER_HOLDER = Keep(("prev",), CONTROLLER)
+
+
+OVER: tuple[Update, ...] = (
+    Put(PRESENCE_UNTIL, 0),
+    REMEMBER_HOLDER,
+    Put(VIEWERS, {}),
+    # A robot that was enrolled and never registered has neither number.
+    Rise(EPOCH, begins=0),
+    Rise(REV, begins=0),
+    Drop(CONTROLLER),
+    Drop(CONNECTION),
+)
+"""Ends presence and every session."""
 
 
 def item_of(session: Session) -> dict[str, Any]:

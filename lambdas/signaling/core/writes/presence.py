@@ -24,6 +24,8 @@ from signaling.core.writes.paths import (
     CONNECTION,
     CONTROLLER,
     EPOCH,
+    OVER,
+    OWNER,
     PRESENCE_UNTIL,
     REMEMBER_HOLDER,
     REV,
@@ -31,7 +33,6 @@ from signaling.core.writes.paths import (
 )
 from signaling.wire.ids import ConnectionId, InstanceId
 
-OWNER = ("ownerUserId",)
 INSTANCE = ("instanceId",)
 
 
@@ -113,26 +114,14 @@ def lose(gone: ConnectionId) -> Write:
     return Write("lose_robot", Compare(CONNECTION, "=", gone), then)
 
 
-_OVER: tuple[Update, ...] = (
-    Put(PRESENCE_UNTIL, 0),
-    REMEMBER_HOLDER,
-    Put(VIEWERS, {}),
-    # A robot that was enrolled and never registered has neither number.
-    Rise(EPOCH, begins=0),
-    Rise(REV, begins=0),
-    Drop(CONTROLLER),
-    Drop(CONNECTION),
-)
-
-
 def unregister(me: ConnectionId) -> Write:
     """End presence and every session, by the robot; ownership and the epoch stay."""
-    return Write("unregister", Compare(CONNECTION, "=", me), _OVER)
+    return Write("unregister", Compare(CONNECTION, "=", me), OVER)
 
 
 def evict(right: Condition) -> Write:
     """End presence and every session, by whoever has the right to."""
-    return Write("evict", All((Exists(OWNER), right)), _OVER)
+    return Write("evict", All((Exists(OWNER), right)), OVER)
 
 
 def unchanged_since(rev: int) -> Condition:

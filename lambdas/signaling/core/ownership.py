@@ -1,0 +1,160 @@
+"""Whose a robot is: shared with operators, given to another owner, forgotten.
+
+Only its owner or an admin decides, by the conditions of the writes themselves. What somebody
+has with a robot ends in the same write that ends their right to it.
+"""
+
+from signaling.core.delivery import notify
+from signaling.core.expressions import Write
+from signaling.core.notices import (
+    Notice,
+    control_of,
+    ended_by,
+    notice,
+    peer_left,
+    told_ended,
+    told_viewers,
+)
+from signaling.core.policy import right
+from signaling.core.records import Robot, Session
+from signaling.core.request import Request
+from signaling.core.rights import permitted
+from signaling.core.steps import (
+    Close,
+    DropShare,
+    Flow,
+    NoteShare,
+    Refused,
+    Won,
+    attempted,
+    read_robot,
+    remove_robot,
+    together,
+    write_robot,
+)
+from signaling.core.writes import ownership, presence
+from signaling.wire import limits
+from signaling.wire.errors import BadMessage, TryAgain
+from signaling.wire.frames import Ack
+from signaling.wire.ids import RobotId, UserId
+from signaling.wire.messages import Forget, Role, Share, Transfer, Unshare
+
+TRIES = 3
+"""Control that goes to and fro between every two writes is nobody's accident."""
+
+
+def share(request: Request, message: Share) -> Flow[Ack]:
+    """Make a user an operator. Raise BadMessage for the owner, and when there are too many.
+
+    The note for the user's list comes first: a robot that is shared and not listed would be
+    lost, one that is listed and not shared is left out by whoever lists.
+    """
+    robot_id, user = message.robot_id, message.user_id
+    robot = permitted(request, message, robot_id, (yield from read_robot(robot_id)))
+    if user in robot.operators:
+        return _operators(robot)
+    yield from together((NoteShare(robot_id, user),))
+    writing = ownership.share(user, right(Share, request.sender), limits.OPERATORS)
+    outcome = yield from write_robot(robot_id, writing)
+    if isinstance(outcome, Won):
+        return _operators(outcome.after)
+    yield from attempted((DropShare(robot_id, user),))
+    robot = permitted(request, message, robot_id, outcome.item)
+    if robot.owner_user_id == user:
+        raise BadMessage("userId", "is the owner's, who needs no share")
+    raise BadMessage("userId", f"is one too many: a robot has {limits.OPERATORS} operators at most")
+
+
+def unshare(request: Request, message: Unshare) -> Flow[Ack]:
+    """Take a user from the operators, and end their sessions; who is none is let be."""
+    robot_id, user = message.robot_id, message.user_id
+    robot = permitted(request, message, robot_id, (yield from read_robot(robot_id)))
+    if user not in robot.operators:
+        return _operators(robot)
+    for _ in range(TRIES):
+        outcome = yield from write_robot(robot_id, _unsharing(request, robot, user))
+        if isinstance(outcome, Refused):
+            robot = permitted(request, message, robot_id, outcome.item)
+            continue
+        robot = outcome.after
+        yield from notify(request, robot_id, _told_unshared(outcome))
+        if not _sessions_of(robot, user):
+            yield from attempted((DropShare(robot_id, user),))
+            return _operators(robot)
+    raise TryAgain(robot_id)
+
+
+def _unsharing(request: Request, robot: Robot, user: UserId) -> Write:
+    """Return the write that fits what the user has with the robot, as it was seen."""
+    viewing = [each.session_id for each, role in _sessions_of(robot, user) if role == "viewer"]
+    held = robot.controller is not None and robot.controller.user_id == user
+    write = ownership.unshare_holder if held else ownership.unshare
+    return write(user, right(Unshare, request.sender), viewing)
+
+
+def _sessions_of(robot: Robot, user: UserId) -> list[tuple[Session, Role]]:
+    return [each for each in robot.sessions() if each[0].user_id == user]
+
+
+def _told_unshared(won: Won[Robot]) -> list[Notice]:
+    """Return what tells of the sessions that have ended: their clients, the robot, the viewers."""
+    robot, ended = won.after, ended_by(won)
+    told = told_ended(won, "evicted")
+    for session, role in ended:
+        told += notice(robot, peer_left(robot, session, role, "evicted"))
+        if role == "controller":
+            told += told_viewers(robot, control_of(robot), session.session_id)
+    return told
+
+
+def _operators(robot: Robot) -> Ack:
+    return Ack(operators=sorted(robot.operators))
+
+
+def transfer(request: Request, message: Transfer) -> Flow[Ack]:
+    """Give the robot to another owner. Its sessions and presence end; operators stay."""
+    robot_id, user = message.robot_id, message.user_id
+    outcome = yield from write_robot(
+        robot_id, ownership.transfer(user, right(Transfer, request.sender))
+    )
+    if isinstance(outcome, Refused):
+        robot = permitted(request, message, robot_id, outcome.item)
+        if robot.owner_user_id == user:
+            return Ack()
+        raise TryAgain(robot_id)
+    yield from _evicted(request, outcome)
+    yield from attempted((DropShare(robot_id, user),))
+    return Ack()
+
+
+def forget(request: Request, message: Forget) -> Flow[Ack]:
+    """Remove all trace of a robot. Its sessions end; whoever registers the id next owns it."""
+    robot_id = message.robot_id
+    outcome = yield from write_robot(robot_id, presence.evict(right(Forget, request.sender)))
+    if isinstance(outcome, Refused):
+        permitted(request, message, robot_id, outcome.item)
+        raise TryAgain(robot_id)
+    yield from _evicted(request, outcome)
+    still = presence.unchanged_since(outcome.after.rev)
+    if not (yield from remove_robot(robot_id, still)):
+        # It has registered again meanwhile, as a live robot does that is told nothing.
+        raise TryAgain(robot_id)
+    yield from attempted(DropShare(robot_id, each) for each in sorted(outcome.after.operators))
+    return Ack()
+
+
+def _evicted(request: Request, won: Won[Robot]) -> Flow[None]:
+    """Tell every session's client, then the robot; close a seed's, which cannot be told."""
+    robot_id: RobotId = won.after.robot_id
+    yield from notify(request, robot_id, told_ended(won, "evicted"))
+    robot = won.before
+    if robot is None or robot.connection_id is None:
+        return
+    if robot.dialect == "seed":
+        yield from together((Close(robot.connection_id),))
+        return
+    told = [
+        Notice(robot, peer_left(won.after, session, role, "evicted"))
+        for session, role in robot.sessions()
+    ]
+    yield from notify(request, robot_id, told)
