@@ -116,6 +116,8 @@ STEPS: dict[type, tuple[Step, Any]] = {
     steps.ReadRobot: (READ, None),
     steps.WriteRobot: (steps.WriteRobot(R1, presence.lose(C1)), Refused(None)),
     steps.RemoveRobot: (steps.RemoveRobot(R1, presence.unchanged_since(1)), False),
+    steps.NoteShare: (steps.NoteShare(R1, ANN), None),
+    steps.DropShare: (steps.DropShare(R1, ANN), None),
     steps.ReadRobots: (steps.ReadRobots((R1,)), []),
     steps.ListOwned: (steps.ListOwned(ANN, None, 5), NO_MORE),
     steps.ListShared: (steps.ListShared(ANN, None, 5), NO_MORE),

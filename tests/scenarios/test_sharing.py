@@ -1,9 +1,19 @@
 """Sharing a robot, ending a share, and giving a robot to another owner. On both stores."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import pytest
 
+from signaling.adapters.dynamodb import DynamoStore
+from signaling.wire.ids import RobotId, UserId
 from tests.scenarios.between import Between
+from tests.tables import CONNECTIONS, ROBOTS
+from tests.tokens import signer
 from tests.world import Peer, World
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 SDP = {"sdp": "o"}
 
@@ -237,6 +247,33 @@ def test_a_seed_robot_that_is_given_away_is_closed(world: World) -> None:
     world.connect("owner").ask(type="transfer", robotId="r1", userId="bob")
 
     assert not robot.is_open
+
+
+class _Late(DynamoStore):
+    """A store in which something happens right before the note of a share is dropped."""
+
+    before_drop: Callable[[], object] = staticmethod(lambda: None)
+
+    def drop_share(self, robot: RobotId, user: UserId) -> None:
+        """Drop the note, after what comes before it, once."""
+        happening, self.before_drop = self.before_drop, lambda: None
+        happening()
+        super().drop_share(robot, user)
+
+
+def test_a_share_that_crosses_an_unshare_is_listed(dynamodb: "DynamoDBClient") -> None:
+    """Whichever of the two drops or makes the note last."""
+    store = _Late(dynamodb, CONNECTIONS, ROBOTS)
+    world = World(store, signer())
+    world.robot("r1", "owner")
+    owner, second = world.connect("owner"), world.connect("owner")
+    shares(owner, "olga")
+    store.before_drop = lambda: shares(second, "olga")
+
+    owner.ask(type="unshare", robotId="r1", userId="olga")
+
+    assert world.item().operators == {"olga"}
+    assert listed(world.connect("olga")) == [("r1", "operator")]
 
 
 @pytest.mark.usefixtures("robot")

@@ -33,6 +33,9 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
 
 MINE = ("owned", "shared")
+LISTED: dict[str, Relation] = {"owned": "owner", "shared": "operator"}
+"""What the user is to the robots of each part; an admin lists the fleet whatever they are."""
+
 FLEET = tuple(str(shard) for shard in range(FLEET_SHARDS))
 
 
@@ -53,7 +56,11 @@ def _page(request: Request, parts: tuple[str, ...], start: Cursor) -> Flow[Robot
     cursor: Cursor | None = start
     while cursor is not None and len(entries) < limits.ROBOTS_PER_PAGE:
         page = yield from list_page(_asking(request, cursor, len(entries)))
-        entries += yield from _entries(request, page.robot_ids)
+        found = yield from _entries(request, page.robot_ids)
+        # What an index says may be older than the items: those decide which list a robot is in.
+        entries += [
+            each for each in found if LISTED.get(cursor.part, each.relation) == each.relation
+        ]
         cursor = _next(parts, cursor, page.after)
     return RobotsReply(robots=entries, cursor=None if cursor is None else _written(cursor))
 

@@ -4,6 +4,8 @@ Only its owner or an admin decides, by the conditions of the writes themselves. 
 has with a robot ends in the same write that ends their right to it.
 """
 
+from contextlib import suppress
+
 from signaling.core.delivery import notify
 from signaling.core.expressions import Write
 from signaling.core.notices import (
@@ -46,19 +48,21 @@ TRIES = 3
 def share(request: Request, message: Share) -> Flow[Ack]:
     """Make a user an operator. Raise BadMessage for the owner, and when there are too many.
 
-    The note for the user's list comes first: a robot that is shared and not listed would be
-    lost, one that is listed and not shared is left out by whoever lists.
+    The user's list needs a note of it, which is made before, lest a share that is cut off be in
+    no list, and again after: an `unshare` may have dropped the first one. A note without a share
+    does no harm: whoever lists asks the robot's item.
     """
     robot_id, user = message.robot_id, message.user_id
     robot = permitted(request, message, robot_id, (yield from read_robot(robot_id)))
     if user in robot.operators:
         return _operators(robot)
-    yield from together((NoteShare(robot_id, user),))
+    noting = NoteShare(robot_id, user)
+    yield from together((noting,))
     writing = ownership.share(user, right(Share, request.sender), limits.OPERATORS)
     outcome = yield from write_robot(robot_id, writing)
     if isinstance(outcome, Won):
+        yield from together((noting,))
         return _operators(outcome.after)
-    yield from attempted((DropShare(robot_id, user),))
     robot = permitted(request, message, robot_id, outcome.item)
     if robot.owner_user_id == user:
         raise BadMessage("userId", "is the owner's, who needs no share")
@@ -79,9 +83,17 @@ def unshare(request: Request, message: Unshare) -> Flow[Ack]:
         robot = outcome.after
         yield from notify(request, robot_id, _told_unshared(outcome))
         if not _sessions_of(robot, user):
-            yield from attempted((DropShare(robot_id, user),))
+            yield from _drop(robot_id, user)
             return _operators(robot)
     raise TryAgain(robot_id)
+
+
+def _drop(robot_id: RobotId, user: UserId) -> Flow[None]:
+    """Drop the note of a share, unless the robot is shared with the user again by then."""
+    yield from attempted((DropShare(robot_id, user),))
+    robot = yield from read_robot(robot_id)
+    if robot is not None and user in robot.operators:
+        yield from attempted((NoteShare(robot_id, user),))
 
 
 def _unsharing(request: Request, robot: Robot, user: UserId) -> Write:
@@ -122,8 +134,9 @@ def transfer(request: Request, message: Transfer) -> Flow[Ack]:
         if robot.owner_user_id == user:
             return Ack()
         raise TryAgain(robot_id)
-    yield from _evicted(request, outcome)
-    yield from attempted((DropShare(robot_id, user),))
+    with suppress(TryAgain):
+        # The robot is given away: to ask again would be forbidden.
+        yield from _evicted(request, outcome)
     return Ack()
 
 
