@@ -136,7 +136,7 @@ class Signaling:
         except SignalingError as error:
             tally.refused(error)
             log.info("connect refused", extra={"code": error.code, "reason": _reason(error)})
-            return result(error.status, encode(_told(error)))
+            return result(error.status, encode(told(error)))
         tally.carried_out()
         return result(200, subprotocol=subprotocol)
 
@@ -218,11 +218,11 @@ class Signaling:
     ) -> Result:
         """Answer with the error, and close the connection if it is one that ends it."""
         silent = sender is not None and sender.dialect == "seed" and reply_to is None
-        frame = None if silent else encode(structs.replace(_told(error), reply_to=reply_to))
+        frame = None if silent else encode(structs.replace(told(error), reply_to=reply_to))
         if not isinstance(error, RateLimited) or error.last:
             # Whoever floods us shall not flood the log as well.
-            told = {"code": error.code, "connection": incoming.connection_id}
-            log.info("message refused", extra=told)
+            which = {"code": error.code, "connection": incoming.connection_id}
+            log.info("message refused", extra=which)
         if isinstance(error, TokenExpired) or (isinstance(error, RateLimited) and error.last):
             # A reply would be sent after this returns, to a connection that is closed by then.
             self._dismiss(incoming.connection_id, frame)
@@ -262,7 +262,7 @@ def _reply(reply: Reply, sender: Connection, reply_to: str | None) -> bytes | No
     return encode(reply if reply_to is None else structs.replace(reply, reply_to=reply_to))
 
 
-def _told(error: SignalingError) -> Error:
+def told(error: SignalingError) -> Error:
     """Return the frame that tells of an error."""
     frame = Error(code=error.code, message=str(error), robot_id=error.robot_id)
     if isinstance(error, RobotBusy):

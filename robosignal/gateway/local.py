@@ -24,11 +24,11 @@ from signaling.adapters.jwks import RemoteKeys
 from signaling.adapters.limiter import Buckets, Unlimited
 from signaling.adapters.tokens import Issuer
 from signaling.adapters.turn import TurnIce
-from signaling.entry import Signaling, calm
+from signaling.entry import Signaling, calm, told
 from signaling.ports import IceSource, Limiter
 from signaling.settings import Options
 from signaling.wire.errors import TokenExpired
-from signaling.wire.frames import Error, encode
+from signaling.wire.frames import encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Local:
 
         On AWS no timer runs, and it is closed by the next message to or from it.
         """
-        ended = encode(Error(code=TokenExpired.code, message=str(TokenExpired())))
+        ended = encode(told(TokenExpired()))
         while True:
             for row in self._store.expired(epoch_ms()):
                 if row.dialect == "v1":
