@@ -2,17 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALICE, SESSION, doings, frames, live, offerIn } from "./engagement.js";
-
-/** Passes time during which the robot's data channel answers. */
-function talking(engaged, ms) {
-  const effects = [];
-  for (let passed = 0; passed < ms; passed += 500) {
-    effects.push(...engaged.wait(500));
-    engaged.pong();
-  }
-  return effects;
-}
+import { ALICE, SESSION, doings, frames, live, offerIn, talking } from "./engagement.js";
 
 test("a viewer that asks for the control and finds it taken goes on watching", () => {
   const engaged = live("viewer");

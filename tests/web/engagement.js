@@ -99,3 +99,13 @@ export const offerIn = (effects) => frames(effects).find(({ type }) => type === 
 
 /** What effects do, in order. */
 export const doings = (effects) => effects.map((effect) => effect.do);
+
+/** Passes time during which the robot's data channel answers. */
+export function talking(engaged, ms) {
+  const effects = [];
+  for (let passed = 0; passed < ms; passed += 500) {
+    effects.push(...engaged.wait(500));
+    engaged.pong();
+  }
+  return effects;
+}

@@ -2,17 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Engaged, SESSION, doings, live } from "./engagement.js";
-
-/** Passes time during which the robot's data channel answers. */
-function talking(engaged, ms) {
-  const effects = [];
-  for (let passed = 0; passed < ms; passed += 500) {
-    effects.push(...engaged.wait(500));
-    engaged.pong();
-  }
-  return effects;
-}
+import { Engaged, SESSION, doings, live, talking } from "./engagement.js";
 
 test("a robot that is killed, silent and without a path, is offered to anew within 4 seconds", () => {
   const engaged = live("controller", 3);

@@ -4,17 +4,15 @@ Knows how the tables are laid out; never which write is right. What is immutable
 connection is kept in this process's memory, bounded, and never an absence.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from http import HTTPStatus
+from collections.abc import Sequence
 from os import urandom
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004
 
 from signaling.adapters.bounded import Bounded
 from signaling.adapters.expressions import Rendered, marshal, plain
+from signaling.adapters.later import translated
 from signaling.core.expressions import Condition, Put, Write, apply
 from signaling.core.records import Connection, Robot
 from signaling.core.steps import Page, Refused, Watcher, Won
@@ -33,39 +31,6 @@ STAMP_BYTES = 9
 STAMP = ("stamp",)
 """Which write made a robot's item what it is, but for renewals: by it a write that botocore
 repeated, since its answer was lost, knows its own doing. No rule reads it."""
-
-TRANSIENT = frozenset(
-    {
-        "InternalServerError",
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestTimeout",
-        "ServiceUnavailable",
-        "ThrottlingException",
-        "TransactionConflictException",
-    }
-)
-"""Errors that say "later", once botocore's own retries are spent."""
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Raise TryAgain for what AWS says to try later, and for a network that failed."""
-    try:
-        yield
-    except ClientError as error:
-        if error.response["Error"]["Code"] in TRANSIENT or _is_later(error):
-            raise TryAgain from error
-        raise
-    except (ConnectionError, HTTPClientError) as error:
-        raise TryAgain from error
-
-
-def _is_later(error: ClientError) -> bool:
-    """Say whether the bare status tells it, as a proxy's answer does, which names no error."""
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def connection_of(item: dict[str, Any]) -> Connection:

@@ -5,7 +5,7 @@ A 410 is proof that a connection is gone; anything else that fails is a "later".
 
 from typing import TYPE_CHECKING
 
-from signaling.adapters.dynamodb import translated
+from signaling.adapters.later import translated
 from signaling.wire.ids import ConnectionId
 
 if TYPE_CHECKING:
