@@ -13,6 +13,9 @@ from signaling.wire.ids import RobotId
 AGAIN_SECONDS = 0.5
 """When to try once more to stop motors that could not be stopped."""
 
+LAST_SECONDS = 5
+"""For so long a robot that ends tries to stop motors that could not be stopped."""
+
 Mover = Callable[[Drive], None]
 """Makes the motors drive like this until it is called again; `STILL` stops them."""
 
@@ -39,6 +42,18 @@ class Motors:
         elif drive == STILL or not self._asked(STILL):
             loop = asyncio.get_running_loop()
             self._again = loop.call_later(AGAIN_SECONDS, self.move, STILL)
+
+    async def stopped(self) -> None:
+        """Return once a stop that failed has succeeded, or `LAST_SECONDS` are over; then close."""
+        failing = self._again is not None
+        self.close()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LAST_SECONDS
+        while failing and not self._asked(STILL):
+            if loop.time() >= until:
+                self._log.error("%s: the motors may still run: cut their power", self._robot_id)
+                return
+            await asyncio.sleep(AGAIN_SECONDS)
 
     def close(self) -> None:
         """Try nothing again."""

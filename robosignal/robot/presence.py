@@ -29,7 +29,9 @@ PASSING = frozenset({"try_again", "internal", "rate_limited", "peer_gone"})
 """Errors that say nothing about this robot: the same message may succeed later."""
 
 NEXT_STEP = {
-    "owned_by_another": "another user owns this id: choose another --robot-id, or ask its owner",
+    "owned_by_another": (
+        "another user owns this id: choose another --robot-id, or use a token of its owner's"
+    ),
     "forbidden": (
         "this user may not register it: use its owner's token, or ask who runs the deployment"
     ),

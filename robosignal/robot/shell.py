@@ -95,7 +95,7 @@ class Shell:
         if self._farewells:
             await asyncio.wait(set(self._farewells), timeout=FAREWELL_SECONDS)
         await self._sockets.closed(FAREWELL_SECONDS)
-        self._motors.close()
+        await self._motors.stopped()
 
     def _end(self, text: str) -> None:
         self._log.error("%s: %s", self._robot.presence.robot_id, text)

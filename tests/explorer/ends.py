@@ -50,10 +50,8 @@ class Ends:
             yield "a dead robot stays online for longer than its lease"
         if history.faulty:
             return
-        may = {item.owner_user_id, *item.operators, *ADMINS}
-        for each in item.engaged():
-            if each.user_id not in may:
-                yield f"{each.user_id} has a session and no right to it"
+        for user in _unrightful(item):
+            yield f"{user} has a session and no right to it"
         # A connection that would be both is found out, and keeps no session but one in grace.
         for each in item.engaged():
             if each.connection_id == item.connection_id and each.until > now + GRACE_MS:
@@ -111,6 +109,12 @@ class Ends:
         if UserId("olga") in item.operators:
             yield from self._another_drives(item, now)
             scene.store.stand_as(saved)
+        for user in _unrightful(item):
+            self._scene.ask("robot3", now, type="unshare", robotId=ROBOT, userId=user)
+            left = scene.item
+            if left is not None and user in _unrightful(left):
+                yield f"{user} keeps a session when the share is ended once more"
+            scene.store.stand_as(saved)
 
     def _older_registers(self, item: Robot, now: int) -> Found:
         for name in ("robot", "robot2"):
@@ -136,3 +140,9 @@ class Ends:
         reply = self._scene.ask("olga3", later, **offer)
         if reply.get("role") != "controller":
             yield f"a rightful user cannot drive after every lease has lapsed: {reply}"
+
+
+def _unrightful(item: Robot) -> set[UserId]:
+    """Return who has a session, and no right to one."""
+    may = {item.owner_user_id, *item.operators, *ADMINS}
+    return {each.user_id for each in item.engaged()} - may

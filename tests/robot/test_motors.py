@@ -27,6 +27,10 @@ class Wheels:
             self._failures -= 1
             raise OSError("the port is gone")
 
+    def fail(self, times: int) -> None:
+        """Raise so many times from now on."""
+        self._failures = times
+
     async def wait_for(self, count: int) -> list[Drive]:
         """Return what they were told, as soon as it is so much."""
         async with asyncio.timeout(PATIENCE):
@@ -115,9 +119,28 @@ async def test_motors_that_cannot_be_stopped_are_stopped_when_they_can_be() -> N
     assert lines == 1
 
 
+async def test_motors_that_could_not_be_stopped_at_the_end_are_stopped_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However quick the farewell is: a program that ends leaves no motor running."""
+    monkeypatch.setattr(motors, "AGAIN_SECONDS", 0.01)
+    stage, wheels = Stage(), Wheels()
+    async with (
+        stage.open(),
+        robot(stage, move=wheels),
+        browser(stage, "a", "pc-a1", ALICE) as alice,
+    ):
+        await alice.join("controller", 2)
+        await alice.drive(1)
+        wheels.fail(3)
+
+    assert wheels.told == [FORWARD, STILL, STILL, STILL, STILL]
+
+
 async def test_robot_that_has_ended_tries_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Motors that fail to the last are left to whoever has started the robot."""
     monkeypatch.setattr(motors, "AGAIN_SECONDS", 0)
+    monkeypatch.setattr(motors, "LAST_SECONDS", 0.05)
     stage, wheels = Stage(), Wheels(failures=10**6)
     async with stage.open(), robot(stage, move=wheels):
         pass

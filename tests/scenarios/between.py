@@ -6,6 +6,7 @@ from robosignal.gateway.store import LocalStore
 from signaling.core.expressions import Write
 from signaling.core.records import Connection, Robot
 from signaling.core.steps import Refused, Won
+from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId
 
 Happening = Callable[[], object]
@@ -22,11 +23,20 @@ class Between(LocalStore):
         super().__init__(None)
         self.before_robot: Happening = nothing
         self.before_row: Happening = nothing
+        self._writes_left: int | None = None
+
+    def throttle(self, after: int | None) -> None:
+        """Be too busy for more writes to an item than so many; None: be so no more."""
+        self._writes_left = after
 
     def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
         """Carry out a write to an item, after what comes before it."""
         happening, self.before_robot = self.before_robot, nothing
         happening()
+        if self._writes_left == 0:
+            raise TryAgain
+        if self._writes_left is not None:
+            self._writes_left -= 1
         return super().write_robot(robot, write)
 
     def write_connection(

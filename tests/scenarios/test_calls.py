@@ -225,7 +225,7 @@ EVENTS: dict[str, tuple[Callable[[Stage], Act], Budget]] = {
     "register, redial": (register_redial, Budget(3, 1)),
     "share": (sharing, Budget(4, 0)),
     "unshare, who drives": (unsharing, Budget(4, 2)),
-    "transfer": (transferring, Budget(1, 2)),
+    "transfer": (transferring, Budget(2, 2)),
     "takeover, held": (takeover_held, Budget(2, 2)),
     "takeover, free": (takeover_free, Budget(2, 1)),
     "takeover, held, one viewer": (takeover_watched, Budget(3, 3)),

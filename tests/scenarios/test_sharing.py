@@ -1,7 +1,7 @@
 """Sharing a robot, ending a share, and giving a robot to another owner. On both stores."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -285,3 +285,92 @@ def test_a_robot_that_is_forgotten_is_shared_with_nobody(world: World, owner: Pe
 
     assert listed(world.connect("olga")) == []
     assert world.item().operators == frozenset()
+
+
+def test_an_unshare_that_was_cut_off_is_finished_by_the_next(
+    crossing: World, between: Between
+) -> None:
+    """A place that was taken between its look and its write, when AWS was too busy for more."""
+    crossing.robot("r1", "owner")
+    owner, olga = crossing.connect("owner"), crossing.connect("olga")
+    shares(owner, "olga")
+
+    def meanwhile() -> None:
+        olga.offer(role="viewer")
+        between.throttle(after=1)
+
+    between.before_robot = meanwhile
+
+    refused = owner.refused(type="unshare", robotId="r1", userId="olga")
+    left_over = len(crossing.item().viewers)
+    between.throttle(after=None)
+    ack = owner.ask(type="unshare", robotId="r1", userId="olga")
+
+    assert (refused, left_over) == ((503, "try_again"), 1)
+    assert (ack["operators"], crossing.item().viewers) == ([], {})
+    assert olga.types() == ["peer-left"]
+
+
+def test_who_goes_to_and_fro_cannot_keep_the_share(crossing: World, between: Between) -> None:
+    """The right goes first: after that control can be given up, and not taken again."""
+    crossing.robot("r1", "owner")
+    owner, olga = crossing.connect("owner"), crossing.connect("olga")
+    shares(owner, "olga")
+    olga.offer()
+
+    def to_and_fro() -> None:
+        held = crossing.item().controller is not None
+        olga.ask(type="release-control" if held else "request-control", robotId="r1")
+        between.before_robot = to_and_fro
+
+    between.before_robot = to_and_fro
+    ack = owner.ask(type="unshare", robotId="r1", userId="olga")
+
+    assert ack["operators"] == []
+    assert list(crossing.item().sessions()) == []
+
+
+def test_many_notes_of_robots_that_are_shared_no_more_do_no_harm(
+    dynamo_store: DynamoStore,
+) -> None:
+    """The list comes in short pages, and to an end."""
+    world = World(dynamo_store, signer())
+    bob = world.connect("bob")
+    for number in range(49):
+        world.robot(f"own{number:02}", "bob")
+    for number in range(60):
+        world.robot(f"past{number:02}", "eve")
+        dynamo_store.note_share(RobotId(f"past{number:02}"), UserId("bob"))
+
+    found, cursor, pages = [], None, 0
+    while pages == 0 or cursor is not None:
+        more: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
+        reply = bob.ask(type="robots", **more)
+        found += reply["robots"]
+        cursor, pages = reply.get("cursor"), pages + 1
+
+    assert [each["relation"] for each in found] == ["owner"] * 49
+    assert pages > 1
+
+
+def test_who_may_drive_and_who_may_not_any_more_is_in_the_audit_log(
+    local_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who shared which robot with whom, ended that, or gave the robot to another owner."""
+    local_world.robot("r1", "owner")
+    owner = local_world.connect("owner")
+    caplog.set_level("INFO", "signaling.audit")
+
+    shares(owner, "olga")
+    owner.ask(type="unshare", robotId="r1", userId="olga")
+    owner.ask(type="transfer", robotId="r1", userId="bob")
+
+    said = [
+        (line.getMessage(), *(getattr(line, name) for name in ("reason", "by", "whom", "owner")))
+        for line in caplog.records
+    ]
+    assert said == [
+        ("operators changed", "shared", "owner", "olga", "owner"),
+        ("operators changed", "unshared", "owner", "olga", "owner"),
+        ("control changed", "transferred", "owner", None, "bob"),
+    ]

@@ -7,10 +7,10 @@ an address or what was sent.
 import logging
 
 from signaling.core.notices import takeover_reason
-from signaling.core.records import Connection, Session
+from signaling.core.records import Connection, Robot, Session
 from signaling.core.watching import Change
 from signaling.core.writes.lease import TAKEOVERS
-from signaling.core.writes.paths import EPOCH, REMEMBER_HOLDER
+from signaling.core.writes.paths import EPOCH, REMEMBER_HOLDER, REV
 
 log = logging.getLogger("signaling.audit")
 
@@ -27,6 +27,8 @@ REASONS = {
     "lose_robot": "lost",
     "unregister": "unregistered",
     "evict": "evicted",
+    "share": "shared",
+    "unshare": "unshared",
     "unshare_holder": "unshared",
     "transfer": "transferred",
 }
@@ -40,7 +42,7 @@ def audit(change: Change, by: Connection | None) -> None:
     kept = after.prev if REMEMBER_HOLDER in change.write.then else None
     held = kept if before is None else before.controller
     log.info(
-        "control changed" if change.write.raises(EPOCH) else "presence changed",
+        _what(change),
         extra={
             "reason": _reason(change, by),
             "write": change.write.name,
@@ -50,8 +52,21 @@ def audit(change: Change, by: Connection | None) -> None:
             "by": None if by is None else by.user_id,
             "holder": _user(after.controller),
             "displaced": _displaced(held, after.controller),
+            "owner": after.owner_user_id,
+            "whom": None if before is None else _whom(before, after),
         },
     )
+
+
+def _what(change: Change) -> str:
+    if change.write.raises(EPOCH):
+        return "control changed"
+    return "presence changed" if change.write.raises(REV) else "operators changed"
+
+
+def _whom(before: Robot, after: Robot) -> str | None:
+    """Return the user with whom a robot is shared now, or no more; None where that is as before."""
+    return next(iter(before.operators ^ after.operators), None)
 
 
 def _reason(change: Change, by: Connection | None) -> str:

@@ -67,7 +67,7 @@ def notify(request: Request, robot_id: RobotId, notices: Iterable[Notice]) -> Fl
     """Hand all these over in one round, and clean up after the gone in another.
 
     What they tell of stands, so nothing is raised: whoever AWS is too busy to tell now learns
-    it from the answer to their next ping.
+    who holds from the answer to their next ping, and a client that its session has ended.
     """
     sent = tuple(notices)
     steps = [handing_over(each.party, each.frame, request.now) for each in sent]

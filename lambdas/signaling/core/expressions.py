@@ -142,6 +142,10 @@ class Write(Struct, frozen=True):
     renewal: bool = False
     """It only lengthens what is there, and comes again before long: losing it costs nothing."""
 
+    def touches(self, path: Path) -> bool:
+        """Say whether it changes this attribute."""
+        return any(each.path == path for each in self.then)
+
     def raises(self, path: Path) -> bool:
         """Say whether it adds one to this number."""
         return any(isinstance(each, Rise) and each.path == path for each in self.then)

@@ -36,6 +36,9 @@ MINE = ("owned", "shared")
 LISTED: dict[str, Relation] = {"owned": "owner", "shared": "operator"}
 """What the user is to the robots of each part; an admin lists the fleet whatever they are."""
 
+ROUNDS = 20
+"""So often an index is asked for one page; with little found by then, the page is a short one."""
+
 FLEET = tuple(str(shard) for shard in range(FLEET_SHARDS))
 
 
@@ -54,7 +57,9 @@ def _page(request: Request, parts: tuple[str, ...], start: Cursor) -> Flow[Robot
     """Gather one page, from as many parts as it takes."""
     entries: list[RobotEntry] = []
     cursor: Cursor | None = start
-    while cursor is not None and len(entries) < limits.ROBOTS_PER_PAGE:
+    for _ in range(ROUNDS):
+        if cursor is None or len(entries) >= limits.ROBOTS_PER_PAGE:
+            break
         page = yield from list_page(_asking(request, cursor, len(entries)))
         found = yield from _entries(request, page.robot_ids)
         # What an index says may be older than the items: those decide which list a robot is in.

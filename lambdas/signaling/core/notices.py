@@ -9,7 +9,6 @@ from msgspec import structs
 
 from signaling.core.dialects import AnyFrame, unless_seed
 from signaling.core.records import Party, Robot, Session
-from signaling.core.steps import Won
 from signaling.wire.frames import (
     Control,
     ControlLost,
@@ -109,18 +108,18 @@ def peer_left(robot: Robot, session: Session, role: Role, reason: LeaveReason) -
     )
 
 
-def ended_by(won: Won[Robot]) -> list[tuple[Session, Role]]:
-    """Return every session that a write has ended."""
-    if won.before is None:
+def ended_since(before: Robot | None, after: Robot) -> list[tuple[Session, Role]]:
+    """Return every session that stood in an item and stands no more."""
+    if before is None:
         return []
-    standing = {each.session_id for each, _ in won.after.sessions()}
-    return [each for each in won.before.sessions() if each[0].session_id not in standing]
+    standing = {each.session_id for each, _ in after.sessions()}
+    return [each for each in before.sessions() if each[0].session_id not in standing]
 
 
-def told_ended(won: Won[Robot], reason: LeaveReason) -> list[Notice]:
-    """Return the notices to the clients of every session that a write has ended."""
+def told_ended(before: Robot | None, after: Robot, reason: LeaveReason) -> list[Notice]:
+    """Return the notices to the clients of every session that has ended between the two."""
     return [
         told
-        for session, role in ended_by(won)
-        for told in notice(session, peer_left(won.after, session, role, reason))
+        for session, role in ended_since(before, after)
+        for told in notice(session, peer_left(after, session, role, reason))
     ]

@@ -11,7 +11,7 @@ from signaling.core.expressions import Write
 from signaling.core.notices import (
     Notice,
     control_of,
-    ended_by,
+    ended_since,
     notice,
     peer_left,
     told_ended,
@@ -41,8 +41,8 @@ from signaling.wire.frames import Ack
 from signaling.wire.ids import RobotId, UserId
 from signaling.wire.messages import Forget, Role, Share, Transfer, Unshare
 
-TRIES = 3
-"""Control that goes to and fro between every two writes is nobody's accident."""
+TRIES = 5
+"""The right goes with the second write at the latest; what is left then can only end."""
 
 
 def share(request: Request, message: Share) -> Flow[Ack]:
@@ -54,38 +54,53 @@ def share(request: Request, message: Share) -> Flow[Ack]:
     """
     robot_id, user = message.robot_id, message.user_id
     robot = permitted(request, message, robot_id, (yield from read_robot(robot_id)))
-    if user in robot.operators:
-        return _operators(robot)
+    _refuse_operator(robot, user)
     noting = NoteShare(robot_id, user)
     yield from together((noting,))
+    if user in robot.operators:
+        return _operators(robot)
     writing = ownership.share(user, right(Share, request.sender), limits.OPERATORS)
     outcome = yield from write_robot(robot_id, writing)
     if isinstance(outcome, Won):
         yield from together((noting,))
         return _operators(outcome.after)
+    yield from _drop(robot_id, user)
     robot = permitted(request, message, robot_id, outcome.item)
+    _refuse_operator(robot, user)
+    raise TryAgain(robot_id)
+
+
+def _refuse_operator(robot: Robot, user: UserId) -> None:
+    """Raise BadMessage if this user cannot be one operator more."""
     if robot.owner_user_id == user:
         raise BadMessage("userId", "is the owner's, who needs no share")
-    raise BadMessage("userId", f"is one too many: a robot has {limits.OPERATORS} operators at most")
+    if user not in robot.operators and len(robot.operators) >= limits.OPERATORS:
+        most = limits.OPERATORS
+        raise BadMessage("userId", f"is one too many: a robot has {most} operators at most")
 
 
 def unshare(request: Request, message: Unshare) -> Flow[Ack]:
-    """Take a user from the operators, and end their sessions; who is none is let be."""
+    """Take a user from the operators, and end their sessions; who has neither is let be.
+
+    So one that was cut off is finished by the next. An owner's sessions are no share's.
+    """
     robot_id, user = message.robot_id, message.user_id
     robot = permitted(request, message, robot_id, (yield from read_robot(robot_id)))
-    if user not in robot.operators:
-        return _operators(robot)
     for _ in range(TRIES):
+        if robot.owner_user_id == user or _has_nothing(robot, user):
+            yield from _drop(robot_id, user)
+            return _operators(robot)
         outcome = yield from write_robot(robot_id, _unsharing(request, robot, user))
         if isinstance(outcome, Refused):
             robot = permitted(request, message, robot_id, outcome.item)
             continue
-        robot = outcome.after
-        yield from notify(request, robot_id, _told_unshared(outcome))
-        if not _sessions_of(robot, user):
-            yield from _drop(robot_id, user)
-            return _operators(robot)
+        before, robot = outcome.before or robot, outcome.after
+        yield from notify(request, robot_id, _told_unshared(before, robot))
     raise TryAgain(robot_id)
+
+
+def _has_nothing(robot: Robot, user: UserId) -> bool:
+    return user not in robot.operators and not _sessions_of(robot, user)
 
 
 def _drop(robot_id: RobotId, user: UserId) -> Flow[None]:
@@ -108,11 +123,10 @@ def _sessions_of(robot: Robot, user: UserId) -> list[tuple[Session, Role]]:
     return [each for each in robot.sessions() if each[0].user_id == user]
 
 
-def _told_unshared(won: Won[Robot]) -> list[Notice]:
+def _told_unshared(before: Robot, robot: Robot) -> list[Notice]:
     """Return what tells of the sessions that have ended: their clients, the robot, the viewers."""
-    robot, ended = won.after, ended_by(won)
-    told = told_ended(won, "evicted")
-    for session, role in ended:
+    told = told_ended(before, robot, "evicted")
+    for session, role in ended_since(before, robot):
         told += notice(robot, peer_left(robot, session, role, "evicted"))
         if role == "controller":
             told += told_viewers(robot, control_of(robot), session.session_id)
@@ -137,6 +151,7 @@ def transfer(request: Request, message: Transfer) -> Flow[Ack]:
     with suppress(TryAgain):
         # The robot is given away: to ask again would be forbidden.
         yield from _evicted(request, outcome)
+    yield from attempted((DropShare(robot_id, user),))
     return Ack()
 
 
@@ -159,7 +174,7 @@ def forget(request: Request, message: Forget) -> Flow[Ack]:
 def _evicted(request: Request, won: Won[Robot]) -> Flow[None]:
     """Tell every session's client, then the robot; close a seed's, which cannot be told."""
     robot_id: RobotId = won.after.robot_id
-    yield from notify(request, robot_id, told_ended(won, "evicted"))
+    yield from notify(request, robot_id, told_ended(won.before, won.after, "evicted"))
     robot = won.before
     if robot is None or robot.connection_id is None:
         return

@@ -119,7 +119,7 @@ def _announce(request: Request, won: Won[Robot], claim: Claim) -> Flow[None]:
     if isinstance(noted, Refused):
         yield from attempted((WriteRobot(robot.robot_id, presence.lose(me)),))
     # Sessions have ended either way, and the older socket has been replaced.
-    yield from notify(request, robot.robot_id, told_ended(won, "restarted"))
+    yield from notify(request, robot.robot_id, told_ended(won.before, won.after, "restarted"))
     if isinstance(noted, SignalingError):
         # The claim stands, and may be another message's of this connection: it is sent again.
         raise noted
@@ -154,5 +154,6 @@ def unregister(request: Request, message: Unregister) -> Flow[Ack]:
     outcome = yield from write_robot(message.robot_id, presence.unregister(me))
     if isinstance(outcome, Refused):
         raise NotRegistered(message.robot_id)
-    yield from notify(request, message.robot_id, told_ended(outcome, "unregistered"))
+    told = told_ended(outcome.before, outcome.after, "unregistered")
+    yield from notify(request, message.robot_id, told)
     return Ack()

@@ -28,7 +28,7 @@ from signaling.core.steps import (
     write_connection,
 )
 from signaling.core.writes import rows
-from signaling.core.writes.paths import REV
+from signaling.core.writes.paths import OPERATORS, REV
 from signaling.wire import limits
 from signaling.wire.errors import Forbidden, SignalingError, Unauthorized
 from signaling.wire.frames import Ack, Presence, RobotsReply
@@ -61,7 +61,7 @@ def unwatch(request: Request, _message: Unwatch) -> Flow[Ack]:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A write that changed who a robot's connection or holder is: it raised `rev`.
+    """A write that changed a robot's connection or holder, raising `rev`; or who its operators are.
 
     `before` is None of a robot that was made, and of a write whose answer had been lost.
     """
@@ -82,7 +82,8 @@ def pushing(
     changes: list[Change] = []
 
     def both(change: Change) -> None:
-        changes.append(change)
+        if change.write.raises(REV):
+            changes.append(change)
         noted(change)
 
     try:
@@ -117,7 +118,7 @@ def _note(step: Step, outcome: object, noted: Callable[[Change], None]) -> None:
             for each, its_outcome in zip(steps, outcome, strict=True):
                 _note(each, its_outcome, noted)
         case WriteRobot(write=write), Won(before, after) if isinstance(after, Robot):
-            if write.raises(REV):
+            if write.raises(REV) or write.touches(OPERATORS):
                 noted(Change(write, before, after))
         case _:
             pass

@@ -43,8 +43,8 @@ OWNERSHIP_CASES: dict[Kind, Examined] = {
     ownership.unshare: Examined(
         ownership.unshare(BOB, right(Unshare, SENDER)),
         OWNED,
-        refuses=ANOTHERS | BOBS_LEASE,
-        accepts=EVES_LEASE | {"it is not shared": {"operators": GONE}},
+        refuses=ANOTHERS,
+        accepts=EVES_LEASE | BOBS_LEASE | {"it is not shared": {"operators": GONE}},
     ),
     ownership.unshare_holder: Examined(
         ownership.unshare_holder(BOB, right(Unshare, SENDER)),

@@ -26,14 +26,13 @@ from signaling.core.writes.paths import (
     CONTROLLER,
     HOLDERS_USER,
     NEW_HOLDER,
+    OPERATORS,
     OVER,
     OWNER,
     REMEMBER_HOLDER,
     place_of,
 )
 from signaling.wire.ids import SessionId, UserId
-
-OPERATORS = ("operators",)
 
 
 def share(user: UserId, right: Condition, limit: int) -> Write:
@@ -44,12 +43,11 @@ def share(user: UserId, right: Condition, limit: int) -> Write:
 
 
 def unshare(user: UserId, right: Condition, viewing: Iterable[SessionId] = ()) -> Write:
-    """End a share with a user who does not hold, and the viewer's sessions that were seen.
+    """End a share, and the viewer's sessions that were seen.
 
-    Who has been granted control meanwhile holds: then `unshare_holder` is right.
+    Whatever the user has besides, they begin nothing any more: what is left is ended after it.
     """
-    when = All((Exists(OWNER), right, Differs(HOLDERS_USER, user)))
-    return Write("unshare", when, _no_operator(user, viewing))
+    return Write("unshare", All((Exists(OWNER), right)), _no_operator(user, viewing))
 
 
 def unshare_holder(user: UserId, right: Condition, viewing: Iterable[SessionId] = ()) -> Write:

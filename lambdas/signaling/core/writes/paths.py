@@ -26,6 +26,7 @@ from signaling.core.records import Session
 from signaling.wire.ids import ConnectionId, SessionId, robot_of, session_id
 
 OWNER = ("ownerUserId",)
+OPERATORS = ("operators",)
 CONNECTION = ("connectionId",)
 CONTROLLER = ("controller",)
 HOLDER = ("controller", "sessionId")
