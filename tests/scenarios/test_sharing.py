@@ -1,19 +1,9 @@
-"""Sharing a robot, ending a share, and giving a robot to another owner. On both stores."""
-
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+"""Sharing a robot, and ending a share. On both stores."""
 
 import pytest
 
-from signaling.adapters.dynamodb import DynamoStore
-from signaling.wire.ids import RobotId, UserId
-from tests.scenarios.between import Between
-from tests.tables import CONNECTIONS, ROBOTS
-from tests.tokens import signer
+from tests.scenarios.shares import listed, shares
 from tests.world import Peer, World
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 SDP = {"sdp": "o"}
 
@@ -29,17 +19,6 @@ def owner(world: World, robot: Peer) -> Peer:
     """Its owner, in a page."""
     assert robot.frames == []
     return world.connect("owner")
-
-
-def shares(owner: Peer, *users: str) -> None:
-    """Share r1 with these users."""
-    for user in users:
-        owner.ask(type="share", robotId="r1", userId=user)
-
-
-def listed(peer: Peer) -> list[tuple[str, str]]:
-    """Return each robot of a user's list, and what they are to it."""
-    return [(each["robotId"], each["relation"]) for each in peer.ask(type="robots")["robots"]]
 
 
 @pytest.mark.usefixtures("robot")
@@ -173,109 +152,6 @@ def test_an_operator_who_watches_loses_every_place(world: World, robot: Peer, ow
     assert (driver.frames, watching.frames) == ([], [])
 
 
-def test_control_that_is_granted_while_the_share_ends_ends_too(
-    crossing: World, between: Between
-) -> None:
-    """And a place that is taken meanwhile."""
-    robot = crossing.robot("r1", "owner")
-    owner, driver = crossing.connect("owner"), crossing.connect("owner")
-    shares(owner, "olga")
-    driver.offer()
-    olga, second = crossing.connect("olga"), crossing.connect("olga")
-    asking = olga.offer(role="viewer")["sessionId"]
-
-    def meanwhile() -> None:
-        driver.ask(type="grant-control", robotId="r1", sessionId=asking)
-        second.offer(role="viewer")
-
-    between.before_robot = meanwhile
-    owner.ask(type="unshare", robotId="r1", userId="olga")
-
-    item = crossing.item()
-    assert (item.operators, item.controller) == (frozenset(), None)
-    assert [each.user_id for each in item.viewers.values()] == ["owner"]
-    assert "peer-left" in olga.types()
-    assert second.types() == ["peer-left"]
-    assert robot.take()[-1]["type"] == "peer-left"
-
-
-def test_a_new_owner_has_the_robot_and_the_old_one_has_not(
-    world: World, robot: Peer, owner: Peer
-) -> None:
-    """Sessions and presence end; operators stay, but for the new owner."""
-    shares(owner, "olga", "bob")
-    session = owner.offer()["sessionId"]
-    robot.take()
-
-    ack = owner.ask(type="transfer", robotId="r1", userId="bob")
-
-    left = {
-        "type": "peer-left",
-        "robotId": "r1",
-        "sessionId": session,
-        "reason": "evicted",
-        "epoch": 3,
-    }
-    assert ack == {"type": "ack", "replyTo": "q"}
-    assert (owner.take(), robot.take()) == ([left], [left])
-    item = world.item()
-    assert item.owner_user_id == "bob"
-    assert item.operators == {"olga"}
-    assert (item.connection_id, item.controller, item.epoch) == (None, None, 3)
-    assert listed(owner) == []
-    assert listed(world.connect("bob")) == [("r1", "owner")]
-    assert listed(world.connect("olga")) == [("r1", "operator")]
-    assert owner.refused(type="register", robotId="r1")[1] == "forbidden"
-    assert world.connect("owner").refused(type="register", robotId="r1")[1] == "owned_by_another"
-    assert robot.refused(type="ping", robotId="r1") == (404, "not_registered")
-
-
-def test_giving_a_robot_to_its_owner_changes_nothing(
-    world: World, robot: Peer, owner: Peer
-) -> None:
-    """Nor does repeating it."""
-    before = world.stored()
-
-    assert owner.ask(type="transfer", robotId="r1", userId="owner")["type"] == "ack"
-    assert (world.stored(), robot.frames) == (before, [])
-
-
-def test_a_seed_robot_that_is_given_away_is_closed(world: World) -> None:
-    """It can be told nothing."""
-    robot = world.robot("r1", "owner", v1=False)
-
-    world.connect("owner").ask(type="transfer", robotId="r1", userId="bob")
-
-    assert not robot.is_open
-
-
-class _Late(DynamoStore):
-    """A store in which something happens right before the note of a share is dropped."""
-
-    before_drop: Callable[[], object] = staticmethod(lambda: None)
-
-    def drop_share(self, robot: RobotId, user: UserId) -> None:
-        """Drop the note, after what comes before it, once."""
-        happening, self.before_drop = self.before_drop, lambda: None
-        happening()
-        super().drop_share(robot, user)
-
-
-def test_a_share_that_crosses_an_unshare_is_listed(dynamodb: "DynamoDBClient") -> None:
-    """Whichever of the two drops or makes the note last."""
-    store = _Late(dynamodb, CONNECTIONS, ROBOTS)
-    world = World(store, signer())
-    world.robot("r1", "owner")
-    owner, second = world.connect("owner"), world.connect("owner")
-    shares(owner, "olga")
-    store.before_drop = lambda: shares(second, "olga")
-
-    owner.ask(type="unshare", robotId="r1", userId="olga")
-
-    assert world.item().operators == {"olga"}
-    assert listed(world.connect("olga")) == [("r1", "operator")]
-
-
 @pytest.mark.usefixtures("robot")
 def test_a_robot_that_is_forgotten_is_shared_with_nobody(world: World, owner: Peer) -> None:
     """Whoever registers its id next shares it anew."""
@@ -285,72 +161,6 @@ def test_a_robot_that_is_forgotten_is_shared_with_nobody(world: World, owner: Pe
 
     assert listed(world.connect("olga")) == []
     assert world.item().operators == frozenset()
-
-
-def test_an_unshare_that_was_cut_off_is_finished_by_the_next(
-    crossing: World, between: Between
-) -> None:
-    """A place that was taken between its look and its write, when AWS was too busy for more."""
-    crossing.robot("r1", "owner")
-    owner, olga = crossing.connect("owner"), crossing.connect("olga")
-    shares(owner, "olga")
-
-    def meanwhile() -> None:
-        olga.offer(role="viewer")
-        between.throttle(after=1)
-
-    between.before_robot = meanwhile
-
-    refused = owner.refused(type="unshare", robotId="r1", userId="olga")
-    left_over = len(crossing.item().viewers)
-    between.throttle(after=None)
-    ack = owner.ask(type="unshare", robotId="r1", userId="olga")
-
-    assert (refused, left_over) == ((503, "try_again"), 1)
-    assert (ack["operators"], crossing.item().viewers) == ([], {})
-    assert olga.types() == ["peer-left"]
-
-
-def test_who_goes_to_and_fro_cannot_keep_the_share(crossing: World, between: Between) -> None:
-    """The right goes first: after that control can be given up, and not taken again."""
-    crossing.robot("r1", "owner")
-    owner, olga = crossing.connect("owner"), crossing.connect("olga")
-    shares(owner, "olga")
-    olga.offer()
-
-    def to_and_fro() -> None:
-        held = crossing.item().controller is not None
-        olga.ask(type="release-control" if held else "request-control", robotId="r1")
-        between.before_robot = to_and_fro
-
-    between.before_robot = to_and_fro
-    ack = owner.ask(type="unshare", robotId="r1", userId="olga")
-
-    assert ack["operators"] == []
-    assert list(crossing.item().sessions()) == []
-
-
-def test_many_notes_of_robots_that_are_shared_no_more_do_no_harm(
-    dynamo_store: DynamoStore,
-) -> None:
-    """The list comes in short pages, and to an end."""
-    world = World(dynamo_store, signer())
-    bob = world.connect("bob")
-    for number in range(49):
-        world.robot(f"own{number:02}", "bob")
-    for number in range(60):
-        world.robot(f"past{number:02}", "eve")
-        dynamo_store.note_share(RobotId(f"past{number:02}"), UserId("bob"))
-
-    found, cursor, pages = [], None, 0
-    while pages == 0 or cursor is not None:
-        more: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
-        reply = bob.ask(type="robots", **more)
-        found += reply["robots"]
-        cursor, pages = reply.get("cursor"), pages + 1
-
-    assert [each["relation"] for each in found] == ["owner"] * 49
-    assert pages > 1
 
 
 def test_who_may_drive_and_who_may_not_any_more_is_in_the_audit_log(
