@@ -28,7 +28,7 @@ _LOOPBACK_HOST: Final = re.compile(
 # Browsers add the first two, proxies the others. Whatever begins with `X-` was added on the way:
 # of a program's own there are only AWS's.
 _FOREIGN: Final = re.compile(
-    r"origin\Z|sec-|x-(?!amzn?-)|forwarded|via\Z|(?:cf|cdn|fastly|fly|client|true-client)-",
+    r"origin\Z|sec-|x[-_](?!amzn?-)|forwarded|via\Z|(?:cf|cdn|fastly|fly|client|true-client)-",
     re.IGNORECASE,
 )
 
@@ -82,7 +82,14 @@ def is_local(remote: str | None, port: int | None, headers: Iterable[tuple[str, 
     given = tuple(headers)
     hosts = [value for name, value in given if name.lower() == "host"]
     named = port is not None and len(hosts) == 1 and _names(hosts[0], port)
-    return named and _is_loopback(remote) and not any(_FOREIGN.match(name) for name, _ in given)
+    return named and _is_loopback(remote) and not any(_is_foreign(*each) for each in given)
+
+
+def _is_foreign(name: str, value: str) -> bool:
+    """Tell whether pages or proxies send such a header, and programs do not."""
+    # A proxy that is made ready for WebSockets says so of every request that it passes.
+    upgrades = name.lower() == "connection" and "upgrade" in value.lower()
+    return upgrades or _FOREIGN.match(name) is not None
 
 
 def _port(request: web.Request) -> int | None:

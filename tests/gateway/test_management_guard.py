@@ -44,6 +44,9 @@ async def asked(gateway: Gateway, method: str = "POST", **request: Any) -> tuple
         {"Forwarded": "for=203.0.113.7"},
         {"Forwarded-For": "203.0.113.7"},
         {"Via": "1.1 proxy.example"},
+        {"X_Forwarded_For": "203.0.113.7"},
+        {"Connection": "upgrade"},
+        {"Connection": "keep-alive, Upgrade"},
         {"X-Real-IP": "203.0.113.7"},
         {"X-Client-IP": "203.0.113.7"},
         {"X-Original-URL": "/"},
@@ -72,6 +75,8 @@ async def test_what_a_page_or_a_proxy_sends_is_forbidden(
         {"X-Amz-Date": "20270101T000000Z", "X-Amz-Content-SHA256": "0", "amz-sdk-request": "1"},
         {"X-Amzn-Trace-Id": "Root=1-67891233-abcdef012345678912345678"},
         {"Authorization": "AWS4-HMAC-SHA256 Credential=x", "User-Agent": "curl/8"},
+        {"Connection": "keep-alive"},
+        {"Connection": "close"},
     ],
     ids=str,
 )
