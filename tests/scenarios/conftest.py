@@ -1,4 +1,4 @@
-"""Fixtures of the scenarios: a robot and a client as the seed had them, and messages that cross."""
+"""Fixtures of the scenarios: robots, their owner, a client of the seed's, messages that cross."""
 
 from collections.abc import Iterator
 
@@ -35,3 +35,16 @@ def between() -> Iterator[Between]:
 def crossing(between: Between) -> World:
     """A backend on that store."""
     return World(between, signer())
+
+
+@pytest.fixture
+def robot(world: World) -> Peer:
+    """A robot with nobody near it, on each store in turn."""
+    return world.robot("r1", "owner")
+
+
+@pytest.fixture
+def owner(world: World, robot: Peer) -> Peer:
+    """Its owner, in a page."""
+    assert robot.frames == []
+    return world.connect("owner")

@@ -9,12 +9,6 @@ from tests.world import Peer, World
 SDP = {"sdp": "o"}
 
 
-@pytest.fixture
-def robot(world: World) -> Peer:
-    """A robot with nobody near it."""
-    return world.robot("r1", "owner")
-
-
 def drives(world: World, user: str = "owner") -> tuple[Peer, str]:
     """Let a user drive r1; return the connection and the session."""
     peer = world.connect(user, groups=["ADMINS"] if user != "owner" else [])

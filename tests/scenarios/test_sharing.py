@@ -8,19 +8,6 @@ from tests.world import Peer, World
 SDP = {"sdp": "o"}
 
 
-@pytest.fixture
-def robot(world: World) -> Peer:
-    """A robot that is shared with nobody."""
-    return world.robot("r1", "owner")
-
-
-@pytest.fixture
-def owner(world: World, robot: Peer) -> Peer:
-    """Its owner, in a page."""
-    assert robot.frames == []
-    return world.connect("owner")
-
-
 @pytest.mark.usefixtures("robot")
 def test_an_operator_lists_watches_and_drives(world: World, owner: Peer) -> None:
     """A share is all that it takes; the reply names every operator."""

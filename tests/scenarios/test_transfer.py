@@ -1,24 +1,9 @@
 """Giving a robot to another owner. On both stores."""
 
-import pytest
-
 from tests.scenarios.shares import listed, shares
 from tests.world import Peer, World
 
 SDP = {"sdp": "o"}
-
-
-@pytest.fixture
-def robot(world: World) -> Peer:
-    """A robot that is shared with nobody."""
-    return world.robot("r1", "owner")
-
-
-@pytest.fixture
-def owner(world: World, robot: Peer) -> Peer:
-    """Its owner, in a page."""
-    assert robot.frames == []
-    return world.connect("owner")
 
 
 def test_a_new_owner_has_the_robot_and_the_old_one_has_not(

@@ -1,7 +1,7 @@
 """Whose a robot is: shared with operators, given to another owner, forgotten.
 
 Only its owner or an admin decides, by the conditions of the writes themselves. What somebody
-has with a robot ends in the same write that ends their right to it.
+has with a robot ends with their right to it: in the same write, or in those right after it.
 """
 
 from contextlib import suppress
