@@ -171,3 +171,16 @@ def test_who_may_drive_and_who_may_not_any_more_is_in_the_audit_log(
         ("operators changed", "unshared", "owner", "olga", "owner"),
         ("control changed", "transferred", "owner", None, "bob"),
     ]
+
+
+@pytest.mark.usefixtures("robot")
+def test_an_owner_who_ends_a_share_with_themselves_loses_nothing(world: World, owner: Peer) -> None:
+    """They have the robot by no share; an admin cannot take it from them so, either."""
+    owner.offer()
+    before = world.item()
+    boss = world.connect("boss", groups=["ADMINS"])
+
+    acks = [each.ask(type="unshare", robotId="r1", userId="owner") for each in (owner, boss)]
+
+    assert [ack["operators"] for ack in acks] == [[], []]
+    assert (world.item(), owner.frames) == (before, [])
