@@ -22,12 +22,12 @@ const WORTH_SAYING = ["internal", "rate_limited", "try_again", "too_large", "bad
 const NO_TOKEN = "Open the link that “make run” prints, or the one that your administrator sent you: it signs you in.";
 const SIGN_IN_AGAIN = "Your sign-in has expired or was refused. Open a new link: “make run” prints one, or ask your administrator.";
 const SIGN_IN_AGAIN_HERE = "Your sign-in has expired or was refused. Sign in again.";
-const NOT_TOLD = "The robot does not obey: it has not heard yet that you drive. Telling it again.";
+const NOT_TOLD = "The robot does not obey: it has not heard yet that you drive. Telling it again; then press again.";
 const NOT_OURS = "The robot did not obey: somebody else drives it. Checking with the server.";
 const UNREACHABLE = "The server cannot be reached, or it refuses this sign-in. Check that it runs; if it was set up anew, open a new link. Trying again.";
 
 /** What is going on beyond what is drawn. */
-const now = { pending: false, watches: false, isAdmin: false, isCut: false, refusals: 0 };
+const now = { pending: false, watches: false, isAdmin: false, isCut: false, refusals: 0, stopDriving: () => {} };
 
 /** @param {unknown} error */
 function sayError(error) {
@@ -45,8 +45,10 @@ function sayRefusal(words) {
 /** @param {Scene} scene @param {Session} session */
 function show(scene, session) {
   if (scene.session === session) return;
+  now.stopDriving();
   scene.session?.leave();
   scene.session = session;
+  handle(session);
   const video = /** @type {HTMLVideoElement} */ (at("video"));
   video.dataset.robotId = session.robotId;
   video.srcObject = session.stream;
@@ -65,8 +67,15 @@ function show(scene, session) {
   session.on("rtt", ours(drawRtt));
 }
 
+/** @param {Session} session */
+function handle(session) {
+  const [video, pad, knob] = [at("video"), at("pad"), at("knob")];
+  now.stopDriving = handleDriving(session, { video, pad, knob, say: (words) => say(words, "plain"), unsay });
+}
+
 /** @param {Scene} scene */
 function leave(scene) {
+  now.stopDriving();
   scene.session?.leave();
   scene.session = null;
   const video = /** @type {HTMLVideoElement} */ (at("video"));
@@ -235,8 +244,6 @@ async function main() {
   };
   /** @type {Scene} */
   const scene = { signal: connect({ url: serverUrl(config), token }), session: null, joins: null, robots: null, wasOnline: false };
-  const [video, pad, knob] = [at("video"), at("pad"), at("knob")];
-  handleDriving({ video, pad, knob, send: (drive) => void scene.session?.drive(drive) });
   listen(scene, who);
   draw(scene);
 }

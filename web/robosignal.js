@@ -7,7 +7,7 @@
  * const session = await signal.drive("demo");
  * session.on("stream", (stream) => (video.srcObject = stream));
  * session.on("control", ({ role, driver, lostTo }) => show(role, driver, lostTo));
- * setInterval(() => session.drive({ x: 0, y: 1 }), 50);
+ * driveWithKeys(session, video);
  *
  * @module
  */
@@ -16,11 +16,14 @@ import { Signal } from "./robosignal/signal.js";
 import { browser } from "./robosignal/world.js";
 
 export { FRAME_BYTES } from "./robosignal/frames.js";
+export { driveWithKeys } from "./robosignal/keys.js";
 export { Session } from "./robosignal/session.js";
 export { Signal } from "./robosignal/signal.js";
 export { SignalingError } from "./robosignal/words.js";
 
 /** @import { World } from "./robosignal/world.js" */
+/** @typedef {import("./robosignal/held.js").Drive} Drive */
+/** @typedef {import("./robosignal/keys.js").DriveOptions} DriveOptions */
 /** @typedef {import("./robosignal/engagement.js").View} View */
 /** @typedef {import("./robosignal/words.js").ConnectionState} ConnectionState */
 /** @typedef {import("./robosignal/words.js").Person} Person */

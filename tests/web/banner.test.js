@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bannerOf, driverFact, driverName, rowOf, sentence } from "../../web/banner.js";
-import { keysToDrive, padToDrive } from "../../web/driving.js";
 
 const ME = { userId: "u-me", name: "Dana" };
 const ALICE = { userId: "u-alice", name: "Alice" };
@@ -144,17 +143,4 @@ for (const [when, robot, view, status] of IN_SESSION) {
 test("what we hold, or of which nobody knows who drives it, is not offered for driving", () => {
   assert.equal(may({}, { ...LIVE, state: "waiting", role: "controller" }).drive, false);
   assert.equal(may({}, { ...LIVE, stale: true }).drive, false);
-});
-
-test("opposite keys cancel each other, and keys of two directions add up", () => {
-  assert.deepEqual(keysToDrive(["KeyW", "ArrowDown", "KeyD"]), { x: 1, y: 0 });
-  assert.deepEqual(keysToDrive(["ArrowUp", "KeyA"]), { x: -1, y: 1 });
-});
-
-test("the pad's middle is a stop, its top full ahead, and beyond its rim no more than that", () => {
-  const pad = { left: 0, top: 0, width: 100, height: 100 };
-
-  assert.deepEqual(padToDrive({ clientX: 50, clientY: 50 }, pad), { x: 0, y: 0 });
-  assert.deepEqual(padToDrive({ clientX: 50, clientY: 0 }, pad), { x: 0, y: 1 });
-  assert.deepEqual(padToDrive({ clientX: 50, clientY: -500 }, pad), { x: 0, y: 1 });
 });
