@@ -6,7 +6,7 @@ import { bannerOf, driverFact, driverName, rowOf, sentence } from "../../web/ban
 
 const ME = { userId: "u-me", name: "Dana" };
 const ALICE = { userId: "u-alice", name: "Alice" };
-const LIVE = { robotId: "demo", state: "live", why: null, role: "viewer", driver: null, stale: false, lostTo: null, epoch: 1, requests: [], asking: false };
+const LIVE = { robotId: "demo", state: "live", why: null, role: "viewer", driver: null, stale: false, lostTo: null, epoch: 1, requests: [], asking: false, missing: [] };
 const ROBOT = { robotId: "demo", online: true, relation: "owner", owner: ME };
 
 const BANNERS = [
@@ -26,6 +26,11 @@ const BANNERS = [
   ["a driver's robot is away", { ...LIVE, state: "waiting", role: "controller", why: "gone" }, "waiting", /^Waiting for demo$/],
   ["a viewer is cut off from the server", { ...LIVE, stale: true, driver: ALICE }, "unknown", /^Who drives is not known/],
   ["a driver is cut off from server and robot", { ...LIVE, state: "waiting", role: "controller", stale: true, why: "cut" }, "waiting", /^Not connected to demo$/],
+  ["the robot is connected and its picture has yet to come", { ...LIVE, state: "connecting", role: "controller", missing: ["picture"] }, "joining", /Joining demo/],
+  ["no picture comes", { ...LIVE, state: "waiting", role: "controller", missing: ["picture"], why: "late" }, "waiting", /^No picture of demo yet$/],
+  ["a channel does not open", { ...LIVE, state: "waiting", role: "controller", missing: ["channel"], why: "late" }, "waiting", /^demo cannot be driven yet$/],
+  ["a robot has no data channel", { ...LIVE, role: "controller", missing: ["channel"] }, "waiting", /cannot drive it$/],
+  ["a robot sends no video", { ...LIVE, role: "controller", missing: ["picture"] }, "waiting", /^You drive demo without a picture$/],
   ["the session has ended", { ...LIVE, state: "ended", role: null, why: "not allowed" }, "ended", /ended/],
 ];
 
@@ -49,6 +54,23 @@ test("a server's message becomes a sentence", () => {
 test("the driver's name is ours while we drive, and only then", () => {
   assert.equal(driverName({ ...LIVE, role: "controller" }, ME), "Dana");
   assert.equal(driverName({ ...LIVE, role: "controller", state: "waiting" }, ME), "");
+});
+
+test("what a connection lacks is said, to drivers and to viewers", () => {
+  const text = (view) => bannerOf({ ...LIVE, ...view }, ME).text;
+
+  assert.match(text({ state: "connecting", missing: ["picture"] }), /No picture yet/);
+  assert.match(text({ state: "connecting", missing: ["channel"] }), /data channel is not open yet/);
+  assert.match(text({ state: "connecting", missing: ["picture", "channel"] }), /No picture and no data channel/);
+  assert.match(text({ role: "controller", missing: ["channel"] }), /opened no data channel/);
+  assert.match(text({ role: "controller", missing: ["picture"] }), /sends no video/);
+  assert.match(text({ driver: ALICE, missing: ["picture"] }), /sends no video/);
+});
+
+test("no list says that we drive what no command of ours reaches", () => {
+  const { status } = rowOf(ROBOT, { ...LIVE, role: "controller", missing: ["channel"] }, ME);
+
+  assert.doesNotMatch(status, /You drive/);
 });
 
 const LAST = [[ALICE, /When last heard, Alice drove/], [ME, /you drove in another window/], [null, /nobody drove/]];

@@ -5,12 +5,13 @@ They know just enough to let a console join, drive and lose control; no rule is 
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Never
 
 from aiortc import (
     RTCDataChannel,
@@ -45,6 +46,15 @@ ALICE = {"userId": "u-alice", "name": "Alice"}
 ALICES = "demo:BBBBBBBBBBBBBBBBBBBBBB"
 
 
+class BlindCamera(VideoStreamTrack):
+    """A camera that is there and gives no picture."""
+
+    async def recv(self) -> Never:
+        """Wait for a picture that never comes."""
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+
 @dataclass
 class Robot:
     """An aiortc robot: it streams, answers pings, and notes the commands that it got."""
@@ -53,6 +63,9 @@ class Robot:
     commands: list[Frame] = field(default_factory=list)
     refuses_at: int | None = None
     """At this epoch it obeys somebody else, until it hears of another by an offer."""
+    camera: Literal["fine", "blind", "none"] = "fine"
+    channel: Literal["open", "shut", "refused"] = "open"
+    """Whether the data channel is taken and opens, is taken and never opens, or is refused."""
     _waiting: list[tuple[Frame, asyncio.Future[None]]] = field(default_factory=list)
 
     async def answer(self, frame: Frame) -> Frame:
@@ -60,11 +73,23 @@ class Robot:
         self.refuses_at = None
         peer = self.peers.get(frame["pcId"]) or await self._opened(frame["pcId"])
         await peer.setRemoteDescription(RTCSessionDescription(**frame["payload"]))
-        if not peer.getSenders() or peer.getSenders()[0].track is None:
-            peer.addTrack(VideoStreamTrack())
+        has_track = peer.getSenders() and peer.getSenders()[0].track is not None
+        if self.camera != "none" and not has_track:
+            peer.addTrack(BlindCamera() if self.camera == "blind" else VideoStreamTrack())
+        if self.channel != "open" and peer.sctp is not None:
+            peer.sctp.start = self._keep_shut  # type: ignore[method-assign]
         await peer.setLocalDescription(await peer.createAnswer())
         local = peer.localDescription
-        return {"type": local.type, "sdp": local.sdp}
+        sdp = local.sdp
+        if self.channel == "refused":
+            # RFC 8829, section 5.3.1: a section that is refused has port 0, and is in no bundle.
+            sdp = re.sub(r"m=application \d+", "m=application 0", sdp)
+            sdp = re.sub(r"(a=group:BUNDLE.*?) 0\b", r"\1", sdp)
+        return {"type": local.type, "sdp": sdp}
+
+    @staticmethod
+    async def _keep_shut(*_: object) -> None:
+        """Start no SCTP."""
 
     async def _opened(self, pc_id: str) -> RTCPeerConnection:
         await self.close()

@@ -5,12 +5,14 @@
 
 import { asks, answered, gaveUp, tidy } from "./handover.js";
 import { tick } from "./health.js";
+import { arrive, depart, isWhole, missingParts } from "./media.js";
 import { begin, cameOnline, claimed, end, move, pathChanged, relay, sendCandidate, sendOffer, settle } from "./moves.js";
 import { heard, listed, refusedByRobot, took } from "./pushes.js";
 import { failed, farewell, replied } from "./replies.js";
 import { never } from "./words.js";
 
 /** @import { ControlRequest } from "./handover.js" */
+/** @import { Part } from "./media.js" */
 /** @import { Ack, Description, ErrorFrame, Frame, OutFrame, Person, Pong, Robot, Role } from "./words.js" */
 
 /**
@@ -52,6 +54,9 @@ import { never } from "./words.js";
  * @property {number} lookAt a silent robot is looked up, from then on
  * @property {number | null} answerAt the answer is due
  * @property {number | null} linkAt the media path is due
+ * @property {number | null} pathAt when it opened
+ * @property {readonly Part[]} declared what the robot's description says that it sends
+ * @property {readonly Part[]} arrived what of that has come
  * @property {number | null} retryAt
  * @property {number} tries since media last flowed
  * @property {boolean} pathless whether the last try found the robot, and no path for media
@@ -81,7 +86,7 @@ import { never } from "./words.js";
  *   | {type: "candidate", pcId: string, payload: RTCIceCandidateInit}
  *   | {type: "described", pcId: string, payload: Description}
  *   | {type: "ice", pcId: string, state: string}
- *   | {type: "channel-closed", pcId: string}
+ *   | {type: "channel-opened", pcId: string} | {type: "channel-closed", pcId: string} | {type: "picture", pcId: string}
  *   | {type: "pong", pcId: string}
  *   | {type: "refused", pcId: string, epoch: number}
  *   | {type: "broken", pcId: string, message: string}} Happening
@@ -110,6 +115,8 @@ import { never } from "./words.js";
  * @property {number} epoch
  * @property {readonly ControlRequest[]} requests who asks us for control; `grant` or `deny` it
  * @property {boolean} asking whether we have asked the driver for control, and wait for the answer
+ * @property {readonly Part[]} missing what has not come over the connection that is open: what the robot declared keeps it from
+ *   being `live`; what it did not declare never comes
  */
 
 const UNREACHED = "The server cannot be reached just now. Waiting for it.";
@@ -128,7 +135,7 @@ export function engagement(robotId, online) {
     sessionId: null, role: null, epoch: 0, holder: null, stale: !online, driver: null, driverAt: 0, lostTo: null,
     pcId: null, openedAt: 0, acked: false, offered: false, rejoins: false, claims: 0, former: null, offer: null, held: [], early: [], seq: 0,
     ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, isCut: false, absent: false, lookAt: 0,
-    answerAt: null, linkAt: null, retryAt: null, tries: 0, pathless: false, renewAt: null, cure: null,
+    answerAt: null, linkAt: null, pathAt: null, declared: [], arrived: [], retryAt: null, tries: 0, pathless: false, renewAt: null, cure: null,
     doubt: { epoch: 0, at: -Infinity },
     moving: false, requests: [], askingUntil: null,
   };
@@ -144,12 +151,12 @@ export function view(state) {
   const { robotId, phase, role, lostTo, epoch, requests } = state;
   const why = whyOf(state);
   const trying = why === null ? "connecting" : "waiting";
-  // An answer is not yet a path: nothing is live before media can flow.
-  const shown = phase === "linked" && state.linkAt === null && !state.isCut ? "live" : phase === "ended" ? "ended" : trying;
+  // An answer is not yet a path, and a path not yet a picture: nothing is live before both have come.
+  const shown = isWhole(state) && !state.isCut ? "live" : phase === "ended" ? "ended" : trying;
   const isDriving = role === "controller" && shown === "live";
   const driver = role === "controller" ? null : state.driver;
   const asking = state.askingUntil !== null;
-  return { robotId, state: shown, why, role, driver, stale: state.stale && !isDriving, lostTo, epoch, requests, asking };
+  return { robotId, state: shown, why, role, driver, stale: state.stale && !isDriving, lostTo, epoch, requests, asking, missing: missingParts(state) };
 }
 
 /** @param {Engagement} state */
@@ -224,7 +231,11 @@ function happened(state, event, at) {
     case "ice":
       return [pathChanged(state, event.state, at), []];
     case "channel-closed":
-      return [{ ...state, channelClosedAt: at.now }, []];
+      return [depart({ ...state, channelClosedAt: at.now }, "channel"), []];
+    case "channel-opened":
+      return [arrive(state, "channel"), []];
+    case "picture":
+      return [arrive(state, "picture"), []];
     case "pong":
       return [{ ...state, pongAt: at.now }, []];
     case "refused":

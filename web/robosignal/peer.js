@@ -10,6 +10,7 @@ import { SignalingError } from "./words.js";
 
 const PING_MS = 1_000;
 const PONG_MS = 3_000;
+const PICTURE_MS = 100;
 // Commands are worth nothing once they are late, so none queues behind a stalled channel.
 const COMMANDS_QUEUED_BYTES = 4_096;
 
@@ -32,11 +33,14 @@ export class Peer {
   #channel;
   /** @type {MediaStream | null} */
   stream = null;
+  #isOpen = true;
   #said = 0;
   /** @type {Map<number, Ping>} */
   #pings = new Map();
   /** @type {unknown} */
   #timer;
+  /** @type {unknown} */
+  #pictureTimer;
 
   /** @param {string} pcId @param {RTCIceServer[]} iceServers @param {World} world @param {PeerListener} listener */
   constructor(pcId, iceServers, world, listener) {
@@ -93,7 +97,9 @@ export class Peer {
   }
 
   close() {
+    this.#isOpen = false;
     this.#world.clearTimeout(this.#timer);
+    this.#world.clearTimeout(this.#pictureTimer);
     this.#dropPings();
     Object.assign(this.#connection, { onicecandidate: null, onconnectionstatechange: null, ontrack: null });
     Object.assign(this.#channel, { onopen: null, onclose: null, onmessage: null });
@@ -110,10 +116,25 @@ export class Peer {
     this.#connection.ontrack = ({ track, streams }) => {
       this.stream = streams[0] ?? new MediaStream([track]);
       this.#listener.stream(this.stream);
+      if (track.kind === "video") void this.#awaitPicture();
     };
-    this.#channel.onopen = () => this.#pingOften();
+    this.#channel.onopen = () => {
+      this.#listener.tell({ type: "channel-opened", pcId });
+      this.#pingOften();
+    };
     this.#channel.onclose = () => this.#listener.tell({ type: "channel-closed", pcId });
     this.#channel.onmessage = ({ data }) => this.#hear(data);
+  }
+
+  /** Tell of the first picture that could be shown; whether a page shows it is the page's own matter. */
+  async #awaitPicture() {
+    const stats = await this.#connection.getStats();
+    /** @type {any[]} */
+    const reports = [...stats.values()];
+    const isThere = reports.some(({ type, kind, framesDecoded }) => type === "inbound-rtp" && kind === "video" && framesDecoded > 0);
+    if (isThere) return this.#listener.tell({ type: "picture", pcId: this.#pcId });
+    this.#world.clearTimeout(this.#pictureTimer);
+    if (this.#isOpen) this.#pictureTimer = this.#world.setTimeout(() => void this.#awaitPicture(), PICTURE_MS);
   }
 
   #pingOften() {

@@ -5,6 +5,7 @@
 
 import { cure } from "./cure.js";
 import { denied, requested } from "./handover.js";
+import { partsDeclaredBy } from "./media.js";
 import { LINK_MS, begin, flowing, isUnsent, renew, rest } from "./moves.js";
 import { SOMEBODY, free, isOvertaken, lead } from "./standing.js";
 
@@ -51,7 +52,7 @@ function fromRobot(state, { type, pcId, payload }, at) {
   if (state.pcId === null || (pcId !== undefined && pcId !== state.pcId)) return [state, []];
   // The robot is the impolite peer: its offer rolls ours back.
   if (type !== "ice-candidate" && state.phase === "offering") return linked(state, payload, at);
-  if (type === "offer") return [state, state.phase === "linked" ? [{ do: "remote", payload }] : []];
+  if (type === "offer") return state.phase === "linked" ? [{ ...state, declared: partsDeclaredBy(payload) }, [{ do: "remote", payload }]] : [state, []];
   if (type === "answer") return [state, []];
   if (state.phase === "linked") return [state, [{ do: "add", payload }]];
   return [{ ...state, early: [...state.early, payload].slice(-EARLY_CANDIDATES) }, []];
@@ -59,7 +60,7 @@ function fromRobot(state, { type, pcId, payload }, at) {
 
 /** @param {Engagement} state @param {Description} payload @param {Moment} at @returns {Stepped} */
 function linked(state, payload, at) {
-  const next = { ...state, phase: /** @type {const} */ ("linked"), early: [], answerAt: null, linkAt: at.now + LINK_MS };
+  const next = { ...state, phase: /** @type {const} */ ("linked"), early: [], answerAt: null, linkAt: at.now + LINK_MS, declared: partsDeclaredBy(payload) };
   /** @type {Effect[]} */
   const candidates = state.early.map((candidate) => ({ do: "add", payload: candidate }));
   return [

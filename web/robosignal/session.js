@@ -182,7 +182,7 @@ export class Session extends Emitter {
   #announce(before, after) {
     /** @param {(keyof View)[]} fields */
     const moved = (fields) => fields.some((field) => before[field] !== after[field]);
-    if (moved(["state", "why"])) this.emit("state", after);
+    if (moved(["state", "why"]) || String(before.missing) !== String(after.missing)) this.emit("state", after);
     if (moved(["role", "epoch", "stale", "lostTo", "requests", "asking"]) || before.driver?.userId !== after.driver?.userId) this.emit("control", after);
   }
 
