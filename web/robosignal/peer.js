@@ -11,6 +11,8 @@ import { SignalingError } from "./words.js";
 const PING_MS = 1_000;
 const PONG_MS = 3_000;
 const PICTURE_MS = 100;
+/** What a peer takes that names no limit (RFC 8841, section 6.1). */
+const DEFAULT_MESSAGE_BYTES = 65_536;
 // Commands are worth nothing once they are late, so none queues behind a stalled channel.
 const COMMANDS_QUEUED_BYTES = 4_096;
 
@@ -79,11 +81,22 @@ export class Peer {
     return this.say(JSON.stringify({ type: "command", n: (this.#said += 1), drive }));
   }
 
-  /** @param {string} message */
+  /**
+   * @param {string} message
+   * @returns {boolean} false when it was not sent: the channel is not open, or full
+   * @throws {SignalingError} `too_large`
+   */
   say(message) {
     if (this.#channel.readyState !== "open") return false;
-    this.#channel.send(message);
-    return true;
+    const bytes = new TextEncoder().encode(message).length;
+    const limit = this.#connection.sctp?.maxMessageSize ?? DEFAULT_MESSAGE_BYTES;
+    if (bytes > limit) throw tooLarge(bytes, limit);
+    try {
+      this.#channel.send(message);
+      return true;
+    } catch {
+      return false; // It has closed meanwhile, or the browser keeps no more for it.
+    }
   }
 
   /** @returns {Promise<number>} */
@@ -210,6 +223,10 @@ function channelMessage(data) {
 }
 
 export const noAnswer = () => new SignalingError({ code: "timeout", message: "The robot's data channel does not answer. Wait until the video is back." });
+
+/** @param {number} bytes @param {number} limit */
+const tooLarge = (bytes, limit) =>
+  new SignalingError({ code: "too_large", message: `The message has ${bytes} bytes, and the robot's data channel takes ${limit} at most. Send it in parts.` });
 
 /** Deliberately nothing: whoever waits for this is told by other means. */
 function ignore() {}

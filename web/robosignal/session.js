@@ -85,19 +85,27 @@ export class Session extends Emitter {
    * The robot stops 500 ms after the last command, so repeat it while it should move.
    *
    * @param {{x: number, y: number}} drive
+   * @returns {boolean}
+   * @throws {TypeError} when x or y is no finite number
    */
-  drive({ x, y }) {
+  drive(drive) {
+    const { x, y } = drive ?? {};
     if (!Number.isFinite(x) || !Number.isFinite(y)) throw new TypeError("drive: x and y must be finite numbers");
     if (this.view.role !== "controller" || !this.#peer) return false;
     return this.#peer.command({ x: clamp(x), y: clamp(y) });
   }
 
   /**
-   * Send a text to the robot; false when no channel is open. The driver's is echoed.
+   * Send a text to the robot; false when it was not sent: no channel is open, or it is full. The
+   * driver's is echoed by the demo robot.
    *
    * @param {string} message
+   * @returns {boolean}
+   * @throws {TypeError} when it is no text
+   * @throws {SignalingError} `too_large`, with the limit of the robot's data channel
    */
   send(message) {
+    if (typeof message !== "string") throw new TypeError("send: message must be a string");
     return this.#peer?.say(message) ?? false;
   }
 
