@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import structs
 
 from signaling.adapters.audit import audit
-from signaling.adapters.carriers import origin_allowed, token_from
+from signaling.adapters.carriers import OriginRefused, refused_origin, token_from
 from signaling.adapters.events import Incoming, Result, read_event, result
 from signaling.adapters.metrics import Unmetered
 from signaling.adapters.tokens import Issuer, verify
@@ -59,6 +59,9 @@ KINDS = {"CONNECT": "$connect", "MESSAGE": "invalid", "DISCONNECT": "$disconnect
 """What a tally calls an event, until a message is read."""
 
 TYPES: dict[type, str] = {message: name for name, message in MESSAGES.items()}
+
+ORIGIN_CHARACTERS = 128
+"""How much of a refused origin the log says: enough to copy it into the setting."""
 
 CarryOut = Callable[[Step], Any]
 AroundStep = Callable[[CarryOut], CarryOut]
@@ -142,8 +145,10 @@ class Signaling:
 
     def _admitted(self, incoming: Incoming, now: int) -> tuple[Connection, str | None]:
         """Return the row of a connection that may open. Raise what refuses it."""
-        if not origin_allowed(incoming.headers, self._origins):
-            raise Forbidden(None, "pages of this origin may not connect")
+        origin = refused_origin(incoming.headers, self._origins)
+        if origin is not None:
+            refused = OriginRefused(origin[:ORIGIN_CHARACTERS])
+            raise Forbidden(None, "pages of this origin may not connect") from refused
         carried = token_from(incoming.headers, incoming.query)
         identity = verify(carried.token, self._issuers, now)
         row = Connection(
@@ -243,6 +248,8 @@ def _reason(error: SignalingError) -> str | None:
     """Return what the log says of a refused connection besides the code."""
     if isinstance(error, Unauthorized):
         return error.reason
+    if isinstance(error.__cause__, OriginRefused):
+        return f"origin {error.__cause__}"
     return None if error.__cause__ is None else type(error.__cause__).__name__
 
 
