@@ -6,6 +6,7 @@ verified; nothing in a message can change who sent it.
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import structs
@@ -20,7 +21,8 @@ from signaling.core.dispatch import carry_out
 from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
 from signaling.core.steps import Decided, Flow, Step
-from signaling.core.watching import pushing
+from signaling.core.watching import Change, pushing
+from signaling.deadline import Deadline
 from signaling.ports import IceSource, Limiter, Meter, Poster, Store
 from signaling.runner import Hands, SideBySide, run
 from signaling.tally import Tally
@@ -90,6 +92,7 @@ class Signaling:
         side_by_side: SideBySide = map,
         around_step: AroundStep = calm,
         meter: Meter = Unmetered(),  # noqa: B008 - it has no state
+        deadline: Callable[[float | None], Deadline] = Deadline,
     ) -> None:
         self._store = store
         self._poster = poster
@@ -102,9 +105,13 @@ class Signaling:
         self._side_by_side = side_by_side
         self._around_step = around_step
         self._meter = meter
+        self._deadline = deadline
 
-    def handle(self, event: dict[str, Any]) -> Result:
+    def handle(self, event: dict[str, Any], remaining_s: float | None = None) -> Result:
         """Carry out one event and return what API Gateway expects of a Lambda.
+
+        It returns within `EVENT_SECONDS`, and a second before `remaining_s` seconds are over,
+        where that is given, however slow the store and the poster are.
 
         Never raises for anything that a client sends: it is answered instead. A fault of ours
         raises in `$connect` and `$disconnect`, whose client nobody can tell.
@@ -113,7 +120,8 @@ class Signaling:
         now = self._clock()
         tally = Tally(KINDS[incoming.kind])
         try:
-            return self._handled(incoming, now, tally)
+            with self._deadline(remaining_s).spending("needed"):
+                return self._handled(incoming, now, tally)
         finally:
             since = now if incoming.requested_at is None else incoming.requested_at
             self._meter.record(tally.happened(since, self._clock()))
@@ -130,12 +138,14 @@ class Signaling:
     def _run(self, flow: Flow[Decided], now: int, by: Connection | None, tally: Tally) -> Decided:
         hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
         watched = tally.watching(self._around_step(hands.carry_out))
-        return run(pushing(flow, now, lambda change: audit(change, by)), watched)
+        return run(pushing(flow, now, partial(_audited, by), _unpushed), watched)
 
     def _connect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         try:
             row, subprotocol = self._admitted(incoming, now)
             self._run(lifecycle.connect(row), now, row, tally)
+        except Internal as fault:
+            raise (fault.__cause__ or fault) from None
         except SignalingError as error:
             tally.refused(error)
             log.info("connect refused", extra={"code": error.code, "reason": _reason(error)})
@@ -167,6 +177,8 @@ class Signaling:
         self._limiter.forget(incoming.connection_id)
         try:
             self._run(lifecycle.disconnect(incoming.connection_id, now), now, None, tally)
+        except Internal as fault:
+            raise (fault.__cause__ or fault) from None
         except SignalingError as error:
             # Best effort, as the event itself is: leases end by themselves, posts find the rest.
             tally.refused(error)
@@ -184,6 +196,11 @@ class Signaling:
             sender = self._sender_of(incoming)
             self._admit(sender, now)
             reply = self._carried_out(message, Request(sender, now, self._rules), tally)
+        except Internal as fault:
+            # Of a step, which logged it.
+            log.error("request failed", extra={"request": incoming.request_id})  # noqa: TRY400 - once
+            tally.refused(fault)
+            return self._refused(incoming, sender, Internal(incoming.request_id), reply_to)
         except SignalingError as error:
             tally.refused(error)
             return self._refused(incoming, sender, error, reply_to)
@@ -235,13 +252,30 @@ class Signaling:
         return result(error.status, frame)
 
     def _dismiss(self, connection: ConnectionId, last: bytes | None) -> None:
-        """Send a last frame, if there is one, and close. What is busy now is met again later."""
+        """Send a last frame, if there is one, and close. What fails now is met again later."""
         try:
-            if last is not None:
-                self._poster.post(connection, last)
-            self._poster.close(connection)
+            with Deadline.current().spending("spare"):
+                if last is not None:
+                    self._poster.post(connection, last)
+                self._poster.close(connection)
         except TryAgain:
             log.warning("connection not closed", extra={"connection": connection})
+        except Exception:
+            # What the sender is told with it stands, and so does the status.
+            log.exception("connection not closed", extra={"connection": connection})
+
+
+def _audited(by: Connection | None, change: Change) -> None:
+    """Log a change. It stands, whatever befalls its line: nobody's request fails by that."""
+    try:
+        audit(change, by)
+    except Exception:
+        log.exception("change not audited")
+
+
+def _unpushed(fault: Exception) -> None:
+    """Log that watchers could not be told of a change, which stands."""
+    log.error("watchers not told", exc_info=fault)
 
 
 def _reason(error: SignalingError) -> str | None:
