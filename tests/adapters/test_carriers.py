@@ -250,3 +250,12 @@ def test_a_second_origin_header_is_judged_as_well() -> None:
     headers = {"Origin": PAGE, "origin": "https://evil.example"}
 
     assert not origin_allowed(headers, frozenset({PAGE}))
+
+
+@pytest.mark.parametrize("name", ["Sec-Webso\u212aet-Protocol", "sec-webso\u212aet-protocol"])
+def test_a_header_is_named_in_ascii(name: str) -> None:
+    """A name that only becomes the right one in lower case carries nothing."""
+    with pytest.raises(Unauthorized) as refused:
+        token_from({name: f"{V1}, bearer.{T}"}, {})
+
+    assert refused.value.reason == "no_token"
