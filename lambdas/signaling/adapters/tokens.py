@@ -74,8 +74,8 @@ def verify(token: object, issuers: Sequence[Issuer], now: int) -> Identity:
     `now` is in epoch milliseconds. Access and ID tokens (the claim `token_use`) of RS256 are
     accepted. There is no leeway at the expiry, since the connection ends there as well. Raise
     `Unauthorized` for everything else; its reason is for the log. Raise `TryAgain` when the
-    issuer's keys are out of reach, so that nothing can be said of the token: a robot that took
-    that for a refusal would give up for good.
+    issuer's keys are out of reach, or may be newer than those at hand, so that nothing can be
+    said of the token: a robot that took that for a refusal would give up for good.
     """
     parts = _opened(token)
     issuer = _issuer(parts.claims, issuers)

@@ -43,7 +43,7 @@ class Connection(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     def is_admin(self) -> bool:
         """Whether the user is in the admins' group, in any case of its ASCII letters.
 
-        Of other letters some become ASCII ones in upper case (`ı` is `I`), and name other groups.
+        Other letters, such as a dotless i, become ASCII ones in upper case, and name other groups.
         """
         return any(group.isascii() and group.upper() in ADMIN_GROUPS for group in self.groups)
 
