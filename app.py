@@ -1,5 +1,6 @@
 """The CDK application: context → Settings → stack."""
 
+import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,8 @@ LIBRARIES = ROOT / "build" / "lambda-libraries"
 def main() -> None:
     """Write the cloud assembly, after every check of it."""
     app = App()
-    settings = read_settings(app.node.get_all_context())
+    # CDK's command line says so where it deploys to; without it this may be any Region.
+    settings = read_settings(app.node.get_all_context(), os.environ.get("CDK_DEFAULT_REGION"))
     with TemporaryDirectory() as directory:
         asset = assemble(ROOT / "lambdas", Target.of(settings), LIBRARIES, Path(directory))
         sys.stderr.write(f"function's code: {size(asset)}\n")

@@ -2,69 +2,18 @@
 
 import asyncio
 import json
-import threading
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AsyncExitStack
 
 import pytest
 
-from robosignal.gateway.keys import LOCAL_ISSUER, LocalKey
-from robosignal.gateway.local import Local, RemoteIssuer, Service
+from robosignal.gateway.local import Local, Service
 from signaling.settings import read_options
+from tests.gateway.issuer import SlowIssuer
 from tests.gateway.raw import UPGRADE, Raw, dial, request
 
 STRANGERS = 12
 """More than asyncio's own pool has threads on the machines that this runs on."""
-
-
-class SlowIssuer:
-    """Serves its keys; from `hang` on until `go_on`, it takes requests and says nothing."""
-
-    def __init__(self) -> None:
-        self.key = LocalKey.ephemeral()
-        self.asked = 0
-        self._answering = threading.Event()
-        self._answering.set()
-
-    def hang(self) -> None:
-        """Answer nobody."""
-        self._answering.clear()
-
-    def go_on(self) -> None:
-        """Answer again."""
-        self._answering.set()
-
-    @contextmanager
-    def serving(self) -> Iterator[RemoteIssuer]:
-        """Serve on loopback."""
-        issuer = self
-
-        class Answers(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                issuer.asked += 1
-                issuer._answering.wait()
-                body = json.dumps(issuer.key.jwks()).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its signature
-                del format, args
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            url = f"http://127.0.0.1:{server.server_port}/jwks.json"
-            yield RemoteIssuer(LOCAL_ISSUER, url, frozenset({LOCAL_ISSUER}))
-        finally:
-            self.go_on()
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
 
 @pytest.fixture
