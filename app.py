@@ -1,6 +1,7 @@
 """The CDK application: context → Settings → stack."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,13 +21,13 @@ LIBRARIES = ROOT / "build" / "lambda-libraries"
 def main() -> None:
     """Write the cloud assembly, after every check of it."""
     app = App()
-    settings = read_settings(
-        without_user_defaults(
-            app.node.get_all_context(),
-            project=_context(ROOT / "cdk.json"),
-            user=_context(Path.home() / ".cdk.json"),
-        )
+    context = without_user_defaults(
+        app.node.get_all_context(),
+        project=_context(ROOT / "cdk.json"),
+        user=_context(Path.home() / ".cdk.json"),
     )
+    # CDK's command line says so where it deploys to; without it this may be any Region.
+    settings = read_settings(context, os.environ.get("CDK_DEFAULT_REGION"))
     with TemporaryDirectory() as directory:
         asset = assemble(ROOT / "lambdas", Target.of(settings), LIBRARIES, Path(directory))
         sys.stderr.write(f"function's code: {size(asset)}\n")

@@ -12,7 +12,7 @@ from msgspec import Meta, structs
 
 from signaling.adapters.carriers import NO_ORIGIN, canonical_origin
 from signaling.settings import BadEnvironment, read_options
-from stacks.settings import DEFAULTS, Settings
+from stacks.settings import DEFAULTS, Settings, region_of
 
 TYPES: dict[str, Any] = {field.name: field.type for field in structs.fields(Settings)}
 NAMES = ("STAGE", *sorted(TYPES.keys() - {"stage"}))
@@ -26,11 +26,12 @@ class BadSettings(Exception):
         super().__init__("these settings cannot be used:\n  " + "\n  ".join(problems))
 
 
-def read_settings(context: Mapping[str, Any]) -> Settings:
+def read_settings(context: Mapping[str, Any], region: str | None = None) -> Settings:
     """Return the settings that this context asks for.
 
     What stands in the context itself counts before what stands in its object `dev` or `prod`,
-    and that before the defaults. Raise BadSettings naming all that is wrong at once.
+    and that before the defaults. `region` is where the stack goes, None if that is not known.
+    Raise BadSettings naming all that is wrong at once.
     """
     own = {key: value for key, value in context.items() if _is_ours(key)}
     stage = own.pop("STAGE", "dev")
@@ -39,7 +40,7 @@ def read_settings(context: Mapping[str, Any]) -> Settings:
     if problems:
         raise BadSettings(problems)
     values = _values(DEFAULTS[stage] | by_stage[stage] | own)
-    return _judged(Settings(stage=stage, **values))
+    return _judged(Settings(stage=stage, **values), region)
 
 
 def without_user_defaults(
@@ -132,9 +133,10 @@ def _limits(meta: Meta) -> str:
     return str(meta.description)
 
 
-def _judged(settings: Settings) -> Settings:
+def _judged(settings: Settings, region: str | None) -> Settings:
     """Return the settings if they fit each other, and the handler. Raise BadSettings if not."""
     problems = [sentence for holds, sentence in _agreements(settings) if not holds]
+    problems += _wrong_region(settings, region)
     try:
         read_options(_environment(settings))
     except BadEnvironment as error:
@@ -231,6 +233,18 @@ def _agreements(settings: Settings) -> Iterator[tuple[bool, str]]:
         settings.snapstart == "off" or settings.lambda_runtime != "python3.11",
         "snapstart must be off, or lambda_runtime at least python3.12",
     )
+
+
+def _wrong_region(settings: Settings, region: str | None) -> Iterator[str]:
+    pool = settings.user_pool_id
+    if pool is None or settings.user_pool_client_id or region is None:
+        return
+    # CloudFormation makes what is in a pool only in the pool's own Region.
+    if region_of(pool) != region:
+        yield (
+            f"user_pool_client_id is needed: the pool {pool} is in {region_of(pool)}, where this "
+            f"stack in {region} cannot make a client. Make one there, and name it"
+        )
 
 
 def _with_origins(settings: Settings) -> Settings:

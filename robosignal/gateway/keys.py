@@ -33,6 +33,9 @@ from signaling.wire.limits import USER_PATTERN
 LOCAL_ISSUER = "robosignal-local"
 """The `iss` and the `client_id` of every local token."""
 
+LOCAL_ALIAS = "local"
+"""What its users are called beside those of another issuer: `local/demo`."""
+
 TOKEN_SECONDS = 12 * 60 * 60
 KEY_FILE = "signing-key.pem"
 KEY_BITS = 2048

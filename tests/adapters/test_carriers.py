@@ -303,3 +303,12 @@ def test_what_no_page_sends_is_refused_with_what_to_write(written: str, told: st
     """It would be compared with every page's origin, and never be equal."""
     with pytest.raises(ValueError, match=re.escape(told)):
         carriers.canonical_origin(written)
+
+
+@pytest.mark.parametrize("name", ["Sec-Webso\u212aet-Protocol", "sec-webso\u212aet-protocol"])
+def test_a_header_is_named_in_ascii(name: str) -> None:
+    """A name that only becomes the right one in lower case carries nothing."""
+    with pytest.raises(Unauthorized) as refused:
+        token_from({name: f"{V1}, bearer.{T}"}, {})
+
+    assert refused.value.reason == "no_token"

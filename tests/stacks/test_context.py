@@ -226,3 +226,31 @@ def test_every_setting_can_say_what_it_may_be(name: str) -> None:
     assert words
     assert not get_args(words)
     assert "None" not in words
+
+
+POOL_ELSEWHERE = {"user_pool_id": "us-west-2_Xyz789"}
+
+
+def test_a_client_cannot_be_made_in_a_pool_of_another_region() -> None:
+    """CloudFormation would fail at it, after minutes."""
+    with pytest.raises(BadSettings) as refused:
+        read_settings(POOL_ELSEWHERE, "eu-central-1")
+
+    assert "user_pool_client_id is needed" in str(refused.value)
+    assert "us-west-2" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "region"),
+    [
+        ({"user_pool_client_id": "abc"}, "eu-central-1"),
+        ({}, "us-west-2"),
+        ({}, None),
+    ],
+    ids=["a client is named", "its own Region", "an unknown Region"],
+)
+def test_a_pool_is_taken_where_its_client_can_be(more: dict[str, str], region: str | None) -> None:
+    """With a client of its own it may be anywhere."""
+    settings = read_settings(POOL_ELSEWHERE | more, region)
+
+    assert settings.user_pool_id == "us-west-2_Xyz789"

@@ -134,14 +134,19 @@ def _canonical_host(host: str) -> str:
 
 def _values(headers: Values, name: str) -> Iterator[str]:
     # API Gateway keeps the client's letter case or makes its own, so both are looked for.
-    alike = (values for key, values in headers.items() if key.lower() == name.lower())
+    alike = (values for key, values in headers.items() if _is_alike(key, name))
     return chain.from_iterable(alike)
+
+
+def _is_alike(given: str, name: str) -> bool:
+    """Compare ASCII names in any case; what is not ASCII is like none, whatever its lower case."""
+    return given.isascii() and given.lower() == name.lower()
 
 
 def _bearers(headers: Values) -> Iterator[str]:
     for value in _values(headers, AUTHORIZATION):
         scheme, _, token = value.strip().partition(" ")
-        if scheme.lower() == "bearer" and token.strip():
+        if _is_alike(scheme, "Bearer") and token.strip():
             yield token.strip()
 
 

@@ -115,7 +115,8 @@ def _message(fields: dict[str, Any]) -> AnyMessage:
     given = fields.get("type")
     if not isinstance(given, str):
         raise BadMessage("type", "is missing" if given is None else "must be text")
-    word = given.lower()
+    # The Kelvin sign becomes a k in lower case: `ta\u212aeover` is no spelling of takeover.
+    word = given.lower() if given.isascii() else given
     name = ALIASES.get(word, word)
     kind = MESSAGES.get(name)
     if kind is None:
