@@ -65,6 +65,8 @@ export class Peer {
 
   /** @param {RTCIceCandidateInit} payload */
   async add(payload) {
+    // That the robot has no more ends nothing: what it ends may come after it.
+    if (!payload.candidate) return;
     // One bad candidate is no reason to end a connection that others may carry.
     await this.#connection.addIceCandidate(payload).catch(ignore);
   }
@@ -103,8 +105,8 @@ export class Peer {
   #listen() {
     const pcId = this.#pcId;
     this.#connection.onicecandidate = ({ candidate }) => {
-      const payload = candidate ? candidate.toJSON() : { candidate: "" };
-      this.#listener.tell({ type: "candidate", pcId, payload });
+      // No robot needs to be told that there are no more, be it of one section, as Firefox tells, or of all.
+      if (candidate?.candidate) this.#listener.tell({ type: "candidate", pcId, payload: candidate.toJSON() });
     };
     this.#connection.onconnectionstatechange = () => this.#listener.tell({ type: "ice", pcId, state: this.#connection.connectionState });
     this.#connection.ontrack = ({ track, streams }) => {
