@@ -8,18 +8,34 @@ from tests.world import Frame, Peer, World
 SDP = "v=0\r\n"
 
 
-def test_a_seed_takeover_sends_the_robot_its_notice(local_world: World, seed_robot: Peer) -> None:
-    """And nobody else anything: neither the taker nor the displaced seed holder."""
+@pytest.mark.parametrize("v1", [False, True])
+def test_a_takeover_tells_a_seed_robot_nothing(
+    local_world: World, seed_robot: Peer, *, v1: bool
+) -> None:
+    """It would hear nothing after; nor do the taker and the displaced seed holder hear anything."""
     holder = local_world.connect("owner", v1=False)
     holder.send(type="offer", to="r1", sdp=SDP)
     seed_robot.take()
-    admin = local_world.connect("boss", groups=["ADMIN"], v1=False)
+    admin = local_world.connect("boss", groups=["ADMIN"], v1=v1)
 
-    reply = admin.send(type="takeover", robotId="r1")
+    admin.ask(type="takeover", robotId="r1")
 
-    assert (reply, admin.status) == (None, 200)
-    assert seed_robot.take() == [{"type": "admin-takeover", "robotId": "r1", "by": "boss"}]
-    assert (holder.frames, admin.frames) == ([], [])
+    assert local_world.item().controller == local_world.item().session_at(admin.connection_id)[0]
+    assert (seed_robot.frames, holder.frames, admin.frames) == ([], [], [])
+
+
+def test_a_taker_finds_a_seed_robot_gone_with_the_offer(
+    local_world: World, seed_robot: Peer
+) -> None:
+    """Nothing was sent to it before that: the offer is refused, and the robot is offline."""
+    admin = local_world.connect("boss", groups=["ADMIN"])
+    seed_robot.vanish()
+
+    taken = admin.ask(type="takeover", robotId="r1")
+    refused = admin.refused(type="offer", robotId="r1", payload={"sdp": SDP})
+
+    assert (taken["type"], refused) == ("ack", (404, "robot_offline"))
+    assert local_world.item().connection_id is None
 
 
 def test_a_seed_driver_who_took_over_negotiates_with_its_next_offer(

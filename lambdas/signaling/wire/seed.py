@@ -1,4 +1,4 @@
-"""What a seed connection may be sent besides its replies: relays, and the notice of a takeover.
+"""What a seed connection may be sent besides its replies: relays.
 
 Knows names and shapes; never who gets which.
 """
@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from signaling.wire.ids import ConnectionId, RobotId, UserId
+from signaling.wire.ids import ConnectionId, RobotId
 
 
 class SeedRelay(
@@ -27,12 +27,3 @@ class SeedRelay(
     payload: dict[str, Any]
     sdp: Any = msgspec.UNSET
     candidate: Any = msgspec.UNSET
-
-
-class SeedTakeover(
-    Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="admin-takeover"
-):
-    """Tells a seed robot that a user has taken over."""
-
-    robot_id: RobotId
-    by: UserId
