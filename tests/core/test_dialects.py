@@ -147,22 +147,18 @@ INIT = {"candidate": "candidate:1", "sdpMid": "0", "sdpMLineIndex": 0, "username
 BARE = {"candidate": "candidate:1"}
 FIRST = {"candidate": "candidate:1", "sdpMLineIndex": 0}
 LAST = {"candidate": "", "sdpMLineIndex": 0}
+SECOND = {"candidate": "candidate:1", "sdpMid": "1"}
+SECOND_LAST = {"candidate": "", "sdpMid": "1"}
 SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     # What was sent, what a v1 receiver reads of a seed's, and what a seed receiver reads.
     "text with its section": (INIT, INIT, INIT),
     "text alone": (BARE, FIRST, FIRST),
     "an object": ({"candidate": INIT}, INIT, INIT),
     "an object without a section": ({"candidate": BARE}, FIRST, FIRST),
-    "an object beside its section": (
-        {"candidate": BARE, "sdpMid": "1"},
-        *[BARE | {"sdpMid": "1"}] * 2,
-    ),
+    "an object beside its section": ({"candidate": BARE, "sdpMid": "1"}, SECOND, SECOND),
     "null": ({"candidate": None}, {"candidate": ""}, LAST),
     "an empty text": ({"candidate": ""}, {"candidate": ""}, LAST),
-    "an empty text of a section": (
-        {"candidate": "", "sdpMid": "1"},
-        *[{"candidate": "", "sdpMid": "1"}] * 2,
-    ),
+    "an empty text of a section": (SECOND_LAST, SECOND_LAST, SECOND_LAST),
     "an object that ends them": ({"candidate": {"candidate": ""}}, {"candidate": ""}, LAST),
     "an object with null": ({"candidate": {"candidate": None}}, {"candidate": ""}, LAST),
     "an empty object": ({"candidate": {}}, {"candidate": ""}, LAST),

@@ -192,3 +192,25 @@ async def test_a_candidate_that_the_browser_cannot_use_is_told_and_the_video_goe
 
         assert [one["count"] for one in await page.evaluate("() => window.unusable")] == [1]
         await wait_for_video(page)
+
+
+async def test_a_seed_page_reads_who_holds_the_robot_and_that_it_is_offline(
+    local: Local, new_page: OpenPage
+) -> None:
+    """Neither the page nor the robot that is driven is disturbed by what the page is told."""
+    driver, second, third = await new_page(), await new_page(), await new_page()
+    url, token = local.gateway.websocket_url, local.key.sign(OWNER)
+    async with seed_robot(url, ROBOT, token) as robot:
+        await open_seed_page(driver, local, ROBOT, OWNER)
+        await wait_for_video(driver)
+        await open_seed_page(second, local, ROBOT, OWNER)
+        await second.wait_for_function("() => window.page.locked !== null")
+
+        assert (await kept(second, "locked"))["lockedBy"] == OWNER
+        assert await kept(second, "errors") == []
+        assert robot.ended is None
+        await wait_for_video(driver)
+    await open_seed_page(third, local, ROBOT, OWNER)
+    await third.wait_for_function("() => window.page.errors.length > 0")
+
+    assert [one["error"] for one in await kept(third, "errors")] == ["robot_offline"]

@@ -105,9 +105,11 @@ def _seed(
 
 def _seed_words(message: Offer | Answer | IceCandidate, spoken: Dialect) -> tuple[str, Payload]:
     """Return the type and the payload that a seed receiver reads."""
+    between_seeds = spoken == "seed"
     if not isinstance(message, IceCandidate):
-        return type(message).__name__.lower(), _flat(message.payload)
-    if spoken == "seed" and message.word != "candidate":
+        payload = message.payload if between_seeds else _flat(message.payload)
+        return type(message).__name__.lower(), payload
+    if between_seeds and message.word != "candidate":
         # No robot or page of the seed's own says `ice-candidate`: who does, meets its like.
         return message.word, message.payload
     # RTCIceCandidate's constructor takes none without a section, not even the last one.
