@@ -51,6 +51,7 @@ from signaling.wire.frames import (
 from signaling.wire.ids import ConnectionId
 from signaling.wire.messages import MESSAGES, AnyMessage
 from signaling.wire.parse import parse
+from signaling.wire.seed import OF_PAGES, SeedError, SessionLocked
 
 log = logging.getLogger("signaling")
 
@@ -203,10 +204,11 @@ class Signaling:
             return self._refused(incoming, sender, Internal(incoming.request_id), reply_to)
         except SignalingError as error:
             tally.refused(error)
-            return self._refused(incoming, sender, error, reply_to)
+            return self._refused(incoming, sender, error, reply_to, error.kind or tally.kind)
         except Exception:
             log.exception("request failed", extra={"request": incoming.request_id})
-            return self._refused(incoming, sender, Internal(incoming.request_id), reply_to)
+            error = Internal(incoming.request_id)
+            return self._refused(incoming, sender, error, reply_to, tally.kind)
         tally.carried_out()
         return result(200, _reply(reply, sender, reply_to))
 
@@ -237,10 +239,10 @@ class Signaling:
         sender: Connection | None,
         error: SignalingError,
         reply_to: str | None,
+        kind: str,
     ) -> Result:
         """Answer with the error, and close the connection if it is one that ends it."""
-        silent = sender is not None and sender.dialect == "seed" and reply_to is None
-        frame = None if silent else encode(structs.replace(told(error), reply_to=reply_to))
+        frame = _refusal(sender, error, kind, reply_to)
         if not isinstance(error, RateLimited) or error.last:
             # Whoever floods us shall not flood the log as well.
             which = {"code": error.code, "connection": incoming.connection_id}
@@ -301,6 +303,24 @@ def _reply(reply: Reply, sender: Connection, reply_to: str | None) -> bytes | No
     if not always and reply_to is None:
         return None
     return encode(reply if reply_to is None else structs.replace(reply, reply_to=reply_to))
+
+
+def _refusal(
+    sender: Connection | None, error: SignalingError, kind: str, reply_to: str | None
+) -> bytes | None:
+    """Return the frame that answers a message of this kind which was refused, if there is one."""
+    if sender is None or sender.dialect == "v1" or reply_to is not None:
+        return encode(structs.replace(told(error), reply_to=reply_to))
+    # A page of the seed's waits for an answer that will not come; a robot would stop reading.
+    is_of_page = sender.robot_id is None and kind in OF_PAGES
+    return encode(told_unasked(error)) if is_of_page else None
+
+
+def told_unasked(error: SignalingError) -> SeedError | SessionLocked:
+    """Return the frame that tells a seed page of an error, as the seed's own server did."""
+    if isinstance(error, RobotBusy) and error.robot_id is not None:
+        return SessionLocked(robot_id=error.robot_id, locked_by=error.name or error.user_id)
+    return SeedError(error=error.code, message=str(error))
 
 
 def told(error: SignalingError) -> Error:

@@ -20,6 +20,7 @@ const COMMANDS_QUEUED_BYTES = 4_096;
  * @property {(ms: number) => void} rtt
  * @property {(message: unknown) => void} message
  * @property {(epoch: number) => void} refused
+ * @property {(count: number, error: Error) => void} unusable a candidate of the robot's; `count` with those before
  */
 
 /** @typedef {{resolve: (ms: number) => void, reject: (error: Error) => void, at: number, timer: unknown}} Ping */
@@ -35,6 +36,7 @@ export class Peer {
   #said = 0;
   /** @type {Map<number, Ping>} */
   #pings = new Map();
+  #unusable = 0;
   /** @type {unknown} */
   #timer;
 
@@ -67,8 +69,13 @@ export class Peer {
   async add(payload) {
     // That the robot has no more ends nothing: what it ends may come after it.
     if (!payload.candidate) return;
-    // One bad candidate is no reason to end a connection that others may carry.
-    await this.#connection.addIceCandidate(payload).catch(ignore);
+    try {
+      await this.#connection.addIceCandidate(payload);
+    } catch (error) {
+      // One bad candidate is no reason to end a connection that others may carry. After `close` none
+      // is wanted.
+      if (this.#connection.signalingState !== "closed") this.#listener.unusable((this.#unusable += 1), /** @type {Error} */ (error));
+    }
   }
 
   /** @param {{x: number, y: number}} drive */
