@@ -158,7 +158,7 @@ export class Session extends Emitter {
   }
 
   /** End it, since the application has closed the connection to the server. */
-  close() {
+  abandon() {
     this.#over ??= closed();
     this.leave();
   }

@@ -96,7 +96,7 @@ export class Signal extends Emitter {
   /** Leave every session and hang up, for good: each call that waits, and each later one, rejects with `closed`. */
   close() {
     this.#isClosed = true;
-    for (const session of [...this.#sessions.values()]) session.close();
+    for (const session of [...this.#sessions.values()]) session.abandon();
     this.#requests.close();
     this.#line.stop();
     this.#watching.end();
