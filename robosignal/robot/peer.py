@@ -18,7 +18,7 @@ from aiortc import (
 from aiortc.sdp import candidate_from_sdp
 
 from robosignal.robot.actions import Answered, Event, Failed, Message
-from robosignal.robot.frames import Candidate, PcId
+from robosignal.robot.frames import Candidate, PcId, placed
 from signaling.wire.ids import SessionId
 
 CHANNEL = "control"
@@ -69,7 +69,7 @@ class Peer:
 
     def add(self, candidate: Candidate) -> None:
         """Take a candidate; one that cannot be read is left out."""
-        self._jobs.put_nowait(self._add(candidate))
+        self._jobs.put_nowait(self._place(candidate))
 
     def say(self, data: str | bytes) -> None:
         """Write to the data channel, if it is open and its reader keeps up."""
@@ -137,6 +137,10 @@ class Peer:
         # As above; without this candidate, another may still do.
         with contextlib.suppress(Exception):
             await self._connection.addIceCandidate(_readable(candidate))
+
+    async def _place(self, candidate: Candidate) -> None:
+        remote = self._connection.remoteDescription
+        await self._add(candidate if remote is None else placed(candidate, remote.sdp))
 
     def _opened(self, channel: RTCDataChannel) -> None:
         if channel.label == CHANNEL:
