@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import structs
 
 from signaling.adapters.audit import audit
-from signaling.adapters.carriers import origin_allowed, token_from
+from signaling.adapters.carriers import OriginRefused, refused_origin, token_from
 from signaling.adapters.events import Incoming, Result, read_event, result
 from signaling.adapters.metrics import Unmetered
 from signaling.adapters.tokens import Issuer, verify
@@ -51,6 +51,7 @@ from signaling.wire.frames import (
 from signaling.wire.ids import ConnectionId
 from signaling.wire.messages import MESSAGES, AnyMessage
 from signaling.wire.parse import parse
+from signaling.wire.seed import OF_PAGES, SeedError, SessionLocked
 
 log = logging.getLogger("signaling")
 
@@ -61,6 +62,9 @@ KINDS = {"CONNECT": "$connect", "MESSAGE": "invalid", "DISCONNECT": "$disconnect
 """What a tally calls an event, until a message is read."""
 
 TYPES: dict[type, str] = {message: name for name, message in MESSAGES.items()}
+
+ORIGIN_CHARACTERS = 128
+"""How much of a refused origin the log says: enough to copy it into the setting."""
 
 CarryOut = Callable[[Step], Any]
 AroundStep = Callable[[CarryOut], CarryOut]
@@ -152,8 +156,10 @@ class Signaling:
 
     def _admitted(self, incoming: Incoming, now: int) -> tuple[Connection, str | None]:
         """Return the row of a connection that may open. Raise what refuses it."""
-        if not origin_allowed(incoming.headers, self._origins):
-            raise Forbidden(None, "pages of this origin may not connect")
+        origin = refused_origin(incoming.headers, self._origins)
+        if origin is not None:
+            refused = OriginRefused(origin[:ORIGIN_CHARACTERS])
+            raise Forbidden(None, "pages of this origin may not connect") from refused
         carried = token_from(incoming.headers, incoming.query)
         identity = verify(carried.token, self._issuers, now)
         row = Connection(
@@ -198,10 +204,11 @@ class Signaling:
             return self._refused(incoming, sender, Internal(incoming.request_id), reply_to)
         except SignalingError as error:
             tally.refused(error)
-            return self._refused(incoming, sender, error, reply_to)
+            return self._refused(incoming, sender, error, reply_to, error.kind or tally.kind)
         except Exception:
             log.exception("request failed", extra={"request": incoming.request_id})
-            return self._refused(incoming, sender, Internal(incoming.request_id), reply_to)
+            error = Internal(incoming.request_id)
+            return self._refused(incoming, sender, error, reply_to, tally.kind)
         tally.carried_out()
         return result(200, _reply(reply, sender, reply_to))
 
@@ -232,10 +239,10 @@ class Signaling:
         sender: Connection | None,
         error: SignalingError,
         reply_to: str | None,
+        kind: str,
     ) -> Result:
         """Answer with the error, and close the connection if it is one that ends it."""
-        silent = sender is not None and sender.dialect == "seed" and reply_to is None
-        frame = None if silent else encode(structs.replace(told(error), reply_to=reply_to))
+        frame = _refusal(sender, error, kind, reply_to)
         if not isinstance(error, RateLimited) or error.last:
             # Whoever floods us shall not flood the log as well.
             which = {"code": error.code, "connection": incoming.connection_id}
@@ -277,6 +284,8 @@ def _reason(error: SignalingError) -> str | None:
     """Return what the log says of a refused connection besides the code."""
     if isinstance(error, Unauthorized):
         return error.reason
+    if isinstance(error.__cause__, OriginRefused):
+        return f"origin {error.__cause__}"
     return None if error.__cause__ is None else type(error.__cause__).__name__
 
 
@@ -294,6 +303,24 @@ def _reply(reply: Reply, sender: Connection, reply_to: str | None) -> bytes | No
     if not always and reply_to is None:
         return None
     return encode(reply if reply_to is None else structs.replace(reply, reply_to=reply_to))
+
+
+def _refusal(
+    sender: Connection | None, error: SignalingError, kind: str, reply_to: str | None
+) -> bytes | None:
+    """Return the frame that answers a message of this kind which was refused, if there is one."""
+    if sender is None or sender.dialect == "v1" or reply_to is not None:
+        return encode(structs.replace(told(error), reply_to=reply_to))
+    # A page of the seed's waits for an answer that will not come; a robot would stop reading.
+    is_of_page = sender.robot_id is None and kind in OF_PAGES
+    return encode(told_unasked(error)) if is_of_page else None
+
+
+def told_unasked(error: SignalingError) -> SeedError | SessionLocked:
+    """Return the frame that tells a seed page of an error, as the seed's own server did."""
+    if isinstance(error, RobotBusy) and error.robot_id is not None:
+        return SessionLocked(robot_id=error.robot_id, locked_by=error.name or error.user_id)
+    return SeedError(error=error.code, message=str(error))
 
 
 def told(error: SignalingError) -> Error:

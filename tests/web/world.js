@@ -8,6 +8,9 @@ export const TODAY = 1_750_000_000_000;
 /** Let every promise that can settle do so. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
+/** What a browser tells of a candidate: a peer connection's, or one section's last and empty one. */
+export const found = (candidate, sdpMid = "0") => ({ candidate: { candidate, sdpMid, toJSON: () => ({ candidate, sdpMid }) } });
+
 class FakeSocket {
   readyState = 0;
   texts = [];
@@ -55,6 +58,7 @@ class FakeSocket {
 
 class FakePeer {
   made = [];
+  added = [];
   closed = false;
   localDescription = { type: "offer", sdp: "v=0" };
   channel = { sent: [], readyState: "open", bufferedAmount: 0, send: (text) => void this.channel.sent.push(text) };
@@ -78,7 +82,9 @@ class FakePeer {
 
   async setRemoteDescription() {}
 
-  async addIceCandidate() {}
+  async addIceCandidate({ candidate }) {
+    this.added.push(candidate);
+  }
 
   close() {
     this.closed = true;

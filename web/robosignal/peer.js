@@ -20,6 +20,7 @@ const COMMANDS_QUEUED_BYTES = 4_096;
  * @property {(ms: number) => void} rtt
  * @property {(message: unknown) => void} message
  * @property {(epoch: number) => void} refused
+ * @property {(count: number, error: Error) => void} unusable a candidate of the robot's; `count` with those before
  */
 
 /** @typedef {{resolve: (ms: number) => void, reject: (error: Error) => void, at: number, timer: unknown}} Ping */
@@ -35,6 +36,7 @@ export class Peer {
   #said = 0;
   /** @type {Map<number, Ping>} */
   #pings = new Map();
+  #unusable = 0;
   /** @type {unknown} */
   #timer;
 
@@ -65,8 +67,15 @@ export class Peer {
 
   /** @param {RTCIceCandidateInit} payload */
   async add(payload) {
-    // One bad candidate is no reason to end a connection that others may carry.
-    await this.#connection.addIceCandidate(payload).catch(ignore);
+    // That the robot has no more ends nothing: what it ends may come after it.
+    if (!payload.candidate) return;
+    try {
+      await this.#connection.addIceCandidate(payload);
+    } catch (error) {
+      // One bad candidate is no reason to end a connection that others may carry. After `close` none
+      // is wanted.
+      if (this.#connection.signalingState !== "closed") this.#listener.unusable((this.#unusable += 1), /** @type {Error} */ (error));
+    }
   }
 
   /** @param {{x: number, y: number}} drive */
@@ -103,8 +112,8 @@ export class Peer {
   #listen() {
     const pcId = this.#pcId;
     this.#connection.onicecandidate = ({ candidate }) => {
-      const payload = candidate ? candidate.toJSON() : { candidate: "" };
-      this.#listener.tell({ type: "candidate", pcId, payload });
+      // No robot needs to be told that there are no more, be it of one section, as Firefox tells, or of all.
+      if (candidate?.candidate) this.#listener.tell({ type: "candidate", pcId, payload: candidate.toJSON() });
     };
     this.#connection.onconnectionstatechange = () => this.#listener.tell({ type: "ice", pcId, state: this.#connection.connectionState });
     this.#connection.ontrack = ({ track, streams }) => {

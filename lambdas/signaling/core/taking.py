@@ -51,7 +51,7 @@ def refusal(request: Request, robot: Robot) -> RobotOffline | RobotBusy | TryAga
 
 
 def present(
-    request: Request, robot: Robot, mine: Session, frame: AnyFrame, *, viewed: bool
+    request: Request, robot: Robot, mine: Session, frame: AnyFrame | None, *, viewed: bool
 ) -> Flow[None]:
     """Tell the robot of its new holder and, side by side, note the session on the sender's row.
 
