@@ -31,7 +31,7 @@ BATCH_TRIES = 8
 STAMP_BYTES = 9
 
 STAMP = ("stamp",)
-"""Which write made a robot's item what it is, but for renewals: by it a write that botocore
+"""Which write made a robot's item what it is, but for renewals: by it a write that was
 repeated, since its answer was lost, knows its own doing. No rule reads it."""
 
 
