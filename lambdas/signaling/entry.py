@@ -177,7 +177,7 @@ class Signaling:
         sender: Connection | None = None
         try:
             sender = self._sender_of(incoming)
-            self._admit(sender, now)
+            self._admit(sender, message, now)
             reply = self._carried_out(message, Request(sender, now, self._rules), tally)
         except SignalingError as error:
             tally.refused(error)
@@ -193,7 +193,14 @@ class Signaling:
     ) -> Reply:
         if isinstance(message, SignalingError):
             raise message
-        return self._run(carry_out(request, message), request.now, request.sender, tally)
+        sender = request.sender
+        try:
+            reply = self._run(carry_out(request, message), request.now, sender, tally)
+        except SignalingError:
+            self._limiter.refuse(sender, message)
+            raise
+        self._limiter.note(sender, message, reply, request.now)
+        return reply
 
     def _sender_of(self, incoming: Incoming) -> Connection:
         row = self._store.sender(incoming.connection_id)
@@ -201,11 +208,11 @@ class Signaling:
             raise Unauthorized("unknown connection")
         return row
 
-    def _admit(self, sender: Connection, now: int) -> None:
+    def _admit(self, sender: Connection, message: AnyMessage | SignalingError, now: int) -> None:
         """Raise unless this connection's token is good still and it keeps within the limits."""
         if sender.expires_at <= now:
             raise TokenExpired
-        strike = self._limiter.strike(sender.connection_id, now)
+        strike = self._limiter.judge(sender, message, now)
         if strike:
             raise RateLimited(last=strike >= limits.STRIKES)
 

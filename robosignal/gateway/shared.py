@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from robosignal.gateway.dispatch import Dispatch
 from robosignal.gateway.sockets import Sockets
-from signaling.ports import Limiter
+from signaling.ports import Pacer
 from signaling.wire.limits import IDLE_SECONDS, LIFETIME_SECONDS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Shared:
     dispatch: Dispatch
     sockets: Sockets
     limits: Limits
-    controls: Limiter
+    controls: Pacer
     """Counts pings and pongs, which no handler sees."""
     stage: str
     connections: "set[Connection]" = field(default_factory=set)

@@ -159,7 +159,11 @@ class LocalStore:
     def _watch(self, before: Connection | None, after: Connection | None) -> None:
         """Keep the list of watchers in step with the rows."""
         if before is not None and before.watcher_user_id is not None:
-            self._watchers.get(before.watcher_user_id, {}).pop(before.connection_id, None)
+            told = self._watchers.get(before.watcher_user_id, {})
+            told.pop(before.connection_id, None)
+            if not told:
+                # Users come and go without end: of who watches no more, nothing is kept.
+                self._watchers.pop(before.watcher_user_id, None)
         if after is not None and after.watcher_user_id is not None:
             told = self._watchers.setdefault(after.watcher_user_id, {})
             told[after.connection_id] = None
