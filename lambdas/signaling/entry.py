@@ -14,8 +14,10 @@ from signaling.adapters.audit import audit
 from signaling.adapters.carriers import origin_allowed, token_from
 from signaling.adapters.events import Incoming, Result, read_event, result
 from signaling.adapters.metrics import Unmetered
+from signaling.adapters.reputations import Reputations
 from signaling.adapters.tokens import Issuer, verify
 from signaling.core import lifecycle
+from signaling.core.checking import checked
 from signaling.core.dispatch import carry_out
 from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
@@ -87,7 +89,9 @@ class Signaling:
         side_by_side: SideBySide = map,
         around_step: AroundStep = calm,
         meter: Meter = Unmetered(),  # noqa: B008 - it has no state
+        reputations: Reputations | None = None,
     ) -> None:
+        """`reputations`: what is known of senders so far; None: nothing yet."""
         self._store = store
         self._poster = poster
         self._ice = ice
@@ -99,6 +103,7 @@ class Signaling:
         self._side_by_side = side_by_side
         self._around_step = around_step
         self._meter = meter
+        self._reputations = reputations or Reputations()
 
     def handle(self, event: dict[str, Any]) -> Result:
         """Carry out one event and return what API Gateway expects of a Lambda.
@@ -127,6 +132,8 @@ class Signaling:
     def _run(self, flow: Flow[Decided], now: int, by: Connection | None, tally: Tally) -> Decided:
         hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
         watched = tally.watching(self._around_step(hands.carry_out))
+        if by is not None:
+            flow = checked(flow, self._reputations.of(by, now))
         return run(pushing(flow, now, lambda change: audit(change, by)), watched)
 
     def _connect(self, incoming: Incoming, now: int, tally: Tally) -> Result:

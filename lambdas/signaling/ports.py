@@ -95,6 +95,9 @@ class Store(Protocol):
         unless another that is no renewal came between the two.
         """
 
+    def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+        """Return what a write to a robot's item would come to now, and leave it."""
+
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds of it; False when it does not."""
 

@@ -195,6 +195,14 @@ class LocalStore:
         self._keep(robot, after, kept)
         return Won(before, kept)
 
+    def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+        """Return what a write to a robot's item would come to now."""
+        before = self._robots.get(robot)
+        after = apply(write, self._items.get(robot, {}))
+        if after is None:
+            return Refused(before)
+        return Won(before, msgspec.convert({"robotId": robot, **after}, Robot))
+
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds of it; raise as `write_robot` does."""
         if not holds(when, self._items.get(robot, {})):

@@ -65,14 +65,18 @@ UNITS: dict[type, int] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Rate:
+class Rate:
+    """How fast a bucket fills, in tokens a millisecond, and how many tokens it holds."""
+
     per_ms: float
     burst: float
 
 
 @dataclass(slots=True)
-class _Bucket:
-    rate: _Rate
+class Bucket:
+    """A token bucket."""
+
+    rate: Rate
     tokens: float
     at: int
 
@@ -97,18 +101,19 @@ class _Bucket:
         return self.tokens > self.rate.burst / 2
 
 
-def _full(rate: _Rate, now: int) -> _Bucket:
-    return _Bucket(rate, rate.burst, now)
+def full(rate: Rate, now: int) -> Bucket:
+    """Return a full bucket at `now` (epoch ms)."""
+    return Bucket(rate, rate.burst, now)
 
 
 @dataclass(slots=True)
 class _Sender:
     """What is kept of one connection."""
 
-    messages: _Bucket
-    renewals: _Bucket
-    ends: _Bucket
-    peers: dict[str, _Bucket] = field(default_factory=dict)
+    messages: Bucket
+    renewals: Bucket
+    ends: Bucket
+    peers: dict[str, Bucket] = field(default_factory=dict)
     """By each address with which a relay has reached that peer, the newest last."""
     strikes: int = 0
     struck_at: int = 0
@@ -125,8 +130,8 @@ class _Sender:
 class _User:
     """What is kept of one user, whatever the number of their connections."""
 
-    units: _Bucket
-    renewals: _Bucket
+    units: Bucket
+    renewals: Bucket
 
 
 class Buckets:
@@ -140,10 +145,10 @@ class Buckets:
     """
 
     def __init__(self, per_second: float = MESSAGES_PER_SECOND, burst: int = BURST) -> None:
-        self._messages = _Rate(per_second / 1000, burst)
-        self._to_peer = _Rate(PEER_MESSAGES_PER_SECOND / 1000, PEER_BURST)
-        self._units = _Rate(USER_UNITS_PER_SECOND / 1000, USER_BURST)
-        self._renewals = _Rate(USER_RENEWALS_PER_SECOND / 1000, USER_RENEWALS_BURST)
+        self._messages = Rate(per_second / 1000, burst)
+        self._to_peer = Rate(PEER_MESSAGES_PER_SECOND / 1000, PEER_BURST)
+        self._units = Rate(USER_UNITS_PER_SECOND / 1000, USER_BURST)
+        self._renewals = Rate(USER_RENEWALS_PER_SECOND / 1000, USER_RENEWALS_BURST)
         self._senders: Bounded[ConnectionId, _Sender] = Bounded(KEPT)
         self._users: Bounded[UserId, _User] = Bounded(KEPT)
 
@@ -176,7 +181,7 @@ class Buckets:
             return
         named = {each for each in map(_address, (message, reply)) if each is not None}
         known = [sender.peers[each] for each in named if each in sender.peers]
-        bucket = known[0] if known else _full(self._to_peer, now)
+        bucket = known[0] if known else full(self._to_peer, now)
         for each in named - sender.peers.keys():
             if len(sender.peers) >= PEERS:
                 del sender.peers[next(iter(sender.peers))]
@@ -195,12 +200,12 @@ class Buckets:
     def _sender(self, connection: ConnectionId, now: int) -> _Sender:
         rate = self._messages
         return self._senders.get_or_make(
-            connection, lambda: _Sender(_full(rate, now), _full(rate, now), _full(rate, now))
+            connection, lambda: _Sender(full(rate, now), full(rate, now), full(rate, now))
         )
 
     def _user(self, user: UserId, now: int) -> _User:
         return self._users.get_or_make(
-            user, lambda: _User(_full(self._units, now), _full(self._renewals, now))
+            user, lambda: _User(full(self._units, now), full(self._renewals, now))
         )
 
 
