@@ -15,6 +15,7 @@ from signaling.adapters.carriers import origin_allowed, token_from
 from signaling.adapters.events import Incoming, Result, read_event, result
 from signaling.adapters.metrics import Unmetered
 from signaling.adapters.reputations import Reputations
+from signaling.adapters.sampling import SampledLog
 from signaling.adapters.tokens import Issuer, verify
 from signaling.core import lifecycle
 from signaling.core.checking import checked
@@ -60,6 +61,9 @@ ALWAYS = (Welcome, Pong, IceServersReply, RobotsReply)
 KINDS = {"CONNECT": "$connect", "MESSAGE": "invalid", "DISCONNECT": "$disconnect"}
 """What a tally calls an event, until a message is read."""
 
+REFUSALS_LOGGED = 10
+"""So many refused messages a second are logged one by one."""
+
 TYPES: dict[type, str] = {message: name for name, message in MESSAGES.items()}
 
 CarryOut = Callable[[Step], Any]
@@ -104,6 +108,8 @@ class Signaling:
         self._around_step = around_step
         self._meter = meter
         self._reputations = reputations or Reputations()
+        self._refused_connects = SampledLog(log, "connect refused")
+        self._refused_messages = SampledLog(log, "message refused", REFUSALS_LOGGED)
 
     def handle(self, event: dict[str, Any]) -> Result:
         """Carry out one event and return what API Gateway expects of a Lambda.
@@ -114,6 +120,8 @@ class Signaling:
         incoming = read_event(event)
         now = self._clock()
         tally = Tally(KINDS[incoming.kind])
+        self._refused_connects.flush(now)
+        self._refused_messages.flush(now)
         try:
             return self._handled(incoming, now, tally)
         finally:
@@ -142,10 +150,16 @@ class Signaling:
             self._run(lifecycle.connect(row), now, row, tally)
         except SignalingError as error:
             tally.refused(error)
-            log.info("connect refused", extra={"code": error.code, "reason": _reason(error)})
+            self._log_refused_connect(error, now)
             return result(error.status, encode(told(error)))
         tally.carried_out()
         return result(200, subprotocol=subprotocol)
+
+    def _log_refused_connect(self, error: SignalingError, now: int) -> None:
+        code, reason = error.code, _reason(error)
+        self._refused_connects.write(
+            now, f"{code} {reason or ''}".rstrip(), code=code, reason=reason
+        )
 
     def _admitted(self, incoming: Incoming, now: int) -> tuple[Connection, str | None]:
         """Return the row of a connection that may open. Raise what refuses it."""
@@ -188,10 +202,11 @@ class Signaling:
             reply = self._carried_out(message, Request(sender, now, self._rules), tally)
         except SignalingError as error:
             tally.refused(error)
-            return self._refused(incoming, sender, error, reply_to)
+            return self._refused(incoming, sender, error, reply_to, now)
         except Exception:
             log.exception("request failed", extra={"request": incoming.request_id})
-            return self._refused(incoming, sender, Internal(incoming.request_id), reply_to)
+            failed = Internal(incoming.request_id)
+            return self._refused(incoming, sender, failed, reply_to, now)
         tally.carried_out()
         return result(200, _reply(reply, sender, reply_to))
 
@@ -229,14 +244,15 @@ class Signaling:
         sender: Connection | None,
         error: SignalingError,
         reply_to: str | None,
+        now: int,
     ) -> Result:
         """Answer with the error, and close the connection if it is one that ends it."""
         silent = sender is not None and sender.dialect == "seed" and reply_to is None
         frame = None if silent else encode(structs.replace(told(error), reply_to=reply_to))
         if not isinstance(error, RateLimited) or error.last:
             # Whoever floods us shall not flood the log as well.
-            which = {"code": error.code, "connection": incoming.connection_id}
-            log.info("message refused", extra=which)
+            connection = incoming.connection_id
+            self._refused_messages.write(now, error.code, code=error.code, connection=connection)
         if isinstance(error, TokenExpired) or (isinstance(error, RateLimited) and error.last):
             # A reply would be sent after this returns, to a connection that is closed by then.
             self._dismiss(incoming.connection_id, frame)
