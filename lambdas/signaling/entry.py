@@ -223,14 +223,16 @@ class Signaling:
             log.error("request failed", extra={"request": incoming.request_id})  # noqa: TRY400 - once
             tally.refused(fault)
             failed = Internal(incoming.request_id)
-            return self._refused(incoming, sender, failed, reply_to, tally.kind, now)
+            return self._refused(incoming, sender, failed, reply_to, kind=tally.kind, now=now)
         except SignalingError as error:
             tally.refused(error)
-            return self._refused(incoming, sender, error, reply_to, error.kind or tally.kind, now)
+            return self._refused(
+                incoming, sender, error, reply_to, kind=error.kind or tally.kind, now=now
+            )
         except Exception:
             log.exception("request failed", extra={"request": incoming.request_id})
             failed = Internal(incoming.request_id)
-            return self._refused(incoming, sender, failed, reply_to, tally.kind, now)
+            return self._refused(incoming, sender, failed, reply_to, kind=tally.kind, now=now)
         tally.carried_out()
         return result(200, _reply(reply, sender, reply_to))
 
@@ -268,6 +270,7 @@ class Signaling:
         sender: Connection | None,
         error: SignalingError,
         reply_to: str | None,
+        *,
         kind: str,
         now: int,
     ) -> Result:
