@@ -31,6 +31,7 @@ const BANNERS = [
   ["a channel does not open", { ...LIVE, state: "waiting", role: "controller", missing: ["channel"], why: "late" }, "waiting", /^demo cannot be driven yet$/],
   ["a robot has no data channel", { ...LIVE, role: "controller", missing: ["channel"] }, "waiting", /cannot drive it$/],
   ["a robot sends no video", { ...LIVE, role: "controller", missing: ["picture"] }, "waiting", /^You drive demo without a picture$/],
+  ["a displaced driver's session has ended", { ...LIVE, state: "ended", role: null, lostTo: ALICE, why: "a seed robot takes no viewers" }, "ended", /^You lost control to Alice$/],
   ["the session has ended", { ...LIVE, state: "ended", role: null, why: "not allowed" }, "ended", /ended/],
 ];
 
@@ -108,6 +109,17 @@ test("an offline robot may be nothing", () => {
 
 test("a robot that somebody drives may be watched, and taken over by its owner", () => {
   assert.deepEqual(may({ controlledBy: ALICE }), { drive: false, watch: true, takeOver: true });
+});
+
+test("a robot that one drives oneself in a window that may be gone is driven at a press, whoever owns it", () => {
+  for (const relation of ["owner", "operator", "admin"]) {
+    assert.deepEqual(may({ relation, controlledBy: ME }), { drive: true, watch: true, takeOver: true });
+  }
+  assert.equal(may({ controlledBy: ME, online: false }).drive, false);
+});
+
+test("who watches, and drives in another window, takes over from there", () => {
+  assert.deepEqual(may({ controlledBy: ME }, { ...LIVE, driver: ME }), { drive: false, watch: false, takeOver: true });
 });
 
 test("an operator takes over from nobody but himself", () => {
