@@ -66,6 +66,8 @@ class Robot:
     camera: Literal["fine", "blind", "none"] = "fine"
     channel: Literal["open", "shut", "refused"] = "open"
     """Whether the data channel is taken and opens, is taken and never opens, or is refused."""
+    address: str | None = None
+    """Where it says that it is, in place of where it is."""
     _waiting: list[tuple[Frame, asyncio.Future[None]]] = field(default_factory=list)
 
     async def answer(self, frame: Frame) -> Frame:
@@ -85,6 +87,8 @@ class Robot:
             # RFC 8829, section 5.3.1: a section that is refused has port 0, and is in no bundle.
             sdp = re.sub(r"m=application \d+", "m=application 0", sdp)
             sdp = re.sub(r"(a=group:BUNDLE.*?) 0\b", r"\1", sdp)
+        if self.address is not None:
+            sdp = re.sub(r"(a=candidate:\S+ \d+ \S+ \d+) \S+", rf"\1 {self.address}", sdp)
         return {"type": local.type, "sdp": sdp}
 
     @staticmethod

@@ -98,6 +98,8 @@ export class FakeWorld {
   peers = [];
   timers = new Map();
   refusePeers = false;
+  /** Which networks the browser lets the page reach. */
+  lets = {};
   /** Set to true: the browser's constructor throws. */
   refusesPeers = undefined;
   /** Whether each ping is answered, as a server that is there does. */
@@ -152,6 +154,7 @@ export class FakeWorld {
       now: () => this.time,
       today: () => TODAY + this.time,
       random: () => 0,
+      permissions: async () => this.lets,
       report: (error) => void this.reported.push(error),
       mint: () => `pc-${(this.#names += 1)}`,
     };

@@ -13,6 +13,7 @@ import { never } from "./words.js";
 
 /** @import { ControlRequest } from "./handover.js" */
 /** @import { Part } from "./media.js" */
+/** @import { Network, Permissions } from "./paths.js" */
 /** @import { Ack, Description, ErrorFrame, Frame, OutFrame, Person, Pong, Robot, Role } from "./words.js" */
 
 /**
@@ -59,6 +60,8 @@ import { never } from "./words.js";
  * @property {number | null} pathAt when it opened
  * @property {readonly Part[]} declared what the robot's description says that it sends
  * @property {readonly Part[]} arrived what of that has come
+ * @property {readonly Network[]} networks of the operator's own on which the robot says that it is
+ * @property {Permissions} permissions which of them the browser lets this page reach
  * @property {number | null} retryAt
  * @property {number} tries since media last flowed
  * @property {boolean} pathless whether the last try found the robot, and no path for media
@@ -90,6 +93,7 @@ import { never } from "./words.js";
  *   | {type: "described", pcId: string, payload: Description}
  *   | {type: "ice", pcId: string, state: string}
  *   | {type: "channel-opened", pcId: string} | {type: "channel-closed", pcId: string} | {type: "picture", pcId: string}
+ *   | {type: "permitted", permissions: Permissions}
  *   | {type: "pong", pcId: string}
  *   | {type: "refused", pcId: string, epoch: number}
  *   | {type: "broken", pcId: string, message: string, code?: string}} Happening
@@ -139,7 +143,7 @@ export function engagement(robotId, online) {
     sessionId: null, role: null, epoch: 0, holder: null, stale: !online, driver: null, driverAt: 0, lostTo: null,
     pcId: null, openedAt: 0, acked: false, offered: false, rejoins: false, claims: 0, former: null, offer: null, held: [], early: [], seq: 0,
     ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, isCut: false, absent: false, lookAt: 0,
-    answerAt: null, linkAt: null, pathAt: null, declared: [], arrived: [], retryAt: null, tries: 0, pathless: false, renewAt: null, cure: null,
+    answerAt: null, linkAt: null, pathAt: null, declared: [], arrived: [], networks: [], permissions: {}, retryAt: null, tries: 0, pathless: false, renewAt: null, cure: null,
     doubt: { epoch: 0, at: -Infinity },
     moving: false, requests: [], askingUntil: null,
   };
@@ -242,6 +246,8 @@ function happened(state, event, at) {
       return [depart({ ...state, channelClosedAt: at.now }, "channel"), []];
     case "channel-opened":
       return [arrive(state, "channel"), []];
+    case "permitted":
+      return [{ ...state, permissions: event.permissions }, []];
     case "picture":
       return [arrive(state, "picture"), []];
     case "pong":

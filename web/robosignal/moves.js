@@ -30,7 +30,7 @@ export function begin(state, at) {
     ...state,
     pcId: at.id, openedAt: at.now, acked: false, offered: false, rejoins: false, withdrawn: false, offer: null, held: [], early: [],
     ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, isCut: false, absent: false,
-    answerAt: at.now + LINK_MS, linkAt: null, pathAt: null, declared: [], arrived: [], retryAt: null,
+    answerAt: at.now + LINK_MS, linkAt: null, pathAt: null, declared: [], arrived: [], networks: [], retryAt: null,
   };
   if (!state.online) return [{ ...anew, phase: "idle", pcId: null, answerAt: null }, [{ do: "close" }]];
   return [{ ...anew, phase: "offering" }, [{ do: "open", pcId: at.id }]];

@@ -7,6 +7,7 @@ import { cure } from "./cure.js";
 import { denied, requested } from "./handover.js";
 import { partsDeclaredBy } from "./media.js";
 import { LINK_MS, begin, flowing, isUnsent, renew, rest } from "./moves.js";
+import { placed } from "./paths.js";
 import { SOMEBODY, free, isOvertaken, lead } from "./standing.js";
 
 /** @import { Effect, Engagement, Moment, Stepped } from "./engagement.js" */
@@ -52,8 +53,9 @@ function fromRobot(state, { type, pcId, payload }, at) {
   if (state.pcId === null || (pcId !== undefined && pcId !== state.pcId)) return [state, []];
   if (type === "ice-candidate") {
     const candidate = candidateOf(payload);
-    if (state.phase === "linked") return [state, [{ do: "add", payload: candidate }]];
-    return [{ ...state, early: [...state.early, candidate].slice(-EARLY_CANDIDATES) }, []];
+    const known = placed(state, candidate.candidate);
+    if (state.phase === "linked") return [known, [{ do: "add", payload: candidate }]];
+    return [{ ...known, early: [...state.early, candidate].slice(-EARLY_CANDIDATES) }, []];
   }
   // A robot may leave the description's type to the frame's.
   const description = { ...payload, type: payload.type ?? type };
@@ -79,7 +81,7 @@ function candidateOf(payload) {
 
 /** @param {Engagement} state @param {Description} payload @param {Moment} at @returns {Stepped} */
 function linked(state, payload, at) {
-  const next = { ...state, phase: /** @type {const} */ ("linked"), early: [], answerAt: null, linkAt: at.now + LINK_MS, declared: partsDeclaredBy(payload) };
+  const next = { ...placed(state, payload.sdp), phase: /** @type {const} */ ("linked"), early: [], answerAt: null, linkAt: at.now + LINK_MS, declared: partsDeclaredBy(payload) };
   /** @type {Effect[]} */
   const candidates = state.early.map((candidate) => ({ do: "add", payload: candidate }));
   return [

@@ -320,6 +320,7 @@ export class Session extends Emitter {
     const iceServers = await this.#server.iceServers().catch(() => []);
     if (this.#state.pcId !== pcId) return;
     this.#close();
+    void this.#world.permissions().then((permissions) => this.tell({ type: "permitted", permissions }));
     try {
       this.#peer = this.#newPeer(pcId, iceServers);
     } catch (error) {

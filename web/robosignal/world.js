@@ -3,6 +3,9 @@
  * socket and random number, so that tests can stand in for them.
  */
 
+import { networkOf } from "./paths.js";
+
+/** @import { Permissions } from "./paths.js" */
 /**
  * @typedef {object} World what a client needs of its surroundings; a browser's own by default
  * @property {typeof globalThis.WebSocket} WebSocket
@@ -13,8 +16,36 @@
  * @property {() => number} today epoch ms
  * @property {() => number} random in [0, 1)
  * @property {() => string} mint a fresh name of 16 or more characters
+ * @property {() => Promise<Permissions>} permissions which networks of the operator's own this page may reach
  * @property {(error: unknown) => void} report what a listener of the application's threw
  */
+
+/** What the browser calls the permission to reach each network: first as Chrome 145 does, then as before. */
+const PERMISSIONS = { local: ["local-network", "local-network-access"], loopback: ["loopback-network", "local-network-access"] };
+
+/**
+ * Which networks of the operator's own the browser lets this page reach only if it is allowed to. It
+ * asks pages of the internet alone, and only in a secure context.
+ *
+ * @returns {Promise<Permissions>}
+ */
+async function localNetworkPermissions() {
+  if (!globalThis.isSecureContext || !globalThis.navigator?.permissions || networkOf(globalThis.location.hostname) !== null) return {};
+  const [local, loopback] = await Promise.all([stateOf(PERMISSIONS.local), stateOf(PERMISSIONS.loopback)]);
+  return { ...(local && { local }), ...(loopback && { loopback }) };
+}
+
+/** @param {string[]} names @returns {Promise<PermissionState | null>} of the first that the browser knows */
+async function stateOf(names) {
+  for (const name of names) {
+    try {
+      return (await navigator.permissions.query({ name: /** @type {PermissionName} */ (name) })).state;
+    } catch {
+      // It knows no such permission.
+    }
+  }
+  return null;
+}
 
 /** @returns {World} */
 export function browser() {
@@ -27,6 +58,7 @@ export function browser() {
     today: () => Date.now(),
     random: () => Math.random(),
     mint: () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(""),
+    permissions: localNetworkPermissions,
     report: (error) => globalThis.reportError(error),
   };
 }
