@@ -88,8 +88,8 @@ class Hands:
                 return self.store.fleet(shard, after, limit)
             case steps.FindWatchers(watcher):
                 return self.store.watchers(watcher)
-            case steps.FindIceServers(user_id):
-                return self.ice.servers(user_id, self.now)
+            case steps.FindIceServers(user_id, until):
+                return self.ice.servers(user_id, self.now, until)
             case steps.Close(connection_id):
                 return self.poster.close(connection_id)
             case _:

@@ -122,10 +122,15 @@ def registered(seen: Presence, frame: Registered, now: int) -> Changed:
     )
     said = "registered again" if seen.again else "online"
     actions: list[Action] = [Log(said), UseIce(frame.ice_servers)]
-    if any("credential" in server for server in frame.ice_servers):
+    if frame.turn or any("credential" in server for server in frame.ice_servers):
         # `registered` does not say how long the credentials serve; `ice-servers` does.
-        actions.append(Send({"type": "ice-servers"}))
+        actions.append(Send(ask_for_ice(seen)))
     return online, actions
+
+
+def ask_for_ice(seen: Presence) -> dict[str, object]:
+    """Return what asks for fresh ICE servers."""
+    return {"type": "ice-servers", "robotId": seen.robot_id}
 
 
 def refreshed(seen: Presence, frame: IceServersReply, now: int) -> Changed:
@@ -202,7 +207,7 @@ def tick(seen: Presence, now: int) -> Changed:
     if seen.renewal_due is not None and now >= seen.renewal_due:
         seen, actions = _pinged(seen, now)
     if seen.refresh_due is not None and now >= seen.refresh_due:
-        actions.append(Send({"type": "ice-servers"}))
+        actions.append(Send(ask_for_ice(seen)))
         seen = replace(seen, refresh_due=now + SHORTEST_REFRESH_MS)
     return seen, actions
 

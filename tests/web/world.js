@@ -129,8 +129,8 @@ export class FakeWorld {
       WebSocket: function (url, protocols) {
         return keep(world.sockets, new FakeSocket(url, protocols, (socket, frame) => world.answer(socket, frame)));
       },
-      RTCPeerConnection: function () {
-        return keep(world.peers, new FakePeer(world.refusePeers));
+      RTCPeerConnection: function (configuration) {
+        return keep(world.peers, Object.assign(new FakePeer(world.refusePeers), { configuration }));
       },
       setTimeout: (callback, ms) => {
         const timer = (this.#names += 1);

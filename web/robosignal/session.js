@@ -276,7 +276,7 @@ export class Session extends Emitter {
 
   /** @param {string} pcId */
   async #open(pcId) {
-    const iceServers = await this.#server.iceServers();
+    const iceServers = await this.#server.iceServers(this.robotId);
     if (this.#state.pcId !== pcId) return;
     this.#close();
     this.#peer = new Peer(pcId, iceServers, this.#world, {
