@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from robosignal.arguments import TOKEN_VARIABLE
 from robosignal.gateway.local import Local, Service
-from robosignal.gateway.store import StateUnreadable
+from robosignal.gateway.state import StateUnreadable
 from signaling.settings import Options
 
 DEMO = "demo"

@@ -72,7 +72,7 @@ def run(asked: argparse.Namespace) -> int:
     # Imported here: the other commands need neither the gateway nor its libraries.
     from robosignal.gateway.gateway import PortTaken  # noqa: PLC0415
     from robosignal.gateway.keys import KeyRefused  # noqa: PLC0415
-    from robosignal.gateway.store import StateInUse, StateUnreadable  # noqa: PLC0415
+    from robosignal.gateway.state import StateInUse, StateUnreadable  # noqa: PLC0415
     from robosignal.serve import serve  # noqa: PLC0415
     from signaling.settings import BadEnvironment, read_options  # noqa: PLC0415
 

@@ -253,7 +253,7 @@ test("where there are TURN servers, a session asks for its robot's before it gat
   await settled();
 
   assert.deepEqual(before, [0, ["demo"]]);
-  assert.deepEqual(world.peer.configuration.iceServers, [{ urls: "stun:a" }, { urls: "turn:b" }]);
+  assert.deepEqual(world.peer.iceServers, [{ urls: "stun:a" }, { urls: "turn:b" }]);
 });
 
 test("a TURN password is used again while it serves, also after a redial's welcome", async () => {
