@@ -90,6 +90,8 @@ class Hands:
                 return self.store.add_connection(row)
             case steps.RemoveConnection(connection_id):
                 return self.store.remove_connection(connection_id)
+            case steps.CheckRobot(robot_id, write):
+                return self.store.check_robot(robot_id, write)
             case steps.RemoveRobot(robot_id, when):
                 return self.store.remove_robot(robot_id, when)
             case steps.NoteShare(robot_id, user_id):

@@ -25,7 +25,7 @@ from signaling.adapters.limiter import Buckets, Unlimited
 from signaling.adapters.tokens import Issuer, trusted
 from signaling.adapters.turn import TurnIce
 from signaling.entry import Signaling, calm, told
-from signaling.ports import IceSource, Limiter
+from signaling.ports import IceSource, Pacer
 from signaling.settings import Options
 from signaling.wire.errors import TokenExpired
 from signaling.wire.frames import encode
@@ -90,7 +90,7 @@ class Local:
             return signaling.handle
         return Places(signaling.handle, self._store, service.connections_per_user)
 
-    def _gateway(self, service: Service, handle: Handle, controls: Limiter) -> Gateway:
+    def _gateway(self, service: Service, handle: Handle, controls: Pacer) -> Gateway:
         return Gateway(
             handle,
             self._sockets,
@@ -142,7 +142,7 @@ def _key(service: Service) -> LocalKey:
     return LocalKey.load(service.state)
 
 
-def _limiter(*, limited: bool) -> Limiter:
+def _limiter(*, limited: bool) -> Buckets | Unlimited:
     return Buckets() if limited else Unlimited()
 
 

@@ -54,7 +54,7 @@ def test_bad_messages_count_as_well(limited: World) -> None:
     for _ in range(4):
         client.send_text("nonsense")
 
-    assert client.refused(type="ping") == (429, "rate_limited")
+    assert client.refused(type="robots") == (429, "rate_limited")
 
 
 def test_the_third_strike_closes_the_connection(limited: World) -> None:

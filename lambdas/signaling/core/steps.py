@@ -58,6 +58,16 @@ class WriteRobot(Struct, frozen=True):
     write: Write
 
 
+class CheckRobot(Struct, frozen=True):
+    """Read a robot's item and tell what a write would come to now → Won[Robot] | Refused[Robot].
+
+    Nothing is written.
+    """
+
+    robot_id: RobotId
+    write: Write
+
+
 class RemoveRobot(Struct, frozen=True):
     """Delete a robot's item if the condition holds → bool: False when it was refused."""
 
@@ -151,6 +161,7 @@ Step = (
     | WriteConnection
     | ReadRobot
     | WriteRobot
+    | CheckRobot
     | RemoveRobot
     | NoteShare
     | DropShare
