@@ -95,9 +95,8 @@ def clean_up(request: Request, robot_id: RobotId, gone: Notice) -> Iterable[Step
 
 
 def losing(request: Request, session: Session, role: Role) -> Write:
-    """Return the write that begins a holder's grace, or shortens a viewer's place."""
+    """Return the write that notes a lost socket, and leaves its session no more than the grace."""
     lost = session.session_id, session.connection_id
-    if role == "viewer":
-        return places.lose(*lost, request.grace_until)
-    lose = lease.lose if session.until > request.grace_until else lease.lose_late
+    ways = places if role == "viewer" else lease
+    lose = ways.lose if session.until > request.grace_until else ways.lose_late
     return lose(*lost, request.now, request.grace_until)

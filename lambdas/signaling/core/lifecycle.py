@@ -67,11 +67,10 @@ class _LostSocket:
         found = robot.session(session_id)
         if found is None or found[0].connection_id != self.gone:
             return None
-        if found[1] == "viewer":
-            write = places.lose(session_id, self.gone, self.until)
-        else:
-            write = lease.lose_late(session_id, self.gone, self.now, self.until)
-        return WriteRobot(robot_of(session_id), write)
+        session, role = found
+        late = places.lose_late if role == "viewer" else lease.lose_late
+        lose = places.lose if role == "viewer" and session.until > self.until else late
+        return WriteRobot(robot_of(session_id), lose(session_id, self.gone, self.now, self.until))
 
 
 def _lose_sessions(sessions: list[SessionId], lost: _LostSocket) -> Flow[None]:
