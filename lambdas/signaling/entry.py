@@ -223,14 +223,14 @@ class Signaling:
             log.error("request failed", extra={"request": incoming.request_id})  # noqa: TRY400 - once
             tally.refused(fault)
             failed = Internal(incoming.request_id)
-            return self._refused(incoming, sender, failed, reply_to, tally.kind, now)
+            return self._refused(incoming, sender, failed, reply_to, tally.kind)
         except SignalingError as error:
             tally.refused(error)
-            return self._refused(incoming, sender, error, reply_to, error.kind or tally.kind, now)
+            return self._refused(incoming, sender, error, reply_to, error.kind or tally.kind)
         except Exception:
             log.exception("request failed", extra={"request": incoming.request_id})
             failed = Internal(incoming.request_id)
-            return self._refused(incoming, sender, failed, reply_to, tally.kind, now)
+            return self._refused(incoming, sender, failed, reply_to, tally.kind)
         tally.carried_out()
         return result(200, _reply(reply, sender, reply_to))
 
@@ -269,14 +269,13 @@ class Signaling:
         error: SignalingError,
         reply_to: str | None,
         kind: str,
-        now: int,
     ) -> Result:
         """Answer with the error, and close the connection if it is one that ends it."""
         frame = _refusal(sender, error, kind, reply_to)
         if not isinstance(error, RateLimited) or error.last:
             # Whoever floods us shall not flood the log as well.
-            connection = incoming.connection_id
-            self._refused_messages.write(now, error.code, code=error.code, connection=connection)
+            code, connection = error.code, incoming.connection_id
+            self._refused_messages.write(self._clock(), code, code=code, connection=connection)
         if isinstance(error, TokenExpired) or (isinstance(error, RateLimited) and error.last):
             # A reply would be sent after this returns, to a connection that is closed by then.
             self._dismiss(incoming.connection_id, frame)
