@@ -15,16 +15,18 @@ from signaling.adapters.audit import audit
 from signaling.adapters.carriers import OriginRefused, refused_origin, token_from
 from signaling.adapters.events import Incoming, Result, read_event, result
 from signaling.adapters.metrics import Unmetered
+from signaling.adapters.paces import Paces
 from signaling.adapters.reputations import Reputations
 from signaling.adapters.sampling import SampledLog
 from signaling.adapters.tokens import Issuer, verify
 from signaling.core import lifecycle
 from signaling.core.checking import checked
 from signaling.core.dispatch import carry_out
+from signaling.core.pacing import paced
 from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
 from signaling.core.steps import Decided, Flow, Step
-from signaling.core.watching import Change, pushing
+from signaling.core.watching import Change, push_owed, pushing
 from signaling.deadline import Deadline
 from signaling.ports import IceSource, Limiter, Meter, Poster, Store
 from signaling.runner import Hands, SideBySide, run
@@ -116,6 +118,7 @@ class Signaling:
         self._meter = meter
         self._deadline = deadline
         self._reputations = reputations or Reputations()
+        self._paces = Paces(limiter)
         self._refused_connects = SampledLog(log, "connect refused")
         self._refused_messages = SampledLog(log, "message refused", REFUSALS_LOGGED)
 
@@ -152,9 +155,21 @@ class Signaling:
     def _run(self, flow: Flow[Decided], now: int, by: Connection | None, tally: Tally) -> Decided:
         hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
         watched = tally.watching(self._around_step(hands.carry_out))
+        pace = self._paces.of(by and by.user_id, now)
         if by is not None:
-            flow = checked(flow, self._reputations.of(by, now))
-        return run(pushing(flow, now, partial(_audited, by), _unpushed), watched)
+            flow = paced(checked(flow, self._reputations.of(by, now)), pace)
+        return run(pushing(flow, now, partial(_audited, by), _unpushed, pace), watched)
+
+    def push_owed(self) -> None:
+        """Tell the watchers of a robot that has changed too often to be told at once, if due.
+
+        Each event does so as well: this is for where a timer runs.
+        """
+        now = self._clock()
+        pace = self._paces.of(None, now)
+        hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
+        with self._deadline(None).spending("spare"):
+            run(push_owed(now, _unpushed, pace), hands.carry_out)
 
     def _connect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         try:
