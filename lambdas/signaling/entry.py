@@ -12,11 +12,12 @@ from msgspec import structs
 
 from signaling.adapters.audit import audit
 from signaling.adapters.carriers import origin_allowed, token_from
-from signaling.adapters.events import Incoming, Result, read_event, result
+from signaling.adapters.events import Incoming, Result, is_scheduled, read_event, result
 from signaling.adapters.metrics import Unmetered
 from signaling.adapters.tokens import Issuer, verify
 from signaling.core import lifecycle
 from signaling.core.dispatch import carry_out
+from signaling.core.keepalive import keep_alive
 from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
 from signaling.core.steps import Decided, Flow, Step
@@ -107,8 +108,10 @@ class Signaling:
         Never raises for anything that a client sends: it is answered instead. A fault of ours
         raises in `$connect` and `$disconnect`, whose client nobody can tell.
         """
-        incoming = read_event(event)
         now = self._clock()
+        if is_scheduled(event):
+            return self._keep_alive(now)
+        incoming = read_event(event)
         tally = Tally(KINDS[incoming.kind])
         try:
             return self._handled(incoming, now, tally)
@@ -171,6 +174,22 @@ class Signaling:
         tally.carried_out()
         return result(200)
 
+    def _keep_alive(self, now: int) -> Result:
+        """Keep idle seed connections open. Whoever is missed now is met by the next run."""
+        tally = Tally("keepalive")
+        try:
+            kept = self._run(keep_alive(now), now, None, tally)
+            tally.carried_out()
+        except SignalingError as error:
+            tally.refused(error)
+            log.warning("keepalive refused", extra={"code": error.code})
+            return result(error.status)
+        finally:
+            self._meter.record(tally.happened(now, self._clock()))
+        if not kept.complete:
+            log.warning("keepalive incomplete", extra={"connections": kept.connections})
+        return result(200)
+
     def _message(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         message = _parsed(incoming.body)
         tally.kind = TYPES.get(type(message), tally.kind)
@@ -185,8 +204,8 @@ class Signaling:
             return self._refused(incoming, sender, error, reply_to, error.kind or tally.kind)
         except Exception:
             log.exception("request failed", extra={"request": incoming.request_id})
-            error = Internal(incoming.request_id)
-            return self._refused(incoming, sender, error, reply_to, tally.kind)
+            fault = Internal(incoming.request_id)
+            return self._refused(incoming, sender, fault, reply_to, tally.kind)
         tally.carried_out()
         return result(200, _reply(reply, sender, reply_to))
 

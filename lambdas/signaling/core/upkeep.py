@@ -115,7 +115,7 @@ def _resumed(request: Request, robot: Robot, found: Found) -> Flow[Ack]:
     session_id = found.session.session_id
     (noted,) = yield from together((note(request, session_id),))
     if isinstance(noted, Refused):
-        yield from write_robot(robot.robot_id, losing(request, found.session, found.role))
+        yield from write_robot(robot.robot_id, losing(found.session, found.role, request.now))
         raise unnoted(robot, noted)
     epoch = epoch_told(request, robot, found.role)
     return Ack(session_id=session_id, role=found.role, epoch=epoch)
