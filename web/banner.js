@@ -123,12 +123,14 @@ export function rowOf(robot, view, me) {
   const drives = knows ? view.driver : robot.controlledBy;
   const yours = drives?.userId === me?.userId;
   const stale = inSession ? view.stale : robot.stale === true;
+  // The window may be one that is no more, as after a reload: the server knows, and gives control at once.
+  const mayBeGone = !inSession && driver !== "" && yours;
   const status = statusOf(robot, { stale, holds, youDrive, driver, elsewhere: yours && !youDrive });
   return {
     driver,
     status: robot.relation === "owner" || !robot.owner ? status : `${status} · owned by ${nameOf(robot.owner)}`,
     advisory: robot.dialect === "seed",
-    drive: robot.online && !holds && driver === "" && !(inSession && stale),
+    drive: robot.online && !holds && (driver === "" || mayBeGone) && !(inSession && stale),
     request: inSession && view.role === "viewer" && !stale && view.driver !== null && view.driver.userId !== me?.userId && !view.asking && robot.dialect !== "seed",
     watch: robot.online && !inSession && robot.dialect !== "seed",
     takeOver: robot.online && !youDrive && driver !== "" && (robot.relation !== "operator" || yours),

@@ -103,7 +103,7 @@ def test_a_frame_that_is_shown_is_one_that_is_sent(example: dict[str, Any]) -> N
 @pytest.mark.parametrize("example", SEED, ids=name)
 def test_a_seed_frame_that_is_shown_is_one_that_is_sent(example: dict[str, Any]) -> None:
     """The same in the seed dialect."""
-    kinds = {
+    kinds: dict[str, type[msgspec.Struct]] = {
         "error": seed.SeedError,
         "session-locked": seed.SessionLocked,
         "ping": seed.PageKeepalive,

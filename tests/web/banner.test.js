@@ -90,6 +90,17 @@ test("a robot that somebody drives may be watched, and taken over by its owner",
   assert.deepEqual(may({ controlledBy: ALICE }), { drive: false, watch: true, takeOver: true });
 });
 
+test("a robot that one drives oneself in a window that may be gone is driven at a press, whoever owns it", () => {
+  for (const relation of ["owner", "operator", "admin"]) {
+    assert.deepEqual(may({ relation, controlledBy: ME }), { drive: true, watch: true, takeOver: true });
+  }
+  assert.equal(may({ controlledBy: ME, online: false }).drive, false);
+});
+
+test("who watches, and drives in another window, takes over from there", () => {
+  assert.deepEqual(may({ controlledBy: ME }, { ...LIVE, driver: ME }), { drive: false, watch: false, takeOver: true });
+});
+
 test("an operator takes over from nobody but himself", () => {
   assert.equal(may({ relation: "operator", controlledBy: ALICE }).takeOver, false);
   assert.equal(may({ relation: "operator", controlledBy: ME }).takeOver, true);

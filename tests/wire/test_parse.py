@@ -247,6 +247,13 @@ def test_metadata_may_be_as_large_as_its_limit() -> None:
         parse(text % (full + "x"))
 
 
+@pytest.mark.parametrize("word", ["ta\u212aeover", "ta\u212aEOVER", "b\u0443e", "w\u0130tch"])
+def test_a_type_is_spelled_in_ascii(word: str) -> None:
+    """The Kelvin sign is a k in lower case, and still no letter of a type."""
+    with pytest.raises(UnknownType):
+        parse(msgspec.json.encode({"type": word, "robotId": "r1"}).decode())
+
+
 def test_an_unknown_type_is_told_in_part() -> None:
     """A type of any length is answered briefly, with the types that there are."""
     with pytest.raises(UnknownType, match="there are ready, ping") as refused:

@@ -230,7 +230,8 @@ class Internal(SignalingError):
 
     code, status = "internal", 500
 
-    def __init__(self, request_id: str) -> None:
+    def __init__(self, request_id: str = "") -> None:
+        """`request_id` is empty where a step failed: the entry knows it."""
         super().__init__()
         self.request_id = request_id
 

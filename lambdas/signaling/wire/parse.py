@@ -114,7 +114,8 @@ def _usable_id(fields: dict[str, Any]) -> str | None:
 
 def _kind_named(fields: dict[str, Any]) -> str | None:
     given = fields.get("type")
-    word = given.lower() if isinstance(given, str) else ""
+    # The Kelvin sign becomes a k in lower case: `ta\u212aeover` is no spelling of takeover.
+    word = given.lower() if isinstance(given, str) and given.isascii() else ""
     name = ALIASES.get(word, word)
     return name if name in MESSAGES else None
 
