@@ -225,3 +225,23 @@ def test_every_difference_of_the_emulators_is_a_setting() -> None:
 
     assert {name: getattr(settings, name) for name in given} == given
     assert all(len(one.reason) > len("because") for one in DIFFERENCES)
+
+
+def test_a_schedule_keeps_seeds_alive_only_if_asked_for(workshop: Workshop, dev: Template) -> None:
+    """Twice in what API Gateway takes for idle, by the alias, with EventBridge's own event."""
+    on = workshop.template(seed_keepalive="on")
+    _, rule = the_only(on, "AWS::Events::Rule")
+    (target,) = rule["Targets"]
+    (alias,) = resources(on, "AWS::Lambda::Alias")
+    invokers = [
+        permission["SourceArn"]
+        for permission in resources(on, "AWS::Lambda::Permission").values()
+        if permission["Principal"] == "events.amazonaws.com"
+    ]
+
+    assert resources(dev, "AWS::Events::Rule") == {}
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(5 minutes)", "ENABLED")
+    assert text(target["Arn"]) == f"<{alias}>"
+    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 0}
+    assert "Input" not in target
+    assert len(invokers) == 1

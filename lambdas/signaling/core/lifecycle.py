@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from signaling.core.policy import allowed
 from signaling.core.records import Connection, Robot
-from signaling.core.request import Request
+from signaling.core.request import Request, grace_until
 from signaling.core.steps import (
     AddConnection,
     Flow,
@@ -45,7 +45,7 @@ def disconnect(connection_id: ConnectionId, now: int) -> Flow[Connection | None]
         return None
     if row.robot_id is not None:
         yield from write_robot(row.robot_id, presence.lose(connection_id))
-    lost = _LostSocket(connection_id, now, now + limits.GRACE_SECONDS * 1000)
+    lost = _LostSocket(connection_id, now, grace_until(now))
     yield from _lose_sessions(sorted(row.sessions), lost)
     return row
 
