@@ -41,10 +41,20 @@ class Answered(Struct, frozen=True, rename="camel", tag_field="type", tag="answe
 
 
 class Failed(Struct, frozen=True, rename="camel", tag_field="type", tag="failed"):
-    """A peer connection has ended by itself, or could not take its offer."""
+    """A peer connection has ended by itself."""
 
     session_id: SessionId
     pc_id: PcId
+
+
+class Refused(Struct, frozen=True, rename="camel", tag_field="type", tag="refused"):
+    """An offer could not be taken; `stands` if its peer connection goes on as before it."""
+
+    session_id: SessionId
+    pc_id: PcId
+    code: str
+    message: str
+    stands: bool = False
 
 
 class Tick(Struct, frozen=True, tag_field="type", tag="tick"):
@@ -55,7 +65,7 @@ class Stop(Struct, frozen=True, tag_field="type", tag="stop"):
     """The robot is about to end, whatever the reason."""
 
 
-Event = Frame | Offline | Message | Answered | Failed | Tick | Stop
+Event = Frame | Offline | Message | Answered | Failed | Refused | Tick | Stop
 
 
 class Send(Struct, frozen=True, tag_field="do", tag="send"):

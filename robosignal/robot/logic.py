@@ -30,6 +30,7 @@ from robosignal.robot.actions import (
     Move,
     Offline,
     Quit,
+    Refused,
     Stop,
     Tick,
 )
@@ -81,6 +82,8 @@ def _step(seen: Robot, event: Event, now: int) -> Stepped:  # noqa: PLR0911 - on
             return session.answered(seen, event)
         case Failed():
             return session.failed(seen, event)
+        case Refused():
+            return session.refused(seen, event)
         case Offline():
             left = presence.offline(seen.presence)
             return replace(seen, presence=left, deferred=(), pushed=Fence()), []

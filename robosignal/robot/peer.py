@@ -17,8 +17,9 @@ from aiortc import (
 )
 from aiortc.sdp import candidate_from_sdp
 
-from robosignal.robot.actions import Answered, Event, Failed, Message
+from robosignal.robot.actions import Answered, Event, Failed, Message, Refused
 from robosignal.robot.frames import Candidate, PcId
+from robosignal.robot.sdp import Unacceptable, rewrite
 from signaling.wire.ids import SessionId
 
 CHANNEL = "control"
@@ -36,7 +37,7 @@ class Peer:
     """A peer connection that answers; `tell` brings its events until `close`.
 
     `film` is asked for its track, None for no video, by the first offer that takes video; when it
-    raises, the peer has failed.
+    raises, that offer is refused.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Peer:
         self._closed = False
 
     def offer(self, sdp: str) -> None:
-        """Take an offer; its answer is told, or that the peer has failed."""
+        """Take an offer; its answer is told, or that it is refused."""
         self._jobs.put_nowait(self._answer(sdp))
 
     def add(self, candidate: Candidate) -> None:
@@ -109,12 +110,29 @@ class Peer:
 
     async def _answer(self, sdp: str) -> None:
         try:
-            await self._take(RTCSessionDescription(sdp=sdp, type="offer"))
-        except Exception:  # noqa: BLE001 - aiortc's parser raises whatever it stumbles on
-            self._fail()
+            offer = rewrite(sdp)
+        except Unacceptable as refusal:
+            # It has not come near the peer connection, which may have been answered before.
+            stands = self._connection.remoteDescription is not None
+            self._refuse(refusal, stands=stands)
             return
-        answer = self._connection.localDescription.sdp
+        except Exception as failure:  # noqa: BLE001 - aiortc's parser raises what it stumbles on
+            self._refuse(_unreadable(failure))
+            return
+        try:
+            await self._take(RTCSessionDescription(sdp=offer.sdp, type="offer"))
+        except Unacceptable as refusal:
+            self._refuse(refusal)
+            return
+        except Exception as failure:  # noqa: BLE001 - as above
+            self._refuse(_unreadable(failure))
+            return
+        answer = offer.answer(self._connection.localDescription.sdp)
         self._told(Answered(self._session_id, self._pc_id, answer))
+
+    def _refuse(self, why: Unacceptable, *, stands: bool = False) -> None:
+        event = Refused(self._session_id, self._pc_id, why.code, why.message, stands=stands)
+        self._told(event)
 
     async def _take(self, description: RTCSessionDescription) -> None:
         await self._connection.setRemoteDescription(description)
@@ -127,11 +145,18 @@ class Peer:
             # A track that came after `close` would be stopped by nobody.
             if transceiver.kind == "video" and not self._filmed and not self._closed:
                 self._filmed = True
-                self._track = self._film()
+                self._track = self._take_track()
                 transceiver.sender.replaceTrack(self._track)
             # Nothing is received: media that nobody reads would pile up in memory.
             sends = transceiver.sender.track is not None
             transceiver.direction = "sendonly" if sends else "inactive"
+
+    def _take_track(self) -> MediaStreamTrack | None:
+        try:
+            return self._film()
+        except Exception as failure:
+            message = "the robot has no video to give: offer again in a while"
+            raise Unacceptable("unavailable", message) from failure
 
     async def _add(self, candidate: Candidate) -> None:
         # As above; without this candidate, another may still do.
@@ -159,6 +184,12 @@ class Peer:
     def _told(self, event: Event) -> None:
         if not self._closed:
             self._tell(event)
+
+
+def _unreadable(failure: Exception) -> Unacceptable:
+    # Its own text may quote what a stranger wrote.
+    what = f"the offer cannot be read ({type(failure).__name__})"
+    return Unacceptable("not_acceptable", f"{what}: send what createOffer returns, whole")
 
 
 def _readable(candidate: Candidate) -> Any:

@@ -13,6 +13,7 @@ from robosignal.robot.actions import (
     Failed,
     Log,
     Open,
+    Refused,
     Renegotiate,
     Send,
 )
@@ -166,14 +167,28 @@ def answered(seen: Robot, event: Answered) -> Stepped:
     """Send the answer of a peer connection that still is the session's."""
     if of(seen, event.session_id, event.pc_id) is None:
         return seen, []
-    frame: dict[str, object] = {
-        "type": "answer",
-        "sessionId": event.session_id,
-        "payload": {"type": "answer", "sdp": event.sdp},
-    }
-    if event.pc_id:
-        frame["pcId"] = event.pc_id
-    return post(seen, frame)
+    payload = {"type": "answer", "sdp": event.sdp}
+    return _answer(seen, event.session_id, event.pc_id, payload)
+
+
+def _answer(seen: Robot, session: SessionId, pc: PcId, payload: dict[str, str]) -> Stepped:
+    frame: dict[str, object] = {"type": "answer", "sessionId": session, "payload": payload}
+    return post(seen, frame | {"pcId": pc} if pc else frame)
+
+
+def refused(seen: Robot, event: Refused) -> Stepped:
+    """Tell the client why its offer is not taken; its session stands, and the lease with it.
+
+    A peer connection that the offer was for goes on, if it can; else it is forgotten.
+    """
+    peer = of(seen, event.session_id, event.pc_id)
+    if peer is None:
+        return seen, []
+    payload = {"type": "error", "code": event.code, "message": event.message}
+    seen, sends = _answer(seen, event.session_id, event.pc_id, payload)
+    seen, shuts = (seen, []) if event.stands else shut(seen, event.session_id)
+    why = Log(f"refuses an offer of {peer.name}: {event.message}")
+    return seen, [*sends, *shuts, why]
 
 
 def failed(seen: Robot, event: Failed) -> Stepped:

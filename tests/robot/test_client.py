@@ -133,8 +133,8 @@ async def test_rubbish_from_the_server_is_logged_and_ignored() -> None:
     assert any("ignores a frame of type 'offer'" in line for line in running.log.lines)
 
 
-async def test_offer_that_aiortc_cannot_read_ends_that_peer_alone() -> None:
-    """Another client's peer connection works on."""
+async def test_offer_that_cannot_be_read_is_refused_and_costs_nobody_else_anything() -> None:
+    """Its client is told why and the log as well; another client's peer connection works."""
     stage = Stage()
     async with (
         stage.open(),
@@ -149,10 +149,14 @@ async def test_offer_that_aiortc_cannot_read_ends_that_peer_alone() -> None:
             person=BOB,
             payload={"type": "offer", "sdp": "v=0\r\nm=rubbish\r\n"},
         )
-        await running.log.wait_for("the peer connection of Bob has ended")
+        await running.log.wait_for("refuses an offer of Bob: the offer has an m= line that is none")
+        refusal = await stage.frame("answer")
         await alice.join("viewer")
 
         assert await alice.number() is not None
+    assert (refusal["sessionId"], refusal["pcId"]) == (session("z"), "pc-z1")
+    assert (refusal["payload"]["type"], refusal["payload"]["code"]) == ("error", "not_acceptable")
+    assert stage.none_of("bye")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "ws://127.0.0.1:99999/prod"])
