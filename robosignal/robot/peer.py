@@ -5,29 +5,38 @@ Knows aiortc; never who drives, what a message means, or how frames travel.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
+import aioice
+from aioice.mdns import is_mdns_hostname
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
     RTCDataChannel,
+    RTCIceCandidate,
     RTCPeerConnection,
     RTCSessionDescription,
 )
-from aiortc.sdp import candidate_from_sdp
+from aiortc.rtcicetransport import RTCIceTransport, candidate_from_aioice
+from msgspec.structs import replace
 
-from robosignal.robot.actions import Answered, Event, Failed, Message, Refused
-from robosignal.robot.frames import Candidate, PcId
-from robosignal.robot.sdp import Unacceptable, rewrite
+from robosignal.robot import ice
+from robosignal.robot.actions import Answered, Event, Failed, Gathered, Message, Refused
+from robosignal.robot.frames import Candidate, PcId, placed
+from robosignal.robot.gathering import Gathering
+from robosignal.robot.sdp import Offer, Unacceptable, rewrite
 from signaling.wire.ids import SessionId
 
 CHANNEL = "control"
 CONNECT_SECONDS = 30
 """How long a peer connection may take to connect before it is given up."""
 
-GATHERING_SECONDS = 10
-"""Longer than ICE waits for a STUN or TURN server that does not answer: twice 5 s."""
+ANSWERING_SECONDS = 10
+"""How long an answer that is being made is waited for at the end."""
+
+RESOLVED_AT_ONCE = 16
+"""As many mDNS names of one peer are asked for at a time; it may send any number."""
 
 BUFFERED_BYTES = 256 * 1024
 """A peer that does not read loses messages beyond this many waiting bytes."""
@@ -55,7 +64,12 @@ class Peer:
         self._track: MediaStreamTrack | None = None
         self._tell = tell
         self._channel: RTCDataChannel | None = None
-        self._connection = RTCPeerConnection(configuration)
+        self._offer: Offer | None = None
+        self._servers = configuration.iceServers or []
+        # Without a server it answers with what it knows by itself, at once.
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._gatherings: dict[aioice.Connection, Gathering] = {}
+        self._resolving: set[asyncio.Task[None]] = set()
         self._connection.on("datachannel", self._opened)
         self._connection.on("connectionstatechange", self._changed)
         self._jobs: asyncio.Queue[Coroutine[Any, Any, None] | None] = asyncio.Queue()
@@ -70,7 +84,7 @@ class Peer:
 
     def add(self, candidate: Candidate) -> None:
         """Take a candidate; one that cannot be read is left out."""
-        self._jobs.put_nowait(self._add(candidate))
+        self._jobs.put_nowait(self._place(candidate))
 
     def say(self, data: str | bytes) -> None:
         """Write to the data channel, if it is open and its reader keeps up."""
@@ -98,8 +112,12 @@ class Peer:
             if waiting is not None:
                 waiting.close()
         self._jobs.put_nowait(None)
+        for task in self._resolving:
+            task.cancel()
+        for gathering in self._gatherings.values():
+            await gathering.stop()
         # What it is at is not cut off: ICE forgets the sockets of a gathering that is.
-        await asyncio.wait({self._worker}, timeout=GATHERING_SECONDS)
+        await asyncio.wait({self._worker}, timeout=ANSWERING_SECONDS)
         self._worker.cancel()
         await self._connection.close()
 
@@ -113,22 +131,26 @@ class Peer:
             offer = rewrite(sdp)
         except Unacceptable as refusal:
             # It has not come near the peer connection, which may have been answered before.
-            stands = self._connection.remoteDescription is not None
-            self._refuse(refusal, stands=stands)
+            self._refuse(refusal, stands=self._offer is not None)
             return
         except Exception as failure:  # noqa: BLE001 - aiortc's parser raises what it stumbles on
-            self._refuse(_unreadable(failure))
+            self._refuse(_unreadable(failure), stands=self._offer is not None)
             return
+        description, candidates = ice.separated(offer.sdp)
         try:
-            await self._take(RTCSessionDescription(sdp=offer.sdp, type="offer"))
+            await self._take(RTCSessionDescription(sdp=description, type="offer"))
         except Unacceptable as refusal:
             self._refuse(refusal)
             return
         except Exception as failure:  # noqa: BLE001 - as above
             self._refuse(_unreadable(failure))
             return
-        answer = offer.answer(self._connection.localDescription.sdp)
+        self._offer = offer
+        answer = offer.answer(ice.without_end(self._connection.localDescription.sdp))
         self._told(Answered(self._session_id, self._pc_id, answer))
+        self._gather()
+        for candidate in candidates:
+            await self._add(candidate)
 
     def _refuse(self, why: Unacceptable, *, stands: bool = False) -> None:
         event = Refused(self._session_id, self._pc_id, why.code, why.message, stands=stands)
@@ -158,10 +180,63 @@ class Peer:
             message = "the robot has no video to give: offer again in a while"
             raise Unacceptable("unavailable", message) from failure
 
+    def _gather(self) -> None:
+        if self._closed:
+            return
+        for transport, mid, section in self._transports():
+            connection = transport._connection  # noqa: SLF001
+            if connection not in self._gatherings:
+                found = self._finder(mid, section)
+                self._gatherings[connection] = Gathering(connection, self._servers, found)
+
+    def _transports(self) -> Iterator[tuple[RTCIceTransport, str, int]]:
+        """Yield what each media section runs over, with its mid and its place: the first one first.
+
+        Sections of one BUNDLE have one transport.
+        """
+        over = {one.mid: one.receiver.transport for one in self._connection.getTransceivers()}
+        if self._connection.sctp is not None:
+            over[self._connection.sctp.mid] = self._connection.sctp.transport
+        answer = self._connection.localDescription.sdp
+        if self._offer is not None:
+            answer = self._offer.answer(answer)
+        for section, mid in enumerate(ice.mids(answer)):
+            if mid in over:
+                yield over[mid].transport, mid, section
+
+    def _finder(self, mid: str, section: int) -> Callable[[aioice.Candidate], None]:
+        def found(candidate: aioice.Candidate) -> None:
+            named = candidate_from_aioice(candidate)
+            named.sdpMid, named.sdpMLineIndex = mid, section
+            self._told(Gathered(self._session_id, self._pc_id, ice.to_wire(named)))
+
+        return found
+
     async def _add(self, candidate: Candidate) -> None:
-        # As above; without this candidate, another may still do.
+        if self._closed:
+            return
+        # Without a candidate that cannot be read, another may still do.
         with contextlib.suppress(Exception):
-            await self._connection.addIceCandidate(_readable(candidate))
+            found = ice.from_wire(candidate)
+            if not is_mdns_hostname(found.ip):
+                await self._connection.addIceCandidate(found)
+            elif len(self._resolving) < RESOLVED_AT_ONCE:
+                # A name that nobody answers to takes a second: no other candidate waits for it.
+                resolving = asyncio.create_task(self._resolve(found))
+                self._resolving.add(resolving)
+                resolving.add_done_callback(self._resolving.discard)
+
+    async def _resolve(self, candidate: RTCIceCandidate) -> None:
+        with contextlib.suppress(Exception):
+            await self._connection.addIceCandidate(candidate)
+
+    async def _place(self, candidate: Candidate) -> None:
+        if self._offer is None:
+            await self._add(candidate)
+            return
+        index = self._offer.index(candidate.sdp_m_line_index)
+        found = replace(candidate, sdp_m_line_index=index)
+        await self._add(placed(found, self._connection.remoteDescription.sdp))
 
     def _opened(self, channel: RTCDataChannel) -> None:
         if channel.label == CHANNEL:
@@ -190,13 +265,3 @@ def _unreadable(failure: Exception) -> Unacceptable:
     # Its own text may quote what a stranger wrote.
     what = f"the offer cannot be read ({type(failure).__name__})"
     return Unacceptable("not_acceptable", f"{what}: send what createOffer returns, whole")
-
-
-def _readable(candidate: Candidate) -> Any:
-    """Return what aiortc takes: an RTCIceCandidate, or None at the end of candidates."""
-    if not candidate.candidate:
-        return None
-    found = candidate_from_sdp(candidate.candidate.removeprefix("candidate:"))
-    found.sdpMid = candidate.sdp_mid
-    found.sdpMLineIndex = candidate.sdp_m_line_index
-    return found

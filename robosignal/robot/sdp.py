@@ -76,6 +76,12 @@ class Offer:
             sections.insert(index, str(_rejection(section)))
         return head + "".join(sections)
 
+    def index(self, given: int | None) -> int | None:
+        """Return which of aiortc's sections is the one at this index of the offer, if one is."""
+        if given is None or given in self.rejected:
+            return None
+        return given - sum(at < given for at in self.rejected)
+
 
 def check_size(sdp: str) -> None:
     """Raise Unacceptable for an offer that is too large to be read at all."""

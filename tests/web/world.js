@@ -8,6 +8,9 @@ export const TODAY = 1_750_000_000_000;
 /** Let every promise that can settle do so. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
+/** What a browser tells of a candidate: a peer connection's, or one section's last and empty one. */
+export const found = (candidate, sdpMid = "0") => ({ candidate: { candidate, sdpMid, toJSON: () => ({ candidate, sdpMid }) } });
+
 class FakeSocket {
   readyState = 0;
   texts = [];
@@ -55,6 +58,8 @@ class FakeSocket {
 
 class FakePeer {
   made = [];
+  added = [];
+  remoteDescription = { sdp: "v=0\r\na=group:BUNDLE 0 1\r\n" };
   closed = false;
   localDescription = { type: "offer", sdp: "v=0" };
   channel = { sent: [], readyState: "open", bufferedAmount: 0, send: (text) => void this.channel.sent.push(text) };
@@ -78,7 +83,9 @@ class FakePeer {
 
   async setRemoteDescription() {}
 
-  async addIceCandidate() {}
+  async addIceCandidate(candidate) {
+    this.added.push(candidate);
+  }
 
   close() {
     this.closed = true;
@@ -91,6 +98,8 @@ export class FakeWorld {
   peers = [];
   timers = new Map();
   refusePeers = false;
+  /** Set to true: the browser's constructor throws. */
+  refusesPeers = undefined;
   /** Whether each ping is answered, as a server that is there does. */
   answersPings = false;
   reported = [];
@@ -129,8 +138,10 @@ export class FakeWorld {
       WebSocket: function (url, protocols) {
         return keep(world.sockets, new FakeSocket(url, protocols, (socket, frame) => world.answer(socket, frame)));
       },
-      RTCPeerConnection: function () {
-        return keep(world.peers, new FakePeer(world.refusePeers));
+      RTCPeerConnection: function ({ iceServers = [] }) {
+        const refused = world.refusesPeers ?? iceServers.find(({ urls }) => [urls].flat().some((url) => /bad|undefined/.test(String(url))));
+        if (refused) throw new SyntaxError("Failed to construct 'RTCPeerConnection'");
+        return keep(world.peers, Object.assign(new FakePeer(world.refusePeers), { iceServers }));
       },
       setTimeout: (callback, ms) => {
         const timer = (this.#names += 1);
