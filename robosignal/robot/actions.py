@@ -146,10 +146,16 @@ class Log(Struct, frozen=True, tag_field="do", tag="log"):
     text: str
 
 
+class Redial(Struct, frozen=True, tag_field="do", tag="redial"):
+    """Close the signaling socket, which is of no use, and dial again; the text says why."""
+
+    text: str
+
+
 class Quit(Struct, frozen=True, tag_field="do", tag="quit"):
     """End, with exit code 1; the sentence says what to do next. `Move` to a stand comes before."""
 
     text: str
 
 
-Action = Send | Open | Renegotiate | Add | Shut | Say | Move | Show | UseIce | Log | Quit
+Action = Send | Open | Renegotiate | Add | Shut | Say | Move | Show | UseIce | Log | Redial | Quit

@@ -14,10 +14,11 @@ from typing import Any, assert_never
 from aiortc import MediaStreamTrack
 from msgspec.structs import replace
 
+from robosignal.network import ABNORMAL
 from robosignal.robot import actions, admission, logic, signals
 from robosignal.robot.admission import Admission
 from robosignal.robot.camera import Camera, CameraTrack
-from robosignal.robot.frames import PcId, steadied
+from robosignal.robot.frames import PcId, Unreadable, parse, steadied
 from robosignal.robot.ice import configuration
 from robosignal.robot.link import Attempt, Connection, Phase, Span
 from robosignal.robot.motors import Motors, Mover
@@ -106,7 +107,20 @@ class Shell:
 
     def _take_from_socket(self, event: signals.Event) -> None:
         with self._surviving():
-            self._on_connection(event)
+            self._on_connection(self._readable(event))
+
+    def _readable(self, event: signals.Event) -> signals.Event:
+        """Return what a socket's event is: one whose welcome cannot be read is of no use."""
+        if not isinstance(event, signals.FrameCame) or event.socket == "old":
+            return event
+        frame = event.frame
+        if frame.get("type") != "welcome" or not isinstance(parse(frame), Unreadable):
+            return event
+        return self._hang_up("the server's welcome cannot be read", event.socket)
+
+    def _hang_up(self, why: str, which: signals.Which = None) -> signals.Closed:
+        self._sockets.close(which, why)
+        return signals.Closed(ABNORMAL, which)
 
     def _take_from_peer(self, event: actions.Event) -> None:
         with self._surviving():
@@ -220,6 +234,8 @@ class Shell:
                 self._ice = configuration(servers)
             case actions.Log(text):
                 self._say(text)
+            case actions.Redial(text):
+                self._loop.call_soon(self._take_from_socket, self._hang_up(text))
             case actions.Quit(text):
                 self._end(text)
             case other:
