@@ -115,6 +115,7 @@ STEPS: dict[type, tuple[Step, Any]] = {
     steps.WriteConnection: (steps.WriteConnection(C1, rows.unwatch()), Refused(ROW)),
     steps.ReadRobot: (READ, None),
     steps.WriteRobot: (steps.WriteRobot(R1, presence.lose(C1)), Refused(None)),
+    steps.CheckRobot: (steps.CheckRobot(R1, presence.lose(C1)), Refused(None)),
     steps.RemoveRobot: (steps.RemoveRobot(R1, presence.unchanged_since(1)), False),
     steps.NoteShare: (steps.NoteShare(R1, ANN), None),
     steps.DropShare: (steps.DropShare(R1, ANN), None),

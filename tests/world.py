@@ -16,6 +16,7 @@ from signaling.core.listing import FLEET
 from signaling.core.records import Connection, Robot, shard_of
 from signaling.core.request import Rules
 from signaling.core.steps import Won
+from signaling.deadline import Deadline
 from signaling.entry import Signaling
 from signaling.ports import Limiter, Store
 from signaling.wire.errors import TryAgain
@@ -37,6 +38,8 @@ class Outbox:
         self.busy = False
         self.busy_for: set[ConnectionId] = set()
         """For these alone AWS is too busy."""
+        self.faults: dict[ConnectionId, Exception] = {}
+        """What posts to these raise."""
         self.before_post: Callable[[], object] = lambda: None
         """Runs between an event's earlier steps and each of its posts."""
 
@@ -46,6 +49,8 @@ class Outbox:
         self.before_post()
         if self.busy or connection in self.busy_for:
             raise TryAgain
+        if connection in self.faults:
+            raise self.faults[connection]
         if connection not in self.open:
             return False
         self.open[connection].append(json.loads(frame))
@@ -154,6 +159,8 @@ class World:
             rules=self._rules,
             origins=self._origins,
             clock=lambda: self.now,
+            # The world's time stands while an event is handled, however busy the machine is.
+            deadline=lambda _: Deadline(clock=lambda: 0.0),
         )
 
     def pass_seconds(self, seconds: float) -> None:
@@ -238,7 +245,11 @@ class World:
 
     def event(self, kind: str, peer: Peer, **fields: Any) -> dict[str, Any]:
         """Hand the backend one of API Gateway's events."""
-        context = {
+        return self.signaling.handle({"requestContext": self.context(kind, peer), **fields})
+
+    def context(self, kind: str, peer: Peer) -> dict[str, Any]:
+        """Return what API Gateway says of an event."""
+        return {
             "eventType": kind,
             "routeKey": {"MESSAGE": "$default"}.get(kind, f"${kind.lower()}"),
             "connectionId": peer.connection_id,
@@ -246,4 +257,3 @@ class World:
             "requestId": f"req-{self.now}",
             "requestTimeEpoch": self.now,
         }
-        return self.signaling.handle({"requestContext": context, **fields})

@@ -32,7 +32,11 @@ export function sentence(message) {
 export function bannerOf(view, me) {
   if (view === null) return { kind: "none", title: "No robot chosen", text: "Choose Drive or Watch on a robot." };
   const { robotId, state, why, role } = view;
-  if (state === "ended") return { kind: "ended", title: `The session with ${robotId} has ended`, text: sentence(why ?? "") };
+  if (state === "ended") {
+    // A seed robot takes no viewers: the session of a driver who was displaced ends with that.
+    const title = view.lostTo ? lost(view.lostTo, me).title : `The session with ${robotId} has ended`;
+    return { kind: "ended", title, text: sentence(why ?? "") };
+  }
   if (view.lostTo && !view.asking) return lost(view.lostTo, me);
   if (state === "waiting") return { kind: "waiting", title: view.stale ? `Not connected to ${robotId}` : `Waiting for ${robotId}`, text: sentence(why ?? "") };
   if (state === "connecting" || role === null) return joining(robotId);

@@ -17,7 +17,7 @@ const WATCH_AGAIN_MS = 5_000;
 /** A robot refuses each of 20 commands a second; once it has refused none for so long, it obeys. */
 const REFUSAL_MS = 2_000;
 /** Unasked failures that are worth a sentence; what concerns the robot shows in the banner. */
-const WORTH_SAYING = ["internal", "rate_limited", "try_again", "too_large", "bad_message", "unknown_type"];
+const WORTH_SAYING = ["internal", "rate_limited", "try_again", "too_large", "bad_message", "unknown_type", "bad_ice_server"];
 
 const NO_TOKEN = "Open the link that “make run” prints, or the one that your administrator sent you: it signs you in.";
 const SIGN_IN_AGAIN = "Your sign-in has expired or was refused. Open a new link: “make run” prints one, or ask your administrator.";

@@ -12,7 +12,10 @@ from msgspec import Struct
 from signaling.core.expressions import Condition, Write
 from signaling.core.records import Connection, Robot
 from signaling.core.steps import IceServers, Page, Refused, Watcher, Won
+from signaling.wire.errors import SignalingError
+from signaling.wire.frames import Reply
 from signaling.wire.ids import ConnectionId, RobotId, UserId
+from signaling.wire.messages import AnyMessage
 
 Jwk = Mapping[str, Any]
 """One RSA public key as a JSON Web Key (RFC 7517)."""
@@ -24,12 +27,12 @@ class KeySource(Protocol):
     def key(self, kid: str) -> Jwk | None:
         """Return the key with exactly this id, or None when the issuer has no such key.
 
-        Raise `KeysUnavailable` when the issuer's keys could not be fetched.
+        Raise `KeysUnavailable` when that cannot be told now.
         """
 
 
 class KeysUnavailable(Exception):
-    """The issuer's keys could not be fetched, so no token can be judged now."""
+    """The issuer's keys could not be fetched, or not just now, so a token cannot be judged."""
 
 
 class Poster(Protocol):
@@ -92,6 +95,9 @@ class Store(Protocol):
         unless another that is no renewal came between the two.
         """
 
+    def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+        """Return what a write to a robot's item would come to now, and leave it."""
+
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds of it; False when it does not."""
 
@@ -115,10 +121,26 @@ class Store(Protocol):
 
 
 class Limiter(Protocol):
-    """Counts what a connection sends."""
+    """Counts what a connection, and the user behind it, sends."""
+
+    def judge(self, by: Connection, message: AnyMessage | SignalingError, now: int) -> int:
+        """Count one message at `now` (epoch ms): 0 within the limits, else which strike."""
+
+    def note(self, by: Connection, message: AnyMessage, reply: Reply, now: int) -> None:
+        """Note that a message was carried out."""
+
+    def refuse(self, by: Connection, message: AnyMessage) -> None:
+        """Note that a message was refused."""
+
+    def forget(self, connection: ConnectionId) -> None:
+        """Drop what is kept of a connection that has ended."""
+
+
+class Pacer(Protocol):
+    """Counts what a connection sends, whatever it is."""
 
     def strike(self, connection: ConnectionId, now: int) -> int:
-        """Count one message at `now` (epoch ms): 0 within the limits, else which strike."""
+        """Count one thing at `now` (epoch ms): 0 within the limits, else which strike."""
 
     def forget(self, connection: ConnectionId) -> None:
         """Drop what is kept of a connection that has ended."""
@@ -132,7 +154,7 @@ class Happened(Struct, frozen=True, kw_only=True):
     outcome: str
     """`ok`, or the code of the error that it was refused with."""
     reason: str | None
-    """Why a token was refused."""
+    """Why a token was refused; `keys`: it could not be judged, for want of its issuer's keys."""
     took_ms: int
     """From API Gateway's receipt of the event to its end here."""
     gone: int

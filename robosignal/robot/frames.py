@@ -3,11 +3,13 @@
 Knows shapes alone: what a frame means, and who may send it, is decided elsewhere.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, NewType
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from signaling.wire.frames import (
     Ack,
@@ -115,7 +117,10 @@ def sdp_of(payload: dict[str, Any]) -> str | None:
 
 
 def candidate_of(payload: dict[str, Any]) -> Candidate | None:
-    """Return the candidate in a payload, in each spelling; None if it holds none."""
+    """Return the candidate in a payload, in each spelling; None if it holds none.
+
+    `protocol/vectors/candidates.json` lists the spellings for every client.
+    """
     inner = payload.get("candidate", "")
     if isinstance(inner, dict):
         payload = inner
@@ -125,3 +130,20 @@ def candidate_of(payload: dict[str, Any]) -> Candidate | None:
         return msgspec.convert(payload, Candidate)
     except msgspec.ValidationError:
         return None
+
+
+_BUNDLE = re.compile(r"^a=group:BUNDLE (\S+)", re.MULTILINE)
+
+
+def placed(candidate: Candidate, sdp: str) -> Candidate:
+    """Return a candidate with the media section of this description that it is for.
+
+    One that names none is for the section that carries everything: the first of the first bundle
+    (RFC 9143, section 7.2), else the first of all.
+    """
+    named = candidate.sdp_mid is not None or candidate.sdp_m_line_index is not None
+    if named or not candidate.candidate:
+        return candidate
+    if bundle := _BUNDLE.search(sdp):
+        return replace(candidate, sdp_mid=bundle[1])
+    return replace(candidate, sdp_m_line_index=0)

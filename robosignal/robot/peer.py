@@ -22,7 +22,7 @@ from aiortc.rtcicetransport import RTCIceTransport, candidate_from_aioice
 
 from robosignal.robot import ice
 from robosignal.robot.actions import Answered, Event, Failed, Gathered, Message
-from robosignal.robot.frames import Candidate, PcId
+from robosignal.robot.frames import Candidate, PcId, placed
 from robosignal.robot.gathering import Gathering
 from signaling.wire.ids import SessionId
 
@@ -81,7 +81,7 @@ class Peer:
 
     def add(self, candidate: Candidate) -> None:
         """Take a candidate; one that cannot be read is left out."""
-        self._jobs.put_nowait(self._add(candidate))
+        self._jobs.put_nowait(self._place(candidate))
 
     def say(self, data: str | bytes) -> None:
         """Write to the data channel, if it is open and its reader keeps up."""
@@ -199,6 +199,10 @@ class Peer:
     async def _resolve(self, candidate: RTCIceCandidate) -> None:
         with contextlib.suppress(Exception):
             await self._connection.addIceCandidate(candidate)
+
+    async def _place(self, candidate: Candidate) -> None:
+        remote = self._connection.remoteDescription
+        await self._add(candidate if remote is None else placed(candidate, remote.sdp))
 
     def _opened(self, channel: RTCDataChannel) -> None:
         if channel.label == CHANNEL:

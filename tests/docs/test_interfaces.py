@@ -90,7 +90,7 @@ def test_every_event_of_the_browsers_module_is_explained() -> None:
 
 def test_every_method_of_the_browsers_module_is_explained() -> None:
     """Every public method and getter has a row, but for those that its parts call."""
-    ours = {"constructor", "look", "forget", "ask", "tell", "on"}
+    ours = {"constructor", "look", "forget", "ask", "tell", "on", "abandon", "hasJoined"}
     named = " ".join(code(page("docs/browser.md")))
     for variable in ("signal", "session"):
         path = ROOT / "web" / "robosignal" / f"{variable}.js"

@@ -27,6 +27,7 @@ const BANNERS = [
   ["a driver's robot is away", { ...LIVE, state: "waiting", role: "controller", why: "gone" }, "waiting", /^Waiting for demo$/],
   ["a viewer is cut off from the server", { ...LIVE, stale: true, driver: ALICE }, "unknown", /^Who drives is not known/],
   ["a driver is cut off from server and robot", { ...LIVE, state: "waiting", role: "controller", stale: true, why: "cut" }, "waiting", /^Not connected to demo$/],
+  ["a displaced driver's session has ended", { ...LIVE, state: "ended", role: null, lostTo: ALICE, why: "a seed robot takes no viewers" }, "ended", /^You lost control to Alice$/],
   ["the session has ended", { ...LIVE, state: "ended", role: null, why: "not allowed" }, "ended", /ended/],
 ];
 

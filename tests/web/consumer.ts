@@ -12,6 +12,10 @@ session.on("control-requested", ({ sessionId, by }) => session.deny(sessionId).t
 session.on("stream", (stream: MediaStream) => stream.id);
 const wasSent: boolean = session.drive({ x: 0, y: 1 });
 
+const watching: Session = await signal.view("demo", { signal: AbortSignal.timeout(5_000) });
+const taken: Session = await signal.takeOver(watching.robotId, { signal: AbortSignal.timeout(5_000) });
+taken.leave();
+
 try {
   await session.requestControl();
 } catch (error) {

@@ -270,12 +270,12 @@ test("leaving says bye, closes the peer connection and stops the timers", async 
   assert.equal(world.timers.size, 0);
 });
 
-test("a drive that is left before it is decided rejects", async () => {
+test("a drive that waits when the page closes the connection rejects", async () => {
   const { signal } = await online();
   const joining = signal.drive("demo");
   signal.close();
 
-  await assert.rejects(joining, { code: "no_session" });
+  await assert.rejects(joining, { code: "closed" });
 });
 
 test("a peer connection that cannot be made refuses the drive with a sentence", async () => {

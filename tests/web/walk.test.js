@@ -46,7 +46,7 @@ function anyEvent(random, state, now) {
   const pong = pick(random, [{ type: "pong" }, { type: "pong", sessionId, role, epoch }]);
   const told = { frame: pick(random, [ack, error, pong]), asOf: Math.floor(random() * 6), sent: { type: "ice-candidate", sessionId, payload: {} } };
   return pick(random, [
-    { type: "join", role }, { type: "online" }, { type: "offline" }, { type: "tick" }, { type: "drive" },
+    { type: "join", role }, { type: "online" }, { type: "offline" }, { type: "tick" }, { type: "drive" }, { type: "withdraw" }, { type: "await" },
     ...(random() < 0.02 ? [{ type: "leave" }] : []),
     { type: "took", ack }, { type: "released", ack }, { type: "granted", ack, sessionId: "demo:bob" },
     { type: "claiming" }, { type: "claimed" }, { type: "asking" }, { type: "unasked" }, { type: "answered", sessionId: "demo:bob" },
@@ -179,6 +179,20 @@ test("who awaits an outcome is told it once, and at the latest when all ends", (
     const settled = effects.filter((effect) => effect.do === "settle").length;
     const asks = event.type === "join" || event.type === "drive";
     assert.ok(settled <= (before.asked || asks ? 1 : 0), `seed ${seed}`);
-    assert.ok(next.asked || !before.asked || settled === 1 || event.type === "leave" || next.phase === "ended", `seed ${seed}`);
+    const isWithdrawn = event.type === "withdraw";
+    assert.ok(next.asked || !before.asked || settled === 1 || isWithdrawn || event.type === "leave" || next.phase === "ended", `seed ${seed}`);
+  });
+});
+
+test("nobody waits for longer than 30 seconds and a tick", () => {
+  everywhere(({ seed, event, next, now }) => {
+    assert.ok(!next.asked || next.phase === "ended" || event.type !== "tick" || now < next.askedUntil, `seed ${seed}`);
+  });
+});
+
+test("an offer that was withdrawn makes no driver, whatever its reply", () => {
+  everywhere(({ seed, before, event, next }) => {
+    const isReply = event.type === "reply" && event.to === "offer" && event.pcId === before.pcId;
+    assert.ok(!isReply || !before.withdrawn || before.role === "controller" || next.role !== "controller", `seed ${seed}`);
   });
 });

@@ -59,6 +59,7 @@ class FakeSocket {
 class FakePeer {
   made = [];
   added = [];
+  remoteDescription = { sdp: "v=0\r\na=group:BUNDLE 0 1\r\n" };
   closed = false;
   localDescription = { type: "offer", sdp: "v=0" };
   channel = { sent: [], readyState: "open", bufferedAmount: 0, send: (text) => void this.channel.sent.push(text) };
@@ -82,7 +83,7 @@ class FakePeer {
 
   async setRemoteDescription() {}
 
-  async addIceCandidate({ candidate }) {
+  async addIceCandidate(candidate) {
     this.added.push(candidate);
   }
 
@@ -97,6 +98,8 @@ export class FakeWorld {
   peers = [];
   timers = new Map();
   refusePeers = false;
+  /** Set to true: the browser's constructor throws. */
+  refusesPeers = undefined;
   /** Whether each ping is answered, as a server that is there does. */
   answersPings = false;
   reported = [];
@@ -135,8 +138,10 @@ export class FakeWorld {
       WebSocket: function (url, protocols) {
         return keep(world.sockets, new FakeSocket(url, protocols, (socket, frame) => world.answer(socket, frame)));
       },
-      RTCPeerConnection: function () {
-        return keep(world.peers, new FakePeer(world.refusePeers));
+      RTCPeerConnection: function ({ iceServers = [] }) {
+        const refused = world.refusesPeers ?? iceServers.find(({ urls }) => [urls].flat().some((url) => /bad|undefined/.test(String(url))));
+        if (refused) throw new SyntaxError("Failed to construct 'RTCPeerConnection'");
+        return keep(world.peers, Object.assign(new FakePeer(world.refusePeers), { iceServers }));
       },
       setTimeout: (callback, ms) => {
         const timer = (this.#names += 1);

@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from signaling.wire.errors import SignalingError
-from signaling.wire.messages import ALIASES, MESSAGES, Message
+from signaling.wire.messages import ALIASES, MESSAGES, IceCandidate, Message
 from signaling.wire.parse import RULES, parse
 
 VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
 
 GOOD: list[dict[str, Any]] = json.loads((VECTORS / "frames_good.json").read_text())
+CANDIDATES: list[dict[str, Any]] = json.loads((VECTORS / "candidates.json").read_text())
 BAD: list[dict[str, Any]] = json.loads((VECTORS / "frames_bad.json").read_text())
 
 
@@ -45,6 +46,17 @@ def test_a_bad_frame_is_refused_by_the_name_of_its_field(vector: dict[str, Any])
     assert refused.value.code == vector["code"]
     assert str(refused.value).startswith(vector["field"] + ": ")
     assert refused.value.reply_to == vector.get("replyTo")
+
+
+@pytest.mark.parametrize("vector", CANDIDATES, ids=lambda vector: vector["name"])
+def test_a_candidate_is_taken_in_each_shape_and_relayed_untouched(vector: dict[str, Any]) -> None:
+    """The server never looks inside, and keeps what a client may read."""
+    frame = {"type": "ice-candidate", "sessionId": "r1:AAAAAAAAAAAAAAAAAAAAAA"}
+    payload = vector["payload"]
+    message = parse(json.dumps(frame | {"payload": payload}))
+
+    assert isinstance(message, IceCandidate)
+    assert message.payload == payload
 
 
 def test_every_type_and_spelling_has_a_good_vector() -> None:

@@ -5,9 +5,9 @@
 
 import { asks, answered, gaveUp, tidy } from "./handover.js";
 import { tick } from "./health.js";
-import { begin, cameOnline, claimed, end, move, pathChanged, relay, sendCandidate, sendOffer, settle } from "./moves.js";
+import { ASK_MS, begin, cameOnline, claimed, end, move, pathChanged, relay, sendCandidate, sendOffer, settle } from "./moves.js";
 import { heard, listed, refusedByRobot, took } from "./pushes.js";
-import { failed, farewell, replied } from "./replies.js";
+import { failed, farewell, replied, withdraw } from "./replies.js";
 import { never } from "./words.js";
 
 /** @import { ControlRequest } from "./handover.js" */
@@ -21,6 +21,8 @@ import { never } from "./words.js";
  * @property {Role} want the role that the next offer asks for
  * @property {boolean} online whether signaling is
  * @property {boolean} asked whether the application awaits the outcome of this offer
+ * @property {number} askedUntil it awaits that until then, and no longer
+ * @property {boolean} withdrawn whether the application awaits the offer under way no more: control that it wins is given back
  * @property {boolean} joined whether the server ever let us in
  * @property {string | null} why a sentence, while something is amiss
  * @property {string | null} sessionId
@@ -71,6 +73,7 @@ import { never } from "./words.js";
 /**
  * @typedef {{type: "join", role: Role}
  *   | {type: "online"} | {type: "offline"} | {type: "tick"} | {type: "leave"} | {type: "drive"}
+ *   | {type: "await"} | {type: "withdraw"}
  *   | {type: "swapped"} | {type: "move"}
  *   | {type: "took", ack: Ack, asOf?: number} | {type: "released", ack: Ack} | {type: "granted", ack: Ack, sessionId: string}
  *   | {type: "claiming"} | {type: "claimed"} | {type: "asking"} | {type: "unasked"} | {type: "answered", sessionId: string}
@@ -84,8 +87,9 @@ import { never } from "./words.js";
  *   | {type: "channel-closed", pcId: string}
  *   | {type: "pong", pcId: string}
  *   | {type: "refused", pcId: string, epoch: number}
- *   | {type: "broken", pcId: string, message: string}} Happening
- *   `asOf`: the highest epoch seen when the server was asked; `sent`: what it was asked
+ *   | {type: "broken", pcId: string, message: string, code?: string}} Happening
+ *   `asOf`: the highest epoch seen when the server was asked; `sent`: what it was asked;
+ *   `await`: one more call waits for the outcome that others wait for already
  */
 /**
  * @typedef {{do: "open", pcId: string} | {do: "close"}
@@ -124,7 +128,7 @@ const CUT = "Neither the server nor the robot can be reached just now. Waiting f
  */
 export function engagement(robotId, online) {
   return {
-    robotId, online, phase: "idle", want: "viewer", asked: false, joined: false, why: null,
+    robotId, online, phase: "idle", want: "viewer", asked: false, askedUntil: 0, withdrawn: false, joined: false, why: null,
     sessionId: null, role: null, epoch: 0, holder: null, stale: !online, driver: null, driverAt: 0, lostTo: null,
     pcId: null, openedAt: 0, acked: false, offered: false, rejoins: false, claims: 0, former: null, offer: null, held: [], early: [], seq: 0,
     ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, isCut: false, absent: false, lookAt: 0,
@@ -177,9 +181,13 @@ export function step(state, event, at) {
 function happened(state, event, at) {
   switch (event.type) {
     case "join":
-      return begin({ ...state, want: event.role, asked: true }, at);
+      return begin(asking(state, event.role, at), at);
     case "drive":
-      return state.role === "controller" ? settle(state, null) : begin({ ...state, want: "controller", asked: true }, at);
+      return drive(state, at);
+    case "await":
+      return [state, []];
+    case "withdraw":
+      return withdraw(state);
     case "leave":
       return end(state, null);
     case "online":
@@ -230,8 +238,19 @@ function happened(state, event, at) {
     case "refused":
       return state.role === "controller" ? refusedByRobot(state, event.epoch, at) : [state, []];
     case "broken":
-      return failed(state, { type: "error", code: "internal", message: event.message }, state.epoch, at);
+      return failed(state, { type: "error", code: event.code ?? "internal", message: event.message }, state.epoch, at);
     default:
       return never(event);
   }
 }
+
+/** @param {Engagement} state @param {Moment} at @returns {Stepped} */
+function drive(state, at) {
+  const next = asking(state, "controller", at);
+  if (state.role === "controller") return settle(next, null);
+  // Another call asks for the same already: one offer does for both.
+  return state.asked && state.want === "controller" ? [state, []] : begin(next, at);
+}
+
+/** @param {Engagement} state @param {Role} want @param {Moment} at @returns {Engagement} */
+const asking = (state, want, at) => ({ ...state, want, asked: true, askedUntil: at.now + ASK_MS, withdrawn: false });

@@ -96,6 +96,41 @@ export function encodeFrame(frame) {
   return encoded;
 }
 
+/** @param {any} payload */
+const init = (payload) => (record(payload.candidate) ? payload.candidate : payload);
+
+/**
+ * The candidate that a payload holds, in each shape that the protocol allows: the string of an
+ * RTCIceCandidateInit, the whole object as payload or within it; `null` and "" end the candidates.
+ * `protocol/vectors/candidates.json` lists them for every client.
+ *
+ * @param {object} payload
+ * @returns {RTCIceCandidateInit} an empty `candidate` ends them
+ * @throws {TypeError} for what holds none
+ */
+export function candidateOf(payload) {
+  const { candidate, sdpMid, sdpMLineIndex, usernameFragment } = init(payload);
+  if (candidate !== null && !text(candidate)) throw new TypeError("the frame holds no candidate");
+  return {
+    candidate: candidate ?? "",
+    ...(text(sdpMid) ? { sdpMid } : {}),
+    ...(Number.isInteger(sdpMLineIndex) ? { sdpMLineIndex } : {}),
+    ...(text(usernameFragment) ? { usernameFragment } : {}),
+  };
+}
+
+/**
+ * The media section that carries everything: the first of the first bundle (RFC 9143, section 7.2),
+ * else the first of all.
+ *
+ * @param {string} sdp
+ * @returns {{sdpMid: string} | {sdpMLineIndex: number}}
+ */
+export function firstSectionOf(sdp) {
+  const mid = /^a=group:BUNDLE (\S+)/m.exec(sdp)?.[1];
+  return mid === undefined ? { sdpMLineIndex: 0 } : { sdpMid: mid };
+}
+
 /**
  * Whether a JWT has ended by the clock of this machine, `nowMs` epoch milliseconds.
  *

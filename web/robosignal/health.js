@@ -5,6 +5,7 @@
 import { lapse } from "./handover.js";
 import { RETRY_MS, begin, renew, rest, sendOffer } from "./moves.js";
 import { LEFT } from "./pushes.js";
+import { expire } from "./replies.js";
 
 /** @import { Engagement, Moment, Stepped } from "./engagement.js" */
 
@@ -16,7 +17,8 @@ const NO_PATH = "The robot answers, but no path for video opens. The network may
 /** @param {Engagement} state @param {Moment} at @returns {Stepped} */
 export function tick(state, at) {
   const [fresh, told] = lapse(state, at);
-  const [next, effects] = watchOver(fresh, at);
+  const isLate = fresh.asked && at.now >= fresh.askedUntil;
+  const [next, effects] = isLate ? expire(fresh) : watchOver(fresh, at);
   return [next, [...told, ...effects]];
 }
 

@@ -7,6 +7,8 @@
 
 export const RETRY_MS = 2_000;
 export const LINK_MS = 15_000;
+/** So long at most an application awaits whether it may drive or watch: a redial, ICE servers and an offer fit into it. */
+export const ASK_MS = 30_000;
 const LONGEST_RETRY_MS = 10_000;
 const LONGEST_PATHLESS_MS = 60_000;
 const ANSWER_MS = 10_000;
@@ -24,7 +26,7 @@ const VIEWER_RENEWS_MS = 120_000;
 export function begin(state, at) {
   const anew = {
     ...state,
-    pcId: at.id, openedAt: at.now, acked: false, offered: false, rejoins: false, offer: null, held: [], early: [],
+    pcId: at.id, openedAt: at.now, acked: false, offered: false, rejoins: false, withdrawn: false, offer: null, held: [], early: [],
     ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, isCut: false, absent: false,
     answerAt: at.now + LINK_MS, linkAt: null, retryAt: null,
   };
@@ -35,7 +37,7 @@ export function begin(state, at) {
 /** @param {Engagement} state @param {string | null} why @returns {Stepped} */
 export function end(state, why) {
   const bye = state.sessionId ? [{ do: /** @type {const} */ ("send"), frame: { type: "bye", sessionId: state.sessionId } }] : [];
-  return [{ ...state, phase: "ended", why, sessionId: null, role: null, lostTo: null, pcId: null, moving: false, isCut: false }, [...bye, { do: "close" }]];
+  return [{ ...state, phase: "ended", why, sessionId: null, role: null, lostTo: why === null ? null : state.lostTo, pcId: null, moving: false, isCut: false }, [...bye, { do: "close" }]];
 }
 
 /**

@@ -3,13 +3,19 @@
  * where it was sent, and before what comes after. It never knows what they ask.
  */
 
+import { SignalingError } from "./words.js";
+
+/** A move that takes longer than a reply may take is not waited for. */
+const PATIENCE_MS = 10_000;
+const LATE = "The session has not moved to the new connection in time. Try again.";
+
 export class Moving {
   #isMoving;
   #move;
   #report;
   #awaited = 0;
   #isToMove = false;
-  /** @type {(() => void)[]} */
+  /** @type {{resolve: () => void, reject: (error: Error) => void, until: number}[]} */
   #patient = [];
 
   /**
@@ -30,14 +36,22 @@ export class Moving {
     this.#tell();
   }
 
-  /** It may have moved: who waits for that goes on. */
-  look() {
-    if (!this.#isMoving()) for (const resolve of this.#patient.splice(0)) resolve();
+  /** It may have moved, or take too long: who waits for that goes on. @param {number} now ms */
+  look(now) {
+    const patient = this.#patient.splice(0);
+    if (!this.#isMoving()) return patient.forEach(({ resolve }) => resolve());
+    for (const one of patient) now < one.until ? this.#patient.push(one) : one.reject(new SignalingError({ code: "timeout", message: LATE }));
   }
 
-  /** Wait until the server knows the session on the current connection. */
-  async moved() {
-    while (this.#isMoving()) await new Promise((/** @type {(moved: void) => void} */ resolve) => this.#patient.push(resolve));
+  /**
+   * Wait until the server knows the session on the current connection.
+   *
+   * @param {number} now ms, of the clock that `look` is told
+   * @throws {SignalingError} `timeout`
+   */
+  async moved(now) {
+    const until = now + PATIENCE_MS;
+    while (this.#isMoving()) await new Promise((/** @type {(moved: void) => void} */ resolve, reject) => this.#patient.push({ resolve, reject, until }));
   }
 
   /** @param {() => Promise<void>} work that awaits a reply */

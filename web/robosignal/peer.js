@@ -2,6 +2,7 @@
  * One RTCPeerConnection with its data channel. It reports and obeys; it decides nothing.
  */
 
+import { candidateOf, firstSectionOf } from "./frames.js";
 import { SignalingError } from "./words.js";
 
 /** @import { Happening } from "./engagement.js" */
@@ -16,10 +17,12 @@ const COMMANDS_QUEUED_BYTES = 4_096;
 /**
  * @typedef {object} PeerListener
  * @property {(event: Happening) => void} tell
+ * @property {(error: SignalingError) => void} report something that the connection goes on without
  * @property {(stream: MediaStream) => void} stream
  * @property {(ms: number) => void} rtt
  * @property {(message: unknown) => void} message
  * @property {(epoch: number) => void} refused
+ * @property {(count: number, error: Error) => void} unusable a candidate of the robot's; `count` with those before
  */
 
 /** @typedef {{resolve: (ms: number) => void, reject: (error: Error) => void, at: number, timer: unknown}} Ping */
@@ -35,15 +38,22 @@ export class Peer {
   #said = 0;
   /** @type {Map<number, Ping>} */
   #pings = new Map();
+  #unusable = 0;
   /** @type {unknown} */
   #timer;
 
-  /** @param {string} pcId @param {RTCIceServer[]} iceServers @param {World} world @param {PeerListener} listener */
+  /**
+   * @param {string} pcId
+   * @param {RTCIceServer[]} iceServers
+   * @param {World} world
+   * @param {PeerListener} listener
+   * @throws {SignalingError} `unsupported`
+   */
   constructor(pcId, iceServers, world, listener) {
     this.#pcId = pcId;
     this.#world = world;
     this.#listener = listener;
-    this.#connection = new world.RTCPeerConnection({ iceServers });
+    this.#connection = openConnection(iceServers, world, listener.report);
     this.#channel = this.#connection.createDataChannel("control", { ordered: true });
     this.#connection.addTransceiver("video", { direction: "recvonly" });
     this.#listen();
@@ -63,12 +73,24 @@ export class Peer {
     });
   }
 
-  /** @param {RTCIceCandidateInit} payload */
+  /** @param {object} payload a candidate in any shape that the protocol allows */
   async add(payload) {
-    // That the robot has no more ends nothing: what it ends may come after it.
-    if (!payload.candidate) return;
-    // One bad candidate is no reason to end a connection that others may carry.
-    await this.#connection.addIceCandidate(payload).catch(ignore);
+    try {
+      const candidate = candidateOf(payload);
+      // That the robot has no more ends nothing: what it ends may come after it.
+      if (!candidate.candidate) return;
+      await this.#connection.addIceCandidate(this.#placed(candidate));
+    } catch (error) {
+      // One bad candidate is no reason to end a connection that others may carry. After `close` none
+      // is wanted.
+      if (this.#connection.signalingState !== "closed") this.#listener.unusable((this.#unusable += 1), /** @type {Error} */ (error));
+    }
+  }
+
+  /** @param {RTCIceCandidateInit} candidate @returns {RTCIceCandidateInit} with the media section that it is for */
+  #placed(candidate) {
+    if (typeof candidate.sdpMid === "string" || typeof candidate.sdpMLineIndex === "number") return candidate;
+    return { ...candidate, ...firstSectionOf(this.#connection.remoteDescription?.sdp ?? "") };
   }
 
   /** @param {{x: number, y: number}} drive */
@@ -171,6 +193,62 @@ export class Peer {
     }
   }
 }
+
+/**
+ * A peer connection with those of the ICE servers that the browser takes. It refuses all of them for
+ * one that is wrong, so then each URL is tried alone, and what is left out is reported.
+ *
+ * @param {RTCIceServer[]} iceServers
+ * @param {World} world
+ * @param {(error: SignalingError) => void} report
+ * @returns {RTCPeerConnection}
+ * @throws {SignalingError} `unsupported`
+ */
+function openConnection(iceServers, world, report) {
+  mustSupportWebRtc(world);
+  try {
+    return new world.RTCPeerConnection({ iceServers });
+  } catch {
+    return openWithout(iceServers, world, report);
+  }
+}
+
+/** @param {RTCIceServer[]} iceServers @param {World} world @param {(error: SignalingError) => void} report */
+function openWithout(iceServers, world, report) {
+  const isGood = (/** @type {RTCIceServer} */ server) => {
+    try {
+      new world.RTCPeerConnection({ iceServers: [server] }).close();
+      return true;
+    } catch (error) {
+      const { message } = /** @type {Error} */ (error);
+      report(new SignalingError({ code: "bad_ice_server", message: `The browser refuses the ICE server ${server.urls || "without URLs"}, which is left out: ${message}. Whoever runs the server should correct it.` }));
+      return false;
+    }
+  };
+  try {
+    // First without any: where that throws as well, the servers are not at fault.
+    new world.RTCPeerConnection({ iceServers: [] }).close();
+    return new world.RTCPeerConnection({ iceServers: iceServers.flatMap(each).filter(isGood) });
+  } catch (error) {
+    throw unsupported(`it refuses to make a peer connection (${/** @type {Error} */ (error).message})`);
+  }
+}
+
+/** @param {RTCIceServer} server @returns {RTCIceServer[]} one for each of its URLs */
+const each = (server) => (Array.isArray(server.urls) ? server.urls.map((urls) => ({ ...server, urls })) : [server]);
+
+/**
+ * Make sure that the browser has what a peer connection needs here.
+ *
+ * @param {World} world
+ * @throws {SignalingError} `unsupported`
+ */
+export function mustSupportWebRtc({ RTCPeerConnection }) {
+  if (typeof RTCPeerConnection !== "function") throw unsupported("it has no WebRTC, or WebRTC is switched off in it");
+}
+
+/** @param {string} why */
+const unsupported = (why) => new SignalingError({ code: "unsupported", message: `This browser cannot show or drive a robot: ${why}. Allow WebRTC, or use another browser.` });
 
 /**
  * A message of the robot's on the data channel, or null for what is not one of ours.

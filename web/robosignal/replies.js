@@ -2,7 +2,7 @@
  * What the server's replies mean for an engagement: let in, refused, resumed. Pure.
  */
 
-import { RETRY_MS, begin, end, flush, relay, renew, renewedAt, rest, sendOffer, settle, settled } from "./moves.js";
+import { ASK_MS, RETRY_MS, begin, end, flush, relay, renew, renewedAt, rest, sendOffer, settle, settled } from "./moves.js";
 import { LEFT } from "./pushes.js";
 import { free, isOvertaken, stand } from "./standing.js";
 import { never } from "./words.js";
@@ -103,6 +103,7 @@ function learn(state, { sessionId, role, epoch }, at) {
 function admitted(state, ack, asOf, at) {
   // It tells of the session that control was lost with since.
   if (state.rejoins && (ack.epoch ?? 0) < state.epoch) return begin(state, at);
+  if (state.withdrawn) return admittedLate({ ...state, withdrawn: false }, ack, asOf, at);
   const open = { ...hold(state, ack, asOf, at), acked: true, joined: true, rejoins: false };
   /** @type {Effect[]} */
   const effects = open.role === "viewer" ? [{ do: "look" }] : [];
@@ -111,6 +112,53 @@ function admitted(state, ack, asOf, at) {
   // A push of a higher epoch was of the robot's former life, or has overtaken this: the server knows.
   const [sure, asked] = open.epoch < state.epoch && state.former !== null ? renew(flushed, at) : [flushed, []];
   return [sure, [...told, ...sent, ...asked]];
+}
+
+/**
+ * What the application has withdrawn meanwhile was granted: control goes back, by the same offer as
+ * a viewer's.
+ *
+ * @param {Engagement} state
+ * @param {Ack} ack
+ * @param {number} asOf
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
+function admittedLate(state, ack, asOf, at) {
+  if (ack.role !== "controller" || state.role === "controller") return admitted(state, ack, asOf, at);
+  const viewer = /** @type {const} */ ("viewer");
+  return sendOffer({ ...hold(state, ack, asOf, at), role: viewer, want: viewer }, at);
+}
+
+/**
+ * The application awaits the outcome no more. What was never let in ends; who watches goes on
+ * watching.
+ *
+ * @param {Engagement} state
+ * @returns {Stepped}
+ */
+export function withdraw(state) {
+  if (!state.asked) return [state, []];
+  if (!state.joined) return end({ ...state, asked: false }, null);
+  return [{ ...state, asked: false, want: state.role ?? "viewer", withdrawn: state.offered }, []];
+}
+
+/**
+ * The application has waited for long enough: it is told so, and what it asked for is withdrawn.
+ *
+ * @param {Engagement} state
+ * @returns {Stepped}
+ */
+export function expire(state) {
+  const seconds = ASK_MS / 1000;
+  /** @type {ErrorFrame} */
+  const error = state.online
+    ? { type: "error", code: "timeout", message: `The robot could not be joined within ${seconds} seconds. Try again.` }
+    : { type: "error", code: "offline", message: `The server could not be reached within ${seconds} seconds. Try again when it is back.` };
+  if (!state.joined) return refuse(state, error);
+  const [told, effects] = settle(state, error);
+  const [next] = withdraw({ ...told, asked: true });
+  return [next, effects];
 }
 
 /**
@@ -169,8 +217,8 @@ function uncured(state, sent, error, at) {
  * @returns {Stepped}
  */
 export function failed(state, error, asOf, at) {
-  const isBusy = error.code === "robot_busy" && (state.want === "controller" || state.rejoins) && state.joined;
-  state = { ...state, rejoins: false };
+  const isBusy = error.code === "robot_busy" && (state.want === "controller" || state.rejoins || state.withdrawn) && state.joined;
+  state = { ...state, rejoins: false, withdrawn: false };
   // It was given to us since we asked: that we are refused is old news.
   if (isBusy && state.epoch > asOf && roleOf(state, state.sessionId) === "controller") return sendOffer(state, at);
   if (isBusy) return watchInstead(state, error, at);

@@ -3,7 +3,7 @@
  * never knows what they ask.
  */
 
-import { SignalingError } from "./words.js";
+import { SignalingError, closed } from "./words.js";
 
 /** @import { Session } from "./session.js" */
 /** @import { ErrorFrame, Frame, OutFrame } from "./words.js" */
@@ -16,6 +16,7 @@ import { SignalingError } from "./words.js";
  * @property {(frame: OutFrame) => void} send
  * @property {(robotId: string) => void} look find out who drives, and tell
  * @property {() => Promise<RTCIceServer[]>} iceServers
+ * @property {(error: SignalingError) => void} report a failure that no request of the application's caused
  * @property {(session: Session, isSettled: boolean) => void} settled whether all that stands on the server stands on the current connection
  * @property {(session: Session) => void} ended
  */
@@ -89,9 +90,9 @@ export class Requests {
     return [...this.#open.values()].every(({ via }) => via === null || via === socket);
   }
 
-  /** Nobody will connect any more. */
-  abandon() {
-    for (const id of [...this.#open.keys()]) this.#refuse(id, "offline", LOST);
+  /** The application has closed the connection. */
+  close() {
+    for (const id of [...this.#open.keys()]) this.#take(id)?.reject(closed());
   }
 
   /** @param {string} id @returns {Request | undefined} no longer open */

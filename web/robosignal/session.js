@@ -8,7 +8,7 @@ import { engagement, step, view } from "./engagement.js";
 import { Moving } from "./moving.js";
 import { Peer, noAnswer } from "./peer.js";
 import { frameOf } from "./requests.js";
-import { SignalingError, never } from "./words.js";
+import { SignalingError, closed, never } from "./words.js";
 
 /** @import { Effect, Happening, To, View } from "./engagement.js" */
 /** @import { Ack, ErrorFrame, OutFrame, Person, Pong } from "./words.js" */
@@ -18,7 +18,7 @@ import { SignalingError, never } from "./words.js";
 
 const TICK_MS = 500;
 
-/** @typedef {{resolve: () => void, reject: (error: Error) => void}} Waiter */
+/** @typedef {{resolve: () => void, reject: (error: unknown) => void}} Waiter */
 
 /**
  * @typedef {object} SessionEvents
@@ -31,6 +31,8 @@ const TICK_MS = 500;
  * @property {number} rtt ms, of the data channel
  * @property {unknown} message what else the robot says on the data channel, as it came
  * @property {number} refused the robot did not obey: it obeys the holder at this epoch
+ * @property {{count: number, message: string}} candidate-unusable the browser could not use a candidate
+ *   of the robot's: the count of this peer connection, and the browser's reason
  */
 
 /**
@@ -48,6 +50,8 @@ export class Session extends Emitter {
   /** @type {unknown} */
   #timer;
   #moving;
+  /** What every call is told once the session has ended. @type {SignalingError | null} */
+  #over = null;
 
   /**
    * @param {Server} server
@@ -102,8 +106,10 @@ export class Session extends Emitter {
   }
 
   /** The data channel's round trip in ms. @returns {Promise<number>} */
-  ping() {
-    return this.#peer?.ping() ?? Promise.reject(noAnswer());
+  async ping() {
+    if (this.#over) throw this.#over;
+    if (!this.#peer) throw noAnswer();
+    return this.#peer.ping();
   }
 
   /** Take the control from whoever has it. */
@@ -153,17 +159,42 @@ export class Session extends Emitter {
     this.tell({ type: "leave" });
   }
 
+  /** End it, since the application has closed the connection to the server. */
+  abandon() {
+    this.#over ??= closed();
+    this.leave();
+  }
+
+  /** Whether the server has ever let us in. */
+  get hasJoined() {
+    return this.#state.joined;
+  }
+
   /**
-   * Tell the engagement that something happened, and wait for what the server decides.
+   * Tell the engagement that something happened, and wait for what the server decides: 30 s at most.
+   * Once aborted it is not waited for, and withdrawn if no other call waits.
    *
    * @param {Happening} event
+   * @param {AbortSignal} [abort]
    * @returns {Promise<void>}
    */
-  ask(event) {
+  ask(event, abort) {
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject });
+      const stop = () => this.#withdraw(waiter, abort?.reason);
+      const done = () => abort?.removeEventListener("abort", stop);
+      /** @type {Waiter} */
+      const waiter = { resolve: () => (done(), resolve()), reject: (error) => (done(), reject(error)) };
+      abort?.addEventListener("abort", stop);
+      this.#waiters.push(waiter);
       this.tell(event);
     });
+  }
+
+  /** @param {Waiter} waiter @param {unknown} reason */
+  #withdraw(waiter, reason) {
+    this.#waiters = this.#waiters.filter((other) => other !== waiter);
+    waiter.reject(reason);
+    if (this.#waiters.length === 0) this.tell({ type: "withdraw" });
   }
 
   /** @param {Happening} event */
@@ -173,7 +204,7 @@ export class Session extends Emitter {
     this.#state = next;
     for (const effect of effects) this.#perform(effect);
     this.#announce(before, this.view);
-    this.#moving.look();
+    this.#moving.look(this.#world.now());
     if (event.type === "swapped") this.#moving.begin();
     if (this.#state.phase === "ended") this.#finish();
   }
@@ -190,7 +221,8 @@ export class Session extends Emitter {
     this.#world.clearTimeout(this.#timer);
     this.#server.ended(this);
     const message = this.view.why ?? "The session has ended. Drive or watch again.";
-    this.#settle(new SignalingError({ code: "no_session", message, robotId: this.robotId }));
+    this.#over ??= new SignalingError({ code: "no_session", message, robotId: this.robotId });
+    this.#settle(this.#over);
   }
 
   #tickLater() {
@@ -238,7 +270,8 @@ export class Session extends Emitter {
    * @param {(ack: Ack, asOf: number) => Happening | null} told what the reply means
    */
   async #act(frame, told) {
-    await this.#moving.moved();
+    await this.#moving.moved(this.#world.now());
+    if (this.#over) throw this.#over;
     await this.#moving.during(async () => {
       const asOf = this.#state.epoch;
       const ack = await this.#server.request({ ...frame, robotId: this.robotId });
@@ -249,7 +282,7 @@ export class Session extends Emitter {
 
   /** What may make us the driver: nothing is offered before its reply. @param {OutFrame} frame @param {(ack: Ack, asOf: number) => Happening | null} told */
   async #claim(frame, told) {
-    await this.#moving.moved();
+    await this.#moving.moved(this.#world.now());
     this.tell({ type: "claiming" });
     await this.#act(frame, told).finally(() => this.tell({ type: "claimed" }));
   }
@@ -276,15 +309,27 @@ export class Session extends Emitter {
 
   /** @param {string} pcId */
   async #open(pcId) {
-    const iceServers = await this.#server.iceServers();
+    const iceServers = await this.#server.iceServers().catch(() => []);
     if (this.#state.pcId !== pcId) return;
     this.#close();
-    this.#peer = new Peer(pcId, iceServers, this.#world, {
+    try {
+      this.#peer = this.#newPeer(pcId, iceServers);
+    } catch (error) {
+      const { code, message } = /** @type {SignalingError} */ (error);
+      this.tell({ type: "broken", pcId, code, message });
+    }
+  }
+
+  /** @param {string} pcId @param {RTCIceServer[]} iceServers @throws {SignalingError} `unsupported` */
+  #newPeer(pcId, iceServers) {
+    return new Peer(pcId, iceServers, this.#world, {
       tell: (event) => this.tell(event),
+      report: (error) => this.#server.report(error),
       stream: (stream) => this.emit("stream", stream),
       rtt: (ms) => this.emit("rtt", ms),
       message: (message) => this.emit("message", message),
       refused: (epoch) => this.emit("refused", epoch),
+      unusable: (count, { message }) => this.emit("candidate-unusable", { count, message }),
     });
   }
 

@@ -5,18 +5,21 @@
 
 import { Emitter } from "./emitter.js";
 import { Line } from "./line.js";
+import { mustSupportWebRtc } from "./peer.js";
 import { Requests } from "./requests.js";
 import { Session } from "./session.js";
 import { Watching, readList } from "./watching.js";
-import { SignalingError } from "./words.js";
+import { SignalingError, closed } from "./words.js";
 
 /** @import { Server } from "./requests.js" */
 /** @import { List } from "./watching.js" */
-/** @import { ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, Welcome } from "./words.js" */
+/** @import { Ack, ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, Welcome } from "./words.js" */
 /** @import { World } from "./world.js" */
 
 /** A welcome does not say how long its credentials serve. */
 const WELCOME_ICE_MS = 240_000;
+/** So many different failures are reported once each; one of before may then be reported again. */
+const REPORTED = 100;
 
 /**
  * @typedef {object} SignalEvents
@@ -47,6 +50,9 @@ export class Signal extends Emitter {
   #me = null;
   /** @type {{servers: RTCIceServer[], freshUntil: number}} */
   #ice = { servers: [], freshUntil: -Infinity };
+  #isClosed = false;
+  /** What was reported of what the server tells again and again. @type {Set<string>} */
+  #reported = new Set();
 
   /**
    * @param {string} url
@@ -82,17 +88,18 @@ export class Signal extends Emitter {
     return this.#me;
   }
 
-  /** Dial now rather than when the next try is due; after `sign-in`, dial again. */
+  /** Dial now rather than when the next try is due; after `sign-in`, dial again. Nothing once closed. */
   redial() {
-    this.#line.start();
+    if (!this.#isClosed) this.#line.start();
   }
 
-  /** Leave every session and hang up. */
+  /** Leave every session and hang up, for good: each call that waits, and each later one, rejects with `closed`. */
   close() {
-    for (const session of [...this.#sessions.values()]) session.leave();
+    this.#isClosed = true;
+    for (const session of [...this.#sessions.values()]) session.abandon();
+    this.#requests.close();
     this.#line.stop();
     this.#watching.end();
-    this.#requests.abandon();
   }
 
   /**
@@ -126,24 +133,29 @@ export class Signal extends Emitter {
 
   /**
    * Drive a robot: a session that holds its control. With a session already, ask for the control
-   * in it; it stays a viewer's when that is refused.
+   * in it; it stays a viewer's when that is refused, and is returned at once when it drives.
+   *
+   * It settles within 30 s. Once `signal` is aborted it rejects with its reason, an `AbortError`, and
+   * what was taken, or is granted later, is given back.
    *
    * @param {string} robotId
+   * @param {{signal?: AbortSignal}} [options]
    * @returns {Promise<Session>}
    * @throws {SignalingError} `robot_busy`, with `controlledBy`, when somebody else drives
    */
-  drive(robotId) {
-    return this.#join(robotId, "controller");
+  drive(robotId, { signal } = {}) {
+    return this.#join(robotId, "controller", signal);
   }
 
   /**
    * See a robot's video, and drive it not.
    *
    * @param {string} robotId
+   * @param {{signal?: AbortSignal}} [options] as for `drive`
    * @returns {Promise<Session>}
    */
-  view(robotId) {
-    return this.#join(robotId, "viewer");
+  view(robotId, { signal } = {}) {
+    return this.#join(robotId, "viewer", signal);
   }
 
   /**
@@ -151,15 +163,15 @@ export class Signal extends Emitter {
    * user from another connection.
    *
    * @param {string} robotId
+   * @param {{signal?: AbortSignal}} [options] as for `drive`
    * @returns {Promise<Session>}
    */
-  async takeOver(robotId) {
+  async takeOver(robotId, { signal } = {}) {
+    signal?.throwIfAborted();
     const session = this.#sessions.get(robotId);
-    if (!session) {
-      await this.request({ type: "takeover", robotId });
-      return this.drive(robotId);
-    }
-    await session.takeOver();
+    if (!session) return this.#seize(robotId, signal);
+    const drove = session.view.role === "controller";
+    await unlessAborted(session.takeOver(), signal, () => void (drove || session.release().catch(ignore)));
     return session;
   }
 
@@ -172,7 +184,8 @@ export class Signal extends Emitter {
    * @returns {Promise<Frame>}
    * @throws {SignalingError} the server's refusal, or `timeout`, `offline`, `too_large`
    */
-  request(frame) {
+  async request(frame) {
+    if (this.#isClosed) throw closed();
     return this.#requests.make(frame, this.#line.isUp ? this.#line.current : null);
   }
 
@@ -192,6 +205,7 @@ export class Signal extends Emitter {
    * @returns {Promise<RTCIceServer[]>}
    */
   async iceServers() {
+    if (this.#isClosed) throw closed();
     if (this.#world.now() > this.#ice.freshUntil) {
       const frame = await this.request({ type: "ice-servers" }).catch(ignore);
       // A peer connection asks its TURN server again and again: half of the time should be left.
@@ -207,9 +221,18 @@ export class Signal extends Emitter {
       send: (frame) => this.send(frame),
       look: (robotId) => void this.#list({ type: "robots", robotIds: [robotId] }).catch(ignore),
       iceServers: () => this.iceServers(),
+      report: (error) => this.#reportOnce(error),
       settled: (session, isSettled) => this.#settled(session, isSettled),
       ended: (session) => this.#ended(session),
     };
+  }
+
+  /** @param {SignalingError} error */
+  #reportOnce(error) {
+    if (this.#reported.has(error.message)) return;
+    if (this.#reported.size >= REPORTED) this.#reported.clear();
+    this.#reported.add(error.message);
+    this.emit("error", error);
   }
 
   /** @param {Session} session */
@@ -230,14 +253,32 @@ export class Signal extends Emitter {
     if (this.#line.drains && isAll) this.#line.moved();
   }
 
-  /** @param {string} robotId @param {Role} wanted @returns {Promise<Session>} */
-  async #join(robotId, wanted) {
+  /** @param {string} robotId @param {Role} wanted @param {AbortSignal} [abort] @returns {Promise<Session>} */
+  async #join(robotId, wanted, abort) {
+    if (this.#isClosed) throw closed();
+    abort?.throwIfAborted();
     const standing = this.#sessions.get(robotId);
     const session = standing ?? new Session(this.#server(), robotId, this.#world, this.#line.isUp);
     this.#sessions.set(robotId, session);
-    if (!standing) await session.ask({ type: "join", role: wanted });
-    else if (wanted === "controller") await session.ask({ type: "drive" });
+    if (!standing) await session.ask({ type: "join", role: wanted }, abort);
+    // Another call joins just now: it does for both, unless it only watches.
+    else if (!session.hasJoined) await session.ask({ type: "await" }, abort);
+    if (standing && wanted === "controller") await session.ask({ type: "drive" }, abort);
     return session;
+  }
+
+  /** Take a robot over without a session. @param {string} robotId @param {AbortSignal} [abort] @returns {Promise<Session>} */
+  async #seize(robotId, abort) {
+    mustSupportWebRtc(this.#world);
+    const taking = /** @type {Promise<Ack>} */ (this.request({ type: "takeover", robotId }));
+    const giveBack = (/** @type {Ack} */ { sessionId }) => this.send({ type: "bye", sessionId });
+    const ack = await unlessAborted(taking, abort, giveBack);
+    try {
+      return await this.#join(robotId, "controller", abort);
+    } catch (error) {
+      giveBack(ack);
+      throw error;
+    }
   }
 
   /** @param {OutFrame} first @returns {Promise<List>} */
@@ -286,6 +327,27 @@ export class Signal extends Emitter {
   #keepIce(servers, freshMs) {
     this.#ice = { servers, freshUntil: this.#world.now() + freshMs };
   }
+}
+
+/**
+ * What a promise resolves to, unless that is aborted first: then what it does later is undone.
+ *
+ * @template Value
+ * @param {Promise<Value>} promise
+ * @param {AbortSignal | undefined} abort
+ * @param {(value: Value) => void} undo
+ * @returns {Promise<Value>}
+ */
+function unlessAborted(promise, abort, undo) {
+  if (!abort) return promise;
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      reject(abort.reason);
+      promise.then(undo, ignore);
+    };
+    abort.addEventListener("abort", stop, { once: true });
+    promise.then(resolve, reject).finally(() => abort.removeEventListener("abort", stop));
+  });
 }
 
 /** Deliberately nothing: whoever waits for this is told by other means. */

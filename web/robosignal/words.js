@@ -42,7 +42,9 @@
 
 /**
  * A request was refused, or could not be made. `code` is one of the protocol's error codes or, made
- * here, `timeout` (no reply in time) and `offline` (the connection was lost before the reply).
+ * here, `timeout` (no reply in time), `offline` (the connection was lost before the reply), `closed`
+ * (after `signal.close()`), `unsupported` (the browser lacks what is needed) and `bad_ice_server` (the
+ * browser does not take one of those that it was given).
  */
 export class SignalingError extends Error {
   /** @param {{code: string, message: string, robotId?: string, controlledBy?: Person, you?: boolean}} refusal */
@@ -55,6 +57,9 @@ export class SignalingError extends Error {
     this.you = you ?? false;
   }
 }
+
+/** What a call is told after `close()`. */
+export const closed = () => new SignalingError({ code: "closed", message: "The connection to the server was closed by this page. Connect again." });
 
 /** @param {never} impossible @returns {never} */
 export function never(impossible) {

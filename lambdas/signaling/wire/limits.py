@@ -52,6 +52,20 @@ BURST = 100
 STRIKES = 3
 """So many seconds over the limit, and the connection is closed."""
 
+PEERS = 128
+PEER_BURST = 100
+PEER_MESSAGES_PER_SECOND = 5
+"""Answers and candidates that a connection sends to one peer besides its other messages."""
+
+USER_BURST = 2000
+USER_UNITS_PER_SECOND = 400
+"""All connections of a user together. The dearest messages take eight units, so that 50 a second
+are always within it."""
+
+USER_RENEWALS_BURST = 2000
+USER_RENEWALS_PER_SECOND = 500
+"""What renews or ends, of all connections of a user: a fleet may be one user's."""
+
 TOKEN_CHARACTERS = 8192
 TOKEN_URL_CHARACTERS = 4000
 """API Gateway takes URLs of at most 4,096 characters."""
