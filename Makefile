@@ -68,5 +68,5 @@ screenshots: setup
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml
 
 lock: setup
-	@$(LOCK) --extra dev --output-file requirements.txt
-	@$(LOCK) --output-file requirements-run.txt
+	@$(LOCK) --extra build --extra dev --output-file requirements.txt
+	@$(LOCK) --extra build --output-file requirements-run.txt

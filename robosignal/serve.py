@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from robosignal.arguments import TOKEN_VARIABLE
 from robosignal.gateway.local import Local, Service
-from robosignal.gateway.store import StateUnreadable
+from robosignal.gateway.state import StateUnreadable
 from signaling.settings import Options
 
 DEMO = "demo"
@@ -74,20 +74,30 @@ def welcome(local: Local, service: Service) -> str:
         f"robots and browsers connect to {gateway.websocket_url}",
     ]
     if service.demo:
-        owner, admin = local.key.sign(DEMO), local.key.sign(ADMIN, [ADMIN_GROUP])
-        lines += [
-            "",
-            "Open one of these links. For a takeover, open both, each in its own window:",
-            f"  demo, who owns the demo robot:  {gateway.url}#token={owner}",
-            f"  admin, who may take it over:    {gateway.url}#token={admin}",
-            "",
-        ]
+        lines += ["", *_links(local, service), ""]
     elif service.remote is None:
         state = f" --state {service.state}" if service.state else ""
         lines.append(f"sign in with a token: robosignal token USER{state}")
     if service.host not in ("127.0.0.1", "::1", "localhost"):
         lines.append(f"listening on {service.host}: whoever reaches this machine can connect")
     return "\n".join(lines)
+
+
+def _links(local: Local, service: Service) -> list[str]:
+    """Return how to sign in as who may drive the demo robot."""
+    owner = f"  demo, who owns the demo robot:  {local.gateway.url}#token={local.key.sign(DEMO)}"
+    if service.remote is not None:
+        # No admin of ours: the robots of the issuer's users are not ours to give.
+        return [
+            "Open this link, in two windows for a takeover. Admins of the issuer may take it over:",
+            owner,
+        ]
+    admin = local.key.sign(ADMIN, [ADMIN_GROUP])
+    return [
+        "Open one of these links. For a takeover, open both, each in its own window:",
+        owner,
+        f"  admin, who may take it over:    {local.gateway.url}#token={admin}",
+    ]
 
 
 async def _with_demo_robot(local: Local, stop: asyncio.Event, say: Say) -> None:

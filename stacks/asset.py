@@ -5,11 +5,13 @@ pip and, the first time for a lock, its wheels; neither Docker nor a machine lik
 """
 
 import io
+import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -93,15 +95,32 @@ def _install(lock: Path, target: Target, into: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     which = ["--implementation=cp", f"--python-version={target.python}", *platforms]
     # Nothing that is not in the lock: python-jose asks for more than is used of it.
-    exact = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile"]
+    exact = ["--no-user", "--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile"]
     done = subprocess.run(  # noqa: S603 - our own words
         [*command, *which, *exact, f"--target={into}", f"--requirement={lock}"],
+        env=_environment(os.environ),
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
         raise CannotBundle(f"pip could not get the function's libraries:\n{done.stderr.strip()}")
+
+
+WHERE = re.compile(
+    "PIP_(.*INDEX.*|FIND_LINKS|TRUSTED_HOST|.*CERT|PROXY|RETRIES|.*TIMEOUT|CACHE_DIR|NO_CACHE_DIR"
+    "|CONFIG_FILE|KEYRING_PROVIDER)"
+)
+"""pip's variables that say where packages are and how they are reached."""
+
+
+def _environment(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for pip: from where it installs is the builder's, what is ours."""
+    return {
+        name: value
+        for name, value in given.items()
+        if not name.startswith("PIP_") or WHERE.fullmatch(name)
+    }
 
 
 def _trim(libraries: Path) -> None:

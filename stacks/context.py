@@ -3,15 +3,16 @@
 Owns how settings are written and judged together; must never know a resource.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta, structs
 
+from signaling.adapters.carriers import NO_ORIGIN, canonical_origin
 from signaling.settings import BadEnvironment, read_options
-from stacks.settings import DEFAULTS, Settings
+from stacks.settings import DEFAULTS, Settings, region_of
 
 TYPES: dict[str, Any] = {field.name: field.type for field in structs.fields(Settings)}
 NAMES = ("STAGE", *sorted(TYPES.keys() - {"stage"}))
@@ -21,15 +22,16 @@ NAMES = ("STAGE", *sorted(TYPES.keys() - {"stage"}))
 class BadSettings(Exception):
     """The context cannot be used. The text names every key that is wrong, and its limits."""
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: Iterable[str]) -> None:
         super().__init__("these settings cannot be used:\n  " + "\n  ".join(problems))
 
 
-def read_settings(context: Mapping[str, Any]) -> Settings:
+def read_settings(context: Mapping[str, Any], region: str | None = None) -> Settings:
     """Return the settings that this context asks for.
 
     What stands in the context itself counts before what stands in its object `dev` or `prod`,
-    and that before the defaults. Raise BadSettings naming all that is wrong at once.
+    and that before the defaults. `region` is where the stack goes, None if that is not known.
+    Raise BadSettings naming all that is wrong at once.
     """
     own = {key: value for key, value in context.items() if _is_ours(key)}
     stage = own.pop("STAGE", "dev")
@@ -38,7 +40,34 @@ def read_settings(context: Mapping[str, Any]) -> Settings:
     if problems:
         raise BadSettings(problems)
     values = _values(DEFAULTS[stage] | by_stage[stage] | own)
-    return _judged(Settings(stage=stage, **values))
+    return _judged(Settings(stage=stage, **values), region)
+
+
+def without_user_defaults(
+    context: Mapping[str, Any], *, project: Mapping[str, Any], user: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return CDK's context without what `~/.cdk.json` adds to it for all the user's projects.
+
+    `project` is the context of this project's `cdk.json`, `user` that of `~/.cdk.json`, which
+    CDK has mixed into `context` already. Keys of other projects are left out. Raise BadSettings
+    for a key that is a setting here: it may be meant for another project as well.
+    """
+    added = {
+        key: value
+        for key, value in user.items()
+        if (key in DEFAULTS or key not in project) and _is_ours(key)
+    }
+    settings = [key for key in added if key in NAMES or key in DEFAULTS]
+    if settings:
+        raise BadSettings(
+            f"{key} is in the context of ~/.cdk.json, which all your CDK projects read: "
+            "take it out there, and put it into cdk.json or behind -c"
+            for key in settings
+        )
+    return {key: value for key, value in context.items() if added.get(key, _ABSENT) != value}
+
+
+_ABSENT = object()
 
 
 def _is_ours(key: str) -> bool:
@@ -104,17 +133,75 @@ def _limits(meta: Meta) -> str:
     return str(meta.description)
 
 
-def _judged(settings: Settings) -> Settings:
+def _judged(settings: Settings, region: str | None) -> Settings:
     """Return the settings if they fit each other, and the handler. Raise BadSettings if not."""
     problems = [sentence for holds, sentence in _agreements(settings) if not holds]
+    problems += _wrong_region(settings, region)
     try:
-        read_options(settings.rules)
+        read_options(_environment(settings))
     except BadEnvironment as error:
         names = (problem.partition(" ") for problem in error.problems)
         problems += [f"{name.lower()} {rest}" for name, _, rest in names]
+    try:
+        pages = tuple(dict.fromkeys(map(_canonical_page, settings.page_urls)))
+    except ValueError as error:
+        problems.append(f"page_urls {error}")
     if problems:
         raise BadSettings(problems)
-    return _with_origins(settings)
+    return _with_origins(structs.replace(settings, page_urls=pages))
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Return the handler's environment as far as it can be judged before it is deployed."""
+    if not settings.turn_urls:
+        return settings.rules
+    # Which secret it will be matters to no check.
+    return settings.rules | {"TURN_URLS": ",".join(settings.turn_urls), "TURN_SECRET": "-"}
+
+
+def _canonical_page(url: str) -> str:
+    """Return a page's URL as a browser has it in `location`, and so as `redirect_uri`."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return canonical_origin(f"{scheme}://{host}") + slash + quote(path, PATH_CHARACTERS)
+
+
+PATH_CHARACTERS = "/%:@!$&'()*+,;=~"
+"""Besides letters, digits and `_.-`, what a browser leaves as it is in a path."""
+
+
+RESERVED_WORDS = ("aws", "amazon", "cognito")
+"""Not in a Cognito domain's prefix (Cognito guide, "Configuring a user pool domain")."""
+
+PAGE_URLS = 100
+"""Callback URLs of an app client (CreateUserPoolClient, CallbackURLs)."""
+
+ENVIRONMENT_BYTES = 4_096
+"""All variables of a function together (Lambda quotas)."""
+
+OWN_BYTES = 1_024
+"""Of which names of tables, addresses and ids take a part that only a deployment knows."""
+
+
+TOO_LARGE = (
+    "the function's environment would have {size:,} bytes of settings. Lambda takes "
+    f"{ENVIRONMENT_BYTES:,} in all, and the stack needs {OWN_BYTES:,}: shorten {{longest}}"
+)
+
+
+def _sized(settings: Settings) -> dict[str, str]:
+    """Return each setting that fills the function's environment, as it is written there."""
+    sized = {name.lower(): value for name, value in _environment(settings).items()}
+    return sized | {"more_audiences": ",".join(settings.more_audiences)}
+
+
+def _environment_bytes(settings: Settings) -> int:
+    return sum(len(name) + len(value.encode()) for name, value in _sized(settings).items())
+
+
+def _longest(settings: Settings) -> str:
+    sized = _sized(settings)
+    return max(sized, key=lambda name: len(sized[name]))
 
 
 def _agreements(settings: Settings) -> Iterator[tuple[bool, str]]:
@@ -128,14 +215,36 @@ def _agreements(settings: Settings) -> Iterator[tuple[bool, str]]:
         own_pool or not settings.sign_in_prefix,
         "sign_in_prefix names the sign-in pages of this stack's own pool, and user_pool_id another",
     )
+    prefix = settings.sign_in_prefix or ""
+    yield (
+        not any(word in prefix for word in RESERVED_WORDS),
+        f"sign_in_prefix must not contain {', '.join(RESERVED_WORDS)}: Cognito refuses {prefix!r}",
+    )
+    yield (
+        len(settings.page_urls) <= PAGE_URLS,
+        f"page_urls must be at most {PAGE_URLS}, as many as a Cognito client takes",
+    )
+    size = _environment_bytes(settings)
+    yield (
+        size <= ENVIRONMENT_BYTES - OWN_BYTES,
+        TOO_LARGE.format(size=size, longest=_longest(settings)),
+    )
     yield (
         settings.snapstart == "off" or settings.lambda_runtime != "python3.11",
         "snapstart must be off, or lambda_runtime at least python3.12",
     )
 
 
-NO_ORIGIN = "none"
-"""In the place of origins: one that no page has."""
+def _wrong_region(settings: Settings, region: str | None) -> Iterator[str]:
+    pool = settings.user_pool_id
+    if pool is None or settings.user_pool_client_id or region is None:
+        return
+    # CloudFormation makes what is in a pool only in the pool's own Region.
+    if region_of(pool) != region:
+        yield (
+            f"user_pool_client_id is needed: the pool {pool} is in {region_of(pool)}, where this "
+            f"stack in {region} cannot make a client. Make one there, and name it"
+        )
 
 
 def _with_origins(settings: Settings) -> Settings:
@@ -143,8 +252,12 @@ def _with_origins(settings: Settings) -> Settings:
 
     Without any of these no page may: what is not named is refused, not allowed.
     """
-    if not settings.is_prod or settings.allowed_origins:
+    given = settings.allowed_origins
+    if not settings.is_prod and not given:
         return settings
-    parts = [urlsplit(url) for url in settings.page_urls]
-    origins = tuple(f"{part.scheme}://{part.netloc}" for part in parts)
-    return structs.replace(settings, allowed_origins=origins or (NO_ORIGIN,))
+    if not given:
+        given = tuple(url[: url.index("/", url.index("//") + 2)] for url in settings.page_urls)
+    if given == (NO_ORIGIN,) or not given:
+        return structs.replace(settings, allowed_origins=(NO_ORIGIN,))
+    origins = tuple(dict.fromkeys(map(canonical_origin, given)))
+    return structs.replace(settings, allowed_origins=origins)

@@ -108,6 +108,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         return {name: value for name, value in given.items() if value}
 
 
+def region_of(pool_id: str) -> str:
+    """Return the Region that a user pool is in: its id begins with it."""
+    return pool_id.partition("_")[0]
+
+
 DEFAULTS: dict[str, dict[str, Any]] = {
     # A sandbox: a page on this machine may sign in, and scripts with a password alone.
     "dev": {"mfa": "optional", "page_urls": "http://localhost:8080/"},

@@ -5,7 +5,7 @@ Owns what depends on what, the handler's environment and the outputs; each part 
 
 from pathlib import Path
 
-from aws_cdk import Aws, CfnOutput, Stack
+from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from stacks.account import Account
@@ -61,7 +61,7 @@ class SignalingStack(Stack):
             "CONN_TABLE": self.tables.connections.table_name,
             "ROBOT_PRESENCE_TABLE": self.tables.robots.table_name,
             "WS_MGMT_ENDPOINT": self._management_endpoint(settings),
-            "TOKEN_ISSUER": f"https://cognito-idp.{Aws.REGION}.{Aws.URL_SUFFIX}/{self.users.pool_id}",
+            "TOKEN_ISSUER": self.users.issuer,
             "TOKEN_AUDIENCES": ",".join(audiences),
             "TOKEN_JWKS_URL": self._filled(settings.token_jwks_url),
         }
@@ -101,7 +101,7 @@ class SignalingStack(Stack):
             "ManagementEndpoint": self.api.stage.callback_url,
             "UserPoolId": self.users.pool_id,
             "UserPoolClientId": self.users.client_id,
-            "Region": Aws.REGION,
+            "Region": self.users.region,
             "ConnectionsTableName": self.tables.connections.table_name,
             "RobotPresenceTableName": self.tables.robots.table_name,
         }

@@ -5,12 +5,12 @@ Owns where tokens come from; must never know what their bearers may do.
 
 from collections.abc import Sequence
 
-from aws_cdk import Aws, Duration, Fn, RemovalPolicy
+from aws_cdk import Aws, Duration, Fn, RemovalPolicy, region_info
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from stacks.nag import accept
-from stacks.settings import Settings
+from stacks.settings import Settings, region_of
 
 ADMINS = "ADMINS"
 """The group whose members may drive, and take over, every robot."""
@@ -21,7 +21,7 @@ PASSWORD_CHARACTERS = 12
 
 
 class Users(Construct):
-    """A user pool's id, app client's id and sign-in domain."""
+    """A user pool's id, Region, issuer, app client's id and sign-in domain."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)
@@ -29,12 +29,18 @@ class Users(Construct):
         if settings.user_pool_id is None:
             own = self._own_pool(settings)
             self.pool_id = own.user_pool_id
+            self.region = Aws.REGION
+            self.issuer = f"https://issuer-cognito-idp.{Aws.REGION}.{Aws.URL_SUFFIX}/{self.pool_id}"
             self.client_id = self._client(own, settings)
             if settings.page_urls:
                 self.sign_in_domain = self._domain(own, settings)
             return
         named = cognito.UserPool.from_user_pool_id(self, "Named", settings.user_pool_id)
         self.pool_id = settings.user_pool_id
+        self.region = region_of(self.pool_id)
+        domain = region_info.RegionInfo.get(self.region).domain_suffix or "amazonaws.com"
+        # Every pool has this spelling of its issuer, and the function takes both.
+        self.issuer = f"https://cognito-idp.{self.region}.{domain}/{self.pool_id}"
         self.client_id = settings.user_pool_client_id or self._client(named, settings)
 
     def _own_pool(self, settings: Settings) -> cognito.UserPool:
@@ -55,10 +61,13 @@ class Users(Construct):
                 temp_password_validity=Duration.days(3),
             ),
             mfa=cognito.Mfa.REQUIRED if required else cognito.Mfa.OPTIONAL,
+            # What an issuer of the type UPDATED needs; it is the default for a new pool.
+            feature_plan=cognito.FeaturePlan.ESSENTIALS,
             mfa_second_factor=cognito.MfaSecondFactor(otp=True, sms=False),
             deletion_protection=settings.is_prod,
             removal_policy=RemovalPolicy.RETAIN if settings.is_prod else RemovalPolicy.DESTROY,
         )
+        _update_issuer(pool)
         cognito.CfnUserPoolGroup(
             self,
             "Admins",
@@ -93,6 +102,15 @@ class Users(Construct):
             "SignIn", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=prefix)
         )
         return f"{domain.domain_name}.auth.{Aws.REGION}.amazoncognito.com"
+
+
+def _update_issuer(pool: cognito.UserPool) -> None:
+    """Let the pool sign as the issuer that AWS recommends, whose keys several Regions serve."""
+    resource = pool.node.default_child
+    if not isinstance(resource, cognito.CfnUserPool):
+        raise TypeError("CDK no longer builds a user pool of one resource")
+    updated = cognito.CfnUserPool.IssuerConfigurationProperty(type="UPDATED")
+    resource.issuer_configuration = updated
 
 
 def _of_this_stack() -> str:

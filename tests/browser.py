@@ -1,13 +1,19 @@
-"""Finds the browser that the tests drive. It starts none, and knows nothing of what is tested."""
+"""Finds the browsers that the tests drive. It starts none, and knows nothing of what is tested."""
 
 import os
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MISSING = "no Chromium or Chrome found. Install one: .venv/bin/playwright install chromium"
+FIREFOXES = ("firefox-esr", "firefox")
+NO_FIREFOX = "no Firefox found. Install one, on Debian: apt-get install firefox-esr"
+
+BrowserName = Literal["chrome", "firefox"]
+"""As WebDriver BiDi's clients call them; Chromium is `chrome`."""
 
 # The sandbox needs privileges that a container rarely has; the tests load only their own pages.
 # mDNS names for host candidates are off: the peers meet on loopback, where no mDNS answers.
@@ -28,13 +34,25 @@ def find_browser() -> Path | None:
     return next((Path(found) for found in on_path if found), None) or _playwrights_own()
 
 
-def require_browser() -> Path:
+def find_firefox() -> Path | None:
+    """Return ROBOSIGNAL_FIREFOX, else one on PATH, else None."""
+    named = os.environ.get("ROBOSIGNAL_FIREFOX")
+    on_path = (shutil.which(name) for name in FIREFOXES)
+    return Path(named) if named else next((Path(found) for found in on_path if found), None)
+
+
+def require_browser(name: BrowserName = "chrome") -> Path:
     """Return the browser; without one skip the test, or fail it when CI=true."""
-    found = find_browser()
+    if name == "firefox":
+        return _required(find_firefox(), NO_FIREFOX)
+    return _required(find_browser(), MISSING)
+
+
+def _required(found: Path | None, missing: str) -> Path:
     if found is None:
         if os.environ.get("CI") == "true":
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
+            pytest.fail(missing)
+        pytest.skip(missing)
     return found
 
 

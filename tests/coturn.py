@@ -32,13 +32,19 @@ def require_coturn() -> str:
 
 
 @asynccontextmanager
-async def coturn(secrets: Sequence[str], directory: Path) -> AsyncIterator[int]:
-    """Run coturn with these shared secrets, files in this directory; yield its UDP port."""
+async def coturn(
+    secrets: Sequence[str], directory: Path, *, address: str = "127.0.0.1", more: Sequence[str] = ()
+) -> AsyncIterator[int]:
+    """Run coturn with these shared secrets, files in this directory; yield its UDP port.
+
+    It listens and relays on `address`, and takes `more` options.
+    """
     port = _free_port()
     process = await asyncio.create_subprocess_exec(
         require_coturn(),
-        *_options(port, directory),
+        *_options(port, address, directory),
         *(f"--static-auth-secret={secret}" for secret in secrets),
+        *more,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -51,7 +57,7 @@ async def coturn(secrets: Sequence[str], directory: Path) -> AsyncIterator[int]:
         await process.communicate()
 
 
-def _options(port: int, directory: Path) -> list[str]:
+def _options(port: int, address: str, directory: Path) -> list[str]:
     lowest, highest = RELAY_PORTS
     return [
         "-n",  # no configuration file: the machine's own is another server's
@@ -59,8 +65,8 @@ def _options(port: int, directory: Path) -> list[str]:
         "--log-file=stdout",
         f"--pidfile={directory / 'pid'}",
         f"--userdb={directory / 'users'}",
-        "--listening-ip=127.0.0.1",
-        "--relay-ip=127.0.0.1",
+        f"--listening-ip={address}",
+        f"--relay-ip={address}",
         f"--listening-port={port}",
         f"--min-port={lowest}",
         f"--max-port={highest}",

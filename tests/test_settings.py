@@ -61,6 +61,8 @@ def chosen(name: str, value: str) -> Options:
             lambda o: o.origins,
             {"https://a", "https://b"},
         ),
+        ("ALLOWED_ORIGINS", "https://D.example:443/", lambda o: o.origins, {"https://d.example"}),
+        ("ALLOWED_ORIGINS", "none", lambda o: o.origins, frozenset()),
         ("LIMITS", "off", lambda o: o.limited, False),
         ("LIMITS", "On", lambda o: o.limited, True),
         ("ICE_SERVERS", '[{"urls":["stun:s"]}]', lambda o: o.ice_servers, [{"urls": ["stun:s"]}]),
@@ -119,6 +121,10 @@ def test_each_of_the_five_is_needed(name: str, blank: str) -> None:
         ("TOKEN_JWKS_URL", "http://example.org/keys", "use https"),
         ("ICE_SERVERS", "stun:s", "must be a JSON list"),
         ("ICE_SERVERS", '["stun:s"]', "must be a JSON list"),
+        ("ICE_SERVERS", '[{"urls":"turn:t.example.org"}]', "entry 1: a TURN server needs username"),
+        ("ICE_SERVERS", '[{"urls":"stun:h"},{}]', "entry 2: needs urls"),
+        ("ICE_SERVERS", f'[{{"urls":"stun:{"h" * 8192}"}}]', "must have at most 8,192 bytes"),
+        ("TURN_URLS", "turn:h:99999", "needs a port from 1 to 65535"),
         ("LIMITS", "no", "must be on or off"),
         ("CLAIM_POLICY", "anyone", "must be first-come or provisioned"),
         ("MAX_VIEWERS", "51", "must be a whole number from 0 to 50"),
@@ -127,12 +133,18 @@ def test_each_of_the_five_is_needed(name: str, blank: str) -> None:
         ("MAX_VIEWERS", "²", "must be a whole number from 0 to 50"),
         ("HEARTBEAT_SECONDS", "9", "must be a whole number from 10 to 500"),
         ("ALLOWED_ORIGINS", ",", "must be a list separated by commas"),
+        ("ALLOWED_ORIGINS", "*", "leave it out to let any page connect"),
+        ("ALLOWED_ORIGINS", "d.example", "must be origins such as https://drive.example.com"),
+        ("ALLOWED_ORIGINS", "https://d.example,none", "must be origins such as"),
         ("STAGE", "a b", "must be 1 to 64"),
     ],
 )
 def test_a_bad_value_is_told_with_its_variable(name: str, value: str, told: str) -> None:
     """One sentence, beginning with the variable's name."""
-    (problem,) = problems(**{name: value})
+    problem, *others = problems(**{name: value})
+
+    # The secret that TURN_URLS needs besides.
+    assert all(other.startswith("TURN_SECRET_ARN ") for other in others)
 
     assert problem.startswith(f"{name} ")
     assert told in problem

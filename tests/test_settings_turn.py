@@ -105,4 +105,6 @@ def test_urls_of_turn_servers_are_read_as_they_are(url: str) -> None:
 )
 def test_what_no_browser_could_read_is_refused(text: str) -> None:
     """One bad URL would keep every page from opening a connection."""
-    assert problems(TURN_URLS=text, TURN_SECRET_ARN=ARN) == [TOLD]
+    (problem,) = problems(TURN_URLS=text, TURN_SECRET_ARN=ARN)
+
+    assert problem.startswith(TOLD)

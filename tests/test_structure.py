@@ -79,7 +79,9 @@ def test_the_rules_know_only_the_wire(module: Path) -> None:
 @pytest.mark.parametrize("module", [PACKAGE / "ports.py", PACKAGE / "runner.py"], ids=named)
 def test_ports_and_runner_know_no_adapter(module: Path) -> None:
     """They say what is needed, never by whom it is done."""
-    assert strangers(module, "signaling.wire", "signaling.core", "signaling.ports") == []
+    friends = ("signaling.wire", "signaling.core", "signaling.ports", "signaling.deadline")
+
+    assert strangers(module, *friends, "logging", "functools") == []
 
 
 @pytest.mark.parametrize("module", modules(), ids=named)

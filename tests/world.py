@@ -16,6 +16,7 @@ from signaling.core.listing import FLEET
 from signaling.core.records import Connection, Robot, shard_of
 from signaling.core.request import Rules
 from signaling.core.steps import Won
+from signaling.deadline import Deadline
 from signaling.entry import Signaling
 from signaling.ports import Limiter, Store
 from signaling.wire.errors import TryAgain
@@ -154,6 +155,8 @@ class World:
             rules=self._rules,
             origins=self._origins,
             clock=lambda: self.now,
+            # The world's time stands while an event is handled, however busy the machine is.
+            deadline=lambda _: Deadline(clock=lambda: 0.0),
         )
 
     def pass_seconds(self, seconds: float) -> None:

@@ -3,10 +3,11 @@
 Owns the questions to ask, one so far; must never change anything in the account.
 """
 
+import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from stacks.context import BadSettings, read_settings
 from stacks.settings import Settings
 
 CDK_JSON = Path(__file__).parent.parent / "cdk.json"
-CONTEXT_FLAGS = ("-c", "--context")
+
+REGIONS = ("AWS_REGION", "AMAZON_REGION", "AWS_DEFAULT_REGION", "AMAZON_DEFAULT_REGION")
+"""The variables that say to CDK's command line where to deploy, the first one that is set."""
 
 NO_ROLE = """\
 robosignal: API Gateway may not write logs yet in {region}, so the API's access log would fail.
@@ -28,14 +31,35 @@ it, and leave it behind when the stack goes:
 """
 
 
-def settings_of(arguments: Sequence[str], context: Mapping[str, Any]) -> Settings:
-    """Return the settings that CDK will read from these arguments of its and `cdk.json`.
+def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return `context` (a list of `KEY=VALUE`) and `profile` of CDK's arguments, however spelt.
+
+    `--context=KEY=VALUE`, `-cKEY=VALUE` and `--profile=NAME` count as their longer forms do; all
+    other arguments are CDK's own business.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-c", "--context", action="append", default=[])
+    parser.add_argument("--profile")
+    known, _ = parser.parse_known_args(arguments)
+    return known
+
+
+def settings_of(said: Sequence[str], context: Mapping[str, Any]) -> Settings:
+    """Return the settings that CDK will read from these `KEY=VALUE` and `cdk.json`'s context.
 
     Raise BadSettings naming all that is wrong with them.
     """
-    pairs = pairwise(arguments)
-    said = [value.partition("=") for flag, value in pairs if flag in CONTEXT_FLAGS]
-    return read_settings({**context, **{name: value for name, _, value in said}})
+    pairs = (each.partition("=") for each in said)
+    return read_settings({**context, **{name: value for name, _, value in pairs}})
+
+
+def session_of(profile: str | None) -> boto3.Session:
+    """Return a session with the credentials and the Region to which CDK will deploy.
+
+    Raise BotoCoreError for a profile that is not configured.
+    """
+    region = next(filter(None, map(os.environ.get, REGIONS)), None)
+    return boto3.Session(profile_name=profile, region_name=region)
 
 
 def has_role(account: Mapping[str, Any]) -> bool:
@@ -46,10 +70,11 @@ def has_role(account: Mapping[str, Any]) -> bool:
 def main(arguments: list[str]) -> int:
     """Return 0 if `cdk deploy` with these arguments can do; else say why not, and return 1."""
     try:
-        settings = settings_of(arguments, json.loads(CDK_JSON.read_text())["context"])
+        asked = read_arguments(arguments)
+        settings = settings_of(asked.context, json.loads(CDK_JSON.read_text())["context"])
         if settings.cloudwatch_role == "create":
             return 0
-        client = boto3.client("apigateway")
+        client = session_of(asked.profile).client("apigateway")
         account = client.get_account()
     except BadSettings as error:
         sys.stderr.write(f"robosignal: {error}\n")

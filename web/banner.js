@@ -32,7 +32,11 @@ export function sentence(message) {
 export function bannerOf(view, me) {
   if (view === null) return { kind: "none", title: "No robot chosen", text: "Choose Drive or Watch on a robot." };
   const { robotId, state, why, role } = view;
-  if (state === "ended") return { kind: "ended", title: `The session with ${robotId} has ended`, text: sentence(why ?? "") };
+  if (state === "ended") {
+    // A seed robot takes no viewers: the session of a driver who was displaced ends with that.
+    const title = view.lostTo ? lost(view.lostTo, me).title : `The session with ${robotId} has ended`;
+    return { kind: "ended", title, text: sentence(why ?? "") };
+  }
   if (view.lostTo && !view.asking) return lost(view.lostTo, me);
   if (state === "waiting") return { kind: "waiting", title: view.stale ? `Not connected to ${robotId}` : `Waiting for ${robotId}`, text: sentence(why ?? "") };
   if (state === "connecting" || role === null) return joining(robotId);
@@ -119,12 +123,14 @@ export function rowOf(robot, view, me) {
   const drives = knows ? view.driver : robot.controlledBy;
   const yours = drives?.userId === me?.userId;
   const stale = inSession ? view.stale : robot.stale === true;
+  // The window may be one that is no more, as after a reload: the server knows, and gives control at once.
+  const mayBeGone = !inSession && driver !== "" && yours;
   const status = statusOf(robot, { stale, holds, youDrive, driver, elsewhere: yours && !youDrive });
   return {
     driver,
     status: robot.relation === "owner" || !robot.owner ? status : `${status} · owned by ${nameOf(robot.owner)}`,
     advisory: robot.dialect === "seed",
-    drive: robot.online && !holds && driver === "" && !(inSession && stale),
+    drive: robot.online && !holds && (driver === "" || mayBeGone) && !(inSession && stale),
     request: inSession && view.role === "viewer" && !stale && view.driver !== null && view.driver.userId !== me?.userId && !view.asking && robot.dialect !== "seed",
     watch: robot.online && !inSession && robot.dialect !== "seed",
     takeOver: robot.online && !youDrive && driver !== "" && (robot.relation !== "operator" || yours),

@@ -108,5 +108,6 @@ export function followLinks() {
  */
 export function saysAdmin(token) {
   const groups = claimsOf(token)["cognito:groups"] ?? [];
-  return Array.isArray(groups) && groups.some((group) => ["ADMINS", "ADMIN"].includes(String(group).toUpperCase()));
+  // Without the flag `u` the two cases of ASCII letters alone are alike, as for the server.
+  return Array.isArray(groups) && groups.some((group) => /^admins?$/i.test(String(group)));
 }

@@ -6,12 +6,13 @@ verified; nothing in a message can change who sent it.
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import structs
 
 from signaling.adapters.audit import audit
-from signaling.adapters.carriers import origin_allowed, token_from
+from signaling.adapters.carriers import OriginRefused, refused_origin, token_from
 from signaling.adapters.events import Incoming, Result, read_event, result
 from signaling.adapters.metrics import Unmetered
 from signaling.adapters.tokens import Issuer, verify
@@ -20,7 +21,8 @@ from signaling.core.dispatch import carry_out
 from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
 from signaling.core.steps import Decided, Flow, Step
-from signaling.core.watching import pushing
+from signaling.core.watching import Change, pushing
+from signaling.deadline import Deadline
 from signaling.ports import IceSource, Limiter, Meter, Poster, Store
 from signaling.runner import Hands, SideBySide, run
 from signaling.tally import Tally
@@ -49,6 +51,7 @@ from signaling.wire.frames import (
 from signaling.wire.ids import ConnectionId
 from signaling.wire.messages import MESSAGES, AnyMessage
 from signaling.wire.parse import parse
+from signaling.wire.seed import OF_PAGES, SeedError, SessionLocked
 
 log = logging.getLogger("signaling")
 
@@ -59,6 +62,9 @@ KINDS = {"CONNECT": "$connect", "MESSAGE": "invalid", "DISCONNECT": "$disconnect
 """What a tally calls an event, until a message is read."""
 
 TYPES: dict[type, str] = {message: name for name, message in MESSAGES.items()}
+
+ORIGIN_CHARACTERS = 128
+"""How much of a refused origin the log says: enough to copy it into the setting."""
 
 CarryOut = Callable[[Step], Any]
 AroundStep = Callable[[CarryOut], CarryOut]
@@ -87,6 +93,7 @@ class Signaling:
         side_by_side: SideBySide = map,
         around_step: AroundStep = calm,
         meter: Meter = Unmetered(),  # noqa: B008 - it has no state
+        deadline: Callable[[float | None], Deadline] = Deadline,
     ) -> None:
         self._store = store
         self._poster = poster
@@ -99,9 +106,13 @@ class Signaling:
         self._side_by_side = side_by_side
         self._around_step = around_step
         self._meter = meter
+        self._deadline = deadline
 
-    def handle(self, event: dict[str, Any]) -> Result:
+    def handle(self, event: dict[str, Any], remaining_s: float | None = None) -> Result:
         """Carry out one event and return what API Gateway expects of a Lambda.
+
+        It returns within `EVENT_SECONDS`, and a second before `remaining_s` seconds are over,
+        where that is given, however slow the store and the poster are.
 
         Never raises for anything that a client sends: it is answered instead. A fault of ours
         raises in `$connect` and `$disconnect`, whose client nobody can tell.
@@ -110,7 +121,8 @@ class Signaling:
         now = self._clock()
         tally = Tally(KINDS[incoming.kind])
         try:
-            return self._handled(incoming, now, tally)
+            with self._deadline(remaining_s).spending("needed"):
+                return self._handled(incoming, now, tally)
         finally:
             since = now if incoming.requested_at is None else incoming.requested_at
             self._meter.record(tally.happened(since, self._clock()))
@@ -127,12 +139,14 @@ class Signaling:
     def _run(self, flow: Flow[Decided], now: int, by: Connection | None, tally: Tally) -> Decided:
         hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
         watched = tally.watching(self._around_step(hands.carry_out))
-        return run(pushing(flow, now, lambda change: audit(change, by)), watched)
+        return run(pushing(flow, now, partial(_audited, by), _unpushed), watched)
 
     def _connect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         try:
             row, subprotocol = self._admitted(incoming, now)
             self._run(lifecycle.connect(row), now, row, tally)
+        except Internal as fault:
+            raise (fault.__cause__ or fault) from None
         except SignalingError as error:
             tally.refused(error)
             log.info("connect refused", extra={"code": error.code, "reason": _reason(error)})
@@ -142,8 +156,10 @@ class Signaling:
 
     def _admitted(self, incoming: Incoming, now: int) -> tuple[Connection, str | None]:
         """Return the row of a connection that may open. Raise what refuses it."""
-        if not origin_allowed(incoming.headers, self._origins):
-            raise Forbidden(None, "pages of this origin may not connect")
+        origin = refused_origin(incoming.headers, self._origins)
+        if origin is not None:
+            refused = OriginRefused(origin[:ORIGIN_CHARACTERS])
+            raise Forbidden(None, "pages of this origin may not connect") from refused
         carried = token_from(incoming.headers, incoming.query)
         identity = verify(carried.token, self._issuers, now)
         row = Connection(
@@ -162,6 +178,8 @@ class Signaling:
         self._limiter.forget(incoming.connection_id)
         try:
             self._run(lifecycle.disconnect(incoming.connection_id, now), now, None, tally)
+        except Internal as fault:
+            raise (fault.__cause__ or fault) from None
         except SignalingError as error:
             # Best effort, as the event itself is: leases end by themselves, posts find the rest.
             tally.refused(error)
@@ -179,12 +197,18 @@ class Signaling:
             sender = self._sender_of(incoming)
             self._admit(sender, now)
             reply = self._carried_out(message, Request(sender, now, self._rules), tally)
+        except Internal as fault:
+            # Of a step, which logged it.
+            log.error("request failed", extra={"request": incoming.request_id})  # noqa: TRY400 - once
+            tally.refused(fault)
+            return self._refused(incoming, sender, Internal(incoming.request_id), reply_to)
         except SignalingError as error:
             tally.refused(error)
-            return self._refused(incoming, sender, error, reply_to)
+            return self._refused(incoming, sender, error, reply_to, error.kind or tally.kind)
         except Exception:
             log.exception("request failed", extra={"request": incoming.request_id})
-            return self._refused(incoming, sender, Internal(incoming.request_id), reply_to)
+            error = Internal(incoming.request_id)
+            return self._refused(incoming, sender, error, reply_to, tally.kind)
         tally.carried_out()
         return result(200, _reply(reply, sender, reply_to))
 
@@ -215,10 +239,10 @@ class Signaling:
         sender: Connection | None,
         error: SignalingError,
         reply_to: str | None,
+        kind: str,
     ) -> Result:
         """Answer with the error, and close the connection if it is one that ends it."""
-        silent = sender is not None and sender.dialect == "seed" and reply_to is None
-        frame = None if silent else encode(structs.replace(told(error), reply_to=reply_to))
+        frame = _refusal(sender, error, kind, reply_to)
         if not isinstance(error, RateLimited) or error.last:
             # Whoever floods us shall not flood the log as well.
             which = {"code": error.code, "connection": incoming.connection_id}
@@ -230,19 +254,38 @@ class Signaling:
         return result(error.status, frame)
 
     def _dismiss(self, connection: ConnectionId, last: bytes | None) -> None:
-        """Send a last frame, if there is one, and close. What is busy now is met again later."""
+        """Send a last frame, if there is one, and close. What fails now is met again later."""
         try:
-            if last is not None:
-                self._poster.post(connection, last)
-            self._poster.close(connection)
+            with Deadline.current().spending("spare"):
+                if last is not None:
+                    self._poster.post(connection, last)
+                self._poster.close(connection)
         except TryAgain:
             log.warning("connection not closed", extra={"connection": connection})
+        except Exception:
+            # What the sender is told with it stands, and so does the status.
+            log.exception("connection not closed", extra={"connection": connection})
+
+
+def _audited(by: Connection | None, change: Change) -> None:
+    """Log a change. It stands, whatever befalls its line: nobody's request fails by that."""
+    try:
+        audit(change, by)
+    except Exception:
+        log.exception("change not audited")
+
+
+def _unpushed(fault: Exception) -> None:
+    """Log that watchers could not be told of a change, which stands."""
+    log.error("watchers not told", exc_info=fault)
 
 
 def _reason(error: SignalingError) -> str | None:
     """Return what the log says of a refused connection besides the code."""
     if isinstance(error, Unauthorized):
         return error.reason
+    if isinstance(error.__cause__, OriginRefused):
+        return f"origin {error.__cause__}"
     return None if error.__cause__ is None else type(error.__cause__).__name__
 
 
@@ -260,6 +303,24 @@ def _reply(reply: Reply, sender: Connection, reply_to: str | None) -> bytes | No
     if not always and reply_to is None:
         return None
     return encode(reply if reply_to is None else structs.replace(reply, reply_to=reply_to))
+
+
+def _refusal(
+    sender: Connection | None, error: SignalingError, kind: str, reply_to: str | None
+) -> bytes | None:
+    """Return the frame that answers a message of this kind which was refused, if there is one."""
+    if sender is None or sender.dialect == "v1" or reply_to is not None:
+        return encode(structs.replace(told(error), reply_to=reply_to))
+    # A page of the seed's waits for an answer that will not come; a robot would stop reading.
+    is_of_page = sender.robot_id is None and kind in OF_PAGES
+    return encode(told_unasked(error)) if is_of_page else None
+
+
+def told_unasked(error: SignalingError) -> SeedError | SessionLocked:
+    """Return the frame that tells a seed page of an error, as the seed's own server did."""
+    if isinstance(error, RobotBusy) and error.robot_id is not None:
+        return SessionLocked(robot_id=error.robot_id, locked_by=error.name or error.user_id)
+    return SeedError(error=error.code, message=str(error))
 
 
 def told(error: SignalingError) -> Error:

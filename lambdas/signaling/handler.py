@@ -2,11 +2,12 @@
 
 import logging
 import os
-from typing import Any
+from typing import Any, Protocol
 
 import boto3
 from botocore.config import Config
 
+from signaling.adapters.calls import bounded
 from signaling.adapters.clock import epoch_ms
 from signaling.adapters.dynamodb import DynamoStore
 from signaling.adapters.ice import StaticIce
@@ -26,8 +27,8 @@ from signaling.warm import warm
 CLIENT = Config(
     connect_timeout=1,
     read_timeout=2,
-    # Three tries within the 8 s that a message may take; then the client is told to try again.
-    retries={"mode": "standard", "total_max_attempts": 3},
+    # A call is tried again as long as its event's time lasts, which botocore does not know.
+    retries={"mode": "standard", "total_max_attempts": 1},
     max_pool_connections=AT_ONCE,
     # Every call is built from validated records, so validating it again buys nothing.
     parameter_validation=False,
@@ -35,17 +36,14 @@ CLIENT = Config(
     user_agent="robosignal",
 )
 
-# Whoever waits for the TURN secret goes on without it, so it is not waited for long.
-SECRET_CLIENT = CLIENT.merge(
-    Config(read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2})
-)
-
 
 def wired(settings: Settings) -> Signaling:
     """Return the backend on DynamoDB and the management API."""
-    dynamodb = boto3.client("dynamodb", config=CLIENT)
-    management = boto3.client(
-        "apigatewaymanagementapi", endpoint_url=settings.management_endpoint, config=CLIENT
+    dynamodb = bounded(boto3.client("dynamodb", config=CLIENT))
+    management = bounded(
+        boto3.client(
+            "apigatewaymanagementapi", endpoint_url=settings.management_endpoint, config=CLIENT
+        )
     )
     keys = RemoteKeys(settings.token_jwks_url)
     options = settings.options
@@ -72,7 +70,8 @@ def _ice(settings: Settings) -> IceSource:
 
 
 def _secrets_manager() -> SecretsManager:
-    client: SecretsManager = boto3.client("secretsmanager", config=SECRET_CLIENT)
+    # Whoever waits for the TURN secret goes on without it: it is asked for once.
+    client: SecretsManager = bounded(boto3.client("secretsmanager", config=CLIENT))
     return client
 
 
@@ -83,6 +82,14 @@ _signaling = wired(read_settings(os.environ))
 warm(os.environ)
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's
-    """Carry out one event of the WebSocket API."""
-    return _signaling.handle(event)
+class Context(Protocol):
+    """As much of Lambda's context object as this needs."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return after how many milliseconds the function is killed."""
+
+
+def handler(event: dict[str, Any], context: Context | None) -> dict[str, Any]:
+    """Carry out one event of the WebSocket API, before the function's time is over."""
+    remaining_s = None if context is None else context.get_remaining_time_in_millis() / 1000
+    return _signaling.handle(event, remaining_s)

@@ -24,12 +24,12 @@ class KeySource(Protocol):
     def key(self, kid: str) -> Jwk | None:
         """Return the key with exactly this id, or None when the issuer has no such key.
 
-        Raise `KeysUnavailable` when the issuer's keys could not be fetched.
+        Raise `KeysUnavailable` when that cannot be told now.
         """
 
 
 class KeysUnavailable(Exception):
-    """The issuer's keys could not be fetched, so no token can be judged now."""
+    """The issuer's keys could not be fetched, or not just now, so a token cannot be judged."""
 
 
 class Poster(Protocol):
@@ -132,7 +132,7 @@ class Happened(Struct, frozen=True, kw_only=True):
     outcome: str
     """`ok`, or the code of the error that it was refused with."""
     reason: str | None
-    """Why a token was refused."""
+    """Why a token was refused; `keys`: it could not be judged, for want of its issuer's keys."""
     took_ms: int
     """From API Gateway's receipt of the event to its end here."""
     gone: int

@@ -3,14 +3,19 @@
 The same synchronous runner serves the Lambda and the local gateway; only the ports differ.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, assert_never
 
 from signaling.core import steps
-from signaling.core.steps import Decided, Flow, Step
+from signaling.core.steps import Decided, Flow, Step, Use
+from signaling.deadline import Deadline
 from signaling.ports import IceSource, Poster, Store
-from signaling.wire.errors import SignalingError
+from signaling.wire.errors import Internal, SignalingError
+
+log = logging.getLogger("signaling")
 
 MAX_STEPS = 64
 """More than any flow asks for: the longest lists eight shards of the fleet, a page in each."""
@@ -22,8 +27,8 @@ SideBySide = Callable[[Callable[[Step], Any], Iterable[Step]], Iterable[Any]]
 def run(flow: Flow[Decided], carry_out: Callable[[Step], Any]) -> Decided:
     """Run a flow to its end and return what it decided.
 
-    What a step refuses is raised in the flow, which may go on without it; any other exception
-    ends both.
+    What a step refuses is raised in the flow, which may go on without it. So is a fault of
+    ours in a step, as Internal, once it is logged: the flow may have something to take back.
     """
     try:
         step = next(flow)
@@ -40,7 +45,17 @@ def _next(flow: Flow[Decided], step: Step, carry_out: Callable[[Step], Any]) -> 
         outcome = carry_out(step)
     except SignalingError as refused:
         return flow.throw(refused)
+    except Exception as fault:  # noqa: BLE001 - the flow raises it, unless it can do without
+        return flow.throw(_noted(fault, step))
     return flow.send(outcome)
+
+
+def _noted(fault: Exception, step: Step) -> Internal:
+    """Log a fault with the kind of step that it befell, and return it as a flow meets it."""
+    log.error("step failed", exc_info=fault, extra={"step": type(step).__name__})
+    failed = Internal()
+    failed.__cause__ = fault
+    return failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +77,11 @@ class Hands:
                 return self.store.write_robot(robot_id, write)
             case steps.Post(connection_id, frame):
                 return self.poster.post(connection_id, frame)
-            case steps.Together(asked):
-                return tuple(self.side_by_side(self._attempt, asked))
+            case steps.Together(asked, use):
+                attempt = partial(self._attempt, Deadline.current(), use)
+                # One alone needs no thread of its own.
+                together = self.side_by_side if len(asked) > 1 else map
+                return tuple(together(attempt, asked))
             case steps.ReadConnection(connection_id):
                 return self.store.connection(connection_id)
             case steps.WriteConnection(connection_id, write):
@@ -89,15 +107,20 @@ class Hands:
             case steps.FindWatchers(watcher):
                 return self.store.watchers(watcher)
             case steps.FindIceServers(user_id):
-                return self.ice.servers(user_id, self.now)
+                # Peers may meet without: what it may have to ask is not waited for long.
+                with Deadline.current().spending("spare"):
+                    return self.ice.servers(user_id, self.now)
             case steps.Close(connection_id):
                 return self.poster.close(connection_id)
             case _:
                 assert_never(step)
 
-    def _attempt(self, step: Step) -> Any:
-        """Carry out one step of several: what it refuses must not keep the others from theirs."""
+    def _attempt(self, deadline: Deadline, use: Use, step: Step) -> Any:
+        """Carry out one step of several: what befalls it must not keep the others from theirs."""
         try:
-            return self.carry_out(step)
+            with deadline.spending(use):
+                return self.carry_out(step)
         except SignalingError as refused:
             return refused
+        except Exception as fault:  # noqa: BLE001 - it is the outcome, and logged
+            return _noted(fault, step)

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct, structs
 
+from signaling.adapters.carriers import NO_ORIGIN, canonical_origin
+from signaling.adapters.ice import check_servers, check_url
 from signaling.adapters.jwks_fetch import checked_url
 from signaling.core.request import Rules
 from signaling.wire import limits
@@ -93,7 +95,7 @@ def _options(read: "_Reader") -> Options:
     heartbeat = read.given("HEARTBEAT_SECONDS", _whole(10, 500), limits.HEARTBEAT_SECONDS)
     return Options(
         ice_servers=read.given("ICE_SERVERS", _ice_servers, []),
-        origins=read.given("ALLOWED_ORIGINS", _words, None),
+        origins=read.given("ALLOWED_ORIGINS", _origins, None),
         limited=read.given("LIMITS", _switch, default=True),
         rules=Rules(
             viewers=read.given("MAX_VIEWERS", _whole(0, 50), limits.VIEWERS),
@@ -105,11 +107,6 @@ def _options(read: "_Reader") -> Options:
 
 
 _NAME = re.compile(limits.ID_PATTERN)
-
-_TURN_URL = re.compile(
-    r"turns?:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(\?transport=(udp|tcp))?"
-)
-"""RFC 7065. A browser refuses the whole connection for one URL that it cannot read."""
 
 PLACEHOLDER = "https://missing.invalid"
 """Stands in for a variable that is missing, until `finish` raises."""
@@ -175,20 +172,42 @@ def _words(text: str) -> frozenset[str]:
     return words
 
 
+def _origins(text: str) -> frozenset[str]:
+    """Return origins as browsers send them; none at all for the one word `none`."""
+    words = _words(text)
+    if words == {NO_ORIGIN}:
+        return frozenset()
+    return frozenset(map(canonical_origin, words))
+
+
+ICE_SERVERS_BYTES = 8_192
+"""`welcome` and `registered` bear the list, and each must fit into one frame with room to spare."""
+
+
 def _ice_servers(text: str) -> list[dict[str, Any]]:
+    if len(text.encode()) > ICE_SERVERS_BYTES:
+        raise ValueError(f"must have at most {ICE_SERVERS_BYTES:,} bytes")
     try:
-        return msgspec.json.decode(text, type=list[dict[str, Any]])
+        servers = msgspec.json.decode(text, type=list[dict[str, Any]])
     except ValueError as error:
         raise ValueError("must be a JSON list of RTCIceServer objects") from error
+    check_servers(servers)
+    return servers
 
 
 def _turn_urls(text: str) -> tuple[str, ...]:
     urls = tuple(word for word in (part.strip() for part in text.split(",")) if word)
-    if not urls or not all(map(_TURN_URL.fullmatch, urls)):
-        raise ValueError(
-            "must be turn: or turns: URLs separated by commas, such as turn:turn.example.org:3478"
-        )
+    if not urls or not all(url.startswith(("turn:", "turns:")) for url in urls):
+        raise ValueError(_TURN_URLS)
+    for url in urls:
+        try:
+            check_url(url)
+        except ValueError as error:
+            raise ValueError(f"{_TURN_URLS}: {error}") from error
     return urls
+
+
+_TURN_URLS = "must be turn: or turns: URLs separated by commas, such as turn:turn.example.org:3478"
 
 
 def _switch(text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from signaling.core.steps import Post, Step, Together, Won, WriteRobot
 from signaling.core.writes.lease import TAKEOVERS
-from signaling.ports import Happened
+from signaling.ports import Happened, KeysUnavailable
 from signaling.wire.errors import Internal, SignalingError, Unauthorized
 
 OK = "ok"
@@ -33,7 +33,10 @@ class Tally:
     def refused(self, error: SignalingError) -> None:
         """Note why the event was refused."""
         self._outcome = error.code
-        self._reason = error.reason if isinstance(error, Unauthorized) else None
+        if isinstance(error, Unauthorized):
+            self._reason = error.reason
+        elif isinstance(error.__cause__, KeysUnavailable):
+            self._reason = "keys"
 
     def watching(self, carry_out: Callable[[Step], Any]) -> Callable[[Step], Any]:
         """Return a way to carry out steps whose outcomes are noted here."""

@@ -72,7 +72,7 @@ def run(asked: argparse.Namespace) -> int:
     # Imported here: the other commands need neither the gateway nor its libraries.
     from robosignal.gateway.gateway import PortTaken  # noqa: PLC0415
     from robosignal.gateway.keys import KeyRefused  # noqa: PLC0415
-    from robosignal.gateway.store import StateInUse, StateUnreadable  # noqa: PLC0415
+    from robosignal.gateway.state import StateInUse, StateUnreadable  # noqa: PLC0415
     from robosignal.serve import serve  # noqa: PLC0415
     from signaling.settings import BadEnvironment, read_options  # noqa: PLC0415
 
@@ -109,6 +109,7 @@ def _service(asked: argparse.Namespace) -> "Service":
 
 
 def _remote(asked: argparse.Namespace) -> "RemoteIssuer | None":
+    from robosignal.gateway.keys import LOCAL_ISSUER  # noqa: PLC0415
     from robosignal.gateway.local import RemoteIssuer  # noqa: PLC0415
 
     given = (asked.issuer, asked.jwks, asked.audience)
@@ -116,6 +117,11 @@ def _remote(asked: argparse.Namespace) -> "RemoteIssuer | None":
         return None
     if not all(given):
         raise Refused("--issuer, --jwks and --audience go together: give all three, or none")
+    if asked.demo and asked.issuer == LOCAL_ISSUER:
+        raise Refused(
+            f"--demo signs people in as {LOCAL_ISSUER} itself: leave out --demo, or trust another "
+            "--issuer"
+        )
     return RemoteIssuer(asked.issuer, asked.jwks, frozenset(asked.audience))
 
 

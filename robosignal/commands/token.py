@@ -34,14 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Print the token, and return the exit code. Raise Refused, whose text says why."""
     from robosignal.gateway.keys import TOKEN_SECONDS, KeyRefused, LocalKey  # noqa: PLC0415
-    from robosignal.gateway.store import StateUnreadable  # noqa: PLC0415
+    from robosignal.gateway.state import StateUnreadable  # noqa: PLC0415
 
     if asked.state == arguments.IN_MEMORY:
         raise Refused("--state :memory: keeps no key: give the directory of the gateway's state")
     directory = Path(asked.state)
     try:
         key = LocalKey.load(directory)
-    except KeyRefused as error:
+    except (KeyRefused, StateUnreadable) as error:
         raise Refused(str(error)) from error
     except OSError as error:
         raise Refused(str(StateUnreadable.to_us(directory, error))) from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 HEAD_BYTES = 16 * 1024
-"""More than API Gateway's 10,240 bytes of request line and headers."""
+"""Room for a handshake of the most bytes that it may have, and the names of its headers."""
 
 HEAD_END = b"\r\n\r\n"
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*websocket", re.IGNORECASE)

@@ -7,15 +7,27 @@ transport or the handler.
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from websockets import http11
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooManyHeaders
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
+from robosignal.gateway.front import HEAD_BYTES
 from robosignal.gateway.results import Rejected, phrase, rejected
 
 URL_CHARACTERS = 4096
 """API Gateway takes no longer URL."""
+
+HANDSHAKE_BYTES = 10_240
+"""What the request line and the values of all headers may have together.
+
+It is the quota of API Gateway's HTTP and REST APIs; the page of WebSocket quotas names none.
+"""
+
+# The library's own limit on one line, 8,192 bytes, leaves no room for a token of that length and
+# its header's name. The front has bounded the whole head already.
+http11.MAX_LINE_LENGTH = HEAD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +68,18 @@ def judge(wire: ServerProtocol, head: bytes, path: str) -> Handshake | Response:
         return refusal(rejected(HTTPStatus.REQUEST_URI_TOO_LONG))
     if given != path:
         return refusal(rejected(HTTPStatus.FORBIDDEN))
+    if _size(head, request.headers) > HANDSHAKE_BYTES:
+        return refusal(rejected(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
     if not single(request.headers, "Host"):
         return refusal(rejected(HTTPStatus.BAD_REQUEST))
     response = wire.accept(request)
     accepted = response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
     return Handshake(request.headers, query, response) if accepted else response
+
+
+def _size(head: bytes, headers: Headers) -> int:
+    line, _, _ = head.partition(b"\r\n")
+    return len(line) + sum(len(value.encode()) for _, value in headers.raw_items())
 
 
 def _unreadable(problem: Exception | None) -> HTTPStatus:

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jose import jwk, jws
 
+from robosignal.gateway.state import check_directory
 from signaling.adapters.jwks import StaticKeys
 from signaling.adapters.tokens import ALGORITHM, LIFETIME_SECONDS
 from signaling.ports import KeySource
@@ -31,6 +32,9 @@ from signaling.wire.limits import USER_PATTERN
 
 LOCAL_ISSUER = "robosignal-local"
 """The `iss` and the `client_id` of every local token."""
+
+LOCAL_ALIAS = "local"
+"""What its users are called beside those of another issuer: `local/demo`."""
 
 TOKEN_SECONDS = 12 * 60 * 60
 KEY_FILE = "signing-key.pem"
@@ -69,11 +73,12 @@ class LocalKey:
         """Return the key kept in this directory, made (0600) when there is none.
 
         Processes that start at once end up with one key. Raise `KeyRefused` when others may
-        read the file, or it holds no RSA key of at least 2,048 bits; OSError as files do.
+        read the file, or it holds no RSA key of at least 2,048 bits; `StateUnreadable` when the
+        directory cannot be used or is not safe; OSError as files do.
         """
+        check_directory(directory)
         path = directory / KEY_FILE
         if not path.exists():
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             _create(path)
         return cls(_read(path))
 

@@ -12,7 +12,7 @@ from typing import Self
 from robosignal.gateway.chaos import chaos
 from robosignal.gateway.dispatch import Handle
 from robosignal.gateway.gateway import Gateway, Limits
-from robosignal.gateway.keys import LOCAL_ISSUER, LocalKey
+from robosignal.gateway.keys import LOCAL_ALIAS, LOCAL_ISSUER, LocalKey
 from robosignal.gateway.places import CONNECTIONS_PER_USER, Places
 from robosignal.gateway.prefetch import Prefetch
 from robosignal.gateway.sockets import Sockets
@@ -22,7 +22,7 @@ from signaling.adapters.clock import epoch_ms
 from signaling.adapters.ice import StaticIce
 from signaling.adapters.jwks import RemoteKeys
 from signaling.adapters.limiter import Buckets, Unlimited
-from signaling.adapters.tokens import Issuer
+from signaling.adapters.tokens import Issuer, trusted
 from signaling.adapters.turn import TurnIce
 from signaling.entry import Signaling, calm, told
 from signaling.ports import IceSource, Limiter
@@ -154,9 +154,12 @@ def _ice(options: Options) -> IceSource:
 
 
 def _issuers(service: Service, key: LocalKey) -> tuple[Issuer, ...]:
-    own = Issuer(LOCAL_ISSUER, frozenset({LOCAL_ISSUER}), key.source())
+    audiences = frozenset({LOCAL_ISSUER})
     remote = service.remote
     if remote is None:
-        return (own,)
-    trusted = Issuer(remote.url, remote.audiences, RemoteKeys(remote.jwks_url))
-    return (trusted, own) if service.demo else (trusted,)
+        return (Issuer(LOCAL_ISSUER, audiences, key.source()),)
+    first = Issuer(remote.url, remote.audiences, RemoteKeys(remote.jwks_url))
+    if not service.demo:
+        return (first,)
+    # In a name space of its own, where neither a user nor a group is the other issuer's.
+    return trusted(first, Issuer(LOCAL_ISSUER, audiences, key.source(), alias=LOCAL_ALIAS))

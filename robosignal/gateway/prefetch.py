@@ -8,10 +8,9 @@ from collections.abc import Sequence
 
 from robosignal.gateway.events import Event
 from signaling.adapters.carriers import token_from
-from signaling.adapters.compact import taken_apart
 from signaling.adapters.events import read_event
 from signaling.adapters.jwks import RemoteKeys
-from signaling.adapters.tokens import Issuer, prefetch
+from signaling.adapters.tokens import Issuer, key_named, prefetch
 from signaling.wire.errors import SignalingError
 
 
@@ -24,9 +23,6 @@ class Prefetch:
 
     def __init__(self, issuers: Sequence[Issuer]) -> None:
         self._issuers = issuers
-        self._fetched = {
-            each.issuer: each.keys for each in issuers if isinstance(each.keys, RemoteKeys)
-        }
         self._turn = asyncio.Lock()
 
     async def __call__(self, event: Event) -> None:
@@ -39,13 +35,11 @@ class Prefetch:
             await asyncio.to_thread(prefetch, token, self._issuers)
 
     def _is_at_hand(self, token: str) -> bool:
-        try:
-            parts = taken_apart(token)
-        except ValueError:
+        named = key_named(token, self._issuers)
+        if named is None:
             return True
-        issuer, kid = parts.claims.get("iss"), parts.header.get("kid")
-        keys = self._fetched.get(issuer) if isinstance(issuer, str) else None
-        return keys is None or not isinstance(kid, str) or keys.at_hand(kid)
+        keys, kid = named
+        return not isinstance(keys, RemoteKeys) or keys.at_hand(kid)
 
 
 def _carried(event: Event) -> str | None:

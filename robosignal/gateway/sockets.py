@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from signaling.deadline import allowance
 from signaling.wire.errors import TooLarge, TryAgain
 from signaling.wire.ids import ConnectionId
 from signaling.wire.limits import MESSAGE_BYTES
@@ -127,7 +128,7 @@ class Sockets:
         done: Future[T] = Future()
         self._loop.call_soon_threadsafe(_settle, done, act)
         try:
-            return done.result(timeout=self._patience_seconds)
+            return done.result(timeout=min(self._patience_seconds, allowance().seconds))
         except TimeoutError:
             # If the loop gets to it after all, it must not act: the caller will try again.
             done.cancel()

@@ -1,21 +1,20 @@
 """The store on one machine: memory in front, SQLite behind what must survive a restart.
 
 Ownership, epochs and sessions are on disk before a write is answered. Connections' rows and
-renewals live in memory, since a restart ends them all. One process at a time: a lock on the
-file refuses a second one.
+renewals live in memory, since a restart ends them all. One process at a time.
 """
 
-import fcntl
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any
 
 import msgspec
 
-from robosignal.gateway.disk import Disk
+from robosignal.gateway.disk import Disk, WrongDatabase
+from robosignal.gateway.state import StateDirectory, StateUnreadable
 from signaling.adapters.clock import epoch_ms
 from signaling.core.expressions import Condition, Write, apply, holds
 from signaling.core.records import Connection, Robot
@@ -30,43 +29,6 @@ DATABASE = "robots.sqlite3"
 SETS = ("operators",)
 
 
-class StateInUse(Exception):
-    """Another process uses this state directory."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self.directory = directory
-
-    def __str__(self) -> str:
-        return (
-            f"another robosignal uses {self.directory}: stop it, "
-            "or give this one a directory of its own with --state"
-        )
-
-
-class StateUnreadable(Exception):
-    """The state cannot be read or written. The text says why, and what to do."""
-
-    def __init__(self, path: Path, problem: str, remedy: str) -> None:
-        super().__init__(path, problem, remedy)
-        self.path = path
-        self.problem = problem
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return (
-            f"the state {self.path} cannot be used ({self.problem}): {self.remedy}, "
-            "or give another directory with --state"
-        )
-
-    @classmethod
-    def to_us(cls, directory: Path, error: OSError) -> Self:
-        """Return what the system's refusal means for a state directory."""
-        if isinstance(error, FileExistsError | NotADirectoryError):
-            return cls(directory, "it is no directory", "move it away")
-        return cls(directory, error.strerror or str(error), "mend that")
-
-
 class LocalStore:
     """Implements `signaling.ports.Store` in one process."""
 
@@ -76,7 +38,7 @@ class LocalStore:
         Whoever drove has its grace from now on. Raise StateInUse or StateUnreadable.
         """
         self._opened_at = epoch_ms() if now is None else now
-        self._lock = None if directory is None else _locked(directory)
+        self._directory = None if directory is None else StateDirectory(directory)
         self._disk: Disk | None = None
         self._connections: dict[ConnectionId, Connection] = {}
         self._rows: dict[ConnectionId, Item] = {}
@@ -93,17 +55,20 @@ class LocalStore:
             for robot_id, text in self._disk.robots():
                 item = _without_sockets(_read(text), self._opened_at)
                 self._keep(robot_id, item, msgspec.convert(item, Robot))
+        except WrongDatabase as error:
+            self.close()
+            raise StateUnreadable(path, str(error), error.remedy) from error
         except (sqlite3.Error, msgspec.MsgspecError, TypeError) as error:
             # A TypeError is of an item that is JSON, and not what was written.
             self.close()
             raise StateUnreadable(path, str(error), _remedy(error)) from error
 
     def close(self) -> None:
-        """Let go of the file and of its lock."""
+        """Let go of the file and of the directory."""
         if self._disk is not None:
             self._disk.close()
-        if self._lock is not None:
-            self._lock.close()
+        if self._directory is not None:
+            self._directory.close()
 
     # Connections
 
@@ -243,20 +208,6 @@ class LocalStore:
                 return Page(tuple(found), found[-1])
             found.append(robot_id)
         return Page(tuple(found), None)
-
-
-def _locked(directory: Path) -> TextIO:
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (directory / "lock").open("w")
-    except OSError as error:
-        raise StateUnreadable.to_us(directory, error) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        lock.close()
-        raise StateInUse(directory) from error
-    return lock
 
 
 def _remedy(error: Exception) -> str:

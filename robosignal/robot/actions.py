@@ -40,6 +40,14 @@ class Answered(Struct, frozen=True, rename="camel", tag_field="type", tag="answe
     sdp: str
 
 
+class Gathered(Struct, frozen=True, rename="camel", tag_field="type", tag="gathered"):
+    """A peer connection has one more local candidate, which its answer does not name."""
+
+    session_id: SessionId
+    pc_id: PcId
+    candidate: Candidate
+
+
 class Failed(Struct, frozen=True, rename="camel", tag_field="type", tag="failed"):
     """A peer connection has ended by itself, or could not take its offer."""
 
@@ -55,7 +63,7 @@ class Stop(Struct, frozen=True, tag_field="type", tag="stop"):
     """The robot is about to end, whatever the reason."""
 
 
-Event = Frame | Offline | Message | Answered | Failed | Tick | Stop
+Event = Frame | Offline | Message | Answered | Gathered | Failed | Tick | Stop
 
 
 class Send(Struct, frozen=True, tag_field="do", tag="send"):

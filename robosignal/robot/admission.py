@@ -137,8 +137,8 @@ def _lasted(seen: Admission, online_ms: int) -> bool:
 def _over(seen: Admission, refused_ms: int, now: int, *, ended: bool) -> str | None:
     """Return why no token will do any more; None while there is hope.
 
-    A server that cannot fetch its issuer's keys, or has just been asked for one that it does not
-    know, refuses good tokens for some seconds. So what it has accepted before is tried again.
+    A server may refuse a good token for some time: its issuer was configured wrongly, or
+    publishes a new key late. So what it has accepted before is tried again.
     """
     if not seen.accepted:
         return NEVER_ACCEPTED

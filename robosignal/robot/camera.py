@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from fractions import Fraction
+from threading import Lock
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
@@ -32,6 +33,8 @@ class Camera:
         self._place = Place()
         self._placed = self._began
         self._drawn: tuple[int, Image] | None = None
+        # It is moved by the motors' thread, and drawn by the event loop's.
+        self._moving = Lock()
 
     def show(self, driver: str | None, epoch: int) -> None:
         """Show from now on who drives."""
@@ -39,14 +42,16 @@ class Camera:
 
     def move(self, drive: Drive) -> None:
         """Let the marker drive like this from now on."""
-        self._drive_on()
-        self._drive = drive
+        with self._moving:
+            self._drive_on()
+            self._drive = drive
 
     @property
     def place(self) -> Place:
         """Where the marker is now."""
-        self._drive_on()
-        return self._place
+        with self._moving:
+            self._drive_on()
+            return self._place
 
     def number(self) -> int:
         """Return the number of the frame that is due now, from 1."""

@@ -1,14 +1,22 @@
-"""The server's RTCIceServer dictionaries as aiortc wants them.
+"""ICE servers, candidates and session descriptions, between the wire and aiortc.
 
-Knows how to leave out what aiortc cannot use; never where the dictionaries come from.
+Knows how to leave out what aiortc cannot use; never where any of it comes from.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-from aiortc import RTCConfiguration, RTCIceServer
+from aiortc import RTCConfiguration, RTCIceCandidate, RTCIceServer
 from aiortc.rtcicetransport import parse_stun_turn_uri
+from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
+
+from robosignal.robot.frames import Candidate
+
+PREFIX = "candidate:"
+CANDIDATE = f"a={PREFIX}"
+END = "a=end-of-candidates"
+MID = "a=mid:"
 
 
 class IceServer(msgspec.Struct, frozen=True):
@@ -47,3 +55,49 @@ def _readable(url: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def separated(sdp: str) -> tuple[str, list[Candidate]]:
+    """Return an offer's description without its candidates, and those.
+
+    So a description waits for no candidate: aiortc resolves the mDNS names in one before it goes
+    on, for a second each. Nor does it end the candidates: see `without_end`.
+    """
+    lines: list[str] = []
+    found: list[Candidate] = []
+    section = -1
+    for line in sdp.splitlines():
+        section += line.startswith("m=")
+        if line.startswith(CANDIDATE):
+            found.append(Candidate(line.removeprefix("a="), sdp_m_line_index=max(0, section)))
+        else:
+            lines.append(line)
+    return without_end("".join(f"{line}\r\n" for line in lines)), found
+
+
+def without_end(sdp: str) -> str:
+    """Return a description that leaves open whether more candidates follow (RFC 8840, 4.2).
+
+    Neither direction ends them. One end is one section's, aiortc would take it for every
+    section's; and frames overtake each other, so candidates may follow it.
+    """
+    return "".join(line for line in sdp.splitlines(keepends=True) if line.strip() != END)
+
+
+def mids(sdp: str) -> list[str]:
+    """Return the mid of each media section, in their order; one that has none is left out."""
+    return [line.removeprefix(MID) for line in sdp.splitlines() if line.startswith(MID)]
+
+
+def from_wire(candidate: Candidate) -> RTCIceCandidate:
+    """Return a candidate as aiortc takes it; raise whatever its parser stumbles on."""
+    found = candidate_from_sdp(candidate.candidate.removeprefix(PREFIX))
+    found.sdpMid = candidate.sdp_mid
+    found.sdpMLineIndex = candidate.sdp_m_line_index
+    return found
+
+
+def to_wire(candidate: RTCIceCandidate) -> Candidate:
+    """Return a candidate of aiortc's as RTCIceCandidateInit."""
+    text = PREFIX + candidate_to_sdp(candidate)
+    return Candidate(text, candidate.sdpMid, candidate.sdpMLineIndex)

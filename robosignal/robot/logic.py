@@ -25,6 +25,7 @@ from robosignal.robot.actions import (
     Event,
     Failed,
     Frame,
+    Gathered,
     Log,
     Message,
     Move,
@@ -79,6 +80,8 @@ def _step(seen: Robot, event: Event, now: int) -> Stepped:  # noqa: PLR0911 - on
             return channel.message(seen, event, now)
         case Answered():
             return session.answered(seen, event)
+        case Gathered():
+            return session.gathered(seen, event)
         case Failed():
             return session.failed(seen, event)
         case Offline():

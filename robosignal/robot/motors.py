@@ -1,13 +1,16 @@
-"""The one way to the motors: what is asked of them, and that they stop when they fail.
+"""The one way to the motors: a thread of their own, and in it the watchdog that stops them.
 
-Knows the function that moves them; never who drives, or why the robot stops.
+Knows the functions that move them, and time; never who drives, or why the robot stops.
 """
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from time import monotonic
 
-from robosignal.robot.commands import STILL, Drive
+from robosignal.robot.commands import STILL, WATCHDOG_MS, Drive
 from signaling.wire.ids import RobotId
 
 AGAIN_SECONDS = 0.5
@@ -16,15 +19,24 @@ AGAIN_SECONDS = 0.5
 LAST_SECONDS = 5
 """For so long a robot that ends tries to stop motors that could not be stopped."""
 
+SLOW_SECONDS = 1.0
+"""A mover that takes longer is logged: until it returns, nothing else can be told."""
+
 Mover = Callable[[Drive], None]
 """Makes the motors drive like this until it is called again; `STILL` stops them."""
 
 
 class Motors:
-    """Calls the movers in order. What one raises is logged, once until all succeed again.
+    """Calls the movers in a thread of their own, one call at a time and in order, until `close`.
 
-    After a failure the motors are stopped at once; a stop that fails is tried again until one
-    succeeds, something else is asked for, or `close`.
+    The event loop works on what others send: offers, packets, video. However busy that keeps it,
+    the watchdog stops the motors in time; and after the process was suspended, the stop that is
+    due comes before any command that waited. While a mover runs, the newest command replaces those
+    before it, but no stop is left out.
+
+    What a mover raises is logged, once until all succeed again. After a failure the motors are
+    stopped at once; a stop that fails is tried again until one succeeds, something else is asked
+    for, or `LAST_SECONDS` after `close` are over.
     """
 
     def __init__(self, robot_id: RobotId, movers: Sequence[Mover], log: logging.Logger) -> None:
@@ -32,43 +44,127 @@ class Motors:
         self._movers = movers
         self._log = log
         self._failing = False
-        self._again: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        # What follows is read and written under this lock; times are `monotonic` seconds.
+        self._news = threading.Condition()
+        self._asked: list[Drive] = []
+        self._until: float | None = None
+        self._stopped = False
+        self._again: float | None = None
+        self._last: float | None = None
+        self._called: float | None = None
+        threading.Thread(target=self._work, name=f"motors of {robot_id}", daemon=True).start()
 
     def move(self, drive: Drive) -> None:
-        """Drive like this until told otherwise; stand still if that fails."""
-        self.close()
-        if self._asked(drive):
-            self._failing = False
-        elif drive == STILL or not self._asked(STILL):
-            loop = asyncio.get_running_loop()
-            self._again = loop.call_later(AGAIN_SECONDS, self.move, STILL)
-
-    async def stopped(self) -> None:
-        """Return once a stop that failed has succeeded, or `LAST_SECONDS` are over; then close."""
-        failing = self._again is not None
-        self.close()
-        loop = asyncio.get_running_loop()
-        until = loop.time() + LAST_SECONDS
-        while failing and not self._asked(STILL):
-            if loop.time() >= until:
-                self._log.error("%s: the motors may still run: cut their power", self._robot_id)
-                return
-            await asyncio.sleep(AGAIN_SECONDS)
+        """Have the motors drive like this for `WATCHDOG_MS` at most; return at once."""
+        now = monotonic()
+        with self._news:
+            stopped, self._stopped = self._stopped, False
+            # The logic's own watchdog has a timer of the loop's: this one is seldom later.
+            if not (stopped and drive == STILL):
+                self._ask(drive, now)
+            slow = self._called is not None and now - self._called >= SLOW_SECONDS
+            if slow:
+                self._called = None
+        if slow:
+            said = "%s: `move` has not returned for %g s, and nothing else can stop the motors"
+            self._say(said, self._robot_id, SLOW_SECONDS)
 
     def close(self) -> None:
-        """Try nothing again."""
-        if self._again is not None:
-            self._again.cancel()
-            self._again = None
+        """Have nothing told any more but a stop that fails, and wait for nothing."""
+        with self._news:
+            if self._last is None:
+                self._last = monotonic() + LAST_SECONDS
+            self._news.notify()
 
-    def _asked(self, drive: Drive) -> bool:
+    async def closed(self) -> None:
+        """Close, and return once all that was asked for has been told.
+
+        Motors that cannot be stopped within `LAST_SECONDS` are given up, and the log says so.
+        """
+        self.close()
+        await asyncio.wait({self._ended}, timeout=LAST_SECONDS + SLOW_SECONDS)
+        if not self._ended.done():
+            self._give_up()
+
+    def _ask(self, drive: Drive, now: float) -> None:
+        # A stop that waits or is due comes before what is asked for after it.
+        stops = STILL in self._asked or self._is_due(self._until, now)
+        self._asked = [STILL, drive] if stops and drive != STILL else [drive]
+        self._until = None if drive == STILL else now + WATCHDOG_MS / 1000
+        self._again = None
+        self._news.notify()
+
+    def _work(self) -> None:
+        while drives := self._next():
+            for drive in drives:
+                self._tell(drive)
+        if self._again is not None:
+            self._give_up()
+        with suppress(RuntimeError):  # the loop has ended first
+            self._loop.call_soon_threadsafe(self._tell_end)
+
+    def _tell_end(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def _next(self) -> list[Drive]:
+        """Wait, and return what the motors are to be told; nothing at the end."""
+        with self._news:
+            self._called = None
+            while not (drives := self._take(monotonic())) and not self._is_over(monotonic()):
+                self._news.wait(self._seconds())
+            self._called = monotonic()
+            return drives
+
+    def _take(self, now: float) -> list[Drive]:
+        if self._is_due(self._until, now):
+            self._asked, self._until, self._stopped = [], None, True
+            return [STILL]
+        if self._is_due(self._again, now):
+            self._again = None
+            return [STILL]
+        asked, self._asked = self._asked, []
+        return asked
+
+    def _is_over(self, now: float) -> bool:
+        if self._last is None:
+            return False
+        return now >= self._last or (self._until is None and self._again is None)
+
+    def _seconds(self) -> float | None:
+        dues = [at for at in (self._until, self._again, self._last) if at is not None]
+        return max(0.0, min(dues) - monotonic()) if dues else None
+
+    def _is_due(self, at: float | None, now: float) -> bool:
+        return at is not None and now >= at
+
+    def _tell(self, drive: Drive) -> None:
+        done = self._call(drive)
+        if done:
+            self._failing = False
+        elif drive != STILL:
+            done = self._call(STILL)
+        with self._news:
+            self._again = None if done else monotonic() + AGAIN_SECONDS
+
+    def _call(self, drive: Drive) -> bool:
         try:
             for mover in self._movers:
                 mover(drive)
-        except Exception:  # noqa: BLE001 - a driver of motors raises what it likes
+        # A driver of motors raises what it likes, SystemExit too: the thread must outlive it.
+        except BaseException as failure:  # noqa: BLE001
             if not self._failing:
                 said = "%s: the motors failed at %s, and are stopped"
-                self._log.exception(said, self._robot_id, drive)
+                self._say(said, self._robot_id, drive, failure=failure)
             self._failing = True
             return False
         return True
+
+    def _give_up(self) -> None:
+        self._say("%s: the motors may still run: cut their power", self._robot_id)
+
+    def _say(self, text: str, *values: object, failure: BaseException | None = None) -> None:
+        with suppress(Exception):  # a log that fails must not cost the motors their watchdog
+            self._log.error(text, *values, exc_info=failure)

@@ -5,28 +5,36 @@ Knows aiortc; never who drives, what a message means, or how frames travel.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
+import aioice
+from aioice.mdns import is_mdns_hostname
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
     RTCDataChannel,
+    RTCIceCandidate,
     RTCPeerConnection,
     RTCSessionDescription,
 )
-from aiortc.sdp import candidate_from_sdp
+from aiortc.rtcicetransport import RTCIceTransport, candidate_from_aioice
 
-from robosignal.robot.actions import Answered, Event, Failed, Message
+from robosignal.robot import ice
+from robosignal.robot.actions import Answered, Event, Failed, Gathered, Message
 from robosignal.robot.frames import Candidate, PcId, placed
+from robosignal.robot.gathering import Gathering
 from signaling.wire.ids import SessionId
 
 CHANNEL = "control"
 CONNECT_SECONDS = 30
 """How long a peer connection may take to connect before it is given up."""
 
-GATHERING_SECONDS = 10
-"""Longer than ICE waits for a STUN or TURN server that does not answer: twice 5 s."""
+ANSWERING_SECONDS = 10
+"""How long an answer that is being made is waited for at the end."""
+
+RESOLVED_AT_ONCE = 16
+"""As many mDNS names of one peer are asked for at a time; it may send any number."""
 
 BUFFERED_BYTES = 256 * 1024
 """A peer that does not read loses messages beyond this many waiting bytes."""
@@ -54,7 +62,11 @@ class Peer:
         self._track: MediaStreamTrack | None = None
         self._tell = tell
         self._channel: RTCDataChannel | None = None
-        self._connection = RTCPeerConnection(configuration)
+        self._servers = configuration.iceServers or []
+        # Without a server it answers with what it knows by itself, at once.
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._gatherings: dict[aioice.Connection, Gathering] = {}
+        self._resolving: set[asyncio.Task[None]] = set()
         self._connection.on("datachannel", self._opened)
         self._connection.on("connectionstatechange", self._changed)
         self._jobs: asyncio.Queue[Coroutine[Any, Any, None] | None] = asyncio.Queue()
@@ -97,8 +109,12 @@ class Peer:
             if waiting is not None:
                 waiting.close()
         self._jobs.put_nowait(None)
+        for task in self._resolving:
+            task.cancel()
+        for gathering in self._gatherings.values():
+            await gathering.stop()
         # What it is at is not cut off: ICE forgets the sockets of a gathering that is.
-        await asyncio.wait({self._worker}, timeout=GATHERING_SECONDS)
+        await asyncio.wait({self._worker}, timeout=ANSWERING_SECONDS)
         self._worker.cancel()
         await self._connection.close()
 
@@ -108,13 +124,17 @@ class Peer:
             await job
 
     async def _answer(self, sdp: str) -> None:
+        description, candidates = ice.separated(sdp)
         try:
-            await self._take(RTCSessionDescription(sdp=sdp, type="offer"))
+            await self._take(RTCSessionDescription(sdp=description, type="offer"))
         except Exception:  # noqa: BLE001 - aiortc's parser raises whatever it stumbles on
             self._fail()
             return
-        answer = self._connection.localDescription.sdp
+        answer = ice.without_end(self._connection.localDescription.sdp)
         self._told(Answered(self._session_id, self._pc_id, answer))
+        self._gather()
+        for candidate in candidates:
+            await self._add(candidate)
 
     async def _take(self, description: RTCSessionDescription) -> None:
         await self._connection.setRemoteDescription(description)
@@ -133,10 +153,52 @@ class Peer:
             sends = transceiver.sender.track is not None
             transceiver.direction = "sendonly" if sends else "inactive"
 
+    def _gather(self) -> None:
+        if self._closed:
+            return
+        for transport, mid, section in self._transports():
+            connection = transport._connection  # noqa: SLF001
+            if connection not in self._gatherings:
+                found = self._finder(mid, section)
+                self._gatherings[connection] = Gathering(connection, self._servers, found)
+
+    def _transports(self) -> Iterator[tuple[RTCIceTransport, str, int]]:
+        """Yield what each media section runs over, with its mid and its place: the first one first.
+
+        Sections of one BUNDLE have one transport.
+        """
+        over = {one.mid: one.receiver.transport for one in self._connection.getTransceivers()}
+        if self._connection.sctp is not None:
+            over[self._connection.sctp.mid] = self._connection.sctp.transport
+        for section, mid in enumerate(ice.mids(self._connection.localDescription.sdp)):
+            if mid in over:
+                yield over[mid].transport, mid, section
+
+    def _finder(self, mid: str, section: int) -> Callable[[aioice.Candidate], None]:
+        def found(candidate: aioice.Candidate) -> None:
+            named = candidate_from_aioice(candidate)
+            named.sdpMid, named.sdpMLineIndex = mid, section
+            self._told(Gathered(self._session_id, self._pc_id, ice.to_wire(named)))
+
+        return found
+
     async def _add(self, candidate: Candidate) -> None:
-        # As above; without this candidate, another may still do.
+        if self._closed:
+            return
+        # Without a candidate that cannot be read, another may still do.
         with contextlib.suppress(Exception):
-            await self._connection.addIceCandidate(_readable(candidate))
+            found = ice.from_wire(candidate)
+            if not is_mdns_hostname(found.ip):
+                await self._connection.addIceCandidate(found)
+            elif len(self._resolving) < RESOLVED_AT_ONCE:
+                # A name that nobody answers to takes a second: no other candidate waits for it.
+                resolving = asyncio.create_task(self._resolve(found))
+                self._resolving.add(resolving)
+                resolving.add_done_callback(self._resolving.discard)
+
+    async def _resolve(self, candidate: RTCIceCandidate) -> None:
+        with contextlib.suppress(Exception):
+            await self._connection.addIceCandidate(candidate)
 
     async def _place(self, candidate: Candidate) -> None:
         remote = self._connection.remoteDescription
@@ -163,13 +225,3 @@ class Peer:
     def _told(self, event: Event) -> None:
         if not self._closed:
             self._tell(event)
-
-
-def _readable(candidate: Candidate) -> Any:
-    """Return what aiortc takes: an RTCIceCandidate, or None at the end of candidates."""
-    if not candidate.candidate:
-        return None
-    found = candidate_from_sdp(candidate.candidate.removeprefix("candidate:"))
-    found.sdpMid = candidate.sdp_mid
-    found.sdpMLineIndex = candidate.sdp_m_line_index
-    return found

@@ -87,11 +87,11 @@ def _disproves(seen: Robot, frame: Pong, told: Fence) -> bool:
 
 
 def _is_useful(seen: Robot, frame: dict[str, Any]) -> bool:
-    return frame["type"] != "answer" or _is_current(seen, frame)
+    return frame["type"] == "bye" or _is_current(seen, frame)
 
 
-def _is_current(seen: Robot, answer: dict[str, Any]) -> bool:
-    return of(seen, answer["sessionId"], PcId(answer.get("pcId", ""))) is not None
+def _is_current(seen: Robot, relayed: dict[str, Any]) -> bool:
+    return of(seen, relayed["sessionId"], PcId(relayed.get("pcId", ""))) is not None
 
 
 def refused(seen: Robot, error: Error, now: int, *, old: bool) -> Stepped:

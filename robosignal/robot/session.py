@@ -5,12 +5,15 @@ Knows sessions, their peers and the fence; never presence, sockets or peer conne
 
 from dataclasses import replace
 
+import msgspec
+
 from robosignal.robot import early, epochs, frames, parked, presence
 from robosignal.robot.actions import (
     Action,
     Add,
     Answered,
     Failed,
+    Gathered,
     Log,
     Open,
     Renegotiate,
@@ -102,14 +105,20 @@ def _open(seen: Robot, session: SessionId, pc: PcId, sdp: str) -> Stepped:
 
 
 def candidate(seen: Robot, frame: CandidateRelay, now: int) -> Stepped:
-    """Pass a candidate on, or keep it for the offer that it has overtaken."""
+    """Pass a candidate on, or keep it for the offer that it has overtaken.
+
+    The end of candidates is of no use: it is one section's alone, and those that it ends may come
+    after it.
+    """
     found = frames.candidate_of(frame.payload)
     if found is None:
         return seen, [Log("ignores a candidate that it cannot read")]
+    if not found.candidate:
+        return seen, []
     peer = seen.peers.get(frame.session_id)
     pc = PcId(frame.pc_id) if frame.pc_id else peer.pc_id if peer else PcId("")
     if peer is not None and peer.pc_id == pc:
-        return seen, [Add(frame.session_id, pc, found)]
+        return seen, [] if peer.failed else [Add(frame.session_id, pc, found)]
     waiting = Waiting(frame.session_id, pc, found, now)
     return replace(seen, early=early.kept(seen.early, waiting)), []
 
@@ -164,25 +173,34 @@ def dismiss(seen: Robot, session: SessionId) -> Stepped:
 
 def answered(seen: Robot, event: Answered) -> Stepped:
     """Send the answer of a peer connection that still is the session's."""
+    return _relayed(seen, event, "answer", {"type": "answer", "sdp": event.sdp})
+
+
+def gathered(seen: Robot, event: Gathered) -> Stepped:
+    """Send a candidate of a peer connection that still is the session's."""
+    return _relayed(seen, event, "ice-candidate", msgspec.to_builtins(event.candidate))
+
+
+def _relayed(
+    seen: Robot, event: Answered | Gathered, kind: str, payload: dict[str, object]
+) -> Stepped:
     if of(seen, event.session_id, event.pc_id) is None:
         return seen, []
-    frame: dict[str, object] = {
-        "type": "answer",
-        "sessionId": event.session_id,
-        "payload": {"type": "answer", "sdp": event.sdp},
-    }
+    frame: dict[str, object] = {"type": kind, "sessionId": event.session_id, "payload": payload}
     if event.pc_id:
         frame["pcId"] = event.pc_id
     return post(seen, frame)
 
 
 def failed(seen: Robot, event: Failed) -> Stepped:
-    """Forget a peer connection that has ended by itself.
+    """Close a peer connection that has ended by itself.
 
     Its session stands: the client may offer again, and if it drives, the watchdog stops the robot.
+    Candidates that still come for it are no reason to think that it does not.
     """
     peer = of(seen, event.session_id, event.pc_id)
     if peer is None:
         return seen, []
     seen, shuts = shut(seen, event.session_id)
+    seen = with_peer(seen, event.session_id, replace(peer, failed=True))
     return seen, [*shuts, Log(f"the peer connection of {peer.name} has ended")]

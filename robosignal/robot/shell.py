@@ -77,7 +77,10 @@ class Shell:
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
-            await self._leave()
+            try:
+                await self._leave()
+            finally:
+                self._motors.close()
         return self._ended.result() if self._ended.done() else 0
 
     async def _leave(self) -> None:
@@ -95,7 +98,7 @@ class Shell:
         if self._farewells:
             await asyncio.wait(set(self._farewells), timeout=FAREWELL_SECONDS)
         await self._sockets.closed(FAREWELL_SECONDS)
-        await self._motors.stopped()
+        await self._motors.closed()
 
     def _end(self, text: str) -> None:
         self._log.error("%s: %s", self._robot.presence.robot_id, text)

@@ -27,7 +27,7 @@ class Peer:
     `held_at` is the last epoch at which the session is known to have held the lease, 0 if none;
     `watches` is whether it has offered as a viewer since, so that what ended it then may not
     concern it now. `refused_at` is the epoch at which a refused command was logged, so that a
-    stream of them makes one line.
+    stream of them makes one line. One that has `failed` is closed; its session stands.
     """
 
     pc_id: PcId
@@ -35,6 +35,7 @@ class Peer:
     held_at: int
     watches: bool
     refused_at: int | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,12 @@ def _driver(seen: Robot, fence: Fence, person: Person | None) -> str | None:
 
 
 def shut(seen: Robot, session: SessionId) -> Stepped:
-    """Return without this session's peer, which is closed if there is one."""
-    if session not in seen.peers:
+    """Return without this session's peer, which is closed if it is open."""
+    peer = seen.peers.get(session)
+    if peer is None:
         return seen, []
-    peers = {key: peer for key, peer in seen.peers.items() if key != session}
-    return replace(seen, peers=peers), [Shut(session, seen.peers[session].pc_id)]
+    peers = {key: other for key, other in seen.peers.items() if key != session}
+    return replace(seen, peers=peers), [] if peer.failed else [Shut(session, peer.pc_id)]
 
 
 def ended(seen: Robot, session: SessionId) -> Stepped:
@@ -128,6 +130,6 @@ def holds(seen: Robot, session: SessionId | None, epoch: int) -> Robot:
 
 
 def of(seen: Robot, session: SessionId, pc: PcId) -> Peer | None:
-    """Return the session's peer if it is still this peer connection."""
+    """Return the session's peer if it is still this peer connection, and has not failed."""
     peer = seen.peers.get(session)
-    return peer if peer is not None and peer.pc_id == pc else None
+    return peer if peer is not None and peer.pc_id == pc and not peer.failed else None

@@ -1,5 +1,7 @@
 """Where a connection request may carry its token, and from which pages it may come."""
 
+import re
+
 import pytest
 
 from signaling.adapters import carriers
@@ -25,7 +27,7 @@ def token_from(headers: Headers, query: Headers) -> Carried:
 
 def origin_allowed(headers: Headers, allowed: frozenset[str] | None) -> bool:
     """Tell whether a request with headers that occur once each may connect."""
-    return carriers.origin_allowed(every(headers), allowed)
+    return carriers.refused_origin(every(headers), allowed) is None
 
 
 @pytest.mark.parametrize(
@@ -148,8 +150,9 @@ def test_an_origin_under_the_same_name_again_is_judged_as_well() -> None:
     """Neither the first nor the last alone decides."""
     both = {"Origin": (PAGE, "https://evil.example")}
 
-    assert not carriers.origin_allowed(both, frozenset({PAGE}))
-    assert not carriers.origin_allowed({"Origin": both["Origin"][::-1]}, frozenset({PAGE}))
+    reverse = {"Origin": both["Origin"][::-1]}
+    assert carriers.refused_origin(both, frozenset({PAGE})) == "https://evil.example"
+    assert carriers.refused_origin(reverse, frozenset({PAGE})) == "https://evil.example"
 
 
 @pytest.mark.parametrize(
@@ -250,3 +253,62 @@ def test_a_second_origin_header_is_judged_as_well() -> None:
     headers = {"Origin": PAGE, "origin": "https://evil.example"}
 
     assert not origin_allowed(headers, frozenset({PAGE}))
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("https://Drive.Example.com/", "https://drive.example.com"),
+        ("https://drive.example.com:443", "https://drive.example.com"),
+        ("http://localhost:80/", "http://localhost"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("HTTPS://d.example:8443", "https://d.example:8443"),
+        ("https://müller.example/", "https://xn--mller-kva.example"),
+        ("https://straße.example", "https://xn--strae-oqa.example"),
+        ("https://[2001:DB8:0::1]:443", "https://[2001:db8::1]"),
+        ("capacitor://localhost", "capacitor://localhost"),
+        ("ionic://LOCALHOST/", "ionic://localhost"),
+        ("file://", "file://"),
+        ("app://console", "app://console"),
+    ],
+)
+def test_an_origin_is_kept_as_browsers_send_it(written: str, sent: str) -> None:
+    """However a person writes it; and what is kept stays as it is when it is read again."""
+    assert carriers.canonical_origin(written) == sent
+    assert carriers.canonical_origin(sent) == sent
+    assert origin_allowed({"Origin": sent}, frozenset({carriers.canonical_origin(written)}))
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("*", "leave it out to let any page connect"),
+        ("d.example", "such as https://drive.example.com"),
+        ("https:d.example", "such as https://drive.example.com"),
+        ("https://d.example/drive", "such as https://drive.example.com"),
+        ("https://d.example?x", "such as https://drive.example.com"),
+        ("https://me@d.example", "such as https://drive.example.com"),
+        ("https://*.d.example", "name each origin in full"),
+        ("null", "such as https://drive.example.com"),
+        ("https://", "with a host"),
+        ("https://:443", "with a host"),
+        ("https://d.example:0", "a port from 1 to 65535"),
+        ("https://d.example:70000", "a port from 1 to 65535"),
+        ("wss://d.example", "http:// or https://"),
+        ("https://[::zz]", "such as https://drive.example.com"),
+        ("https://-ü.example", "a host name"),
+    ],
+)
+def test_what_no_page_sends_is_refused_with_what_to_write(written: str, told: str) -> None:
+    """It would be compared with every page's origin, and never be equal."""
+    with pytest.raises(ValueError, match=re.escape(told)):
+        carriers.canonical_origin(written)
+
+
+@pytest.mark.parametrize("name", ["Sec-Webso\u212aet-Protocol", "sec-webso\u212aet-protocol"])
+def test_a_header_is_named_in_ascii(name: str) -> None:
+    """A name that only becomes the right one in lower case carries nothing."""
+    with pytest.raises(Unauthorized) as refused:
+        token_from({name: f"{V1}, bearer.{T}"}, {})
+
+    assert refused.value.reason == "no_token"

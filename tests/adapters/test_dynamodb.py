@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -15,6 +16,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 from signaling.adapters.dynamodb import DynamoStore
 from signaling.core.steps import Refused, Won
 from signaling.core.writes import presence, rows
+from signaling.deadline import EVENT_SECONDS, PARTS, Deadline
 from signaling.ports import Store
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId
@@ -299,13 +301,30 @@ def test_robots_left_over_are_asked_for_again() -> None:
 
 
 def test_robots_that_are_left_over_for_ever_are_try_again() -> None:
-    """An incomplete list would pass for a complete one."""
+    """After pauses that grow, within the event's time: an incomplete list would pass for whole."""
     heard, respond = batches(*[([], ["a"])] * 9)
+    slept: list[float] = []
+    deadline = Deadline(clock=lambda: sum(slept), sleep=slept.append)
 
-    with answering(respond) as store, pytest.raises(TryAgain):
+    with answering(respond) as store, deadline.spending("needed"), pytest.raises(TryAgain):
         store.robots([RobotId("a")])
 
-    assert len(heard) == 3
+    assert len(heard) == len(slept) + 1
+    assert len(slept) >= 3
+    assert all(later >= 2 * earlier for earlier, later in pairwise(slept))
+    assert sum(slept) < EVENT_SECONDS * PARTS["needed"]
+
+
+def test_robots_left_over_are_not_asked_for_again_without_time() -> None:
+    """What tells of a change has no time for that."""
+    heard, respond = batches(*[([], ["a"])] * 9)
+    slept: list[float] = []
+    deadline = Deadline(1.1, clock=lambda: sum(slept), sleep=slept.append)
+
+    with answering(respond) as store, deadline.spending("needed"), pytest.raises(TryAgain):
+        store.robots([RobotId("a")])
+
+    assert (len(heard), slept) == (1, [])
 
 
 def test_watchers_come_from_as_many_pages_as_it_takes() -> None:

@@ -75,16 +75,53 @@ def test_a_new_key_is_accepted_at_once() -> None:
 
 
 def test_a_new_key_is_accepted_ten_seconds_after_a_vain_fetch() -> None:
-    """In the penalty box a new key waits, for ten seconds and no more."""
+    """Until then it is not refused, since nobody has looked for it: it cannot be judged."""
     server = Server(document(signer("key-1")))
     keys = server.keys()
     keys.key("made-up")
     server.answer = document(signer("key-1"), signer("key-2"))
     server.now += 9.999
-    within = keys.key("key-2")
+    within = unavailable(keys, "key-2")
     server.now += 0.001
 
-    assert (within, keys.key("key-2") is not None) == (None, True)
+    assert (within, keys.key("key-2") is not None) == (True, True)
+
+
+def test_an_id_that_was_looked_for_in_vain_is_refused() -> None:
+    """To it the answer is no, for the ten seconds and after the fetch that then follows."""
+    server = Server(document(signer("key-1")))
+    keys = server.keys()
+    found = [keys.key("made-up"), keys.key("made-up")]
+    server.now += 10
+    found.append(keys.key("made-up"))
+
+    assert (found, server.asked) == ([None] * 3, 2)
+
+
+def test_a_rotation_while_ids_are_made_up_refuses_no_new_key() -> None:
+    """A key of ten seconds ago is accepted, however many ids strangers try before and after."""
+    server = Server(document(signer("key-1")))
+    keys = server.keys()
+    answers: list[str] = []
+    for tenth in range(400):
+        if tenth == 53:
+            server.answer = document(signer("key-2"))
+        unavailable(keys, f"made-up-{tenth}")
+        if tenth >= 53:
+            answers.append(answer(keys, "key-2"))
+        server.now += 0.1
+    waited = answers.index("good")
+
+    assert answers == ["unsure"] * waited + ["good"] * (400 - 53 - waited)
+    assert (waited <= 100, server.asked) == (True, 4)
+
+
+def answer(keys: RemoteKeys, kid: str) -> str:
+    """Return what a token of this key would be told."""
+    try:
+        return "refused" if keys.key(kid) is None else "good"
+    except KeysUnavailable:
+        return "unsure"
 
 
 def test_a_key_that_the_issuer_withdrew_is_forgotten_with_the_next_fetch() -> None:
@@ -98,6 +135,61 @@ def test_a_key_that_the_issuer_withdrew_is_forgotten_with_the_next_fetch() -> No
     assert keys.key("key-1") is None
 
 
+def test_a_withdrawn_key_is_refused_after_five_minutes() -> None:
+    """Nobody needs another key for that: the known ones are asked for again by their age."""
+    server = Server(document(signer("key-1")))
+    keys = server.keys()
+    keys.key("key-1")
+    server.answer = document(signer("key-2"))
+    server.now += 299.999
+    before = (answer(keys, "key-1"), server.asked)
+    server.now += 0.001
+
+    assert (before, answer(keys, "key-1"), server.asked) == (("good", 1), "refused", 2)
+
+
+def test_an_hour_of_tokens_fetches_twelve_times() -> None:
+    """One fetch every five minutes, however many tokens there are."""
+    server = Server(document(signer("key-1")))
+    keys = server.keys()
+    for _ in range(3600):
+        assert answer(keys, "key-1") == "good"
+        server.now += 1
+
+    assert server.asked == 12
+
+
+def test_known_keys_serve_for_an_hour_while_their_issuer_is_away() -> None:
+    """It is asked every ten seconds; after the hour no token can be judged until it is back."""
+    server = Server(document(signer("key-1")))
+    keys = server.keys()
+    keys.key("key-1")
+    server.answer = None
+    answers = []
+    for _ in range(3600):
+        answers.append(answer(keys, "key-1"))
+        server.now += 1
+    late = [answer(keys, "key-1")]
+    server.answer = document(signer("key-1"))
+    server.now += 10
+    late.append(answer(keys, "key-1"))
+
+    assert (answers, late) == (["good"] * 3600, ["unsure", "good"])
+    assert server.asked == 1 + 330 + 2
+
+
+@pytest.mark.parametrize("step", [-7200.0, 7200.0], ids=["back", "ahead"])
+def test_a_clock_that_is_set_makes_no_key_older_or_younger(step: float) -> None:
+    """The keys are asked for again, and a withdrawn one is refused as soon as ever."""
+    server = Server(document(signer("key-1")))
+    keys = server.keys()
+    keys.key("key-1")
+    server.now += step
+    server.answer = document(signer("key-2"))
+
+    assert (answer(keys, "key-1"), server.asked) == ("refused", 2)
+
+
 def test_made_up_key_ids_hardly_reach_the_issuer() -> None:
     """A thousand of them in ten seconds cause at most two fetches, and disturb no known key."""
     server = Server(document(signer("key-1")))
@@ -105,7 +197,7 @@ def test_made_up_key_ids_hardly_reach_the_issuer() -> None:
     issuers = [Issuer(ISSUER, frozenset({CLIENT}), keys)]
     names = []
     for made_up in range(1000):
-        assert keys.key(f"made-up-{made_up}") is None
+        assert answer(keys, f"made-up-{made_up}") == ("unsure" if made_up else "refused")
         server.now += 0.01
         names.append(
             verify(signer("key-1").access(), issuers, NOW).name if not made_up % 100 else "ada"
@@ -157,7 +249,7 @@ def test_an_unknown_id_is_unknown_again_once_the_issuer_is_back() -> None:
     first = unavailable(keys, "made-up")
     server.answer, server.now = document(signer("key-1")), server.now + 10
 
-    assert (first, keys.key("made-up"), keys.key("other")) == (True, None, None)
+    assert (first, answer(keys, "made-up"), answer(keys, "other")) == (True, "refused", "unsure")
 
 
 def test_a_hundred_cold_verifications_at_once_fetch_once() -> None:

@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from signaling.adapters.management import ManagementPosts
-from signaling.wire.errors import TryAgain
+from signaling.wire.errors import TooLarge, TryAgain
 from signaling.wire.ids import ConnectionId
 
 ME = ConnectionId("L0SM9cOFvHcCIhw=")
@@ -119,12 +119,20 @@ def test_what_may_pass_is_try_again(status: int, error: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(403, "ForbiddenException"), (413, "PayloadTooLargeException")]
+    ("status", "error"), [(400, "BadRequestException"), (403, "ForbiddenException")]
 )
 def test_our_own_mistake_is_neither_gone_nor_try_again(status: int, error: str) -> None:
     """A missing right must raise an alarm, not a clean-up."""
     with serving(status, error) as (_, sender), pytest.raises(ClientError, match=error):
         sender.post(ME, FRAME)
+
+
+def test_a_frame_that_is_too_large_is_told() -> None:
+    """As the local gateway tells it; to send it again would help nobody."""
+    with serving(413, "PayloadTooLargeException") as (stage, sender), pytest.raises(TooLarge):
+        sender.post(ME, FRAME)
+
+    assert len(stage.asked) == 1
 
 
 def test_an_endpoint_out_of_reach_is_try_again() -> None:

@@ -13,8 +13,10 @@ from signaling.core.records import Connection, Robot
 from signaling.core.request import Rules
 from signaling.core.steps import Refused, Won
 from signaling.entry import Signaling
-from signaling.ports import Happened
+from signaling.ports import Happened, KeysUnavailable
 from signaling.settings import BadEnvironment, read_settings
+from signaling.tally import Tally
+from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId
 from tests.tokens import signer
 from tests.world import World
@@ -225,6 +227,18 @@ def test_a_refused_token_is_counted_by_its_reason(metered: MeteredWorld) -> None
 
     assert (metered.last["TokensRefused"], metered.last["Reason"]) == (1, "malformed")
     assert directive["Dimensions"] == [["Stage"], ["Stage", "Reason"]]
+
+
+def test_a_token_that_cannot_be_judged_is_counted_as_well() -> None:
+    """Made-up key ids are answered 503, and an alarm watches for them all the same."""
+    tally = Tally("$connect")
+    unsure = TryAgain()
+    unsure.__cause__ = KeysUnavailable()
+    tally.refused(unsure)
+
+    counted = json.loads(line("dev", tally.happened(0, 1)))
+
+    assert (counted["TokensRefused"], counted["Reason"]) == (1, "keys")
 
 
 def test_an_unknown_connections_message_is_no_refused_token(metered: MeteredWorld) -> None:

@@ -5,11 +5,12 @@ import random
 import string
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from signaling.adapters.jwks import StaticKeys
-from signaling.adapters.tokens import Identity, Issuer, prefetch, verify
+from signaling.adapters.tokens import Identity, Issuer, key_named, prefetch, trusted, verify
 from signaling.ports import Jwk, KeysUnavailable
 from signaling.wire.errors import TryAgain, Unauthorized
 from tests.tokens import (
@@ -112,18 +113,117 @@ def test_an_audience_of_one_issuer_is_none_of_another() -> None:
     assert refused.value.reason == "audience"
 
 
+UPDATED = "https://issuer-cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Abc123"
+
+
+@pytest.mark.parametrize("configured", [ISSUER, UPDATED])
+@pytest.mark.parametrize("named", [ISSUER, UPDATED])
+def test_both_spellings_of_a_pool_are_one_issuer(configured: str, named: str) -> None:
+    """Whichever is configured: a pool can be switched while its tokens are in use."""
+    pool = Issuer(configured, frozenset({CLIENT}), StaticKeys({"key-1": signer().public}))
+
+    assert verify(signer().access(iss=named), [pool], NOW).user_id == "3f2a-user"
+    assert key_named(signer().access(iss=named), [pool]) == (pool.keys, "key-1")
+
+
 @pytest.mark.parametrize(
-    "issuer",
+    "named",
     [
-        ISSUER,
-        "https://issuer-cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Abc123",
+        "https://issuer-cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Other9",
+        "https://issuer-cognito-idp.us-east-1.amazonaws.com/eu-central-1_Abc123",
+        "https://issuer-cognito-idp.eu-central-1.amazonaws.com/eu-central-1_abc123",
+        "https://issuer-cognito-idp.eu-central-1.amazonaws.com.cn/eu-central-1_Abc123",
+        "https://issuer-issuer-cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Abc123",
+        "http://issuer-cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Abc123",
+        UPDATED + "/",
+        UPDATED + "\n",
+        "cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Abc123",
     ],
 )
-def test_both_forms_of_a_pools_issuer_work_by_configuration(issuer: str) -> None:
-    """Nothing about the issuer is derived: the configured text is the whole rule."""
-    trusted = Issuer(issuer, frozenset({CLIENT}), StaticKeys({"key-1": signer().public}))
+def test_what_only_looks_like_a_pools_issuer_is_none(named: str) -> None:
+    """Another pool, Region, host or scheme: for both spellings."""
+    for configured in (ISSUER, UPDATED):
+        pool = Issuer(configured, frozenset({CLIENT}), StaticKeys({"key-1": signer().public}))
+        with pytest.raises(Unauthorized) as refused:
+            verify(signer().access(iss=named), [pool], NOW)
+        assert refused.value.reason == "iss"
 
-    assert verify(signer().access(iss=issuer), [trusted], NOW).name == "ada"
+
+def test_an_issuer_that_is_no_pool_has_one_spelling() -> None:
+    """`issuer-` before any other host is another issuer."""
+    keys = StaticKeys({"key-1": signer().public})
+    other = Issuer("https://id.example/pool", frozenset({CLIENT}), keys)
+    with pytest.raises(Unauthorized):
+        verify(signer().access(iss="https://issuer-id.example/pool"), [other], NOW)
+
+
+def two_issuers() -> tuple[Issuer, ...]:
+    """Return a pool, and beside it an issuer whose name space is `local`."""
+    keys = StaticKeys({"key-2": signer("key-2").public})
+    local = Issuer("robosignal-local", frozenset({"console"}), keys, alias="local")
+    return trusted(signer().issuer(), local)
+
+
+def of_the_second(**changes: Any) -> str:
+    """Return a token of the second of these two issuers."""
+    return signer("key-2").access(iss="robosignal-local", client_id="console", **changes)
+
+
+def test_the_second_issuers_users_and_groups_are_its_own() -> None:
+    """The first issuer's stay as they are; no name of the one is ever a name of the other."""
+    groups = {"cognito:groups": ["ADMINS"]}
+    first = verify(signer().access(sub="alice", **groups), two_issuers(), NOW)
+    second = verify(of_the_second(sub="alice", **groups), two_issuers(), NOW)
+
+    assert (first.user_id, first.groups) == ("alice", ("ADMINS",))
+    assert (second.user_id, second.groups) == ("local/alice", ("local/ADMINS",))
+
+
+def test_the_first_issuer_names_nobody_of_the_second() -> None:
+    """A subject that begins as the other's users do is refused, a group left out."""
+    with pytest.raises(Unauthorized) as refused:
+        verify(signer().access(sub="local/alice"), two_issuers(), NOW)
+    groups = ["local/ADMINS", "local", "locals/x", "localx"]
+    token = signer().access(**{"cognito:groups": groups})
+
+    assert refused.value.reason == "sub"
+    assert verify(token, two_issuers(), NOW).groups == ("local", "locals/x", "localx")
+    assert verify(signer().access(sub="local/alice"), [signer().issuer()], NOW).user_id
+
+
+def test_the_second_issuer_can_name_nobody_without_its_name_space() -> None:
+    """Not even a user whose id is written as if it were of another."""
+    assert verify(of_the_second(sub="/alice"), two_issuers(), NOW).user_id == "local//alice"
+    assert verify(of_the_second(sub="x" * 122), two_issuers(), NOW).user_id == "local/" + "x" * 122
+    with pytest.raises(Unauthorized):
+        verify(of_the_second(sub="x" * 123), two_issuers(), NOW)
+
+
+@pytest.mark.parametrize("alias", ["", "a/b", "A", "#a", "x" * 17, "a\n"])
+def test_an_alias_that_could_be_read_otherwise_is_refused(alias: str) -> None:
+    """A slash ends it, so it has none."""
+    with pytest.raises(ValueError, match="alias is 1 to 16"):
+        Issuer(ISSUER, frozenset({CLIENT}), NoKeys(), alias=alias)
+
+
+@pytest.mark.parametrize(
+    ("issuers", "aliases", "why"),
+    [
+        ((ISSUER, "other"), (None, None), "needs an alias"),
+        ((ISSUER, "other", "third"), (None, "a", "a"), "a different one"),
+        ((ISSUER, UPDATED), (None, "a"), "the same `iss`"),
+    ],
+)
+def test_issuers_share_no_name_space(
+    issuers: tuple[str, ...], aliases: tuple[str | None, ...], why: str
+) -> None:
+    """Nor one `iss`, in either spelling: it would be the one or the other by their order."""
+    made = [
+        Issuer(issuer, frozenset({CLIENT}), NoKeys(), alias=alias)
+        for issuer, alias in zip(issuers, aliases, strict=True)
+    ]
+    with pytest.raises(ValueError, match=why):
+        trusted(*made)
 
 
 def test_without_issuers_every_token_is_refused() -> None:

@@ -239,3 +239,12 @@ def test_a_price_file_that_cannot_be_used_is_named(refusal: Refusal, tmp_path: P
 
     told = refusal("cost", "--robots", "1", "--sessions", "1", "--region-prices", str(path))
     assert told.startswith(f"--region-prices {path}: ")
+
+
+def test_the_demo_cannot_stand_beside_its_own_name(refusal: Refusal) -> None:
+    """Two issuers of one name could not be told apart."""
+    keys = ("--jwks", "https://i.example/jwks", "--audience", "a")
+
+    told = refusal("serve", "--demo", "--issuer", "robosignal-local", *keys)
+
+    assert told.startswith("--demo signs people in as robosignal-local itself")

@@ -14,6 +14,7 @@ from signaling.core.dialects import (
     unless_seed,
 )
 from signaling.core.records import Robot, Session
+from signaling.wire.errors import BadMessage
 from signaling.wire.frames import Control, encode
 from signaling.wire.ids import ConnectionId, RobotId, UserId, session_id
 from signaling.wire.messages import Answer, IceCandidate, Offer
@@ -109,8 +110,8 @@ def test_a_seed_client_reads_from_which_robot() -> None:
         "from": "r1",
         "to": CLIENT,
         "clientConnectionId": CLIENT,
-        "payload": {"candidate": None},
-        "candidate": None,
+        "payload": {"candidate": {"candidate": "", "sdpMLineIndex": 0}},
+        "candidate": {"candidate": "", "sdpMLineIndex": 0},
     }
 
 
@@ -119,27 +120,122 @@ def test_a_seed_client_reads_from_which_robot() -> None:
     [
         ("candidate", SEED_HELD, "candidate"),
         ("ice-candidate", SEED_HELD, "ice-candidate"),
-        ("candidate", HELD, "ice-candidate"),
-        ("ice-candidate", HELD, "ice-candidate"),
+        ("candidate", HELD, "candidate"),
+        ("ice-candidate", HELD, "candidate"),
     ],
     ids=["seed, short", "seed, long", "v1, short", "v1, long"],
 )
 def test_between_seeds_a_candidate_keeps_its_word(
     word: str, sender: Session, expected: str
 ) -> None:
-    """From a v1 sender it is always `ice-candidate`."""
+    """From a v1 sender it is `candidate`, the only word that the seed's own robots know."""
     message = IceCandidate(payload={"candidate": "c"}, word=word)
 
     assert read(relayed_to_robot(SEED_ROBOT, sender, "controller", message))["type"] == expected
 
 
-def test_a_v1_robots_candidate_reaches_a_seed_client_by_the_long_word() -> None:
+def test_a_v1_robots_candidate_reaches_a_seed_client_by_the_short_word() -> None:
     """The robot's dialect counts for what the robot sends."""
-    message = IceCandidate(payload={"candidate": "c"}, word="candidate")
+    message = IceCandidate(payload={"candidate": "c"}, word="ice-candidate")
 
     frame = read(relayed_to_client(ROBOT, SEED_HELD, "controller", message))
 
-    assert frame["type"] == "ice-candidate"
+    assert frame["type"] == "candidate"
+
+
+INIT = {"candidate": "candidate:1", "sdpMid": "0", "sdpMLineIndex": 0, "usernameFragment": "u"}
+BARE = {"candidate": "candidate:1"}
+FIRST = {"candidate": "candidate:1", "sdpMLineIndex": 0}
+LAST = {"candidate": "", "sdpMLineIndex": 0}
+SECOND = {"candidate": "candidate:1", "sdpMid": "1"}
+SECOND_LAST = {"candidate": "", "sdpMid": "1"}
+SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    # What was sent, what a v1 receiver reads of a seed's, and what a seed receiver reads.
+    "text with its section": (INIT, INIT, INIT),
+    "text alone": (BARE, FIRST, FIRST),
+    "an object": ({"candidate": INIT}, INIT, INIT),
+    "an object without a section": ({"candidate": BARE}, FIRST, FIRST),
+    "an object beside its section": ({"candidate": BARE, "sdpMid": "1"}, SECOND, SECOND),
+    "null": ({"candidate": None}, {"candidate": ""}, LAST),
+    "an empty text": ({"candidate": ""}, {"candidate": ""}, LAST),
+    "an empty text of a section": (SECOND_LAST, SECOND_LAST, SECOND_LAST),
+    "an object that ends them": ({"candidate": {"candidate": ""}}, {"candidate": ""}, LAST),
+    "an object with null": ({"candidate": {"candidate": None}}, {"candidate": ""}, LAST),
+    "an empty object": ({"candidate": {}}, {"candidate": ""}, LAST),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_candidate_of_any_shape_is_a_whole_object_to_a_seed_receiver(shape: str) -> None:
+    """At top level and in the payload, from either dialect, and both ways."""
+    payload, _, expected = SHAPES[shape]
+    message = IceCandidate(payload=payload, word="candidate")
+    frames = [
+        relayed_to_robot(SEED_ROBOT, HELD, "controller", message),
+        relayed_to_robot(SEED_ROBOT, SEED_HELD, "controller", message),
+        relayed_to_client(ROBOT, SEED_HELD, "controller", message),
+        relayed_to_client(SEED_ROBOT, SEED_HELD, "controller", message),
+    ]
+
+    for frame in map(read, frames):
+        assert frame["candidate"] == expected
+        assert frame["payload"] == {"candidate": expected}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_seeds_candidate_of_any_shape_is_a_flat_payload_to_a_v1_receiver(shape: str) -> None:
+    """What `addIceCandidate` takes; what a v1 sender says passes as it came."""
+    payload, expected, _ = SHAPES[shape]
+    message = IceCandidate(payload=payload, word="candidate")
+
+    assert read(relayed_to_robot(ROBOT, SEED_HELD, "viewer", message))["payload"] == expected
+    assert read(relayed_to_client(SEED_ROBOT, HELD, "viewer", message))["payload"] == expected
+    assert read(relayed_to_robot(ROBOT, HELD, "viewer", message))["payload"] == payload
+    assert read(relayed_to_client(ROBOT, HELD, "viewer", message))["payload"] == payload
+
+
+@pytest.mark.parametrize(
+    "payload", [{"x": 1}, {"candidate": 7}, {"candidate": {"candidate": {}}}], ids=str
+)
+def test_what_holds_no_candidate_is_refused_before_it_reaches_another_dialect(
+    payload: dict[str, Any],
+) -> None:
+    """A seed robot stops reading at it; between v1 ends it is theirs to judge."""
+    message = IceCandidate(payload=payload, word="candidate")
+
+    with pytest.raises(BadMessage, match="candidate"):
+        relayed_to_robot(SEED_ROBOT, HELD, "controller", message)
+    with pytest.raises(BadMessage, match="candidate"):
+        relayed_to_client(SEED_ROBOT, HELD, "controller", message)
+    assert read(relayed_to_robot(ROBOT, HELD, "viewer", message))["payload"] == payload
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"sdp": "v=0"},
+        {"type": None, "sdp": "v=0"},
+        {"sdp": {"type": "answer", "sdp": "v=0"}},
+        {"sdp": {"sdp": "v=0"}},
+    ],
+    ids=str,
+)
+def test_a_seeds_description_reaches_a_v1_receiver_with_its_type(payload: dict[str, Any]) -> None:
+    """The frame's type is the description's, where the seed gives none of its own."""
+    answer, offer = Answer(payload=payload), Offer(payload={"sdp": "v=0"})
+
+    to_client = read(relayed_to_client(SEED_ROBOT, HELD, "controller", answer))
+    to_robot = read(relayed_to_robot(ROBOT, SEED_HELD, "controller", offer))
+
+    assert to_client["payload"] == {"type": "answer", "sdp": "v=0"}
+    assert to_robot["payload"] == {"type": "offer", "sdp": "v=0"}
+
+
+def test_a_description_in_an_object_is_text_to_a_seed_receiver() -> None:
+    """The seed's robots and pages read `sdp` as text, at top level."""
+    offer = Offer(payload={"sdp": {"type": "offer", "sdp": "v=0"}})
+
+    assert read(relayed_to_robot(SEED_ROBOT, HELD, "controller", offer))["sdp"] == "v=0"
 
 
 @pytest.mark.parametrize("kind", RELAYS)
@@ -149,7 +245,8 @@ def test_each_relayed_type_keeps_its_name(kind: type[Offer | Answer | IceCandida
     name = kind.__struct_config__.tag
 
     assert read(relayed_to_robot(ROBOT, HELD, "viewer", message))["type"] == name
-    assert read(relayed_to_robot(SEED_ROBOT, HELD, "viewer", message))["type"] == name
+    seeds = "candidate" if kind is IceCandidate else name
+    assert read(relayed_to_robot(SEED_ROBOT, HELD, "viewer", message))["type"] == seeds
 
 
 def test_a_v1_robot_is_told_of_a_takeover_in_full() -> None:
@@ -164,13 +261,9 @@ def test_a_v1_robot_is_told_of_a_takeover_in_full() -> None:
     }
 
 
-def test_a_seed_robot_is_told_of_a_takeover_as_the_seed_was() -> None:
-    """The old type, and a user's id alone."""
-    assert read(takeover_notice(SEED_ROBOT, HELD, "self")) == {
-        "type": "admin-takeover",
-        "robotId": "r1",
-        "by": "ann",
-    }
+def test_a_seed_robot_is_told_nothing_of_a_takeover() -> None:
+    """It would hear nothing after that: it knows offers and candidates alone."""
+    assert takeover_notice(SEED_ROBOT, HELD, "self") is None
 
 
 def test_a_seed_party_is_sent_nothing_unasked() -> None:

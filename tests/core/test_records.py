@@ -47,6 +47,12 @@ def test_nobody_else_is_an_admin(groups: tuple[str, ...]) -> None:
     assert not structs.replace(ROW, groups=groups).is_admin
 
 
+@pytest.mark.parametrize("group", ["adm\u0131ns", "admin\u017f", "ADM\u0131N", "\u0410DMIN"])
+def test_letters_that_only_become_those_of_an_admin_are_others(group: str) -> None:
+    """A dotless i and a long s are ASCII letters in upper case, and name another group."""
+    assert not structs.replace(ROW, groups=(group,)).is_admin
+
+
 @pytest.mark.parametrize(
     ("changes", "settled"),
     [

@@ -103,8 +103,8 @@ def test_a_frame_that_is_shown_is_one_that_is_sent(example: dict[str, Any]) -> N
 @pytest.mark.parametrize("example", SEED, ids=name)
 def test_a_seed_frame_that_is_shown_is_one_that_is_sent(example: dict[str, Any]) -> None:
     """The same in the seed dialect."""
-    kind = seed.SeedTakeover if example["type"] == "admin-takeover" else seed.SeedRelay
-    frame = msgspec.convert(example, kind)
+    kinds = {"error": seed.SeedError, "session-locked": seed.SessionLocked}
+    frame = msgspec.convert(example, kinds.get(example["type"], seed.SeedRelay))
 
     assert json.loads(msgspec.json.encode(frame)) == example
 

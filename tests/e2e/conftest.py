@@ -1,17 +1,13 @@
-"""Three kinds of process, as people run them: `serve`, `robot` and a real Chromium."""
+"""Three kinds of process, as people run them: `serve`, `robot` and real browsers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser import require_browser
 from tests.e2e.processes import Process, run
-
-# No flag that changes WebRTC: candidates are hidden behind mDNS names here as for everyone.
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+from tests.e2e.tabs import BROWSERS, Launched, Open, Tab, launched
 
 
 @dataclass(frozen=True)
@@ -58,32 +54,25 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     assert found.process.stop() == 0
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for the tests of one file."""
-    executable = require_browser()
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield launched
-        launched.close()
+@pytest.fixture(scope="module", params=BROWSERS)
+def browser(request: pytest.FixtureRequest) -> Iterator[Launched]:
+    """Each browser in turn, one for the tests of one file."""
+    with launched(request.param) as found:
+        yield found
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[[str], Page]]:
+def open_page(browser: Launched) -> Iterator[Open]:
     """Open a link as a person of their own does, and fail on any script error."""
-    errors: list[str] = []
-    contexts = []
+    tabs: list[Tab] = []
 
-    def open_link(link: str) -> Page:
-        context = browser.new_context()
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(link)
-        page.wait_for_selector("body[data-state=online]")
-        return page
+    def open_link(link: str) -> Tab:
+        tab = browser.tab()
+        tabs.append(tab)
+        tab.goto(link)
+        tab.wait_for_attribute("body", "data-state", "online")
+        return tab
 
     yield open_link
-    for context in contexts:
-        context.close()
+    errors = [error for tab in tabs for error in tab.close()]
     assert errors == []

@@ -19,12 +19,17 @@ PATIENCE_SECONDS = 30
 class Process:
     """One `robosignal` command, running."""
 
-    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        program: tuple[str, ...] = ("-m", "robosignal"),
+    ) -> None:
         self.arguments = arguments
         self.lines: list[str] = []
         self._unread: queue.Queue[str | None] = queue.Queue()
         self._popen = subprocess.Popen(
-            [sys.executable, "-m", "robosignal", *arguments],
+            [sys.executable, *program, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -34,6 +39,30 @@ class Process:
         atexit.register(self._popen.kill)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    @classmethod
+    def of_code(cls, code: str, *arguments: str) -> "Process":
+        """Run some Python with these arguments."""
+        path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        return cls(*arguments, environment=path, program=("-c", code))
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._popen.pid
+
+    def drain(self) -> list[str]:
+        """Return the lines that it has printed and that nothing has waited for."""
+        found: list[str] = []
+        while not self._unread.empty():
+            line = self._unread.get()
+            if line is None:
+                # Its end is for `wait_for` to tell.
+                self._unread.put(None)
+                break
+            found.append(line)
+        self.lines += found
+        return found
 
     def _read(self) -> None:
         stream = self._popen.stdout

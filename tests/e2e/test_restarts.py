@@ -1,14 +1,10 @@
 """Robots and gateways come back, and nobody has to reload a page for it."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
-
 from tests.e2e.conftest import Site, serve
+from tests.e2e.tabs import Open
 from tests.e2e.test_driving import OWNER, ROBOT, frame_number, row, wait_for_frame_after
-
-Open = Callable[[str], Page]
 
 
 def test_a_robot_that_was_killed_and_restarted_is_driven_again_without_a_reload(
@@ -24,9 +20,9 @@ def test_a_robot_that_was_killed_and_restarted_is_driven_again_without_a_reload(
     after = site.robot(ROBOT, OWNER)
 
     after.wait_for(f"^{ROBOT}: {OWNER} drives")
-    expect(page.locator("#banner-title")).to_have_text(f"You drive {ROBOT}")
+    page.wait_for_text("#banner-title", f"You drive {ROBOT}")
     # The new process counts its frames from the beginning.
-    page.wait_for_function("() => document.querySelector('video').videoWidth > 0")
+    page.wait_for("() => document.querySelector('video').videoWidth > 0")
     wait_for_frame_after(page, frame_number(page))
     page.click("#panel [data-action=leave]")
     after.stop()
@@ -44,13 +40,13 @@ def test_media_outlives_a_gateway_that_was_killed_and_restarted(
     wait_for_frame_after(page, -1)
 
     first.process.kill()
-    expect(page.locator("body")).not_to_have_attribute("data-state", "online")
+    page.wait_for("() => document.body.dataset.state !== 'online'")
     wait_for_frame_after(page, frame_number(page))
     second = serve(tmp_path, port)
 
     robot.wait_for(f"^{ROBOT}: online")
-    expect(page.locator("body")).to_have_attribute("data-state", "online", timeout=15_000)
-    expect(page.locator("#banner-title")).to_have_text(f"You drive {ROBOT}")
+    page.wait_for_attribute("body", "data-state", "online")
+    page.wait_for_text("#banner-title", f"You drive {ROBOT}")
     wait_for_frame_after(page, frame_number(page))
     page.click("#panel [data-action=leave]")
     robot.stop()

@@ -6,8 +6,12 @@ import json
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
 
 from robosignal.gateway.gateway import Gateway, Limits
+from signaling.adapters.carriers import token_from
+from signaling.adapters.events import read_event
+from signaling.wire.limits import TOKEN_CHARACTERS
 from tests.gateway.conftest import Serve
 from tests.gateway.raw import UPGRADE, dial, request
 from tests.gateway.recorder import OK, Event, Recorder, Result, answers_ok
@@ -108,7 +112,7 @@ async def test_plain_http_on_the_stage_is_told_to_upgrade(serve: Serve) -> None:
         ("Connection", "keep-alive", 426),
         ("Host", "", 400),
         ("Content-Length", "5", 400),
-        ("X-Long", "x" * 9000, 431),
+        ("X-Long", "x" * 10_240, 431),
     ],
 )
 async def test_a_malformed_upgrade_reaches_no_handler(
@@ -129,6 +133,44 @@ async def test_a_url_over_4096_characters_is_refused(serve: Serve) -> None:
         await raw.send(request("/prod?token=" + "x" * 4085))
 
         assert await raw.status() == 414
+
+
+async def test_a_url_longer_than_a_line_is_refused_as_well(serve: Serve) -> None:
+    """However long it is, it is the URL that is too long."""
+    async with dial(await serve(answers_ok)) as raw:
+        await raw.send(request("/prod?token=" + "x" * 12_000))
+
+        assert await raw.status() == 414
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 101), (1, 431)])
+async def test_line_and_values_may_have_10240_bytes(serve: Serve, more: int, status: int) -> None:
+    """As API Gateway counts; the names of headers are not counted."""
+    line, values = "GET /prod HTTP/1.1", "".join(UPGRADE.values())
+    pad = 10_240 + more - len(line) - len(values)
+    headers = UPGRADE | {"X-Pad-" + "y" * 3000: "x" * (pad // 2), "X-Rest": "x" * (pad - pad // 2)}
+    async with dial(await serve(answers_ok)) as raw:
+        await raw.send(request(headers=headers))
+
+        assert await raw.status() == status
+
+
+@pytest.mark.parametrize("length", [8148, TOKEN_CHARACTERS])
+async def test_a_token_of_the_most_characters_arrives_whole(serve: Serve, length: int) -> None:
+    """By either header; it is longer than the library reads in one line by itself."""
+    handle, token = Recorder(), "t" * length
+    gateway = await serve(handle)
+    async with connect(
+        gateway.websocket_url, additional_headers={"Authorization": f"Bearer {token}"}
+    ):
+        pass
+    offered = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{token}")]
+    async with connect(gateway.websocket_url, subprotocols=offered):
+        pass
+
+    events = map(read_event, handle.of("$connect"))
+    found = [token_from(event.headers, event.query).token for event in events]
+    assert found == [token, token]
 
 
 async def test_prepare_that_raises_refuses_with_502(serve: Serve) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from robosignal.gateway.store import LocalStore, StateInUse
+from robosignal.gateway.state import StateInUse
+from robosignal.gateway.store import LocalStore
 from signaling.core.expressions import Contains, Exists, Join, Part, Write
 from signaling.core.records import Robot, Session
 from signaling.core.steps import Won
@@ -168,7 +169,7 @@ def test_a_second_process_is_refused_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_directory_can_be_used_again_once_it_is_let_go(tmp_path: Path) -> None:
-    """The lock ends with the store, though its file stays."""
+    """The lock ends with the store."""
     store = LocalStore(tmp_path)
     with pytest.raises(StateInUse):
         LocalStore(tmp_path)

@@ -228,11 +228,12 @@ class Lines(logging.Handler):
         super().__init__()
         self.lines: list[str] = []
         self._new = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line."""
+        """Keep a line; the motors write from a thread of their own."""
         self.lines.append(record.getMessage())
-        self._new.set()
+        self._loop.call_soon_threadsafe(self._new.set)
 
     def count(self, part: str) -> int:
         """Return how many lines contain this part."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from robosignal.robot import actions
 from robosignal.robot.actions import Add, Move, Open, Renegotiate, Say, Shut
 from robosignal.robot.commands import STILL
-from robosignal.robot.frames import PcId
+from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.logic import next_due, step
 from robosignal.robot.presence import Presence
 from robosignal.robot.state import Robot
@@ -92,6 +92,9 @@ events: st.SearchStrategy[actions.Event] = st.one_of(
     st.builds(actions.Message, sessions.map(SessionId), pcs.map(PcId), st.just(FORWARD)),
     st.builds(actions.Failed, sessions.map(SessionId), pcs.map(PcId)),
     st.builds(actions.Answered, sessions.map(SessionId), pcs.map(PcId), st.just("v=1")),
+    st.builds(
+        actions.Gathered, sessions.map(SessionId), pcs.map(PcId), st.just(Candidate("candidate:1"))
+    ),
     st.just(actions.Offline()),
     st.just(actions.Tick()),
 )
@@ -121,7 +124,7 @@ def test_actions_name_only_peer_connections_that_are_open(
                 case _:
                     pass
 
-    assert open_ == {(session, peer.pc_id) for session, peer in seen.peers.items()}
+    assert open_ == {(key, peer.pc_id) for key, peer in seen.peers.items() if not peer.failed}
 
 
 @given(scripts)

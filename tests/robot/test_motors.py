@@ -1,14 +1,33 @@
 """A robot with motors of its own: what they are told over a real peer connection, and when."""
 
 import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator
+from time import monotonic
 
 import pytest
 
-from robosignal.robot import motors
+from robosignal.robot import commands, motors
 from robosignal.robot.commands import STILL, Drive
-from tests.robot.stage import ALICE, BOB, PATIENCE, Running, Stage, browser, robot, session
+from robosignal.robot.motors import Motors
+from tests.robot.stage import (
+    ALICE,
+    BOB,
+    PATIENCE,
+    ROBOT,
+    Lines,
+    Running,
+    Stage,
+    browser,
+    robot,
+    session,
+)
 
 FORWARD = Drive(0.0, 1.0)
+BACK = Drive(0.0, -1.0)
+LEFT = Drive(-1.0, 0.0)
+NEVER_MS = 10**9
 
 
 class Wheels:
@@ -18,11 +37,12 @@ class Wheels:
         self.told: list[Drive] = []
         self._failures = failures
         self._news = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
 
     def __call__(self, drive: Drive) -> None:
         """Take what is asked for; raise while there are failures left."""
         self.told.append(drive)
-        self._news.set()
+        self._loop.call_soon_threadsafe(self._news.set)
         if self._failures:
             self._failures -= 1
             raise OSError("the port is gone")
@@ -49,8 +69,9 @@ async def test_each_command_reaches_the_motors_and_so_does_the_watchdogs_stop() 
         browser(stage, "a", "pc-a1", ALICE) as alice,
     ):
         await alice.join("controller", 2)
-        await alice.drive(1)
-        await alice.drive(2)
+        for n in (1, 2):
+            await alice.drive(n)
+            await wheels.wait_for(n)
         told = list(await wheels.wait_for(3))
 
     assert told == [FORWARD, FORWARD, STILL]
@@ -63,10 +84,12 @@ async def test_each_command_reaches_the_motors_and_so_does_the_watchdogs_stop() 
         ("control", {}, "nobody drives"),
     ],
 )
-async def test_every_change_of_epoch_stops_the_motors_before_it_is_told(
-    kind: str, change: dict[str, object], line: str
+async def test_every_change_of_epoch_stops_the_motors(
+    monkeypatch: pytest.MonkeyPatch, kind: str, change: dict[str, object], line: str
 ) -> None:
-    """Whoever drives next begins from a stand, long before the watchdog would see to it."""
+    """Whoever drives next begins from a stand, and it is not the watchdog that sees to it."""
+    monkeypatch.setattr(commands, "WATCHDOG_MS", NEVER_MS)
+    monkeypatch.setattr(motors, "WATCHDOG_MS", NEVER_MS)
     stage, wheels = Stage(), Wheels()
     async with (
         stage.open(),
@@ -75,9 +98,10 @@ async def test_every_change_of_epoch_stops_the_motors_before_it_is_told(
     ):
         await alice.join("controller", 2)
         await alice.drive(1)
+        await wheels.wait_for(1)
         await stage.push(kind, epoch=3, **change)
         await running.log.wait_for(f"{line} (epoch 3)")
-        told = list(wheels.told)
+        told = list(await wheels.wait_for(2))
 
     assert told == [FORWARD, STILL]
 
@@ -92,8 +116,9 @@ async def test_motors_that_fail_are_stopped_and_the_robot_lives_on() -> None:
     ):
         await alice.join("controller", 2)
         first = await alice.drive(1)
-        told = list(wheels.told)
+        told = list(await wheels.wait_for(2))
         second = await alice.drive(2)
+        await wheels.wait_for(3)
         line = await running.log.wait_for("the motors failed")
 
     assert told == [FORWARD, STILL]
@@ -132,6 +157,7 @@ async def test_motors_that_could_not_be_stopped_at_the_end_are_stopped_before_it
     ):
         await alice.join("controller", 2)
         await alice.drive(1)
+        await wheels.wait_for(1)
         wheels.fail(3)
 
     assert wheels.told == [FORWARD, STILL, STILL, STILL, STILL]
@@ -162,3 +188,168 @@ async def test_function_that_would_have_to_be_awaited_is_refused() -> None:
 
     with pytest.raises(TypeError, match="plain functions"):
         await running.ended()
+
+
+class Lever:
+    """A mover that notes its thread, and returns from each call only when it is let go."""
+
+    def __init__(self) -> None:
+        self.told: list[Drive] = []
+        self.threads: set[int] = set()
+        self.called = threading.Semaphore(0)
+        self.free = threading.Semaphore(0)
+
+    def __call__(self, drive: Drive) -> None:
+        """Take what is asked for."""
+        self.told.append(drive)
+        self.threads.add(threading.get_ident())
+        self.called.release()
+        assert self.free.acquire(timeout=PATIENCE)
+
+    def wait(self) -> None:
+        """Return once it is called, holding up the event loop meanwhile."""
+        assert self.called.acquire(timeout=PATIENCE)
+
+
+@pytest.fixture
+async def lever() -> Lever:
+    """A mover for one test."""
+    return Lever()
+
+
+@pytest.fixture
+async def log() -> Lines:
+    """The log of one test's motors."""
+    return Lines()
+
+
+@pytest.fixture
+async def moved(lever: Lever, log: Lines) -> AsyncIterator[Motors]:
+    """Motors with that mover."""
+    logger = logging.Logger("motors-under-test")  # noqa: LOG001 - one for each test
+    logger.addHandler(log)
+    found = Motors(ROBOT, [lever], logger)
+    yield found
+    lever.free.release(100)
+    await found.closed()
+
+
+async def test_watchdog_stops_the_motors_while_the_event_loop_is_busy(
+    moved: Motors, lever: Lever
+) -> None:
+    """Whatever keeps the loop: this test keeps it until the stop has come."""
+    lever.free.release(2)
+    moved.move(FORWARD)
+    lever.wait()
+    lever.wait()
+
+    assert lever.told == [FORWARD, STILL]
+    assert lever.threads.isdisjoint({threading.get_ident()})
+    assert len(lever.threads) == 1
+
+
+async def test_a_stop_of_the_loops_own_timer_is_not_told_twice(moved: Motors, lever: Lever) -> None:
+    """The logic asks for the stop as well; a driver's own stop after that is told again."""
+    lever.free.release(100)
+    moved.move(FORWARD)
+    lever.wait()
+    lever.wait()
+    moved.move(STILL)
+    moved.move(LEFT)
+    lever.wait()
+    moved.move(STILL)
+    lever.wait()
+
+    assert lever.told == [FORWARD, STILL, LEFT, STILL]
+
+
+async def test_newest_command_replaces_those_that_wait_but_no_stop_is_left_out(
+    moved: Motors, lever: Lever
+) -> None:
+    """As when a mover is slow while the driver changes: the next one begins from a stand."""
+    moved.move(FORWARD)
+    lever.wait()
+    for drive in (LEFT, STILL, LEFT, BACK):
+        moved.move(drive)
+    lever.free.release(100)
+    lever.wait()
+    lever.wait()
+
+    assert lever.told[:3] == [FORWARD, STILL, BACK]
+
+
+async def test_a_stop_that_is_due_comes_before_a_command_that_comes_late(
+    monkeypatch: pytest.MonkeyPatch, moved: Motors, lever: Lever
+) -> None:
+    """As after the process was suspended, whichever thread wakes first."""
+    moved.move(FORWARD)
+    lever.wait()
+    monkeypatch.setattr(motors, "monotonic", lambda: monotonic() + 1)
+    moved.move(BACK)
+    lever.free.release(100)
+    lever.wait()
+    lever.wait()
+
+    assert lever.told == [FORWARD, STILL, BACK]
+
+
+async def test_a_mover_that_does_not_return_is_logged(
+    monkeypatch: pytest.MonkeyPatch, moved: Motors, lever: Lever, log: Lines
+) -> None:
+    """Once a call: nothing can stop motors whose driver hangs, so somebody must know."""
+    monkeypatch.setattr(motors, "SLOW_SECONDS", 0)
+    moved.move(FORWARD)
+    lever.wait()
+    moved.move(FORWARD)
+    moved.move(FORWARD)
+
+    assert log.count("`move` has not returned") == 1
+
+
+async def test_motors_that_hang_at_the_end_are_given_up(
+    monkeypatch: pytest.MonkeyPatch, moved: Motors, lever: Lever, log: Lines
+) -> None:
+    """The program ends all the same, and its last line says what to do."""
+    monkeypatch.setattr(motors, "LAST_SECONDS", 0)
+    monkeypatch.setattr(motors, "SLOW_SECONDS", 0)
+    moved.move(FORWARD)
+    lever.wait()
+    await moved.closed()
+
+    assert log.lines == [f"{ROBOT}: the motors may still run: cut their power"]
+
+
+class Torn(Lines):
+    """A log that fails."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the line, and fail."""
+        super().emit(record)
+        raise OSError
+
+
+@pytest.mark.parametrize("failure", [OSError, SystemExit])
+async def test_neither_a_mover_nor_a_log_that_fails_costs_the_watchdog(
+    failure: type[BaseException],
+) -> None:
+    """The thread outlives whatever is raised in it."""
+    told: list[Drive] = []
+    failed, stopped = threading.Event(), threading.Event()
+    logger = logging.Logger("motors-under-test")  # noqa: LOG001 - one for each test
+    logger.addHandler(Torn())
+
+    def move(drive: Drive) -> None:
+        told.append(drive)
+        if len(told) == 1:
+            raise failure
+        if drive == STILL:
+            (stopped if BACK in told else failed).set()
+
+    found = Motors(ROBOT, [move], logger)
+    found.move(FORWARD)
+    assert await asyncio.to_thread(failed.wait, PATIENCE)
+    found.move(BACK)
+    assert await asyncio.to_thread(stopped.wait, PATIENCE)
+    await found.closed()
+
+    assert told == [FORWARD, STILL, BACK, STILL]

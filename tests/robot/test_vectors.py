@@ -59,6 +59,7 @@ OTHER_EVENTS = (
     actions.Frame
     | actions.Offline
     | actions.Answered
+    | actions.Gathered
     | actions.Failed
     | actions.Tick
     | actions.Stop

@@ -23,11 +23,11 @@ def test_a_seed_client_drives_a_v1_robot(local_world: World) -> None:
         "person": {"userId": "owner", "name": "Owner"},
         "role": "controller",
         "epoch": 2,
-        "payload": {"sdp": SDP},
+        "payload": {"type": "offer", "sdp": SDP},
     }
     assert client.take() == [
         as_client_reads(client, "answer", sdp=SDP),
-        as_client_reads(client, "ice-candidate", candidate="c"),
+        as_client_reads(client, "candidate", candidate={"candidate": "c", "sdpMLineIndex": 0}),
     ]
 
 
@@ -46,22 +46,23 @@ def test_a_v1_client_drives_a_seed_robot(local_world: World, seed_robot: Peer) -
             "sessionId": had["sessionId"],
             "role": "controller",
             "epoch": had["epoch"],
-            "payload": {"sdp": SDP},
+            "payload": {"type": "answer", "sdp": SDP},
         }
     ]
 
 
-def test_a_v1_senders_candidate_is_an_ice_candidate_to_a_seed(
+def test_a_v1_senders_candidate_is_a_whole_object_to_a_seed_robot(
     local_world: World, seed_robot: Peer
 ) -> None:
-    """However a v1 sender spells it."""
+    """By the one word that the robot knows, however a v1 sender spells it."""
     client = local_world.connect("owner")
     client.offer()
     seed_robot.take()
 
     client.send(type="candidate", robotId="r1", candidate="c")
 
-    assert seed_robot.take() == [as_robot_reads(client, "ice-candidate", candidate="c")]
+    read = {"candidate": "c", "sdpMLineIndex": 0}
+    assert seed_robot.take() == [as_robot_reads(client, "candidate", candidate=read)]
 
 
 def test_a_seed_robot_still_reaches_a_client_that_has_redialed(

@@ -63,21 +63,40 @@ def test_an_answer_in_any_spelling_comes_back_to_the_client(
     assert seed_robot.frames == []
 
 
-CANDIDATES: list[Any] = [
-    "candidate:1 1 udp 1 192.0.2.1 1 typ host",
-    {"candidate": "candidate:1", "sdpMid": "0", "sdpMLineIndex": 0},
-    None,
-    "",
+CANDIDATES: list[tuple[Any, Frame]] = [
+    ("candidate:1", {"candidate": "candidate:1", "sdpMLineIndex": 0}),
+    *[({"candidate": "candidate:1", "sdpMid": "0"},) * 2],
+    (None, {"candidate": "", "sdpMLineIndex": 0}),
+    ("", {"candidate": "", "sdpMLineIndex": 0}),
 ]
+SHAPES = ["text", "object", "null", "empty"]
 
 
-@pytest.mark.parametrize("candidate", CANDIDATES, ids=["text", "object", "null", "empty"])
-@pytest.mark.parametrize("kind", ["candidate", "ice-candidate", "ICE-Candidate"])
+@pytest.mark.parametrize(("candidate", "read"), CANDIDATES, ids=SHAPES)
+@pytest.mark.parametrize("kind", ["candidate", "CANDIDATE"])
 @pytest.mark.parametrize("wrapped", [True, False])
-def test_a_candidate_in_any_spelling_passes_as_it_came(
+def test_a_candidate_in_any_spelling_arrives_as_an_object(
+    seed_robot: Peer, seed_client: Peer, candidate: Any, read: Frame, kind: str, *, wrapped: bool
+) -> None:
+    """Both ways, the last one too: a robot of the seed's stops reading at any other."""
+    body: Frame = {"payload": {"candidate": candidate}} if wrapped else {"candidate": candidate}
+    seed_client.send(type="offer", robotId="r1", sdp=SDP)
+    seed_robot.take()
+
+    seed_client.send(type=kind, to="r1", **body)
+    seed_robot.send(type=kind, to=seed_client.connection_id, **body)
+
+    assert seed_robot.take() == [as_robot_reads(seed_client, "candidate", candidate=read)]
+    assert seed_client.take() == [as_client_reads(seed_client, "candidate", candidate=read)]
+
+
+@pytest.mark.parametrize("candidate", [each for each, _ in CANDIDATES], ids=SHAPES)
+@pytest.mark.parametrize("kind", ["ice-candidate", "ICE-Candidate"])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_candidate_by_the_long_word_passes_between_seeds_as_it_came(
     seed_robot: Peer, seed_client: Peer, candidate: Any, kind: str, *, wrapped: bool
 ) -> None:
-    """Both ways, with the word that its sender used, in lower case; the last one too."""
+    """Both ways, with that word in lower case: who says it, knows it."""
     body: Frame = {"payload": {"candidate": candidate}} if wrapped else {"candidate": candidate}
     seed_client.send(type="offer", robotId="r1", sdp=SDP)
     seed_robot.take()
@@ -88,6 +107,19 @@ def test_a_candidate_in_any_spelling_passes_as_it_came(
     word = kind.lower()
     assert seed_robot.take() == [as_robot_reads(seed_client, word, candidate=candidate)]
     assert seed_client.take() == [as_client_reads(seed_client, word, candidate=candidate)]
+
+
+def test_an_offer_without_a_description_is_refused_before_a_seed_robot_reads_it(
+    local_world: World, seed_robot: Peer
+) -> None:
+    """The robot would stop reading; nothing is taken and nothing is sent."""
+    before = local_world.item()
+    client = local_world.connect("owner")
+
+    assert client.refused(type="offer", robotId="r1", payload={"x": 1}) == (400, "bad_message")
+    assert client.refused(type="offer", robotId="r1", payload={"sdp": 7}) == (400, "bad_message")
+    assert seed_robot.frames == []
+    assert local_world.item() == before
 
 
 def test_a_payload_passes_untouched(seed_robot: Peer, seed_client: Peer) -> None:
@@ -108,7 +140,7 @@ def test_a_candidate_that_overtakes_its_offer_is_relayed(
     seed_client.send(type="offer", to="r1", sdp=SDP)
 
     assert seed_robot.take() == [
-        as_robot_reads(seed_client, "candidate", candidate="c"),
+        as_robot_reads(seed_client, "candidate", candidate={"candidate": "c", "sdpMLineIndex": 0}),
         as_robot_reads(seed_client, "offer", sdp=SDP),
     ]
 
@@ -142,7 +174,7 @@ def test_an_early_candidate_to_a_v1_robot_bears_the_session_that_will_open(
         "sessionId": offer["sessionId"],
         "person": {"userId": "owner", "name": "Owner"},
         "role": "controller",
-        "payload": {"candidate": "c"},
+        "payload": {"candidate": "c", "sdpMLineIndex": 0},
     }
 
 

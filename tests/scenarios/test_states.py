@@ -18,7 +18,7 @@ from tests.scenarios.drawn import PEOPLE, ROBOTS, SEATS, Message, Step, steps
 from tests.tokens import signer
 from tests.world import Frame, Peer, World
 
-SEED_FRAMES = {"offer", "answer", "ice-candidate", "candidate", "admin-takeover"}
+SEED_FRAMES = {"offer", "answer", "ice-candidate", "candidate"}
 V1_FRAMES = {
     "offer",
     "answer",

@@ -103,6 +103,34 @@ def test_everybody_may_read_the_files(asset: Path) -> None:
     assert modes == {0o755, 0o644}
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PIP_USER": "1"},
+        {
+            "PIP_PREFIX": "/nowhere",
+            "PIP_TARGET": "/nowhere",
+            "PIP_NO_BINARY": ":all:",
+            "PIP_PLATFORM": "win32",
+            "PIP_REQUIREMENT": "/nowhere/requirements.txt",
+            "PIP_DRY_RUN": "1",
+        },
+        {"PIP_CONFIG_FILE": "pip.conf"},
+    ],
+)
+def test_the_builders_own_wishes_for_pip_change_nothing(
+    variables: dict[str, str], asset: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They are for the builder's machine. Only from where pip installs is theirs to say."""
+    (tmp_path / "pip.conf").write_text("[install]\nuser = true\n")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.replace("pip.conf", str(tmp_path / "pip.conf")))
+
+    again = assemble(ROOT / "lambdas", LAMBDA, tmp_path / "libraries", tmp_path / "asset")
+
+    assert digest(again) == digest(asset)
+
+
 def test_a_lock_that_pip_refuses_is_explained(tmp_path: Path) -> None:
     """A package without its hash is refused, in pip's own words."""
     (tmp_path / "signaling").mkdir()

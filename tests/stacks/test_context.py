@@ -4,7 +4,14 @@ from typing import Any, get_args
 
 import pytest
 
-from stacks.context import NAMES, TYPES, BadSettings, described, read_settings
+from stacks.context import (
+    NAMES,
+    TYPES,
+    BadSettings,
+    described,
+    read_settings,
+    without_user_defaults,
+)
 from stacks.settings import Settings
 
 
@@ -35,6 +42,23 @@ def test_cdks_own_keys_are_passed_over() -> None:
     settings = read_settings({"@aws-cdk/core:x": True, "aws:cdk:y": "1", "availability:z": []})
 
     assert settings == read_settings({})
+
+
+def test_the_users_own_defaults_for_other_projects_change_nothing() -> None:
+    """CDK mixes them into every project's context; what the command line says still counts."""
+    user = {"vpc": "vpc-1", "team": {"name": "x"}, "@aws-cdk/core:x": True}
+    mixed = {"dev": {}, "team": "typed", "vpc": "vpc-1", "@aws-cdk/core:x": True, "STAGE": "dev"}
+
+    kept = without_user_defaults(mixed, project={"dev": {}}, user=user)
+
+    assert kept == {"dev": {}, "team": "typed", "@aws-cdk/core:x": True, "STAGE": "dev"}
+
+
+@pytest.mark.parametrize("key", ["limits", "STAGE", "dev"])
+def test_a_setting_among_the_users_own_defaults_is_refused(key: str) -> None:
+    """It may be another project's, and it would shape this deployment unseen."""
+    with pytest.raises(BadSettings, match=rf"{key} is in the context of ~/\.cdk\.json"):
+        without_user_defaults({key: "off"}, project={"dev": {}, "prod": {}}, user={key: "off"})
 
 
 def test_an_unknown_key_is_refused_with_all_that_are_known() -> None:
@@ -99,6 +123,21 @@ def test_a_bad_value_is_refused_with_its_limits(key: str, value: object, limit: 
         ({"user_pool_client_id": "abc"}, "needs the user_pool_id"),
         ({"user_pool_id": "r_A1", "sign_in_prefix": "a"}, "sign_in_prefix names"),
         ({"lambda_runtime": "python3.11"}, "snapstart must be off"),
+        ({"sign_in_prefix": "my-aws-robots"}, "sign_in_prefix must not contain aws, amazon"),
+        ({"sign_in_prefix": "cognito1"}, "sign_in_prefix must not contain aws, amazon"),
+        (
+            {"ice_servers": [{"urls": f"stun:h{n}.example.org"} for n in range(100)]},
+            "Lambda takes 4,096 in all, and the stack needs 1,024: shorten ice_servers",
+        ),
+        (
+            {"more_audiences": ["x" * 100 + str(n) for n in range(40)]},
+            "Lambda takes 4,096 in all, and the stack needs 1,024: shorten more_audiences",
+        ),
+        ({"page_urls": [f"https://a.example/{n}" for n in range(101)]}, "page_urls must be at"),
+        ({"turn_urls": "turn:h:99999"}, "a port from 1 to 65535"),
+        ({"ice_servers": [{"urls": "turn:h"}]}, "ice_servers entry 1: a TURN server needs"),
+        ({"allowed_origins": "*"}, "allowed_origins must name each origin in full"),
+        ({"page_urls": "https://d.example:99999/"}, "page_urls must have a port"),
     ],
 )
 def test_settings_that_do_not_fit_each_other_are_refused(
@@ -159,6 +198,26 @@ def test_in_production_only_the_sign_in_pages_connect() -> None:
     assert named.rules["ALLOWED_ORIGINS"] == "https://c.example"
 
 
+def test_pages_and_origins_are_kept_as_browsers_send_them() -> None:
+    """Cognito compares the one, and the handler the other, character by character."""
+    settings = read_settings(
+        {
+            "STAGE": "prod",
+            "page_urls": "https://Drive.Example.com:443/Größe, https://müller.example/",
+        }
+    )
+    named = read_settings({"allowed_origins": "https://D.example/,https://d.example:443"})
+
+    assert settings.page_urls == (
+        "https://drive.example.com/Gr%C3%B6%C3%9Fe",
+        "https://xn--mller-kva.example/",
+    )
+    assert settings.rules["ALLOWED_ORIGINS"] == (
+        "https://drive.example.com,https://xn--mller-kva.example"
+    )
+    assert named.rules["ALLOWED_ORIGINS"] == "https://d.example"
+
+
 @pytest.mark.parametrize("name", TYPES)
 def test_every_setting_can_say_what_it_may_be(name: str) -> None:
     """In words, for the page and for whoever got it wrong."""
@@ -167,3 +226,31 @@ def test_every_setting_can_say_what_it_may_be(name: str) -> None:
     assert words
     assert not get_args(words)
     assert "None" not in words
+
+
+POOL_ELSEWHERE = {"user_pool_id": "us-west-2_Xyz789"}
+
+
+def test_a_client_cannot_be_made_in_a_pool_of_another_region() -> None:
+    """CloudFormation would fail at it, after minutes."""
+    with pytest.raises(BadSettings) as refused:
+        read_settings(POOL_ELSEWHERE, "eu-central-1")
+
+    assert "user_pool_client_id is needed" in str(refused.value)
+    assert "us-west-2" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "region"),
+    [
+        ({"user_pool_client_id": "abc"}, "eu-central-1"),
+        ({}, "us-west-2"),
+        ({}, None),
+    ],
+    ids=["a client is named", "its own Region", "an unknown Region"],
+)
+def test_a_pool_is_taken_where_its_client_can_be(more: dict[str, str], region: str | None) -> None:
+    """With a client of its own it may be anywhere."""
+    settings = read_settings(POOL_ELSEWHERE | more, region)
+
+    assert settings.user_pool_id == "us-west-2_Xyz789"

@@ -66,10 +66,37 @@ def test_tokens_are_those_of_the_pool_and_client(dev: Template) -> None:
 
     variables = environment(dev)
 
-    host = "https://cognito-idp.<AWS::Region>.<AWS::URLSuffix>"
+    host = "https://issuer-cognito-idp.<AWS::Region>.<AWS::URLSuffix>"
     assert variables["TOKEN_ISSUER"] == f"{host}/<{pool}>"
     assert variables["TOKEN_AUDIENCES"] == f"<{client}>"
     assert "TOKEN_JWKS_URL" not in variables
+
+
+def test_the_own_pool_signs_as_the_issuer_that_aws_recommends(prod: Template) -> None:
+    """Its keys are served by several Regions; it takes a plan above Lite."""
+    _, pool = the_only(prod, "AWS::Cognito::UserPool")
+
+    assert pool["IssuerConfiguration"] == {"Type": "UPDATED"}
+    assert pool["UserPoolTier"] == "ESSENTIALS"
+
+
+@pytest.mark.parametrize(
+    ("pool", "issuer"),
+    [
+        ("us-west-2_Xyz789", "https://cognito-idp.us-west-2.amazonaws.com/us-west-2_Xyz789"),
+        ("cn-north-1_Xyz789", "https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_Xyz789"),
+    ],
+)
+def test_a_named_pool_is_in_its_own_region(workshop: Workshop, pool: str, issuer: str) -> None:
+    """Wherever the stack is: the issuer, and with it its keys, and what the page is told."""
+    template = workshop.template(user_pool_id=pool, user_pool_client_id="abc")
+    outputs = {name: each["Value"] for name, each in template["Outputs"].items()}
+    variables = environment(template)
+    settings = read_settings(variables)
+
+    assert settings.token_issuer == issuer
+    assert settings.token_jwks_url == f"{issuer}/.well-known/jwks.json"
+    assert (outputs["UserPoolId"], outputs["Region"]) == (pool, pool.partition("_")[0])
 
 
 @pytest.mark.parametrize("name", [CONNECTIONS, ROBOTS])

@@ -27,6 +27,7 @@ const BANNERS = [
   ["a driver's robot is away", { ...LIVE, state: "waiting", role: "controller", why: "gone" }, "waiting", /^Waiting for demo$/],
   ["a viewer is cut off from the server", { ...LIVE, stale: true, driver: ALICE }, "unknown", /^Who drives is not known/],
   ["a driver is cut off from server and robot", { ...LIVE, state: "waiting", role: "controller", stale: true, why: "cut" }, "waiting", /^Not connected to demo$/],
+  ["a displaced driver's session has ended", { ...LIVE, state: "ended", role: null, lostTo: ALICE, why: "a seed robot takes no viewers" }, "ended", /^You lost control to Alice$/],
   ["the session has ended", { ...LIVE, state: "ended", role: null, why: "not allowed" }, "ended", /ended/],
 ];
 
@@ -87,6 +88,17 @@ test("an offline robot may be nothing", () => {
 
 test("a robot that somebody drives may be watched, and taken over by its owner", () => {
   assert.deepEqual(may({ controlledBy: ALICE }), { drive: false, watch: true, takeOver: true });
+});
+
+test("a robot that one drives oneself in a window that may be gone is driven at a press, whoever owns it", () => {
+  for (const relation of ["owner", "operator", "admin"]) {
+    assert.deepEqual(may({ relation, controlledBy: ME }), { drive: true, watch: true, takeOver: true });
+  }
+  assert.equal(may({ controlledBy: ME, online: false }).drive, false);
+});
+
+test("who watches, and drives in another window, takes over from there", () => {
+  assert.deepEqual(may({ controlledBy: ME }, { ...LIVE, driver: ME }), { drive: false, watch: false, takeOver: true });
 });
 
 test("an operator takes over from nobody but himself", () => {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { connect } from "../../web/robosignal.js";
 import { SESSION, URL, driving, online } from "./client.js";
 import { frames, live, offerIn } from "./engagement.js";
-import { FakeWorld, TODAY, WELCOME, settled } from "./world.js";
+import { FakeWorld, TODAY, WELCOME, found, settled } from "./world.js";
 
 const SHORT = { expiresAt: TODAY + 40_000 };
 const ACK = { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 };
@@ -117,7 +117,7 @@ test("what is asked while the session moves is asked after it has", async () => 
 test("candidates that are found while the session moves are sent after it has", async () => {
   const { world, next } = await drivingOn();
   next.receive(WELCOME);
-  world.peer.onicecandidate({ candidate: null });
+  world.peer.onicecandidate(found("candidate:1"));
   const before = types(next);
   next.reply("resume", ACK);
   await settled();

@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SESSION, driving } from "./client.js";
 import { frames, live } from "./engagement.js";
-import { TODAY, WELCOME, settled } from "./world.js";
+import { TODAY, WELCOME, found, settled } from "./world.js";
 
 const CANDIDATE = { candidate: "candidate:1", sdpMid: "0" };
 const ACK = { type: "ack", sessionId: SESSION, role: "controller", epoch: 3 };
-const found = (engaged) => engaged.tell({ type: "candidate", pcId: engaged.pcId, payload: CANDIDATE });
+const trickle = (engaged) => engaged.tell({ type: "candidate", pcId: engaged.pcId, payload: CANDIDATE });
 const relayed = (effects) => frames(effects).filter(({ type }) => type === "ice-candidate").map(({ payload, sessionId }) => [payload.candidate, sessionId]);
 const ONCE = [["candidate:1", SESSION]];
 
@@ -19,7 +19,7 @@ test("a session moves only after its candidates were answered, lest the move ove
   world.pass(36_000 - world.time);
   await settled();
   const [old, next] = world.sockets;
-  world.peers[0].onicecandidate({ candidate: null });
+  world.peers[0].onicecandidate(found("candidate:1"));
   next.open();
   next.receive(WELCOME);
   await settled();
@@ -33,14 +33,14 @@ test("a session moves only after its candidates were answered, lest the move ove
 
 test("a candidate that was refused because the session had moved is sent again", () => {
   const engaged = live("controller");
-  found(engaged);
+  trickle(engaged);
 
   assert.deepEqual(relayed(engaged.refuse("relay", "no_session")), ONCE);
 });
 
 test("a candidate that was lost with its socket is sent again once the session is resumed", () => {
   const engaged = live("controller", 3);
-  found(engaged);
+  trickle(engaged);
   engaged.tell({ type: "offline" });
   const lost = engaged.refuse("relay", "offline");
   const back = engaged.tell({ type: "online" });
@@ -51,7 +51,7 @@ test("a candidate that was lost with its socket is sent again once the session i
 
 test("it is sent again once, and no more", () => {
   const engaged = live("controller");
-  found(engaged);
+  trickle(engaged);
   engaged.refuse("relay", "no_session");
 
   assert.deepEqual(engaged.refuse("again", "no_session"), []);
@@ -59,15 +59,34 @@ test("it is sent again once, and no more", () => {
 
 test("what a robot that is away did not get is not sent again", () => {
   const engaged = live("controller");
-  found(engaged);
+  trickle(engaged);
 
   assert.deepEqual(engaged.refuse("relay", "robot_offline"), []);
 });
 
 test("a candidate of a session that is no more is not sent in the next", () => {
   const engaged = live("controller", 3);
-  found(engaged);
+  trickle(engaged);
   engaged.tell({ type: "took", ack: { type: "ack", sessionId: "demo:next", epoch: 4 }, asOf: 3 });
 
   assert.deepEqual(engaged.refuse("relay", "no_session"), []);
+});
+
+test("the end of candidates, of one section or of all, is not relayed: no robot needs it", async () => {
+  const { world } = await driving();
+  for (const event of [found("", "1"), found("candidate:1"), found("", "0"), { candidate: null }]) world.peer.onicecandidate(event);
+  await settled();
+
+  assert.deepEqual(world.socket.frames.filter(({ type }) => type === "ice-candidate").map(({ payload }) => payload), [CANDIDATE]);
+});
+
+test("the robot's end of candidates ends nothing, for those that it ends may come after it", async () => {
+  const { world } = await driving();
+  const { pcId } = world.socket.last("offer");
+  for (const candidate of ["", null, "candidate:1", "", "candidate:2"]) {
+    world.socket.receive({ type: "ice-candidate", robotId: "demo", sessionId: SESSION, pcId, payload: { candidate, sdpMid: "0" } });
+  }
+  await settled();
+
+  assert.deepEqual(world.peer.added, ["candidate:1", "candidate:2"]);
 });

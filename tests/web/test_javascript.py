@@ -37,10 +37,10 @@ def require_node() -> None:
         pytest.skip(missing)
 
 
-def require_typescript() -> None:
-    """Fail unless TypeScript stands where `make setup` installs it."""
-    if not TSC.exists():
-        pytest.fail("TypeScript is missing. Install it: make setup")
+def require_package(name: str) -> None:
+    """Fail unless a package of node's stands where `make setup` installs it."""
+    if not (MODULES / name).exists():
+        pytest.fail(f"node's package {name} is missing. Install it: make setup")
 
 
 def test_the_javascript_tests_pass() -> None:
@@ -59,7 +59,7 @@ def test_the_javascript_tests_pass() -> None:
 def test_the_types_of_the_console_and_its_client_hold() -> None:
     """`tsc --checkJs --strict` has nothing to say."""
     require_node()
-    require_typescript()
+    require_package("typescript")
     done = run("node", str(TSC), "--project", "tsconfig.json")
 
     assert (done.returncode, done.stdout) == (0, "")

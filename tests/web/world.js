@@ -8,6 +8,9 @@ export const TODAY = 1_750_000_000_000;
 /** Let every promise that can settle do so. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
+/** What a browser tells of a candidate: a peer connection's, or one section's last and empty one. */
+export const found = (candidate, sdpMid = "0") => ({ candidate: { candidate, sdpMid, toJSON: () => ({ candidate, sdpMid }) } });
+
 class FakeSocket {
   readyState = 0;
   texts = [];
@@ -56,6 +59,7 @@ class FakeSocket {
 class FakePeer {
   made = [];
   added = [];
+  inits = [];
   remoteDescription = { sdp: "v=0\r\na=group:BUNDLE 0 1\r\n" };
   closed = false;
   localDescription = { type: "offer", sdp: "v=0" };
@@ -80,8 +84,9 @@ class FakePeer {
 
   async setRemoteDescription() {}
 
-  async addIceCandidate(candidate) {
-    this.added.push(candidate);
+  async addIceCandidate(init) {
+    this.added.push(init.candidate);
+    this.inits.push(init);
   }
 
   close() {

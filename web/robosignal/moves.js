@@ -37,7 +37,7 @@ export function begin(state, at) {
 /** @param {Engagement} state @param {string | null} why @returns {Stepped} */
 export function end(state, why) {
   const bye = state.sessionId ? [{ do: /** @type {const} */ ("send"), frame: { type: "bye", sessionId: state.sessionId } }] : [];
-  return [{ ...state, phase: "ended", why, sessionId: null, role: null, lostTo: null, pcId: null, moving: false, isCut: false }, [...bye, { do: "close" }]];
+  return [{ ...state, phase: "ended", why, sessionId: null, role: null, lostTo: why === null ? null : state.lostTo, pcId: null, moving: false, isCut: false }, [...bye, { do: "close" }]];
 }
 
 /**

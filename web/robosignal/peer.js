@@ -22,6 +22,7 @@ const COMMANDS_QUEUED_BYTES = 4_096;
  * @property {(ms: number) => void} rtt
  * @property {(message: unknown) => void} message
  * @property {(epoch: number) => void} refused
+ * @property {(count: number, error: Error) => void} unusable a candidate of the robot's; `count` with those before
  */
 
 /** @typedef {{resolve: (ms: number) => void, reject: (error: Error) => void, at: number, timer: unknown}} Ping */
@@ -37,6 +38,7 @@ export class Peer {
   #said = 0;
   /** @type {Map<number, Ping>} */
   #pings = new Map();
+  #unusable = 0;
   /** @type {unknown} */
   #timer;
 
@@ -74,17 +76,19 @@ export class Peer {
   /** @param {object} payload a candidate in any shape that the protocol allows */
   async add(payload) {
     try {
-      await this.#connection.addIceCandidate(this.#placed(candidateOf(payload)));
+      const candidate = candidateOf(payload);
+      // That the robot has no more ends nothing: what it ends may come after it.
+      if (candidate.candidate !== "") await this.#connection.addIceCandidate(this.#placed(candidate));
     } catch (error) {
-      // One bad candidate is no reason to end a connection that others may carry.
-      const { message } = /** @type {Error} */ (error);
-      if (this.#connection.signalingState !== "closed") this.#listener.report(new SignalingError({ code: "bad_candidate", message: `The browser does not take one of the robot's ICE candidates: ${message}. Other candidates may still connect.` }));
+      // One bad candidate is no reason to end a connection that others may carry. After `close` none
+      // is wanted.
+      if (this.#connection.signalingState !== "closed") this.#listener.unusable((this.#unusable += 1), /** @type {Error} */ (error));
     }
   }
 
   /** @param {RTCIceCandidateInit} candidate @returns {RTCIceCandidateInit} with the media section that it is for */
   #placed(candidate) {
-    if (candidate.candidate === "" || typeof candidate.sdpMid === "string" || typeof candidate.sdpMLineIndex === "number") return candidate;
+    if (typeof candidate.sdpMid === "string" || typeof candidate.sdpMLineIndex === "number") return candidate;
     return { ...candidate, ...firstSectionOf(this.#connection.remoteDescription?.sdp ?? "") };
   }
 
@@ -122,8 +126,8 @@ export class Peer {
   #listen() {
     const pcId = this.#pcId;
     this.#connection.onicecandidate = ({ candidate }) => {
-      const payload = candidate ? candidate.toJSON() : { candidate: "" };
-      this.#listener.tell({ type: "candidate", pcId, payload });
+      // No robot needs to be told that there are no more, be it of one section, as Firefox tells, or of all.
+      if (candidate?.candidate) this.#listener.tell({ type: "candidate", pcId, payload: candidate.toJSON() });
     };
     this.#connection.onconnectionstatechange = () => this.#listener.tell({ type: "ice", pcId, state: this.#connection.connectionState });
     this.#connection.ontrack = ({ track, streams }) => {

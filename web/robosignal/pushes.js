@@ -49,12 +49,15 @@ export function heard(state, frame, at) {
 function fromRobot(state, { type, pcId, payload }, at) {
   // A seed robot names no peer connection; it has but one.
   if (state.pcId === null || (pcId !== undefined && pcId !== state.pcId)) return [state, []];
+  if (type === "ice-candidate") {
+    if (state.phase === "linked") return [state, [{ do: "add", payload }]];
+    return [{ ...state, early: [...state.early, payload].slice(-EARLY_CANDIDATES) }, []];
+  }
+  // A robot may leave the description's type to the frame's.
+  const description = { ...payload, type: payload.type ?? type };
   // The robot is the impolite peer: its offer rolls ours back.
-  if (type !== "ice-candidate" && state.phase === "offering") return linked(state, payload, at);
-  if (type === "offer") return [state, state.phase === "linked" ? [{ do: "remote", payload }] : []];
-  if (type === "answer") return [state, []];
-  if (state.phase === "linked") return [state, [{ do: "add", payload }]];
-  return [{ ...state, early: [...state.early, payload].slice(-EARLY_CANDIDATES) }, []];
+  if (state.phase === "offering") return linked(state, description, at);
+  return [state, type === "offer" && state.phase === "linked" ? [{ do: "remote", payload: description }] : []];
 }
 
 /** @param {Engagement} state @param {Description} payload @param {Moment} at @returns {Stepped} */

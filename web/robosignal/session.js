@@ -31,6 +31,8 @@ const TICK_MS = 500;
  * @property {number} rtt ms, of the data channel
  * @property {unknown} message what else the robot says on the data channel, as it came
  * @property {number} refused the robot did not obey: it obeys the holder at this epoch
+ * @property {{count: number, message: string}} candidate-unusable the browser could not use a candidate
+ *   of the robot's: the count of this peer connection, and the browser's reason
  */
 
 /**
@@ -327,6 +329,7 @@ export class Session extends Emitter {
       rtt: (ms) => this.emit("rtt", ms),
       message: (message) => this.emit("message", message),
       refused: (epoch) => this.emit("refused", epoch),
+      unusable: (count, { message }) => this.emit("candidate-unusable", { count, message }),
     });
   }
 

@@ -3,8 +3,10 @@
 Owns where these may stand and how they are spelled; must never know whether a token is good.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from itertools import chain
 
 from signaling.adapters.events import Values
@@ -20,8 +22,20 @@ AUTHORIZATION = "Authorization"
 PROTOCOLS = "Sec-WebSocket-Protocol"
 QUERY = "token"
 
-# `Origin: null` is what every sandboxed frame and local file says: nobody in particular.
+# `Origin: null` is what every sandboxed frame and local file says: it names no page.
 OPAQUE_ORIGIN = "null"
+
+NO_ORIGIN = "none"
+"""In the place of a list of origins: no page may connect."""
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+MOST_PORT = 65_535
+
+ORIGIN = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#@:\s\[\]]*)"
+    r"(?::(?P<port>[0-9]{0,9}))?/?"
+)
+"""A URL of scheme, host and port alone (RFC 6454, section 6.2), with or without a last slash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +71,82 @@ def token_from(headers: Values, query: Values) -> Carried:
     return Carried(token, SUBPROTOCOL if SUBPROTOCOL in offered else None)
 
 
-def origin_allowed(headers: Values, allowed: frozenset[str] | None) -> bool:
-    """Tell whether a request of this `Origin` (RFC 6454) may connect; None allows any.
+class OriginRefused(Exception):
+    """A page of this origin may not connect. The text is the origin, for the log."""
 
-    An absent one may: it is no browser. A present one must be in `allowed`, character by
+
+def refused_origin(headers: Values, allowed: frozenset[str] | None) -> str | None:
+    """Return the `Origin` (RFC 6454) of a request that may not connect for it, else None.
+
+    `allowed` holds what `canonical_origin` returns; None allows any. A request without an origin
+    comes from no browser, and may connect. An origin must be in `allowed`, character by
     character; `null` never is.
     """
     if allowed is None:
-        return True
-    return all(
-        origin in allowed and origin != OPAQUE_ORIGIN for origin in _values(headers, "Origin")
-    )
+        return None
+    given = _values(headers, "Origin")
+    return next((each for each in given if each not in allowed or each == OPAQUE_ORIGIN), None)
+
+
+def canonical_origin(text: str) -> str:
+    """Return an origin as its pages send it in `Origin`, so that both compare equal.
+
+    Scheme and host are in small letters, the host in ASCII (RFC 6454, section 6.2), and a port
+    that is the scheme's own is left out. `text` may be of any scheme, as apps have their own
+    (`capacitor://localhost`, `file://`). Raise ValueError saying what to write instead.
+    """
+    if "*" in text:
+        raise ValueError(
+            f"must name each origin in full, not {text!r}: leave it out to let any page connect"
+        )
+    found = ORIGIN.fullmatch(text)
+    if found is None:
+        raise ValueError(f"must be origins such as https://drive.example.com, not {text!r}")
+    scheme = found["scheme"].lower()
+    if scheme in ("ws", "wss"):
+        raise ValueError(f"must name the page, whose origin is http:// or https://, not {text!r}")
+    host = _canonical_host(found["host"])
+    if not host and scheme in DEFAULT_PORTS:
+        raise ValueError(f"must be origins with a host, not {text!r}")
+    port = int(found["port"] or DEFAULT_PORTS.get(scheme, 0))
+    if found["port"] and not 1 <= port <= MOST_PORT:
+        raise ValueError(f"must have a port from 1 to {MOST_PORT} in {text!r}")
+    is_default = not found["port"] or port == DEFAULT_PORTS.get(scheme)
+    return f"{scheme}://{host}" + ("" if is_default else f":{port}")
+
+
+def _canonical_host(host: str) -> str:
+    """Return a host as a browser spells it. Raise ValueError for one that is none."""
+    if host.startswith("["):
+        return f"[{IPv6Address(host[1:-1]).compressed}]"
+    if host.isascii():
+        return host.lower()
+    try:
+        # Not in the Lambda's asset, whose environment the stack writes in ASCII.
+        from idna import IDNAError, encode  # noqa: PLC0415
+    except ImportError as error:
+        raise ValueError(f"must have {host!r} in ASCII, as browsers send it (xn--...)") from error
+    try:
+        return encode(host, uts46=True, std3_rules=False).decode()
+    except IDNAError as error:
+        raise ValueError(f"must have a host name, not {host!r} ({error})") from error
 
 
 def _values(headers: Values, name: str) -> Iterator[str]:
     # API Gateway keeps the client's letter case or makes its own, so both are looked for.
-    alike = (values for key, values in headers.items() if key.lower() == name.lower())
+    alike = (values for key, values in headers.items() if _is_alike(key, name))
     return chain.from_iterable(alike)
+
+
+def _is_alike(given: str, name: str) -> bool:
+    """Compare ASCII names in any case; what is not ASCII is like none, whatever its lower case."""
+    return given.isascii() and given.lower() == name.lower()
 
 
 def _bearers(headers: Values) -> Iterator[str]:
     for value in _values(headers, AUTHORIZATION):
         scheme, _, token = value.strip().partition(" ")
-        if scheme.lower() == "bearer" and token.strip():
+        if _is_alike(scheme, "Bearer") and token.strip():
             yield token.strip()
 
 

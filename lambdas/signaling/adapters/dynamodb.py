@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from signaling.adapters.bounded import Bounded
+from signaling.adapters.calls import ask, pausing
 from signaling.adapters.expressions import Rendered, marshal, plain
-from signaling.adapters.later import translated
 from signaling.core.expressions import Condition, Put, Write, apply
 from signaling.core.records import Connection, Robot
 from signaling.core.steps import Page, Refused, Watcher, Won
 from signaling.core.writes.rows import item_of
+from signaling.deadline import allowance
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId, UserId
 from signaling.wire.limits import WATCHERS
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KNOWN = 10_000
-BATCH_TRIES = 3
+BATCH_TRIES = 8
+"""More than an event has time for: what is left of a batch is asked for as long as that lasts."""
 STAMP_BYTES = 9
 
 STAMP = ("stamp",)
@@ -75,24 +77,24 @@ class DynamoStore:
         """Keep the row of a connection that opens; one that is there stays as it is."""
         item = {name: marshal(value) for name, value in item_of(row).items()}
         try:
-            with translated():
-                self._client.put_item(
-                    TableName=self._connections,
-                    Item=item,
-                    ConditionExpression="attribute_not_exists(connectionId)",
-                )
+            ask(
+                self._client.put_item,
+                TableName=self._connections,
+                Item=item,
+                ConditionExpression="attribute_not_exists(connectionId)",
+            )
         except self._client.exceptions.ConditionalCheckFailedException:
             return  # delivered twice: what the connection has become since is not undone
 
     def remove_connection(self, connection: ConnectionId) -> Connection | None:
         """Delete a row and return it as it was."""
         self._known.drop(connection)
-        with translated():
-            found = self._client.delete_item(
-                TableName=self._connections,
-                Key={"connectionId": marshal(connection)},
-                ReturnValues="ALL_OLD",
-            )
+        found = ask(
+            self._client.delete_item,
+            TableName=self._connections,
+            Key={"connectionId": marshal(connection)},
+            ReturnValues="ALL_OLD",
+        )
         item = found.get("Attributes")
         return None if item is None else connection_of(plain(item))
 
@@ -128,12 +130,12 @@ class DynamoStore:
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds of it."""
         try:
-            with translated():
-                self._client.delete_item(
-                    TableName=self._robots,
-                    Key={"robotId": marshal(robot)},
-                    **Rendered(when).parameters,
-                )
+            ask(
+                self._client.delete_item,
+                TableName=self._robots,
+                Key={"robotId": marshal(robot)},
+                **Rendered(when).parameters,
+            )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
@@ -147,49 +149,52 @@ class DynamoStore:
             }
         }
         found: dict[RobotId, Robot] = {}
-        for _ in range(BATCH_TRIES):
-            with translated():
-                answer = self._client.batch_get_item(RequestItems=asked)
+        pauses = pausing(allowance(), BATCH_TRIES)
+        while True:
+            answer = ask(self._client.batch_get_item, RequestItems=asked)
             for item in answer["Responses"].get(self._robots, []):
                 robot = robot_of_item(plain(item))
                 found[robot.robot_id] = robot
             asked = answer.get("UnprocessedKeys")
             if not asked:
                 return [found[robot] for robot in robots if robot in found]
-        raise TryAgain
+            # Whatever is left was throttled: DynamoDB asks for pauses that grow.
+            if not next(pauses, False):
+                raise TryAgain
 
     def note_share(self, robot: RobotId, user: UserId) -> None:
         """Put the share's own item, which the index of operators lists."""
-        with translated():
-            self._client.update_item(
-                TableName=self._robots,
-                Key={"robotId": marshal(_share(robot, user))},
-                UpdateExpression="SET operatorUserId = :user",
-                ExpressionAttributeValues={":user": marshal(user)},
-            )
+        ask(
+            self._client.update_item,
+            TableName=self._robots,
+            Key={"robotId": marshal(_share(robot, user))},
+            UpdateExpression="SET operatorUserId = :user",
+            ExpressionAttributeValues={":user": marshal(user)},
+        )
 
     def drop_share(self, robot: RobotId, user: UserId) -> None:
         """Delete the share's own item."""
-        with translated():
-            self._client.delete_item(
-                TableName=self._robots, Key={"robotId": marshal(_share(robot, user))}
-            )
+        ask(
+            self._client.delete_item,
+            TableName=self._robots,
+            Key={"robotId": marshal(_share(robot, user))},
+        )
 
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
         """Return the connections that are told of changes, as many as are told at most."""
         found: list[Watcher] = []
         start: Any = {}
         while len(found) < WATCHERS:
-            with translated():
-                page = self._client.query(
-                    TableName=self._connections,
-                    IndexName="watchers",
-                    KeyConditionExpression="#k = :v",
-                    ExpressionAttributeNames={"#k": "watcherUserId"},
-                    ExpressionAttributeValues={":v": marshal(watcher)},
-                    Limit=WATCHERS - len(found),
-                    **start,
-                )
+            page = ask(
+                self._client.query,
+                TableName=self._connections,
+                IndexName="watchers",
+                KeyConditionExpression="#k = :v",
+                ExpressionAttributeNames={"#k": "watcherUserId"},
+                ExpressionAttributeValues={":v": marshal(watcher)},
+                Limit=WATCHERS - len(found),
+                **start,
+            )
             found += (_watcher(plain(item)) for item in page["Items"])
             if "LastEvaluatedKey" not in page:
                 break
@@ -212,10 +217,9 @@ class DynamoStore:
     # Calls
 
     def _get(self, table: str, key: str, value: str) -> dict[str, Any] | None:
-        with translated():
-            found = self._client.get_item(
-                TableName=table, Key={key: marshal(value)}, ConsistentRead=True
-            )
+        found = ask(
+            self._client.get_item, TableName=table, Key={key: marshal(value)}, ConsistentRead=True
+        )
         item = found.get("Item")
         return None if item is None else plain(item)
 
@@ -228,14 +232,14 @@ class DynamoStore:
         the item became follows from it: the write was atomic.
         """
         try:
-            with translated():
-                answer = self._client.update_item(
-                    TableName=table,
-                    Key={key: marshal(value)},
-                    ReturnValues="ALL_OLD",
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                    **Rendered(write).parameters,
-                )
+            answer = ask(
+                self._client.update_item,
+                TableName=table,
+                Key={key: marshal(value)},
+                ReturnValues="ALL_OLD",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **Rendered(write).parameters,
+            )
         except self._client.exceptions.ConditionalCheckFailedException as refused:
             item: Any = refused.response.get("Item")
             return (plain(item) if item else None), None
@@ -246,16 +250,16 @@ class DynamoStore:
 
     def _page(self, index: str, key: str, value: str, after: str | None, limit: int) -> Page:
         start: Any = {} if after is None else {"ExclusiveStartKey": _start(key, value, after)}
-        with translated():
-            found = self._client.query(
-                TableName=self._robots,
-                IndexName=index,
-                KeyConditionExpression="#k = :v",
-                ExpressionAttributeNames={"#k": key},
-                ExpressionAttributeValues={":v": marshal(value)},
-                Limit=limit,
-                **start,
-            )
+        found = ask(
+            self._client.query,
+            TableName=self._robots,
+            IndexName=index,
+            KeyConditionExpression="#k = :v",
+            ExpressionAttributeNames={"#k": key},
+            ExpressionAttributeValues={":v": marshal(value)},
+            Limit=limit,
+            **start,
+        )
         ids = tuple(_robot_id(plain(item)) for item in found["Items"])
         last = found.get("LastEvaluatedKey")
         return Page(ids, None if last is None else _robot_id(plain(last)))

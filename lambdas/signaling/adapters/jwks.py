@@ -1,6 +1,7 @@
 """Keeps the public keys of token issuers: fetched when a token needs one, seldom and boundedly.
 
-Owns which keys are admitted, and when an issuer is asked again; must never know a token.
+Owns which keys are admitted, how long they serve, and when an issuer is asked again; must never
+know a token.
 """
 
 import time
@@ -15,6 +16,14 @@ from signaling.adapters.strict_json import parse_object
 from signaling.ports import Jwk, KeysUnavailable
 
 PENALTY_SECONDS = 10
+"""How long an issuer is left alone after a fetch that was in vain or failed."""
+
+FRESH_SECONDS = 5 * 60
+"""How long keys serve before their issuer is asked again: then a withdrawn one is refused."""
+
+OUTAGE_SECONDS = 60 * 60
+"""How long they serve while that issuer cannot be reached."""
+
 MODULUS_BITS = 2048
 """RFC 7518, section 3.3: a key of this size or larger is a must."""
 
@@ -74,56 +83,74 @@ class RemoteKeys:
     """The keys behind an issuer's JWKS address: a `KeySource` that many threads may ask at once.
 
     `fetch` returns the document at an address, within a bounded time, or raises
-    `KeysUnavailable`; `clock` returns seconds that never go back. Raise ValueError when the
-    address is neither HTTPS nor loopback.
+    `KeysUnavailable`; `clock` returns seconds, and may be set. Raise ValueError when the address
+    is neither HTTPS nor loopback.
 
-    Known keys are answered from memory. An unknown id causes one fetch, for whoever asks
-    meanwhile too. When that was in vain, unknown ids are refused without a fetch for ten
-    seconds, so a stranger's made-up ids cannot have the issuer asked on and on, nor hold up
-    those whose keys are known. Only a good document replaces what is known.
+    A key that was in a document of the last five minutes is answered from memory. Any other id
+    causes one fetch, for all who ask meanwhile. Only a good document replaces what is known, so
+    a key that the issuer withdraws serves five minutes at most; while the issuer cannot be
+    reached, an hour at most.
+
+    After a fetch that failed, or that did not find the id it was for, none follows for ten
+    seconds: a stranger's made-up ids cannot have the issuer asked on and on, nor hold up those
+    whose keys are known. An unknown id that comes meanwhile may be a new key's, so it is not
+    refused: it cannot be judged yet.
     """
 
     def __init__(
         self,
         url: str,
         fetch: Callable[[str], bytes] = fetch_document,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._url = checked_url(url)
         self._fetch = fetch
         self._clock = clock
         self._flight = Lock()
         self._keys: Mapping[str, Jwk] = {}
-        self._penalty_until = float("-inf")
-        self._reachable = True
+        self._fetched_at = float("-inf")
+        self._in_vain_at = float("-inf")
+        self._absent: str | None = None
+        """The id that the last fetch was for, and did not find."""
 
     def key(self, kid: str) -> Jwk | None:
         """Return the key with exactly this id, or None when the issuer has no such key.
 
-        Blocks while a fetch is under way. Raise `KeysUnavailable` when the last one failed.
+        Blocks while a fetch is under way. Raise `KeysUnavailable` when that cannot be told now.
         """
         if not self.at_hand(kid):
             # Whoever waited here finds what the one before it fetched.
             with self._flight:
                 if not self.at_hand(kid):
                     self._refresh(kid)
-        found = self._keys.get(kid)
-        if found is None and not self._reachable:
+        found = self._keys.get(kid) if self._is_within(OUTAGE_SECONDS, self._fetched_at) else None
+        if found is None and kid != self._absent:
             raise KeysUnavailable
         return found
 
     def at_hand(self, kid: str) -> bool:
-        """Say whether `key` answers at once: it is known, or a fetch was in vain just now."""
-        return kid in self._keys or self._clock() < self._penalty_until
+        """Say whether `key` answers at once: it is fresh, or a fetch was in vain just now."""
+        if self._is_within(PENALTY_SECONDS, self._in_vain_at):
+            return True
+        return kid in self._keys and self._is_within(FRESH_SECONDS, self._fetched_at)
+
+    def _is_within(self, seconds: float, since: float) -> bool:
+        # A time to come means that the clock was set back: nothing is known of how long ago it is.
+        return 0 <= self._clock() - since < seconds
 
     def _refresh(self, kid: str) -> None:
+        # Before the fetch: what the issuer withdraws while it answers is older than the answer.
+        asked_at = self._clock()
+        self._absent = None
         try:
             self._keys = _key_set(self._fetch(self._url))
-            self._reachable = True
         except KeysUnavailable:
-            self._reachable = False
+            self._in_vain_at = self._clock()
+            return
+        self._fetched_at = asked_at
         if kid not in self._keys:
-            self._penalty_until = self._clock() + PENALTY_SECONDS
+            self._absent = kid
+            self._in_vain_at = self._clock()
 
 
 def _key_set(document: bytes) -> Mapping[str, Jwk]:

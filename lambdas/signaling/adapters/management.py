@@ -1,12 +1,15 @@
 """Posts to connections through API Gateway's management API, `@connections`.
 
-A 410 is proof that a connection is gone; anything else that fails is a "later".
+A 410 is proof that a connection is gone, a 413 that the frame is too large for anybody; what
+else fails is a "later", or a fault of ours.
 """
 
 from typing import TYPE_CHECKING
 
-from signaling.adapters.later import translated
+from signaling.adapters.calls import ask
+from signaling.wire.errors import TooLarge
 from signaling.wire.ids import ConnectionId
+from signaling.wire.limits import MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
@@ -19,18 +22,18 @@ class ManagementPosts:
         self._client = client
 
     def post(self, connection: ConnectionId, frame: bytes) -> bool:
-        """Hand a frame over; False when that connection is gone."""
+        """Hand a frame over; False when that connection is gone. Raise TooLarge for a 413."""
         try:
-            with translated():
-                self._client.post_to_connection(ConnectionId=connection, Data=frame)
+            ask(self._client.post_to_connection, ConnectionId=connection, Data=frame)
         except self._client.exceptions.GoneException:
             return False
+        except self._client.exceptions.PayloadTooLargeException as error:
+            raise TooLarge("frame", MESSAGE_BYTES) from error
         return True
 
     def close(self, connection: ConnectionId) -> None:
         """Close a connection; one that is gone already is no error."""
         try:
-            with translated():
-                self._client.delete_connection(ConnectionId=connection)
+            ask(self._client.delete_connection, ConnectionId=connection)
         except self._client.exceptions.GoneException:
             return

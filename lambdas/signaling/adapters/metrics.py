@@ -18,7 +18,6 @@ from signaling.wire.errors import (
     RobotBusy,
     TooManyViewers,
     TryAgain,
-    Unauthorized,
 )
 
 NAMESPACE = "robosignal"
@@ -68,7 +67,7 @@ def values(happened: Happened) -> Iterator[tuple[str, int]]:
         yield "Takeovers", 1
     if happened.outcome in CONFLICTS:
         yield "Conflicts", 1
-    if happened.kind == "$connect" and happened.outcome == Unauthorized.code:
+    if happened.kind == "$connect" and happened.reason is not None:
         yield "TokensRefused", 1
     if happened.outcome == Internal.code:
         yield "InternalErrors", 1

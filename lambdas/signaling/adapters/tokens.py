@@ -6,6 +6,7 @@ never know how a token arrived, where keys come from, or what its bearer may do.
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +20,12 @@ from signaling.wire.limits import NAME_CHARACTERS, USER_PATTERN
 
 ALGORITHM = "RS256"
 LIFETIME_SECONDS = 24 * 60 * 60
-ISSUED_AHEAD_SECONDS = 60
+AHEAD_SECONDS = 60
 """How far an issuer's clock may be ahead of ours."""
 
 GROUPS = 100
 GROUP_CHARACTERS = 128
-"""Cognito's quotas: 100 groups a user, names of 128 characters."""
+"""Cognito's quotas: 100 groups a user, names of 128 characters. What is over them is left out."""
 
 NAME_CLAIMS = ("name", "cognito:username", "username")
 
@@ -33,26 +34,59 @@ NAME_CLAIMS = ("name", "cognito:username", "username")
 REFUSED_HEADERS = frozenset({"crit", "b64", "zip", "jwk", "jku", "x5u", "x5c"})
 
 _USER = re.compile(USER_PATTERN)
+# Control characters, line separators, and lone surrogates, which cannot be encoded.
+_NO_NAME = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
 # RFC 6749, section 3.3. Nothing here asks for a scope, but a malformed one is no scope at all.
 _SCOPE = re.compile(r"(?:[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*)?")
+
+
+# Amazon Cognito API reference, IssuerConfigurationType: a pool is one issuer of either type,
+# ORIGINAL or UPDATED, and may be switched. Its id begins with its Region.
+_POOL = re.compile(r"https://(?:issuer-)?(cognito-idp\.([a-z0-9-]+)\.[a-z.]+/\2_[A-Za-z0-9]+)")
+_ALIAS = re.compile(r"[a-z0-9-]{1,16}")
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
     """One token issuer that is trusted, for these audiences only.
 
-    Raise ValueError if `issuer` or `audiences` is empty, or an audience is.
+    Raise ValueError if `issuer` or `audiences` is empty, or an audience is, or `alias` is not 1
+    to 16 of a to z, 0 to 9 and -.
     """
 
     issuer: str
-    """The claim `iss`, character by character."""
+    """The claim `iss`, character by character; of a Cognito pool's two spellings either one."""
     audiences: frozenset[str]
     """What `client_id` of an access token, or `aud` of an ID token, may be."""
     keys: KeySource
+    alias: str | None = None
+    """The name space of its users and groups: `alice` is `ALIAS/alice`; None: just `alice`."""
 
     def __post_init__(self) -> None:
         if not self.issuer or not self.audiences or "" in self.audiences:
             raise ValueError("an issuer needs its `iss` and at least one audience, none empty")
+        if self.alias is not None and not _ALIAS.fullmatch(self.alias):
+            raise ValueError(f"an issuer's alias is 1 to 16 of a to z, 0 to 9 and -: {self.alias}")
+
+    @property
+    def prefix(self) -> str:
+        """What the ids of its users, and the names of its groups, begin with."""
+        return "" if self.alias is None else f"{self.alias}/"
+
+
+def trusted(*issuers: Issuer) -> tuple[Issuer, ...]:
+    """Return these issuers; raise ValueError if two share their `iss` or their name space."""
+    if len({_spelled(each.issuer) for each in issuers}) < len(issuers):
+        raise ValueError("two issuers have the same `iss`")
+    if len({each.alias for each in issuers}) < len(issuers):
+        raise ValueError("each issuer but one needs an alias, and each a different one")
+    return issuers
+
+
+def _spelled(issuer: str) -> str:
+    """Return the first spelling of a Cognito pool's issuer; any other issuer as it is."""
+    pool = _POOL.fullmatch(issuer)
+    return issuer if pool is None else f"https://{pool[1]}"
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -72,13 +106,23 @@ def verify(token: object, issuers: Sequence[Issuer], now: int) -> Identity:
     `now` is in epoch milliseconds. Access and ID tokens (the claim `token_use`) of RS256 are
     accepted. There is no leeway at the expiry, since the connection ends there as well. Raise
     `Unauthorized` for everything else; its reason is for the log. Raise `TryAgain` when the
-    issuer's keys are out of reach, so that nothing can be said of the token: a robot that took
-    that for a refusal would give up for good.
+    issuer's keys are out of reach, or may be newer than those at hand, so that nothing can be
+    said of the token: a robot that took that for a refusal would give up for good.
     """
     parts = _opened(token)
     issuer = _issuer(parts.claims, issuers)
     _signature(parts, _key(parts.header, issuer.keys))
-    return _identity(parts.claims, issuer.audiences, now)
+    others = tuple(each.prefix for each in issuers if each.prefix not in ("", issuer.prefix))
+    return _identity(parts.claims, issuer, others, now)
+
+
+def key_named(token: object, issuers: Sequence[Issuer]) -> tuple[KeySource, str] | None:
+    """Return where the key is that this token names, and its id; None: no key lets it in."""
+    try:
+        parts = _opened(token)
+        return _issuer(parts.claims, issuers).keys, parts.header["kid"]
+    except Unauthorized:
+        return None
 
 
 def prefetch(token: object, issuers: Sequence[Issuer]) -> None:
@@ -87,11 +131,11 @@ def prefetch(token: object, issuers: Sequence[Issuer]) -> None:
     May block for as long as the issuer's `KeySource` does, and raises nothing: `verify`,
     called next, finds the key or refuses at once. It is for a caller that must not block there.
     """
-    try:
-        parts = _opened(token)
-        _issuer(parts.claims, issuers).keys.key(parts.header["kid"])
-    except (Unauthorized, KeysUnavailable):
-        return
+    named = key_named(token, issuers)
+    if named is not None:
+        keys, kid = named
+        with suppress(KeysUnavailable):
+            keys.key(kid)
 
 
 def _opened(token: object) -> Parts:
@@ -113,9 +157,10 @@ def _require(reason: str, holds: bool) -> None:  # noqa: FBT001 - the two read a
 
 def _issuer(claims: Mapping[str, Any], issuers: Sequence[Issuer]) -> Issuer:
     named = claims.get("iss")
-    for issuer in issuers:
-        if issuer.issuer == named:
-            return issuer
+    if isinstance(named, str):
+        for issuer in issuers:
+            if _spelled(issuer.issuer) == _spelled(named):
+                return issuer
     raise Unauthorized("iss")
 
 
@@ -145,15 +190,22 @@ def _signature(parts: Parts, key: Jwk) -> None:
     _require("signature", genuine)
 
 
-def _identity(claims: Mapping[str, Any], audiences: frozenset[str], now: int) -> Identity:
-    _audience(claims, audiences)
+def _identity(
+    claims: Mapping[str, Any], issuer: Issuer, others: tuple[str, ...], now: int
+) -> Identity:
+    """Return whom the claims name; `others` begin what names users and groups of other issuers."""
+    _audience(claims, issuer.audiences)
     expires_at = _expiry(claims, now)
     scope = claims.get("scope", "")
     _require("scope", isinstance(scope, str) and _SCOPE.fullmatch(scope) is not None)
-    user = claims.get("sub")
-    if not isinstance(user, str) or not _USER.match(user):
+    named = claims.get("sub")
+    if not isinstance(named, str) or not _USER.match(named):
         raise Unauthorized("sub")
-    return Identity(UserId(user), _name(claims), _groups(claims), expires_at)
+    user = issuer.prefix + named
+    _require("sub", _USER.match(user) is not None and not user.startswith(others))
+    groups = (issuer.prefix + group for group in _groups(claims))
+    mine = tuple(group for group in groups if not group.startswith(others))
+    return Identity(UserId(user), _name(claims), mine, expires_at)
 
 
 def _audience(claims: Mapping[str, Any], audiences: frozenset[str]) -> None:
@@ -172,11 +224,13 @@ def _audience(claims: Mapping[str, Any], audiences: frozenset[str]) -> None:
 def _expiry(claims: Mapping[str, Any], now: int) -> int:
     """Return the expiry in epoch ms, after judging all that the claims say of time."""
     expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
+    # RFC 7519, section 4.1.5: what an issuer's clock says of now may be ahead of ours.
+    latest = now + AHEAD_SECONDS * 1000
     _require("expired", now < expires * 1000)
-    _require("iat", issued * 1000 <= now + ISSUED_AHEAD_SECONDS * 1000)
+    _require("iat", issued * 1000 <= latest)
     _require("lifetime", 0 <= expires - issued <= LIFETIME_SECONDS)
     if "nbf" in claims:
-        _require("nbf", _seconds(claims, "nbf") * 1000 <= now)
+        _require("nbf", _seconds(claims, "nbf") * 1000 <= latest)
     return expires * 1000
 
 
@@ -209,11 +263,16 @@ def _legible(text: str) -> str:
 
 
 def _groups(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the first groups whose names can be used; an odd one costs its bearer no other."""
     groups = claims.get("cognito:groups", [])
-    _require("groups", isinstance(groups, list) and len(groups) <= GROUPS)
-    _require("groups", all(map(_is_group, groups)))
-    return tuple(groups)
+    _require("groups", isinstance(groups, list))
+    return tuple(filter(_is_group, groups))[:GROUPS]
 
 
 def _is_group(group: object) -> bool:
-    return isinstance(group, str) and 0 < len(group) <= GROUP_CHARACTERS and group.isprintable()
+    # Not `isprintable`: Python's tables of letters are older than some that people write with.
+    return (
+        isinstance(group, str)
+        and 0 < len(group) <= GROUP_CHARACTERS
+        and _NO_NAME.search(group) is None
+    )

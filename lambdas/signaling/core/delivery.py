@@ -56,10 +56,13 @@ def refuse_oversize(message: Offer | Answer | IceCandidate) -> None:
 
 
 def deliver(request: Request, robot_id: RobotId, sent: Notice) -> Flow[bool]:
-    """Hand one frame over; False, after the clean-up, when its receiver is gone."""
+    """Hand one frame over; False, after the clean-up, when its receiver is gone.
+
+    The clean-up changes nothing of the answer: the next frame to that receiver finds it again.
+    """
     (delivered,) = yield from together([handing_over(sent.party, sent.frame, request.now)])
     if not delivered:
-        yield from together(clean_up(request, robot_id, sent))
+        yield from attempted(clean_up(request, robot_id, sent), "reserved")
     return bool(delivered)
 
 

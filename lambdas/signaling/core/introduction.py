@@ -15,16 +15,17 @@ from signaling.wire.ids import SessionId
 
 
 def introduce(
-    request: Request, robot: Robot, session: Session, frame: AnyFrame
+    request: Request, robot: Robot, session: Session, frame: AnyFrame | None
 ) -> Flow[tuple[bool, Won[Connection] | Refused[Connection]]]:
     """Hand the robot the session's first frame, and note the session on the sender's row.
 
-    Return whether the robot was reached, and what became of the note. Raise TryAgain when
-    AWS was too busy for either.
+    A robot that is told nothing, `frame` being None, counts as reached. Return whether the robot
+    was, and what became of the note. Raise TryAgain when AWS was too busy for either.
     """
     noting = note(request, session.session_id)
-    delivered, noted = yield from together((handing_over(robot, frame, request.now), noting))
-    return bool(delivered), noted
+    telling = [] if frame is None else [handing_over(robot, frame, request.now)]
+    *delivered, noted = yield from together((*telling, noting))
+    return all(delivered), noted
 
 
 def note(request: Request, session_id: SessionId) -> WriteConnection:

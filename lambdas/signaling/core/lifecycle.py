@@ -13,15 +13,15 @@ from signaling.core.steps import (
     Refused,
     Step,
     WriteRobot,
+    attempted,
     find_ice_servers,
     remove_connection,
-    together,
     write_connection,
     write_robot,
 )
 from signaling.core.writes import lease, places, presence, rows
 from signaling.wire import limits
-from signaling.wire.errors import Forbidden, Unauthorized
+from signaling.wire.errors import Forbidden, SignalingError, Unauthorized
 from signaling.wire.frames import IceServersReply, Limits, Welcome
 from signaling.wire.ids import ConnectionId, SessionId, robot_of
 from signaling.wire.messages import IceServers, Ready
@@ -73,20 +73,25 @@ class _LostSocket:
 
 def _lose_sessions(sessions: list[SessionId], lost: _LostSocket) -> Flow[None]:
     """Record the lost socket in each session, side by side: first as if each were the holder's."""
-    outcomes = yield from together(lost.as_holder(each) for each in sessions)
+    first = yield from attempted((lost.as_holder(each) for each in sessions), "needed")
     steps = {
         each: lost.otherwise(each, outcome.item)
-        for each, outcome in zip(sessions, outcomes, strict=True)
+        for each, outcome in zip(sessions, first, strict=True)
         if isinstance(outcome, Refused) and outcome.item is not None
     }
     second = {each: step for each, step in steps.items() if step is not None}
-    outcomes = yield from together(second.values())
+    others = yield from attempted(second.values(), "needed")
     # One that was refused as a viewer as well was granted control between the two, perhaps.
-    yield from together(
+    again = [
         lost.as_holder(each)
-        for each, outcome in zip(second, outcomes, strict=True)
+        for each, outcome in zip(second, others, strict=True)
         if isinstance(outcome, Refused)
-    )
+    ]
+    third = yield from attempted(again, "needed")
+    for outcome in (*first, *others, *third):
+        if isinstance(outcome, SignalingError):
+            # Only now: what fails of one session must not keep the others from their grace.
+            raise outcome
 
 
 def ready(request: Request, message: Ready) -> Flow[Welcome]:

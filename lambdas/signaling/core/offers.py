@@ -7,7 +7,7 @@ it, and what it returns addresses the post. A refusal comes with the item, which
 from signaling.core.address import Found, robot_addressed, session_of_client
 from signaling.core.control import released
 from signaling.core.delivery import refuse_oversize
-from signaling.core.dialects import relayed_to_robot
+from signaling.core.dialects import has_description, relayed_to_robot
 from signaling.core.expressions import Write
 from signaling.core.notices import told_replaced
 from signaling.core.policy import right
@@ -19,7 +19,7 @@ from signaling.core.steps import Flow, Won, read_robot, write_robot
 from signaling.core.taking import hold, present, tell_change
 from signaling.core.viewing import view
 from signaling.core.writes import lease
-from signaling.wire.errors import NoSession, RobotOffline
+from signaling.wire.errors import BadMessage, NoSession, RobotOffline
 from signaling.wire.frames import Ack
 from signaling.wire.ids import RobotId
 from signaling.wire.messages import Offer
@@ -30,7 +30,8 @@ def offer(request: Request, message: Offer) -> Flow[Ack]:
     refuse_oversize(message)
     robot_id = yield from robot_addressed(request, message)
     in_session = message.session_id is not None or request.sender.robot_id == robot_id
-    if in_session or message.role == "viewer":
+    # One without a description is not for every robot: which one this is, must be known first.
+    if in_session or message.role == "viewer" or not has_description(message.payload):
         robot = permitted(request, message, robot_id, (yield from read_robot(robot_id)))
         return (yield from _on(request, message, robot))
     return (yield from _first(request, message, robot_id))
@@ -54,6 +55,8 @@ def _on(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
         return (yield from relay_on(request, message, robot))
     if robot.connection_id is None:
         raise RobotOffline(robot.robot_id)
+    if robot.dialect == "seed" and not has_description(message.payload):
+        raise BadMessage("sdp", "must be text: a seed robot stops reading at an offer without it")
     found = session_of_client(request, robot, message)
     if found is not None:
         return (yield from _renegotiate(request, message, robot, found))

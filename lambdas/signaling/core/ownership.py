@@ -36,7 +36,7 @@ from signaling.core.steps import (
 )
 from signaling.core.writes import ownership, presence
 from signaling.wire import limits
-from signaling.wire.errors import BadMessage, TryAgain
+from signaling.wire.errors import BadMessage, SignalingError, TryAgain
 from signaling.wire.frames import Ack
 from signaling.wire.ids import RobotId, UserId
 from signaling.wire.messages import Forget, Role, Share, Transfer, Unshare
@@ -108,7 +108,7 @@ def _drop(robot_id: RobotId, user: UserId) -> Flow[None]:
     yield from attempted((DropShare(robot_id, user),))
     robot = yield from read_robot(robot_id)
     if robot is not None and user in robot.operators:
-        yield from attempted((NoteShare(robot_id, user),))
+        yield from attempted((NoteShare(robot_id, user),), "needed")
 
 
 def _unsharing(request: Request, robot: Robot, user: UserId) -> Write:
@@ -148,7 +148,7 @@ def transfer(request: Request, message: Transfer) -> Flow[Ack]:
         if robot.owner_user_id == user:
             return Ack()
         raise TryAgain(robot_id)
-    with suppress(TryAgain):
+    with suppress(SignalingError):
         # The robot is given away: to ask again would be forbidden.
         yield from _evicted(request, outcome)
     yield from attempted((DropShare(robot_id, user),))

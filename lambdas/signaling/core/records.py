@@ -41,8 +41,11 @@ class Connection(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
     @property
     def is_admin(self) -> bool:
-        """Whether the user is in the admins' group, in any case."""
-        return any(group.upper() in ADMIN_GROUPS for group in self.groups)
+        """Whether the user is in the admins' group, in any case of its ASCII letters.
+
+        Other letters, such as a dotless i, become ASCII ones in upper case, and name other groups.
+        """
+        return any(group.isascii() and group.upper() in ADMIN_GROUPS for group in self.groups)
 
     @property
     def person(self) -> Person:

@@ -115,9 +115,9 @@ def _announce(request: Request, won: Won[Robot], claim: Claim) -> Flow[None]:
     """Note the robot on its row, and tell its older socket and the sessions that ended."""
     me, robot = claim.row.connection_id, won.after
     note = WriteConnection(me, rows.note_robot(me, robot.robot_id, claim.row.dialect))
-    (noted, *_) = yield from attempted((note, *_replacing(request, won, claim)))
+    (noted, *_) = yield from attempted((note, *_replacing(request, won, claim)), "needed")
     if isinstance(noted, Refused):
-        yield from attempted((WriteRobot(robot.robot_id, presence.lose(me)),))
+        yield from attempted((WriteRobot(robot.robot_id, presence.lose(me)),), "reserved")
     # Sessions have ended either way, and the older socket has been replaced.
     yield from notify(request, robot.robot_id, told_ended(won.before, won.after, "restarted"))
     if isinstance(noted, SignalingError):

@@ -6,7 +6,7 @@ it between any two. `together` asks for steps that may run side by side.
 """
 
 from collections.abc import Generator, Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
@@ -14,6 +14,10 @@ from signaling.core.expressions import Condition, Write
 from signaling.core.records import Connection, Robot
 from signaling.wire.errors import SignalingError
 from signaling.wire.ids import ConnectionId, RobotId, UserId
+
+Use = Literal["needed", "reserved", "spare"]
+"""Which part of an event's time a step may use: what decides it; what takes that back, for which
+time is kept; and what only tells of it, which is tried once."""
 
 
 class ReadConnection(Struct, frozen=True):
@@ -137,6 +141,7 @@ class Together(Struct, frozen=True):
     """
 
     steps: "tuple[Step, ...]"
+    use: Use = "needed"
 
 
 Step = (
@@ -261,22 +266,39 @@ def remove_connection(connection_id: ConnectionId) -> Flow[Connection | None]:
 
 def together(steps: Iterable[Step]) -> Flow[tuple[Any, ...]]:
     """Ask for independent steps at once. Raise what the first of them raised, after them all."""
-    outcomes = yield from attempted(steps)
+    outcomes = yield from attempted(steps, "needed")
     for outcome in outcomes:
         if isinstance(outcome, SignalingError):
             raise outcome
     return outcomes
 
 
-def attempted(steps: Iterable[Step]) -> Flow[tuple[Any, ...]]:
-    """Ask for independent steps at once; what one of them raised stands among the outcomes."""
+def attempted(steps: Iterable[Step], use: Use = "spare") -> Flow[tuple[Any, ...]]:
+    """Ask for independent steps at once; what one of them raised is its outcome."""
     asked = tuple(steps)
     if not asked:
         return ()
-    if len(asked) > 1:
-        outcomes: tuple[Any, ...] = yield Together(asked)
-        return outcomes
+    outcomes: tuple[Any, ...] = yield Together(asked, use)
+    return outcomes
+
+
+def in_reserve(flow: Flow[Decided]) -> Flow[Decided]:
+    """Run a flow that takes back what was done, in the time that is kept for that.
+
+    What it only tells uses what is left, as everywhere.
+    """
     try:
-        return ((yield asked[0]),)
-    except SignalingError as error:
-        return (error,)
+        step = next(flow)
+        while True:
+            if isinstance(step, Together):
+                use = step.use if step.use == "spare" else "reserved"
+                step = flow.send((yield Together(step.steps, use)))
+                continue
+            (outcome,) = yield Together((step,), "reserved")
+            if isinstance(outcome, SignalingError):
+                step = flow.throw(outcome)
+            else:
+                step = flow.send(outcome)
+    except StopIteration as done:
+        result: Decided = done.value
+        return result

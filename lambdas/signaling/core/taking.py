@@ -4,6 +4,7 @@ Knows what follows a won write and what undoes it; never by which right or why i
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from signaling.core.address import Found
 from signaling.core.delivery import notify
@@ -21,9 +22,9 @@ from signaling.core.notices import (
 from signaling.core.records import Robot, Session
 from signaling.core.request import Request, without_grace
 from signaling.core.rights import permitted
-from signaling.core.steps import Flow, Won, write_robot
+from signaling.core.steps import Flow, Won, in_reserve, write_robot
 from signaling.core.writes import lease, presence
-from signaling.wire.errors import RobotBusy, RobotOffline, TryAgain
+from signaling.wire.errors import RobotBusy, RobotOffline, SignalingError, TryAgain
 from signaling.wire.ids import ConnectionId
 from signaling.wire.messages import Offer, RequestControl, Takeover
 
@@ -50,24 +51,25 @@ def refusal(request: Request, robot: Robot) -> RobotOffline | RobotBusy | TryAga
 
 
 def present(
-    request: Request, robot: Robot, mine: Session, frame: AnyFrame, *, viewed: bool
+    request: Request, robot: Robot, mine: Session, frame: AnyFrame | None, *, viewed: bool
 ) -> Flow[None]:
     """Tell the robot of its new holder and, side by side, note the session on the sender's row.
 
     If either fails, the lease is given back, since nobody holds a robot that they cannot
-    reach: raise RobotOffline, TryAgain, or NoSession when the sender itself is gone. Whoever
-    `viewed` before does so again.
+    reach: raise RobotOffline, NoSession when the sender itself is gone, or what kept the frame
+    or the note from being made. Whoever `viewed` before does so again.
     """
     try:
         delivered, noted = yield from introduce(request, robot, mine, frame)
-    except TryAgain:
-        yield from _give_back(request, robot, mine, viewed=viewed)
+    except SignalingError:
+        yield from in_reserve(_give_back(request, robot, mine, viewed=viewed))
         raise
     if not delivered:
-        yield from _give_back(request, robot, mine, viewed=viewed, gone=robot.connection_id)
+        gone = robot.connection_id
+        yield from in_reserve(_give_back(request, robot, mine, viewed=viewed, gone=gone))
         raise RobotOffline(robot.robot_id)
     if not isinstance(noted, Won):
-        yield from _give_back(request, robot, mine, viewed=False)
+        yield from in_reserve(_give_back(request, robot, mine, viewed=False))
         raise unnoted(robot, noted)
 
 
@@ -81,18 +83,20 @@ def _give_back(
 ) -> Flow[None]:
     """Free the lease, end the presence of a robot found gone, and tell everyone concerned.
 
-    Whoever was displaced for nothing is told as well: they do not hold any more.
+    Whoever was displaced for nothing is told as well: they do not hold any more. So they are
+    when the lease cannot be given back either, and lasts until it lapses.
     """
     told = told_displaced(robot, mine)
-    if viewed:
-        after = yield from _viewing_again(request, robot, mine, gone)
-        if after is not None:
-            free = control_of(after)
-            told += notice(after, free) + told_viewers(after, free, besides=mine.session_id)
-    else:
-        ended = yield from _ended(robot, mine, gone)
-        if ended is not None:
-            told += told_of_end(ended)
+    with suppress(SignalingError):
+        if viewed:
+            after = yield from _viewing_again(request, robot, mine, gone)
+            if after is not None:
+                free = control_of(after)
+                told += notice(after, free) + told_viewers(after, free, besides=mine.session_id)
+        else:
+            ended = yield from _ended(robot, mine, gone)
+            if ended is not None:
+                told += told_of_end(ended)
     yield from notify(request, robot.robot_id, told)
 
 

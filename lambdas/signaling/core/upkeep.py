@@ -20,6 +20,7 @@ from signaling.core.steps import (
     Refused,
     Won,
     WriteConnection,
+    WriteRobot,
     attempted,
     read_robot,
     together,
@@ -115,7 +116,8 @@ def _resumed(request: Request, robot: Robot, found: Found) -> Flow[Ack]:
     session_id = found.session.session_id
     (noted,) = yield from together((note(request, session_id),))
     if isinstance(noted, Refused):
-        yield from write_robot(robot.robot_id, losing(request, found.session, found.role))
+        lost = WriteRobot(robot.robot_id, losing(request, found.session, found.role))
+        yield from attempted((lost,), "reserved")
         raise unnoted(robot, noted)
     epoch = epoch_told(request, robot, found.role)
     return Ack(session_id=session_id, role=found.role, epoch=epoch)

@@ -3,6 +3,8 @@
 A place that was not renewed is given to the next who asks when all are taken.
 """
 
+from contextlib import suppress
+
 from signaling.core.address import Found
 from signaling.core.delivery import notify
 from signaling.core.dialects import relayed_to_robot
@@ -14,9 +16,17 @@ from signaling.core.policy import right
 from signaling.core.records import Robot, Session
 from signaling.core.request import Request, epoch_told
 from signaling.core.rights import permitted
-from signaling.core.steps import Flow, Refused, Won, write_robot
+from signaling.core.steps import (
+    Flow,
+    Refused,
+    Won,
+    WriteRobot,
+    attempted,
+    in_reserve,
+    write_robot,
+)
 from signaling.core.writes import places, presence
-from signaling.wire.errors import Forbidden, RobotOffline, TooManyViewers, TryAgain
+from signaling.wire.errors import Forbidden, RobotOffline, SignalingError, TooManyViewers, TryAgain
 from signaling.wire.frames import Ack
 from signaling.wire.ids import ConnectionId
 from signaling.wire.messages import Offer
@@ -73,14 +83,14 @@ def _present(request: Request, message: Offer, robot: Robot, viewing: Session) -
     frame = relayed_to_robot(robot, viewing, "viewer", message)
     try:
         delivered, noted = yield from introduce(request, robot, viewing, frame)
-    except TryAgain:
-        yield from _give_back(request, robot, viewing)
+    except SignalingError:
+        yield from in_reserve(_give_back(request, robot, viewing))
         raise
     if not delivered:
-        yield from _give_back(request, robot, viewing, gone=robot.connection_id)
+        yield from in_reserve(_give_back(request, robot, viewing, gone=robot.connection_id))
         raise RobotOffline(robot.robot_id)
     if not isinstance(noted, Won):
-        yield from _give_back(request, robot, viewing)
+        yield from in_reserve(_give_back(request, robot, viewing))
         raise unnoted(robot, noted)
 
 
@@ -89,9 +99,12 @@ def _give_back(
 ) -> Flow[None]:
     """End the session, and the presence of a robot found gone; tell everyone concerned."""
     ways = giving_back(viewing.session_id, viewing.connection_id)
-    ended = yield from end(robot.robot_id, Found(viewing, "viewer"), ways)
+    ended = None
+    with suppress(SignalingError):
+        # A place that cannot be given back now lapses by itself.
+        ended = yield from end(robot.robot_id, Found(viewing, "viewer"), ways)
     if gone is not None:
-        yield from write_robot(robot.robot_id, presence.lose(gone))
+        yield from attempted((WriteRobot(robot.robot_id, presence.lose(gone)),), "reserved")
     if ended is not None:
         # A robot that has redialed since is there to be told.
         is_gone = ended.robot.connection_id == gone

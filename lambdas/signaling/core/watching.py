@@ -72,12 +72,16 @@ class Change:
 
 
 def pushing(
-    flow: Flow[Decided], now: int, noted: Callable[[Change], None] = lambda _: None
+    flow: Flow[Decided],
+    now: int,
+    noted: Callable[[Change], None] = lambda _: None,
+    failed: Callable[[Exception], None] = lambda _: None,
 ) -> Flow[Decided]:
     """Run a flow, and tell the watchers of every robot whose `rev` it has raised.
 
     They are told after everyone concerned, and also when the flow ends in a refusal: what it
-    had to clean up by then is news. Each change is `noted` as soon as it stands.
+    had to clean up by then is news. Each change is `noted` as soon as it stands. What fails as
+    they are told is handed to `failed`: the change stands, and so does the flow's decision.
     """
     changes: list[Change] = []
 
@@ -89,9 +93,9 @@ def pushing(
     try:
         decided = yield from _noting(flow, both)
     except SignalingError:
-        yield from _push_all(changes, now)
+        yield from _push_all(changes, now, failed)
         raise
-    yield from _push_all(changes, now)
+    yield from _push_all(changes, now, failed)
     return decided
 
 
@@ -124,14 +128,17 @@ def _note(step: Step, outcome: object, noted: Callable[[Change], None]) -> None:
             pass
 
 
-def _push_all(changes: list[Change], now: int) -> Flow[None]:
+def _push_all(changes: list[Change], now: int, failed: Callable[[Exception], None]) -> Flow[None]:
     """Tell of each robot as it stands after its last change.
 
-    When AWS is too busy to tell watchers, the change stands all the same, and so does its reply.
+    Whatever befalls that, the change stands all the same, and so does its reply.
     """
     last = {change.after.robot_id: change.after for change in changes}
     for robot in last.values():
-        yield from _push(robot, now)
+        try:
+            yield from _push(robot, now)
+        except Exception as fault:  # noqa: BLE001 - see above
+            failed(fault)
 
 
 def _push(robot: Robot, now: int) -> Flow[None]:

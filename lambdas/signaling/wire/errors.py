@@ -30,7 +30,8 @@ from signaling.wire.ids import RobotId, UserId
 class SignalingError(Exception):
     """A request was refused. `code` and `status` are fixed by the protocol.
 
-    `reply_to` is the refused message's id, where it bore a usable one.
+    `reply_to` is the refused message's id, where it bore a usable one; `kind` is its type, where
+    it could not be read further.
     """
 
     code: ClassVar[str]
@@ -40,6 +41,7 @@ class SignalingError(Exception):
         super().__init__(robot_id)
         self.robot_id = robot_id
         self.reply_to: str | None = None
+        self.kind: str | None = None
 
 
 class BadMessage(SignalingError):
@@ -228,7 +230,8 @@ class Internal(SignalingError):
 
     code, status = "internal", 500
 
-    def __init__(self, request_id: str) -> None:
+    def __init__(self, request_id: str = "") -> None:
+        """`request_id` is empty where a step failed: the entry knows it."""
         super().__init__()
         self.request_id = request_id
 

@@ -62,13 +62,14 @@ def parse(text: object) -> AnyMessage:
     """Return the message that a frame's text holds.
 
     Raise BadMessage, UnknownType or TooLarge, each with `reply_to` set when the frame bore a
-    usable `id`.
+    usable `id`, and `kind` when it bore a known `type`.
     """
     fields = _fields(text)
     try:
         return _message(fields)
     except SignalingError as error:
         error.reply_to = _usable_id(fields)
+        error.kind = _kind_named(fields)
         raise
 
 
@@ -111,16 +112,23 @@ def _usable_id(fields: dict[str, Any]) -> str | None:
     return given if isinstance(given, str) and _ID.search(given) else None
 
 
+def _kind_named(fields: dict[str, Any]) -> str | None:
+    given = fields.get("type")
+    # The Kelvin sign becomes a k in lower case: `ta\u212aeover` is no spelling of takeover.
+    word = given.lower() if isinstance(given, str) and given.isascii() else ""
+    name = ALIASES.get(word, word)
+    return name if name in MESSAGES else None
+
+
 def _message(fields: dict[str, Any]) -> AnyMessage:
     given = fields.get("type")
     if not isinstance(given, str):
         raise BadMessage("type", "is missing" if given is None else "must be text")
-    word = given.lower()
-    name = ALIASES.get(word, word)
-    kind = MESSAGES.get(name)
-    if kind is None:
+    name = _kind_named(fields)
+    if name is None:
         raise UnknownType(given[: limits.NAME_CHARACTERS], tuple(MESSAGES))
-    folded = _folded(kind, fields) | {"type": name, "word": word}
+    kind = MESSAGES[name]
+    folded = _folded(kind, fields) | {"type": name, "word": given.lower()}
     try:
         message = msgspec.convert(folded, kind)
     except msgspec.ValidationError as error:

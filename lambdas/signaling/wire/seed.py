@@ -1,4 +1,4 @@
-"""What a seed connection may be sent besides its replies: relays, and the notice of a takeover.
+"""What a seed connection may be sent besides the replies that it asks for: relays, and refusals.
 
 Knows names and shapes; never who gets which.
 """
@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from signaling.wire.ids import ConnectionId, RobotId, UserId
+from signaling.wire.ids import ConnectionId, RobotId
+from signaling.wire.messages import MESSAGES
 
 
 class SeedRelay(
@@ -29,10 +30,25 @@ class SeedRelay(
     candidate: Any = msgspec.UNSET
 
 
-class SeedTakeover(
-    Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="admin-takeover"
+class SeedError(Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):
+    """Tells a seed page why it was refused; `error` is one of the protocol's codes."""
+
+    error: str
+    message: str
+
+
+class SessionLocked(
+    Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="session-locked"
 ):
-    """Tells a seed robot that a user has taken over."""
+    """Tells a seed page who holds the robot that it has offered to, for display."""
 
     robot_id: RobotId
-    by: UserId
+    locked_by: str
+
+
+OF_EITHER_END = {
+    *("ready", "ping", "ice-servers", "bye"),
+    *("register", "unregister", "answer", "ice-candidate"),
+}
+OF_PAGES = frozenset(MESSAGES.keys() - OF_EITHER_END)
+"""What only a page sends: a robot never does, not even before it has registered."""

@@ -1,0 +1,50 @@
+"""What the tests with the seed's robots and pages share: a backend, a browser, pages in it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
+
+from robosignal.gateway.local import Local, Service
+from signaling.settings import read_options
+from tests.browser import ARGUMENTS, require_browser
+
+OpenPage = Callable[[], Awaitable[Page]]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def local() -> AsyncIterator[Local]:
+    """Yield a backend that keeps nothing, on a free port."""
+    async with Local(Service(port=0), read_options({})) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """Yield a browser for the tests of one file."""
+    executable = require_browser()
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield launched
+        await launched.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def new_page(browser: Browser) -> AsyncIterator[OpenPage]:
+    """Yield what opens a page with a storage of its own; none may raise an error."""
+    errors: list[str] = []
+    contexts = []
+
+    async def opened() -> Page:
+        context = await browser.new_context()
+        contexts.append(context)
+        page = await context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        return page
+
+    yield opened
+    for context in contexts:
+        await context.close()
+
+    assert errors == []
