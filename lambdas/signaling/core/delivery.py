@@ -97,6 +97,7 @@ def clean_up(request: Request, robot_id: RobotId, gone: Notice) -> Iterable[Step
 def losing(session: Session, role: Role, now: int) -> Write:
     """Return the write that notes a lost socket, and leaves its session no more than the grace."""
     until = grace_until(now)
-    ways = places if role == "viewer" else lease
-    lose = ways.lose if session.until > until else ways.lose_late
-    return lose(session.session_id, session.connection_id, now, until)
+    lost = session.session_id, session.connection_id, now, until
+    if session.until > until:
+        return places.lose(*lost) if role == "viewer" else lease.lose(*lost)
+    return places.lose_late(*lost) if role == "viewer" else lease.lose_late(*lost)
