@@ -31,14 +31,14 @@ test("only host candidates say where a robot is", () => {
 });
 
 /** The sentence of a driver whose robot answers from an address, and whose browser has such permissions. */
-function blocked(address, permissions, { trickled = false } = {}) {
+function blocked(address, permissions, trickled = null) {
   const engaged = new Engaged();
   engaged.tell({ type: "join", role: "controller" });
   engaged.tell({ type: "permitted", permissions });
   engaged.offered();
   engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
   const sdp = trickled ? "v=0" : `v=0\r\na=${host(address)}\r\n`;
-  if (trickled) engaged.frame({ type: "ice-candidate", sessionId: SESSION, pcId: engaged.pcId, payload: { candidate: host(address), sdpMid: "0" } });
+  if (trickled) engaged.frame({ type: "ice-candidate", sessionId: SESSION, pcId: engaged.pcId, payload: trickled });
   engaged.frame({ type: "answer", sessionId: SESSION, pcId: engaged.pcId, payload: { type: "answer", sdp } });
   engaged.ice("failed");
   engaged.wait(500);
@@ -57,7 +57,8 @@ const SENTENCES = [
 for (const [what, address, permissions, words] of SENTENCES) {
   test(`no path, with a permission that is ${what}, is explained so`, () => {
     assert.match(blocked(address, permissions), words);
-    assert.match(blocked(address, permissions, { trickled: true }), words);
+    assert.match(blocked(address, permissions, { candidate: host(address), sdpMid: "0" }), words);
+    assert.match(blocked(address, permissions, { candidate: { candidate: host(address), sdpMid: "0" } }), words);
   });
 }
 
