@@ -28,7 +28,7 @@ export function handleDriving(session, { video, pad, knob, say, unsay }) {
     },
     onLoss: (why) => {
       // Whoever does not drive any more reads so in the banner.
-      if (session.view.role === "controller") say((said = `Stopped. ${why} Let go, and press again to drive.`));
+      if (session.view.role === "controller") say((said = `Stopped. ${why} Press again to drive.`));
     },
   });
 }

@@ -128,7 +128,7 @@ for (const [what, lose] of [
     desk.pass(50);
 
     assert.deepEqual(desk.session.sent.slice(before).filter(({ y }) => y !== 0), []);
-    assert.match(desk.losses[0], /stopped running/);
+    assert.match(desk.losses[0], /page stopped/);
     assertReleased(desk);
   });
 

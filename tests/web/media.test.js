@@ -95,6 +95,14 @@ test("what comes late is live all the same, and nothing is amiss any more", () =
   assert.deepEqual([engaged.view.state, engaged.view.why], ["live", null]);
 });
 
+test("a channel that the robot refuses closes at once, and that is no reason to offer anew", () => {
+  const engaged = connected(HEAD + VIDEO);
+  arrives(engaged, "picture");
+  arrives(engaged, "channel-closed");
+
+  assert.deepEqual([doings(engaged.wait(15_000)), shown(engaged)], [[], ["live", "channel"]]);
+});
+
 test("a channel that closes is no longer driven over", () => {
   const engaged = connected(BOTH);
   arrives(engaged, "channel-opened");

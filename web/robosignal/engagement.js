@@ -243,6 +243,8 @@ function happened(state, event, at) {
     case "ice":
       return [pathChanged(state, event.state, at), []];
     case "channel-closed":
+      // One that the robot has refused was never open.
+      if (!state.declared.includes("channel") && !state.arrived.includes("channel") && state.pongAt === null) return [state, []];
       return [depart({ ...state, channelClosedAt: at.now }, "channel"), []];
     case "channel-opened":
       return [arrive(state, "channel"), []];

@@ -16,17 +16,18 @@ const HELD_MS = 10_000;
 /** Keys that open something of the system's or the browser's, which then keeps releases to itself. */
 const SYSTEM_KEYS = new Set(["Alt", "AltGraph", "Control", "Meta", "OS", "ContextMenu", "Escape", "PrintScreen"]);
 
+/** Short, so that they fit above a phone's video. */
 const LOST = {
-  focus: "The keyboard's focus went elsewhere.",
+  focus: "The focus went elsewhere.",
   window: "The window lost the focus.",
   hidden: "The page was hidden.",
-  menu: "A menu or a dialog was opened, or something was dragged.",
-  system: "A key of the system was pressed, such as Ctrl, Alt, Cmd or Escape.",
-  pointer: "The pointer was lost, or a second one was pressed.",
-  stall: "The page stopped running for half a second or more.",
-  doubt: "Nothing was heard of the held key, so it may be up.",
-  unsent: "No command could be sent for half a second.",
-  control: "The control, or the connection to the robot, has changed.",
+  menu: "A menu, a dialog or a drag began.",
+  system: "A system key was pressed, such as Ctrl or Escape.",
+  pointer: "The pointer was lost, or a second one came.",
+  stall: "The page stopped for half a second or more.",
+  doubt: "The held key was not heard of for too long.",
+  unsent: "Nothing could be sent for half a second.",
+  control: "The control or the connection has changed.",
 };
 
 /**
