@@ -215,7 +215,9 @@ async def test_ended_while_it_asks_servers_it_leaves_nothing_open(tmp_path: Path
     async with coturn([SECRET], tmp_path) as port, stun_server([]) as silent:
         name = f"{int(time.time()) + 600}:u1"
         relay = RTCIceServer(f"turn:127.0.0.1:{port}", name, credential(SECRET, name))
-        silent_relay = RTCIceServer(f"turn{str(silent.server.urls).removeprefix('stun')}", name, "x")
+        silent_relay = RTCIceServer(
+            f"turn{str(silent.server.urls).removeprefix('stun')}", name, "x"
+        )
         for wanted in (Answered, Gathered):
             async with pair([silent.server, silent_relay, relay]) as two:
                 sdp, _ = await two.offer()
@@ -227,7 +229,7 @@ async def test_ended_while_it_asks_servers_it_leaves_nothing_open(tmp_path: Path
 
 
 async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_path: Path) -> None:
-    """Servers that are dead, refuse, or cannot be used come first; there is no other path."""
+    """Servers that are dead, refuse, or cannot be used come first, and the first that can is enough."""
     async with coturn([SECRET], tmp_path) as port:
         name = f"{int(time.time()) + 600}:u1"
         password = credential(SECRET, name)
@@ -240,7 +242,7 @@ async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_pa
             RTCIceServer("stuns:127.0.0.1"),
         ]
         relayed = RTCConfiguration([good], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
-        async with pair([*bad, good], relayed) as two:
+        async with pair([*bad, good, good], relayed) as two:
             sdp, candidates = await two.offer()
             two.robot.offer(sdp)
             answer = await two.answered()
@@ -252,6 +254,8 @@ async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_pa
             await two.take(ice.separated(answer)[0])
             await two.browser.addIceCandidate(ice.from_wire(found.candidate))
             await two.connected()
+
+            assert two.told.empty(), "one relay is enough"
 
     assert " typ relay" in found.candidate.candidate
 
