@@ -9,7 +9,7 @@ candidates travel.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
@@ -49,8 +49,10 @@ class Gathering:
         usable = [(one, parse_stun_turn_uri(str(one.urls))) for one in [*servers][:SERVERS]]
         reflects = [partial(self._reflect, own, _where(uri)) for own, uri in self._queries(usable)]
         relays = [partial(self._relay, one, uri) for one, uri in usable if _relays(uri)]
-        asks = [*(partial(_within_patience, ask) for ask in reflects), partial(_first_of, relays)]
-        self._asking = [asyncio.create_task(ask()) for ask in asks]
+        self._asking: list[asyncio.Task[Any]] = [
+            *(asyncio.create_task(_within_patience(reflect)) for reflect in reflects),
+            asyncio.create_task(_first_of(relays)),
+        ]
 
     async def stop(self) -> None:
         """Tell no more, and leave no socket of an unfinished request open."""
@@ -107,7 +109,7 @@ async def _within_patience(ask: Ask) -> bool:
     return True
 
 
-async def _first_of(asks: list[Ask]) -> None:
+async def _first_of(asks: Sequence[Ask]) -> None:
     """Ask in order until one succeeds; the next one at a failure, or after the head start."""
     pending: set[asyncio.Task[bool]] = set()
     waiting = [*reversed(asks)]
