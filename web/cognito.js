@@ -13,7 +13,7 @@ const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost)(:\d+)?$/;
 
 /** @typedef {{origin: string, clientId: string}} Pool where people sign in, and as whose visitors */
 /** @typedef {{state: string, nonce: string, verifier: string}} Pending what must come back, and what proves that it was us who asked */
-/** @typedef {{token: string, refreshToken: string | null, refreshAt: number, endsAt: number}} Tokens times in epoch ms */
+/** @typedef {{token: string, refreshToken: string | null, refreshAt: number}} Tokens `refreshAt` in epoch ms by the clock here, which may be wrong */
 /**
  * @typedef {object} CognitoWorld a browser's own by default
  * @property {Pick<Storage, "getItem" | "setItem" | "removeItem">} storage
@@ -114,8 +114,7 @@ export function tokensOf(reply, now, refreshToken) {
   const token = claimsOf(reply.id_token).name ? reply.id_token : (reply.access_token ?? reply.id_token);
   const ttlMs = Number(reply.expires_in) * 1000;
   if (typeof token !== "string" || !(ttlMs > 0)) throw new SignInError("The sign-in server's answer holds no token. Sign in again.");
-  const endsAt = now + ttlMs;
-  return { token, refreshToken: reply.refresh_token ?? refreshToken, endsAt, refreshAt: endsAt - Math.min(LONGEST_MARGIN_MS, ttlMs / 2) };
+  return { token, refreshToken: reply.refresh_token ?? refreshToken, refreshAt: now + ttlMs - Math.min(LONGEST_MARGIN_MS, ttlMs / 2) };
 }
 
 /** @returns {CognitoWorld} */
@@ -182,15 +181,16 @@ export class Cognito {
   }
 
   /**
-   * A token that serves for a while, refreshed before its end. Empty when a new sign-in is needed.
+   * A token that serves for a while, refreshed before its end, or once the server has refused it:
+   * the clock here may be wrong. Empty when a new sign-in is needed.
    *
+   * @param {string} [refused] a token that the server has refused
    * @returns {Promise<string>}
-   * @throws {SignInError} when the token is over and the sign-in server cannot be reached
    */
-  async token() {
+  async token(refused) {
     const kept = this.#kept;
     if (kept === null) return "";
-    if (this.#world.now() < kept.refreshAt) return kept.token;
+    if (this.#world.now() < kept.refreshAt && kept.token !== refused) return kept.token;
     this.#refreshing ??= this.#refresh(kept).finally(() => (this.#refreshing = null));
     return this.#refreshing;
   }
@@ -221,12 +221,13 @@ export class Cognito {
 
   /** @param {Tokens} kept */
   async #refresh(kept) {
-    const reply = kept.refreshToken === null ? { error: "none" } : await this.#post("token", { grant_type: "refresh_token", refresh_token: kept.refreshToken });
+    // Whether it still serves is the server's to say.
+    if (kept.refreshToken === null) return kept.token;
+    const reply = await this.#post("token", { grant_type: "refresh_token", refresh_token: kept.refreshToken });
     // Signed out meanwhile.
     if (this.#kept?.token !== kept.token) return "";
-    if (reply !== null && reply.error === undefined) return this.#keep(tokensOf(reply, this.#world.now(), kept.refreshToken));
-    if (reply === null && this.#world.now() < kept.endsAt) return kept.token;
-    if (reply === null) throw new SignInError("The sign-in server cannot be reached.");
+    if (reply === null) return kept.token;
+    if (reply.error === undefined) return this.#keep(tokensOf(reply, this.#world.now(), kept.refreshToken));
     this.forget();
     return "";
   }

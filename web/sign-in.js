@@ -10,10 +10,9 @@ const KEPT = "robosignal.token";
 /**
  * @typedef {object} Visitor
  * @property {boolean} isSignedIn
- * @property {() => Promise<string>} token
+ * @property {(refused?: string) => Promise<string>} token told which one the server has refused, if it has
  * @property {(() => Promise<string>) | null} signIn where to go to sign in; null where only a link does
  * @property {() => Promise<string>} signOut where to go then
- * @property {() => void} drop forget what serves no more
  * @property {string | null} failed the sentence that says why signing in has just failed
  */
 
@@ -44,7 +43,6 @@ function byLink(token, cognito) {
     token: async () => token ?? "",
     signIn: cognito && (() => cognito.begin()),
     signOut: async () => (dropToken(), home()),
-    drop: dropToken,
     failed: null,
   };
 }
@@ -54,10 +52,9 @@ async function atPool(cognito) {
   const failed = await comeBack(cognito);
   return {
     isSignedIn: cognito.isSignedIn,
-    token: () => cognito.token(),
+    token: (refused) => cognito.token(refused),
     signIn: () => cognito.begin(),
     signOut: () => cognito.signOut(),
-    drop: () => cognito.forget(),
     failed,
   };
 }

@@ -127,6 +127,8 @@ class Scripted:
     config: Frame = field(default_factory=dict)
     connects_to: str = ""
     tokens: list[str] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    """Tokens whose handshakes get 401; all of them if it holds `*`."""
     _waiting: list[tuple[dict[str, str], asyncio.Future[Frame]]] = field(default_factory=list)
 
     @property
@@ -163,12 +165,7 @@ class Scripted:
         """Return a file of the console; None for the WebSocket's path."""
         name = request.path.partition("?")[0].strip("/") or "index.html"
         if name == "prod":
-            self.tokens += [
-                word.removeprefix("bearer.")
-                for word in request.headers.get("Sec-WebSocket-Protocol", "").split(", ")
-                if word.startswith("bearer.")
-            ]
-            return None
+            return self._judge(request.headers.get("Sec-WebSocket-Protocol", "").split(", "))
         file = WEB / name
         kind = TYPES.get(file.suffix)
         if kind is None or not file.is_file():
@@ -177,6 +174,14 @@ class Scripted:
         policy = "; ".join(DIRECTIVES).replace("https:", f"https: {self.connects_to}".strip())
         headers = Headers({"Content-Type": kind, "Content-Security-Policy": policy})
         return Response(HTTPStatus.OK, "OK", headers, body)
+
+    def _judge(self, offered: list[str]) -> Response | None:
+        bearers = [word for word in offered if word.startswith("bearer.")]
+        tokens = [word.removeprefix("bearer.") for word in bearers]
+        self.tokens += tokens
+        if self.refused.isdisjoint({"*", *tokens}):
+            return None
+        return Response(HTTPStatus.UNAUTHORIZED, "Unauthorized", Headers(), b"")
 
     def asked(self, kind: str) -> int:
         """How many frames of that type have come."""

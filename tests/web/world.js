@@ -100,6 +100,11 @@ export class FakeWorld {
   peers = [];
   timers = new Map();
   refusePeers = false;
+  /** By how much the clock of this machine is wrong. */
+  clockIsAheadMs = 0;
+  /** Whether the server answers plain HTTP, and what was asked of it. */
+  isReached = true;
+  reached = [];
   /** Set to true: the browser's constructor throws. */
   refusesPeers = undefined;
   /** Whether each ping is answered, as a server that is there does. */
@@ -152,7 +157,11 @@ export class FakeWorld {
       },
       clearTimeout: (timer) => void this.timers.delete(timer),
       now: () => this.time,
-      today: () => TODAY + this.time,
+      today: () => TODAY + this.time + this.clockIsAheadMs,
+      reach: async (url) => {
+        this.reached.push(url);
+        return this.isReached;
+      },
       random: () => 0,
       report: (error) => void this.reported.push(error),
       mint: () => `pc-${(this.#names += 1)}`,

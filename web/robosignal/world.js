@@ -14,6 +14,7 @@
  * @property {() => number} random in [0, 1)
  * @property {() => string} mint a fresh name of 16 or more characters
  * @property {(error: unknown) => void} report what a listener of the application's threw
+ * @property {(url: string) => Promise<boolean>} reach whether a server answers plain HTTP, whatever it says
  */
 
 /** @returns {World} */
@@ -27,6 +28,24 @@ export function browser() {
     today: () => Date.now(),
     random: () => Math.random(),
     mint: () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(""),
-    report: (error) => globalThis.reportError(error),
+    report: (error) => void (globalThis.reportError ? globalThis.reportError(error) : console.error(error)),
+    reach,
   };
+}
+
+const REACH_MS = 5_000;
+
+/** @param {string} url @returns {Promise<boolean>} */
+async function reach(url) {
+  const abort = new AbortController();
+  const timer = globalThis.setTimeout(() => abort.abort(), REACH_MS);
+  try {
+    // Of another origin: that there is an answer may be known, and nothing of it.
+    await fetch(url, { mode: "no-cors", cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer", signal: abort.signal });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    globalThis.clearTimeout(timer);
+  }
 }
