@@ -3,6 +3,8 @@
  * page holds no secret. It owns the tokens of this tab; it never judges or prints them.
  */
 
+import { readStored, tabStorage } from "./tab.js";
+
 const PENDING = "robosignal.sign-in";
 const TOKENS = "robosignal.tokens";
 const SCOPES = "openid profile";
@@ -11,12 +13,14 @@ const HOST = /^[A-Za-z0-9.-]+(:\d+)?$/;
 /** As for keys: only one's own machine is spoken to without TLS. */
 const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost)(:\d+)?$/;
 
+const FORGETFUL = "This browser keeps nothing for this page, so a sign-in could not come back to it. Open the page in a tab of its own, or allow it to store site data.";
+
 /** @typedef {{origin: string, clientId: string}} Pool where people sign in, and as whose visitors */
 /** @typedef {{state: string, nonce: string, verifier: string}} Pending what must come back, and what proves that it was us who asked */
 /** @typedef {{token: string, refreshToken: string | null, refreshAt: number}} Tokens `refreshAt` in epoch ms by the clock here, which may be wrong */
 /**
  * @typedef {object} CognitoWorld a browser's own by default
- * @property {Pick<Storage, "getItem" | "setItem" | "removeItem">} storage
+ * @property {Pick<Storage, "getItem" | "setItem" | "removeItem"> & {isLasting: boolean}} storage
  * @property {typeof fetch} fetch
  * @property {() => number} now epoch ms
  * @property {() => string} mint 43 characters of base64url, fresh and unguessable
@@ -120,7 +124,7 @@ export function tokensOf(reply, now, refreshToken) {
 /** @returns {CognitoWorld} */
 function browser() {
   return {
-    storage: sessionStorage,
+    storage: tabStorage,
     fetch: (input, init) => fetch(input, init),
     now: () => Date.now(),
     mint: () => base64url(crypto.getRandomValues(new Uint8Array(32))),
@@ -147,12 +151,18 @@ export class Cognito {
     return this.#kept !== null;
   }
 
-  /** Begin. @returns {Promise<string>} where to go */
+  /**
+   * Begin.
+   *
+   * @returns {Promise<string>} where to go
+   * @throws {SignInError} when this tab could not tell that it has asked, once it is back
+   */
   async begin() {
     const { mint, storage } = this.#world;
     const pending = { state: mint(), nonce: mint(), verifier: mint() };
     const challenge = await challengeOf(pending.verifier);
     storage.setItem(PENDING, JSON.stringify(pending));
+    if (!storage.isLasting) throw new SignInError(FORGETFUL);
     return authorizeUrl(this.#pool, this.#redirectUri, { ...pending, challenge });
   }
 
@@ -167,7 +177,7 @@ export class Cognito {
   async complete(search) {
     const query = new URLSearchParams(search);
     /** @type {Pending | null} */
-    const pending = JSON.parse(this.#world.storage.getItem(PENDING) ?? "null");
+    const pending = readStored(this.#world.storage, PENDING);
     if (pending === null || query.get("state") !== pending.state) return false;
     this.#world.storage.removeItem(PENDING);
     const code = query.get("code");
@@ -210,7 +220,8 @@ export class Cognito {
 
   /** @returns {Tokens | null} */
   get #kept() {
-    return JSON.parse(this.#world.storage.getItem(TOKENS) ?? "null");
+    const kept = readStored(this.#world.storage, TOKENS);
+    return typeof kept?.token === "string" ? kept : null;
   }
 
   /** @param {Tokens} tokens */

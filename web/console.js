@@ -251,4 +251,10 @@ async function main() {
   draw(scene);
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  const { message } = /** @type {Error} */ (error);
+  say(error instanceof SignalingError ? message : `The console could not start: ${message}. Reload the page; if that does not help, whoever runs the server should read this.`);
+  if (!(error instanceof SignalingError)) throw error;
+}

@@ -13,7 +13,7 @@
  */
 
 import { Signal } from "./robosignal/signal.js";
-import { browser } from "./robosignal/world.js";
+import { browser, mustBeSupported } from "./robosignal/world.js";
 
 export { FRAME_BYTES } from "./robosignal/frames.js";
 export { Session } from "./robosignal/session.js";
@@ -38,11 +38,13 @@ export { SignalingError } from "./robosignal/words.js";
  * @param {Partial<World>} [world] stands in for the browser's own
  * @returns {Signal}
  * @throws {TypeError} when one of the options is missing
+ * @throws {SignalingError} `unsupported`, when the browser is too old
  */
 export function connect({ url, token }, world = {}) {
   if (!url) throw new TypeError("connect: url is missing, such as wss://HOST/prod");
   if (!/^wss?:\/\/[^#]+$/.test(url) || !isUrl(url)) throw new TypeError(`connect: url is ${url}, and should be an address that begins with ws:// or wss://`);
   if (!token) throw new TypeError("connect: token is missing, a JWT or a function that returns one");
+  mustBeSupported();
   return new Signal(url, typeof token === "string" ? () => token : token, { ...browser(), ...world });
 }
 

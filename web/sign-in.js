@@ -4,6 +4,7 @@
  */
 
 import { Cognito, SignInError, claimsOf, poolOf } from "./cognito.js";
+import { showAddress, tabStorage } from "./tab.js";
 
 const KEPT = "robosignal.token";
 
@@ -64,7 +65,7 @@ async function comeBack(cognito) {
   const { search } = location;
   const query = new URLSearchParams(search);
   if (!query.has("state") || !(query.has("code") || query.has("error"))) return null;
-  history.replaceState(null, "", location.pathname);
+  showAddress(location.pathname);
   try {
     const isOurs = await cognito.complete(search);
     return isOurs || cognito.isSignedIn ? null : "That sign-in was not begun in this tab. Sign in again.";
@@ -81,14 +82,14 @@ const home = () => location.origin + location.pathname.replace(/index\.html$/, "
 function takeToken() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (given) {
-    sessionStorage.setItem(KEPT, given);
-    history.replaceState(null, "", location.pathname + location.search);
+    tabStorage.setItem(KEPT, given);
+    showAddress(location.pathname + location.search);
   }
-  return sessionStorage.getItem(KEPT);
+  return tabStorage.getItem(KEPT);
 }
 
 function dropToken() {
-  sessionStorage.removeItem(KEPT);
+  tabStorage.removeItem(KEPT);
 }
 
 /** A second link opened in this tab changes only the fragment: begin again with its token. */

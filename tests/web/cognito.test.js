@@ -17,7 +17,7 @@ function tab(...answers) {
   let minted = 0;
   const world = {
     time: 0,
-    storage: { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => void kept.set(key, value), removeItem: (key) => void kept.delete(key) },
+    storage: { isLasting: true, getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => void kept.set(key, value), removeItem: (key) => void kept.delete(key) },
     now: () => world.time,
     mint: () => `minted-${(minted += 1)}`,
     fetch: async (url, { body }) => {

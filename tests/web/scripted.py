@@ -126,6 +126,8 @@ class Scripted:
     refuse: dict[str, Frame] = field(default_factory=dict)
     config: Frame = field(default_factory=dict)
     connects_to: str = ""
+    framed_by: str = "'none'"
+    """Who may show the console in a frame."""
     tokens: list[str] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     """Tokens whose handshakes get 401; all of them if it holds `*`."""
@@ -172,6 +174,7 @@ class Scripted:
             return Response(HTTPStatus.NOT_FOUND, "Not Found", Headers(), b"")
         body = json.dumps(self.config).encode() if name == "config.json" else file.read_bytes()
         policy = "; ".join(DIRECTIVES).replace("https:", f"https: {self.connects_to}".strip())
+        policy = policy.replace("frame-ancestors 'none'", f"frame-ancestors {self.framed_by}")
         headers = Headers({"Content-Type": kind, "Content-Security-Policy": policy})
         return Response(HTTPStatus.OK, "OK", headers, body)
 

@@ -3,6 +3,8 @@
  * socket and random number, so that tests can stand in for them.
  */
 
+import { SignalingError } from "./words.js";
+
 /**
  * @typedef {object} World what a client needs of its surroundings; a browser's own by default
  * @property {typeof globalThis.WebSocket} WebSocket
@@ -31,6 +33,25 @@ export function browser() {
     report: (error) => void (globalThis.reportError ? globalThis.reportError(error) : console.error(error)),
     reach,
   };
+}
+
+/** The oldest browsers that have all that is used here; `check.js` and docs/browser.md say the same. */
+const SUPPORTED = "Chrome or Edge 100, Firefox 113, Safari 15.4, or a later version of these";
+
+/**
+ * Make sure that this browser is new enough.
+ *
+ * @throws {SignalingError} `unsupported`
+ */
+export function mustBeSupported() {
+  const { AbortSignal, RTCPeerConnection } = globalThis;
+  const lacking = [
+    ["Object.hasOwn", "hasOwn" in Object],
+    ["AbortSignal.throwIfAborted", AbortSignal !== undefined && "throwIfAborted" in AbortSignal.prototype],
+    // Without any WebRTC robots can still be listed.
+    ["RTCPeerConnection.connectionState", typeof RTCPeerConnection !== "function" || "connectionState" in RTCPeerConnection.prototype],
+  ].find(([, isThere]) => !isThere);
+  if (lacking) throw new SignalingError({ code: "unsupported", message: `This browser is too old for robosignal: it lacks ${lacking[0]}. Use ${SUPPORTED}.` });
 }
 
 const REACH_MS = 5_000;
