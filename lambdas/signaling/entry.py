@@ -13,15 +13,21 @@ from msgspec import structs
 
 from signaling.adapters.audit import audit
 from signaling.adapters.carriers import OriginRefused, refused_origin, token_from
-from signaling.adapters.events import Incoming, Result, read_event, result
+from signaling.adapters.events import Incoming, Result, is_scheduled, read_event, result
 from signaling.adapters.metrics import Unmetered
+from signaling.adapters.paces import Paces
+from signaling.adapters.reputations import Reputations
+from signaling.adapters.sampling import SampledLog
 from signaling.adapters.tokens import Issuer, verify
 from signaling.core import lifecycle
+from signaling.core.checking import checked
 from signaling.core.dispatch import carry_out
+from signaling.core.keepalive import keep_alive
+from signaling.core.pacing import paced
 from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
 from signaling.core.steps import Decided, Flow, Step
-from signaling.core.watching import Change, pushing
+from signaling.core.watching import Change, push_owed, pushing
 from signaling.deadline import Deadline
 from signaling.ports import IceSource, Limiter, Meter, Poster, Store
 from signaling.runner import Hands, SideBySide, run
@@ -61,6 +67,9 @@ ALWAYS = (Welcome, Pong, IceServersReply, RobotsReply)
 KINDS = {"CONNECT": "$connect", "MESSAGE": "invalid", "DISCONNECT": "$disconnect"}
 """What a tally calls an event, until a message is read."""
 
+REFUSALS_LOGGED = 10
+"""So many refused messages a second are logged one by one."""
+
 TYPES: dict[type, str] = {message: name for name, message in MESSAGES.items()}
 
 ORIGIN_CHARACTERS = 128
@@ -94,7 +103,9 @@ class Signaling:
         around_step: AroundStep = calm,
         meter: Meter = Unmetered(),  # noqa: B008 - it has no state
         deadline: Callable[[float | None], Deadline] = Deadline,
+        reputations: Reputations | None = None,
     ) -> None:
+        """`reputations`: what is known of senders so far; None: nothing yet."""
         self._store = store
         self._poster = poster
         self._ice = ice
@@ -107,6 +118,10 @@ class Signaling:
         self._around_step = around_step
         self._meter = meter
         self._deadline = deadline
+        self._reputations = reputations or Reputations()
+        self._paces = Paces(limiter)
+        self._refused_connects = SampledLog(log, "connect refused")
+        self._refused_messages = SampledLog(log, "message refused", REFUSALS_LOGGED)
 
     def handle(self, event: dict[str, Any], remaining_s: float | None = None) -> Result:
         """Carry out one event and return what API Gateway expects of a Lambda.
@@ -117,9 +132,14 @@ class Signaling:
         Never raises for anything that a client sends: it is answered instead. A fault of ours
         raises in `$connect` and `$disconnect`, whose client nobody can tell.
         """
-        incoming = read_event(event)
         now = self._clock()
+        if is_scheduled(event):
+            with self._deadline(remaining_s).spending("needed"):
+                return self._keep_alive(now)
+        incoming = read_event(event)
         tally = Tally(KINDS[incoming.kind])
+        self._refused_connects.flush(now)
+        self._refused_messages.flush(now)
         try:
             with self._deadline(remaining_s).spending("needed"):
                 return self._handled(incoming, now, tally)
@@ -139,7 +159,21 @@ class Signaling:
     def _run(self, flow: Flow[Decided], now: int, by: Connection | None, tally: Tally) -> Decided:
         hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
         watched = tally.watching(self._around_step(hands.carry_out))
-        return run(pushing(flow, now, partial(_audited, by), _unpushed), watched)
+        pace = self._paces.of(None if by is None else by.user_id, now)
+        if by is not None:
+            flow = paced(checked(flow, self._reputations.of(by, now)), pace)
+        return run(pushing(flow, now, partial(_audited, by), _unpushed, pace), watched)
+
+    def push_owed(self) -> None:
+        """Tell the watchers of a robot that has changed too often to be told at once, if due.
+
+        Each event does so as well: this is for where a timer runs.
+        """
+        now = self._clock()
+        pace = self._paces.of(None, now)
+        hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
+        with self._deadline(None).spending("spare"):
+            run(push_owed(now, _unpushed, pace), hands.carry_out)
 
     def _connect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         try:
@@ -149,10 +183,16 @@ class Signaling:
             raise (fault.__cause__ or fault) from None
         except SignalingError as error:
             tally.refused(error)
-            log.info("connect refused", extra={"code": error.code, "reason": _reason(error)})
+            self._log_refused_connect(error, now)
             return result(error.status, encode(told(error)))
         tally.carried_out()
         return result(200, subprotocol=subprotocol)
+
+    def _log_refused_connect(self, error: SignalingError, now: int) -> None:
+        code, reason = error.code, _reason(error)
+        self._refused_connects.write(
+            now, f"{code} {reason or ''}".rstrip(), code=code, reason=reason
+        )
 
     def _admitted(self, incoming: Incoming, now: int) -> tuple[Connection, str | None]:
         """Return the row of a connection that may open. Raise what refuses it."""
@@ -188,6 +228,22 @@ class Signaling:
         tally.carried_out()
         return result(200)
 
+    def _keep_alive(self, now: int) -> Result:
+        """Keep idle seed connections open. Whoever is missed now is met by the next run."""
+        tally = Tally("keepalive")
+        try:
+            kept = self._run(keep_alive(now), now, None, tally)
+            tally.carried_out()
+        except SignalingError as error:
+            tally.refused(error)
+            log.warning("keepalive refused", extra={"code": error.code})
+            return result(error.status)
+        finally:
+            self._meter.record(tally.happened(now, self._clock()))
+        if not kept.complete:
+            log.warning("keepalive incomplete", extra={"connections": kept.connections})
+        return result(200)
+
     def _message(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         message = _parsed(incoming.body)
         tally.kind = TYPES.get(type(message), tally.kind)
@@ -195,20 +251,21 @@ class Signaling:
         sender: Connection | None = None
         try:
             sender = self._sender_of(incoming)
-            self._admit(sender, now)
+            self._admit(sender, message, now)
             reply = self._carried_out(message, Request(sender, now, self._rules), tally)
         except Internal as fault:
             # Of a step, which logged it.
             log.error("request failed", extra={"request": incoming.request_id})  # noqa: TRY400 - once
             tally.refused(fault)
-            return self._refused(incoming, sender, Internal(incoming.request_id), reply_to)
+            failed = Internal(incoming.request_id)
+            return self._refused(incoming, sender, failed, reply_to, tally.kind)
         except SignalingError as error:
             tally.refused(error)
             return self._refused(incoming, sender, error, reply_to, error.kind or tally.kind)
         except Exception:
             log.exception("request failed", extra={"request": incoming.request_id})
-            error = Internal(incoming.request_id)
-            return self._refused(incoming, sender, error, reply_to, tally.kind)
+            failed = Internal(incoming.request_id)
+            return self._refused(incoming, sender, failed, reply_to, tally.kind)
         tally.carried_out()
         return result(200, _reply(reply, sender, reply_to))
 
@@ -217,7 +274,14 @@ class Signaling:
     ) -> Reply:
         if isinstance(message, SignalingError):
             raise message
-        return self._run(carry_out(request, message), request.now, request.sender, tally)
+        sender = request.sender
+        try:
+            reply = self._run(carry_out(request, message), request.now, sender, tally)
+        except SignalingError:
+            self._limiter.refuse(sender, message)
+            raise
+        self._limiter.note(sender, message, reply, request.now)
+        return reply
 
     def _sender_of(self, incoming: Incoming) -> Connection:
         row = self._store.sender(incoming.connection_id)
@@ -225,11 +289,11 @@ class Signaling:
             raise Unauthorized("unknown connection")
         return row
 
-    def _admit(self, sender: Connection, now: int) -> None:
+    def _admit(self, sender: Connection, message: AnyMessage | SignalingError, now: int) -> None:
         """Raise unless this connection's token is good still and it keeps within the limits."""
         if sender.expires_at <= now:
             raise TokenExpired
-        strike = self._limiter.strike(sender.connection_id, now)
+        strike = self._limiter.judge(sender, message, now)
         if strike:
             raise RateLimited(last=strike >= limits.STRIKES)
 
@@ -245,8 +309,8 @@ class Signaling:
         frame = _refusal(sender, error, kind, reply_to)
         if not isinstance(error, RateLimited) or error.last:
             # Whoever floods us shall not flood the log as well.
-            which = {"code": error.code, "connection": incoming.connection_id}
-            log.info("message refused", extra=which)
+            code, connection = error.code, incoming.connection_id
+            self._refused_messages.write(self._clock(), code, code=code, connection=connection)
         if isinstance(error, TokenExpired) or (isinstance(error, RateLimited) and error.last):
             # A reply would be sent after this returns, to a connection that is closed by then.
             self._dismiss(incoming.connection_id, frame)

@@ -12,7 +12,10 @@ from msgspec import Struct
 from signaling.core.expressions import Condition, Write
 from signaling.core.records import Connection, Robot
 from signaling.core.steps import IceServers, Page, Refused, Watcher, Won
+from signaling.wire.errors import SignalingError
+from signaling.wire.frames import Reply
 from signaling.wire.ids import ConnectionId, RobotId, UserId
+from signaling.wire.messages import AnyMessage
 
 Jwk = Mapping[str, Any]
 """One RSA public key as a JSON Web Key (RFC 7517)."""
@@ -49,8 +52,8 @@ class Poster(Protocol):
 class IceSource(Protocol):
     """The STUN and TURN servers that a peer connection may use."""
 
-    def servers(self, user: UserId, now: int) -> IceServers:
-        """Return what this user may use from `now` (epoch ms) on."""
+    def servers(self, user: UserId | None, now: int, until: int) -> IceServers:
+        """Return what this user may use from `now` to `until` (epoch ms); None: what anyone may."""
 
 
 class Store(Protocol):
@@ -92,6 +95,9 @@ class Store(Protocol):
         unless another that is no renewal came between the two.
         """
 
+    def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+        """Return what a write to a robot's item would come to now, and leave it."""
+
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds of it; False when it does not."""
 
@@ -115,10 +121,35 @@ class Store(Protocol):
 
 
 class Limiter(Protocol):
-    """Counts what a connection sends."""
+    """Counts what a connection, and the user behind it, sends."""
+
+    def judge(self, by: Connection, message: AnyMessage | SignalingError, now: int) -> int:
+        """Count one message at `now` (epoch ms): 0 within the limits, else which strike."""
+
+    def note(self, by: Connection, message: AnyMessage, reply: Reply, now: int) -> None:
+        """Note that a message was carried out."""
+
+    def refuse(self, by: Connection, message: AnyMessage) -> None:
+        """Note that a message was refused."""
+
+    def forget(self, connection: ConnectionId) -> None:
+        """Drop what is kept of a connection that has ended."""
+
+    def may_take(self, user: UserId, robot: RobotId, now: int) -> bool:
+        """Whether a user may take a robot's lease once more at `now` (epoch ms)."""
+
+    def note_taken(self, user: UserId, robot: RobotId, now: int) -> None:
+        """Note that a user has taken a robot's lease."""
+
+    def may_push(self, robot: RobotId, now: int) -> bool:
+        """Count a round of pushes to a robot's watchers; False when it is to wait."""
+
+
+class Pacer(Protocol):
+    """Counts what a connection sends, whatever it is."""
 
     def strike(self, connection: ConnectionId, now: int) -> int:
-        """Count one message at `now` (epoch ms): 0 within the limits, else which strike."""
+        """Count one thing at `now` (epoch ms): 0 within the limits, else which strike."""
 
     def forget(self, connection: ConnectionId) -> None:
         """Drop what is kept of a connection that has ended."""

@@ -19,7 +19,7 @@ from robosignal.gateway.shared import Limits, Shared
 from robosignal.gateway.sockets import Sockets
 from robosignal.gateway.websocket import welcome
 from signaling.adapters.limiter import Buckets
-from signaling.ports import Limiter
+from signaling.ports import Pacer
 
 __all__ = ["Gateway", "Limits", "PortTaken"]
 
@@ -55,7 +55,7 @@ class Gateway:
         host: str = "127.0.0.1",
         port: int = 8080,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
-        controls: Limiter | None = None,
+        controls: Pacer | None = None,
         prepare: Prepare | None = None,
         in_threads: bool = False,
         stage: str = "prod",

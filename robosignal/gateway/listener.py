@@ -15,6 +15,10 @@ BACKLOG = 1024
 AT_ONCE = 64
 """So many are accepted before those that are open have their turn."""
 
+BUFFER_BYTES = 64 * 1024
+"""Of each connection in the kernel, each way; Linux takes twice as much, with what it needs to
+keep books (socket(7)). Left to itself it grows them to megabytes for who does not read."""
+
 RETRY_SECONDS = 1.0
 GONE = (BlockingIOError, InterruptedError, ConnectionAbortedError)
 """Nobody waits any more; accept(2), "Error handling"."""
@@ -49,6 +53,9 @@ class Listener:
             listening = bound.dup()
             self._sockets.append(listening)
             listening.setblocking(False)  # noqa: FBT003 - the socket module's own
+            # Before it listens: connections take them over, the window's scale included.
+            for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                listening.setsockopt(socket.SOL_SOCKET, buffer, BUFFER_BYTES)
             listening.listen(BACKLOG)
         self._watch()
         return int(self._sockets[0].getsockname()[1])

@@ -10,7 +10,9 @@ from typing import Any
 from robosignal.gateway.dispatch import Handle
 from robosignal.gateway.shared import Limits
 from robosignal.gateway.store import LocalStore
+from signaling.adapters.clock import epoch_ms
 from signaling.adapters.events import result
+from signaling.adapters.sampling import SampledLog
 from signaling.core.records import Connection
 from signaling.wire.errors import RateLimited
 from signaling.wire.frames import Error, encode
@@ -42,9 +44,11 @@ class Places:
         self._per_user = per_user
         self._most = max(per_user, of - OTHERS)
         self._lock = threading.Lock()
+        self._refused = SampledLog(log, "connect refused")
 
     def __call__(self, event: dict[str, Any]) -> dict[str, Any]:
         """Handle as a Lambda does; a `$connect` that finds no place is refused with 429."""
+        self._refused.flush(epoch_ms())
         answer = self._handle(event)
         context = event["requestContext"]
         row = None
@@ -61,6 +65,7 @@ class Places:
             if self._store.count_connections(row.user_id) <= most:
                 return answer
             self._store.remove_connection(row.connection_id)
-        log.info("connect refused", extra={"code": RateLimited.code, "by": row.user_id})
+        code = RateLimited.code
+        self._refused.write(epoch_ms(), code, code=code, by=row.user_id)
         text = f"{most} connections of this user are open, the most there may be: close one"
         return dict(result(RateLimited.status, encode(Error(code=RateLimited.code, message=text))))

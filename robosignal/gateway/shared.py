@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from robosignal.gateway.dispatch import Dispatch
 from robosignal.gateway.sockets import Sockets
-from signaling.ports import Limiter
+from signaling.ports import Pacer
 from signaling.wire.limits import IDLE_SECONDS, LIFETIME_SECONDS
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a connection may do, in seconds, and how many there may be."""
+    """What a connection may do, in seconds and bytes, and how many there may be."""
 
     idle_seconds: float = IDLE_SECONDS
     lifetime_seconds: float = LIFETIME_SECONDS
@@ -26,6 +26,10 @@ class Limits:
     closing_seconds: float = 5
     stopping_seconds: float = 3
     sockets: int = 1000
+    unread_seconds: float = 30
+    """How long a client may leave unread what it was sent."""
+    unread_bytes: int = 32 * 1024 * 1024
+    """What all who do not read may let pile up together: past that, who began first is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,9 @@ class Shared:
     dispatch: Dispatch
     sockets: Sockets
     limits: Limits
-    controls: Limiter
+    controls: Pacer
     """Counts pings and pongs, which no handler sees."""
     stage: str
     connections: "set[Connection]" = field(default_factory=set)
+    unread: "dict[Connection, int]" = field(default_factory=dict)
+    """Who does not read at the moment, and how many bytes wait for each."""

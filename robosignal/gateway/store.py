@@ -124,7 +124,11 @@ class LocalStore:
     def _watch(self, before: Connection | None, after: Connection | None) -> None:
         """Keep the list of watchers in step with the rows."""
         if before is not None and before.watcher_user_id is not None:
-            self._watchers.get(before.watcher_user_id, {}).pop(before.connection_id, None)
+            told = self._watchers.get(before.watcher_user_id, {})
+            told.pop(before.connection_id, None)
+            if not told:
+                # Users come and go without end: of who watches no more, nothing is kept.
+                self._watchers.pop(before.watcher_user_id, None)
         if after is not None and after.watcher_user_id is not None:
             told = self._watchers.setdefault(after.watcher_user_id, {})
             told[after.connection_id] = None
@@ -155,6 +159,14 @@ class LocalStore:
             self._disk.put(robot, msgspec.json.encode(after).decode())
         self._keep(robot, after, kept)
         return Won(before, kept)
+
+    def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+        """Return what a write to a robot's item would come to now."""
+        before = self._robots.get(robot)
+        after = apply(write, self._items.get(robot, {}))
+        if after is None:
+            return Refused(before)
+        return Won(before, msgspec.convert({"robotId": robot, **after}, Robot))
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds of it; raise as `write_robot` does."""

@@ -6,6 +6,7 @@ Must never know what messages mean, or HTTP beyond the handshake.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -29,8 +30,11 @@ from signaling.wire.limits import FRAME_BYTES, MESSAGE_BYTES
 READ_BYTES = 8 * 1024
 """asyncio's own receive buffer is 256 KiB for every read, which costs a third of a relay's CPU."""
 
-UNSENT_BYTES = 1024 * 1024
+UNSENT_BYTES = 512 * 1024
 """A client that lets this much pile up does not read: it is dropped."""
+
+UNREAD_BYTES = 64 * 1024
+"""With this much unsent, nothing more is taken from a client until it has read most of it."""
 
 LEFTOVER_BYTES = 512 * 1024
 """A client that has been told to go may still have been sending. Past this much it is dropped."""
@@ -77,6 +81,9 @@ class Connection(asyncio.BufferedProtocol):
         self._gone = self._loop.create_future()
         self._opened = self._active = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
+        self._waiting: deque[Frame] = deque()
+        self._unread: asyncio.TimerHandle | None = None
+        transport.set_write_buffer_limits(high=UNREAD_BYTES)
 
     # From the transport.
 
@@ -99,9 +106,22 @@ class Connection(asyncio.BufferedProtocol):
         self._shared.connections.discard(self)
         self._end()
         self._shared.controls.forget(self._id)
+        self._read_again()
         if self._timer is not None:
             self._timer.cancel()
         self._gone.set_result(None)
+
+    def pause_writing(self) -> None:
+        """Take nothing more from a client that does not read; drop it if it goes on so."""
+        self._transport.pause_reading()
+        self._unread = self._loop.call_later(self._shared.limits.unread_seconds, self.abort)
+
+    def resume_writing(self) -> None:
+        """Go on where the client was left waiting."""
+        self._read_again()
+        self._take_waiting()
+        if self._unread is None:
+            self._transport.resume_reading()
 
     # From the gateway.
 
@@ -145,6 +165,7 @@ class Connection(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Drop the TCP connection at once."""
         self._shared.sockets.remove(self._id)
+        self._shared.unread.pop(self, None)
         self._transport.abort()
 
     async def gone(self) -> None:
@@ -227,9 +248,15 @@ class Connection(asyncio.BufferedProtocol):
                 return
         wire = self._wire
         wire.receive_data(data)
-        for event in wire.events_received():
-            if isinstance(event, Frame) and not self._leaving:
-                self._take(event)
+        self._waiting.extend(event for event in wire.events_received() if isinstance(event, Frame))
+        self._take_waiting()
+
+    def _take_waiting(self) -> None:
+        """Take what has arrived, as long as the client reads what that is answered with."""
+        while self._waiting and self._unread is None:
+            frame = self._waiting.popleft()
+            if not self._leaving:
+                self._take(frame)
         self._flush()
 
     def _take(self, frame: Frame) -> None:
@@ -257,8 +284,23 @@ class Connection(asyncio.BufferedProtocol):
                 transport.write(data)
             else:
                 self._half_close()
-        if transport.get_write_buffer_size() > UNSENT_BYTES:
+        if self._unread is not None:
+            self._weigh(transport.get_write_buffer_size())
+
+    def _weigh(self, unsent: int) -> None:
+        """Drop a client that lets too much pile up; and of all who do, the one who began first."""
+        unread = self._shared.unread
+        unread[self] = unsent
+        if unsent > UNSENT_BYTES:
             self.abort()
+        elif sum(unread.values()) > self._shared.limits.unread_bytes:
+            next(iter(unread)).abort()
+
+    def _read_again(self) -> None:
+        self._shared.unread.pop(self, None)
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _half_close(self) -> None:
         """Say no more, but read until the client has closed too: a reset could eat the close."""

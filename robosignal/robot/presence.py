@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from robosignal.robot import pings
-from robosignal.robot.actions import Action, Log, Quit, Send, UseIce
+from robosignal.robot.actions import Action, Log, Quit, Redial, Send, UseIce
 from robosignal.robot.frames import plain
 from robosignal.robot.pings import Pings
-from signaling.wire.frames import Error, IceServersReply, Registered, Replaced
+from signaling.wire.frames import Error, IceServersReply, Pong, Registered, Replaced
 from signaling.wire.ids import InstanceId, RobotId
 from signaling.wire.limits import HEARTBEAT_SECONDS, IDLE_SECONDS
 
@@ -21,6 +21,12 @@ The second one's may take twice as long, all others' thrice: API Gateway gives a
 (quota "Integration timeout"), so a server that is slow beyond reason is understood all the same.
 """
 PATIENCE = 3
+
+MUTE_REGISTERS = 4
+"""When so many `register`s in a row had no reply that can be read, another socket is tried."""
+
+MUTE_HEARTBEATS = 3
+"""The same for heartbeats: a server that is there answers each ping."""
 
 SHORTEST_PAUSE_MS = 1_000
 LONGEST_PAUSE_MS = 60_000
@@ -85,7 +91,7 @@ Changed = tuple[Presence, list[Action]]
 def register(seen: Presence, now: int, tries: int = 1) -> Changed:
     """Ask for presence, giving up what was asked before; repeated while nobody answers it."""
     # A ping belongs to one registration: what is replied to it after the next one is old news.
-    gone = replace(seen.pings, before_register=seen.pings.sent)
+    gone = replace(pings.heard(seen.pings), before_register=seen.pings.sent)
     asking = replace(offline(seen), asked=seen.asked + 1, tries=tries, pings=gone)
     frame = {
         "type": "register",
@@ -145,10 +151,15 @@ def registered(seen: Presence, frame: Registered, now: int) -> Changed:
     )
     said = "registered again" if seen.again else "online"
     actions: list[Action] = [Log(said), UseIce(frame.ice_servers)]
-    if any("credential" in server for server in frame.ice_servers):
+    if frame.turn or any("credential" in server for server in frame.ice_servers):
         # `registered` does not say how long the credentials serve; `ice-servers` does.
-        actions.append(Send({"type": "ice-servers"}))
+        actions.append(Send(ask_for_ice(seen)))
     return online, actions
+
+
+def ask_for_ice(seen: Presence) -> dict[str, object]:
+    """Return what asks for fresh ICE servers."""
+    return {"type": "ice-servers", "robotId": seen.robot_id}
 
 
 def refreshed(seen: Presence, frame: IceServersReply, now: int) -> Changed:
@@ -201,6 +212,12 @@ def refused(seen: Presence, error: Error, now: int) -> Changed:
     return offline(seen), [Quit(f"the server does not register {seen.robot_id}: {step}")]
 
 
+def heard(seen: Presence, reply: Pong | Error) -> Presence:
+    """Return with a reply to a ping noted, be it an old one: the server is there."""
+    is_pings = (reply.reply_to or "").startswith("ping-")
+    return replace(seen, pings=pings.heard(seen.pings)) if is_pings else seen
+
+
 def _tells_of_absence(seen: Presence, error: Error) -> bool:
     return error.code == "not_registered" and pings.is_current(seen.pings, error.reply_to)
 
@@ -224,11 +241,15 @@ def tick(seen: Presence, now: int) -> Changed:
     if seen.again_due is not None and now >= seen.again_due:
         return register(seen, now)
     if seen.register_due is not None and now >= seen.register_due:
+        if seen.tries >= MUTE_REGISTERS:
+            return offline(seen), [Redial("the server does not answer `register`")]
         return register(seen, now, seen.tries + 1)
     if seen.renewal_due is not None and now >= seen.renewal_due:
-        seen, actions = _pinged(seen, now)
+        if seen.pings.unheard >= MUTE_HEARTBEATS:
+            return offline(seen), [Redial("the server answers no heartbeat")]
+        seen, actions = _pinged(replace(seen, pings=pings.unheard(seen.pings)), now)
     if seen.refresh_due is not None and now >= seen.refresh_due:
-        actions.append(Send({"type": "ice-servers"}))
+        actions.append(Send(ask_for_ice(seen)))
         seen = replace(seen, refresh_due=now + SHORTEST_REFRESH_MS)
     return seen, actions
 

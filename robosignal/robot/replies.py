@@ -87,7 +87,8 @@ def _disproves(seen: Robot, frame: Pong, told: Fence) -> bool:
 
 
 def _is_useful(seen: Robot, frame: dict[str, Any]) -> bool:
-    return frame["type"] == "bye" or _is_current(seen, frame)
+    tells_why = frame.get("payload", {}).get("type") == "error"
+    return frame["type"] == "bye" or tells_why or _is_current(seen, frame)
 
 
 def _is_current(seen: Robot, relayed: dict[str, Any]) -> bool:

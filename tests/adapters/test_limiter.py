@@ -1,9 +1,14 @@
 """The token bucket: how fast a connection may send, and when a strike counts."""
 
 import pytest
+from msgspec import structs
 
 from signaling.adapters.limiter import KEPT, Buckets, Unlimited
-from signaling.wire.ids import ConnectionId
+from signaling.wire.frames import Ack
+from signaling.wire.ids import ConnectionId, SessionId, UserId
+from signaling.wire.limits import PEERS
+from signaling.wire.messages import Answer, IceCandidate, Offer, Robots
+from tests.adapters.items import row
 
 ME, OTHER = ConnectionId("me="), ConnectionId("other=")
 NOW = 1_800_000_000_000
@@ -111,9 +116,46 @@ def test_memory_is_bounded() -> None:
     assert buckets.strike(ME, NOW) == 0
 
 
+def asking_for_lists(buckets: Buckets, user: str) -> int:
+    """Return which strike a list is, of a user who asks on a connection of its own each time."""
+    by = structs.replace(row(ConnectionId(f"{user}=")), user_id=UserId(user))
+    return buckets.judge(by, Robots(), NOW)
+
+
+def test_memory_of_users_is_bounded() -> None:
+    """So many users may come, and the bucket of the oldest gives way."""
+    buckets = Buckets()
+    while not asking_for_lists(buckets, "mallory"):
+        buckets.forget(ConnectionId("mallory="))
+
+    for number in range(KEPT):
+        asking_for_lists(buckets, f"u{number}")
+
+    assert asking_for_lists(buckets, "mallory") == 0
+
+
+def test_peers_in_memory_are_bounded() -> None:
+    """A robot whose viewers come and go all day has room for its newest ones."""
+    buckets = Buckets()
+    robot = row(ME)
+    for number in range(10 * PEERS):
+        offer = Answer(session_id=SessionId(f"r1:{number}"), payload={})
+        buckets.judge(robot, offer, NOW + 20 * number)
+        buckets.note(robot, offer, Ack(), NOW + 20 * number)
+    then = NOW + 20 * 10 * PEERS
+    for number in range(10 * PEERS - PEERS // 2, 10 * PEERS):
+        candidate = IceCandidate(session_id=SessionId(f"r1:{number}"), payload={})
+        assert [buckets.judge(robot, candidate, then) for _ in range(50)] == [0] * 50
+
+    assert len(buckets._senders.get(ME).peers) <= PEERS  # type: ignore[union-attr]  # noqa: SLF001
+
+
 def test_without_limits_nothing_counts() -> None:
     """For benchmarks."""
     unlimited = Unlimited()
+    unlimited.note(row(ME), Offer(payload={}), Ack(), NOW)
+    unlimited.refuse(row(ME), Offer(payload={}))
     unlimited.forget(ME)
 
     assert not any(unlimited.strike(ME, NOW) for _ in range(1000))
+    assert not any(unlimited.judge(row(ME), Robots(), NOW) for _ in range(1000))

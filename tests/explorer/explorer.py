@@ -19,8 +19,8 @@ KEPT = 5
 class Explorer:
     """One situation's explorer: how many schedules it has played, and what they have broken."""
 
-    def __init__(self, situation: str, *, warm: bool = False) -> None:
-        self.scene = Scene(situation, warm=warm)
+    def __init__(self, situation: str, *, warm: bool = False, doubtful: bool = False) -> None:
+        self.scene = Scene(situation, warm=warm, doubtful=doubtful)
         self.played = 0
         self.violations = 0
         self.broken: list[str] = []
@@ -56,8 +56,8 @@ class Explorer:
         return failure(noted, running, self._judge(noted, running))
 
     def _noted(self, events: Sequence[Event], fault: Fault | None) -> Noted:
-        times = (0,) * len(events)
-        return Noted(self.scene.name, self.scene.warm, tuple(events), times, fault)
+        scene, times = self.scene, (0,) * len(events)
+        return Noted(scene.name, scene.warm, tuple(events), times, fault, doubtful=scene.doubtful)
 
     def _judge(self, noted: Noted, running: Running) -> list[str]:
         self.played += 1

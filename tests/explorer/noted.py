@@ -21,13 +21,15 @@ class Noted:
     times: tuple[int, ...]
     fault: Fault | None
     chosen: tuple[str, ...] = ()
+    doubtful: bool = False
+    """Whether every write is checked by a read first."""
 
     def __str__(self) -> str:
         events = " + ".join(
             event.name + (f" @{time}" if time else "")
             for event, time in zip(self.events, self.times, strict=True)
         )
-        memory = "warm" if self.warm else "cold"
+        memory = ("warm" if self.warm else "cold") + (" doubtful" if self.doubtful else "")
         return " | ".join(
             (self.situation, memory, events, str(self.fault or "-"), " ".join(self.chosen))
         )
@@ -39,7 +41,8 @@ def read(text: str) -> Noted:
     named = [each.strip().partition(" @") for each in events.split(" + ")]
     return Noted(
         situation=situation,
-        warm=memory == "warm",
+        warm="warm" in memory.split(),
+        doubtful="doubtful" in memory.split(),
         events=tuple(BY_NAME[name] for name, _, _ in named),
         times=tuple(int(time or 0) for _, _, time in named),
         fault=_fault(fault),

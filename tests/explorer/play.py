@@ -9,7 +9,7 @@ from tests.explorer.noted import read
 def main(line: str) -> int:
     """Print the trace; return 1 if the schedule breaks a rule."""
     noted = read(line)
-    explorer = Explorer(noted.situation, warm=noted.warm)
+    explorer = Explorer(noted.situation, warm=noted.warm, doubtful=noted.doubtful)
     told = explorer.again(noted)
     sys.stdout.write(told + "\n")
     return int(bool(explorer.broken))

@@ -95,6 +95,11 @@ class GatedStore:
 
         return self._held(Call("write robot", write.name, changes=("robot",)), carried_out)
 
+    def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+        """Return what a write would come to."""
+        call = Call("check robot", write.name, reads=("robot",))
+        return self._held(call, lambda: self._store.check_robot(robot, write))
+
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete the robot's item if the condition holds of it."""
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from signaling.adapters.ice import StaticIce
 from signaling.adapters.limiter import Unlimited
+from signaling.adapters.reputations import Reputations
 from signaling.core.records import Connection, Robot
 from signaling.entry import Signaling
 from signaling.ports import Store
-from signaling.wire.ids import ConnectionId, UserId
+from signaling.wire.ids import ConnectionId, RobotId, UserId
 from tests.explorer.calls import Call
 from tests.explorer.cast import ROBOT, RULES, SITUATIONS, Copied, gathered
 from tests.explorer.events import Event
@@ -25,12 +26,28 @@ from tests.world import ICE, Peer
 ISSUERS = (signer().issuer(),)
 
 
-class Scene:
-    """One situation. `warm`: every Lambda remembers the rows of v1 clients as they connected."""
+class Doubtful(Reputations):
+    """Knows of everyone that they were refused just now: every write is checked first."""
 
-    def __init__(self, name: str, *, warm: bool = False) -> None:
+    def is_doubtful(self, sender: Connection, robot: RobotId, now: int) -> bool:  # noqa: ARG002
+        """Check all."""
+        return True
+
+    def has_renewed(self, sender: Connection, robot: RobotId, now: int) -> bool:  # noqa: ARG002
+        """Take each renewal for one more within a second."""
+        return True
+
+
+class Scene:
+    """One situation. `warm`: every Lambda remembers the rows of v1 clients as they connected.
+
+    `doubtful`: to every Lambda each sender is one whose writes are checked by a read first.
+    """
+
+    def __init__(self, name: str, *, warm: bool = False, doubtful: bool = False) -> None:
         self.name = name
         self.warm = warm
+        self.doubtful = doubtful
         self.store = Copied()
         self.cast = gathered(self.store, seed_robot=name == "seed robot")
         remembered = {peer.connection_id: self._row(peer) for peer in self.cast.peers.values()}
@@ -108,6 +125,7 @@ class Scene:
             origins=None,
             clock=lambda: now,
             side_by_side=running.gate.side_by_side,
+            reputations=Doubtful() if self.doubtful else Reputations(),
         )
 
     def _invocation(self, number: int, event: Event, later: int) -> tuple[By, dict[str, Any]]:

@@ -14,6 +14,7 @@ from tests.explorer.events import (
     BY_NAME,
     CLAIMING,
     EVENTS,
+    KEY,
     LEASING,
     OTHERS,
 )
@@ -69,6 +70,22 @@ def test_a_viewer_who_moves_is_not_taken_back(situation: str) -> None:
     explorer.every([BY_NAME["takeover by ann"], BY_NAME["resume by ann2"]])
 
     assert explorer.broken == []
+
+
+@pytest.mark.parametrize("situation", SITUATIONS if SOAK else ["held", "free, watched"])
+def test_writes_that_are_checked_first_break_no_rule(
+    situation: str, record_property: Record
+) -> None:
+    """Between the read and the write of one invocation come the calls of the other."""
+    explorer = Explorer(situation, doubtful=True)
+    for pair in combinations_with_replacement(EVENTS if SOAK else KEY, 2):
+        explorer.every(pair)
+    record_property(
+        f"explorer, checked first, {situation}",
+        f"{explorer.played} schedules, {explorer.violations} violations",
+    )
+
+    assert explorer.violations == 0, "\n".join(explorer.broken)
 
 
 @pytest.mark.parametrize("warm", [False, True] if SOAK else [False])

@@ -10,7 +10,7 @@ import pytest
 from robosignal.gateway.dispatch import Handle, Prepare
 from robosignal.gateway.gateway import Gateway, Limits
 from robosignal.gateway.sockets import Sockets
-from signaling.ports import Limiter
+from signaling.ports import Pacer
 
 
 class Serve(Protocol):
@@ -22,7 +22,7 @@ class Serve(Protocol):
         sockets: Sockets | None = None,
         *,
         limits: Limits = ...,
-        controls: Limiter | None = None,
+        controls: Pacer | None = None,
         prepare: Prepare | None = None,
         in_threads: bool = False,
     ) -> Awaitable[Gateway]:

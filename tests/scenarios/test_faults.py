@@ -1,13 +1,17 @@
 """Limits and faults: too many messages, a store that fails, a store that is busy."""
 
-from typing import NoReturn
+import logging
+from typing import Any, NoReturn
 
 import pytest
 
 from robosignal.gateway.store import LocalStore
 from signaling.adapters.limiter import Buckets
-from signaling.wire.errors import TryAgain
-from signaling.wire.ids import ConnectionId
+from signaling.core.expressions import Write
+from signaling.core.records import Connection, Robot
+from signaling.core.steps import Refused, Won
+from signaling.wire.errors import TooLarge, TryAgain
+from signaling.wire.ids import ConnectionId, RobotId
 from tests.tokens import signer
 from tests.world import Peer, World
 
@@ -50,7 +54,7 @@ def test_bad_messages_count_as_well(limited: World) -> None:
     for _ in range(4):
         client.send_text("nonsense")
 
-    assert client.refused(type="ping") == (429, "rate_limited")
+    assert client.refused(type="robots") == (429, "rate_limited")
 
 
 def test_the_third_strike_closes_the_connection(limited: World) -> None:
@@ -158,6 +162,187 @@ def test_a_busy_store_asks_to_try_again() -> None:
         "code": "try_again",
         "message": "the service is busy: send the message again in a moment",
     }
+
+
+REFUSALS = {
+    "busy": TryAgain(),
+    "too large": TooLarge("frame", 131072),
+    "a fault": RuntimeError("ForbiddenException"),
+}
+"""What the management API, or a socket, may make of one receiver's post."""
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("whose", ["viewer", "displaced", "watcher"])
+def test_one_receivers_trouble_is_nobody_elses(world: World, whose: str, refusal: str) -> None:
+    """The takeover is acknowledged, and the others are told."""
+    robot, boss = world.robot("r1", "owner"), world.connect("boss", groups=["ADMINS"])
+    world.share("r1", "olga")
+    peers = {"viewer": world.connect("olga"), "displaced": world.connect("olga")}
+    peers["watcher"], last = world.connect("owner"), world.connect("owner")
+    peers["displaced"].offer()
+    for each in (peers["viewer"], last):
+        each.offer(role="viewer")
+    for each in (peers["watcher"], last):
+        each.ask(type="watch")
+    for each in (robot, *peers.values(), last):
+        each.take()
+    world.outbox.faults[peers[whose].connection_id] = REFUSALS[refusal]
+
+    reply = boss.ask(type="takeover", robotId="r1")
+
+    told = {"viewer": ["control"], "displaced": ["control-lost"], "watcher": ["presence"]}
+    assert (reply["type"], robot.types(), last.types()) == (
+        "ack",
+        ["takeover"],
+        ["control", "presence"],
+    )
+    assert {name: peer.types() for name, peer in peers.items()} == told | {whose: []}
+    assert world.item().controller is not None
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("asked", ["offer", "view", "takeover"])
+def test_what_the_robot_cannot_be_told_of_is_given_back(
+    world: World, asked: str, refusal: str
+) -> None:
+    """Whatever keeps the frame from it: nobody holds a robot that they cannot reach."""
+    robot, owner = world.robot("r1", "owner"), world.connect("owner")
+    world.share("r1", "olga")
+    viewer, driver = world.connect("olga"), world.connect("olga")
+    viewer.offer(role="viewer")
+    if asked == "takeover":
+        driver.offer()
+    viewer.take()
+    world.outbox.faults[robot.connection_id] = REFUSALS[refusal]
+    sent: dict[str, dict[str, Any]] = {
+        "offer": {"type": "offer", "robotId": "r1", "payload": {"sdp": "o"}},
+        "view": {"type": "offer", "robotId": "r1", "payload": {"sdp": "o"}, "role": "viewer"},
+        "takeover": {"type": "takeover", "robotId": "r1"},
+    }
+
+    reply = owner.ask(**sent[asked])
+
+    expected = {"busy": "try_again", "too large": "too_large", "a fault": "internal"}
+    item = world.item()
+    assert reply["code"] == expected[refusal]
+    assert (item.controller, list(item.viewers)) == (None, [viewer_session(item)])
+    assert driver.types() == (["control-lost"] if asked == "takeover" else [])
+
+
+def viewer_session(robot: Robot) -> str:
+    """Return the one session of olga's that views."""
+    (session,) = [each.session_id for each in robot.viewers.values() if each.user_id == "olga"]
+    return session
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_relay_that_fails_changes_nothing_and_is_told(world: World, refusal: str) -> None:
+    """The sender hears that it was not delivered; the session stays."""
+    robot, driver = world.robot("r1", "owner"), world.connect("owner")
+    session = driver.offer()["sessionId"]
+    before = world.stored()
+    world.outbox.faults[driver.connection_id] = REFUSALS[refusal]
+
+    reply = robot.ask(type="answer", sessionId=session, payload={"sdp": "a"})
+
+    expected = {"busy": "try_again", "too large": "too_large", "a fault": "internal"}
+    assert (reply["code"], world.stored()) == (expected[refusal], before)
+
+
+class Unseeing(LocalStore):
+    """A store that cannot say who watches."""
+
+    def watchers(self, watcher: str) -> NoReturn:
+        """Fail, not as a busy store does."""
+        raise RuntimeError(watcher)
+
+
+class Uncleaning(LocalStore):
+    """A store that fails at every clean-up of a socket found gone."""
+
+    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+        """Carry out any other write."""
+        if write.name.startswith("lose"):
+            raise RuntimeError(write.name)
+        return super().write_robot(robot, write)
+
+    def write_connection(
+        self, connection: ConnectionId, write: Write
+    ) -> Won[Connection] | Refused[Connection]:
+        """Carry out any write but the last of a session."""
+        if write.name in ("forget_session", "unwatch"):
+            raise RuntimeError(write.name)
+        return super().write_connection(connection, write)
+
+
+@pytest.mark.parametrize("kind", [Unseeing, Uncleaning])
+def test_what_has_happened_has_happened(kind: type[LocalStore]) -> None:
+    """A fault in telling of it, or in cleaning up after it, is logged; the sender is acked."""
+    world = World(kind(None), signer())
+    robot, watcher = world.robot("r1", "owner"), world.connect("owner")
+    viewer, boss = world.connect("owner"), world.connect("boss", groups=["ADMINS"])
+    viewer.offer(role="viewer")
+    watcher.ask(type="watch")
+    for gone in (viewer, watcher):
+        gone.vanish()
+
+    taken = boss.ask(type="takeover", robotId="r1")
+    left = boss.ask(type="bye", robotId="r1")
+
+    assert (taken["type"], left["type"]) == ("ack", "ack")
+    assert robot.types()[-2:] == ["takeover", "peer-left"]
+
+
+def test_a_change_that_cannot_be_audited_has_happened(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log's own trouble is no reason to tell the driver that they do not drive."""
+
+    class Full(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError(record)
+
+    caplog.set_level(logging.INFO, "signaling.audit")
+    robot, driver, full = world.robot("r1", "owner"), world.connect("owner"), Full()
+    audit = logging.getLogger("signaling.audit")
+    audit.addHandler(full)
+    try:
+        reply = driver.offer()
+    finally:
+        audit.removeHandler(full)
+
+    assert (reply["type"], robot.types()) == ("ack", ["offer"])
+    assert "change not audited" in caplog.text
+
+
+class Forgetful(LocalStore):
+    """A store that fails at the first lost socket of each event."""
+
+    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+        """Fail for one robot's lost holder."""
+        if write.name == "lose_holder" and robot == "r1":
+            raise TryAgain
+        return super().write_robot(robot, write)
+
+
+def test_a_session_that_cannot_be_cleaned_up_keeps_no_other_from_its_grace() -> None:
+    """One page drives two robots; its end is recorded with the one that can be written."""
+    world = World(Forgetful(None), signer())
+    world.robot("r1", "owner")
+    world.robot("r2", "owner")
+    page = world.connect("owner")
+    page.offer("r1")
+    page.offer("r2")
+
+    page.vanish()
+    result = world.event("DISCONNECT", page)
+
+    first, second = world.item("r1").controller, world.item("r2").controller
+    assert result == {"statusCode": 503}
+    assert first is not None
+    assert second is not None
+    assert (first.lost, second.lost) == (None, world.now)
 
 
 def test_a_message_sent_again_after_a_busy_post_is_delivered(world: World) -> None:

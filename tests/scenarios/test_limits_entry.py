@@ -82,3 +82,40 @@ def test_a_token_is_good_until_the_moment_it_ends(
     peer.send(type="ping")
 
     assert (peer.status, peer.is_open) == ((200, True) if good else (401, False))
+
+
+@pytest.mark.parametrize("cause", ["bad token", "no token"])
+def test_refused_handshakes_are_counted_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture, cause: str
+) -> None:
+    """Three thousand a second are two lines a second, and the next event of any kind tells."""
+    caplog.set_level(logging.INFO, "signaling")
+    ann = world.connect("ann")
+    headers = {"Authorization": "Bearer no.token.atall"} if cause == "bad token" else {}
+    for _ in range(3):
+        for _ in range(3000):
+            peer = world.dial()
+            world.now -= 1
+            world.event("CONNECT", peer, headers=headers)
+        world.pass_seconds(1)
+    ann.send(type="ping")
+    counts = [vars(each).get("count", 1) for each in caplog.records]
+
+    assert counts == [1, 2999] * 3
+
+
+def test_refused_messages_are_counted_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ten a second are logged each; sixty sockets of a stranger's fill no disk."""
+    caplog.set_level(logging.INFO, "signaling")
+    strangers = [world.connect("mallory") for _ in range(60)]
+    world.now += SECOND_MS - world.now % SECOND_MS
+    for peer in strangers:
+        for _ in range(40):
+            peer.send(type="takeover", robotId="r1")
+    world.pass_seconds(1)
+    strangers[0].send(type="ping")
+
+    assert refusals(caplog) == ["forbidden"] * 10
+    assert vars(caplog.records[-1])["count"] == 60 * 40 - 10

@@ -1,4 +1,4 @@
-/** What a robot says of a peer connection, in each shape that the protocol has. */
+/** What the page makes of a description without a type, and of a candidate that it cannot use. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

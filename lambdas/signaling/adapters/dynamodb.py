@@ -31,7 +31,7 @@ BATCH_TRIES = 8
 STAMP_BYTES = 9
 
 STAMP = ("stamp",)
-"""Which write made a robot's item what it is, but for renewals: by it a write that botocore
+"""Which write made a robot's item what it is, but for renewals: by it a write that was
 repeated, since its answer was lost, knows its own doing. No rule reads it."""
 
 
@@ -126,6 +126,15 @@ class DynamoStore:
         if before is not None and stamp is not None and before.get(*STAMP) == stamp:
             return Won(None, robot_of_item(before))
         return Refused(was)
+
+    def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+        """Return what a write to a robot's item would come to now."""
+        item = self._get(self._robots, "robotId", robot)
+        before = None if item is None else robot_of_item(item)
+        after = apply(write, item or {})
+        return (
+            Refused(before) if after is None else Won(before, robot_of_item(_keyed(robot, after)))
+        )
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds of it."""
@@ -263,6 +272,10 @@ class DynamoStore:
         ids = tuple(_robot_id(plain(item)) for item in found["Items"])
         last = found.get("LastEvaluatedKey")
         return Page(ids, None if last is None else _robot_id(plain(last)))
+
+
+def _keyed(robot: RobotId, item: dict[str, Any]) -> dict[str, Any]:
+    return {"robotId": robot, **item}
 
 
 def _stamped(write: Write, stamp: str) -> Write:

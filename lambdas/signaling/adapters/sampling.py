@@ -1,0 +1,54 @@
+"""A log line that strangers can cause: so many a second, then one that counts the rest.
+
+Owns what is kept between two lines; must never know what they say.
+"""
+
+import logging
+from collections import Counter
+from threading import Lock
+
+EXAMPLES = 3
+
+KINDS = 100
+"""So many examples are told apart within a second; strangers may name more."""
+
+
+class SampledLog:
+    """Writes one kind of line at INFO: the first of each second as they are, the others counted.
+
+    What was counted is one line more, `SENTENCE: more of them`, with `count` and the commonest
+    as `examples`. It is written by the first call in a later second, `flush` included.
+    """
+
+    def __init__(self, log: logging.Logger, sentence: str, per_second: int = 1) -> None:
+        self._log = log
+        self._sentence = sentence
+        self._per_second = per_second
+        self._second = -1
+        self._written = 0
+        self._more: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def write(self, now: int, example: str, **beside: str | None) -> None:
+        """Write a line at `now` (epoch ms) with these fields, or count it as this example."""
+        self.flush(now)
+        with self._lock:
+            if self._written >= self._per_second:
+                known = example in self._more or len(self._more) < KINDS
+                self._more[example if known else "others"] += 1
+                return
+            self._written += 1
+        self._log.info(self._sentence, extra=beside)
+
+    def flush(self, now: int) -> None:
+        """Write what was counted in an earlier second than that of `now`."""
+        second = now // 1000
+        if second == self._second:
+            return
+        with self._lock:
+            more, self._more = self._more, Counter()
+            self._second, self._written = second, 0
+        if more:
+            found = ", ".join(f"{example} ({n})" for example, n in more.most_common(EXAMPLES))
+            counted = {"count": more.total(), "examples": found}
+            self._log.info("%s: more of them", self._sentence, extra=counted)
