@@ -59,7 +59,6 @@ class FakeSocket {
 class FakePeer {
   made = [];
   added = [];
-  inits = [];
   remoteDescription = { sdp: "v=0\r\na=group:BUNDLE 0 1\r\n" };
   closed = false;
   localDescription = { type: "offer", sdp: "v=0" };
@@ -85,8 +84,7 @@ class FakePeer {
   async setRemoteDescription() {}
 
   async addIceCandidate(init) {
-    this.added.push(init.candidate);
-    this.inits.push(init);
+    this.added.push(init);
   }
 
   close() {
