@@ -4,16 +4,16 @@
  */
 
 import { Cognito, SignInError, claimsOf, poolOf } from "./cognito.js";
+import { showAddress, tabStorage } from "./tab.js";
 
 const KEPT = "robosignal.token";
 
 /**
  * @typedef {object} Visitor
  * @property {boolean} isSignedIn
- * @property {() => Promise<string>} token
+ * @property {(refused?: string) => Promise<string>} token told which one the server has refused, if it has
  * @property {(() => Promise<string>) | null} signIn where to go to sign in; null where only a link does
  * @property {() => Promise<string>} signOut where to go then
- * @property {() => void} drop forget what serves no more
  * @property {string | null} failed the sentence that says why signing in has just failed
  */
 
@@ -44,7 +44,6 @@ function byLink(token, cognito) {
     token: async () => token ?? "",
     signIn: cognito && (() => cognito.begin()),
     signOut: async () => (dropToken(), home()),
-    drop: dropToken,
     failed: null,
   };
 }
@@ -54,10 +53,9 @@ async function atPool(cognito) {
   const failed = await comeBack(cognito);
   return {
     isSignedIn: cognito.isSignedIn,
-    token: () => cognito.token(),
+    token: (refused) => cognito.token(refused),
     signIn: () => cognito.begin(),
     signOut: () => cognito.signOut(),
-    drop: () => cognito.forget(),
     failed,
   };
 }
@@ -67,7 +65,7 @@ async function comeBack(cognito) {
   const { search } = location;
   const query = new URLSearchParams(search);
   if (!query.has("state") || !(query.has("code") || query.has("error"))) return null;
-  history.replaceState(null, "", location.pathname);
+  showAddress(location.pathname);
   try {
     const isOurs = await cognito.complete(search);
     return isOurs || cognito.isSignedIn ? null : "That sign-in was not begun in this tab. Sign in again.";
@@ -84,14 +82,14 @@ const home = () => location.origin + location.pathname.replace(/index\.html$/, "
 function takeToken() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (given) {
-    sessionStorage.setItem(KEPT, given);
-    history.replaceState(null, "", location.pathname + location.search);
+    tabStorage.setItem(KEPT, given);
+    showAddress(location.pathname + location.search);
   }
-  return sessionStorage.getItem(KEPT);
+  return tabStorage.getItem(KEPT);
 }
 
 function dropToken() {
-  sessionStorage.removeItem(KEPT);
+  tabStorage.removeItem(KEPT);
 }
 
 /** A second link opened in this tab changes only the fragment: begin again with its token. */

@@ -11,6 +11,7 @@ import { Session } from "./session.js";
 import { Watching, readList } from "./watching.js";
 import { SignalingError, closed } from "./words.js";
 
+/** @import { TokenSource } from "./line.js" */
 /** @import { Server } from "./requests.js" */
 /** @import { List } from "./watching.js" */
 /** @import { Ack, ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, Welcome } from "./words.js" */
@@ -28,7 +29,8 @@ const REPORTED = 100;
  * @property {ConnectionState} state
  * @property {Robot[]} presence the robots that are watched, as they stand now
  * @property {SignalingError} error a failure that no request of the application's caused
- * @property {void} sign-in the token is missing, expired or refused: get a new one, then `redial()`
+ * @property {void} sign-in the token is missing, expired or, as far as a browser can tell, refused:
+ *   get a new one, then `redial()`
  */
 
 /**
@@ -60,7 +62,7 @@ export class Signal extends Emitter {
 
   /**
    * @param {string} url
-   * @param {() => string | Promise<string>} token
+   * @param {TokenSource} token
    * @param {World} world
    */
   constructor(url, token, world) {
@@ -78,6 +80,7 @@ export class Signal extends Emitter {
       swapped: () => this.#swapped(),
       lost: (socket) => this.#requests.lose(socket),
       signIn: () => this.emit("sign-in", undefined),
+      report: (error) => this.#reportOnce(error),
     });
     this.redial();
   }
