@@ -208,7 +208,7 @@ async def test_an_offer_that_is_too_large_makes_no_peer_connection(robot: Robot)
 
 
 @pytest.mark.parametrize(
-    "end", [Failed, lambda *key: Refused(*key, code="not_acceptable", message="no")]
+    "end", [Failed, lambda session, pc: Refused(session, pc, "not_acceptable", "no")]
 )
 async def test_one_that_ends_without_an_answer_makes_room_too(
     robot: Robot, end: Callable[..., Event]
