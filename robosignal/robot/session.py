@@ -74,7 +74,7 @@ def _renegotiated(seen: Robot, frame: OfferRelay, pc: PcId, sdp: str) -> Stepped
 
 
 def _parked(seen: Robot, frame: OfferRelay, now: int) -> Stepped:
-    asks: list[Action] = [] if seen.parked else [Send({"type": "ice-servers"})]
+    asks: list[Action] = [] if seen.parked else [Send(presence.ask_for_ice(seen.presence))]
     return replace(seen, parked=parked.kept(seen.parked, frame, now)), asks
 
 

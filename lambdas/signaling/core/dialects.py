@@ -20,9 +20,9 @@ from signaling.wire.frames import (
     TakeoverReason,
 )
 from signaling.wire.messages import Answer, Dialect, IceCandidate, Offer, Role
-from signaling.wire.seed import SeedError, SeedRelay
+from signaling.wire.seed import PageKeepalive, RobotKeepalive, SeedError, SeedRelay
 
-AnyFrame = Frame | SeedRelay | SeedError
+AnyFrame = Frame | SeedRelay | SeedError | RobotKeepalive | PageKeepalive
 Payload = dict[str, Any]
 
 RELAYS: dict[type[Offer | Answer | IceCandidate], type[Relay]] = {
