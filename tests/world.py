@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from signaling.adapters.events import SCHEDULED
 from signaling.adapters.ice import StaticIce
 from signaling.adapters.limiter import Unlimited
 from signaling.core.expressions import Exists, Join, Missing, Part, Put, Write
@@ -244,6 +245,10 @@ class World:
             ids = self.store.fleet(shard, None, 1000).robot_ids
             found |= {robot_id: self.store.robot(robot_id) for robot_id in ids}
         return found
+
+    def run_schedule(self) -> dict[str, Any]:
+        """Hand the backend the event of its schedule."""
+        return self.signaling.handle({**SCHEDULED, "id": "e1", "detail": {}})
 
     def event(self, kind: str, peer: Peer, **fields: Any) -> dict[str, Any]:
         """Hand the backend one of API Gateway's events."""

@@ -135,6 +135,15 @@ class Limiter(Protocol):
     def forget(self, connection: ConnectionId) -> None:
         """Drop what is kept of a connection that has ended."""
 
+    def may_take(self, user: UserId, robot: RobotId, now: int) -> bool:
+        """Whether a user may take a robot's lease once more at `now` (epoch ms)."""
+
+    def note_taken(self, user: UserId, robot: RobotId, now: int) -> None:
+        """Note that a user has taken a robot's lease."""
+
+    def may_push(self, robot: RobotId, now: int) -> bool:
+        """Count a round of pushes to a robot's watchers; False when it is to wait."""
+
 
 class Pacer(Protocol):
     """Counts what a connection sends, whatever it is."""

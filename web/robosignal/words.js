@@ -27,8 +27,8 @@
 /** @typedef {Reply & {type: "ack", robotId?: string, sessionId?: string, role?: Role, epoch?: number}} Ack */
 /** @typedef {Reply & {type: "pong", sessionId?: string, role?: Role, epoch?: number}} Pong how the session that was named stands */
 /** @typedef {Reply & {type: "error", code: string, message: string, robotId?: string, controlledBy?: Person, you?: boolean}} ErrorFrame */
-/** @typedef {Reply & {type: "welcome", connectionId: string, userId: string, name?: string, iceServers?: RTCIceServer[], turn?: boolean, heartbeatSeconds?: number, expiresAt?: unknown}} Welcome */
-/** @typedef {Reply & {type: "ice-servers", iceServers: RTCIceServer[], ttlSeconds: number, turn?: boolean}} IceFrame `turn`: there are TURN servers besides */
+/** @typedef {Reply & {type: "welcome", connectionId: string, userId: string, name?: string, iceServers?: RTCIceServer[], heartbeatSeconds?: number, expiresAt?: unknown}} Welcome */
+/** @typedef {Reply & {type: "ice-servers", iceServers: RTCIceServer[], ttlSeconds: number}} IceFrame */
 /** @typedef {Reply & {type: "robots", robots: Robot[], cursor?: string}} RobotsFrame */
 /** @typedef {{type: "offer" | "answer" | "ice-candidate", robotId: string, sessionId?: string, pcId?: string, payload: any}} PeerFrame */
 /** @typedef {{type: "control", robotId: string, epoch: number, sessionId?: string, person?: Person}} ControlFrame */
@@ -43,8 +43,8 @@
 /**
  * A request was refused, or could not be made. `code` is one of the protocol's error codes or, made
  * here, `timeout` (no reply in time), `offline` (the connection was lost before the reply), `closed`
- * (after `signal.close()`), `unsupported` (the browser lacks what is needed) and `bad_ice_server` (the
- * browser does not take one of those that it was given).
+ * (after `signal.close()`), `unsupported` (the browser lacks what is needed), `bad_ice_server` (the
+ * browser refuses one of those that it was given).
  */
 export class SignalingError extends Error {
   /** @param {{code: string, message: string, robotId?: string, controlledBy?: Person, you?: boolean}} refusal */

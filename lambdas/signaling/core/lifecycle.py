@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from signaling.core.policy import allowed
 from signaling.core.records import Connection, Robot
-from signaling.core.request import Request
+from signaling.core.request import Request, grace_until
 from signaling.core.steps import (
     AddConnection,
     Flow,
@@ -45,7 +45,7 @@ def disconnect(connection_id: ConnectionId, now: int) -> Flow[Connection | None]
         return None
     if row.robot_id is not None:
         yield from write_robot(row.robot_id, presence.lose(connection_id))
-    lost = _LostSocket(connection_id, now, now + limits.GRACE_SECONDS * 1000)
+    lost = _LostSocket(connection_id, now, grace_until(now))
     yield from _lose_sessions(sorted(row.sessions), lost)
     return row
 
@@ -67,11 +67,10 @@ class _LostSocket:
         found = robot.session(session_id)
         if found is None or found[0].connection_id != self.gone:
             return None
-        if found[1] == "viewer":
-            write = places.lose(session_id, self.gone, self.until)
-        else:
-            write = lease.lose_late(session_id, self.gone, self.now, self.until)
-        return WriteRobot(robot_of(session_id), write)
+        session, role = found
+        late = places.lose_late if role == "viewer" else lease.lose_late
+        lose = places.lose if role == "viewer" and session.until > self.until else late
+        return WriteRobot(robot_of(session_id), lose(session_id, self.gone, self.now, self.until))
 
 
 def _lose_sessions(sessions: list[SessionId], lost: _LostSocket) -> Flow[None]:

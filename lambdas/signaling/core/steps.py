@@ -5,7 +5,7 @@ step is the only place where one invocation meets another, so whoever drives a f
 it between any two. `together` asks for steps that may run side by side.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
@@ -314,6 +314,22 @@ def in_reserve(flow: Flow[Decided]) -> Flow[Decided]:
             (outcome,) = yield Together((step,), "reserved")
             if isinstance(outcome, SignalingError):
                 step = flow.throw(outcome)
+            else:
+                step = flow.send(outcome)
+    except StopIteration as done:
+        result: Decided = done.value
+        return result
+
+
+def stepping(flow: Flow[Decided], carry_out: Callable[[Step], Flow[Any]]) -> Flow[Decided]:
+    """Run a flow, each of whose steps is carried out so: by other steps, or by none."""
+    try:
+        step = next(flow)
+        while True:
+            try:
+                outcome = yield from carry_out(step)
+            except SignalingError as error:
+                step = flow.throw(error)
             else:
                 step = flow.send(outcome)
     except StopIteration as done:
