@@ -7,7 +7,8 @@ import { SignalingError, connect } from "./robosignal.js";
 import { nameOf, sentence } from "./banner.js";
 import { at, draw, drawNobody, drawRtt, offer, say, unsay } from "./draw.js";
 import { handleDriving } from "./driving.js";
-import { followLinks, saysAdmin, visitor } from "./sign-in.js";
+import { followLinks } from "./link.js";
+import { saysAdmin, visitor } from "./sign-in.js";
 
 /** @typedef {import("./draw.js").Scene} Scene */
 /** @typedef {import("./robosignal.js").Session} Session */

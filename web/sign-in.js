@@ -4,9 +4,13 @@
  */
 
 import { Cognito, SignInError, claimsOf, poolOf } from "./cognito.js";
+import { link } from "./link.js";
 import { showAddress, tabStorage } from "./tab.js";
 
 const KEPT = "robosignal.token";
+const EXCHANGE_MS = 10_000;
+const LINK_IS_OVER = "This link has been used, or is too old. The terminal in which the server runs shows the next one.";
+const NO_EXCHANGE = "The server did not answer. Check that it runs, and open the link again.";
 
 /**
  * @typedef {object} Visitor
@@ -18,19 +22,21 @@ const KEPT = "robosignal.token";
  */
 
 /**
- * The visitor of this tab. A code or a token in the address is taken out of it at once, so that it
- * is neither copied nor bookmarked.
+ * The visitor of this tab. A pool's code in the address is taken out of it at once, so that it is
+ * neither copied nor bookmarked.
  *
  * @param {Record<string, unknown>} config
  * @returns {Promise<Visitor>}
  */
 export async function visitor(config) {
-  const linked = takeToken();
+  const { token: linked, failed } = await fromLink();
   try {
     const pool = poolOf(config);
-    if (pool === null) return byLink(linked, null);
+    if (pool === null) return { ...byLink(linked, null), failed };
     const cognito = new Cognito(pool, home());
-    return linked ? byLink(linked, cognito) : await atPool(cognito);
+    if (linked) return byLink(linked, cognito);
+    const there = await atPool(cognito);
+    return { ...there, failed: failed ?? there.failed };
   } catch (error) {
     if (!(error instanceof SignInError)) throw error;
     return { ...byLink(linked, null), failed: error.message };
@@ -78,25 +84,30 @@ async function comeBack(cognito) {
 /** This page without file name, query and fragment: what a pool's client has as the address to come back to. */
 const home = () => location.origin + location.pathname.replace(/index\.html$/, "");
 
-/** @returns {string | null} the token of the link or of this tab */
-function takeToken() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    tabStorage.setItem(KEPT, given);
-    showAddress(location.pathname + location.search);
+/** @returns {Promise<{token: string | null, failed: string | null}>} the token of the link or of this tab, and why a link brought none */
+async function fromLink() {
+  try {
+    const given = link.code ? await exchanged(link.code) : link.token;
+    if (given) tabStorage.setItem(KEPT, given);
+    return { token: tabStorage.getItem(KEPT), failed: null };
+  } catch (error) {
+    if (!(error instanceof SignInError)) throw error;
+    return { token: null, failed: error.message };
   }
-  return tabStorage.getItem(KEPT);
+}
+
+/** @param {string} code @returns {Promise<string>} the token that it stands for, once @throws {SignInError} */
+async function exchanged(code) {
+  const asked = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ code }) };
+  const answer = await fetch("sign-in", { ...asked, signal: AbortSignal.timeout(EXCHANGE_MS) }).catch(() => null);
+  if (answer === null) throw new SignInError(NO_EXCHANGE);
+  const token = answer.ok ? (await answer.json().catch(() => null))?.token : null;
+  if (typeof token !== "string") throw new SignInError(LINK_IS_OVER);
+  return token;
 }
 
 function dropToken() {
   tabStorage.removeItem(KEPT);
-}
-
-/** A second link opened in this tab changes only the fragment: begin again with its token. */
-export function followLinks() {
-  addEventListener("hashchange", () => {
-    if (location.hash.startsWith("#token=")) location.reload();
-  });
 }
 
 /**
