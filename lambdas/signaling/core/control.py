@@ -52,7 +52,7 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
         taking = lease.take_over_among_viewers(mine, may, robot.engaged())
         return (yield from _take(request, message, robot, mine, taking))
     own, role = found
-    if role == "controller" and own.until >= request.now:
+    if role == "controller" and not own.has_lapsed(role, request.now):
         return Ack(session_id=own.session_id, epoch=robot.epoch)
     mine = request.moved(own.session_id, request.lease_until)
     if role == "controller":

@@ -97,6 +97,8 @@ def clean_up(request: Request, robot_id: RobotId, gone: Notice) -> Iterable[Step
 def losing(request: Request, session: Session, role: Role) -> Write:
     """Return the write that notes a lost socket, and leaves its session no more than the grace."""
     lost = session.session_id, session.connection_id
-    ways = places if role == "viewer" else lease
-    lose = ways.lose if session.until > request.grace_until else ways.lose_late
+    early, late = lease.lose, lease.lose_late
+    if role == "viewer":
+        early, late = places.lose, places.lose_late
+    lose = early if session.until > request.grace_until else late
     return lose(*lost, request.now, request.grace_until)

@@ -74,7 +74,7 @@ def _on(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
 def _renegotiate(request: Request, message: Offer, robot: Robot, found: Found) -> Flow[Ack]:
     """Relay in the session, after the change of role that the offer asks for."""
     wants = message.role or found.role
-    lapsed = found.role == "controller" and found.session.until < request.now
+    lapsed = found.role == "controller" and found.session.has_lapsed(found.role, request.now)
     if wants == "controller" and (lapsed or found.role == "viewer"):
         mine = request.moved(found.session.session_id, request.lease_until)
         take = lease.acquire_again if lapsed else lease.acquire_as_viewer

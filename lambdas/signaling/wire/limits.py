@@ -30,6 +30,7 @@ WATCHERS = 100
 
 ROBOTS_PER_PAGE = 50
 
+LONGEST_HEARTBEAT_SECONDS = 500
 HEARTBEAT_SECONDS = 120
 """How often a robot renews its presence, unless a deployment says otherwise."""
 
@@ -43,6 +44,10 @@ PLACE_SECONDS = 300
 LEASE_SECONDS = 60
 LEASE_RENEWAL_SECONDS = 20
 GRACE_SECONDS = 30
+
+CLOCK_SECONDS = 10
+"""How far apart the clocks of a deployment may be. What ends later than it can, by more than this,
+was written by a clock that has been set back since: it counts as over."""
 
 ROW_SECONDS = 2 * 60 * 60 + 10 * 60
 """A connection's row outlives the longest connection by ten minutes."""
