@@ -19,6 +19,7 @@ from robosignal.gateway.sockets import Sockets
 from robosignal.gateway.store import LocalStore
 from robosignal.paths import web_root
 from signaling.adapters.clock import epoch_ms
+from signaling.adapters.events import SCHEDULED
 from signaling.adapters.ice import StaticIce
 from signaling.adapters.jwks import RemoteKeys
 from signaling.adapters.limiter import Buckets, Unlimited
@@ -53,6 +54,8 @@ class Service:
     limits: Limits = Limits()  # noqa: RUF009 - it is frozen
     connections_per_user: int = CONNECTIONS_PER_USER
     chaos_seed: int | None = None
+    seed_keepalive_seconds: float | None = None
+    """How often seed connections get a frame, so that they are not idle; None: never."""
     unlimited: bool = False
     """Neither rate limits nor `connections_per_user`."""
 
@@ -65,17 +68,19 @@ class Local:
         self.key = _key(service)
         self._store = LocalStore(service.state)
         self._sockets = Sockets()
+        self._keepalive_seconds = service.seed_keepalive_seconds
         try:
             self._issuers = _issuers(service, self.key)
             limited = options.limited and not service.unlimited
-            handle = self._handle(service, options, limited=limited)
+            self._signaling = self._wired(service, options, limited=limited)
+            handle = self._handle(service, limited=limited)
             self.gateway = self._gateway(service, handle, _limiter(limited=limited))
         except BaseException:
             self._store.close()
             raise
 
-    def _handle(self, service: Service, options: Options, *, limited: bool) -> Handle:
-        signaling = Signaling(
+    def _wired(self, service: Service, options: Options, *, limited: bool) -> Signaling:
+        return Signaling(
             store=self._store,
             poster=self._sockets,
             ice=_ice(options),
@@ -86,9 +91,10 @@ class Local:
             clock=epoch_ms,
             around_step=chaos(service.chaos_seed) if service.chaos_seed is not None else calm,
         )
-        if not limited:
-            return signaling.handle
-        return Places(signaling.handle, self._store, service.connections_per_user)
+
+    def _handle(self, service: Service, *, limited: bool) -> Handle:
+        handle = self._signaling.handle
+        return Places(handle, self._store, service.connections_per_user) if limited else handle
 
     def _gateway(self, service: Service, handle: Handle, controls: Pacer) -> Gateway:
         return Gateway(
@@ -111,11 +117,14 @@ class Local:
             # Nobody else will: what fails to be entered is not left either.
             self._store.close()
             raise
-        self._closing = asyncio.create_task(self._close_expired())
+        self._timers = [asyncio.create_task(self._close_expired())]
+        if self._keepalive_seconds is not None:
+            self._timers.append(asyncio.create_task(self._keep_alive(self._keepalive_seconds)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._closing.cancel()
+        for timer in self._timers:
+            timer.cancel()
         try:
             await self.gateway.stop()
         finally:
@@ -124,7 +133,8 @@ class Local:
     async def _close_expired(self) -> None:
         """Close each connection within a second of its token's end, and say why.
 
-        On AWS no timer runs, and it is closed by the next message to or from it.
+        Watchers who are owed a push get it, too. On AWS no timer runs: the next message does
+        both.
         """
         ended = encode(told(TokenExpired()))
         while True:
@@ -132,7 +142,15 @@ class Local:
                 if row.dialect == "v1":
                     self._sockets.post(row.connection_id, ended)
                 self._sockets.close(row.connection_id)
+            self._signaling.push_owed()
             await asyncio.sleep(1)
+
+    async def _keep_alive(self, seconds: float) -> None:
+        """Send the event of a schedule, as EventBridge does on AWS."""
+        while True:
+            await asyncio.sleep(seconds)
+            # In a thread, as it may be held between steps; nobody waits for what it returns.
+            await asyncio.to_thread(self._signaling.handle, dict(SCHEDULED))
 
 
 def _key(service: Service) -> LocalKey:

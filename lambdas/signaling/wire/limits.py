@@ -30,6 +30,9 @@ WATCHERS = 100
 
 ROBOTS_PER_PAGE = 50
 
+SEED_KEEPALIVE_SECONDS = 300
+"""Half of what API Gateway takes for idle, so that one run may fail."""
+
 LONGEST_HEARTBEAT_SECONDS = 500
 HEARTBEAT_SECONDS = 120
 """How often a robot renews its presence, unless a deployment says otherwise."""
@@ -70,6 +73,14 @@ are always within it."""
 USER_RENEWALS_BURST = 2000
 USER_RENEWALS_PER_SECOND = 500
 """What renews or ends, of all connections of a user: a fleet may be one user's."""
+
+TAKEN_BURST = 20
+TAKEN_PER_SECOND = 1
+"""How often one user takes one robot's lease."""
+
+PUSHES_BURST = 5
+PUSHES_PER_SECOND = 1
+"""How often a robot's watchers are told of its changes; further ones are told together."""
 
 TOKEN_CHARACTERS = 8192
 TOKEN_URL_CHARACTERS = 4000

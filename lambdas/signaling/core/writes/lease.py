@@ -135,6 +135,16 @@ TAKEOVERS = frozenset({"take_over", "take_over_among_viewers", "take_over_as_vie
 """The writes that move the lease away from somebody, by their names."""
 
 
+TAKING = TAKEOVERS | {
+    "acquire",
+    "acquire_among_viewers",
+    "acquire_as_viewer",
+    "acquire_again",
+    "grant",
+}
+"""The writes that give the lease to somebody, by their names."""
+
+
 def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
     """Carry out a holder's ping, unless its socket is lost: then only `resume` ends the grace."""
     renewed = (Put(UNTIL, until),)
