@@ -81,7 +81,7 @@ def _renegotiate(request: Request, message: Offer, robot: Robot, found: Found) -
         taking = take(mine, right(Offer, request.sender), request.now)
         return (yield from _control(request, message, robot, mine, taking, viewed=not lapsed))
     if wants == "viewer" and found.role == "controller":
-        robot, viewing = yield from released(request, robot, found.session)
+        robot, viewing, _ = yield from released(request, robot, found.session)
         found = Found(viewing, "viewer")
     yield from to_robot(request, message, robot, found)
     return Ack(
