@@ -99,9 +99,13 @@ async function fromLink() {
 /** @param {string} code @returns {Promise<string>} the token that it stands for, once @throws {SignInError} */
 async function exchanged(code) {
   const asked = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ code }) };
-  const answer = await fetch("sign-in", { ...asked, signal: AbortSignal.timeout(EXCHANGE_MS) }).catch(() => null);
+  // Not `AbortSignal.timeout`, which the oldest supported browsers lack.
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), EXCHANGE_MS);
+  const answer = await fetch("sign-in", { ...asked, signal: abort.signal }).catch(() => null);
   if (answer === null) throw new SignInError(NO_EXCHANGE);
   const token = answer.ok ? (await answer.json().catch(() => null))?.token : null;
+  clearTimeout(timer);
   if (typeof token !== "string") throw new SignInError(LINK_IS_OVER);
   return token;
 }
