@@ -47,7 +47,7 @@ def compared(amount: Amount) -> Table:
     """Return the neighbour's percentiles, alone and beside the others, and their ratio."""
     found = asyncio.run(_found(amount.seconds / 4))
     shown = {name: percentiles(times) for name, times in found.items()}
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (name, MILLISECONDS, str(len(found[name])), f"{each['p50']:.2f}", f"{each['p95']:.2f}")
         for name, each in shown.items()
     ]

@@ -155,7 +155,7 @@ class Signaling:
     def _run(self, flow: Flow[Decided], now: int, by: Connection | None, tally: Tally) -> Decided:
         hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
         watched = tally.watching(self._around_step(hands.carry_out))
-        pace = self._paces.of(by and by.user_id, now)
+        pace = self._paces.of(None if by is None else by.user_id, now)
         if by is not None:
             flow = paced(checked(flow, self._reputations.of(by, now)), pace)
         return run(pushing(flow, now, partial(_audited, by), _unpushed, pace), watched)
