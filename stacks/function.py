@@ -1,4 +1,4 @@
-"""The Lambda function: runtime, role, log group, and the alias that the API invokes.
+"""The Lambda function: runtime, role, log group, the alias that the API invokes, and its schedule.
 
 Owns how the handler runs; must never know what it may do: grants are the stack's.
 """
@@ -6,10 +6,13 @@ Owns how the handler runs; must never know what it may do: grants are the stack'
 from pathlib import Path
 
 from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from signaling.wire.limits import SEED_KEEPALIVE_SECONDS
 from stacks.logs import log_group
 from stacks.nag import accept, accept_warning
 from stacks.settings import Runtime, Settings
@@ -47,6 +50,17 @@ class Function(Construct):
         )
         if settings.lambda_runtime != LATEST:
             accept(self.function, "L1", "an emulator runs the Python that it has")
+
+    def keep_seeds_alive(self) -> None:
+        """Invoke the alias on a schedule; the handler then keeps seed connections open."""
+        rule = events.Rule(
+            self,
+            "Keepalive",
+            description="Keeps the connections of seed robots and pages from being idle",
+            schedule=events.Schedule.rate(Duration.seconds(SEED_KEEPALIVE_SECONDS)),
+        )
+        # The next run does all that this one would have done.
+        rule.add_target(targets.LambdaFunction(self.live, retry_attempts=0))
 
     def _function(self, settings: Settings, asset: Path) -> lambda_.Function:
         architectures = lambda_.Architecture

@@ -53,6 +53,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     limits: Text | None = None
     ice_servers: Text | None = None
 
+    # Robots and pages of the seed dialect
+    seed_keepalive: Switch = "off"
+
     # The tables
     capacity: Literal["on-demand", "provisioned"] = "on-demand"
     capacity_min: Capacity = 5

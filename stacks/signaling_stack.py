@@ -38,6 +38,8 @@ class SignalingStack(Stack):
         self.api = Api(self, "Api", settings=settings, handler=self.function.live)
         grant(self.function.role, self.tables, self.api.stage)
         self._add_turn(settings)
+        if settings.seed_keepalive == "on":
+            self.function.keep_seeds_alive()
         self._add_account(settings)
         self._tell_function(settings)
         self._watch(settings)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from signaling.adapters.events import SCHEDULED
 from signaling.adapters.ice import StaticIce
 from signaling.adapters.limiter import Unlimited
 from signaling.core.expressions import Exists, Join, Missing, Part, Put, Write
@@ -18,7 +19,7 @@ from signaling.core.request import Rules
 from signaling.core.steps import Won
 from signaling.deadline import Deadline
 from signaling.entry import Signaling
-from signaling.ports import Limiter, Store
+from signaling.ports import IceSource, Limiter, Store
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId
 from tests.tokens import NOW, Signer
@@ -137,6 +138,7 @@ class World:
         rules: Rules | None = None,
         limiter: Limiter | None = None,
         origins: frozenset[str] | None = None,
+        ice: IceSource | None = None,
     ) -> None:
         self.now = NOW
         self.outbox = Outbox()
@@ -145,6 +147,7 @@ class World:
         self._rules = rules or Rules()
         self._limiter = limiter or Unlimited()
         self._origins = origins
+        self._ice = ice or StaticIce(ICE)
         self.run_on(store)
 
     def run_on(self, store: Store) -> None:
@@ -153,7 +156,7 @@ class World:
         self.signaling = Signaling(
             store=store,
             poster=self.outbox,
-            ice=StaticIce(ICE),
+            ice=self._ice,
             limiter=self._limiter,
             issuers=(self._signer.issuer(),),
             rules=self._rules,
@@ -242,6 +245,10 @@ class World:
             ids = self.store.fleet(shard, None, 1000).robot_ids
             found |= {robot_id: self.store.robot(robot_id) for robot_id in ids}
         return found
+
+    def run_schedule(self) -> dict[str, Any]:
+        """Hand the backend the event of its schedule."""
+        return self.signaling.handle({**SCHEDULED, "id": "e1", "detail": {}})
 
     def event(self, kind: str, peer: Peer, **fields: Any) -> dict[str, Any]:
         """Hand the backend one of API Gateway's events."""

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from signaling.adapters.audit import audit
 from signaling.adapters.carriers import OriginRefused, refused_origin, token_from
-from signaling.adapters.events import Incoming, Result, read_event, result
+from signaling.adapters.events import Incoming, Result, is_scheduled, read_event, result
 from signaling.adapters.metrics import Unmetered
 from signaling.adapters.paces import Paces
 from signaling.adapters.reputations import Reputations
@@ -22,6 +22,7 @@ from signaling.adapters.tokens import Issuer, verify
 from signaling.core import lifecycle
 from signaling.core.checking import checked
 from signaling.core.dispatch import carry_out
+from signaling.core.keepalive import keep_alive
 from signaling.core.pacing import paced
 from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
@@ -131,8 +132,11 @@ class Signaling:
         Never raises for anything that a client sends: it is answered instead. A fault of ours
         raises in `$connect` and `$disconnect`, whose client nobody can tell.
         """
-        incoming = read_event(event)
         now = self._clock()
+        if is_scheduled(event):
+            with self._deadline(remaining_s).spending("needed"):
+                return self._keep_alive(now)
+        incoming = read_event(event)
         tally = Tally(KINDS[incoming.kind])
         self._refused_connects.flush(now)
         self._refused_messages.flush(now)
@@ -222,6 +226,22 @@ class Signaling:
             log.warning("disconnect refused", extra={"code": error.code})
             return result(error.status)
         tally.carried_out()
+        return result(200)
+
+    def _keep_alive(self, now: int) -> Result:
+        """Keep idle seed connections open. Whoever is missed now is met by the next run."""
+        tally = Tally("keepalive")
+        try:
+            kept = self._run(keep_alive(now), now, None, tally)
+            tally.carried_out()
+        except SignalingError as error:
+            tally.refused(error)
+            log.warning("keepalive refused", extra={"code": error.code})
+            return result(error.status)
+        finally:
+            self._meter.record(tally.happened(now, self._clock()))
+        if not kept.complete:
+            log.warning("keepalive incomplete", extra={"connections": kept.connections})
         return result(200)
 
     def _message(self, incoming: Incoming, now: int, tally: Tally) -> Result:

@@ -52,8 +52,8 @@ class Poster(Protocol):
 class IceSource(Protocol):
     """The STUN and TURN servers that a peer connection may use."""
 
-    def servers(self, user: UserId, now: int) -> IceServers:
-        """Return what this user may use from `now` (epoch ms) on."""
+    def servers(self, user: UserId | None, now: int, until: int) -> IceServers:
+        """Return what this user may use from `now` to `until` (epoch ms); None: what anyone may."""
 
 
 class Store(Protocol):

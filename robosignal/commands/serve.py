@@ -59,6 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="until a connection is closed in any case (%(default)s s)",
     )
     add(
+        "--seed-keepalive",
+        type=arguments.seconds(),
+        metavar="S",
+        help="send a frame to seed connections every S seconds, so that they are never idle",
+    )
+    add(
         "--chaos",
         type=arguments.whole(0),
         metavar="SEED",
@@ -103,6 +109,7 @@ def _service(asked: argparse.Namespace) -> "Service":
         demo=asked.demo,
         remote=_remote(asked),
         limits=Limits(idle_seconds=asked.idle_timeout, lifetime_seconds=asked.max_lifetime),
+        seed_keepalive_seconds=asked.seed_keepalive,
         chaos_seed=asked.chaos,
         unlimited=asked.unlimited,
     )

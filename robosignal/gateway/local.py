@@ -19,6 +19,7 @@ from robosignal.gateway.sockets import Sockets
 from robosignal.gateway.store import LocalStore
 from robosignal.paths import web_root
 from signaling.adapters.clock import epoch_ms
+from signaling.adapters.events import SCHEDULED
 from signaling.adapters.ice import StaticIce
 from signaling.adapters.jwks import RemoteKeys
 from signaling.adapters.limiter import Buckets, Unlimited
@@ -53,6 +54,8 @@ class Service:
     limits: Limits = Limits()  # noqa: RUF009 - it is frozen
     connections_per_user: int = CONNECTIONS_PER_USER
     chaos_seed: int | None = None
+    seed_keepalive_seconds: float | None = None
+    """How often seed connections get a frame, so that they are not idle; None: never."""
     unlimited: bool = False
     """Neither rate limits nor `connections_per_user`."""
 
@@ -65,6 +68,7 @@ class Local:
         self.key = _key(service)
         self._store = LocalStore(service.state)
         self._sockets = Sockets()
+        self._keepalive_seconds = service.seed_keepalive_seconds
         try:
             self._issuers = _issuers(service, self.key)
             limited = options.limited and not service.unlimited
@@ -113,11 +117,14 @@ class Local:
             # Nobody else will: what fails to be entered is not left either.
             self._store.close()
             raise
-        self._closing = asyncio.create_task(self._close_expired())
+        self._timers = [asyncio.create_task(self._close_expired())]
+        if self._keepalive_seconds is not None:
+            self._timers.append(asyncio.create_task(self._keep_alive(self._keepalive_seconds)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._closing.cancel()
+        for timer in self._timers:
+            timer.cancel()
         try:
             await self.gateway.stop()
         finally:
@@ -137,6 +144,13 @@ class Local:
                 self._sockets.close(row.connection_id)
             self._signaling.push_owed()
             await asyncio.sleep(1)
+
+    async def _keep_alive(self, seconds: float) -> None:
+        """Send the event of a schedule, as EventBridge does on AWS."""
+        while True:
+            await asyncio.sleep(seconds)
+            # In a thread, as it may be held between steps; nobody waits for what it returns.
+            await asyncio.to_thread(self._signaling.handle, dict(SCHEDULED))
 
 
 def _key(service: Service) -> LocalKey:

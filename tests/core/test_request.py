@@ -3,7 +3,7 @@
 from msgspec import structs
 
 from signaling.core.records import Connection, Session
-from signaling.core.request import Request, Rules, without_grace
+from signaling.core.request import Request, Rules, grace_until, without_grace
 from signaling.wire import limits
 from signaling.wire.ids import ConnectionId, RobotId, SessionId, UserId, session_id
 
@@ -50,7 +50,7 @@ def test_a_lease_given_to_another_lasts_as_that_one_needs() -> None:
 
 def test_grace_is_half_a_minute_for_both() -> None:
     """From the moment in which the socket was found lost."""
-    assert (V1.grace_until, SEED.grace_until) == (NOW + 30_000, NOW + 30_000)
+    assert grace_until(NOW) == NOW + 30_000
 
 
 def test_presence_follows_the_deployments_heartbeat() -> None:

@@ -103,8 +103,14 @@ def test_a_frame_that_is_shown_is_one_that_is_sent(example: dict[str, Any]) -> N
 @pytest.mark.parametrize("example", SEED, ids=name)
 def test_a_seed_frame_that_is_shown_is_one_that_is_sent(example: dict[str, Any]) -> None:
     """The same in the seed dialect."""
-    kinds = {"error": seed.SeedError, "session-locked": seed.SessionLocked}
-    frame = msgspec.convert(example, kinds.get(example["type"], seed.SeedRelay))
+    kinds: dict[str, type[msgspec.Struct]] = {
+        "error": seed.SeedError,
+        "session-locked": seed.SessionLocked,
+        "ping": seed.PageKeepalive,
+    }
+    keeps = "from" not in example and example["type"] == "candidate"
+    kind = seed.RobotKeepalive if keeps else kinds.get(example["type"], seed.SeedRelay)
+    frame = msgspec.convert(example, kind)
 
     assert json.loads(msgspec.json.encode(frame)) == example
 

@@ -33,16 +33,18 @@ class SeedRobot:
     """The robot on its one connection.
 
     `ended` says why its read loop has ended; the robot is deaf from then on, though its socket
-    stays open until the server closes it. `added` are the candidates that it was given, `heard`
-    is what came over data channels.
+    stays open until the server closes it. `added` are the candidates that it was given, `empty`
+    the candidate messages without one, `heard` is what came over data channels.
     """
 
     def __init__(self, robot_id: str, socket: ClientConnection) -> None:
         self.robot_id = robot_id
         self.ended: str | None = None
         self.closed: int | None = None
+        self.gone = asyncio.Event()
         self.offers: list[Frame] = []
         self.added: list[Frame] = []
+        self.empty: asyncio.Queue[Frame] = asyncio.Queue()
         self.heard: asyncio.Queue[str | bytes] = asyncio.Queue()
         self._socket = socket
         self._peers: dict[str, RTCPeerConnection] = {}
@@ -60,6 +62,7 @@ class SeedRobot:
         except ConnectionClosed:
             pass
         self.closed = self._socket.close_code
+        self.gone.set()
 
     async def say(self, **frame: Any) -> None:
         """Send a frame in the seed's words."""
@@ -107,6 +110,7 @@ class SeedRobot:
         candidate = frame.get("candidate")
         if candidate is None:
             # The agents read on at a candidate message that has no candidate in it.
+            self.empty.put_nowait(frame)
             return
         if not isinstance(candidate, dict) or not isinstance(candidate.get("candidate"), str):
             raise Ended(f"no RTCIceCandidateInit: {candidate!r}")

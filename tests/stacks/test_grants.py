@@ -75,6 +75,14 @@ def forget_a_robot(world: World) -> None:
     world.connect("owner").ask(type="forget", robotId="r1")
 
 
+def keep_seeds_alive(world: World) -> None:
+    """A schedule runs over the fleet; one robot turns out to be gone."""
+    world.robot("r1", v1=False)
+    world.robot("r2", v1=False).vanish()
+    world.connect("owner", v1=False).send(type="offer", to="r1", sdp="o")
+    assert world.run_schedule()["statusCode"] == 200
+
+
 def outstay_a_token(world: World) -> None:
     """A connection whose token has expired is closed."""
     late = world.connect("owner", ttl_s=10)
@@ -90,6 +98,7 @@ SCENARIOS: tuple[Callable[[World], None], ...] = (
     take_over,
     lose_a_socket,
     forget_a_robot,
+    keep_seeds_alive,
     outstay_a_token,
 )
 
@@ -167,6 +176,11 @@ def test_granted_is_what_is_used(dev: Template, used: set[Use]) -> None:
 def test_production_grants_the_same(dev: Template, prod: Template) -> None:
     """No stage lets the function do more than another."""
     assert granted_to_handler(prod) == granted_to_handler(dev)
+
+
+def test_a_schedule_adds_nothing_that_the_handler_may_do(workshop: Workshop, dev: Template) -> None:
+    """It reads and posts as every message does."""
+    assert granted_to_handler(workshop.template(seed_keepalive="on")) == granted_to_handler(dev)
 
 
 def test_turn_servers_add_their_secret_and_nothing_else(

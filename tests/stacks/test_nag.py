@@ -16,6 +16,7 @@ SHAPES: dict[str, dict[str, str]] = {
     "dev": {},
     "prod": {"STAGE": "prod"},
     "provisioned": {"capacity": "provisioned"},
+    "with seeds": {"seed_keepalive": "on"},
     "with TURN": {"STAGE": "prod", "turn_urls": "turn:a.example"},
     "with pages": {"STAGE": "prod", "page_urls": "https://drive.example/"},
     "with another's pool": {"user_pool_id": "eu-central-1_Abc123"},

@@ -80,6 +80,15 @@ def test_the_own_pool_signs_as_the_issuer_that_aws_recommends(prod: Template) ->
     assert pool["UserPoolTier"] == "ESSENTIALS"
 
 
+def test_users_cannot_change_the_names_by_which_others_know_them(dev: Template) -> None:
+    """One who is called as another would be asked for control in the other's place."""
+    _, client = the_only(dev, "AWS::Cognito::UserPoolClient")
+
+    names = {"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username"}
+    assert "email" in client["WriteAttributes"]
+    assert names.isdisjoint(client["WriteAttributes"])
+
+
 @pytest.mark.parametrize(
     ("pool", "issuer"),
     [
@@ -225,3 +234,23 @@ def test_every_difference_of_the_emulators_is_a_setting() -> None:
 
     assert {name: getattr(settings, name) for name in given} == given
     assert all(len(one.reason) > len("because") for one in DIFFERENCES)
+
+
+def test_a_schedule_keeps_seeds_alive_only_if_asked_for(workshop: Workshop, dev: Template) -> None:
+    """Twice in what API Gateway takes for idle, by the alias, with EventBridge's own event."""
+    on = workshop.template(seed_keepalive="on")
+    _, rule = the_only(on, "AWS::Events::Rule")
+    (target,) = rule["Targets"]
+    (alias,) = resources(on, "AWS::Lambda::Alias")
+    invokers = [
+        permission["SourceArn"]
+        for permission in resources(on, "AWS::Lambda::Permission").values()
+        if permission["Principal"] == "events.amazonaws.com"
+    ]
+
+    assert resources(dev, "AWS::Events::Rule") == {}
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(5 minutes)", "ENABLED")
+    assert text(target["Arn"]) == f"<{alias}>"
+    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 0}
+    assert "Input" not in target
+    assert len(invokers) == 1

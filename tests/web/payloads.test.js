@@ -1,36 +1,12 @@
-/** What a robot says of a peer connection, in each shape that the protocol has. */
+/** What the page makes of a description without a type, and of a candidate that it cannot use. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { driving } from "./client.js";
-import { Engaged, live } from "./engagement.js";
+import { Engaged } from "./engagement.js";
 import { settled } from "./world.js";
 
 const INIT = { candidate: "candidate:1", sdpMid: "0", sdpMLineIndex: 0 };
-const BARE = { candidate: "candidate:1" };
-const FIRST = { candidate: "candidate:1", sdpMLineIndex: 0 };
-const SHAPES = {
-  "text with its section": [INIT, INIT],
-  "text alone": [BARE, FIRST],
-  "an object": [{ candidate: INIT }, INIT],
-  "an object without a section": [{ candidate: BARE }, FIRST],
-  "an object beside its section": [{ candidate: BARE, sdpMid: "1" }, { ...BARE, sdpMid: "1" }],
-  "null": [{ candidate: null }, { candidate: "" }],
-  "an empty text": [{ candidate: "" }, { candidate: "" }],
-  "an empty object": [{ candidate: {} }, { candidate: "" }],
-  "an object with null": [{ candidate: { candidate: null } }, { candidate: "" }],
-};
-
-for (const [shape, [payload, expected]] of Object.entries(SHAPES)) {
-  test(`a candidate is added as the browser takes it: ${shape}`, () => {
-    const engaged = live("viewer");
-    const [added, ...more] = engaged.frame({ type: "ice-candidate", pcId: engaged.pcId, payload });
-
-    assert.deepEqual([added.do, added.payload.candidate, added.payload.sdpMid ?? null, added.payload.sdpMLineIndex ?? null],
-      ["add", expected.candidate, expected.sdpMid ?? null, expected.sdpMLineIndex ?? null]);
-    assert.deepEqual(more, []);
-  });
-}
 
 for (const type of ["answer", "offer"]) {
   test(`a description without a type has its frame's: ${type}`, () => {

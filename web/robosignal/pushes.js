@@ -50,29 +50,14 @@ function fromRobot(state, { type, pcId, payload }, at) {
   // A seed robot names no peer connection; it has but one.
   if (state.pcId === null || (pcId !== undefined && pcId !== state.pcId)) return [state, []];
   if (type === "ice-candidate") {
-    const candidate = candidateOf(payload);
-    if (state.phase === "linked") return [state, [{ do: "add", payload: candidate }]];
-    return [{ ...state, early: [...state.early, candidate].slice(-EARLY_CANDIDATES) }, []];
+    if (state.phase === "linked") return [state, [{ do: "add", payload }]];
+    return [{ ...state, early: [...state.early, payload].slice(-EARLY_CANDIDATES) }, []];
   }
   // A robot may leave the description's type to the frame's.
   const description = { ...payload, type: payload.type ?? type };
   // The robot is the impolite peer: its offer rolls ours back.
   if (state.phase === "offering") return linked(state, description, at);
   return [state, type === "offer" && state.phase === "linked" ? [{ do: "remote", payload: description }] : []];
-}
-
-/**
- * A candidate as `addIceCandidate` takes it, from each shape that the protocol has: its fields in the
- * payload, or an object in `candidate`; null ends them, as "" does. One that names no section is of
- * the first, whose path is everybody's when all are bundled.
- *
- * @param {any} payload
- * @returns {RTCIceCandidateInit}
- */
-function candidateOf(payload) {
-  const init = { ...payload, ...(typeof payload.candidate === "object" ? { candidate: "", ...payload.candidate } : {}) };
-  const isPlaced = !init.candidate || (init.sdpMid ?? init.sdpMLineIndex ?? null) !== null;
-  return { ...init, candidate: init.candidate ?? "", ...(isPlaced ? {} : { sdpMLineIndex: 0 }) };
 }
 
 /** @param {Engagement} state @param {Description} payload @param {Moment} at @returns {Stepped} */

@@ -12,6 +12,13 @@ from msgspec import Struct
 from signaling.wire.ids import ConnectionId
 
 Result = dict[str, Any]
+
+SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event"}
+"""What a rule's event says (EventBridge user guide, "Scheduled events"); no client's event has it.
+
+The events of the WebSocket API are API Gateway's alone to write: a message is text in their `body`.
+"""
+
 Values = Mapping[str, Sequence[str]]
 """All the values of each name, in their order."""
 
@@ -29,6 +36,11 @@ class Incoming(Struct, frozen=True):
     body: str | None
     headers: Values
     query: Values
+
+
+def is_scheduled(event: Mapping[str, Any]) -> bool:
+    """Say whether a schedule has invoked us, and no client."""
+    return "requestContext" not in event and SCHEDULED.items() <= event.items()
 
 
 def read_event(event: Mapping[str, Any]) -> Incoming:

@@ -12,7 +12,7 @@ from signaling.core.dialects import AnyFrame
 from signaling.core.expressions import Write
 from signaling.core.notices import Notice
 from signaling.core.records import Party, Robot, Session
-from signaling.core.request import Request
+from signaling.core.request import Request, grace_until
 from signaling.core.steps import Close, Flow, Post, Step, WriteRobot, attempted, together
 from signaling.core.writes import lease, places, presence
 from signaling.wire import limits
@@ -91,13 +91,13 @@ def clean_up(request: Request, robot_id: RobotId, gone: Notice) -> Iterable[Step
         if party.connection_id is not None:
             yield WriteRobot(robot_id, presence.lose(party.connection_id))
     elif gone.role is not None:
-        yield WriteRobot(robot_id, losing(request, party, gone.role))
+        yield WriteRobot(robot_id, losing(party, gone.role, request.now))
 
 
-def losing(request: Request, session: Session, role: Role) -> Write:
-    """Return the write that begins a holder's grace, or shortens a viewer's place."""
-    lost = session.session_id, session.connection_id
-    if role == "viewer":
-        return places.lose(*lost, request.grace_until)
-    lose = lease.lose if session.until > request.grace_until else lease.lose_late
-    return lose(*lost, request.now, request.grace_until)
+def losing(session: Session, role: Role, now: int) -> Write:
+    """Return the write that notes a lost socket, and leaves its session no more than the grace."""
+    until = grace_until(now)
+    lost = session.session_id, session.connection_id, now, until
+    if session.until > until:
+        return places.lose(*lost) if role == "viewer" else lease.lose(*lost)
+    return places.lose_late(*lost) if role == "viewer" else lease.lose_late(*lost)

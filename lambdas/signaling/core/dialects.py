@@ -20,9 +20,9 @@ from signaling.wire.frames import (
     TakeoverReason,
 )
 from signaling.wire.messages import Answer, Dialect, IceCandidate, Offer, Role
-from signaling.wire.seed import SeedRelay
+from signaling.wire.seed import PageKeepalive, RobotKeepalive, SeedRelay
 
-AnyFrame = Frame | SeedRelay
+AnyFrame = Frame | SeedRelay | RobotKeepalive | PageKeepalive
 Payload = dict[str, Any]
 
 RELAYS: dict[type[Offer | Answer | IceCandidate], type[Relay]] = {

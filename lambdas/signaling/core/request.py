@@ -54,11 +54,6 @@ class Request:
         """How long presence lasts without renewal."""
         return self.rules.heartbeat_seconds * 5 // 2
 
-    @property
-    def grace_until(self) -> int:
-        """When the grace of a socket found lost now ends."""
-        return self.after(limits.GRACE_SECONDS)
-
     def lease_of(self, other: Session) -> int:
         """When a lease given to a viewer now ends; a seed's ends with its place."""
         if other.dialect == "seed":
@@ -101,6 +96,11 @@ def epoch_told(request: Request, robot: Robot, role: Role) -> int | None:
     A v1 viewer is told it too: by it an ack that comes late is known to be older than a push.
     """
     return robot.epoch if role == "controller" or request.sender.dialect == "v1" else None
+
+
+def grace_until(now: int) -> int:
+    """Return when the grace of a socket found lost now ends, both in epoch ms."""
+    return now + limits.GRACE_SECONDS * 1000
 
 
 def without_grace(session: Session, until: int) -> Session:

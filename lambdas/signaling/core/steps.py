@@ -126,9 +126,13 @@ class FindWatchers(Struct, frozen=True):
 
 
 class FindIceServers(Struct, frozen=True):
-    """Find the ICE servers that a user may use → IceServers."""
+    """Find ICE servers for a user until their token's end (epoch ms) → IceServers.
 
-    user_id: UserId
+    Without a user: those that anyone signed in may use.
+    """
+
+    user_id: UserId | None
+    until: int
 
 
 class Post(Struct, frozen=True):
@@ -217,11 +221,13 @@ class IceServers(Struct, frozen=True):
 
     servers: list[dict[str, Any]]
     ttl_seconds: int
+    turn: bool = False
+    """Whether there are TURN servers that these leave out."""
 
 
-def find_ice_servers(user_id: UserId) -> Flow[IceServers]:
-    """Ask for the ICE servers that a user may use."""
-    found: IceServers = yield FindIceServers(user_id)
+def find_ice_servers(sender: Connection, *, turn: bool) -> Flow[IceServers]:
+    """Ask for ICE servers: with `turn`, the sender has a right to TURN servers too."""
+    found: IceServers = yield FindIceServers(sender.user_id if turn else None, sender.expires_at)
     return found
 
 

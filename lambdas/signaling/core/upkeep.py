@@ -116,7 +116,7 @@ def _resumed(request: Request, robot: Robot, found: Found) -> Flow[Ack]:
     session_id = found.session.session_id
     (noted,) = yield from together((note(request, session_id),))
     if isinstance(noted, Refused):
-        lost = WriteRobot(robot.robot_id, losing(request, found.session, found.role))
+        lost = WriteRobot(robot.robot_id, losing(found.session, found.role, request.now))
         yield from attempted((lost,), "reserved")
         raise unnoted(robot, noted)
     epoch = epoch_told(request, robot, found.role)

@@ -30,6 +30,9 @@ WATCHERS = 100
 
 ROBOTS_PER_PAGE = 50
 
+SEED_KEEPALIVE_SECONDS = 300
+"""Half of what API Gateway takes for idle, so that one run may fail."""
+
 HEARTBEAT_SECONDS = 120
 """How often a robot renews its presence, unless a deployment says otherwise."""
 

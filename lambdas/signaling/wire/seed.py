@@ -1,4 +1,4 @@
-"""What a seed connection may be sent besides the replies that it asks for: relays, and refusals.
+"""What a seed connection may be sent besides the replies that it asks for.
 
 Knows names and shapes; never who gets which.
 """
@@ -44,6 +44,27 @@ class SessionLocked(
 
     robot_id: RobotId
     locked_by: str
+
+
+class RobotKeepalive(
+    Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="candidate"
+):
+    """Keeps a seed robot's connection from being idle: a candidate message with none in it.
+
+    The seed's robots stop reading at any other type, and pass this over, before an offer and after.
+    """
+
+    robot_id: RobotId
+    to: RobotId
+    candidate: None = None
+
+
+class PageKeepalive(
+    Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="ping"
+):
+    """Keeps a seed page's connection from being idle: pages ignore a type that they do not know."""
+
+    robot_id: RobotId
 
 
 OF_EITHER_END = {

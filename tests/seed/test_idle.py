@@ -1,0 +1,91 @@
+"""An hour in which nobody says anything, by limits that are 300 times as short as API Gateway's."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from robosignal.gateway.gateway import Limits
+from robosignal.gateway.local import Local, Service
+from signaling.settings import read_options
+from signaling.wire.limits import IDLE_SECONDS
+from tests.seed.conftest import OpenPage
+from tests.seed.page import kept, open_seed_page, wait_for_video
+from tests.seed.robot import SeedRobot, seed_robot
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ROBOT = "rover-1"
+OWNER = "olga"
+IDLE_S = IDLE_SECONDS / 300
+# More often than on AWS, where a run takes no second of its three hundred.
+KEEPALIVE_S = IDLE_S / 8
+HOUR = round(3600 / 300 / KEEPALIVE_S)
+"""How many frames keep a connection for an hour."""
+
+
+@asynccontextmanager
+async def backend(keepalive_s: float | None) -> AsyncIterator[Local]:
+    """Run a backend with short limits until left."""
+    limits = Limits(idle_seconds=IDLE_S)
+    service = Service(port=0, limits=limits, seed_keepalive_seconds=keepalive_s)
+    async with Local(service, read_options({})) as local:
+        yield local
+
+
+@asynccontextmanager
+async def registered(local: Local) -> AsyncIterator[SeedRobot]:
+    """Run a strict robot of the seed's until left."""
+    url, token = local.gateway.websocket_url, local.key.sign(OWNER)
+    async with seed_robot(url, ROBOT, token) as robot:
+        yield robot
+
+
+async def test_a_seed_robot_and_page_outlive_an_hour_of_silence(new_page: OpenPage) -> None:
+    """The robot without a driver, then both in a session: still open, reading, and with video."""
+    page, next_page = await new_page(), await new_page()
+    async with backend(KEEPALIVE_S) as local, registered(local) as robot:
+        for _ in range(HOUR // 4):
+            await robot.empty.get()
+        await open_seed_page(page, local, ROBOT, OWNER)
+        await wait_for_video(page)
+        for _ in range(HOUR):
+            await robot.empty.get()
+
+        assert (robot.ended, robot.closed) == (None, None)
+        assert await kept(page, "closed") is False
+        assert set(await kept(page, "unknown")) == {"ping"}
+        assert await kept(page, "faults") == []
+        await wait_for_video(page)
+        await page.context.close()
+        await open_seed_page(next_page, local, ROBOT, OWNER)
+        await wait_for_video(next_page)
+
+
+async def test_without_keepalive_a_silent_robot_and_page_are_closed(new_page: OpenPage) -> None:
+    """As API Gateway does after ten minutes: the page's video ends, the robot does not redial."""
+    page = await new_page()
+    async with backend(None) as local, registered(local) as robot:
+        await open_seed_page(page, local, ROBOT, OWNER)
+        await wait_for_video(page)
+        await page.wait_for_function("() => window.page.closed")
+        async with asyncio.timeout(15):
+            await robot.gone.wait()
+
+        assert (robot.ended, robot.closed, robot.empty.qsize()) == (None, 1001, 0)
+        assert await page.evaluate("() => window.page.peer.connectionState") == "closed"
+
+
+async def test_a_page_without_a_session_is_not_kept(new_page: OpenPage) -> None:
+    """It was refused: once it is idle it is closed, as the seed's own server did."""
+    driver, refused = await new_page(), await new_page()
+    async with backend(KEEPALIVE_S) as local, registered(local):
+        await open_seed_page(driver, local, ROBOT, OWNER)
+        await wait_for_video(driver)
+        await open_seed_page(refused, local, ROBOT, OWNER)
+        await refused.wait_for_function("() => window.page.closed")
+
+        assert (await kept(refused, "locked"))["robotId"] == ROBOT
+        assert await kept(refused, "unknown") == []
+        assert await kept(driver, "closed") is False
