@@ -31,7 +31,7 @@ class Users(Construct):
             self.pool_id = own.user_pool_id
             self.region = Aws.REGION
             self.issuer = f"https://issuer-cognito-idp.{Aws.REGION}.{Aws.URL_SUFFIX}/{self.pool_id}"
-            self.client_id = self._client(own, settings)
+            self.client_id = self._client(own, settings, writable=_writable())
             if settings.page_urls:
                 self.sign_in_domain = self._domain(own, settings)
             return
@@ -78,7 +78,12 @@ class Users(Construct):
         _accept(pool, required=required)
         return pool
 
-    def _client(self, pool: cognito.IUserPool, settings: Settings) -> str:
+    def _client(
+        self,
+        pool: cognito.IUserPool,
+        settings: Settings,
+        writable: cognito.ClientAttributes | None = None,
+    ) -> str:
         client = pool.add_client(
             "Page",
             # Public: a page and a robot can keep no secret, so there is none. PKCE needs none.
@@ -90,6 +95,7 @@ class Users(Construct):
             access_token_validity=Duration.minutes(TOKEN_MINUTES),
             id_token_validity=Duration.minutes(TOKEN_MINUTES),
             refresh_token_validity=Duration.days(REFRESH_DAYS),
+            write_attributes=writable,
             disable_o_auth=not settings.page_urls,
             o_auth=_authorisation_code(settings.page_urls) if settings.page_urls else None,
         )
@@ -116,6 +122,22 @@ def _update_issuer(pool: cognito.UserPool) -> None:
 def _of_this_stack() -> str:
     """Return eight characters of the stack's id, which nobody else's stack has."""
     return Fn.select(0, Fn.split("-", Fn.select(2, Fn.split("/", Aws.STACK_ID))))
+
+
+def _writable() -> cognito.ClientAttributes:
+    """Return what users may change of themselves: not their names, by which others know them."""
+    return cognito.ClientAttributes().with_standard_attributes(
+        address=True,
+        birthdate=True,
+        email=True,
+        gender=True,
+        locale=True,
+        phone_number=True,
+        profile_page=True,
+        profile_picture=True,
+        timezone=True,
+        website=True,
+    )
 
 
 def _authorisation_code(page_urls: Sequence[str]) -> cognito.OAuthSettings:

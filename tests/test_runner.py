@@ -124,7 +124,7 @@ STEPS: dict[type, tuple[Step, Any]] = {
     steps.ListShared: (steps.ListShared(ANN, None, 5), NO_MORE),
     steps.ListFleet: (steps.ListFleet("0", None, 5), NO_MORE),
     steps.FindWatchers: (steps.FindWatchers("ann"), ()),
-    steps.FindIceServers: (steps.FindIceServers(ANN), IceServers([], 3600)),
+    steps.FindIceServers: (steps.FindIceServers(ANN, 1), IceServers([], 3600)),
     steps.Post: (steps.Post(C1, b"{}"), True),
     steps.Close: (steps.Close(C1), None),
     steps.Together: (steps.Together((READ, steps.Post(C1, b"{}"))), (None, True)),

@@ -19,7 +19,7 @@ from signaling.core.request import Rules
 from signaling.core.steps import Won
 from signaling.deadline import Deadline
 from signaling.entry import Signaling
-from signaling.ports import Limiter, Store
+from signaling.ports import IceSource, Limiter, Store
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId
 from tests.tokens import NOW, Signer
@@ -138,6 +138,7 @@ class World:
         rules: Rules | None = None,
         limiter: Limiter | None = None,
         origins: frozenset[str] | None = None,
+        ice: IceSource | None = None,
     ) -> None:
         self.now = NOW
         self.outbox = Outbox()
@@ -146,6 +147,7 @@ class World:
         self._rules = rules or Rules()
         self._limiter = limiter or Unlimited()
         self._origins = origins
+        self._ice = ice or StaticIce(ICE)
         self.run_on(store)
 
     def run_on(self, store: Store) -> None:
@@ -154,7 +156,7 @@ class World:
         self.signaling = Signaling(
             store=store,
             poster=self.outbox,
-            ice=StaticIce(ICE),
+            ice=self._ice,
             limiter=self._limiter,
             issuers=(self._signer.issuer(),),
             rules=self._rules,

@@ -15,6 +15,7 @@ from signaling.adapters.audit import audit
 from signaling.adapters.carriers import OriginRefused, refused_origin, token_from
 from signaling.adapters.events import Incoming, Result, is_scheduled, read_event, result
 from signaling.adapters.metrics import Unmetered
+from signaling.adapters.paces import Paces
 from signaling.adapters.reputations import Reputations
 from signaling.adapters.sampling import SampledLog
 from signaling.adapters.tokens import Issuer, verify
@@ -22,10 +23,11 @@ from signaling.core import lifecycle
 from signaling.core.checking import checked
 from signaling.core.dispatch import carry_out
 from signaling.core.keepalive import keep_alive
+from signaling.core.pacing import paced
 from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
 from signaling.core.steps import Decided, Flow, Step
-from signaling.core.watching import Change, pushing
+from signaling.core.watching import Change, push_owed, pushing
 from signaling.deadline import Deadline
 from signaling.ports import IceSource, Limiter, Meter, Poster, Store
 from signaling.runner import Hands, SideBySide, run
@@ -117,6 +119,7 @@ class Signaling:
         self._meter = meter
         self._deadline = deadline
         self._reputations = reputations or Reputations()
+        self._paces = Paces(limiter)
         self._refused_connects = SampledLog(log, "connect refused")
         self._refused_messages = SampledLog(log, "message refused", REFUSALS_LOGGED)
 
@@ -156,9 +159,21 @@ class Signaling:
     def _run(self, flow: Flow[Decided], now: int, by: Connection | None, tally: Tally) -> Decided:
         hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
         watched = tally.watching(self._around_step(hands.carry_out))
+        pace = self._paces.of(None if by is None else by.user_id, now)
         if by is not None:
-            flow = checked(flow, self._reputations.of(by, now))
-        return run(pushing(flow, now, partial(_audited, by), _unpushed), watched)
+            flow = paced(checked(flow, self._reputations.of(by, now)), pace)
+        return run(pushing(flow, now, partial(_audited, by), _unpushed, pace), watched)
+
+    def push_owed(self) -> None:
+        """Tell the watchers of a robot that has changed too often to be told at once, if due.
+
+        Each event does so as well: this is for where a timer runs.
+        """
+        now = self._clock()
+        pace = self._paces.of(None, now)
+        hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
+        with self._deadline(None).spending("spare"):
+            run(push_owed(now, _unpushed, pace), hands.carry_out)
 
     def _connect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         try:
@@ -243,16 +258,14 @@ class Signaling:
             log.error("request failed", extra={"request": incoming.request_id})  # noqa: TRY400 - once
             tally.refused(fault)
             failed = Internal(incoming.request_id)
-            return self._refused(incoming, sender, failed, reply_to, kind=tally.kind, now=now)
+            return self._refused(incoming, sender, failed, reply_to, tally.kind)
         except SignalingError as error:
             tally.refused(error)
-            return self._refused(
-                incoming, sender, error, reply_to, kind=error.kind or tally.kind, now=now
-            )
+            return self._refused(incoming, sender, error, reply_to, error.kind or tally.kind)
         except Exception:
             log.exception("request failed", extra={"request": incoming.request_id})
             failed = Internal(incoming.request_id)
-            return self._refused(incoming, sender, failed, reply_to, kind=tally.kind, now=now)
+            return self._refused(incoming, sender, failed, reply_to, tally.kind)
         tally.carried_out()
         return result(200, _reply(reply, sender, reply_to))
 
@@ -290,16 +303,14 @@ class Signaling:
         sender: Connection | None,
         error: SignalingError,
         reply_to: str | None,
-        *,
         kind: str,
-        now: int,
     ) -> Result:
         """Answer with the error, and close the connection if it is one that ends it."""
         frame = _refusal(sender, error, kind, reply_to)
         if not isinstance(error, RateLimited) or error.last:
             # Whoever floods us shall not flood the log as well.
-            connection = incoming.connection_id
-            self._refused_messages.write(now, error.code, code=error.code, connection=connection)
+            code, connection = error.code, incoming.connection_id
+            self._refused_messages.write(self._clock(), code, code=code, connection=connection)
         if isinstance(error, TokenExpired) or (isinstance(error, RateLimited) and error.last):
             # A reply would be sent after this returns, to a connection that is closed by then.
             self._dismiss(incoming.connection_id, frame)

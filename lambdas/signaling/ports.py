@@ -52,8 +52,8 @@ class Poster(Protocol):
 class IceSource(Protocol):
     """The STUN and TURN servers that a peer connection may use."""
 
-    def servers(self, user: UserId, now: int) -> IceServers:
-        """Return what this user may use from `now` (epoch ms) on."""
+    def servers(self, user: UserId | None, now: int, until: int) -> IceServers:
+        """Return what this user may use from `now` to `until` (epoch ms); None: what anyone may."""
 
 
 class Store(Protocol):
@@ -134,6 +134,15 @@ class Limiter(Protocol):
 
     def forget(self, connection: ConnectionId) -> None:
         """Drop what is kept of a connection that has ended."""
+
+    def may_take(self, user: UserId, robot: RobotId, now: int) -> bool:
+        """Whether a user may take a robot's lease once more at `now` (epoch ms)."""
+
+    def note_taken(self, user: UserId, robot: RobotId, now: int) -> None:
+        """Note that a user has taken a robot's lease."""
+
+    def may_push(self, robot: RobotId, now: int) -> bool:
+        """Count a round of pushes to a robot's watchers; False when it is to wait."""
 
 
 class Pacer(Protocol):

@@ -108,10 +108,10 @@ class Hands:
                 return self.store.fleet(shard, after, limit)
             case steps.FindWatchers(watcher):
                 return self.store.watchers(watcher)
-            case steps.FindIceServers(user_id):
+            case steps.FindIceServers(user_id, until):
                 # Peers may meet without: what it may have to ask is not waited for long.
                 with Deadline.current().spending("spare"):
-                    return self.ice.servers(user_id, self.now)
+                    return self.ice.servers(user_id, self.now, until)
             case steps.Close(connection_id):
                 return self.poster.close(connection_id)
             case _:

@@ -72,14 +72,15 @@ class Local:
         try:
             self._issuers = _issuers(service, self.key)
             limited = options.limited and not service.unlimited
-            handle = self._handle(service, options, limited=limited)
+            self._signaling = self._wired(service, options, limited=limited)
+            handle = self._handle(service, limited=limited)
             self.gateway = self._gateway(service, handle, _limiter(limited=limited))
         except BaseException:
             self._store.close()
             raise
 
-    def _handle(self, service: Service, options: Options, *, limited: bool) -> Handle:
-        signaling = Signaling(
+    def _wired(self, service: Service, options: Options, *, limited: bool) -> Signaling:
+        return Signaling(
             store=self._store,
             poster=self._sockets,
             ice=_ice(options),
@@ -90,10 +91,10 @@ class Local:
             clock=epoch_ms,
             around_step=chaos(service.chaos_seed) if service.chaos_seed is not None else calm,
         )
-        self._scheduled = signaling.handle
-        if not limited:
-            return signaling.handle
-        return Places(signaling.handle, self._store, service.connections_per_user)
+
+    def _handle(self, service: Service, *, limited: bool) -> Handle:
+        handle = self._signaling.handle
+        return Places(handle, self._store, service.connections_per_user) if limited else handle
 
     def _gateway(self, service: Service, handle: Handle, controls: Pacer) -> Gateway:
         return Gateway(
@@ -132,7 +133,8 @@ class Local:
     async def _close_expired(self) -> None:
         """Close each connection within a second of its token's end, and say why.
 
-        On AWS no timer runs, and it is closed by the next message to or from it.
+        Watchers who are owed a push get it, too. On AWS no timer runs: the next message does
+        both.
         """
         ended = encode(told(TokenExpired()))
         while True:
@@ -140,6 +142,7 @@ class Local:
                 if row.dialect == "v1":
                     self._sockets.post(row.connection_id, ended)
                 self._sockets.close(row.connection_id)
+            self._signaling.push_owed()
             await asyncio.sleep(1)
 
     async def _keep_alive(self, seconds: float) -> None:
@@ -147,7 +150,7 @@ class Local:
         while True:
             await asyncio.sleep(seconds)
             # In a thread, as it may be held between steps; nobody waits for what it returns.
-            await asyncio.to_thread(self._scheduled, dict(SCHEDULED))
+            await asyncio.to_thread(self._signaling.handle, dict(SCHEDULED))
 
 
 def _key(service: Service) -> LocalKey:

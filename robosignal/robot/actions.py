@@ -49,10 +49,20 @@ class Gathered(Struct, frozen=True, rename="camel", tag_field="type", tag="gathe
 
 
 class Failed(Struct, frozen=True, rename="camel", tag_field="type", tag="failed"):
-    """A peer connection has ended by itself, or could not take its offer."""
+    """A peer connection has ended by itself."""
 
     session_id: SessionId
     pc_id: PcId
+
+
+class Refused(Struct, frozen=True, rename="camel", tag_field="type", tag="refused"):
+    """An offer could not be taken; `stands` if its peer connection goes on as before it."""
+
+    session_id: SessionId
+    pc_id: PcId
+    code: str
+    message: str
+    stands: bool = False
 
 
 class Tick(Struct, frozen=True, tag_field="type", tag="tick"):
@@ -63,7 +73,7 @@ class Stop(Struct, frozen=True, tag_field="type", tag="stop"):
     """The robot is about to end, whatever the reason."""
 
 
-Event = Frame | Offline | Message | Answered | Gathered | Failed | Tick | Stop
+Event = Frame | Offline | Message | Answered | Gathered | Failed | Refused | Tick | Stop
 
 
 class Send(Struct, frozen=True, tag_field="do", tag="send"):
@@ -136,10 +146,16 @@ class Log(Struct, frozen=True, tag_field="do", tag="log"):
     text: str
 
 
+class Redial(Struct, frozen=True, tag_field="do", tag="redial"):
+    """Close the signaling socket, which is of no use, and dial again; the text says why."""
+
+    text: str
+
+
 class Quit(Struct, frozen=True, tag_field="do", tag="quit"):
     """End, with exit code 1; the sentence says what to do next. `Move` to a stand comes before."""
 
     text: str
 
 
-Action = Send | Open | Renegotiate | Add | Shut | Say | Move | Show | UseIce | Log | Quit
+Action = Send | Open | Renegotiate | Add | Shut | Say | Move | Show | UseIce | Log | Redial | Quit

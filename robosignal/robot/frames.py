@@ -121,10 +121,10 @@ def candidate_of(payload: dict[str, Any]) -> Candidate | None:
 
     `protocol/vectors/candidates.json` lists the spellings for every client.
     """
-    inner = payload.get("candidate", "")
+    inner = payload.get("candidate")
     if isinstance(inner, dict):
-        payload = inner
-    elif inner is None:
+        payload = payload | {"candidate": None} | inner
+    if payload.get("candidate") is None:
         payload = payload | {"candidate": ""}
     try:
         return msgspec.convert(payload, Candidate)

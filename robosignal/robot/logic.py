@@ -31,6 +31,7 @@ from robosignal.robot.actions import (
     Move,
     Offline,
     Quit,
+    Refused,
     Stop,
     Tick,
 )
@@ -58,6 +59,9 @@ from signaling.wire.frames import (
 DEFERRED = 256
 """So many frames may wait for `registered`; the oldest go first."""
 
+ABOUT_CONTROL = frozenset({"takeover", "control", "peer-left"})
+"""Frames that may change who drives, or which sessions stand."""
+
 
 def step(seen: Robot, event: Event, now: int) -> Stepped:
     """Return what the robot knows after `event`, and what to do, in order; `now` in ms.
@@ -84,6 +88,8 @@ def _step(seen: Robot, event: Event, now: int) -> Stepped:  # noqa: PLR0911 - on
             return session.gathered(seen, event)
         case Failed():
             return session.failed(seen, event)
+        case Refused():
+            return session.refused(seen, event)
         case Offline():
             left = presence.offline(seen.presence)
             return replace(seen, presence=left, deferred=(), pushed=Fence()), []
@@ -109,7 +115,7 @@ def _came(seen: Robot, event: Frame, now: int) -> Stepped:
     old = event.socket == "old"
     match frame:
         case Unreadable():
-            return seen, [Log(f"ignores {frame.why}")]
+            return _unread(seen, event, frame, now)
         case (
             OfferRelay()
             | CandidateRelay()
@@ -125,6 +131,15 @@ def _came(seen: Robot, event: Frame, now: int) -> Stepped:
             return seen, [*moves, *told]
         case _:
             return _own(seen, frame, now, old=old)
+
+
+def _unread(seen: Robot, event: Frame, frame: Unreadable, now: int) -> Stepped:
+    ignores: list[Action] = [Log(f"ignores {frame.why}")]
+    if event.frame.get("type") not in ABOUT_CONTROL or event.socket == "old":
+        return seen, ignores
+    # It may have named another driver: the server says who drives.
+    seen, asks = epochs.ask(seen, now)
+    return seen, [*ignores, *asks]
 
 
 def _deferred(seen: Robot, event: Frame) -> Robot:
@@ -176,10 +191,12 @@ def _own(seen: Robot, frame: Own, now: int, *, old: bool) -> Stepped:  # noqa: P
         case Replaced():
             return _with(seen, presence.replaced(seen.presence, frame))
         case Error():
+            seen = replace(seen, presence=presence.heard(seen.presence, frame))
             return replies.refused(seen, frame, now, old=old)
         case Ack():
             return replace(seen, outbox=outbox.answered(seen.outbox, frame.reply_to)), []
         case Pong():
+            seen = replace(seen, presence=presence.heard(seen.presence, frame))
             return replies.ponged(seen, frame, now)
         case other:
             assert_never(other)

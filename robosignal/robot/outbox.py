@@ -15,11 +15,15 @@ KEPT = 64
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One frame. `again` once it has been sent back: it is sent twice at most."""
+    """One frame. `again` once it has been sent back: it is sent twice at most.
+
+    `asked` is how many `register`s had been sent when it was.
+    """
 
     id: str
     frame: dict[str, Any]
     again: bool = False
+    asked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +41,19 @@ class Outbox:
 Changed = tuple[Outbox, list[Action]]
 
 
-def posted(seen: Outbox, frame: dict[str, Any], *, registered: bool) -> Changed:
-    """Send a frame, or keep it: what a robot sends before it is registered is refused."""
+def posted(seen: Outbox, frame: dict[str, Any], *, registered: bool, asked: int = 0) -> Changed:
+    """Send a frame, or keep it: what a robot sends before it is registered is refused.
+
+    `asked` counts the `register`s so far.
+    """
     letter = Letter(f"s{seen.count + 1}", frame)
     waits = replace(seen, count=seen.count + 1, waiting=(*seen.waiting, letter)[-KEPT:])
-    return flushed(waits, lambda _: True) if registered else (waits, [])
+    return flushed(waits, lambda _: True, asked) if registered else (waits, [])
 
 
-def flushed(seen: Outbox, useful: Callable[[dict[str, Any]], bool]) -> Changed:
+def flushed(seen: Outbox, useful: Callable[[dict[str, Any]], bool], asked: int = 0) -> Changed:
     """Send what waits, in order, but for what is of no use any more."""
-    going = tuple(letter for letter in seen.waiting if useful(letter.frame))
+    going = tuple(replace(one, asked=asked) for one in seen.waiting if useful(one.frame))
     sends: list[Action] = [Send({**letter.frame, "id": letter.id}) for letter in going]
     return replace(seen, waiting=(), sent=(*seen.sent, *going)[-KEPT:]), sends
 

@@ -19,11 +19,13 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.rtcicetransport import RTCIceTransport, candidate_from_aioice
+from msgspec.structs import replace
 
 from robosignal.robot import ice
-from robosignal.robot.actions import Answered, Event, Failed, Gathered, Message
+from robosignal.robot.actions import Answered, Event, Failed, Gathered, Message, Refused
 from robosignal.robot.frames import Candidate, PcId, placed
 from robosignal.robot.gathering import Gathering
+from robosignal.robot.sdp import Offer, Unacceptable, rewrite
 from signaling.wire.ids import SessionId
 
 CHANNEL = "control"
@@ -44,7 +46,7 @@ class Peer:
     """A peer connection that answers; `tell` brings its events until `close`.
 
     `film` is asked for its track, None for no video, by the first offer that takes video; when it
-    raises, the peer has failed.
+    raises, that offer is refused.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Peer:
         self._track: MediaStreamTrack | None = None
         self._tell = tell
         self._channel: RTCDataChannel | None = None
+        self._offer: Offer | None = None
         self._servers = configuration.iceServers or []
         # Without a server it answers with what it knows by itself, at once.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -76,7 +79,7 @@ class Peer:
         self._closed = False
 
     def offer(self, sdp: str) -> None:
-        """Take an offer; its answer is told, or that the peer has failed."""
+        """Take an offer; its answer is told, or that it is refused."""
         self._jobs.put_nowait(self._answer(sdp))
 
     def add(self, candidate: Candidate) -> None:
@@ -124,17 +127,34 @@ class Peer:
             await job
 
     async def _answer(self, sdp: str) -> None:
-        description, candidates = ice.separated(sdp)
+        try:
+            offer = rewrite(sdp)
+        except Unacceptable as refusal:
+            # It has not come near the peer connection, which may have been answered before.
+            self._refuse(refusal, stands=self._offer is not None)
+            return
+        except Exception as failure:  # noqa: BLE001 - aiortc's parser raises what it stumbles on
+            self._refuse(_unreadable(failure), stands=self._offer is not None)
+            return
+        description, candidates = ice.separated(offer.sdp)
         try:
             await self._take(RTCSessionDescription(sdp=description, type="offer"))
-        except Exception:  # noqa: BLE001 - aiortc's parser raises whatever it stumbles on
-            self._fail()
+        except Unacceptable as refusal:
+            self._refuse(refusal)
             return
-        answer = ice.without_end(self._connection.localDescription.sdp)
+        except Exception as failure:  # noqa: BLE001 - as above
+            self._refuse(_unreadable(failure))
+            return
+        self._offer = offer
+        answer = offer.answer(ice.without_end(self._connection.localDescription.sdp))
         self._told(Answered(self._session_id, self._pc_id, answer))
         self._gather()
         for candidate in candidates:
             await self._add(candidate)
+
+    def _refuse(self, why: Unacceptable, *, stands: bool = False) -> None:
+        event = Refused(self._session_id, self._pc_id, why.code, why.message, stands=stands)
+        self._told(event)
 
     async def _take(self, description: RTCSessionDescription) -> None:
         await self._connection.setRemoteDescription(description)
@@ -147,11 +167,18 @@ class Peer:
             # A track that came after `close` would be stopped by nobody.
             if transceiver.kind == "video" and not self._filmed and not self._closed:
                 self._filmed = True
-                self._track = self._film()
+                self._track = self._take_track()
                 transceiver.sender.replaceTrack(self._track)
             # Nothing is received: media that nobody reads would pile up in memory.
             sends = transceiver.sender.track is not None
             transceiver.direction = "sendonly" if sends else "inactive"
+
+    def _take_track(self) -> MediaStreamTrack | None:
+        try:
+            return self._film()
+        except Exception as failure:
+            message = "the robot has no video to give: offer again in a while"
+            raise Unacceptable("unavailable", message) from failure
 
     def _gather(self) -> None:
         if self._closed:
@@ -170,7 +197,10 @@ class Peer:
         over = {one.mid: one.receiver.transport for one in self._connection.getTransceivers()}
         if self._connection.sctp is not None:
             over[self._connection.sctp.mid] = self._connection.sctp.transport
-        for section, mid in enumerate(ice.mids(self._connection.localDescription.sdp)):
+        answer = self._connection.localDescription.sdp
+        if self._offer is not None:
+            answer = self._offer.answer(answer)
+        for section, mid in enumerate(ice.mids(answer)):
             if mid in over:
                 yield over[mid].transport, mid, section
 
@@ -201,8 +231,12 @@ class Peer:
             await self._connection.addIceCandidate(candidate)
 
     async def _place(self, candidate: Candidate) -> None:
-        remote = self._connection.remoteDescription
-        await self._add(candidate if remote is None else placed(candidate, remote.sdp))
+        if self._offer is None:
+            await self._add(candidate)
+            return
+        index = self._offer.index(candidate.sdp_m_line_index)
+        found = replace(candidate, sdp_m_line_index=index)
+        await self._add(placed(found, self._connection.remoteDescription.sdp))
 
     def _opened(self, channel: RTCDataChannel) -> None:
         if channel.label == CHANNEL:
@@ -225,3 +259,9 @@ class Peer:
     def _told(self, event: Event) -> None:
         if not self._closed:
             self._tell(event)
+
+
+def _unreadable(failure: Exception) -> Unacceptable:
+    # Its own text may quote what a stranger wrote.
+    what = f"the offer cannot be read ({type(failure).__name__})"
+    return Unacceptable("not_acceptable", f"{what}: send what createOffer returns, whole")

@@ -20,6 +20,7 @@ class Pings:
     `before_register` and `before_fence` are how many had been sent when the robot last asked to be
     registered, and when the fence became what it is. `last_at` is when the last one went, None if
     none has, and `pause_ms` for how long from then none goes ahead of its time, 0 for the shortest.
+    `unheard` counts the heartbeats in a row that brought no reply that the robot can read.
     """
 
     sent: int = 0
@@ -27,6 +28,7 @@ class Pings:
     before_fence: int = 0
     last_at: int | None = None
     pause_ms: int = 0
+    unheard: int = 0
 
 
 def last_id(seen: Pings) -> str:
@@ -65,3 +67,13 @@ def sent(seen: Pings, now: int) -> Pings:
 def fenced(seen: Pings) -> Pings:
     """Return as they are once the fence has changed."""
     return replace(seen, before_fence=seen.sent, pause_ms=0)
+
+
+def unheard(seen: Pings) -> Pings:
+    """Return as they are at a heartbeat, as long as no reply comes."""
+    return replace(seen, unheard=seen.unheard + 1)
+
+
+def heard(seen: Pings) -> Pings:
+    """Return as they are once any of them has had a reply."""
+    return replace(seen, unheard=0)

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from robosignal.robot import pings
-from robosignal.robot.actions import Action, Log, Quit, Send, UseIce
+from robosignal.robot.actions import Action, Log, Quit, Redial, Send, UseIce
 from robosignal.robot.frames import plain
 from robosignal.robot.pings import Pings
-from signaling.wire.frames import Error, IceServersReply, Registered, Replaced
+from signaling.wire.frames import Error, IceServersReply, Pong, Registered, Replaced
 from signaling.wire.ids import InstanceId, RobotId
 from signaling.wire.limits import HEARTBEAT_SECONDS, IDLE_SECONDS
 
@@ -21,6 +21,18 @@ The second one's may take twice as long, all others' thrice: API Gateway gives a
 (quota "Integration timeout"), so a server that is slow beyond reason is understood all the same.
 """
 PATIENCE = 3
+
+MUTE_REGISTERS = 4
+"""When so many `register`s in a row had no reply that can be read, another socket is tried."""
+
+MUTE_HEARTBEATS = 3
+"""The same for heartbeats: a server that is there answers each ping."""
+
+SHORTEST_PAUSE_MS = 1_000
+LONGEST_PAUSE_MS = 60_000
+"""Of a server that does not know the robot, registration is asked at once, and then after pauses
+that double, to this at most: two devices of one id would push each other out without end.
+"""
 
 SHORTEST_REFRESH_MS = 60_000
 LONGEST_REFRESH_MS = 24 * 60 * 60 * 1000
@@ -50,6 +62,8 @@ class Presence:
     `asked` counts `register`s: each has an id of its own, and the last one's answer alone is
     taken. `tries` counts those in a row that nobody answered.
     `again` from a registration that another one follows while the connection stands.
+    `absent_at` is when the server last said that it does not know the robot, None if never, and
+    `pause_ms` for how long from then registration is not asked again; `again_due` is when it is.
     `ice_until` is when the ICE servers cease to serve; None: no end is known.
     """
 
@@ -61,6 +75,9 @@ class Presence:
     asked: int = 0
     tries: int = 0
     again: bool = False
+    absent_at: int | None = None
+    pause_ms: int = 0
+    again_due: int | None = None
     register_due: int | None = None
     renewal_due: int | None = None
     refresh_due: int | None = None
@@ -74,7 +91,7 @@ Changed = tuple[Presence, list[Action]]
 def register(seen: Presence, now: int, tries: int = 1) -> Changed:
     """Ask for presence, giving up what was asked before; repeated while nobody answers it."""
     # A ping belongs to one registration: what is replied to it after the next one is old news.
-    gone = replace(seen.pings, before_register=seen.pings.sent)
+    gone = replace(pings.heard(seen.pings), before_register=seen.pings.sent)
     asking = replace(offline(seen), asked=seen.asked + 1, tries=tries, pings=gone)
     frame = {
         "type": "register",
@@ -88,6 +105,18 @@ def register(seen: Presence, now: int, tries: int = 1) -> Changed:
     due = now + ANSWER_MS * min(tries, PATIENCE)
     again = seen.registered or seen.again
     return replace(asking, register_due=due, again=again), [Send(frame)]
+
+
+def register_again(seen: Presence, now: int) -> Changed:
+    """Ask for presence since the server does not know the robot: at once, or after a pause."""
+    if seen.absent_at is None or now >= seen.absent_at + 2 * LONGEST_PAUSE_MS:
+        return register(replace(seen, absent_at=now, pause_ms=SHORTEST_PAUSE_MS), now)
+    due = max(now, seen.absent_at + seen.pause_ms)
+    longer = min(2 * seen.pause_ms, LONGEST_PAUSE_MS)
+    slower = replace(seen, absent_at=due, pause_ms=longer)
+    if due == now:
+        return register(slower, now)
+    return replace(offline(slower), again=True, again_due=due), []
 
 
 def _register_id(seen: Presence) -> str:
@@ -122,10 +151,15 @@ def registered(seen: Presence, frame: Registered, now: int) -> Changed:
     )
     said = "registered again" if seen.again else "online"
     actions: list[Action] = [Log(said), UseIce(frame.ice_servers)]
-    if any("credential" in server for server in frame.ice_servers):
+    if frame.turn or any("credential" in server for server in frame.ice_servers):
         # `registered` does not say how long the credentials serve; `ice-servers` does.
-        actions.append(Send({"type": "ice-servers"}))
+        actions.append(Send(ask_for_ice(seen)))
     return online, actions
+
+
+def ask_for_ice(seen: Presence) -> dict[str, object]:
+    """Return what asks for fresh ICE servers."""
+    return {"type": "ice-servers", "robotId": seen.robot_id}
 
 
 def refreshed(seen: Presence, frame: IceServersReply, now: int) -> Changed:
@@ -147,6 +181,7 @@ def offline(seen: Presence) -> Presence:
         seen,
         registered=False,
         again=False,
+        again_due=None,
         register_due=None,
         renewal_due=None,
         refresh_due=None,
@@ -168,13 +203,19 @@ def replaced(seen: Presence, frame: Replaced) -> Changed:
 def refused(seen: Presence, error: Error, now: int) -> Changed:
     """React to an error that answers the last `register` or a `ping` since."""
     if seen.registered and _tells_of_absence(seen, error):
-        return register(seen, now)
+        return register_again(seen, now)
     if not is_awaited(seen, error):
         return seen, []
     if error.code in PASSING:
         return seen, [Log(f"not registered yet: {plain(error.code)}, tries again")]
     step = NEXT_STEP.get(error.code) or plain(error.message) or plain(error.code)
     return offline(seen), [Quit(f"the server does not register {seen.robot_id}: {step}")]
+
+
+def heard(seen: Presence, reply: Pong | Error) -> Presence:
+    """Return with a reply to a ping noted, be it an old one: the server is there."""
+    is_pings = (reply.reply_to or "").startswith("ping-")
+    return replace(seen, pings=pings.heard(seen.pings)) if is_pings else seen
 
 
 def _tells_of_absence(seen: Presence, error: Error) -> bool:
@@ -197,17 +238,23 @@ def _pinged(seen: Presence, now: int) -> Changed:
 def tick(seen: Presence, now: int) -> Changed:
     """Do what is due."""
     actions: list[Action] = []
+    if seen.again_due is not None and now >= seen.again_due:
+        return register(seen, now)
     if seen.register_due is not None and now >= seen.register_due:
+        if seen.tries >= MUTE_REGISTERS:
+            return offline(seen), [Redial("the server does not answer `register`")]
         return register(seen, now, seen.tries + 1)
     if seen.renewal_due is not None and now >= seen.renewal_due:
-        seen, actions = _pinged(seen, now)
+        if seen.pings.unheard >= MUTE_HEARTBEATS:
+            return offline(seen), [Redial("the server answers no heartbeat")]
+        seen, actions = _pinged(replace(seen, pings=pings.unheard(seen.pings)), now)
     if seen.refresh_due is not None and now >= seen.refresh_due:
-        actions.append(Send({"type": "ice-servers"}))
+        actions.append(Send(ask_for_ice(seen)))
         seen = replace(seen, refresh_due=now + SHORTEST_REFRESH_MS)
     return seen, actions
 
 
 def dues(seen: Presence) -> list[int]:
     """Return the times at which `tick` has something to do."""
-    due = (seen.register_due, seen.renewal_due, seen.refresh_due)
+    due = (seen.again_due, seen.register_due, seen.renewal_due, seen.refresh_due)
     return [at for at in due if at is not None]

@@ -33,7 +33,8 @@ def registered(seen: Robot, frame: Registered, now: int) -> Stepped:
 
 
 def _flushed(seen: Robot) -> Stepped:
-    left, sends = outbox.flushed(seen.outbox, lambda frame: _is_useful(seen, frame))
+    asked = seen.presence.asked
+    left, sends = outbox.flushed(seen.outbox, lambda frame: _is_useful(seen, frame), asked)
     return replace(seen, outbox=left), sends
 
 
@@ -86,7 +87,8 @@ def _disproves(seen: Robot, frame: Pong, told: Fence) -> bool:
 
 
 def _is_useful(seen: Robot, frame: dict[str, Any]) -> bool:
-    return frame["type"] == "bye" or _is_current(seen, frame)
+    tells_why = frame.get("payload", {}).get("type") == "error"
+    return frame["type"] == "bye" or tells_why or _is_current(seen, frame)
 
 
 def _is_current(seen: Robot, relayed: dict[str, Any]) -> bool:
@@ -110,18 +112,19 @@ def refused(seen: Robot, error: Error, now: int, *, old: bool) -> Stepped:
 def _refused_letter(seen: Robot, letter: Letter, code: str, now: int, *, old: bool) -> Stepped:
     if code == "not_registered" and not letter.again:
         back = replace(seen, outbox=outbox.returned(seen.outbox, letter))
-        return _resent(back, now, old=old)
+        # What was sent before the last registration was refused for want of the one before.
+        return _resent(back, now, is_news=not old and letter.asked == seen.presence.asked)
     seen = replace(seen, outbox=outbox.answered(seen.outbox, letter.id))
     if code in ENDED and letter.frame["type"] == "answer" and _is_current(seen, letter.frame):
         return shut(seen, letter.frame["sessionId"])
     return seen, [Log(f"the server says {frames.plain(code)}")]
 
 
-def _resent(seen: Robot, now: int, *, old: bool) -> Stepped:
+def _resent(seen: Robot, now: int, *, is_news: bool) -> Stepped:
     if not seen.presence.registered:
         return seen, []
-    if not old:
+    if is_news:
         # Not overtaken by a registration: there is none.
-        left, asks = presence.register(seen.presence, now)
+        left, asks = presence.register_again(seen.presence, now)
         return replace(seen, presence=left), asks
     return _flushed(seen)

@@ -3,6 +3,7 @@
 Knows sessions, their peers and the fence; never presence, sockets or peer connections.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import msgspec
@@ -16,6 +17,7 @@ from robosignal.robot.actions import (
     Gathered,
     Log,
     Open,
+    Refused,
     Renegotiate,
     Send,
 )
@@ -72,7 +74,7 @@ def _renegotiated(seen: Robot, frame: OfferRelay, pc: PcId, sdp: str) -> Stepped
 
 
 def _parked(seen: Robot, frame: OfferRelay, now: int) -> Stepped:
-    asks: list[Action] = [] if seen.parked else [Send({"type": "ice-servers"})]
+    asks: list[Action] = [] if seen.parked else [Send(presence.ask_for_ice(seen.presence))]
     return replace(seen, parked=parked.kept(seen.parked, frame, now)), asks
 
 
@@ -181,8 +183,23 @@ def gathered(seen: Robot, event: Gathered) -> Stepped:
     return _relayed(seen, event, "ice-candidate", msgspec.to_builtins(event.candidate))
 
 
+def refused(seen: Robot, event: Refused) -> Stepped:
+    """Tell the client why its offer is not taken; its session stands, and the lease with it.
+
+    A peer connection that the offer was for goes on, if it can; else it is forgotten.
+    """
+    peer = of(seen, event.session_id, event.pc_id)
+    if peer is None:
+        return seen, []
+    payload = {"type": "error", "code": event.code, "message": event.message}
+    seen, sends = _relayed(seen, event, "answer", payload)
+    seen, shuts = (seen, []) if event.stands else shut(seen, event.session_id)
+    why = Log(f"refuses an offer of {peer.name}: {event.message}")
+    return seen, [*sends, *shuts, why]
+
+
 def _relayed(
-    seen: Robot, event: Answered | Gathered, kind: str, payload: dict[str, object]
+    seen: Robot, event: Answered | Gathered | Refused, kind: str, payload: Mapping[str, object]
 ) -> Stepped:
     if of(seen, event.session_id, event.pc_id) is None:
         return seen, []

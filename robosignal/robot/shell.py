@@ -7,21 +7,23 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, assert_never
 
 from aiortc import MediaStreamTrack
 from msgspec.structs import replace
 
+from robosignal.network import ABNORMAL
 from robosignal.robot import actions, admission, logic, signals
 from robosignal.robot.admission import Admission
 from robosignal.robot.camera import Camera, CameraTrack
-from robosignal.robot.frames import PcId, steadied
+from robosignal.robot.frames import PcId, Unreadable, parse, steadied
 from robosignal.robot.ice import configuration
 from robosignal.robot.link import Attempt, Connection, Phase, Span
 from robosignal.robot.motors import Motors, Mover
 from robosignal.robot.peer import Peer
+from robosignal.robot.peers import Peers
 from robosignal.robot.presence import Presence
 from robosignal.robot.sockets import Sockets
 from robosignal.robot.state import Robot
@@ -62,10 +64,9 @@ class Shell:
         self._video = video or (lambda: CameraTrack(self._camera))
         self._ice = configuration([])
         self._sockets = Sockets(url, token, self._take_from_socket)
-        self._peers: dict[tuple[SessionId, PcId], Peer] = {}
+        self._peers = Peers(self._open, self._drives, self._take_from_peer)
         self._redial: asyncio.TimerHandle | None = None
         self._due: asyncio.TimerHandle | None = None
-        self._farewells: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Future[int] = self._loop.create_future()
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -92,11 +93,7 @@ class Shell:
         for timer in (self._redial, self._due):
             if timer is not None:
                 timer.cancel()
-        for peer in self._peers.values():
-            self._farewell(peer.close())
-        self._peers.clear()
-        if self._farewells:
-            await asyncio.wait(set(self._farewells), timeout=FAREWELL_SECONDS)
+        await self._peers.closed(FAREWELL_SECONDS)
         await self._sockets.closed(FAREWELL_SECONDS)
         await self._motors.closed()
 
@@ -110,7 +107,20 @@ class Shell:
 
     def _take_from_socket(self, event: signals.Event) -> None:
         with self._surviving():
-            self._on_connection(event)
+            self._on_connection(self._readable(event))
+
+    def _readable(self, event: signals.Event) -> signals.Event:
+        """Return what a socket's event is: one whose welcome cannot be read is of no use."""
+        if not isinstance(event, signals.FrameCame) or event.socket == "old":
+            return event
+        frame = event.frame
+        if frame.get("type") != "welcome" or not isinstance(parse(frame), Unreadable):
+            return event
+        return self._hang_up("the server's welcome cannot be read", event.socket)
+
+    def _hang_up(self, why: str, which: signals.Which = None) -> signals.Closed:
+        self._sockets.close(which, why)
+        return signals.Closed(ABNORMAL, which)
 
     def _take_from_peer(self, event: actions.Event) -> None:
         with self._surviving():
@@ -208,16 +218,14 @@ class Shell:
         match action:
             case actions.Send(frame):
                 self._send(frame)
-            case actions.Open(session, pc, sdp):
-                self._open(session, pc).offer(sdp)
-            case actions.Renegotiate(session, pc, sdp):
-                self._peers[session, pc].offer(sdp)
+            case actions.Open(session, pc, sdp) | actions.Renegotiate(session, pc, sdp):
+                self._peers.offer(session, pc, sdp)
             case actions.Add(session, pc, candidate):
-                self._peers[session, pc].add(candidate)
+                self._peers.add(session, pc, candidate)
             case actions.Say(session, pc, data):
-                self._peers[session, pc].say(data)
+                self._peers.say(session, pc, data)
             case actions.Shut(session, pc):
-                self._farewell(self._peers.pop((session, pc)).close())
+                self._peers.shut(session, pc)
             case actions.Move(drive):
                 self._motors.move(drive)
             case actions.Show(driver, epoch):
@@ -226,15 +234,18 @@ class Shell:
                 self._ice = configuration(servers)
             case actions.Log(text):
                 self._say(text)
+            case actions.Redial(text):
+                self._loop.call_soon(self._take_from_socket, self._hang_up(text))
             case actions.Quit(text):
                 self._end(text)
             case other:
                 assert_never(other)
 
-    def _open(self, session: SessionId, pc: PcId) -> Peer:
-        peer = Peer(session, pc, self._ice, self._filmed, self._take_from_peer)
-        self._peers[session, pc] = peer
-        return peer
+    def _open(self, session: SessionId, pc: PcId, tell: Callable[[actions.Event], None]) -> Peer:
+        return Peer(session, pc, self._ice, self._filmed, tell)
+
+    def _drives(self, session: SessionId) -> bool:
+        return self._robot.fence.obeys(session)
 
     def _filmed(self) -> MediaStreamTrack | None:
         try:
@@ -242,14 +253,6 @@ class Shell:
         except Exception:
             self._log.exception("%s: has no video to give", self._robot.presence.robot_id)
             raise
-
-    def _farewell(self, closing: Coroutine[Any, Any, None]) -> None:
-        self._keep(asyncio.create_task(closing))
-
-    def _keep(self, task: asyncio.Task[None]) -> None:
-        # The loop itself holds tasks weakly, so one that nobody awaits must be held here.
-        self._farewells.add(task)
-        task.add_done_callback(self._farewells.discard)
 
     def _say(self, text: str) -> None:
         self._log.info("%s: %s", self._robot.presence.robot_id, text)

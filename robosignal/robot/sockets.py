@@ -23,6 +23,7 @@ class Sockets:
         self._tell = tell
         self._sockets: dict[Which, Socket] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._whys: dict[Which, str] = {}
 
     def dial(self, which: Which) -> None:
         """Open a socket, as the current or the next one."""
@@ -34,8 +35,9 @@ class Sockets:
         if which in self._sockets:
             self._sockets[which].send(frame)
 
-    def close(self, which: Which) -> None:
-        """Write what waits and close; nothing more is told of this socket."""
+    def close(self, which: Which, why: str = "no answer") -> None:
+        """Write what waits and close; nothing more is told of this socket but why it ended."""
+        self._whys[which] = why
         socket = self._sockets.pop(which, None)
         if socket is not None:
             socket.close()
@@ -54,7 +56,9 @@ class Sockets:
 
     def why(self, which: Which) -> str:
         """Return why a socket ended, in words for people."""
-        return self._sockets[which].why if which in self._sockets else "no answer"
+        if which in self._sockets:
+            return self._sockets[which].why
+        return self._whys.get(which, "no answer")
 
     async def closed(self, seconds: float) -> None:
         """Return when those that are closing are closed, or so much time has passed."""

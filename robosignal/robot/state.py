@@ -109,7 +109,10 @@ def known(seen: Robot, session: SessionId) -> bool:
 
 def post(seen: Robot, frame: dict[str, Any]) -> Stepped:
     """Send a frame about a session, as soon as the robot is registered."""
-    left, sends = outbox.posted(seen.outbox, frame, registered=seen.presence.registered)
+    presence = seen.presence
+    left, sends = outbox.posted(
+        seen.outbox, frame, registered=presence.registered, asked=presence.asked
+    )
     return replace(seen, outbox=left), sends
 
 

@@ -11,5 +11,5 @@ def test_everyone_gets_the_same_servers() -> None:
     """Whoever asks, whenever: to be asked for again after an hour."""
     ice = StaticIce(SERVERS)
 
-    assert ice.servers(UserId("ann"), 1) == IceServers(SERVERS, 3600)
-    assert ice.servers(UserId("bob"), 2) == IceServers(SERVERS, 3600)
+    assert ice.servers(UserId("ann"), 1, 2) == IceServers(SERVERS, 3600)
+    assert ice.servers(None, 2, 2) == IceServers(SERVERS, 3600)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from signaling.adapters.sampling import SampledLog
+from signaling.adapters.sampling import KINDS, SampledLog
 
 LOG = logging.getLogger("tests.sampling")
 NOW = 1_800_000_000_000
@@ -54,6 +54,16 @@ def test_so_many_a_second_are_written_one_by_one(caplog: pytest.LogCaptureFixtur
     sampled.flush(NOW - 1000)
 
     assert (counted, lines(caplog)[-1]) == (10, ("refused: more of them", None, 1))
+
+
+def test_examples_that_strangers_name_are_bounded() -> None:
+    """An origin may be one: those over the bound are counted together."""
+    sampled = SampledLog(LOG, "refused")
+    for number in range(10_000):
+        sampled.write(NOW, f"origin {number}")
+
+    assert len(sampled._more) == KINDS + 1  # noqa: SLF001 - no line tells
+    assert sampled._more["others"] == 10_000 - 1 - KINDS  # noqa: SLF001
 
 
 def test_examples_are_few(caplog: pytest.LogCaptureFixture) -> None:

@@ -277,7 +277,7 @@ async def _ping(driver: Driver) -> None:
 
 def main() -> None:
     """Print what each flood costs."""
-    floods = [(0, 0.0), (150, 5.0), (150, 20.0), (1, 20.0)]
+    floods = [(0, 0.0), (150, 5.0), (150, 20.0), (1, 20.0), (4, 20.0)]
     for sections, a_second in floods:
         with tempfile.TemporaryDirectory() as state:
             site = serve(Path(state))

@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.conftest import Site, serve
 from tests.e2e.tabs import Open
 from tests.e2e.test_driving import OWNER, ROBOT, frame_number, row, wait_for_frame_after
+
+# What comes back is not the browser; another one would take as long again.
+pytestmark = pytest.mark.parametrize("browser", ["chrome"], indirect=True)
 
 
 def test_a_robot_that_was_killed_and_restarted_is_driven_again_without_a_reload(

@@ -15,6 +15,7 @@ RULES: tuple[Rule, ...] = (
     items_rules.only_the_rightful_take,
     items_rules.only_the_rightful_displace,
     items_rules.only_the_owner_of_time_lengthens_it,
+    items_rules.a_lost_socket_keeps_nothing,
     items_rules.sessions_are_as_their_connections,
     items_rules.newest_socket_wins,
     frames_rules.frames_name_the_holder,

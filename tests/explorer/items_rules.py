@@ -146,6 +146,21 @@ def only_the_owner_of_time_lengthens_it(history: History) -> Found:
                 yield f"{each.user_id}'s grace was changed by {by.event}"
 
 
+def a_lost_socket_keeps_nothing(history: History) -> Found:
+    """What a lost socket had lasts no longer by anything that it sent before, however late."""
+    for write in history.wrote:
+        standing = {each.session_id: each for each, _ in write.after.sessions()}
+        for was in sessions_of(write.before):
+            each = standing.get(was.session_id)
+            same = each is not None and each.connection_id == was.connection_id
+            if was.lost is None or each is None or not same:
+                continue
+            # A lease that had lapsed may be taken by it, and is given back: no row, no session.
+            taken = write.after.epoch != write.before.epoch if write.before else True
+            if not taken and (each.lost is None or each.until > was.until):
+                yield f"{was.user_id}'s lost socket has got more time by {write.by.event}"
+
+
 def sessions_are_as_their_connections(history: History) -> Found:
     """A session moves to who resumes it alone, and takes on that connection's facts."""
     known = {

@@ -53,6 +53,22 @@ MISTAKES: list[Mistake] = [
         "grace was changed",
     ),
     (
+        "a late ping that ends the grace of a lost socket",
+        lease.renew,
+        (1,),
+        "held",
+        ("$disconnect by ann", "ping by ann"),
+        "lost socket has got more time",
+    ),
+    (
+        "a late ping that keeps the place of a lost socket",
+        places.renew,
+        (1,),
+        "watched",
+        ("$disconnect by olga", "ping by olga"),
+        "lost socket has got more time",
+    ),
+    (
         "a late report that revives a lapsed lease",
         lease.lose,
         (2,),

@@ -42,31 +42,36 @@ def service(port: int, **more: str) -> Local:
     return Local(Service(port=0), read_options(turn | more))
 
 
-async def asked(local: Local, user: str, **message: object) -> dict[str, Any]:
-    """Connect as this user, send one message and return its reply."""
+async def asked(local: Local, user: str, *messages: dict[str, str]) -> dict[str, Any]:
+    """Connect as this user, send these messages and return the last one's reply."""
     token = local.key.sign(user)
     offered = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{token}")]
     async with connect(local.gateway.websocket_url, subprotocols=offered) as client:
-        await client.send(json.dumps(message))
-        reply: dict[str, Any] = json.loads(await client.recv())
+        for message in messages:
+            await client.send(json.dumps(message))
+            reply: dict[str, Any] = json.loads(await client.recv())
     return reply
 
 
-async def welcomed(local: Local, user: str) -> list[Server]:
-    """Return the ICE servers of this user's welcome."""
-    servers: list[Server] = (await asked(local, user, type="ready"))["iceServers"]
+READY = {"type": "ready"}
+REGISTER = {"type": "register", "robotId": "rover-1"}
+ASK = {"type": "ice-servers", "robotId": "rover-1"}
+
+
+async def served(local: Local, user: str, robot_id: str) -> list[Server]:
+    """Return the ICE servers that this user is given who owns such a robot."""
+    register, ask = REGISTER | {"robotId": robot_id}, ASK | {"robotId": robot_id}
+    servers: list[Server] = (await asked(local, user, register, ask))["iceServers"]
     return servers
 
 
-@pytest.mark.parametrize(
-    "message",
-    [{"type": "ready"}, {"type": "ice-servers"}, {"type": "register", "robotId": "rover-1"}],
-    ids=lambda message: message["type"],
-)
-async def test_every_reply_with_ice_servers_has_a_password(message: dict[str, str]) -> None:
-    """The fixed list stands first, and the password is this user's own."""
+@pytest.mark.parametrize("messages", [(REGISTER,), (REGISTER, ASK)], ids=["register", "ask"])
+async def test_who_may_have_a_password_is_given_their_own(
+    messages: tuple[dict[str, str], ...],
+) -> None:
+    """The fixed list stands first, and the password is this user's."""
     async with service(3478, ICE_SERVERS=json.dumps(STUN)) as local:
-        reply = await asked(local, "ann", **message)
+        reply = await asked(local, "ann", *messages)
 
     (*fixed, turn) = reply["iceServers"]
     assert fixed == STUN
@@ -79,7 +84,7 @@ async def test_a_password_is_good_for_an_hour() -> None:
     """So says the reply, and so says the name."""
     before = epoch_ms() // 1000
     async with service(3478) as local:
-        reply = await asked(local, "ann", type="ice-servers")
+        reply = await asked(local, "ann", REGISTER, ASK)
     after = epoch_ms() // 1000
 
     until = int(reply["iceServers"][0]["username"].partition(":")[0])
@@ -90,9 +95,9 @@ async def test_a_password_is_good_for_an_hour() -> None:
 async def test_without_turn_servers_nothing_is_added() -> None:
     """The fixed list alone, as it stands."""
     async with Local(Service(port=0), read_options({"ICE_SERVERS": json.dumps(STUN)})) as local:
-        servers = await welcomed(local, "ann")
+        welcome = await asked(local, "ann", READY)
 
-    assert servers == STUN
+    assert (welcome["iceServers"], "turn" in welcome) == (STUN, False)
 
 
 def relayed(servers: list[Server]) -> RTCPeerConnection:
@@ -124,10 +129,10 @@ def echoing(channel: RTCDataChannel) -> None:
 
 
 async def test_a_message_passes_through_the_relay(turn_port: int) -> None:
-    """Two users whom no direct path joins meet with what their welcomes gave them."""
+    """Two users whom no direct path joins meet with what they were given."""
     async with service(turn_port) as local:
-        robot = relayed(await welcomed(local, "owner"))
-        driver = relayed(await welcomed(local, "auth0|ann"))
+        robot = relayed(await served(local, "owner", "rover-1"))
+        driver = relayed(await served(local, "auth0|ann", "rover-2"))
     echo = asyncio.get_running_loop().create_future()
     channel = driver.createDataChannel("control")
     channel.on("open", lambda: channel.send("forward"))
@@ -157,7 +162,8 @@ async def allocate(port: int, username: str, password: str) -> tuple[str, int]:
 def minted(user: str, seconds_ago: int = 0, secret: str = SECRET) -> tuple[str, str]:
     """Return the name and password that a user was given so long ago."""
     ice = TurnIce(("turn:127.0.0.1",), lambda _now: secret, [])
-    (server,) = ice.servers(UserId(user), epoch_ms() - seconds_ago * 1000).servers
+    then = epoch_ms() - seconds_ago * 1000
+    (server,) = ice.servers(UserId(user), then, then + TTL_SECONDS * 1000).servers
     return server["username"], server["credential"]
 
 

@@ -20,6 +20,8 @@ class Place:
     user: str
     on: Name
     until: int
+    lost: bool = False
+    """Of a viewer's: its socket is known to be lost."""
 
 
 @dataclass
@@ -137,6 +139,8 @@ class Reference:
         held = self.holder
         if held is None or held.on != on or to not in self.viewers:
             return "no_session"
+        if self.viewers[to].lost:
+            return "peer_gone"
         if self.lost:
             return "try_again"
         theirs = self.viewers.pop(to)
@@ -192,8 +196,9 @@ class Reference:
         place = self.place_of(on)
         if place is None or place.session != session:
             return "no_session"
+        if place.lost or (self.lost and self.holder is place):
+            return "no_session"
         place.until = now + (LEASE_MS if self.holder is place else PLACE_MS)
-        self.lost = self.lost and self.holder is not place
         return "pong"
 
     def resume(self, session: str, user: str, on: Name, now: int) -> str:
@@ -205,7 +210,7 @@ class Reference:
         place = self.viewers.get(session)
         if place is None or place.user != user:
             return "no_session"
-        place.on, place.until = on, now + PLACE_MS
+        place.on, place.until, place.lost = on, now + PLACE_MS, False
         return "ack"
 
     def register(self, on: Name, instance: str) -> None:
@@ -234,9 +239,9 @@ class Reference:
             self._shorten(place, on, now)
 
     def lose_holder(self, on: Name, now: int) -> None:
-        """Begin the grace of the holder, once, unless the lease is over."""
+        """Begin the grace of the holder, once; a lease that is over stays so."""
         held = self.holder
-        if held is not None and held.on == on and not self.lost and held.until > now:
+        if held is not None and held.on == on and not self.lost:
             held.until, self.lost = min(held.until, now + GRACE_MS), True
 
     def _tell_viewers(self, now: int, besides: str) -> None:
@@ -246,4 +251,4 @@ class Reference:
 
     def _shorten(self, place: Place, on: Name, now: int) -> None:
         if place.on == on:
-            place.until = min(place.until, now + GRACE_MS)
+            place.until, place.lost = min(place.until, now + GRACE_MS), True

@@ -171,6 +171,17 @@ class Browser:
 
     async def join(self, role: str, epoch: int | None = None) -> None:
         """Offer, take the answer, and wait until the data channel is open."""
+        payload = await self._answered(role, epoch)
+        await self._peer.setRemoteDescription(RTCSessionDescription(**payload))
+        await asyncio.wait_for(self._opened.wait(), PATIENCE)
+
+    async def refused(self, role: str, epoch: int | None = None) -> dict[str, str]:
+        """Offer, and return the robot's refusal."""
+        payload = await self._answered(role, epoch)
+        assert payload["type"] == "error"
+        return payload
+
+    async def _answered(self, role: str, epoch: int | None) -> dict[str, str]:
         await self._peer.setLocalDescription(await self._peer.createOffer())
         fields = {} if epoch is None else {"epoch": epoch}
         await self._stage.push(
@@ -184,8 +195,8 @@ class Browser:
         )
         answer = await self._stage.frame("answer")
         assert (answer["sessionId"], answer["pcId"]) == (self.session, self.pc)
-        await self._peer.setRemoteDescription(RTCSessionDescription(**answer["payload"]))
-        await asyncio.wait_for(self._opened.wait(), PATIENCE)
+        payload: dict[str, str] = answer["payload"]
+        return payload
 
     def say(self, message: dict[str, Any] | str | bytes) -> None:
         """Write to the data channel."""

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from robosignal.robot import logic
-from robosignal.robot.actions import Frame
+from robosignal.robot.actions import Frame, Send, Tick
 from robosignal.robot.outbox import KEPT, Outbox, posted
 from robosignal.robot.peer import Peer
 from robosignal.robot.presence import Presence
@@ -96,3 +96,86 @@ def test_no_flood_of_frames_hides_who_drives() -> None:
         seen, _ = logic.step(seen, Frame(frame), 0)
 
     assert (seen.fence.epoch, seen.fence.holder) == (3, second)
+
+
+class Forgetful:
+    """A server that registers the robot, and knows nothing of it when it is asked for more."""
+
+    def __init__(self) -> None:
+        """Bring a robot to its welcome."""
+        self.seen = Robot(Presence(ROBOT, INSTANCE))
+        self.now = 0
+        self.sent: list[dict[str, Any]] = []
+        self.registers = 0
+        self.tell(Frame(WELCOME))
+
+    def tell(self, event: Frame | Tick) -> None:
+        """Tell the robot of an event, and keep what it sends."""
+        self.seen, actions = logic.step(self.seen, event, self.now)
+        frames = [action.frame for action in actions if isinstance(action, Send)]
+        asked = [frame for frame in frames if frame["type"] == "register"]
+        assert not asked or not any(frame["type"] == "register" for frame in self.sent)
+        self.registers += len(asked)
+        self.sent = [*asked, *self.sent, *(frame for frame in frames if frame not in asked)]
+
+    def stranger(self, number: int) -> None:
+        """Push a frame of a session that the robot does not know: it says `bye`."""
+        frame = {"type": "answer", "robotId": ROBOT, "role": "viewer", "payload": {"sdp": "x"}}
+        self.tell(Frame(frame | {"sessionId": f"{ROBOT}:{number}"}))
+
+    def answer(self) -> None:
+        """Answer what the robot has sent; `register` first, as replies may overtake each other."""
+        while self.sent:
+            frame = self.sent.pop(0)
+            self.now += 1
+            if frame["type"] == "register":
+                told = {
+                    "robotId": ROBOT,
+                    "control": {"epoch": 2},
+                    "sessions": [],
+                    "leaseSeconds": 300,
+                }
+                fixed = {"type": "registered", "heartbeatSeconds": 10, "iceServers": []}
+                self.tell(Frame(fixed | told | {"replyTo": frame["id"]}))
+            elif "id" in frame:
+                refusal = {"type": "error", "code": "not_registered", "message": "register first"}
+                self.tell(Frame(refusal | {"replyTo": frame["id"]}))
+
+
+def test_however_much_is_refused_at_once_the_robot_registers_again_once() -> None:
+    """What was sent before the last registration was refused for want of the one before."""
+    server = Forgetful()
+    server.answer()
+    for number in range(100):
+        server.stranger(number)
+    server.answer()
+
+    assert server.registers == 2
+
+
+def test_a_server_that_never_knows_the_robot_is_asked_less_and_less_often() -> None:
+    """At once, then after 1 s, 2 s, 4 s and so on up to a minute; one at a time."""
+    server = Forgetful()
+    at: list[int] = []
+    while server.now < 600_000:
+        before = server.registers
+        server.stranger(server.now)
+        server.answer()
+        server.now += 100
+        server.tell(Tick())
+        at += [server.now // 1000] * (server.registers - before)
+
+    assert at[:8] == [0, 1, 3, 7, 15, 31, 63, 123]
+    assert len(at) == 15
+
+
+def test_a_robot_that_was_known_for_long_registers_again_at_once() -> None:
+    """A lapse now and then is no fight of two devices."""
+    server = Forgetful()
+    server.answer()
+    for lapse in range(5):
+        server.stranger(lapse)
+        server.answer()
+        server.now += 130_000
+
+    assert server.registers == 6

@@ -1,7 +1,10 @@
 """The robot as a program: how it registers, what it survives, and when it ends."""
 
+from typing import Any
+
 import pytest
 
+from robosignal.robot.link import Span
 from tests.robot.stage import (
     ALICE,
     BOB,
@@ -133,8 +136,42 @@ async def test_rubbish_from_the_server_is_logged_and_ignored() -> None:
     assert any("ignores a frame of type 'offer'" in line for line in running.log.lines)
 
 
-async def test_offer_that_aiortc_cannot_read_ends_that_peer_alone() -> None:
-    """Another client's peer connection works on."""
+@pytest.mark.parametrize("wrong", [{"heartbeatSeconds": "x"}, {"limits": None}, {"userId": 7}])
+async def test_server_whose_welcome_cannot_be_read_is_dialled_again(wrong: dict[str, Any]) -> None:
+    """It counts as none: the socket is closed, the log says why, and a readable one registers."""
+    stage = Stage()
+    stage.welcome = wrong
+    async with stage.open():
+        running = Running(stage.url)
+        line = await running.log.wait_for("offline: the server's welcome cannot be read; dials")
+        dials = len(stage.handshakes)
+        stage.welcome = {}
+        register = await stage.frame("register")
+        await running.stop()
+
+    assert line.endswith(" s")
+    assert (dials, register["id"]) == (1, "register-1")
+
+
+async def test_next_socket_whose_welcome_cannot_be_read_leaves_the_current_one_in_use() -> None:
+    """The robot goes on as it is, and dials the next one again."""
+    stage = Stage()
+    async with stage.open():
+        running = Running(stage.url, span=Span(life_ms=200, drain_ms=0))
+        await stage.frame("register")
+        stage.welcome = {"heartbeatSeconds": "x"}
+        await running.log.wait_for("cannot redial yet: the server's welcome cannot be read")
+        await stage.push("answer", sessionId=session("z"), role="viewer", payload={})
+        await stage.frame("bye")
+        stage.welcome = {}
+        await stage.frame("register")
+        await running.stop()
+
+    assert running.log.count("offline") == 0
+
+
+async def test_offer_that_cannot_be_read_is_refused_and_costs_nobody_else_anything() -> None:
+    """Its client is told why and the log as well; another client's peer connection works."""
     stage = Stage()
     async with (
         stage.open(),
@@ -149,10 +186,14 @@ async def test_offer_that_aiortc_cannot_read_ends_that_peer_alone() -> None:
             person=BOB,
             payload={"type": "offer", "sdp": "v=0\r\nm=rubbish\r\n"},
         )
-        await running.log.wait_for("the peer connection of Bob has ended")
+        await running.log.wait_for("refuses an offer of Bob: the offer has an m= line that is none")
+        refusal = await stage.frame("answer")
         await alice.join("viewer")
 
         assert await alice.number() is not None
+    assert (refusal["sessionId"], refusal["pcId"]) == (session("z"), "pc-z1")
+    assert (refusal["payload"]["type"], refusal["payload"]["code"]) == ("error", "not_acceptable")
+    assert stage.none_of("bye")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "ws://127.0.0.1:99999/prod"])

@@ -61,6 +61,7 @@ OTHER_EVENTS = (
     | actions.Answered
     | actions.Gathered
     | actions.Failed
+    | actions.Refused
     | actions.Tick
     | actions.Stop
 )

@@ -85,7 +85,7 @@ async def test_track_of_a_peer_that_has_ended_is_stopped() -> None:
 
 
 async def test_camera_that_fails_costs_that_peer_connection_alone() -> None:
-    """It is logged why, and the client's next offer is answered."""
+    """It is logged why and the client is told; its next offer is answered."""
     stage, film = Stage(), Film(failures=1)
     async with (
         stage.open(),
@@ -93,14 +93,14 @@ async def test_camera_that_fails_costs_that_peer_connection_alone() -> None:
         browser(stage, "a", "pc-a1", ALICE) as alice,
         browser(stage, "a", "pc-a2", ALICE) as again,
     ):
-        joining = asyncio.create_task(alice.join("controller", 2))
+        refusal = await alice.refused("controller", 2)
         await running.log.wait_for("has no video to give")
-        await running.log.wait_for("the peer connection of Alice has ended")
-        joining.cancel()
+        await running.log.wait_for("refuses an offer of Alice: the robot has no video to give")
         await again.join("controller", 2)
         done = await again.drive(1)
 
     assert done["type"] == "done"
+    assert refusal["code"] == "unavailable"
 
 
 async def test_robot_without_a_camera_is_driven_all_the_same() -> None:

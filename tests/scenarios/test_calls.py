@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from signaling.adapters.dynamodb import DynamoStore
+from signaling.adapters.ice import StaticIce
+from signaling.adapters.turn import TurnIce
 from tests.tables import CONNECTIONS, ROBOTS
 from tests.tokens import signer
-from tests.world import Peer, World
+from tests.world import ICE, Peer, World
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -259,6 +261,27 @@ def calls(stage: Stage) -> Iterator[Calls]:
     counted = Calls(stage.client)
     yield counted
     counted.stop()
+
+
+def test_a_password_costs_one_call_and_only_where_there_are_any(
+    dynamodb: "DynamoDBClient", dynamo_store: DynamoStore
+) -> None:
+    """The look at the robot's item; the offer after it costs what it cost."""
+    costs = []
+    for ice in (StaticIce(ICE), TurnIce(("turn:a",), lambda _now: "north", ICE)):
+        stage = Stage(World(dynamo_store, signer(), ice=ice), dynamodb)
+        robot_id, _ = stage.robot()
+        driver = stage.person()
+        counted = Calls(dynamodb)
+        asking(driver, type="ice-servers", robotId=robot_id)()
+        asked = len(counted.made)
+        driver.offer(robot_id)
+        costs.append((asked, len(counted.made) - asked))
+        counted.stop()
+        stage.world.event("DISCONNECT", driver, disconnectStatusCode=1006, disconnectReason="")
+        driver.world.connect("owner").ask(type="forget", robotId=robot_id)
+
+    assert costs == [(0, 2), (1, 2)]
 
 
 def test_every_event_keeps_within_its_budget(stage: Stage, calls: Calls) -> None:

@@ -1,6 +1,17 @@
 """The control lease: who gets it, who is refused, when it ends by itself. On both stores."""
 
+from typing import TYPE_CHECKING
+
+import pytest
+
+from signaling.adapters.dynamodb import DynamoStore
+from signaling.wire.limits import GRACE_SECONDS
+from tests.tables import CONNECTIONS, ROBOTS
+from tests.tokens import signer
 from tests.world import World
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 OWNER = {"userId": "owner", "name": "Owner"}
 BOSS = {"userId": "boss", "name": "Boss"}
@@ -221,21 +232,87 @@ def test_another_user_cannot_take_a_lease_in_grace(world: World) -> None:
     assert world.connect("olga").refused(type="offer", robotId="r1", sdp="o") == (409, "robot_busy")
 
 
-def test_a_ping_in_grace_ends_it(world: World) -> None:
-    """A holder who was taken for lost and pings holds as before: the same user is refused."""
+def test_a_late_ping_of_a_lost_socket_does_not_end_its_grace(world: World) -> None:
+    """A 410 is proof: what the socket sent before comes late, and the same user takes over."""
     robot = world.robot("r1", "owner")
     driver = world.connect("owner")
     session = driver.offer()["sessionId"]
-    frames = world.outbox.open.pop(driver.connection_id)
+    driver.vanish()
     robot.send(type="answer", sessionId=session, sdp="a")
-    world.outbox.open[driver.connection_id] = frames
+    grace = world.item().controller
 
-    driver.ask(type="ping", sessionId=session)
+    assert driver.refused(type="ping", sessionId=session) == (404, "no_session")
+    assert world.item().controller == grace
+    assert world.connect("owner").offer()["role"] == "controller"
 
-    assert world.connect("owner").refused(type="offer", robotId="r1", sdp="o") == (
-        409,
-        "robot_busy",
-    )
+
+@pytest.fixture
+def elsewhere(dynamodb: "DynamoDBClient") -> DynamoStore:
+    """The store of another execution environment, with a memory of its own."""
+    return DynamoStore(dynamodb, CONNECTIONS, ROBOTS)
+
+
+@pytest.mark.parametrize("role", ["controller", "viewer"])
+@pytest.mark.parametrize("seconds", [0, 45, 290])
+@pytest.mark.parametrize("late", ["ping", "resume"])
+def test_an_environment_that_remembers_a_lost_socket_renews_nothing(
+    dynamo_store: DynamoStore, elsewhere: DynamoStore, role: str, seconds: int, late: str
+) -> None:
+    """Its end was handled in one, and what it sent before comes to another, which has its row."""
+    world = World(dynamo_store, signer())
+    world.robot("r1", "owner")
+    page = world.connect("owner")
+    session = page.offer(role=role)["sessionId"]
+    world.run_on(elsewhere)
+    assert page.ask(type="ping", sessionId=session)["type"] == "pong"
+    world.pass_seconds(seconds)
+    world.run_on(dynamo_store)
+    page.disconnect()
+    lost = world.item().engaged()
+
+    world.run_on(elsewhere)
+
+    assert page.refused(type=late, sessionId=session) == (404, "no_session")
+    assert world.item().engaged() == lost
+    assert lost[0].until <= world.now + GRACE_SECONDS * 1000
+
+
+def test_an_environment_that_remembers_a_lost_robot_renews_nothing(
+    dynamo_store: DynamoStore, elsewhere: DynamoStore
+) -> None:
+    """It is offline, until it registers on a connection that is there."""
+    world = World(dynamo_store, signer())
+    robot = world.robot("r1", "owner")
+    world.run_on(elsewhere)
+    assert robot.ask(type="ping", robotId="r1")["type"] == "pong"
+    world.run_on(dynamo_store)
+    robot.disconnect()
+    world.run_on(elsewhere)
+
+    pinged = robot.refused(type="ping", robotId="r1")
+    registered = robot.refused(type="register", robotId="r1", instanceId="run-0001")
+
+    assert (pinged, registered) == ((404, "not_registered"), (404, "not_registered"))
+    assert world.item().connection_id is None
+
+
+def test_a_viewer_whose_socket_is_lost_is_granted_nothing(world: World) -> None:
+    """Nobody would drive; once they are back they can be granted it."""
+    robot, driver = world.robot("r1", "owner"), world.connect("owner")
+    world.share("r1", "olga")
+    viewer = world.connect("olga")
+    driver.offer()
+    session = viewer.offer(role="viewer")["sessionId"]
+    viewer.disconnect()
+    robot.take()
+    grant = {"type": "grant-control", "robotId": "r1", "sessionId": session}
+
+    refused = driver.refused(**grant)
+    back = world.connect("olga")
+    back.ask(type="resume", sessionId=session)
+
+    assert (refused, robot.take()) == ((410, "peer_gone"), [])
+    assert driver.ask(**grant)["type"] == "ack"
 
 
 def test_an_operator_may_drive(world: World) -> None:

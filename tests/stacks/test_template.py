@@ -80,6 +80,15 @@ def test_the_own_pool_signs_as_the_issuer_that_aws_recommends(prod: Template) ->
     assert pool["UserPoolTier"] == "ESSENTIALS"
 
 
+def test_users_cannot_change_the_names_by_which_others_know_them(dev: Template) -> None:
+    """One who is called as another would be asked for control in the other's place."""
+    _, client = the_only(dev, "AWS::Cognito::UserPoolClient")
+
+    names = {"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username"}
+    assert "email" in client["WriteAttributes"]
+    assert names.isdisjoint(client["WriteAttributes"])
+
+
 @pytest.mark.parametrize(
     ("pool", "issuer"),
     [

@@ -12,6 +12,8 @@ import puppeteer from "puppeteer-core";
 /** @import { Browser, BrowserContext, Page } from "puppeteer-core" */
 
 const POLL_MS = 20;
+/** Firefox reports a socket that it cannot open, or that a page leaves behind, as if a script had thrown. */
+const NO_ERROR = /^Error: (Firefox can’t establish a connection|The connection to .* was interrupted)/;
 
 /** @type {Browser | null} */
 let browser = null;
@@ -29,7 +31,7 @@ const COMMANDS = {
     const page = await context.newPage();
     /** @type {string[]} */
     const errors = [];
-    page.on("pageerror", (error) => errors.push(String(error)));
+    page.on("pageerror", (error) => void (NO_ERROR.test(String(error)) || errors.push(String(error))));
     tabs.set(tab, { context, page, errors });
   },
   // A name and its arguments: `page.click`, `keyboard.down`.

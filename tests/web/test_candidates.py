@@ -41,8 +41,9 @@ CONNECTS = """async ({ payload, isEnd }) => {
                 await peer.add(JSON.parse(text.replace("UFRAG", usernameFragment)));
             }
         };
-        const report = ({ message }) => errors.push(message);
-        const listener = { tell, report, rtt() {}, stream() {}, message() {}, refused() {} };
+        const unusable = (count, { message }) => errors.push(message);
+        const rest = { report() {}, rtt() {}, stream() {}, message() {}, refused() {} };
+        const listener = { tell, unusable, ...rest };
         const peer = new Peer("pc", [], browser(), listener);
     });
 }"""

@@ -22,12 +22,12 @@ async function watching(which, rows = [row("demo")]) {
 }
 
 /** The connection is lost, and comes back. */
-async function reconnected(world) {
+async function reconnected(world, welcome = {}) {
   world.socket.shut(1006);
   world.pass(1000);
   await settled();
   world.socket.open();
-  world.socket.receive(WELCOME);
+  world.socket.receive({ ...WELCOME, ...welcome });
 }
 
 test("watching tells how the robots stand, and of each change", async () => {
@@ -242,6 +242,41 @@ test("who is asked for control hears by whom, and who is denied by whom", async 
 
   assert.deepEqual(heard, [["bob", "demo:bob"], "u-alice"]);
   assert.equal(world.socket.last("request-control").robotId, SESSION.split(":")[0]);
+});
+
+test("where there are TURN servers, a session asks for its robot's before it gathers", async () => {
+  const { world, signal } = await online("t", { turn: true, iceServers: [{ urls: "stun:a" }] });
+  signal.drive("demo");
+  await settled();
+  const before = [world.peers.length, sent(world, "ice-servers").map(({ robotId }) => robotId)];
+  world.socket.reply("ice-servers", { type: "ice-servers", iceServers: [{ urls: "stun:a" }, { urls: "turn:b" }], ttlSeconds: 3600 });
+  await settled();
+
+  assert.deepEqual(before, [0, ["demo"]]);
+  assert.deepEqual(world.peer.iceServers, [{ urls: "stun:a" }, { urls: "turn:b" }]);
+});
+
+test("a TURN password is used again while it serves, also after a redial's welcome", async () => {
+  const { world, signal } = await online("t", { turn: true });
+  const first = signal.iceServers("demo");
+  world.socket.reply("ice-servers", { type: "ice-servers", iceServers: [{ urls: "turn:b" }], ttlSeconds: 3600 });
+  await first;
+  const second = await signal.iceServers("demo");
+  await reconnected(world, { turn: true });
+
+  assert.deepEqual([second, await signal.iceServers("demo")], [[{ urls: "turn:b" }], [{ urls: "turn:b" }]]);
+  assert.equal(sent(world, "ice-servers").length, 0);
+});
+
+test("who was given no TURN servers asks again for the next robot", async () => {
+  const { world, signal } = await online("t", { turn: true });
+  for (const robotId of ["a", "b"]) {
+    const asking = signal.iceServers(robotId);
+    world.socket.reply("ice-servers", { type: "ice-servers", iceServers: [], ttlSeconds: 3600, turn: true });
+    await asking;
+  }
+
+  assert.deepEqual(sent(world, "ice-servers").map(({ robotId }) => robotId), ["a", "b"]);
 });
 
 test("credentials from a reply serve for half of their time", async () => {

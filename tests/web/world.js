@@ -59,6 +59,7 @@ class FakeSocket {
 class FakePeer {
   made = [];
   added = [];
+  inits = [];
   remoteDescription = { sdp: "v=0\r\na=group:BUNDLE 0 1\r\n" };
   closed = false;
   localDescription = { type: "offer", sdp: "v=0" };
@@ -83,8 +84,9 @@ class FakePeer {
 
   async setRemoteDescription() {}
 
-  async addIceCandidate(candidate) {
-    this.added.push(candidate);
+  async addIceCandidate(init) {
+    this.added.push(init.candidate);
+    this.inits.push(init);
   }
 
   close() {

@@ -39,8 +39,8 @@ const SHAPES = {
   ack: { sessionId: maybe(text), role: maybe(role), epoch: maybe(number) },
   pong: { sessionId: maybe(text), role: maybe(role), epoch: maybe(number) },
   error: { code: text, message: text, robotId: maybe(text), controlledBy: maybe(person) },
-  welcome: { userId: text, name: maybe(text), iceServers: maybe(every(record)), heartbeatSeconds: maybe(number) },
-  "ice-servers": { iceServers: every(record), ttlSeconds: number },
+  welcome: { userId: text, name: maybe(text), iceServers: maybe(every(record)), turn: maybe(flag), heartbeatSeconds: maybe(number) },
+  "ice-servers": { iceServers: every(record), ttlSeconds: number, turn: maybe(flag) },
   robots: { robots: every(robot), cursor: maybe(text) },
   offer: PEER,
   answer: PEER,
@@ -97,7 +97,7 @@ export function encodeFrame(frame) {
 }
 
 /** @param {any} payload */
-const init = (payload) => (record(payload.candidate) ? payload.candidate : payload);
+const init = (payload) => (record(payload.candidate) ? { ...payload, candidate: "", ...payload.candidate } : payload);
 
 /**
  * The candidate that a payload holds, in each shape that the protocol allows: the string of an
@@ -106,11 +106,11 @@ const init = (payload) => (record(payload.candidate) ? payload.candidate : paylo
  *
  * @param {object} payload
  * @returns {RTCIceCandidateInit} an empty `candidate` ends them
- * @throws {TypeError} for what holds none
+ * @throws {TypeError} when `candidate` is anything else
  */
 export function candidateOf(payload) {
   const { candidate, sdpMid, sdpMLineIndex, usernameFragment } = init(payload);
-  if (candidate !== null && !text(candidate)) throw new TypeError("the frame holds no candidate");
+  if (!maybe(text)(candidate ?? undefined)) throw new TypeError("the frame holds no candidate");
   return {
     candidate: candidate ?? "",
     ...(text(sdpMid) ? { sdpMid } : {}),

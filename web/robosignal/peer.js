@@ -78,8 +78,7 @@ export class Peer {
     try {
       const candidate = candidateOf(payload);
       // That the robot has no more ends nothing: what it ends may come after it.
-      if (!candidate.candidate) return;
-      await this.#connection.addIceCandidate(this.#placed(candidate));
+      if (candidate.candidate !== "") await this.#connection.addIceCandidate(this.#placed(candidate));
     } catch (error) {
       // One bad candidate is no reason to end a connection that others may carry. After `close` none
       // is wanted.

@@ -15,7 +15,7 @@ import { SignalingError, closed } from "./words.js";
  * @property {(frame: OutFrame) => Promise<Frame>} request
  * @property {(frame: OutFrame) => void} send
  * @property {(robotId: string) => void} look find out who drives, and tell
- * @property {() => Promise<RTCIceServer[]>} iceServers
+ * @property {(robotId: string) => Promise<RTCIceServer[]>} iceServers
  * @property {(error: SignalingError) => void} report a failure that no request of the application's caused
  * @property {(session: Session, isSettled: boolean) => void} settled whether all that stands on the server stands on the current connection
  * @property {(session: Session) => void} ended

@@ -309,7 +309,7 @@ export class Session extends Emitter {
 
   /** @param {string} pcId */
   async #open(pcId) {
-    const iceServers = await this.#server.iceServers().catch(() => []);
+    const iceServers = await this.#server.iceServers(this.robotId).catch(() => []);
     if (this.#state.pcId !== pcId) return;
     this.#close();
     try {

@@ -48,8 +48,8 @@ export class Signal extends Emitter {
   #unsettled = new Set();
   /** @type {Person | null} */
   #me = null;
-  /** @type {{servers: RTCIceServer[], freshUntil: number}} */
-  #ice = { servers: [], freshUntil: -Infinity };
+  /** @type {{servers: RTCIceServer[], freshUntil: number, isWhole: boolean}} */
+  #ice = { servers: [], freshUntil: -Infinity, isWhole: true };
   #isClosed = false;
   /** What was reported of what the server tells again and again. @type {Set<string>} */
   #reported = new Set();
@@ -200,16 +200,19 @@ export class Signal extends Emitter {
 
   /**
    * STUN and TURN servers whose credentials will serve a while; the last known ones if none are to
-   * be had.
+   * be had. TURN servers are for those who may watch the robot; without one, for those who have a
+   * session.
    *
+   * @param {string} [robotId]
    * @returns {Promise<RTCIceServer[]>}
    */
-  async iceServers() {
+  async iceServers(robotId) {
     if (this.#isClosed) throw closed();
-    if (this.#world.now() > this.#ice.freshUntil) {
-      const frame = await this.request({ type: "ice-servers" }).catch(ignore);
+    if (this.#world.now() > this.#ice.freshUntil || !this.#ice.isWhole) {
+      const about = robotId === undefined ? {} : { robotId };
+      const frame = /** @type {IceFrame | undefined} */ (await this.request({ type: "ice-servers", ...about }).catch(ignore));
       // A peer connection asks its TURN server again and again: half of the time should be left.
-      if (frame) this.#keepIce(/** @type {IceFrame} */ (frame).iceServers, /** @type {IceFrame} */ (frame).ttlSeconds * 500);
+      if (frame) this.#keepIce(frame.iceServers, frame.ttlSeconds * 500, frame.turn);
     }
     return this.#ice.servers;
   }
@@ -220,7 +223,7 @@ export class Signal extends Emitter {
       request: (frame) => this.request(frame),
       send: (frame) => this.send(frame),
       look: (robotId) => void this.#list({ type: "robots", robotIds: [robotId] }).catch(ignore),
-      iceServers: () => this.iceServers(),
+      iceServers: (robotId) => this.iceServers(robotId),
       report: (error) => this.#reportOnce(error),
       settled: (session, isSettled) => this.#settled(session, isSettled),
       ended: (session) => this.#ended(session),
@@ -318,14 +321,16 @@ export class Signal extends Emitter {
   }
 
   /** @param {Welcome} welcome */
-  #greeted({ userId, name, iceServers }) {
+  #greeted({ userId, name, iceServers, turn }) {
     this.#me = { userId, ...(name === undefined ? {} : { name }) };
-    this.#keepIce(iceServers ?? [], WELCOME_ICE_MS);
+    // What was given for a robot is worth more than what everyone is given, while it serves.
+    const isKept = turn && this.#ice.isWhole && this.#world.now() <= this.#ice.freshUntil;
+    if (!isKept) this.#keepIce(iceServers ?? [], WELCOME_ICE_MS, turn);
   }
 
-  /** @param {RTCIceServer[]} servers @param {number} freshMs */
-  #keepIce(servers, freshMs) {
-    this.#ice = { servers, freshUntil: this.#world.now() + freshMs };
+  /** @param {RTCIceServer[]} servers @param {number} freshMs @param {boolean} [turn] there are TURN servers besides */
+  #keepIce(servers, freshMs, turn = false) {
+    this.#ice = { servers, freshUntil: this.#world.now() + freshMs, isWhole: !turn };
   }
 }
 

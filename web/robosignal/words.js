@@ -43,8 +43,8 @@
 /**
  * A request was refused, or could not be made. `code` is one of the protocol's error codes or, made
  * here, `timeout` (no reply in time), `offline` (the connection was lost before the reply), `closed`
- * (after `signal.close()`), `unsupported` (the browser lacks what is needed) and `bad_ice_server` (the
- * browser does not take one of those that it was given).
+ * (after `signal.close()`), `unsupported` (the browser lacks what is needed), `bad_ice_server` (the
+ * browser refuses one of those that it was given).
  */
 export class SignalingError extends Error {
   /** @param {{code: string, message: string, robotId?: string, controlledBy?: Person, you?: boolean}} refusal */

@@ -33,7 +33,7 @@ class StaticIce:
     def __init__(self, servers: list[dict[str, Any]]) -> None:
         self._found = IceServers(servers, TTL_SECONDS)
 
-    def servers(self, user: UserId, now: int) -> IceServers:  # noqa: ARG002 - the same for all
+    def servers(self, user: UserId | None, now: int, until: int) -> IceServers:  # noqa: ARG002 - the same for all
         """Return the list, to be asked for again after an hour."""
         return self._found
 

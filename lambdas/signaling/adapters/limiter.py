@@ -10,13 +10,17 @@ from signaling.adapters.bounded import Bounded
 from signaling.core.records import Connection
 from signaling.wire.errors import SignalingError
 from signaling.wire.frames import Reply
-from signaling.wire.ids import ConnectionId, UserId
+from signaling.wire.ids import ConnectionId, RobotId, UserId
 from signaling.wire.limits import (
     BURST,
     MESSAGES_PER_SECOND,
     PEER_BURST,
     PEER_MESSAGES_PER_SECOND,
     PEERS,
+    PUSHES_BURST,
+    PUSHES_PER_SECOND,
+    TAKEN_BURST,
+    TAKEN_PER_SECOND,
     USER_BURST,
     USER_RENEWALS_BURST,
     USER_RENEWALS_PER_SECOND,
@@ -106,6 +110,10 @@ def full(rate: Rate, now: int) -> Bucket:
     return Bucket(rate, rate.burst, now)
 
 
+TAKEN = Rate(TAKEN_PER_SECOND / 1000, TAKEN_BURST)
+PUSHES = Rate(PUSHES_PER_SECOND / 1000, PUSHES_BURST)
+
+
 @dataclass(slots=True)
 class _Sender:
     """What is kept of one connection."""
@@ -151,6 +159,8 @@ class Buckets:
         self._renewals = Rate(USER_RENEWALS_PER_SECOND / 1000, USER_RENEWALS_BURST)
         self._senders: Bounded[ConnectionId, _Sender] = Bounded(KEPT)
         self._users: Bounded[UserId, _User] = Bounded(KEPT)
+        self._taken: Bounded[tuple[UserId, RobotId], Bucket] = Bounded(KEPT)
+        self._pushes: Bounded[RobotId, Bucket] = Bounded(KEPT)
 
     def strike(self, connection: ConnectionId, now: int) -> int:
         """Count anything of this connection's at `now`, as `judge` counts a message."""
@@ -196,6 +206,19 @@ class Buckets:
     def forget(self, connection: ConnectionId) -> None:
         """Drop what is kept of a connection that has ended."""
         self._senders.drop(connection)
+
+    def may_take(self, user: UserId, robot: RobotId, now: int) -> bool:
+        """Whether a user may take a robot's lease once more."""
+        taken = self._taken.get((user, robot))
+        return taken is None or taken.fill(now) >= 1
+
+    def note_taken(self, user: UserId, robot: RobotId, now: int) -> None:
+        """Note that a user has taken a robot's lease."""
+        self._taken.get_or_make((user, robot), lambda: full(TAKEN, now)).take(now)
+
+    def may_push(self, robot: RobotId, now: int) -> bool:
+        """Count a round of pushes to a robot's watchers; False when it is to wait."""
+        return self._pushes.get_or_make(robot, lambda: full(PUSHES, now)).take(now)
 
     def _sender(self, connection: ConnectionId, now: int) -> _Sender:
         rate = self._messages
@@ -259,3 +282,14 @@ class Unlimited:
 
     def forget(self, connection: ConnectionId) -> None:
         """Keep nothing."""
+
+    def may_take(self, user: UserId, robot: RobotId, now: int) -> bool:  # noqa: ARG002
+        """Allow it."""
+        return True
+
+    def note_taken(self, user: UserId, robot: RobotId, now: int) -> None:
+        """Keep nothing."""
+
+    def may_push(self, robot: RobotId, now: int) -> bool:  # noqa: ARG002
+        """Allow it."""
+        return True

@@ -9,6 +9,9 @@ from threading import Lock
 
 EXAMPLES = 3
 
+KINDS = 100
+"""So many examples are told apart within a second; strangers may name more."""
+
 
 class SampledLog:
     """Writes one kind of line at INFO: the first of each second as they are, the others counted.
@@ -27,14 +30,12 @@ class SampledLog:
         self._lock = Lock()
 
     def write(self, now: int, example: str, **beside: str | None) -> None:
-        """Write a line at `now` (epoch ms) with these fields, or count it as this example.
-
-        Of examples there must be few: no name that a stranger chooses is part of one.
-        """
+        """Write a line at `now` (epoch ms) with these fields, or count it as this example."""
         self.flush(now)
         with self._lock:
             if self._written >= self._per_second:
-                self._more[example] += 1
+                known = example in self._more or len(self._more) < KINDS
+                self._more[example if known else "others"] += 1
                 return
             self._written += 1
         self._log.info(self._sentence, extra=beside)

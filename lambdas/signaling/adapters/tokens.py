@@ -5,6 +5,7 @@ never know how a token arrived, where keys come from, or what its bearer may do.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -252,14 +253,38 @@ def _name(claims: Mapping[str, Any]) -> str | None:
     return None
 
 
+_BLANKS = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f]")
+"""Characters that count as printable and show nothing (Unicode's Default_Ignorable_Code_Point,
+and the braille pattern without dots)."""
+
+MARKS = 4
+"""How many combining marks a letter may bear; more would cover what is above and below it."""
+
+
 def _legible(text: str) -> str:
-    """Return the text on one line, without characters that do not show.
+    """Return the text on one line in Unicode's form NFKC, without characters that do not show.
 
     Those could turn the line around (bidirectional marks), split it, or not be encodable at
-    all (lone surrogates); a person's name must do none of that to another person's page.
+    all (lone surrogates); a person's name must do none of that to another person's page. A text
+    without a letter or digit is no name: return "" then.
     """
-    one_line = " ".join(text.split())
-    return "".join(filter(str.isprintable, one_line)).strip()
+    one_line = " ".join(unicodedata.normalize("NFKC", _BLANKS.sub("", text)).split())
+    shown = "".join(filter(str.isprintable, _BLANKS.sub("", one_line))).strip()
+    if not any(unicodedata.category(each)[0] in "LN" for each in shown):
+        return ""
+    return "".join(
+        each
+        for place, each in enumerate(shown)
+        if not _is_marked(shown[:place]) or not _is_mark(each)
+    )
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M"
+
+
+def _is_marked(before: str) -> bool:
+    return len(before) >= MARKS and all(map(_is_mark, before[-MARKS:]))
 
 
 def _groups(claims: Mapping[str, Any]) -> tuple[str, ...]:

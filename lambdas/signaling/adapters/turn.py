@@ -14,7 +14,7 @@ from signaling.core.steps import IceServers
 from signaling.wire.ids import UserId
 
 TTL_SECONDS = 3600
-"""How long a password opens relays. Media outlives signaling, so not for the token's rest."""
+"""How long a password opens relays at most; a relay that was opened outlives it."""
 
 WITHOUT_SECONDS = 60
 """How soon to ask again when the secret could not be read."""
@@ -41,22 +41,26 @@ class TurnIce:
         self._secret = secret
         self._fixed = fixed
 
-    def servers(self, user: UserId, now: int) -> IceServers:
-        """Return the list, and the TURN servers with this user's password for an hour.
+    def servers(self, user: UserId | None, now: int, until: int) -> IceServers:
+        """Return the list, and the TURN servers with this user's password: an hour's, at most.
 
-        Without the secret the list alone, to be asked for again after a minute: peers on one
-        network meet without a relay, and to refuse them would help nobody.
+        It ends with the user's token, at `until`. Without a user, the list alone. Without the
+        secret as well, to be asked for again after a minute: peers on one network meet without a
+        relay, and to refuse them would help nobody.
         """
+        if user is None:
+            return IceServers(self._fixed, TTL_SECONDS, turn=True)
         secret = self._secret(now)
         if secret is None:
-            return IceServers(self._fixed, WITHOUT_SECONDS)
-        username = f"{now // 1000 + TTL_SECONDS}:{quote(user, PLAIN)}"
+            return IceServers(self._fixed, WITHOUT_SECONDS, turn=True)
+        ttl_seconds = min(TTL_SECONDS, until // 1000 - now // 1000)
+        username = f"{now // 1000 + ttl_seconds}:{quote(user, PLAIN)}"
         turn = {
             "urls": list(self._urls),
             "username": username,
             "credential": credential(secret, username),
         }
-        return IceServers([*self._fixed, turn], TTL_SECONDS)
+        return IceServers([*self._fixed, turn], ttl_seconds)
 
 
 def credential(secret: str, username: str) -> str:

@@ -11,7 +11,7 @@ from typing import Protocol
 from msgspec import structs
 
 from signaling.core.records import Robot
-from signaling.core.steps import CheckRobot, Decided, Flow, Refused, Step, Won, WriteRobot
+from signaling.core.steps import CheckRobot, Decided, Flow, Refused, Step, Won, WriteRobot, stepping
 from signaling.wire.errors import SignalingError
 from signaling.wire.ids import RobotId
 
@@ -41,19 +41,14 @@ def checked(flow: Flow[Decided], reputation: Reputation) -> Flow[Decided]:
     The outcome is the same: a consistent read that refuses stands for the write refused then.
     """
     refused: set[RobotId] = set()
+
+    def carried_out(step: Step) -> Flow[object]:
+        outcome = yield from _carried_out(step, reputation)
+        _note(step, outcome, reputation, refused)
+        return outcome
+
     try:
-        step = next(flow)
-        while True:
-            try:
-                outcome = yield from _carried_out(step, reputation)
-            except SignalingError as error:
-                step = flow.throw(error)
-            else:
-                _note(step, outcome, reputation, refused)
-                step = flow.send(outcome)
-    except StopIteration as done:
-        result: Decided = done.value
-        return result
+        return (yield from stepping(flow, carried_out))
     except SignalingError:
         for robot in refused:
             reputation.note(robot, refused=True)

@@ -95,9 +95,9 @@ def clean_up(request: Request, robot_id: RobotId, gone: Notice) -> Iterable[Step
 
 
 def losing(session: Session, role: Role, now: int) -> Write:
-    """Return the write that begins a holder's grace now, or shortens a viewer's place."""
-    lost, until = (session.session_id, session.connection_id), grace_until(now)
-    if role == "viewer":
-        return places.lose(*lost, until)
-    lose = lease.lose if session.until > until else lease.lose_late
-    return lose(*lost, now, until)
+    """Return the write that notes a lost socket, and leaves its session no more than the grace."""
+    until = grace_until(now)
+    lost = session.session_id, session.connection_id, now, until
+    if session.until > until:
+        return places.lose(*lost) if role == "viewer" else lease.lose(*lost)
+    return places.lose_late(*lost) if role == "viewer" else lease.lose_late(*lost)

@@ -71,8 +71,13 @@ def _take_free(request: Request, message: RequestControl, robot: Robot, mine: Se
 
 
 def grant_control(request: Request, message: GrantControl) -> Flow[Ack]:
-    """Hand the lease to a viewer; the granter becomes a viewer."""
+    """Hand the lease to a viewer; the granter becomes a viewer.
+
+    Raise PeerGone when the viewer's socket is lost: nobody would drive.
+    """
     robot, mine, asker = yield from _both_ends(request, message)
+    if asker.lost is not None:
+        raise PeerGone(robot.robot_id)
     theirs = without_grace(asker, request.lease_of(asker))
     staying = without_grace(mine, request.place_until)
     write = lease.grant(staying, theirs, asker.connection_id, robot.epoch)

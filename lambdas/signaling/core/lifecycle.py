@@ -5,6 +5,7 @@ Closing is best effort on AWS, so it cleans up only what still names this very c
 
 from dataclasses import dataclass
 
+from signaling.core.policy import allowed
 from signaling.core.records import Connection, Robot
 from signaling.core.request import Request, grace_until
 from signaling.core.steps import (
@@ -15,6 +16,8 @@ from signaling.core.steps import (
     WriteRobot,
     attempted,
     find_ice_servers,
+    read_connection,
+    read_robots,
     remove_connection,
     write_connection,
     write_robot,
@@ -23,8 +26,8 @@ from signaling.core.writes import lease, places, presence, rows
 from signaling.wire import limits
 from signaling.wire.errors import Forbidden, SignalingError, Unauthorized
 from signaling.wire.frames import IceServersReply, Limits, Welcome
-from signaling.wire.ids import ConnectionId, SessionId, robot_of
-from signaling.wire.messages import IceServers, Ready
+from signaling.wire.ids import ConnectionId, RobotId, SessionId, robot_of
+from signaling.wire.messages import IceServers, Offer, Ready
 
 
 def connect(row: Connection) -> Flow[None]:
@@ -64,11 +67,10 @@ class _LostSocket:
         found = robot.session(session_id)
         if found is None or found[0].connection_id != self.gone:
             return None
-        if found[1] == "viewer":
-            write = places.lose(session_id, self.gone, self.until)
-        else:
-            write = lease.lose_late(session_id, self.gone, self.now, self.until)
-        return WriteRobot(robot_of(session_id), write)
+        session, role = found
+        late = places.lose_late if role == "viewer" else lease.lose_late
+        lose = places.lose if role == "viewer" and session.until > self.until else late
+        return WriteRobot(robot_of(session_id), lose(session_id, self.gone, self.now, self.until))
 
 
 def _lose_sessions(sessions: list[SessionId], lost: _LostSocket) -> Flow[None]:
@@ -99,13 +101,15 @@ def ready(request: Request, message: Ready) -> Flow[Welcome]:
     sender = request.sender
     if message.protocol is not None and sender.dialect == "seed":
         sender = yield from _speaking_v1(request)
-    ice = yield from find_ice_servers(sender.user_id)
+    # Nothing is known yet of what the sender has a right to, and to look would cost each of them.
+    ice = yield from find_ice_servers(sender, turn=False)
     return Welcome(
         connection_id=sender.connection_id,
         user_id=sender.user_id,
         name=sender.name,
         protocol=1 if sender.dialect == "v1" else 0,
         ice_servers=ice.servers,
+        turn=ice.turn,
         heartbeat_seconds=request.rules.heartbeat_seconds,
         expires_at=sender.expires_at,
         limits=Limits(
@@ -127,7 +131,30 @@ def _speaking_v1(request: Request) -> Flow[Connection]:
     raise Forbidden(None, "the dialect is settled: ask for protocol 1 before anything else")
 
 
-def ice_servers(request: Request, _message: IceServers) -> Flow[IceServersReply]:
-    """Answer with the ICE servers that the sender's user may use now."""
-    ice = yield from find_ice_servers(request.sender.user_id)
-    return IceServersReply(ice_servers=ice.servers, ttl_seconds=ice.ttl_seconds)
+def ice_servers(request: Request, message: IceServers) -> Flow[IceServersReply]:
+    """Answer with ICE servers: with TURN servers too, if the sender may watch the robot it names.
+
+    A sender that names none is judged by the robot that it is, and those that it has sessions
+    with. A stranger is refused nothing here, and so learns nothing of the robot.
+    """
+    ice = yield from find_ice_servers(request.sender, turn=False)
+    if ice.turn and (yield from _may_relay(request, message)):
+        ice = yield from find_ice_servers(request.sender, turn=True)
+    return IceServersReply(ice_servers=ice.servers, ttl_seconds=ice.ttl_seconds, turn=ice.turn)
+
+
+def _may_relay(request: Request, message: IceServers) -> Flow[bool]:
+    named = message.robot_id
+    robot_ids = (yield from _engaged(request)) if named is None else (named,)
+    robots = (yield from read_robots(robot_ids)) if robot_ids else []
+    return any(allowed(Offer, request.sender, robot) for robot in robots)
+
+
+def _engaged(request: Request) -> Flow[tuple[RobotId, ...]]:
+    """Return the robot that the sender's connection is, and those that it has sessions with."""
+    row = yield from read_connection(request.sender.connection_id)
+    if row is None:
+        return ()
+    own = () if row.robot_id is None else (row.robot_id,)
+    others = sorted({robot_of(each) for each in row.sessions})
+    return (*own, *others)[: limits.ROBOTS_PER_PAGE]

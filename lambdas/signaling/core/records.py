@@ -74,7 +74,7 @@ class Session(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     until: int
     """How long the lease, or the place, lasts if it is not renewed."""
     lost: int | None = None
-    """When the holder's socket was found lost: grace runs."""
+    """When its socket was found lost: grace runs, until the session moves to another."""
 
     @property
     def person(self) -> Person:

@@ -48,7 +48,7 @@ def register(request: Request, message: Register) -> Flow[Registered]:
     claim = _claim(request, message)
     won = yield from _claimed(claim, message.robot_id)
     yield from _announce(request, won, claim)
-    ice = yield from find_ice_servers(request.sender.user_id)
+    ice = yield from find_ice_servers(request.sender, turn=True)
     robot = won.after
     return Registered(
         robot_id=robot.robot_id,
@@ -60,6 +60,7 @@ def register(request: Request, message: Register) -> Flow[Registered]:
         heartbeat_seconds=request.rules.heartbeat_seconds,
         lease_seconds=request.presence_seconds,
         ice_servers=ice.servers,
+        turn=ice.turn,
     )
 
 

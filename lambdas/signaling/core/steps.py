@@ -5,7 +5,7 @@ step is the only place where one invocation meets another, so whoever drives a f
 it between any two. `together` asks for steps that may run side by side.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
@@ -126,9 +126,13 @@ class FindWatchers(Struct, frozen=True):
 
 
 class FindIceServers(Struct, frozen=True):
-    """Find the ICE servers that a user may use → IceServers."""
+    """Find ICE servers for a user until their token's end (epoch ms) → IceServers.
 
-    user_id: UserId
+    Without a user: those that anyone signed in may use.
+    """
+
+    user_id: UserId | None
+    until: int
 
 
 class Post(Struct, frozen=True):
@@ -217,11 +221,13 @@ class IceServers(Struct, frozen=True):
 
     servers: list[dict[str, Any]]
     ttl_seconds: int
+    turn: bool = False
+    """Whether there are TURN servers that these leave out."""
 
 
-def find_ice_servers(user_id: UserId) -> Flow[IceServers]:
-    """Ask for the ICE servers that a user may use."""
-    found: IceServers = yield FindIceServers(user_id)
+def find_ice_servers(sender: Connection, *, turn: bool) -> Flow[IceServers]:
+    """Ask for ICE servers: with `turn`, the sender has a right to TURN servers too."""
+    found: IceServers = yield FindIceServers(sender.user_id if turn else None, sender.expires_at)
     return found
 
 
@@ -308,6 +314,22 @@ def in_reserve(flow: Flow[Decided]) -> Flow[Decided]:
             (outcome,) = yield Together((step,), "reserved")
             if isinstance(outcome, SignalingError):
                 step = flow.throw(outcome)
+            else:
+                step = flow.send(outcome)
+    except StopIteration as done:
+        result: Decided = done.value
+        return result
+
+
+def stepping(flow: Flow[Decided], carry_out: Callable[[Step], Flow[Any]]) -> Flow[Decided]:
+    """Run a flow, each of whose steps is carried out so: by other steps, or by none."""
+    try:
+        step = next(flow)
+        while True:
+            try:
+                outcome = yield from carry_out(step)
+            except SignalingError as error:
+                step = flow.throw(error)
             else:
                 step = flow.send(outcome)
     except StopIteration as done:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from signaling.core.delivery import handing_over_to, is_gone
 from signaling.core.expressions import Write
 from signaling.core.listing import robots, valid_for
+from signaling.core.pacing import Pace, Unpaced
 from signaling.core.records import Robot
 from signaling.core.request import Request
 from signaling.core.steps import (
@@ -25,6 +26,7 @@ from signaling.core.steps import (
     WriteConnection,
     WriteRobot,
     attempted,
+    stepping,
     write_connection,
 )
 from signaling.core.writes import rows
@@ -76,12 +78,14 @@ def pushing(
     now: int,
     noted: Callable[[Change], None] = lambda _: None,
     failed: Callable[[Exception], None] = lambda _: None,
+    pace: Pace = Unpaced(),  # noqa: B008 - it has no state
 ) -> Flow[Decided]:
     """Run a flow, and tell the watchers of every robot whose `rev` it has raised.
 
     They are told after everyone concerned, and also when the flow ends in a refusal: what it
     had to clean up by then is news. Each change is `noted` as soon as it stands. What fails as
     they are told is handed to `failed`: the change stands, and so does the flow's decision.
+    A robot that changes too often is told of at its `pace`, as it stands by then.
     """
     changes: list[Change] = []
 
@@ -93,27 +97,21 @@ def pushing(
     try:
         decided = yield from _noting(flow, both)
     except SignalingError:
-        yield from _push_all(changes, now, failed)
+        yield from _push_all(changes, now, failed, pace)
         raise
-    yield from _push_all(changes, now, failed)
+    yield from _push_all(changes, now, failed, pace)
     return decided
 
 
 def _noting(flow: Flow[Decided], noted: Callable[[Change], None]) -> Flow[Decided]:
     """Run a flow and note the changes that it makes."""
-    try:
-        step = next(flow)
-        while True:
-            try:
-                outcome = yield step
-            except SignalingError as refused:
-                step = flow.throw(refused)
-            else:
-                _note(step, outcome, noted)
-                step = flow.send(outcome)
-    except StopIteration as done:
-        result: Decided = done.value
-        return result
+
+    def carried_out(step: Step) -> Flow[object]:
+        outcome = yield step
+        _note(step, outcome, noted)
+        return outcome
+
+    return stepping(flow, carried_out)
 
 
 def _note(step: Step, outcome: object, noted: Callable[[Change], None]) -> None:
@@ -128,17 +126,34 @@ def _note(step: Step, outcome: object, noted: Callable[[Change], None]) -> None:
             pass
 
 
-def _push_all(changes: list[Change], now: int, failed: Callable[[Exception], None]) -> Flow[None]:
-    """Tell of each robot as it stands after its last change.
+def _push_all(
+    changes: list[Change], now: int, failed: Callable[[Exception], None], pace: Pace
+) -> Flow[None]:
+    """Tell of each robot as it stands after its last change, and of one that is owed.
 
     Whatever befalls that, the change stands all the same, and so does its reply.
     """
     last = {change.after.robot_id: change.after for change in changes}
     for robot in last.values():
-        try:
-            yield from _push(robot, now)
-        except Exception as fault:  # noqa: BLE001 - see above
-            failed(fault)
+        if pace.may_push(robot.robot_id):
+            yield from _pushed(robot, now, failed)
+        else:
+            pace.owe(robot)
+    yield from push_owed(now, failed, pace)
+
+
+def push_owed(now: int, failed: Callable[[Exception], None], pace: Pace) -> Flow[None]:
+    """Tell the watchers of one robot what they are owed, if it is due."""
+    owed = pace.owed()
+    if owed is not None:
+        yield from _pushed(owed, now, failed)
+
+
+def _pushed(robot: Robot, now: int, failed: Callable[[Exception], None]) -> Flow[None]:
+    try:
+        yield from _push(robot, now)
+    except Exception as fault:  # noqa: BLE001 - the change stands
+        failed(fault)
 
 
 def _push(robot: Robot, now: int) -> Flow[None]:

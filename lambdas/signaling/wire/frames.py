@@ -48,13 +48,17 @@ class Limits(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
-    """Answers `ready`: who the sender is, and what it can count on."""
+    """Answers `ready`: who the sender is, and what it can count on.
+
+    `turn`: there are TURN servers besides, for whoever may watch the robot that they ask for.
+    """
 
     connection_id: ConnectionId
     user_id: UserId
     name: str | None = None
     protocol: int
     ice_servers: list[dict[str, Any]]
+    turn: bool = False
     heartbeat_seconds: int
     expires_at: Times
     limits: Limits
@@ -80,10 +84,14 @@ class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
 
 
 class IceServersReply(Reply, frozen=True, kw_only=True, tag="ice-servers"):
-    """Answers `ice-servers`: RTCIceServer dictionaries and how long they serve."""
+    """Answers `ice-servers`: RTCIceServer dictionaries and how long they serve.
+
+    `turn`: there are TURN servers besides, which were not given out.
+    """
 
     ice_servers: list[dict[str, Any]]
     ttl_seconds: int
+    turn: bool = False
 
 
 class Engaged(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -103,6 +111,7 @@ class Registered(Reply, frozen=True, kw_only=True, tag="registered"):
     heartbeat_seconds: int
     lease_seconds: int
     ice_servers: list[dict[str, Any]]
+    turn: bool = False
 
 
 class Ack(Reply, frozen=True, kw_only=True, tag="ack"):

@@ -69,6 +69,14 @@ USER_RENEWALS_BURST = 2000
 USER_RENEWALS_PER_SECOND = 500
 """What renews or ends, of all connections of a user: a fleet may be one user's."""
 
+TAKEN_BURST = 20
+TAKEN_PER_SECOND = 1
+"""How often one user takes one robot's lease."""
+
+PUSHES_BURST = 5
+PUSHES_PER_SECOND = 1
+"""How often a robot's watchers are told of its changes; further ones are told together."""
+
 TOKEN_CHARACTERS = 8192
 TOKEN_URL_CHARACTERS = 4000
 """API Gateway takes URLs of at most 4,096 characters."""

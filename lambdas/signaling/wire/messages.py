@@ -45,7 +45,9 @@ class Ping(Message, frozen=True, kw_only=True, tag="ping"):
 
 
 class IceServers(Message, frozen=True, kw_only=True, tag="ice-servers"):
-    """Asks for fresh ICE servers."""
+    """Asks for fresh ICE servers, with a view to this robot."""
+
+    robot_id: RobotIdField | None = None
 
 
 class Register(Message, frozen=True, kw_only=True, tag="register"):

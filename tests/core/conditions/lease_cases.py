@@ -121,8 +121,8 @@ LEASE_CASES: dict[Kind, Examined] = {
     lease.renew: Examined(
         lease.renew(SID, MINE, NOW + 60_000),
         robot(ME),
-        refuses=HELD_ELSEWHERE,
-        accepts={"grace runs": {"controller.lost": NOW - 5}},
+        refuses=HELD_ELSEWHERE | LOST,
+        accepts={"it has lapsed": {"controller.until": NOW - 1}},
     ),
     lease.resume: Examined(
         lease.resume(MOVED, MAY_RESUME),
@@ -133,9 +133,15 @@ LEASE_CASES: dict[Kind, Examined] = {
             "it is another user's": {"controller.userId": EVE},
             "a newer connection has resumed it": {"controller.connectedAt": NOW + 1},
             "this connection has a session of its own": {MY_PLACE: ME},
+            "this connection has it, and its socket is lost": {
+                "controller.connectionId": MINE,
+                "controller.lost": NOW - 5,
+            },
         },
         accepts=OWNED
         | {
+            "grace runs": {"controller.lost": NOW - 5},
+            "this connection has it already": {"controller.connectionId": MINE},
             "it has lapsed": {"controller.until": NOW - 1},
             "one of the same age has it": {"controller.connectedAt": NOW},
             "the session that it opened has moved on": {MY_PLACE: session(OTHERS)},
@@ -157,10 +163,9 @@ LEASE_CASES: dict[Kind, Examined] = {
         refuses=HELD_ELSEWHERE
         | {
             "grace runs already": {"controller.lost": NOW - 5},
-            "it has lapsed": {"controller.until": NOW},
             "it was renewed meanwhile": {"controller.until": NOW + 30_001},
         },
-        accepts={},
+        accepts={"it has lapsed": {"controller.until": NOW - 1}},
     ),
     lease.grant: Examined(
         lease.grant(ME, SEEDS, OTHERS, 3),
@@ -171,6 +176,7 @@ LEASE_CASES: dict[Kind, Examined] = {
             "the holder has changed since": {"epoch": 4},
             "the viewer is gone": {OTHERS_PLACE: GONE},
             "the viewer has redialled": {f"{OTHERS_PLACE}.connectionId": MINE},
+            "the viewer's socket is lost": {f"{OTHERS_PLACE}.lost": NOW - 5},
             "the seed viewer's socket is lost": {f"{OTHERS_PLACE}.until": NOW + 6999},
         },
         accepts={},

@@ -52,6 +52,8 @@ MOVED_AWAY: dict[str, Changes] = {
     "the viewer has redialled": {f"{MY_PLACE}.connectionId": OTHERS},
 }
 
+LOST: dict[str, Changes] = {"its socket is lost": {f"{MY_PLACE}.lost": NOW - 5}}
+
 PLACES_CASES: dict[Kind, Examined] = {
     places.take: Examined(
         places.take(ME, MAY, 3, (ELSEWHERE, OTHER)),
@@ -77,7 +79,10 @@ PLACES_CASES: dict[Kind, Examined] = {
         accepts=OWNED | {"nobody holds": {"controller": GONE}},
     ),
     places.renew: Examined(
-        places.renew(SID, MINE, NOW + 9), robot(None, ME), refuses=MOVED_AWAY, accepts={}
+        places.renew(SID, MINE, NOW + 9),
+        robot(None, ME),
+        refuses=MOVED_AWAY | LOST,
+        accepts={"it has lapsed": {f"{MY_PLACE}.until": NOW - 1}},
     ),
     places.resume: Examined(
         places.resume(MOVED, right(Resume, SENDER)),
@@ -88,19 +93,35 @@ PLACES_CASES: dict[Kind, Examined] = {
             "a newer connection has resumed it": {"viewers.r1:third.connectedAt": NOW + 1},
             "this connection has a session of its own": {MY_PLACE: ME},
             "this connection holds": {"controller": ME},
+            "this connection has it, and its socket is lost": {
+                "viewers.r1:third.connectionId": MINE,
+                "viewers.r1:third.lost": NOW - 5,
+            },
         },
         accepts=OWNED
         | {
             "nobody holds": {"controller": GONE},
+            "its socket is lost": {"viewers.r1:third.lost": NOW - 5},
+            "this connection has it already": {"viewers.r1:third.connectionId": MINE},
             "one of the same age has it": {"viewers.r1:third.connectedAt": NOW},
             "the session that it opened has moved on": {MY_PLACE: session(OTHERS)},
         },
     ),
     places.lose: Examined(
-        places.lose(SID, MINE, NOW + 30_000),
+        places.lose(SID, MINE, NOW, NOW + 30_000),
         robot(None, ME),
-        refuses=MOVED_AWAY | {"it is as short already": {f"{MY_PLACE}.until": NOW + 30_000}},
+        refuses=MOVED_AWAY
+        | LOST
+        | {"it ends as soon as grace would": {f"{MY_PLACE}.until": NOW + 30_000}},
         accepts={},
+    ),
+    places.lose_late: Examined(
+        places.lose_late(SID, MINE, NOW, NOW + 30_000),
+        robot(None, session(until=NOW + 30_000)),
+        refuses=MOVED_AWAY
+        | LOST
+        | {"it was renewed meanwhile": {f"{MY_PLACE}.until": NOW + 30_001}},
+        accepts={"it has lapsed": {f"{MY_PLACE}.until": NOW - 1}},
     ),
     places.leave: Examined(
         places.leave(SID, MINE), robot(None, ME), refuses=MOVED_AWAY, accepts={}

@@ -36,6 +36,7 @@ from signaling.core.writes.paths import (
     moved_to,
     no_other_place,
     not_held_by,
+    not_lost_on,
     place_of,
     reachable_but_not,
     still_elsewhere,
@@ -68,12 +69,13 @@ def _is_held(session_id: SessionId, by: ConnectionId) -> Condition:
     return All((Compare(HOLDER, "=", session_id), Compare(HOLDERS_CONNECTION, "=", by)))
 
 
-def _is_held_on(mine: Session) -> Condition:
+def _is_held_on(session_id: SessionId, by: ConnectionId) -> Condition:
     """Ask that this session holds, and its socket is not known to be lost.
 
-    What a lost socket sent before may arrive late; a viewer's place would outlast the grace.
+    What a lost socket sent before may arrive late, also where its row is remembered still: no
+    connection comes back, so it neither ends its grace nor outlasts it.
     """
-    return All((_is_held(mine.session_id, mine.connection_id), Missing(LOST)))
+    return All((_is_held(session_id, by), Missing(LOST)))
 
 
 def acquire(mine: Session, right: Condition, now: int) -> Write:
@@ -130,18 +132,29 @@ TAKEOVERS = frozenset({"take_over", "take_over_among_viewers", "take_over_as_vie
 """The writes that move the lease away from somebody, by their names."""
 
 
+TAKING = TAKEOVERS | {
+    "acquire",
+    "acquire_among_viewers",
+    "acquire_as_viewer",
+    "acquire_again",
+    "grant",
+}
+"""The writes that give the lease to somebody, by their names."""
+
+
 def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
-    """Carry out a holder's ping: grace, if it ran, is over."""
-    renewed = (Put(UNTIL, until), Drop(LOST))
-    return Write("renew_lease", _is_held(session_id, me), renewed, renewal=True)
+    """Carry out a holder's ping, unless its socket is lost: then only `resume` ends the grace."""
+    renewed = (Put(UNTIL, until),)
+    return Write("renew_lease", _is_held_on(session_id, me), renewed, renewal=True)
 
 
 def resume(moved: Session, right: Condition) -> Write:
     """Move the holder's session to the same user's newer connection; the epoch stays."""
     same = (Compare(HOLDER, "=", moved.session_id), Compare(HOLDERS_USER, "=", moved.user_id))
     newer = Compare(("controller", "connectedAt"), "<=", moved.connected_at)
-    when = All((right, *same, newer, no_other_place(moved)))
-    return Write("resume_lease", when, (*moved_to(CONTROLLER, moved), Drop(LOST)))
+    live = not_lost_on(CONTROLLER, moved.connection_id)
+    when = All((right, *same, newer, live, no_other_place(moved)))
+    return Write("resume_lease", when, moved_to(CONTROLLER, moved))
 
 
 def lose(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
@@ -155,11 +168,11 @@ def lose(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Wri
 
 
 def lose_late(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
-    """Begin the grace of a holder whose lease ends before the grace would: it ends as it did.
+    """Note the loss of a holder whose lease ends before the grace would: it ends as it did.
 
-    A late report must not revive a lapsed lease.
+    A late report must not revive a lapsed lease, nor leave it to a late ping to do so.
     """
-    ends_sooner = (Missing(LOST), Compare(UNTIL, ">", now), Compare(UNTIL, "<=", until))
+    ends_sooner = (Missing(LOST), Compare(UNTIL, "<=", until))
     when = All((_is_held(session_id, gone), *ends_sooner))
     return Write("lose_holder_late", when, (Put(LOST, now),))
 
@@ -176,9 +189,10 @@ def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Wri
     lasting = (Compare((*place, "until"), ">=", theirs.until),)
     when = All(
         (
-            _is_held_on(mine),
+            _is_held_on(mine.session_id, mine.connection_id),
             Compare(EPOCH, "=", epoch),
             Compare((*place, "connectionId"), "=", seen),
+            Missing((*place, "lost")),
             *(lasting if theirs.dialect == "seed" else ()),
         )
     )
@@ -193,7 +207,8 @@ def release(viewing: Session, limit: int) -> Write:
     from a connection of their own, in any number.
     """
     stay = Put(place_of(viewing.session_id), item_of(viewing))
-    when = All((_is_held_on(viewing), Size(VIEWERS, "<=", limit)))
+    held = _is_held_on(viewing.session_id, viewing.connection_id)
+    when = All((held, Size(VIEWERS, "<=", limit)))
     return Write("release", when, (stay, *NEW_HOLDER, Drop(CONTROLLER)))
 
 

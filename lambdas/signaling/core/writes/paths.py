@@ -15,8 +15,10 @@ from signaling.core.expressions import (
     Condition,
     Differs,
     Drop,
+    Either,
     Exists,
     Keep,
+    Missing,
     Path,
     Put,
     Rise,
@@ -79,6 +81,15 @@ def not_held_by(me: ConnectionId) -> Condition:
     return Differs(HOLDERS_CONNECTION, me)
 
 
+def not_lost_on(place: Path, me: ConnectionId) -> Condition:
+    """Ask that the session is not on this connection if its socket is lost.
+
+    What a lost socket sent before may arrive late, and no connection comes back.
+    """
+    elsewhere = Differs((*place, "connectionId"), me)
+    return Either((Missing((*place, "lost")), elsewhere))
+
+
 def no_other_place(moved: Session) -> Condition:
     """Ask that the connection has not opened a viewer's session of its own: it has one at most."""
     own = session_id(robot_of(moved.session_id), moved.connection_id)
@@ -107,4 +118,5 @@ def moved_to(place: Path, moved: Session) -> tuple[Update, ...]:
         Put((*place, "dialect"), moved.dialect),
         Put((*place, "expiresAt"), moved.expires_at),
         Put((*place, "until"), moved.until),
+        Drop((*place, "lost")),
     )

@@ -26,6 +26,7 @@ from signaling.core.writes.paths import (
     moved_to,
     no_other_place,
     not_held_by,
+    not_lost_on,
     place_of,
     reachable_but_not,
     still_elsewhere,
@@ -66,8 +67,8 @@ def _may_view(viewing: Session, right: Condition, seen: Iterable[Session]) -> tu
 
 
 def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
-    """Carry out a viewer's ping."""
-    when = Compare(place_of(session_id, "connectionId"), "=", me)
+    """Carry out a viewer's ping, unless its socket is lost: then only `resume` helps."""
+    when = All((_is_on(session_id, me), Missing(place_of(session_id, "lost"))))
     renewed = (Put(place_of(session_id, "until"), until),)
     return Write("renew_place", when, renewed, renewal=True)
 
@@ -77,22 +78,34 @@ def resume(moved: Session, right: Condition) -> Write:
     place = place_of(moved.session_id)
     same_user = Compare((*place, "userId"), "=", moved.user_id)
     newer = Compare((*place, "connectedAt"), "<=", moved.connected_at)
-    only = no_other_place(moved), not_held_by(moved.connection_id)
+    live = not_lost_on(place, moved.connection_id)
+    only = live, no_other_place(moved), not_held_by(moved.connection_id)
     return Write("resume_place", All((right, same_user, newer, *only)), moved_to(place, moved))
 
 
-def lose(session_id: SessionId, gone: ConnectionId, until: int) -> Write:
-    """Shorten the place of a viewer whose socket is lost."""
+def lose(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
+    """Shorten the place of a viewer whose socket is lost, once, and note the loss."""
     place = place_of(session_id)
-    same = Compare((*place, "connectionId"), "=", gone)
-    longer = Compare((*place, "until"), ">", until)
-    return Write("lose_viewer", All((same, longer)), (Put((*place, "until"), until),))
+    longer = Missing((*place, "lost")), Compare((*place, "until"), ">", until)
+    then = Put((*place, "until"), until), Put((*place, "lost"), now)
+    return Write("lose_viewer", All((_is_on(session_id, gone), *longer)), then)
+
+
+def lose_late(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
+    """Note the loss of a viewer whose place ends sooner: it ends as it did."""
+    place = place_of(session_id)
+    ends_sooner = Missing((*place, "lost")), Compare((*place, "until"), "<=", until)
+    when = All((_is_on(session_id, gone), *ends_sooner))
+    return Write("lose_viewer_late", when, (Put((*place, "lost"), now),))
+
+
+def _is_on(session_id: SessionId, connection: ConnectionId) -> Condition:
+    return Compare(place_of(session_id, "connectionId"), "=", connection)
 
 
 def leave(session_id: SessionId, me: ConnectionId) -> Write:
     """End a viewer's session, by the viewer."""
-    when = Compare(place_of(session_id, "connectionId"), "=", me)
-    return Write("leave_place", when, (Drop(place_of(session_id)),))
+    return Write("leave_place", _is_on(session_id, me), (Drop(place_of(session_id)),))
 
 
 def dismiss(session_id: SessionId, robot: ConnectionId) -> Write:

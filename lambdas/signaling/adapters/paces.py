@@ -1,0 +1,84 @@
+"""Paces of one process: what its limiter allows, and which robots' watchers it owes a push.
+
+A debt is paid by the first event after it is due, or by whoever asks each second, as the local
+gateway does. A Lambda environment that meets no further event pays none; its watchers learn when
+what they were told is no longer valid.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
+from signaling.core.records import Robot
+from signaling.ports import Limiter
+from signaling.wire.ids import RobotId, UserId
+
+KEPT = 1_000
+
+
+class Paces:
+    """What everyone has done of late."""
+
+    def __init__(self, limiter: Limiter) -> None:
+        self.limiter = limiter
+        self._owed: OrderedDict[RobotId, Robot] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, user: UserId | None, now: int) -> "Paced":
+        """Return the pace of a user's message at `now` (epoch ms); None: of nobody's."""
+        return Paced(self, user, now)
+
+    def owe(self, robot: Robot) -> None:
+        """Keep how a robot stands, unless it has changed since; the oldest of them gives way."""
+        with self._lock:
+            known = self._owed.get(robot.robot_id)
+            if known is None or known.rev <= robot.rev:
+                self._owed[robot.robot_id] = robot
+            if len(self._owed) > KEPT:
+                self._owed.popitem(last=False)
+
+    def pay(self, robot: RobotId) -> None:
+        """Owe nothing of this robot any more."""
+        with self._lock:
+            self._owed.pop(robot, None)
+
+    def owed(self, now: int) -> Robot | None:
+        """Return the robot that is owed for longest, if it may be told of now."""
+        with self._lock:
+            robot_id = next(iter(self._owed), None)
+            if robot_id is None or not self.limiter.may_push(robot_id, now):
+                return None
+            return self._owed.pop(robot_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """The pace of one message. Implements `signaling.core.pacing.Pace`."""
+
+    paces: Paces
+    user: UserId | None
+    now: int
+
+    def may_take(self, robot: RobotId) -> bool:
+        """Whether the sender's user may take this robot's lease once more."""
+        return self.user is None or self.paces.limiter.may_take(self.user, robot, self.now)
+
+    def note_taken(self, robot: RobotId) -> None:
+        """Note that the sender's user has taken this robot's lease."""
+        if self.user is not None:
+            self.paces.limiter.note_taken(self.user, robot, self.now)
+
+    def may_push(self, robot: RobotId) -> bool:
+        """Whether this robot's watchers are told now, which pays what they are owed."""
+        allowed = self.paces.limiter.may_push(robot, self.now)
+        if allowed:
+            self.paces.pay(robot)
+        return allowed
+
+    def owe(self, robot: Robot) -> None:
+        """Note that this robot's watchers are to be told later how it stands."""
+        self.paces.owe(robot)
+
+    def owed(self) -> Robot | None:
+        """Return a robot whose watchers are to be told now, once."""
+        return self.paces.owed(self.now)

@@ -1,0 +1,77 @@
+"""How often one robot's control may change hands, and how often its watchers are told of it.
+
+A change costs a call for each user who may see the robot, and a post for each who watches. Who
+may drive could order that without end: `paced` bounds what one user takes of one robot, and
+pushes beyond a robot's pace are owed, as the robot stands last. Never refuses what ends.
+"""
+
+from typing import Protocol
+
+from signaling.core.records import Robot
+from signaling.core.steps import CheckRobot, Decided, Flow, Refused, Step, Won, WriteRobot, stepping
+from signaling.core.writes.lease import TAKING
+from signaling.wire.errors import TryAgain
+from signaling.wire.ids import RobotId
+
+
+class Pace(Protocol):
+    """What one sender, and everyone, has done of late."""
+
+    def may_take(self, robot: RobotId) -> bool:
+        """Whether the sender's user may take this robot's lease once more now."""
+
+    def note_taken(self, robot: RobotId) -> None:
+        """Note that the sender's user has taken this robot's lease."""
+
+    def may_push(self, robot: RobotId) -> bool:
+        """Whether this robot's watchers are told now: count it if so."""
+
+    def owe(self, robot: Robot) -> None:
+        """Note that this robot's watchers are to be told later how it stands."""
+
+    def owed(self) -> Robot | None:
+        """Return a robot whose watchers are to be told now, once; None when there is none."""
+
+
+class Unpaced:
+    """Implements `Pace` without any bound."""
+
+    def may_take(self, robot: RobotId) -> bool:  # noqa: ARG002 - any
+        """Allow it."""
+        return True
+
+    def note_taken(self, robot: RobotId) -> None:
+        """Keep nothing."""
+
+    def may_push(self, robot: RobotId) -> bool:  # noqa: ARG002 - any
+        """Allow it."""
+        return True
+
+    def owe(self, robot: Robot) -> None:
+        """Keep nothing."""
+
+    def owed(self) -> Robot | None:
+        """Owe nothing."""
+        return None
+
+
+def paced(flow: Flow[Decided], pace: Pace) -> Flow[Decided]:
+    """Run a flow, and raise TryAgain in it where its user would take a lease too often.
+
+    What is refused anyway is refused as ever, by a read.
+    """
+
+    def carried_out(step: Step) -> Flow[object]:
+        if not isinstance(step, WriteRobot) or step.write.name not in TAKING:
+            return (yield step)
+        if not pace.may_take(step.robot_id):
+            found: object = yield CheckRobot(step.robot_id, step.write)
+            if isinstance(found, Refused):
+                return found
+            raise TryAgain(step.robot_id)
+        outcome = yield step
+        if isinstance(outcome, Won):
+            pace.note_taken(step.robot_id)
+        return outcome
+
+    return stepping(flow, carried_out)

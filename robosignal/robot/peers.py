@@ -1,0 +1,209 @@
+"""All the robot's peer connections: whose offer is taken next, and how many at once.
+
+Knows sessions, who drives, and time; never what an offer says, or what follows from an event.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from robosignal.robot.actions import Answered, Event, Failed, Refused
+from robosignal.robot.frames import Candidate, PcId
+from robosignal.robot.peer import Peer
+from robosignal.robot.sdp import Unacceptable, check_size
+from signaling.wire.ids import SessionId
+
+CLOSING_OF_A_SESSION = 2
+"""While so many peer connections of a session are being closed, no other one is made for it."""
+
+CANDIDATES_OF_AN_OFFER = 64
+"""So many candidates are kept for an offer that waits; the oldest go first."""
+
+Key = tuple[SessionId, PcId]
+
+
+class Lane:
+    """So many offers at once, and so many a second over time, after a burst.
+
+    To answer an offer takes the event loop 10 ms of CPU, and up to 100 ms for the worst that
+    `sdp.py` lets pass: the rate keeps it free for the driver's commands.
+    """
+
+    def __init__(self, at_once: int, a_second: float, burst: int) -> None:
+        self.at_once = at_once
+        self._interval = 1 / a_second
+        self._tolerance = (burst - 1) / a_second
+        self._expected = 0.0
+
+    def seconds(self, now: float) -> float:
+        """Return how long the next offer has to wait for the rate's sake."""
+        return max(0.0, self._expected - self._tolerance - now)
+
+    def count(self, now: float) -> None:
+        """Count an offer that is begun now (the generic cell rate algorithm, ITU-T I.371)."""
+        self._expected = max(now, self._expected) + self._interval
+
+
+@dataclass(slots=True)
+class Waiting:
+    """An offer that waits for its turn, and the candidates that came after it."""
+
+    pc_id: PcId
+    sdp: str
+    candidates: deque[Candidate] = field(
+        default_factory=lambda: deque(maxlen=CANDIDATES_OF_AN_OFFER)
+    )
+
+
+class Peers:
+    """Makes peer connections by `make`, and gives each what is for it; `tell` brings their events.
+
+    Of each session one offer is worked on and one waits: the newest. The driver's offers have a
+    lane of their own, so that none waits behind a viewer's. Among viewers the session that has
+    waited longest since its last turn comes first, so that one who offers all the time delays
+    nobody else.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[SessionId, PcId, Callable[[Event], None]], Peer],
+        drives: Callable[[SessionId], bool],
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._make = make
+        self._drives = drives
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._peers: dict[Key, Peer] = {}
+        self._waiting: dict[SessionId, Waiting] = {}
+        self._making: dict[SessionId, PcId] = {}
+        self._begun: dict[SessionId, float] = {}
+        self._closing: Counter[SessionId] = Counter()
+        self._farewells: set[asyncio.Task[None]] = set()
+        # Ten viewers are what a server allows by default: all may come back at once.
+        self._viewers = Lane(at_once=10, a_second=2, burst=10)
+        self._drivers = Lane(at_once=2, a_second=2, burst=5)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def offer(self, session: SessionId, pc: PcId, sdp: str) -> None:
+        """Take an offer when its turn comes; it replaces the session's that waits, if one does."""
+        self._waiting[session] = Waiting(pc, sdp)
+        self._begin()
+
+    def add(self, session: SessionId, pc: PcId, candidate: Candidate) -> None:
+        """Give a candidate to its peer connection, after the offers that came before it."""
+        waiting = self._waiting.get(session)
+        if waiting is not None and waiting.pc_id == pc:
+            waiting.candidates.append(candidate)
+        elif (session, pc) in self._peers:
+            self._peers[session, pc].add(candidate)
+
+    def say(self, session: SessionId, pc: PcId, data: str | bytes) -> None:
+        """Write to the data channel, if there is one."""
+        if (session, pc) in self._peers:
+            self._peers[session, pc].say(data)
+
+    def shut(self, session: SessionId, pc: PcId) -> None:
+        """Close a peer connection, and drop its offer that waits; nothing more is told of it."""
+        waiting = self._waiting.get(session)
+        if waiting is not None and waiting.pc_id == pc:
+            del self._waiting[session]
+        if self._making.get(session) == pc:
+            del self._making[session]
+        peer = self._peers.pop((session, pc), None)
+        if peer is not None:
+            self._close(session, peer)
+        self._begin()
+
+    async def closed(self, seconds: float) -> None:
+        """Close all, and return when they are closed or so much time has passed."""
+        self._waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        for session, pc in list(self._peers):
+            self.shut(session, pc)
+        if self._farewells:
+            await asyncio.wait(set(self._farewells), timeout=seconds)
+
+    def _close(self, session: SessionId, peer: Peer) -> None:
+        self._closing[session] += 1
+        task = asyncio.create_task(peer.close())
+        # The loop itself holds tasks weakly, so one that nobody awaits must be held here.
+        self._farewells.add(task)
+        task.add_done_callback(lambda done: self._has_closed(session, done))
+
+    def _has_closed(self, session: SessionId, task: asyncio.Task[None]) -> None:
+        self._farewells.discard(task)
+        self._closing[session] -= 1
+        self._closing += Counter()  # without those that are none any more
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin what may be begun now, and ask for a timer if more may be later."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waits = [self._begin_in(self._drivers, drivers=True)]
+        waits.append(self._begin_in(self._viewers, drivers=False))
+        seconds = min((wait for wait in waits if wait), default=None)
+        if seconds is not None:
+            self._timer = self._loop.call_later(seconds, self._begin)
+
+    def _begin_in(self, lane: Lane, *, drivers: bool) -> float:
+        """Begin what this lane lets through; return in how many seconds the next one may go."""
+        while (session := self._next(drivers=drivers)) is not None:
+            now = self._loop.time()
+            if self._count(drivers=drivers) >= lane.at_once:
+                break
+            if wait := lane.seconds(now):
+                return wait
+            lane.count(now)
+            self._take(session, now)
+        return 0
+
+    def _next(self, *, drivers: bool) -> SessionId | None:
+        """Return whose offer may be taken next: the session's that has waited longest."""
+        ready = (
+            session
+            for session in self._waiting
+            if session not in self._making
+            and self._closing[session] < CLOSING_OF_A_SESSION
+            and self._drives(session) == drivers
+        )
+        return min(ready, key=lambda session: self._begun.get(session, 0.0), default=None)
+
+    def _count(self, *, drivers: bool) -> int:
+        busy = [*self._making, *self._closing.elements()]
+        return sum(self._drives(session) == drivers for session in busy)
+
+    def _take(self, session: SessionId, now: float) -> None:
+        waiting = self._waiting.pop(session)
+        self._begun = {each: at for each, at in self._begun.items() if self._is_here(each)}
+        self._begun[session] = now
+        pc = waiting.pc_id
+        try:
+            check_size(waiting.sdp)
+        except Unacceptable as refusal:
+            stands = (session, pc) in self._peers
+            self._tell(Refused(session, pc, refusal.code, refusal.message, stands=stands))
+            return
+        self._making[session] = pc
+        peer = self._peers.get((session, pc))
+        if peer is None:
+            peer = self._make(session, pc, lambda event: self._told(session, pc, event))
+            self._peers[session, pc] = peer
+        peer.offer(waiting.sdp)
+        for candidate in waiting.candidates:
+            peer.add(candidate)
+
+    def _is_here(self, session: SessionId) -> bool:
+        return session in self._waiting or any(key[0] == session for key in self._peers)
+
+    def _told(self, session: SessionId, pc: PcId, event: Event) -> None:
+        ends = isinstance(event, Answered | Failed | Refused)
+        if ends and self._making.get(session) == pc:
+            del self._making[session]
+        self._tell(event)
+        if ends:
+            self._begin()

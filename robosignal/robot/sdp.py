@@ -1,0 +1,296 @@
+"""Which offers the robot takes, and how one is rewritten where aiortc would fail on it.
+
+Knows session descriptions (RFC 8866, RFC 8829); never who offers, or a peer connection.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from aiortc.codecs import CODECS
+from aiortc.rtcpeerconnection import find_common_codecs
+from aiortc.sdp import DIRECTIONS, SessionDescription, candidate_from_sdp, parameters_from_sdp
+
+MAX_SDP_BYTES = 16 * 1024
+"""Chromium's offer for this robot has 6 KB, Firefox's 3.4 KB; with sound 7.3 and 5.1 KB.
+
+The rest is room for candidates, some 130 bytes each.
+"""
+
+MAX_SECTIONS = 4
+"""Media sections; this robot needs two. Each may cost a transport with sockets of its own."""
+
+MAX_FORMATS = 24
+"""Payload types of a section; Chromium offers 14 that this robot knows, retransmission included."""
+
+MAX_CANDIDATES = 64
+"""Candidates of a section in the offer itself; each makes a pair with each of the robot's own."""
+
+CODEC_NAMES = frozenset(
+    {codec.mimeType.partition("/")[2].lower() for each in CODECS.values() for codec in each}
+)
+
+_RTPMAP = re.compile(r"a=rtpmap:(\d+) ([^/ ]+)/\d+(?:/\d+)?")
+_SECTION = re.compile(r"^m=", re.MULTILINE)
+_MEDIA = re.compile(r"m=(\S+) (\d+)(?:/\d+)? (\S+) (\S.*)")
+_TRANSPORT = ("ice-ufrag", "ice-pwd", "fingerprint")
+
+
+class Unacceptable(Exception):
+    """This offer is refused: a code of the protocol's, and a sentence for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One media section: the fields of its first line, and the lines after it, without ends."""
+
+    kind: str
+    port: int
+    protocol: str
+    formats: str
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return it as it stands in a description."""
+        return _joined([f"m={self.kind} {self.port} {self.protocol} {self.formats}", *self.lines])
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An offer as aiortc takes it, and the sections of it that are rejected, by index."""
+
+    sdp: str
+    rejected: dict[int, Section]
+
+    def answer(self, sdp: str) -> str:
+        """Return aiortc's answer with one section for each of the offer (RFC 3264, section 6)."""
+        head, *taken = _SECTION.split(sdp)
+        sections = [f"m={each}" for each in taken]
+        for index, section in sorted(self.rejected.items()):
+            sections.insert(index, str(_rejection(section)))
+        return head + "".join(sections)
+
+    def index(self, given: int | None) -> int | None:
+        """Return which of aiortc's sections is the one at this index of the offer, if one is."""
+        if given is None or given in self.rejected:
+            return None
+        return given - sum(at < given for at in self.rejected)
+
+
+def check_size(sdp: str) -> None:
+    """Raise Unacceptable for an offer that is too large to be read at all."""
+    size = len(sdp.encode(errors="replace"))
+    if size > MAX_SDP_BYTES:
+        too_long = f"the offer has {size} bytes of SDP, and this robot takes {MAX_SDP_BYTES}"
+        raise Unacceptable("too_large", f"{too_long}: offer fewer tracks or codecs")
+    count = len(_SECTION.findall(sdp))
+    if count > MAX_SECTIONS:
+        too_many = f"the offer has {count} media sections, and this robot takes {MAX_SECTIONS}"
+        raise Unacceptable("too_large", f"{too_many}: offer fewer tracks")
+
+
+def rewrite(sdp: str) -> Offer:
+    """Return an offer as aiortc takes it.
+
+    What aiortc would fail on is left out where the offer is good without it: lines that it cannot
+    read, and sections that it does not know, which are then rejected. Raise Unacceptable otherwise.
+    """
+    check_size(sdp)
+    head, sections = _taken_apart(sdp)
+    usable = dict(_usable(sections))
+    completed = {at: _completed(each, head, sections) for at, each in usable.items()}
+    taken = _with_codecs(head, completed)
+    if not taken:
+        needs = "a video section that receives, or a data channel (m=application over SCTP)"
+        raise Unacceptable(
+            "not_acceptable", f"the offer has nothing that this robot can do: {needs}"
+        )
+    for each in taken.values():
+        _check_transport(each, head)
+    rejected = {at: each for at, each in enumerate(sections) if at not in taken}
+    return Offer(_described(head, taken.values()), rejected)
+
+
+def _taken_apart(sdp: str) -> tuple[list[str], list[Section]]:
+    head, *rest = _SECTION.split(sdp)
+    return _lines(head), [_section(f"m={each}") for each in rest]
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _section(text: str) -> Section:
+    first, *lines = _lines(text)
+    found = _MEDIA.fullmatch(first)
+    if found is None:
+        raise Unacceptable(
+            "not_acceptable", "the offer has an m= line that is none (RFC 8866, 5.14)"
+        )
+    kind, port, protocol, formats = found.groups()
+    return Section(kind, int(port), protocol, formats, tuple(lines))
+
+
+def _usable(sections: list[Section]) -> Iterator[tuple[int, Section]]:
+    has_data = False
+    for at, section in enumerate(sections):
+        is_offered = section.port > 0 or "a=bundle-only" in section.lines
+        is_data = section.kind == "application" and "SCTP" in section.protocol
+        is_media = section.kind in CODECS and "RTP/" in section.protocol
+        if is_offered and (is_media or (is_data and not has_data)):
+            has_data = has_data or is_data
+            yield at, section
+
+
+def _completed(section: Section, head: list[str], sections: list[Section]) -> Section:
+    """Return a section with what it lacks, and without what aiortc cannot read."""
+    lines = [*_readable(section)]
+    if not _has(lines, *DIRECTIONS):
+        # RFC 8866, section 6.7: what holds for all sections, or else sendrecv.
+        lines.append(next((line for line in head if line[2:] in DIRECTIONS), "a=sendrecv"))
+    if not _has([*lines, *head], "setup"):
+        lines.append("a=setup:actpass")  # what JSEP has every offer say (RFC 8829, section 5.2.1)
+    for name in _TRANSPORT:
+        if not _has([*lines, *head], name) and "a=bundle-only" in section.lines:
+            # RFC 8843, section 7.2.1: such a section has none of its own.
+            lines += [line for line in _all_lines(sections) if _name(line) == name][:1]
+    return replace(section, port=section.port or 9, lines=tuple(lines))
+
+
+def _all_lines(sections: list[Section]) -> Iterator[str]:
+    return (line for section in sections for line in section.lines)
+
+
+def _readable(section: Section) -> Iterator[str]:
+    formats, candidates = _formats(section), 0
+    # A line that comes twice says nothing new.
+    for line in dict.fromkeys(section.lines):
+        name = _name(line)
+        candidates += name == "candidate"
+        if name == "candidate" and candidates > MAX_CANDIDATES:
+            continue
+        if (read := _read(line, formats)) is not None:
+            yield read
+
+
+def _formats(section: Section) -> frozenset[str]:
+    """Return the payload types that the robot may come to use, once each, and so many at most."""
+    named = dict[str, str]()
+    for line in section.lines:
+        found = _RTPMAP.fullmatch(line)
+        if found and found[2].lower() in CODEC_NAMES:
+            named.setdefault(found[1], line)
+    return frozenset([*list(named)[:MAX_FORMATS], "*"])
+
+
+def _read(line: str, formats: frozenset[str]) -> str | None:
+    """Return a line as aiortc reads it, None for one that it cannot or need not."""
+    name, _, value = line.removeprefix("a=").partition(":")
+    if not line.startswith("a=") or name not in _READERS:
+        return line
+    if name in {"rtpmap", "fmtp", "rtcp-fb"} and value.split(" ")[0] not in formats:
+        return None
+    with suppress(ValueError, AssertionError, IndexError):
+        read = _READERS[name](value)
+        return None if read is None else f"a={name}:{read}"
+    return None
+
+
+def _matching(pattern: str) -> Callable[[str], str | None]:
+    return lambda value: value if re.fullmatch(pattern, value) else None
+
+
+def _candidate(value: str) -> str:
+    candidate_from_sdp(value)
+    return value
+
+
+def _format(value: str) -> str:
+    _, parameters = value.split(" ", 1)
+    parameters_from_sdp(parameters)
+    return value
+
+
+_READERS: dict[str, Callable[[str], str | None]] = {
+    "candidate": _candidate,
+    "extmap": lambda value: (
+        " ".join(value.split()[:2]) if re.match(r"\d+(/\w+)? \S", value) else None
+    ),
+    "fmtp": _format,
+    "max-message-size": _matching(r"\d+"),
+    "mid": str,
+    "rtcp": _matching(r"\d+( IN IP[46] \S+)?"),
+    "rtcp-fb": _matching(r"(\d+|\*) (nack|nack pli|goog-remb)"),
+    "rtpmap": _matching(r"\d+ [^/ ]+/\d+(/\d+)?"),
+    "sctp-port": _matching(r"\d+"),
+    "sctpmap": _matching(r"\d+ \S.*"),
+    "setup": _matching("actpass|active|passive"),
+    "ssrc": lambda _: None,
+    "ssrc-group": lambda _: None,
+}
+"""Attributes on which aiortc fails if they are not as it expects; such a line is left out.
+
+So are those that make it slow and are of no use here: nothing is received, so no `ssrc` is.
+"""
+
+
+def _with_codecs(head: list[str], sections: dict[int, Section]) -> dict[int, Section]:
+    """Return the sections of which aiortc has a codec, and those without media."""
+    media = SessionDescription.parse(_described(head, sections.values())).media
+    found = {
+        at: section
+        for (at, section), parsed in zip(sections.items(), media, strict=True)
+        if section.kind == "application"
+        or find_common_codecs(CODECS[section.kind], parsed.rtp.codecs)
+    }
+    for kind in ("video",):
+        offers = any(section.kind == kind for section in sections.values())
+        # Who offered to see and would not is better told: whoever drives must see.
+        if offers and not any(section.kind == kind for section in found.values()):
+            message = "the offer has none of this robot's video codecs: VP8, or H264 baseline"
+            raise Unacceptable("not_acceptable", message)
+    return found
+
+
+def _check_transport(section: Section, head: list[str]) -> None:
+    for name in _TRANSPORT:
+        if not _has([*section.lines, *head], name):
+            what = f"the offer's {section.kind} section has no a={name}"
+            raise Unacceptable("not_acceptable", f"{what}: send what createOffer returns, whole")
+
+
+def _described(head: list[str], sections: Iterable[Section]) -> str:
+    """Return a description of these sections; no group names another one."""
+    sections = list(sections)
+    mids = {line[6:] for line in _all_lines(sections) if _name(line) == "mid"}
+    lines = [_bundle(line, mids) if line.startswith("a=group:BUNDLE") else line for line in head]
+    return _joined(lines) + "".join(map(str, sections))
+
+
+def _bundle(line: str, mids: set[str]) -> str:
+    name, *named = line.split()
+    return " ".join([name, *(mid for mid in named if mid in mids)])
+
+
+def _rejection(section: Section) -> Section:
+    mid = [line for line in section.lines if _name(line) == "mid"]
+    return replace(section, port=0, lines=("c=IN IP4 0.0.0.0", *mid, "a=inactive"))
+
+
+def _has(lines: Iterable[str], *names: str) -> bool:
+    return any(_name(line) in names for line in lines)
+
+
+def _name(line: str) -> str | None:
+    """Return the name of the attribute that a line is, None for other lines."""
+    return line[2:].partition(":")[0] if line.startswith("a=") else None
+
+
+def _joined(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\r\n" for line in lines)
