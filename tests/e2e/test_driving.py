@@ -56,6 +56,10 @@ MARKER = """() => {
   return pixel < 0 ? null : { row, moves: data[pixel + 1] > 100 };
 }"""
 
+HAS_STOPPED = (
+    "() => document.querySelector('#notice').textContent.endsWith('Press again to drive.')"
+)
+
 SAY = "text => window.session.send(text)"
 
 
@@ -78,6 +82,19 @@ def wait_for_frame_after(page: Tab, number: int) -> int:
     script = f"args => ({FRAME_NUMBER})(args[0]) > args[1]"
     page.wait_for(script, [[BLOCK, NUMBER_BITS], number])
     return frame_number(page)
+
+
+def hold_until(page: Tab, key: str, script: str, *args: object) -> None:
+    """Hold a key until a function is true in the page; press again whenever the page asks for it.
+
+    It does when it was itself held up for half a second, as on a machine that is busy.
+    """
+    is_true = False
+    while not is_true:
+        page.hold(key)
+        page.wait_for(f"(...args) => ({script})(...args) || ({HAS_STOPPED})()", *args)
+        page.let_go(key)
+        is_true = page.evaluate(script, *args)
 
 
 def row(page: Tab, action: str) -> None:
@@ -170,11 +187,11 @@ def test_a_held_key_drives_and_letting_go_stops(site: Site, open_page: Open) -> 
     row(page, "drive")
     wait_for_frame_after(page, -1)
     before = page.wait_for(MARKER)
+    # Keys drive while the video has the focus, which it is given at the end of Drive.
+    page.wait_for("() => document.activeElement?.id === 'video'")
 
-    page.hold("ArrowUp")
-    rises = f"above => {{ const now = ({MARKER})(); return now?.moves && now.row < above; }}"
-    page.wait_for(rises, before["row"])
-    page.let_go("ArrowUp")
+    has_risen = f"above => {{ const now = ({MARKER})(); return now !== null && now.row < above; }}"
+    hold_until(page, "ArrowUp", has_risen, before["row"])
 
     page.wait_for(f"() => ({MARKER})()?.moves === false")
     page.click("#panel [data-action=leave]")
