@@ -215,7 +215,9 @@ async def test_ended_while_it_asks_servers_it_leaves_nothing_open(tmp_path: Path
     async with coturn([SECRET], tmp_path) as port, stun_server([]) as silent:
         name = f"{int(time.time()) + 600}:u1"
         relay = RTCIceServer(f"turn:127.0.0.1:{port}", name, credential(SECRET, name))
-        silent_relay = RTCIceServer(f"turn{str(silent.server.urls).removeprefix('stun')}", name, "x")
+        silent_relay = RTCIceServer(
+            f"turn{str(silent.server.urls).removeprefix('stun')}", name, "x"
+        )
         for wanted in (Answered, Gathered):
             async with pair([silent.server, silent_relay, relay]) as two:
                 sdp, _ = await two.offer()
