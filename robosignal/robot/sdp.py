@@ -22,7 +22,7 @@ MAX_SECTIONS = 4
 """Media sections; this robot needs two. Each may cost a transport with sockets of its own."""
 
 MAX_FORMATS = 32
-"""Payload types of a section: Chromium's video has 25 that aiortc knows, retransmission included."""
+"""Payload types of a section: Chromium's video has 25 that aiortc knows, with retransmission."""
 
 MAX_CANDIDATES = 64
 """Candidates of a section in the offer itself; each makes a pair with each of the robot's own."""
