@@ -38,12 +38,33 @@ export function bannerOf(view, me) {
     return { kind: "ended", title, text: sentence(why ?? "") };
   }
   if (view.lostTo && !view.asking) return lost(view.lostTo, me);
-  if (state === "waiting") return { kind: "waiting", title: view.stale ? `Not connected to ${robotId}` : `Waiting for ${robotId}`, text: sentence(why ?? "") };
-  if (state === "connecting" || role === null) return joining(robotId);
-  if (role === "controller") {
-    return { kind: "you-drive", title: `You drive ${robotId}`, text: "Arrow keys or W A S D while the video has focus, or the pad." };
-  }
+  if (state === "waiting") return { kind: "waiting", title: waitingFor(view), text: sentence(why ?? "") };
+  if (state === "connecting" || role === null) return { ...joining(robotId), text: lacking(view.missing) ?? "Waiting for the robot's answer." };
+  if (role === "controller") return driving(view);
   return view.stale ? unknown(view, me) : watching(view, me);
+}
+
+/** @param {View} view */
+function waitingFor({ robotId, stale, missing }) {
+  if (stale) return `Not connected to ${robotId}`;
+  if (missing.includes("picture")) return `No picture of ${robotId} yet`;
+  return missing.includes("channel") ? `${robotId} cannot be driven yet` : `Waiting for ${robotId}`;
+}
+
+/** What has not come over a connection that is open, or null. @param {View["missing"]} missing */
+function lacking(missing) {
+  if (missing.length > 1) return "The robot is connected. No picture and no data channel yet.";
+  if (missing.length === 0) return null;
+  return missing[0] === "picture" ? "The robot is connected. No picture yet." : "The robot is connected. Its data channel is not open yet.";
+}
+
+/** We have the control. What a robot has not declared never comes. @param {View} view @returns {Banner} */
+function driving({ robotId, missing }) {
+  if (missing.includes("channel")) {
+    return { kind: "waiting", title: `You have the control of ${robotId}, and cannot drive it`, text: "The robot opened no data channel, so no command reaches it." };
+  }
+  if (missing.includes("picture")) return { kind: "waiting", title: `You drive ${robotId} without a picture`, text: "The robot sends no video." };
+  return { kind: "you-drive", title: `You drive ${robotId}`, text: "Arrow keys or W A S D while the video has focus, or the pad." };
 }
 
 /** @param {View} view @param {Person | null} me @returns {Banner} */
@@ -62,7 +83,7 @@ function lost(by, me) {
 }
 
 /** @param {View} view @param {Person | null} me @returns {Banner} */
-function watching({ robotId, driver, asking }, me) {
+function watching({ robotId, driver, asking, missing }, me) {
   if (asking) {
     const whom = driver === null ? "the driver" : nameOf(driver);
     return { kind: "asking", title: `${driver === null ? "Somebody" : whom} drives — you have asked for control`, text: `Waiting for ${whom} to hand it over, 30 seconds at most.` };
@@ -71,8 +92,11 @@ function watching({ robotId, driver, asking }, me) {
   if (driver.userId === me?.userId) {
     return { kind: "watching", title: "You drive in another window — this one watches", text: "Take over to drive from here." };
   }
-  return { kind: "watching", title: `${nameOf(driver)} drives — you watch`, text: `Only ${nameOf(driver)}'s commands reach ${robotId}.` };
+  return { kind: "watching", title: `${nameOf(driver)} drives — you watch`, text: missing.includes("picture") ? "The robot sends no video." : `Only ${nameOf(driver)}'s commands reach ${robotId}.` };
 }
+
+/** Whether commands of ours can reach the robot. @param {View} view */
+export const isDriving = ({ role, state, missing }) => role === "controller" && state === "live" && !missing.includes("channel");
 
 /**
  * Who drives, by name: empty when nobody does, or nobody knows.
@@ -116,7 +140,7 @@ export const requestOf = (by) => `${nameOf(by)} asks for control`;
 export function rowOf(robot, view, me) {
   const inSession = view !== null && view.state !== "ended";
   const holds = inSession && view.role === "controller";
-  const youDrive = holds && view.state === "live";
+  const youDrive = holds && isDriving(view);
   // Within a session, who drives is what the session says: it hears first.
   const knows = inSession && view.role !== null;
   const driver = knows ? driverName(view, me) : robot.controlledBy ? nameOf(robot.controlledBy) : "";

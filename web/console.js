@@ -23,12 +23,12 @@ const WORTH_SAYING = ["internal", "rate_limited", "try_again", "too_large", "bad
 const NO_TOKEN = "Open the link that “make run” prints, or the one that your administrator sent you: it signs you in.";
 const SIGN_IN_AGAIN = "Your sign-in has expired or was refused. Open a new link: “make run” prints one, or ask your administrator.";
 const SIGN_IN_AGAIN_HERE = "Your sign-in has expired or was refused. Sign in again.";
-const NOT_TOLD = "The robot does not obey: it has not heard yet that you drive. Telling it again.";
+const NOT_TOLD = "The robot does not obey: it has not heard yet that you drive. Telling it again; then press again.";
 const NOT_OURS = "The robot did not obey: somebody else drives it. Checking with the server.";
 const UNREACHABLE = "The server cannot be reached, or it refuses this sign-in. Check that it runs; if it was set up anew, open a new link. Trying again.";
 
 /** What is going on beyond what is drawn. */
-const now = { pending: false, watches: false, isAdmin: false, isCut: false, refusals: 0 };
+const now = { pending: false, watches: false, isAdmin: false, isCut: false, mustSignIn: false, refusals: 0, stopDriving: () => {} };
 
 /** @param {unknown} error */
 function sayError(error) {
@@ -46,8 +46,10 @@ function sayRefusal(words) {
 /** @param {Scene} scene @param {Session} session */
 function show(scene, session) {
   if (scene.session === session) return;
+  now.stopDriving();
   scene.session?.leave();
   scene.session = session;
+  handle(session);
   const video = /** @type {HTMLVideoElement} */ (at("video"));
   video.dataset.robotId = session.robotId;
   video.srcObject = session.stream;
@@ -66,8 +68,15 @@ function show(scene, session) {
   session.on("rtt", ours(drawRtt));
 }
 
+/** @param {Session} session */
+function handle(session) {
+  const [video, pad, knob] = [at("video"), at("pad"), at("knob")];
+  now.stopDriving = handleDriving(session, { video, pad, knob, say: (words) => say(words, "plain"), unsay });
+}
+
 /** @param {Scene} scene */
 function leave(scene) {
+  now.stopDriving();
   scene.session?.leave();
   scene.session = null;
   const video = /** @type {HTMLVideoElement} */ (at("video"));
@@ -130,6 +139,14 @@ function lookAgain({ signal }) {
   signal.robots({ all: now.isAdmin }).catch((error) => void (error.code !== "offline" && sayError(error)));
 }
 
+/** The token is kept: the server may take it after all, and the module tries. @param {Scene} scene @param {Visitor} who */
+function askToSignIn(scene, who) {
+  say(who.signIn ? SIGN_IN_AGAIN_HERE : SIGN_IN_AGAIN);
+  offer("sign-in", who.signIn !== null);
+  // Whoever drives drives on: the connection that stands may last a while.
+  if (scene.session === null) drawNobody(who.signIn !== null);
+}
+
 /** @param {Scene} scene @param {Visitor} who */
 function listen(scene, who) {
   const { signal } = scene;
@@ -138,21 +155,22 @@ function listen(scene, who) {
     if (state === "online") {
       scene.wasOnline = true;
       say("");
+      // What was taken for a refusal may have been none.
+      now.mustSignIn = false;
+      offer("sign-in", false);
       void watch(scene);
     }
-    if (state === "offline") say(offlineSentence(scene));
+    if (state === "offline" && !now.mustSignIn) say(offlineSentence(scene));
     draw(scene);
+    if (now.mustSignIn) askToSignIn(scene, who);
   });
   signal.on("presence", (robots) => {
     scene.robots = robots;
     draw(scene);
   });
   signal.on("sign-in", () => {
-    who.drop();
-    say(who.signIn ? SIGN_IN_AGAIN_HERE : SIGN_IN_AGAIN);
-    offer("sign-in", who.signIn !== null);
-    // Whoever drives drives on: the connection that stands may last a while.
-    if (scene.session === null) drawNobody(who.signIn !== null);
+    now.mustSignIn = true;
+    askToSignIn(scene, who);
   });
   signal.on("error", (error) => void (WORTH_SAYING.includes(error.code) && sayError(error)));
   onAction((action, button) => {
@@ -229,17 +247,22 @@ async function main() {
     if (who.failed || !who.signIn) say(who.failed ?? NO_TOKEN);
     return drawNobody(who.signIn !== null);
   }
-  const token = async () => {
-    const given = await who.token();
+  /** @param {string} [refused] */
+  const token = async (refused) => {
+    const given = await who.token(refused);
     now.isAdmin = saysAdmin(given);
     return given;
   };
   /** @type {Scene} */
   const scene = { signal: connect({ url: serverUrl(config), token }), session: null, joins: null, robots: null, wasOnline: false };
-  const [video, pad, knob] = [at("video"), at("pad"), at("knob")];
-  handleDriving({ video, pad, knob, send: (drive) => void scene.session?.drive(drive) });
   listen(scene, who);
   draw(scene);
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  const { message } = /** @type {Error} */ (error);
+  say(error instanceof SignalingError ? message : `The console could not start: ${message}. Reload the page; if that does not help, whoever runs the server should read this.`);
+  if (!(error instanceof SignalingError)) throw error;
+}

@@ -3,7 +3,7 @@
  * asks. It draws what it is given; it never asks the server, nor decides who may do what.
  */
 
-import { bannerOf, driverFact, driverName, joining, requestOf, rowOf } from "./banner.js";
+import { bannerOf, driverFact, driverName, isDriving, joining, requestOf, rowOf } from "./banner.js";
 
 /** @typedef {import("./robosignal.js").Robot} Robot */
 /** @typedef {import("./robosignal.js").Session} Session */
@@ -90,12 +90,14 @@ function drawPanel({ signal, session, joins, robots }) {
   write("banner-text", text);
   const asked = view?.requests[0];
   document.title = view ? `${asked ? requestOf(asked.by) : title} · robosignal` : "robosignal";
-  at("veil").textContent = live || !view ? "" : title;
+  // A picture that moves is shown, whatever else is missing.
+  const isShown = live || (view !== null && view.missing.includes("channel") && !view.missing.includes("picture"));
+  at("veil").textContent = isShown || !view ? "" : title;
   at("fact-driver").textContent = driverFact(view, signal.me);
   at("fact-role").textContent = view?.role && live ? ROLES[view.role] : "–";
   at("fact-epoch").textContent = view?.epoch ? String(view.epoch) : "–";
   if (!live) at("fact-rtt").textContent = "–";
-  at("pad").dataset.active = String(kind === "you-drive");
+  at("pad").dataset.active = String(view !== null && isDriving(view));
   drawRequests(view);
   drawActions(signal, view, robots ?? []);
 }

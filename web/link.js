@@ -3,13 +3,15 @@
  * one. It is taken out of the address and of the tab's history before anything else is loaded.
  */
 
+import { showAddress } from "./tab.js";
+
 /** @typedef {{token: string | null, code: string | null}} Link */
 
 /** @returns {Link} */
 function taken() {
   const brought = new URLSearchParams(location.hash.slice(1));
   const link = { token: brought.get("token"), code: brought.get("code") };
-  if (link.token || link.code) history.replaceState(null, "", location.pathname + location.search);
+  if (link.token || link.code) showAddress(location.pathname + location.search);
   return link;
 }
 

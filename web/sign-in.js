@@ -5,6 +5,7 @@
 
 import { Cognito, SignInError, claimsOf, poolOf } from "./cognito.js";
 import { link } from "./link.js";
+import { showAddress, tabStorage } from "./tab.js";
 
 const KEPT = "robosignal.token";
 const EXCHANGE_MS = 10_000;
@@ -14,10 +15,9 @@ const NO_EXCHANGE = "The server did not answer. Check that it runs, and open the
 /**
  * @typedef {object} Visitor
  * @property {boolean} isSignedIn
- * @property {() => Promise<string>} token
+ * @property {(refused?: string) => Promise<string>} token told which one the server has refused, if it has
  * @property {(() => Promise<string>) | null} signIn where to go to sign in; null where only a link does
  * @property {() => Promise<string>} signOut where to go then
- * @property {() => void} drop forget what serves no more
  * @property {string | null} failed the sentence that says why signing in has just failed
  */
 
@@ -50,7 +50,6 @@ function byLink(token, cognito) {
     token: async () => token ?? "",
     signIn: cognito && (() => cognito.begin()),
     signOut: async () => (dropToken(), home()),
-    drop: dropToken,
     failed: null,
   };
 }
@@ -60,10 +59,9 @@ async function atPool(cognito) {
   const failed = await comeBack(cognito);
   return {
     isSignedIn: cognito.isSignedIn,
-    token: () => cognito.token(),
+    token: (refused) => cognito.token(refused),
     signIn: () => cognito.begin(),
     signOut: () => cognito.signOut(),
-    drop: () => cognito.forget(),
     failed,
   };
 }
@@ -73,7 +71,7 @@ async function comeBack(cognito) {
   const { search } = location;
   const query = new URLSearchParams(search);
   if (!query.has("state") || !(query.has("code") || query.has("error"))) return null;
-  history.replaceState(null, "", location.pathname);
+  showAddress(location.pathname);
   try {
     const isOurs = await cognito.complete(search);
     return isOurs || cognito.isSignedIn ? null : "That sign-in was not begun in this tab. Sign in again.";
@@ -90,8 +88,8 @@ const home = () => location.origin + location.pathname.replace(/index\.html$/, "
 async function fromLink() {
   try {
     const given = link.code ? await exchanged(link.code) : link.token;
-    if (given) sessionStorage.setItem(KEPT, given);
-    return { token: sessionStorage.getItem(KEPT), failed: null };
+    if (given) tabStorage.setItem(KEPT, given);
+    return { token: tabStorage.getItem(KEPT), failed: null };
   } catch (error) {
     if (!(error instanceof SignInError)) throw error;
     return { token: null, failed: error.message };
@@ -101,15 +99,19 @@ async function fromLink() {
 /** @param {string} code @returns {Promise<string>} the token that it stands for, once @throws {SignInError} */
 async function exchanged(code) {
   const asked = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ code }) };
-  const answer = await fetch("sign-in", { ...asked, signal: AbortSignal.timeout(EXCHANGE_MS) }).catch(() => null);
+  // Not `AbortSignal.timeout`, which the oldest supported browsers lack.
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), EXCHANGE_MS);
+  const answer = await fetch("sign-in", { ...asked, signal: abort.signal }).catch(() => null);
   if (answer === null) throw new SignInError(NO_EXCHANGE);
   const token = answer.ok ? (await answer.json().catch(() => null))?.token : null;
+  clearTimeout(timer);
   if (typeof token !== "string") throw new SignInError(LINK_IS_OVER);
   return token;
 }
 
 function dropToken() {
-  sessionStorage.removeItem(KEPT);
+  tabStorage.removeItem(KEPT);
 }
 
 /**

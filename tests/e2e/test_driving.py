@@ -1,5 +1,6 @@
 """The main job on real input: drive a robot from each browser, lose it to another, come back."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -127,6 +128,38 @@ def test_the_data_channel_echoes_to_the_driver(site: Site, open_page: Open) -> N
     page.wait_for(f"() => ({SAY})('hello robot')")
 
     page.wait_for("() => window.heard.includes('hello robot')")
+    page.evaluate("() => window.session.leave()")
+
+
+@pytest.mark.usefixtures("robot")
+def test_a_message_above_the_channels_limit_is_refused_in_words(
+    site: Site, open_page: Open
+) -> None:
+    """300 KB: an error with a code and the limit; what the limit allows is echoed."""
+    page = open_page(site.link(OWNER))
+    page.evaluate(APPLICATION, [site.websocket_url, site.token(OWNER), ROBOT])
+    page.wait_for(f"() => ({SAY})('ready')")
+
+    code, message = page.evaluate("""() => {
+        try { return window.session.send("x".repeat(300_000)); }
+        catch (error) { return [error.code, error.message]; }
+    }""")
+    limit = int(re.findall(r"takes (\d+) at most", message)[0])
+    page.evaluate("limit => window.session.send('x'.repeat(limit))", limit)
+
+    assert code == "too_large"
+    page.wait_for("limit => window.heard.some((one) => one.length === limit)", limit)
+    page.evaluate("() => window.session.leave()")
+
+
+@pytest.mark.usefixtures("robot")
+def test_a_session_whose_video_no_page_shows_is_live_too(site: Site, open_page: Open) -> None:
+    """What has come is what counts, not whether an element shows it."""
+    page = open_page(site.link(OWNER))
+    page.evaluate(APPLICATION, [site.websocket_url, site.token(OWNER), ROBOT])
+
+    page.wait_for("() => window.session.view.state === 'live'")
+    assert page.evaluate("() => window.session.view.missing") == []
     page.evaluate("() => window.session.leave()")
 
 

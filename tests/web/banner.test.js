@@ -3,11 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bannerOf, driverFact, driverName, rowOf, sentence } from "../../web/banner.js";
-import { keysToDrive, padToDrive } from "../../web/driving.js";
 
 const ME = { userId: "u-me", name: "Dana" };
 const ALICE = { userId: "u-alice", name: "Alice" };
-const LIVE = { robotId: "demo", state: "live", why: null, role: "viewer", driver: null, stale: false, lostTo: null, epoch: 1, requests: [], asking: false };
+const LIVE = { robotId: "demo", state: "live", why: null, role: "viewer", driver: null, stale: false, lostTo: null, epoch: 1, requests: [], asking: false, missing: [] };
 const ROBOT = { robotId: "demo", online: true, relation: "owner", owner: ME };
 
 const BANNERS = [
@@ -27,6 +26,11 @@ const BANNERS = [
   ["a driver's robot is away", { ...LIVE, state: "waiting", role: "controller", why: "gone" }, "waiting", /^Waiting for demo$/],
   ["a viewer is cut off from the server", { ...LIVE, stale: true, driver: ALICE }, "unknown", /^Who drives is not known/],
   ["a driver is cut off from server and robot", { ...LIVE, state: "waiting", role: "controller", stale: true, why: "cut" }, "waiting", /^Not connected to demo$/],
+  ["the robot is connected and its picture has yet to come", { ...LIVE, state: "connecting", role: "controller", missing: ["picture"] }, "joining", /Joining demo/],
+  ["no picture comes", { ...LIVE, state: "waiting", role: "controller", missing: ["picture"], why: "late" }, "waiting", /^No picture of demo yet$/],
+  ["a channel does not open", { ...LIVE, state: "waiting", role: "controller", missing: ["channel"], why: "late" }, "waiting", /^demo cannot be driven yet$/],
+  ["a robot has no data channel", { ...LIVE, role: "controller", missing: ["channel"] }, "waiting", /cannot drive it$/],
+  ["a robot sends no video", { ...LIVE, role: "controller", missing: ["picture"] }, "waiting", /^You drive demo without a picture$/],
   ["a displaced driver's session has ended", { ...LIVE, state: "ended", role: null, lostTo: ALICE, why: "a seed robot takes no viewers" }, "ended", /^You lost control to Alice$/],
   ["the session has ended", { ...LIVE, state: "ended", role: null, why: "not allowed" }, "ended", /ended/],
 ];
@@ -51,6 +55,23 @@ test("a server's message becomes a sentence", () => {
 test("the driver's name is ours while we drive, and only then", () => {
   assert.equal(driverName({ ...LIVE, role: "controller" }, ME), "Dana");
   assert.equal(driverName({ ...LIVE, role: "controller", state: "waiting" }, ME), "");
+});
+
+test("what a connection lacks is said, to drivers and to viewers", () => {
+  const text = (view) => bannerOf({ ...LIVE, ...view }, ME).text;
+
+  assert.match(text({ state: "connecting", missing: ["picture"] }), /No picture yet/);
+  assert.match(text({ state: "connecting", missing: ["channel"] }), /data channel is not open yet/);
+  assert.match(text({ state: "connecting", missing: ["picture", "channel"] }), /No picture and no data channel/);
+  assert.match(text({ role: "controller", missing: ["channel"] }), /opened no data channel/);
+  assert.match(text({ role: "controller", missing: ["picture"] }), /sends no video/);
+  assert.match(text({ driver: ALICE, missing: ["picture"] }), /sends no video/);
+});
+
+test("no list says that we drive what no command of ours reaches", () => {
+  const { status } = rowOf(ROBOT, { ...LIVE, role: "controller", missing: ["channel"] }, ME);
+
+  assert.doesNotMatch(status, /You drive/);
 });
 
 const LAST = [[ALICE, /When last heard, Alice drove/], [ME, /you drove in another window/], [null, /nobody drove/]];
@@ -156,17 +177,4 @@ for (const [when, robot, view, status] of IN_SESSION) {
 test("what we hold, or of which nobody knows who drives it, is not offered for driving", () => {
   assert.equal(may({}, { ...LIVE, state: "waiting", role: "controller" }).drive, false);
   assert.equal(may({}, { ...LIVE, stale: true }).drive, false);
-});
-
-test("opposite keys cancel each other, and keys of two directions add up", () => {
-  assert.deepEqual(keysToDrive(["KeyW", "ArrowDown", "KeyD"]), { x: 1, y: 0 });
-  assert.deepEqual(keysToDrive(["ArrowUp", "KeyA"]), { x: -1, y: 1 });
-});
-
-test("the pad's middle is a stop, its top full ahead, and beyond its rim no more than that", () => {
-  const pad = { left: 0, top: 0, width: 100, height: 100 };
-
-  assert.deepEqual(padToDrive({ clientX: 50, clientY: 50 }, pad), { x: 0, y: 0 });
-  assert.deepEqual(padToDrive({ clientX: 50, clientY: 0 }, pad), { x: 0, y: 1 });
-  assert.deepEqual(padToDrive({ clientX: 50, clientY: -500 }, pad), { x: 0, y: 1 });
 });

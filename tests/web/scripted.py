@@ -5,12 +5,13 @@ They know just enough to let a console join, drive and lose control; no rule is 
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Never
 
 from aiortc import (
     RTCDataChannel,
@@ -45,6 +46,15 @@ ALICE = {"userId": "u-alice", "name": "Alice"}
 ALICES = "demo:BBBBBBBBBBBBBBBBBBBBBB"
 
 
+class BlindCamera(VideoStreamTrack):
+    """A camera that is there and gives no picture."""
+
+    async def recv(self) -> Never:
+        """Wait for a picture that never comes."""
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+
 @dataclass
 class Robot:
     """An aiortc robot: it streams, answers pings, and notes the commands that it got."""
@@ -53,6 +63,11 @@ class Robot:
     commands: list[Frame] = field(default_factory=list)
     refuses_at: int | None = None
     """At this epoch it obeys somebody else, until it hears of another by an offer."""
+    camera: Literal["fine", "blind", "none"] = "fine"
+    channel: Literal["open", "shut", "refused"] = "open"
+    """Whether the data channel is taken and opens, is taken and never opens, or is refused."""
+    address: str | None = None
+    """Where it says that it is, in place of where it is."""
     _waiting: list[tuple[Frame, asyncio.Future[None]]] = field(default_factory=list)
 
     async def answer(self, frame: Frame) -> Frame:
@@ -60,11 +75,25 @@ class Robot:
         self.refuses_at = None
         peer = self.peers.get(frame["pcId"]) or await self._opened(frame["pcId"])
         await peer.setRemoteDescription(RTCSessionDescription(**frame["payload"]))
-        if not peer.getSenders() or peer.getSenders()[0].track is None:
-            peer.addTrack(VideoStreamTrack())
+        has_track = peer.getSenders() and peer.getSenders()[0].track is not None
+        if self.camera != "none" and not has_track:
+            peer.addTrack(BlindCamera() if self.camera == "blind" else VideoStreamTrack())
+        if self.channel != "open" and peer.sctp is not None:
+            peer.sctp.start = self._keep_shut  # type: ignore[method-assign]
         await peer.setLocalDescription(await peer.createAnswer())
         local = peer.localDescription
-        return {"type": local.type, "sdp": local.sdp}
+        sdp = local.sdp
+        if self.channel == "refused":
+            # RFC 8829, section 5.3.1: a section that is refused has port 0, and is in no bundle.
+            sdp = re.sub(r"m=application \d+", "m=application 0", sdp)
+            sdp = re.sub(r"(a=group:BUNDLE.*?) 0\b", r"\1", sdp)
+        if self.address is not None:
+            sdp = re.sub(r"(a=candidate:\S+ \d+ \S+ \d+) \S+", rf"\1 {self.address}", sdp)
+        return {"type": local.type, "sdp": sdp}
+
+    @staticmethod
+    async def _keep_shut(*_: object) -> None:
+        """Start no SCTP."""
 
     async def _opened(self, pc_id: str) -> RTCPeerConnection:
         await self.close()
@@ -126,7 +155,11 @@ class Scripted:
     refuse: dict[str, Frame] = field(default_factory=dict)
     config: Frame = field(default_factory=dict)
     connects_to: str = ""
+    framed_by: str = "'none'"
+    """Who may show the console in a frame."""
     tokens: list[str] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    """Tokens whose handshakes get 401; all of them if it holds `*`."""
     _waiting: list[tuple[dict[str, str], asyncio.Future[Frame]]] = field(default_factory=list)
 
     @property
@@ -163,20 +196,24 @@ class Scripted:
         """Return a file of the console; None for the WebSocket's path."""
         name = request.path.partition("?")[0].strip("/") or "index.html"
         if name == "prod":
-            self.tokens += [
-                word.removeprefix("bearer.")
-                for word in request.headers.get("Sec-WebSocket-Protocol", "").split(", ")
-                if word.startswith("bearer.")
-            ]
-            return None
+            return self._judge(request.headers.get("Sec-WebSocket-Protocol", "").split(", "))
         file = WEB / name
         kind = TYPES.get(file.suffix)
         if kind is None or not file.is_file():
             return Response(HTTPStatus.NOT_FOUND, "Not Found", Headers(), b"")
         body = json.dumps(self.config).encode() if name == "config.json" else file.read_bytes()
         policy = "; ".join(DIRECTIVES).replace("https:", f"https: {self.connects_to}".strip())
+        policy = policy.replace("frame-ancestors 'none'", f"frame-ancestors {self.framed_by}")
         headers = Headers({"Content-Type": kind, "Content-Security-Policy": policy})
         return Response(HTTPStatus.OK, "OK", headers, body)
+
+    def _judge(self, offered: list[str]) -> Response | None:
+        bearers = [word for word in offered if word.startswith("bearer.")]
+        tokens = [word.removeprefix("bearer.") for word in bearers]
+        self.tokens += tokens
+        if self.refused.isdisjoint({"*", *tokens}):
+            return None
+        return Response(HTTPStatus.UNAUTHORIZED, "Unauthorized", Headers(), b"")
 
     def asked(self, kind: str) -> int:
         """How many frames of that type have come."""

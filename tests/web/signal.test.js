@@ -6,7 +6,7 @@ import { SignalingError, connect } from "../../web/robosignal.js";
 import { SESSION, URL, driving, online } from "./client.js";
 import { FakeWorld, WELCOME, settled } from "./world.js";
 
-for (const missing of [{ token: "t" }, { url: URL }, { url: "https://signal.example", token: "t" }]) {
+for (const missing of [{ token: "t" }, { url: URL }, { url: "https://signal.example", token: "t" }, { url: "ws://h:99999/", token: "t" }, { url: "ws://h/#a", token: "t" }]) {
   test(`options that lack something throw at once: ${JSON.stringify(missing)}`, () => {
     assert.throws(() => connect(missing), TypeError);
   });
@@ -195,6 +195,50 @@ test("a command is not queued behind a stalled channel", async () => {
   world.peer.channel.bufferedAmount = 100_000;
 
   assert.equal(session.drive({ x: 0, y: 1 }), false);
+});
+
+test("a command that is none throws, and says what it must be", async () => {
+  const { session } = await driving();
+
+  for (const drive of [undefined, null, {}, { x: 0 }, { x: "0", y: 0 }, 1]) assert.throws(() => session.drive(drive), { name: "TypeError", message: /x and y/ });
+});
+
+for (const [what, sctp, limit] of [["the robot's limit", { maxMessageSize: 1_000 }, 1_000], ["64 KiB, without a limit of the robot's", undefined, 65_536]]) {
+  test(`a message above ${what} is refused with both sizes, and nothing is sent`, async () => {
+    const { world, session } = await driving();
+    world.peer.sctp = sctp;
+    const before = world.peer.channel.sent.length;
+
+    assert.throws(() => session.send("é".repeat(limit / 2) + "x"), { name: "SignalingError", code: "too_large", message: new RegExp(`${limit + 1} bytes.*${limit} at most`) });
+    assert.equal(world.peer.channel.sent.length, before);
+    assert.equal(session.send("é".repeat(limit / 2)), true);
+  });
+}
+
+test("what is no text is not sent", async () => {
+  const { session } = await driving();
+
+  for (const message of [undefined, null, {}, new Uint8Array(4)]) assert.throws(() => session.send(message), { name: "TypeError", message: /string/ });
+});
+
+for (const [why, name] of [["has closed meanwhile", "InvalidStateError"], ["is full", "OperationError"]]) {
+  test(`a channel that ${why} makes no call throw: it was not sent`, async () => {
+    const { world, session } = await driving();
+    world.peer.channel.send = () => {
+      throw new DOMException("cannot send", name);
+    };
+
+    assert.deepEqual([session.send("hello"), session.drive({ x: 0, y: 1 })], [false, false]);
+    await assert.rejects(session.ping(), { name: "SignalingError", code: "timeout" });
+  });
+}
+
+test("after the end nothing is sent, and nothing throws", async () => {
+  const { session } = await driving();
+  session.leave();
+
+  assert.deepEqual([session.send("hello"), session.drive({ x: 0, y: 1 })], [false, false]);
+  await assert.rejects(session.ping(), { name: "SignalingError" });
 });
 
 test("who does not drive sends no command", async () => {

@@ -124,17 +124,24 @@ async def test_a_refusal_that_the_list_did_not_foretell_makes_the_page_look_agai
 async def test_a_robot_that_has_not_heard_who_drives_is_told_and_obeys(
     page: Page, script: Scripted
 ) -> None:
-    """It refuses at an older epoch: one offer in the session, and it obeys, over the same video."""
+    """It refuses at an older epoch: one offer in the session, and it obeys a new press."""
     await drive(page, script)
     stream = await page.evaluate(STREAM)
     offers = script.asked("offer")
     script.robot.refuses_at = script.epoch - 1
+    offered = script.awaiting(type="offer")
+    await page.keyboard.down("ArrowUp")
+    await asyncio.wait_for(offered, WAIT_S)
+    await page.evaluate(FRAME_SHOWN)
+    held = list(script.robot.commands)
+    await page.keyboard.up("ArrowUp")
     commanded = script.robot.awaiting({"x": 0, "y": 1})
     await page.keyboard.down("ArrowUp")
     await asyncio.wait_for(commanded, WAIT_S)
     await page.keyboard.up("ArrowUp")
     await page.evaluate(FRAME_SHOWN)
 
+    assert {"x": 0, "y": 1} not in held
     assert script.asked("offer") == offers + 1
     assert await page.evaluate(STREAM) == stream
     await expect(page.locator("#notice")).to_have_text("")

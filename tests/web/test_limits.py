@@ -1,11 +1,15 @@
-"""The page renews at the pace that the server's limits are made for."""
+"""What the page says of limits and browsers agrees with the server and the documents."""
 
 import re
 from pathlib import Path
 
+import pytest
+
 from signaling.wire import limits
 
-MOVES = Path(__file__).parents[2] / "web" / "robosignal" / "moves.js"
+ROOT = Path(__file__).parents[2]
+MOVES = ROOT / "web" / "robosignal" / "moves.js"
+SUPPORTED = "Chrome or Edge 100, Firefox 113, Safari 15.4, or a later version of these"
 
 
 def constant(name: str) -> int:
@@ -19,3 +23,20 @@ def test_the_page_renews_as_often_as_the_server_expects() -> None:
     """In milliseconds there, in seconds here."""
     assert constant("HOLDER_RENEWS_MS") == limits.LEASE_RENEWAL_SECONDS * 1000
     assert constant("VIEWER_RENEWS_MS") == limits.PLACE_RENEWAL_SECONDS * 1000
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["web/check.js", "web/robosignal/world.js", "docs/browser.md", "tests/web/test_denied.py"],
+)
+def test_every_place_names_the_same_browsers(place: str) -> None:
+    """The check at load, `connect`, the document, and what the browser's tests expect."""
+    assert SUPPORTED in (ROOT / place).read_text(encoding="utf-8")
+
+
+def test_the_check_at_load_is_written_for_browsers_that_know_no_modules() -> None:
+    """No syntax after ES5: such a browser would not even say why nothing happens."""
+    source = (ROOT / "web" / "check.js").read_text(encoding="utf-8")
+    code = re.sub(r'/\*.*?\*/|//[^\n]*|"[^"]*"', "", source, flags=re.DOTALL)
+
+    assert not re.search(r"=>|`|\?\.|\?\?|\b(let|const|class|import|async|of)\b", code)

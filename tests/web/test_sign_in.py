@@ -19,13 +19,7 @@ async def pool(script: Scripted) -> AsyncIterator[Pool]:
     """Yield a user pool that the console's configuration names."""
     async with serving() as pool:
         script.connects_to = pool.origin
-        script.config = {
-            "webSocketUrl": f"ws://127.0.0.1:{script.port}/prod",
-            "region": "eu-west-1",
-            "userPoolId": "eu-west-1_Example",
-            "userPoolClientId": CLIENT,
-            "signInDomain": pool.origin,
-        }
+        script.config = pool.config(script.port)
         yield pool
 
 

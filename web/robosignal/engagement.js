@@ -5,12 +5,15 @@
 
 import { asks, answered, gaveUp, tidy } from "./handover.js";
 import { tick } from "./health.js";
+import { arrive, depart, isWhole, missingParts } from "./media.js";
 import { ASK_MS, begin, cameOnline, claimed, end, move, pathChanged, relay, sendCandidate, sendOffer, settle } from "./moves.js";
 import { heard, listed, refusedByRobot, took } from "./pushes.js";
 import { failed, farewell, replied, withdraw } from "./replies.js";
 import { never } from "./words.js";
 
 /** @import { ControlRequest } from "./handover.js" */
+/** @import { Part } from "./media.js" */
+/** @import { Network, Permissions } from "./paths.js" */
 /** @import { Ack, Description, ErrorFrame, Frame, OutFrame, Person, Pong, Robot, Role } from "./words.js" */
 
 /**
@@ -54,6 +57,11 @@ import { never } from "./words.js";
  * @property {number} lookAt a silent robot is looked up, from then on
  * @property {number | null} answerAt the answer is due
  * @property {number | null} linkAt the media path is due
+ * @property {number | null} pathAt when it opened
+ * @property {readonly Part[]} declared what the robot's description says that it sends
+ * @property {readonly Part[]} arrived what of that has come
+ * @property {readonly Network[]} networks of the operator's own on which the robot says that it is
+ * @property {Permissions} permissions which of them the browser lets this page reach
  * @property {number | null} retryAt
  * @property {number} tries since media last flowed
  * @property {boolean} pathless whether the last try found the robot, and no path for media
@@ -84,7 +92,8 @@ import { never } from "./words.js";
  *   | {type: "candidate", pcId: string, payload: RTCIceCandidateInit}
  *   | {type: "described", pcId: string, payload: Description}
  *   | {type: "ice", pcId: string, state: string}
- *   | {type: "channel-closed", pcId: string}
+ *   | {type: "channel-opened", pcId: string} | {type: "channel-closed", pcId: string} | {type: "picture", pcId: string}
+ *   | {type: "permitted", permissions: Permissions}
  *   | {type: "pong", pcId: string}
  *   | {type: "refused", pcId: string, epoch: number}
  *   | {type: "broken", pcId: string, message: string, code?: string}} Happening
@@ -114,6 +123,8 @@ import { never } from "./words.js";
  * @property {number} epoch
  * @property {readonly ControlRequest[]} requests who asks us for control; `grant` or `deny` it
  * @property {boolean} asking whether we have asked the driver for control, and wait for the answer
+ * @property {readonly Part[]} missing what has not come over the connection that is open: what the robot declared keeps it from
+ *   being `live`; what it did not declare never comes
  */
 
 const UNREACHED = "The server cannot be reached just now. Waiting for it.";
@@ -132,7 +143,7 @@ export function engagement(robotId, online) {
     sessionId: null, role: null, epoch: 0, holder: null, stale: !online, driver: null, driverAt: 0, lostTo: null,
     pcId: null, openedAt: 0, acked: false, offered: false, rejoins: false, claims: 0, former: null, offer: null, held: [], early: [], seq: 0,
     ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, isCut: false, absent: false, lookAt: 0,
-    answerAt: null, linkAt: null, retryAt: null, tries: 0, pathless: false, renewAt: null, cure: null,
+    answerAt: null, linkAt: null, pathAt: null, declared: [], arrived: [], networks: [], permissions: {}, retryAt: null, tries: 0, pathless: false, renewAt: null, cure: null,
     doubt: { epoch: 0, at: -Infinity },
     moving: false, requests: [], askingUntil: null,
   };
@@ -148,12 +159,12 @@ export function view(state) {
   const { robotId, phase, role, lostTo, epoch, requests } = state;
   const why = whyOf(state);
   const trying = why === null ? "connecting" : "waiting";
-  // An answer is not yet a path: nothing is live before media can flow.
-  const shown = phase === "linked" && state.linkAt === null && !state.isCut ? "live" : phase === "ended" ? "ended" : trying;
+  // An answer is not yet a path, and a path not yet a picture: nothing is live before both have come.
+  const shown = isWhole(state) && !state.isCut ? "live" : phase === "ended" ? "ended" : trying;
   const isDriving = role === "controller" && shown === "live";
   const driver = role === "controller" ? null : state.driver;
   const asking = state.askingUntil !== null;
-  return { robotId, state: shown, why, role, driver, stale: state.stale && !isDriving, lostTo, epoch, requests, asking };
+  return { robotId, state: shown, why, role, driver, stale: state.stale && !isDriving, lostTo, epoch, requests, asking, missing: missingParts(state) };
 }
 
 /** @param {Engagement} state */
@@ -232,7 +243,15 @@ function happened(state, event, at) {
     case "ice":
       return [pathChanged(state, event.state, at), []];
     case "channel-closed":
-      return [{ ...state, channelClosedAt: at.now }, []];
+      // One that the robot has refused was never open.
+      if (!state.declared.includes("channel") && !state.arrived.includes("channel") && state.pongAt === null) return [state, []];
+      return [depart({ ...state, channelClosedAt: at.now }, "channel"), []];
+    case "channel-opened":
+      return [arrive(state, "channel"), []];
+    case "permitted":
+      return [{ ...state, permissions: event.permissions }, []];
+    case "picture":
+      return [arrive(state, "picture"), []];
     case "pong":
       return [{ ...state, pongAt: at.now }, []];
     case "refused":

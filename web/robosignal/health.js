@@ -3,7 +3,9 @@
  */
 
 import { lapse } from "./handover.js";
+import { explainLateness } from "./media.js";
 import { RETRY_MS, begin, renew, rest, sendOffer } from "./moves.js";
+import { whyNoPath } from "./paths.js";
 import { LEFT } from "./pushes.js";
 import { expire } from "./replies.js";
 
@@ -12,13 +14,13 @@ import { expire } from "./replies.js";
 const SILENCE_MS = 3_000;
 const LONG_SILENCE_MS = 10_000;
 const CHANNEL_CLOSED_MS = 1_000;
-const NO_PATH = "The robot answers, but no path for video opens. The network may need a TURN server. Trying again.";
+const NO_PATH = "no path";
 
 /** @param {Engagement} state @param {Moment} at @returns {Stepped} */
 export function tick(state, at) {
   const [fresh, told] = lapse(state, at);
   const isLate = fresh.asked && at.now >= fresh.askedUntil;
-  const [next, effects] = isLate ? expire(fresh) : watchOver(fresh, at);
+  const [next, effects] = isLate ? expire(fresh) : watchOver(explainLateness(fresh, at), at);
   return [next, [...told, ...effects]];
 }
 
@@ -33,7 +35,7 @@ function watchOver(state, at) {
   if (state.phase === "offering" && due(state.answerAt)) return rest(state, "The robot does not respond. Trying again.", at);
   if (state.phase === "linked") {
     const trouble = troubleOf(state, at);
-    if (trouble === NO_PATH) return rest({ ...state, acked: true, pathless: true }, trouble, at);
+    if (trouble === NO_PATH) return rest({ ...state, acked: true, pathless: true }, whyNoPath(state), at);
     if (trouble !== null) return begin({ ...state, why: trouble }, at);
     // A dead path shows only after seconds; the server often knows sooner.
     if (isSilent(state, at) && due(state.lookAt)) return [{ ...state, lookAt: at.now + RETRY_MS }, [{ do: "look" }]];
@@ -52,7 +54,7 @@ function isSilent({ pongAt }, { now }) {
 }
 
 /**
- * The sentence for a peer connection that is dead, or null while it lives.
+ * The sentence for a peer connection that is dead, `NO_PATH` for one that never lived, or null.
  *
  * @param {Engagement} state
  * @param {Moment} at

@@ -2,6 +2,8 @@
  * What an engagement does of its own: offer, wait, relay, renew, end. Pure; it never knows why.
  */
 
+import { settleMedia } from "./media.js";
+
 /** @import { Effect, Engagement, Moment, Stepped } from "./engagement.js" */
 /** @import { ErrorFrame } from "./words.js" */
 
@@ -28,7 +30,7 @@ export function begin(state, at) {
     ...state,
     pcId: at.id, openedAt: at.now, acked: false, offered: false, rejoins: false, withdrawn: false, offer: null, held: [], early: [],
     ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, isCut: false, absent: false,
-    answerAt: at.now + LINK_MS, linkAt: null, retryAt: null,
+    answerAt: at.now + LINK_MS, linkAt: null, pathAt: null, declared: [], arrived: [], networks: [], retryAt: null,
   };
   if (!state.online) return [{ ...anew, phase: "idle", pcId: null, answerAt: null }, [{ do: "close" }]];
   return [{ ...anew, phase: "offering" }, [{ do: "open", pcId: at.id }]];
@@ -182,15 +184,15 @@ function hold(state, to, type, payload) {
 /** @param {Engagement} state @param {string} ice @param {Moment} at @returns {Engagement} */
 export function pathChanged(state, ice, at) {
   if (ice === "connected") {
-    const open = { ...state, ice, iceLostAt: null, linkAt: null };
+    const open = { ...state, ice, iceLostAt: null, linkAt: null, pathAt: state.pathAt ?? at.now };
     return state.phase === "linked" ? flowing(open) : open;
   }
   const lost = ice === "disconnected" || ice === "failed" || ice === "closed";
   return { ...state, ice, iceLostAt: lost ? (state.iceLostAt ?? at.now) : state.iceLostAt };
 }
 
-/** @param {Engagement} state @returns {Engagement} media flows: nothing is amiss any more */
-export const flowing = (state) => ({ ...state, why: null, tries: 0, pathless: false });
+/** @param {Engagement} state @returns {Engagement} there is a path */
+export const flowing = (state) => settleMedia({ ...state, tries: 0, pathless: false });
 
 /** @param {Engagement} state @param {Moment} at @returns {Engagement} */
 export function renewedAt(state, at) {

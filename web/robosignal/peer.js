@@ -11,6 +11,9 @@ import { SignalingError } from "./words.js";
 
 const PING_MS = 1_000;
 const PONG_MS = 3_000;
+const PICTURE_MS = 100;
+/** What a peer takes that names no limit (RFC 8841, section 6.1). */
+const DEFAULT_MESSAGE_BYTES = 65_536;
 // Commands are worth nothing once they are late, so none queues behind a stalled channel.
 const COMMANDS_QUEUED_BYTES = 4_096;
 
@@ -35,12 +38,15 @@ export class Peer {
   #channel;
   /** @type {MediaStream | null} */
   stream = null;
+  #isOpen = true;
   #said = 0;
   /** @type {Map<number, Ping>} */
   #pings = new Map();
   #unusable = 0;
   /** @type {unknown} */
   #timer;
+  /** @type {unknown} */
+  #pictureTimer;
 
   /**
    * @param {string} pcId
@@ -98,11 +104,22 @@ export class Peer {
     return this.say(JSON.stringify({ type: "command", n: (this.#said += 1), drive }));
   }
 
-  /** @param {string} message */
+  /**
+   * @param {string} message
+   * @returns {boolean} false when it was not sent: the channel is not open, or full
+   * @throws {SignalingError} `too_large`
+   */
   say(message) {
     if (this.#channel.readyState !== "open") return false;
-    this.#channel.send(message);
-    return true;
+    const bytes = new TextEncoder().encode(message).length;
+    const limit = this.#connection.sctp?.maxMessageSize ?? DEFAULT_MESSAGE_BYTES;
+    if (bytes > limit) throw tooLarge(bytes, limit);
+    try {
+      this.#channel.send(message);
+      return true;
+    } catch {
+      return false; // It has closed meanwhile, or the browser keeps no more for it.
+    }
   }
 
   /** @returns {Promise<number>} */
@@ -116,7 +133,9 @@ export class Peer {
   }
 
   close() {
+    this.#isOpen = false;
     this.#world.clearTimeout(this.#timer);
+    this.#world.clearTimeout(this.#pictureTimer);
     this.#dropPings();
     Object.assign(this.#connection, { onicecandidate: null, onconnectionstatechange: null, ontrack: null });
     Object.assign(this.#channel, { onopen: null, onclose: null, onmessage: null });
@@ -133,10 +152,25 @@ export class Peer {
     this.#connection.ontrack = ({ track, streams }) => {
       this.stream = streams[0] ?? new MediaStream([track]);
       this.#listener.stream(this.stream);
+      if (track.kind === "video") void this.#awaitPicture();
     };
-    this.#channel.onopen = () => this.#pingOften();
+    this.#channel.onopen = () => {
+      this.#listener.tell({ type: "channel-opened", pcId });
+      this.#pingOften();
+    };
     this.#channel.onclose = () => this.#listener.tell({ type: "channel-closed", pcId });
     this.#channel.onmessage = ({ data }) => this.#hear(data);
+  }
+
+  /** Tell of the first picture that could be shown; whether a page shows it is the page's own matter. */
+  async #awaitPicture() {
+    const stats = await this.#connection.getStats();
+    /** @type {any[]} */
+    const reports = [...stats.values()];
+    const isThere = reports.some(({ type, kind, framesDecoded }) => type === "inbound-rtp" && kind === "video" && framesDecoded > 0);
+    if (isThere) return this.#listener.tell({ type: "picture", pcId: this.#pcId });
+    this.#world.clearTimeout(this.#pictureTimer);
+    if (this.#isOpen) this.#pictureTimer = this.#world.setTimeout(() => void this.#awaitPicture(), PICTURE_MS);
   }
 
   #pingOften() {
@@ -268,6 +302,10 @@ function channelMessage(data) {
 }
 
 export const noAnswer = () => new SignalingError({ code: "timeout", message: "The robot's data channel does not answer. Wait until the video is back." });
+
+/** @param {number} bytes @param {number} limit */
+const tooLarge = (bytes, limit) =>
+  new SignalingError({ code: "too_large", message: `The message has ${bytes} bytes, and the robot's data channel takes ${limit} at most. Send it in parts.` });
 
 /** Deliberately nothing: whoever waits for this is told by other means. */
 function ignore() {}

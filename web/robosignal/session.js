@@ -89,19 +89,27 @@ export class Session extends Emitter {
    * The robot stops 500 ms after the last command, so repeat it while it should move.
    *
    * @param {{x: number, y: number}} drive
+   * @returns {boolean}
+   * @throws {TypeError} when x or y is no finite number
    */
-  drive({ x, y }) {
+  drive(drive) {
+    const { x, y } = drive ?? {};
     if (!Number.isFinite(x) || !Number.isFinite(y)) throw new TypeError("drive: x and y must be finite numbers");
     if (this.view.role !== "controller" || !this.#peer) return false;
     return this.#peer.command({ x: clamp(x), y: clamp(y) });
   }
 
   /**
-   * Send a text to the robot; false when no channel is open. The driver's is echoed.
+   * Send a text to the robot; false when it was not sent: no channel is open, or it is full. The
+   * driver's is echoed by the demo robot.
    *
    * @param {string} message
+   * @returns {boolean}
+   * @throws {TypeError} when it is no text
+   * @throws {SignalingError} `too_large`, with the limit of the robot's data channel
    */
   send(message) {
+    if (typeof message !== "string") throw new TypeError("send: message must be a string");
     return this.#peer?.say(message) ?? false;
   }
 
@@ -213,7 +221,7 @@ export class Session extends Emitter {
   #announce(before, after) {
     /** @param {(keyof View)[]} fields */
     const moved = (fields) => fields.some((field) => before[field] !== after[field]);
-    if (moved(["state", "why"])) this.emit("state", after);
+    if (moved(["state", "why"]) || String(before.missing) !== String(after.missing)) this.emit("state", after);
     if (moved(["role", "epoch", "stale", "lostTo", "requests", "asking"]) || before.driver?.userId !== after.driver?.userId) this.emit("control", after);
   }
 
@@ -242,7 +250,7 @@ export class Session extends Emitter {
       case "request":
         return void this.#request(effect.to, effect.pcId, effect.frame);
       case "send":
-        return this.#server.send(effect.frame);
+        return this.#server.leave(this.robotId, effect.frame);
       case "remote":
         return void this.#peer?.describe(effect.payload);
       case "add":
@@ -312,6 +320,7 @@ export class Session extends Emitter {
     const iceServers = await this.#server.iceServers(this.robotId).catch(() => []);
     if (this.#state.pcId !== pcId) return;
     this.#close();
+    void this.#world.permissions().then((permissions) => this.tell({ type: "permitted", permissions }));
     try {
       this.#peer = this.#newPeer(pcId, iceServers);
     } catch (error) {

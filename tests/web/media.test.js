@@ -1,0 +1,135 @@
+/** What a robot declares, what of it has come, and what is said of the rest. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { partsDeclaredBy } from "../../web/robosignal/media.js";
+import { Engaged, SESSION, doings } from "./engagement.js";
+
+const HEAD = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
+const VIDEO = "m=video 9 UDP/TLS/RTP/SAVPF 97\r\na=sendonly\r\na=mid:1\r\n";
+const CHANNEL = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\n";
+const BOTH = HEAD + CHANNEL + VIDEO;
+
+const DECLARED = [
+  ["a picture and a channel", BOTH, ["picture", "channel"]],
+  ["lines that end in a line feed alone", BOTH.replaceAll("\r", ""), ["picture", "channel"]],
+  ["no channel", HEAD + VIDEO, ["picture"]],
+  ["a channel that is refused by port 0", HEAD + CHANNEL.replace(" 9 ", " 0 ") + VIDEO, ["picture"]],
+  ["no video", HEAD + CHANNEL, ["channel"]],
+  ["video that is refused", HEAD + CHANNEL + VIDEO.replace(" 9 ", " 0 "), ["channel"]],
+  ["video that is inactive", HEAD + CHANNEL + VIDEO.replace("sendonly", "inactive"), ["channel"]],
+  ["video that is only received", HEAD + CHANNEL + VIDEO.replace("sendonly", "recvonly"), ["channel"]],
+  ["video both ways", HEAD + VIDEO.replace("sendonly", "sendrecv"), ["picture"]],
+  ["video without a direction", HEAD + VIDEO.replace("a=sendonly\r\n", ""), ["picture"]],
+  ["video with the session's direction", `${HEAD}a=inactive\r\n${VIDEO.replace("a=sendonly\r\n", "")}`, []],
+  ["a bundled section of an offer", HEAD + VIDEO.replace(" 9 ", " 0 ").concat("a=bundle-only\r\n"), ["picture"]],
+  ["sound alone", HEAD + VIDEO.replace("m=video", "m=audio"), []],
+  ["nothing", "", []],
+  ["no text", undefined, []],
+];
+
+for (const [what, sdp, parts] of DECLARED) {
+  test(`a description with ${what} declares ${parts.join(" and ") || "nothing"}`, () => {
+    assert.deepEqual(partsDeclaredBy({ type: "answer", sdp }), parts);
+  });
+}
+
+/** A driver with a path to a robot that has answered so. */
+function connected(sdp) {
+  const engaged = new Engaged();
+  engaged.tell({ type: "join", role: "controller" });
+  engaged.offered();
+  engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
+  engaged.frame({ type: "answer", sessionId: SESSION, pcId: engaged.pcId, payload: { type: "answer", sdp } });
+  engaged.ice("connected");
+  return engaged;
+}
+
+const arrives = (engaged, type) => engaged.tell({ type, pcId: engaged.pcId });
+const shown = ({ view: { state, missing } }) => [state, ...missing];
+
+test("nothing is live before the picture and the channel that were declared have come", () => {
+  const engaged = connected(BOTH);
+  const [first, , second, , third] = [shown(engaged), arrives(engaged, "channel-opened"), shown(engaged), arrives(engaged, "picture"), shown(engaged)];
+
+  assert.deepEqual([first, second, third], [["connecting", "picture", "channel"], ["connecting", "picture"], ["live"]]);
+});
+
+test("before there is a path nothing is said to be missing from it", () => {
+  const engaged = new Engaged();
+  engaged.tell({ type: "join", role: "controller" });
+
+  assert.deepEqual(shown(engaged), ["connecting"]);
+});
+
+for (const [sdp, event, missing] of [[HEAD + VIDEO, "picture", "channel"], [HEAD + CHANNEL, "channel-opened", "picture"]]) {
+  test(`a robot that declared no ${missing} is live without it, and the view says so`, () => {
+    const engaged = connected(sdp);
+    arrives(engaged, event);
+
+    assert.deepEqual(shown(engaged), ["live", missing]);
+  });
+}
+
+for (const [event, why] of [["channel-opened", /no picture has come/], ["picture", /data channel is not open/], [null, /neither/]]) {
+  test(`what does not come is named after 3 seconds, with ${event ?? "nothing"} there`, () => {
+    const engaged = connected(BOTH);
+    if (event) arrives(engaged, event);
+    const soon = engaged.wait(2_500);
+    const before = engaged.view.state;
+    const late = engaged.wait(500);
+
+    assert.equal(before, "connecting");
+    assert.equal(engaged.view.state, "waiting");
+    assert.match(engaged.view.why, why);
+    assert.deepEqual([doings(soon), doings(late)], [[], []], "nothing is offered anew: what is there serves viewers");
+  });
+}
+
+test("what comes late is live all the same, and nothing is amiss any more", () => {
+  const engaged = connected(BOTH);
+  arrives(engaged, "channel-opened");
+  engaged.wait(5_000);
+  arrives(engaged, "picture");
+
+  assert.deepEqual([engaged.view.state, engaged.view.why], ["live", null]);
+});
+
+test("a channel that the robot refuses closes at once, and that is no reason to offer anew", () => {
+  const engaged = connected(HEAD + VIDEO);
+  arrives(engaged, "picture");
+  arrives(engaged, "channel-closed");
+
+  assert.deepEqual([doings(engaged.wait(15_000)), shown(engaged)], [[], ["live", "channel"]]);
+});
+
+test("a channel that closes is no longer driven over", () => {
+  const engaged = connected(BOTH);
+  arrives(engaged, "channel-opened");
+  arrives(engaged, "picture");
+  arrives(engaged, "channel-closed");
+
+  assert.notEqual(engaged.view.state, "live");
+});
+
+test("what came over the connection before says nothing of the next one", () => {
+  const engaged = connected(BOTH);
+  arrives(engaged, "channel-opened");
+  arrives(engaged, "picture");
+  engaged.ice("failed");
+  engaged.wait(500);
+  engaged.offered();
+  engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
+  engaged.frame({ type: "answer", sessionId: SESSION, pcId: engaged.pcId, payload: { type: "answer", sdp: BOTH } });
+  engaged.ice("connected");
+
+  assert.notEqual(engaged.view.state, "live");
+});
+
+test("a robot's own offer later on declares anew", () => {
+  const engaged = connected(HEAD + VIDEO);
+  arrives(engaged, "picture");
+  engaged.frame({ type: "offer", sessionId: SESSION, pcId: engaged.pcId, payload: { type: "offer", sdp: BOTH } });
+
+  assert.deepEqual(shown(engaged), ["connecting", "channel"]);
+});
