@@ -143,10 +143,10 @@ def test_our_own_fault_tells_a_request_id_and_nothing_else() -> None:
 
 
 def test_our_own_fault_is_silent_to_a_seed_connection() -> None:
-    """A seed connection without an id gets no frame; the status is for the log."""
+    """Where nothing waits for an answer it gets no frame; the status is for the log."""
     _, seed = broken(RuntimeError("x"))
 
-    assert (seed.send(type="offer", robotId="r1", sdp="o"), seed.status) == (None, 500)
+    assert (seed.send(type="bye", robotId="r1"), seed.status) == (None, 500)
 
 
 def test_a_busy_store_asks_to_try_again() -> None:

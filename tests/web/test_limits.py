@@ -8,13 +8,13 @@ import pytest
 from signaling.wire import limits
 
 ROOT = Path(__file__).parents[2]
-MOVES = ROOT / "web" / "robosignal" / "moves.js"
+MODULE = ROOT / "web" / "robosignal"
 SUPPORTED = "Chrome or Edge 100, Firefox 113, Safari 15.4, or a later version of these"
 
 
-def constant(name: str) -> int:
+def constant(name: str, file: str = "moves.js") -> int:
     """Return a number of the module's."""
-    found = re.search(rf"const {name} = ([0-9_]+);", MOVES.read_text())
+    found = re.search(rf"const {name} = ([0-9_]+);", (MODULE / file).read_text())
     assert found is not None, name
     return int(found[1])
 
@@ -40,3 +40,8 @@ def test_the_check_at_load_is_written_for_browsers_that_know_no_modules() -> Non
     code = re.sub(r'/\*.*?\*/|//[^\n]*|"[^"]*"', "", source, flags=re.DOTALL)
 
     assert not re.search(r"=>|`|\?\.|\?\?|\b(let|const|class|import|async|of)\b", code)
+
+
+def test_the_page_lists_again_when_the_index_has_caught_up() -> None:
+    """In milliseconds there, in seconds here."""
+    assert constant("SECOND_LOOK_MS", "watching.js") == limits.SECOND_LOOK_SECONDS * 1000
