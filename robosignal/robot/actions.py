@@ -49,10 +49,11 @@ class Gathered(Struct, frozen=True, rename="camel", tag_field="type", tag="gathe
 
 
 class Failed(Struct, frozen=True, rename="camel", tag_field="type", tag="failed"):
-    """A peer connection has ended by itself."""
+    """A peer connection has ended by itself; its client saw that if it was ever `connected`."""
 
     session_id: SessionId
     pc_id: PcId
+    connected: bool = True
 
 
 class Refused(Struct, frozen=True, rename="camel", tag_field="type", tag="refused"):

@@ -76,6 +76,7 @@ class Peer:
         self._worker = asyncio.create_task(self._work())
         loop = asyncio.get_running_loop()
         self._patience = loop.call_later(CONNECT_SECONDS, self._fail)
+        self._connected = False
         self._closed = False
 
     def offer(self, sdp: str) -> None:
@@ -249,12 +250,13 @@ class Peer:
     def _changed(self) -> None:
         state = self._connection.connectionState
         if state == "connected":
+            self._connected = True
             self._patience.cancel()
         elif state in {"failed", "closed"}:
             self._fail()
 
     def _fail(self) -> None:
-        self._told(Failed(self._session_id, self._pc_id))
+        self._told(Failed(self._session_id, self._pc_id, self._connected))
 
     def _told(self, event: Event) -> None:
         if not self._closed:

@@ -39,6 +39,12 @@ from robosignal.robot.state import (
 from signaling.wire.frames import CandidateRelay, Control, OfferRelay, PeerLeft, TakeoverNotice
 from signaling.wire.ids import SessionId
 
+NOT_CONNECTED = {
+    "type": "error",
+    "code": "not_connected",
+    "message": "no path to the robot was found, or the connection over it failed: offer again",
+}
+
 
 def offer(seen: Robot, frame: OfferRelay, now: int) -> Stepped:
     """Take an offer: a pcId that is new to the session means a new peer connection.
@@ -186,21 +192,28 @@ def gathered(seen: Robot, event: Gathered) -> Stepped:
 def refused(seen: Robot, event: Refused) -> Stepped:
     """Tell the client why its offer is not taken; its session stands, and the lease with it.
 
-    A peer connection that the offer was for goes on, if it can; else it is forgotten.
+    A peer connection that the offer was for goes on, if it can; else it has failed.
     """
     peer = of(seen, event.session_id, event.pc_id)
     if peer is None:
         return seen, []
     payload = {"type": "error", "code": event.code, "message": event.message}
     seen, sends = _relayed(seen, event, "answer", payload)
-    seen, shuts = (seen, []) if event.stands else shut(seen, event.session_id)
+    seen, shuts = (seen, []) if event.stands else _given_up(seen, event.session_id, peer)
     why = Log(f"refuses an offer of {peer.name}: {event.message}")
     return seen, [*sends, *shuts, why]
 
 
-def _relayed(
-    seen: Robot, event: Answered | Gathered | Refused, kind: str, payload: Mapping[str, object]
-) -> Stepped:
+def _given_up(seen: Robot, session: SessionId, peer: Peer) -> Stepped:
+    # Its session stands: candidates that still come for it are no reason to think that it does not.
+    seen, shuts = shut(seen, session)
+    return with_peer(seen, session, replace(peer, failed=True)), shuts
+
+
+Told = Answered | Gathered | Refused | Failed
+
+
+def _relayed(seen: Robot, event: Told, kind: str, payload: Mapping[str, object]) -> Stepped:
     if of(seen, event.session_id, event.pc_id) is None:
         return seen, []
     frame: dict[str, object] = {"type": kind, "sessionId": event.session_id, "payload": payload}
@@ -213,11 +226,11 @@ def failed(seen: Robot, event: Failed) -> Stepped:
     """Close a peer connection that has ended by itself.
 
     Its session stands: the client may offer again, and if it drives, the watchdog stops the robot.
-    Candidates that still come for it are no reason to think that it does not.
+    A client that has never been connected is told: it could not see the end.
     """
     peer = of(seen, event.session_id, event.pc_id)
     if peer is None:
         return seen, []
-    seen, shuts = shut(seen, event.session_id)
-    seen = with_peer(seen, event.session_id, replace(peer, failed=True))
-    return seen, [*shuts, Log(f"the peer connection of {peer.name} has ended")]
+    seen, sends = (seen, []) if event.connected else _relayed(seen, event, "answer", NOT_CONNECTED)
+    seen, shuts = _given_up(seen, event.session_id, peer)
+    return seen, [*sends, *shuts, Log(f"the peer connection of {peer.name} has ended")]

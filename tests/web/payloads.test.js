@@ -102,3 +102,15 @@ test("a refusal of another peer connection, or of one that has its answer, chang
     assert.deepEqual(engaged.frame({ type: "answer", sessionId: SESSION, pcId, payload: REFUSED }), []);
   }
 });
+
+test("a connection that the robot gives up before media flows is followed by another, and control stays", () => {
+  const engaged = offering();
+  engaged.answer();
+  const given = { type: "error", code: "not_connected", message: "no path was found" };
+  const effects = engaged.frame({ type: "answer", sessionId: SESSION, pcId: engaged.pcId, payload: given });
+
+  assert.deepEqual(effects, [{ do: "close" }]);
+  assert.deepEqual([engaged.view.state, engaged.view.why], ["waiting", "The robot has given the connection up: no path was found."]);
+  assert.deepEqual([engaged.view.role, engaged.state.sessionId], ["controller", SESSION]);
+  assert.notEqual(engaged.wait(5_000).find((effect) => effect.do === "open").pcId, "pc-1");
+});

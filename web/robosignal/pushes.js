@@ -67,7 +67,8 @@ function fromRobot(state, { type, pcId, payload }, at) {
 }
 
 /**
- * The robot cannot take our offer, and says why. The session stands, and control with it.
+ * The robot cannot take our offer, or gives up a connection that does not come about, and says why.
+ * The session stands, and control with it.
  *
  * @param {Engagement} state
  * @param {{message?: unknown}} refusal
@@ -75,10 +76,12 @@ function fromRobot(state, { type, pcId, payload }, at) {
  * @returns {Stepped}
  */
 function offerRefused(state, { message }, at) {
-  if (state.phase !== "offering") return [state, []];
+  const isJoining = state.phase === "linked" && state.linkAt !== null;
+  if (state.phase !== "offering" && !isJoining) return [state, []];
   const reason = typeof message === "string" ? message.slice(0, REASON_LETTERS) : "it does not say why";
   // It has the offer, whether or not the server's reply is here yet: the next one is another.
-  return rest({ ...state, acked: true }, `The robot refuses the offer: ${reason}.`, at);
+  const what = isJoining ? "The robot has given the connection up" : "The robot refuses the offer";
+  return rest({ ...state, acked: true, pathless: isJoining }, `${what}: ${reason}.`, at);
 }
 
 /** @param {Engagement} state @param {Description} payload @param {Moment} at @returns {Stepped} */
