@@ -79,7 +79,7 @@ class Robot:
         if self.camera != "none" and not has_track:
             peer.addTrack(BlindCamera() if self.camera == "blind" else VideoStreamTrack())
         if self.channel != "open" and peer.sctp is not None:
-            peer.sctp.start = self._keep_shut  # type: ignore[method-assign]
+            peer.sctp.start = self._keep_shut  # type: ignore[method-assign,assignment]
         await peer.setLocalDescription(await peer.createAnswer())
         local = peer.localDescription
         sdp = local.sdp
