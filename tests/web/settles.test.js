@@ -319,10 +319,11 @@ test("a drive that is aborted while it waits for the goodbye of before rejects a
   await settled();
   abort();
   await settled();
+  const name = outcome.error?.name;
   world.socket.reply("bye", { type: "ack" });
   await settled();
 
-  assert.deepEqual([outcome.error?.name, offers()], ["AbortError", before]);
+  assert.deepEqual([name, offers()], ["AbortError", before]);
 });
 
 test("an abort after the call has resolved changes nothing", async () => {
