@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from bench import calls, gateway, handler, imports, latency, page
+from bench import calls, gateway, handler, imports, latency, page, strangers
 from bench.amount import FULL, SMALL, Amount
 from bench.tables import Table, machine, markdown
 
@@ -17,6 +17,7 @@ BENCHES: dict[str, Callable[[Amount], Table]] = {
     "imports": imports.imported,
     "gateway": gateway.compared,
     "latency": latency.timed,
+    "strangers": strangers.compared,
     "calls": lambda _: calls.counted(),
 }
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from robosignal.arguments import TOKEN_VARIABLE
 from robosignal.gateway.local import Local, Service
+from robosignal.gateway.sign_in import LINK_SECONDS
 from robosignal.gateway.state import StateUnreadable
 from signaling.settings import Options
 
@@ -22,6 +23,7 @@ DEMO = "demo"
 ADMIN = "admin"
 ADMIN_GROUP = "ADMINS"
 STOPPING_SECONDS = 5
+MINUTES = LINK_SECONDS // 60
 
 FILES = 4096
 """Open files that a full gateway may need: 1,000 connections, strangers, and those that end."""
@@ -40,7 +42,7 @@ async def serve(service: Service, options: Options, say: Say) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with _opened(service, options) as local:
-        say(welcome(local, service))
+        say(welcome(local, service, say))
         if service.demo:
             await _with_demo_robot(local, stop, say)
         await stop.wait()
@@ -66,15 +68,18 @@ def _opened(service: Service, options: Options) -> Local:
         raise StateUnreadable.to_us(service.state, error) from error
 
 
-def welcome(local: Local, service: Service) -> str:
-    """Return what a person needs to go on: where it is, and how to sign in."""
+def welcome(local: Local, service: Service, say: Say) -> str:
+    """Return what a person needs to go on: where it is, and how to sign in.
+
+    `say` tells later links, each of which takes the place of one that has been used.
+    """
     gateway = local.gateway
     lines = [
         f"robosignal is up at {gateway.url}",
         f"robots and browsers connect to {gateway.websocket_url}",
     ]
     if service.demo:
-        lines += ["", *_links(local, service), ""]
+        lines += ["", *_links(local, service, say), ""]
     elif service.remote is None:
         state = f" --state {service.state}" if service.state else ""
         lines.append(f"sign in with a token: robosignal token USER{state}")
@@ -83,21 +88,33 @@ def welcome(local: Local, service: Service) -> str:
     return "\n".join(lines)
 
 
-def _links(local: Local, service: Service) -> list[str]:
+def _links(local: Local, service: Service, say: Say) -> list[str]:
     """Return how to sign in as who may drive the demo robot."""
-    owner = f"  demo, who owns the demo robot:  {local.gateway.url}#token={local.key.sign(DEMO)}"
+    owner = _link(local, "  demo, who owns the demo robot:  ", lambda: local.key.sign(DEMO), say)
     if service.remote is not None:
         # No admin of ours: the robots of the issuer's users are not ours to give.
-        return [
-            "Open this link, in two windows for a takeover. Admins of the issuer may take it over:",
-            owner,
-        ]
-    admin = local.key.sign(ADMIN, [ADMIN_GROUP])
+        return [f"Open this link within {MINUTES} minutes. It signs in one window, once:", owner]
+    admin = _link(
+        local,
+        "  admin, who may take it over:    ",
+        lambda: local.key.sign(ADMIN, [ADMIN_GROUP]),
+        say,
+    )
     return [
-        "Open one of these links. For a takeover, open both, each in its own window:",
+        f"Open one of these links within {MINUTES} minutes. Each signs in one window, once.",
+        "For a takeover, open both, each in its own window:",
         owner,
-        f"  admin, who may take it over:    {local.gateway.url}#token={admin}",
+        admin,
     ]
+
+
+def _link(local: Local, title: str, sign: Callable[[], str], say: Say) -> str:
+    """Return the line with a link that signs somebody in; its successors are said."""
+
+    def line(code: str) -> str:
+        return f"{title}{local.gateway.url}#code={code}"
+
+    return line(local.sign_ins.begin(sign, lambda code: say(f"the next link:\n{line(code)}")))
 
 
 async def _with_demo_robot(local: Local, stop: asyncio.Event, say: Say) -> None:

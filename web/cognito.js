@@ -3,6 +3,8 @@
  * page holds no secret. It owns the tokens of this tab; it never judges or prints them.
  */
 
+import { readStored, tabStorage } from "./tab.js";
+
 const PENDING = "robosignal.sign-in";
 const TOKENS = "robosignal.tokens";
 const SCOPES = "openid profile";
@@ -11,12 +13,14 @@ const HOST = /^[A-Za-z0-9.-]+(:\d+)?$/;
 /** As for keys: only one's own machine is spoken to without TLS. */
 const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost)(:\d+)?$/;
 
+const FORGETFUL = "This browser keeps nothing for this page, so a sign-in could not come back to it. Open the page in a tab of its own, or allow it to store site data.";
+
 /** @typedef {{origin: string, clientId: string}} Pool where people sign in, and as whose visitors */
 /** @typedef {{state: string, nonce: string, verifier: string}} Pending what must come back, and what proves that it was us who asked */
-/** @typedef {{token: string, refreshToken: string | null, refreshAt: number, endsAt: number}} Tokens times in epoch ms */
+/** @typedef {{token: string, refreshToken: string | null, refreshAt: number}} Tokens `refreshAt` in epoch ms by the clock here, which may be wrong */
 /**
  * @typedef {object} CognitoWorld a browser's own by default
- * @property {Pick<Storage, "getItem" | "setItem" | "removeItem">} storage
+ * @property {Pick<Storage, "getItem" | "setItem" | "removeItem"> & {isLasting: boolean}} storage
  * @property {typeof fetch} fetch
  * @property {() => number} now epoch ms
  * @property {() => string} mint 43 characters of base64url, fresh and unguessable
@@ -114,14 +118,13 @@ export function tokensOf(reply, now, refreshToken) {
   const token = claimsOf(reply.id_token).name ? reply.id_token : (reply.access_token ?? reply.id_token);
   const ttlMs = Number(reply.expires_in) * 1000;
   if (typeof token !== "string" || !(ttlMs > 0)) throw new SignInError("The sign-in server's answer holds no token. Sign in again.");
-  const endsAt = now + ttlMs;
-  return { token, refreshToken: reply.refresh_token ?? refreshToken, endsAt, refreshAt: endsAt - Math.min(LONGEST_MARGIN_MS, ttlMs / 2) };
+  return { token, refreshToken: reply.refresh_token ?? refreshToken, refreshAt: now + ttlMs - Math.min(LONGEST_MARGIN_MS, ttlMs / 2) };
 }
 
 /** @returns {CognitoWorld} */
 function browser() {
   return {
-    storage: sessionStorage,
+    storage: tabStorage,
     fetch: (input, init) => fetch(input, init),
     now: () => Date.now(),
     mint: () => base64url(crypto.getRandomValues(new Uint8Array(32))),
@@ -148,12 +151,18 @@ export class Cognito {
     return this.#kept !== null;
   }
 
-  /** Begin. @returns {Promise<string>} where to go */
+  /**
+   * Begin.
+   *
+   * @returns {Promise<string>} where to go
+   * @throws {SignInError} when this tab could not tell that it has asked, once it is back
+   */
   async begin() {
     const { mint, storage } = this.#world;
     const pending = { state: mint(), nonce: mint(), verifier: mint() };
     const challenge = await challengeOf(pending.verifier);
     storage.setItem(PENDING, JSON.stringify(pending));
+    if (!storage.isLasting) throw new SignInError(FORGETFUL);
     return authorizeUrl(this.#pool, this.#redirectUri, { ...pending, challenge });
   }
 
@@ -168,7 +177,7 @@ export class Cognito {
   async complete(search) {
     const query = new URLSearchParams(search);
     /** @type {Pending | null} */
-    const pending = JSON.parse(this.#world.storage.getItem(PENDING) ?? "null");
+    const pending = readStored(this.#world.storage, PENDING);
     if (pending === null || query.get("state") !== pending.state) return false;
     this.#world.storage.removeItem(PENDING);
     const code = query.get("code");
@@ -182,15 +191,16 @@ export class Cognito {
   }
 
   /**
-   * A token that serves for a while, refreshed before its end. Empty when a new sign-in is needed.
+   * A token that serves for a while, refreshed before its end, or once the server has refused it:
+   * the clock here may be wrong. Empty when a new sign-in is needed.
    *
+   * @param {string} [refused] a token that the server has refused
    * @returns {Promise<string>}
-   * @throws {SignInError} when the token is over and the sign-in server cannot be reached
    */
-  async token() {
+  async token(refused) {
     const kept = this.#kept;
     if (kept === null) return "";
-    if (this.#world.now() < kept.refreshAt) return kept.token;
+    if (this.#world.now() < kept.refreshAt && kept.token !== refused) return kept.token;
     this.#refreshing ??= this.#refresh(kept).finally(() => (this.#refreshing = null));
     return this.#refreshing;
   }
@@ -210,7 +220,8 @@ export class Cognito {
 
   /** @returns {Tokens | null} */
   get #kept() {
-    return JSON.parse(this.#world.storage.getItem(TOKENS) ?? "null");
+    const kept = readStored(this.#world.storage, TOKENS);
+    return typeof kept?.token === "string" ? kept : null;
   }
 
   /** @param {Tokens} tokens */
@@ -221,12 +232,13 @@ export class Cognito {
 
   /** @param {Tokens} kept */
   async #refresh(kept) {
-    const reply = kept.refreshToken === null ? { error: "none" } : await this.#post("token", { grant_type: "refresh_token", refresh_token: kept.refreshToken });
+    // Whether it still serves is the server's to say.
+    if (kept.refreshToken === null) return kept.token;
+    const reply = await this.#post("token", { grant_type: "refresh_token", refresh_token: kept.refreshToken });
     // Signed out meanwhile.
     if (this.#kept?.token !== kept.token) return "";
-    if (reply !== null && reply.error === undefined) return this.#keep(tokensOf(reply, this.#world.now(), kept.refreshToken));
-    if (reply === null && this.#world.now() < kept.endsAt) return kept.token;
-    if (reply === null) throw new SignInError("The sign-in server cannot be reached.");
+    if (reply === null) return kept.token;
+    if (reply.error === undefined) return this.#keep(tokensOf(reply, this.#world.now(), kept.refreshToken));
     this.forget();
     return "";
   }

@@ -7,7 +7,8 @@ import { SignalingError, connect } from "./robosignal.js";
 import { nameOf, sentence } from "./banner.js";
 import { at, draw, drawNobody, drawRtt, offer, say, unsay } from "./draw.js";
 import { handleDriving } from "./driving.js";
-import { followLinks, saysAdmin, visitor } from "./sign-in.js";
+import { followLinks } from "./link.js";
+import { saysAdmin, visitor } from "./sign-in.js";
 
 /** @typedef {import("./draw.js").Scene} Scene */
 /** @typedef {import("./robosignal.js").Session} Session */
@@ -27,7 +28,7 @@ const NOT_OURS = "The robot did not obey: somebody else drives it. Checking with
 const UNREACHABLE = "The server cannot be reached, or it refuses this sign-in. Check that it runs; if it was set up anew, open a new link. Trying again.";
 
 /** What is going on beyond what is drawn. */
-const now = { pending: false, watches: false, isAdmin: false, isCut: false, refusals: 0, stopDriving: () => {} };
+const now = { pending: false, watches: false, isAdmin: false, isCut: false, mustSignIn: false, refusals: 0, stopDriving: () => {} };
 
 /** @param {unknown} error */
 function sayError(error) {
@@ -138,6 +139,14 @@ function lookAgain({ signal }) {
   signal.robots({ all: now.isAdmin }).catch((error) => void (error.code !== "offline" && sayError(error)));
 }
 
+/** The token is kept: the server may take it after all, and the module tries. @param {Scene} scene @param {Visitor} who */
+function askToSignIn(scene, who) {
+  say(who.signIn ? SIGN_IN_AGAIN_HERE : SIGN_IN_AGAIN);
+  offer("sign-in", who.signIn !== null);
+  // Whoever drives drives on: the connection that stands may last a while.
+  if (scene.session === null) drawNobody(who.signIn !== null);
+}
+
 /** @param {Scene} scene @param {Visitor} who */
 function listen(scene, who) {
   const { signal } = scene;
@@ -146,21 +155,22 @@ function listen(scene, who) {
     if (state === "online") {
       scene.wasOnline = true;
       say("");
+      // What was taken for a refusal may have been none.
+      now.mustSignIn = false;
+      offer("sign-in", false);
       void watch(scene);
     }
-    if (state === "offline") say(offlineSentence(scene));
+    if (state === "offline" && !now.mustSignIn) say(offlineSentence(scene));
     draw(scene);
+    if (now.mustSignIn) askToSignIn(scene, who);
   });
   signal.on("presence", (robots) => {
     scene.robots = robots;
     draw(scene);
   });
   signal.on("sign-in", () => {
-    who.drop();
-    say(who.signIn ? SIGN_IN_AGAIN_HERE : SIGN_IN_AGAIN);
-    offer("sign-in", who.signIn !== null);
-    // Whoever drives drives on: the connection that stands may last a while.
-    if (scene.session === null) drawNobody(who.signIn !== null);
+    now.mustSignIn = true;
+    askToSignIn(scene, who);
   });
   signal.on("error", (error) => void (WORTH_SAYING.includes(error.code) && sayError(error)));
   onAction((action, button) => {
@@ -237,8 +247,9 @@ async function main() {
     if (who.failed || !who.signIn) say(who.failed ?? NO_TOKEN);
     return drawNobody(who.signIn !== null);
   }
-  const token = async () => {
-    const given = await who.token();
+  /** @param {string} [refused] */
+  const token = async (refused) => {
+    const given = await who.token(refused);
     now.isAdmin = saysAdmin(given);
     return given;
   };
@@ -248,4 +259,10 @@ async function main() {
   draw(scene);
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  const { message } = /** @type {Error} */ (error);
+  say(error instanceof SignalingError ? message : `The console could not start: ${message}. Reload the page; if that does not help, whoever runs the server should read this.`);
+  if (!(error instanceof SignalingError)) throw error;
+}

@@ -13,7 +13,7 @@
  */
 
 import { Signal } from "./robosignal/signal.js";
-import { browser } from "./robosignal/world.js";
+import { browser, mustBeSupported } from "./robosignal/world.js";
 
 export { FRAME_BYTES } from "./robosignal/frames.js";
 export { driveWithKeys } from "./robosignal/keys.js";
@@ -21,6 +21,7 @@ export { Session } from "./robosignal/session.js";
 export { Signal } from "./robosignal/signal.js";
 export { SignalingError } from "./robosignal/words.js";
 
+/** @import { TokenSource } from "./robosignal/line.js" */
 /** @import { World } from "./robosignal/world.js" */
 /** @typedef {import("./robosignal/held.js").Drive} Drive */
 /** @typedef {import("./robosignal/keys.js").DriveOptions} DriveOptions */
@@ -35,14 +36,26 @@ export { SignalingError } from "./robosignal/words.js";
  *
  * @param {object} options
  * @param {string} options.url `wss://HOST/STAGE`
- * @param {string | (() => string | Promise<string>)} options.token asked for anew at each dial
+ * @param {string | TokenSource} options.token asked for anew at each dial; a function is told which
+ *   token the server has refused, if it has, so that it hands out another one
  * @param {Partial<World>} [world] stands in for the browser's own
  * @returns {Signal}
  * @throws {TypeError} when one of the options is missing
+ * @throws {SignalingError} `unsupported`, when the browser is too old
  */
 export function connect({ url, token }, world = {}) {
   if (!url) throw new TypeError("connect: url is missing, such as wss://HOST/prod");
-  if (!/^wss?:\/\/./.test(url)) throw new TypeError(`connect: url is ${url}, and should begin with ws:// or wss://`);
+  if (!/^wss?:\/\/[^#]+$/.test(url) || !isUrl(url)) throw new TypeError(`connect: url is ${url}, and should be an address that begins with ws:// or wss://`);
   if (!token) throw new TypeError("connect: token is missing, a JWT or a function that returns one");
+  mustBeSupported();
   return new Signal(url, typeof token === "string" ? () => token : token, { ...browser(), ...world });
+}
+
+/** @param {string} url */
+function isUrl(url) {
+  try {
+    return new URL(url).hostname !== "";
+  } catch {
+    return false;
+  }
 }

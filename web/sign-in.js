@@ -4,33 +4,39 @@
  */
 
 import { Cognito, SignInError, claimsOf, poolOf } from "./cognito.js";
+import { link } from "./link.js";
+import { showAddress, tabStorage } from "./tab.js";
 
 const KEPT = "robosignal.token";
+const EXCHANGE_MS = 10_000;
+const LINK_IS_OVER = "This link has been used, or is too old. The terminal in which the server runs shows the next one.";
+const NO_EXCHANGE = "The server did not answer. Check that it runs, and open the link again.";
 
 /**
  * @typedef {object} Visitor
  * @property {boolean} isSignedIn
- * @property {() => Promise<string>} token
+ * @property {(refused?: string) => Promise<string>} token told which one the server has refused, if it has
  * @property {(() => Promise<string>) | null} signIn where to go to sign in; null where only a link does
  * @property {() => Promise<string>} signOut where to go then
- * @property {() => void} drop forget what serves no more
  * @property {string | null} failed the sentence that says why signing in has just failed
  */
 
 /**
- * The visitor of this tab. A code or a token in the address is taken out of it at once, so that it
- * is neither copied nor bookmarked.
+ * The visitor of this tab. A pool's code in the address is taken out of it at once, so that it is
+ * neither copied nor bookmarked.
  *
  * @param {Record<string, unknown>} config
  * @returns {Promise<Visitor>}
  */
 export async function visitor(config) {
-  const linked = takeToken();
+  const { token: linked, failed } = await fromLink();
   try {
     const pool = poolOf(config);
-    if (pool === null) return byLink(linked, null);
+    if (pool === null) return { ...byLink(linked, null), failed };
     const cognito = new Cognito(pool, home());
-    return linked ? byLink(linked, cognito) : await atPool(cognito);
+    if (linked) return byLink(linked, cognito);
+    const there = await atPool(cognito);
+    return { ...there, failed: failed ?? there.failed };
   } catch (error) {
     if (!(error instanceof SignInError)) throw error;
     return { ...byLink(linked, null), failed: error.message };
@@ -44,7 +50,6 @@ function byLink(token, cognito) {
     token: async () => token ?? "",
     signIn: cognito && (() => cognito.begin()),
     signOut: async () => (dropToken(), home()),
-    drop: dropToken,
     failed: null,
   };
 }
@@ -54,10 +59,9 @@ async function atPool(cognito) {
   const failed = await comeBack(cognito);
   return {
     isSignedIn: cognito.isSignedIn,
-    token: () => cognito.token(),
+    token: (refused) => cognito.token(refused),
     signIn: () => cognito.begin(),
     signOut: () => cognito.signOut(),
-    drop: () => cognito.forget(),
     failed,
   };
 }
@@ -67,7 +71,7 @@ async function comeBack(cognito) {
   const { search } = location;
   const query = new URLSearchParams(search);
   if (!query.has("state") || !(query.has("code") || query.has("error"))) return null;
-  history.replaceState(null, "", location.pathname);
+  showAddress(location.pathname);
   try {
     const isOurs = await cognito.complete(search);
     return isOurs || cognito.isSignedIn ? null : "That sign-in was not begun in this tab. Sign in again.";
@@ -80,25 +84,34 @@ async function comeBack(cognito) {
 /** This page without file name, query and fragment: what a pool's client has as the address to come back to. */
 const home = () => location.origin + location.pathname.replace(/index\.html$/, "");
 
-/** @returns {string | null} the token of the link or of this tab */
-function takeToken() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    sessionStorage.setItem(KEPT, given);
-    history.replaceState(null, "", location.pathname + location.search);
+/** @returns {Promise<{token: string | null, failed: string | null}>} the token of the link or of this tab, and why a link brought none */
+async function fromLink() {
+  try {
+    const given = link.code ? await exchanged(link.code) : link.token;
+    if (given) tabStorage.setItem(KEPT, given);
+    return { token: tabStorage.getItem(KEPT), failed: null };
+  } catch (error) {
+    if (!(error instanceof SignInError)) throw error;
+    return { token: null, failed: error.message };
   }
-  return sessionStorage.getItem(KEPT);
+}
+
+/** @param {string} code @returns {Promise<string>} the token that it stands for, once @throws {SignInError} */
+async function exchanged(code) {
+  const asked = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ code }) };
+  // Not `AbortSignal.timeout`, which the oldest supported browsers lack.
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), EXCHANGE_MS);
+  const answer = await fetch("sign-in", { ...asked, signal: abort.signal }).catch(() => null);
+  if (answer === null) throw new SignInError(NO_EXCHANGE);
+  const token = answer.ok ? (await answer.json().catch(() => null))?.token : null;
+  clearTimeout(timer);
+  if (typeof token !== "string") throw new SignInError(LINK_IS_OVER);
+  return token;
 }
 
 function dropToken() {
-  sessionStorage.removeItem(KEPT);
-}
-
-/** A second link opened in this tab changes only the fragment: begin again with its token. */
-export function followLinks() {
-  addEventListener("hashchange", () => {
-    if (location.hash.startsWith("#token=")) location.reload();
-  });
+  tabStorage.removeItem(KEPT);
 }
 
 /**

@@ -92,7 +92,9 @@ def read_options(environment: Mapping[str, str]) -> Options:
 
 
 def _options(read: "_Reader") -> Options:
-    heartbeat = read.given("HEARTBEAT_SECONDS", _whole(10, 500), limits.HEARTBEAT_SECONDS)
+    heartbeat = read.given(
+        "HEARTBEAT_SECONDS", _whole(10, limits.LONGEST_HEARTBEAT_SECONDS), limits.HEARTBEAT_SECONDS
+    )
     return Options(
         ice_servers=read.given("ICE_SERVERS", _ice_servers, []),
         origins=read.given("ALLOWED_ORIGINS", _origins, None),

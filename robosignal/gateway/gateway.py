@@ -10,12 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from robosignal.gateway import management, pages
+from robosignal.gateway import management, pages, sign_in
 from robosignal.gateway.dispatch import Dispatch, Handle, Prepare
 from robosignal.gateway.front import Doors, Front
 from robosignal.gateway.listener import Listener
 from robosignal.gateway.plain import Plain
 from robosignal.gateway.shared import Limits, Shared
+from robosignal.gateway.sign_in import SignIns
 from robosignal.gateway.sockets import Sockets
 from robosignal.gateway.websocket import welcome
 from signaling.adapters.limiter import Buckets
@@ -58,6 +59,7 @@ class Gateway:
         controls: Pacer | None = None,
         prepare: Prepare | None = None,
         in_threads: bool = False,
+        sign_ins: SignIns | None = None,
         stage: str = "prod",
     ) -> None:
         """`port` 0 takes a free one; `limits.stopping_seconds` bounds each step of `stop`."""
@@ -73,7 +75,8 @@ class Gateway:
         )
         self._shared = Shared(self._dispatch, sockets, limits, controls or Buckets(), stage)
         api = management.routes(sockets, stage, limits.handshake_seconds)
-        self._plain = Plain([*api, *pages.routes(web, jwks, stage)])
+        links = sign_in.routes(sign_ins or SignIns(), limits.handshake_seconds)
+        self._plain = Plain([*api, *links, *pages.routes(web, jwks, stage)])
         self._doors = Doors(self._to_websocket, self._plain.take, limits.handshake_seconds)
         self._listener = Listener(lambda: Front(self._doors))
 

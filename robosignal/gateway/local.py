@@ -15,6 +15,7 @@ from robosignal.gateway.gateway import Gateway, Limits
 from robosignal.gateway.keys import LOCAL_ALIAS, LOCAL_ISSUER, LocalKey
 from robosignal.gateway.places import CONNECTIONS_PER_USER, Places
 from robosignal.gateway.prefetch import Prefetch
+from robosignal.gateway.sign_in import SignIns
 from robosignal.gateway.sockets import Sockets
 from robosignal.gateway.store import LocalStore
 from robosignal.paths import web_root
@@ -66,6 +67,7 @@ class Local:
     def __init__(self, service: Service, options: Options) -> None:
         """Open the state and wire everything. Raise StateInUse, StateUnreadable or KeyRefused."""
         self.key = _key(service)
+        self.sign_ins = SignIns()
         self._store = LocalStore(service.state)
         self._sockets = Sockets()
         self._keepalive_seconds = service.seed_keepalive_seconds
@@ -108,6 +110,7 @@ class Local:
             controls=controls,
             prepare=Prefetch(self._issuers) if service.remote else None,
             in_threads=service.chaos_seed is not None,
+            sign_ins=self.sign_ins,
         )
 
     async def __aenter__(self) -> Self:

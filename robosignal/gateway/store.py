@@ -237,13 +237,22 @@ def _read(text: str) -> Item:
 def _without_sockets(item: Item, now: int) -> Item:
     """Return the item after a restart: no socket of before it is left.
 
-    Renewals are not on disk, so until when a lease lasted is not known: it has its grace.
+    Renewals are not on disk, so until when a lease lasted is not known: it has its grace. If the
+    clock has been set back, whoever comes back is no older than the socket that they had.
     """
     after = {name: value for name, value in item.items() if name != "connectionId"}
     after["leaseUntil"] = 0
-    held = item.get("controller")
+    after["viewers"] = {
+        each: _no_newer(viewer, now) for each, viewer in item.get("viewers", {}).items()
+    }
+    held = _no_newer(item["controller"], now) if "controller" in item else None
     # Whose loss is on disk renewed nothing since. Viewers need no grace: their places last.
     if held is not None and "lost" not in held:
         grace = {"until": now + GRACE_SECONDS * 1000, "lost": now}
-        after["controller"] = held | grace
-    return after
+        held |= grace
+    return after if held is None else after | {"controller": held}
+
+
+def _no_newer(session: Item, now: int) -> Item:
+    """Return a session as of a connection that was there by now."""
+    return session | {"connectedAt": min(session["connectedAt"], now)}

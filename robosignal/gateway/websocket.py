@@ -36,6 +36,9 @@ UNSENT_BYTES = 512 * 1024
 UNREAD_BYTES = 64 * 1024
 """With this much unsent, nothing more is taken from a client until it has read most of it."""
 
+MESSAGES_IN_TURN = 8
+"""So many messages of one connection are taken before those of the others have their turn."""
+
 LEFTOVER_BYTES = 512 * 1024
 """A client that has been told to go may still have been sending. Past this much it is dropped."""
 
@@ -119,9 +122,7 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Go on where the client was left waiting."""
         self._read_again()
-        self._take_waiting()
-        if self._unread is None:
-            self._transport.resume_reading()
+        self._go_on()
 
     # From the gateway.
 
@@ -252,12 +253,27 @@ class Connection(asyncio.BufferedProtocol):
         self._take_waiting()
 
     def _take_waiting(self) -> None:
-        """Take what has arrived, as long as the client reads what that is answered with."""
-        while self._waiting and self._unread is None:
+        """Take what has arrived, as long as the client reads what that is answered with.
+
+        A few at a time: then the others have their turn.
+        """
+        # Of a client that has said its last word nothing more comes, and its end is told last.
+        is_open = self._wire.state is State.OPEN
+        turn = MESSAGES_IN_TURN if is_open else len(self._waiting)
+        while self._waiting and turn and self._unread is None:
+            turn -= 1
             frame = self._waiting.popleft()
             if not self._leaving:
                 self._take(frame)
         self._flush()
+        if self._waiting and self._unread is None:
+            self._transport.pause_reading()
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._take_waiting()
+        if not self._waiting and self._unread is None:
+            self._transport.resume_reading()
 
     def _take(self, frame: Frame) -> None:
         message = self._messages.take(frame)

@@ -40,11 +40,11 @@ async def run(
     line then says what to do. A token that is a function is asked for anew at each dial.
     `instance_id` is random for each run unless given; `span` is how long a socket is used.
 
-    `move` is told of every command that is obeyed and of every stop, the one at the end included;
-    `video` is asked for a track by each peer connection that takes video. Both are called on the
-    event loop's thread, and without `video` all peers watch the test picture. What they raise is
-    logged: then the robot stands still, or that peer connection is given up. Raise TypeError for
-    a coroutine function in place of either.
+    `move` is told of every command that is obeyed and of every stop, the one at the end included,
+    in a thread of its own. `video` is asked for a track by each peer connection that takes video,
+    on the event loop's thread; without it all peers watch the test picture. What they raise is
+    logged: then the robot stands still, or that offer is refused. Raise TypeError for a coroutine
+    function in place of either.
     """
     try:
         parse_uri(url)

@@ -9,8 +9,7 @@ candidates travel.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
@@ -26,14 +25,20 @@ SERVER_SECONDS = 5
 SERVERS = 8
 """Of a longer list, the first ones are asked."""
 
+RELAY_HEAD_START_SECONDS = 0.5
+"""How long a TURN server is given before the next one is asked besides."""
+
 Found = Callable[[Candidate], None]
 Ask = Callable[[], Coroutine[Any, Any, None]]
+Uri = dict[str, Any]
+"""A STUN or TURN server's address, as aiortc reads it."""
 
 
 class Gathering:
-    """Asks all servers side by side; `found` is told of each candidate until `stop`.
+    """Asks servers side by side; `found` is told of each candidate until `stop`.
 
-    A server that does not answer, or refuses, costs its own candidate alone.
+    A server that does not answer, or refuses, costs its own candidate alone. One relay is enough,
+    and TURN servers count them by user: their servers are asked in order, until one has answered.
     """
 
     def __init__(
@@ -41,10 +46,12 @@ class Gathering:
     ) -> None:
         self._connection = connection
         self._found = found
-        self._asking = [
-            asyncio.create_task(_within_patience(ask))
-            for server in [*servers][:SERVERS]
-            for ask in self._asks_of(server)
+        usable = [(one, parse_stun_turn_uri(str(one.urls))) for one in [*servers][:SERVERS]]
+        reflects = [partial(self._reflect, own, _where(uri)) for own, uri in self._queries(usable)]
+        relays = [partial(self._relay, one, uri) for one, uri in usable if _relays(uri)]
+        self._asking: list[asyncio.Task[Any]] = [
+            *(asyncio.create_task(_within_patience(reflect)) for reflect in reflects),
+            asyncio.create_task(_first_of(relays)),
         ]
 
     async def stop(self) -> None:
@@ -53,30 +60,23 @@ class Gathering:
             asking.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
 
-    def _asks_of(self, server: RTCIceServer) -> list[Ask]:
-        uri = parse_stun_turn_uri(str(server.urls))
-        where = (uri["host"], uri["port"])
-        match uri["scheme"], uri.get("transport"):
-            case "stun", _:
-                own = [one for one in self._connection._protocols if _is_v4(one)]  # noqa: SLF001
-                return [partial(self._reflect, one, where) for one in own]
-            case ("turn", "udp" | "tcp") | ("turns", "tcp"):
-                return [partial(self._relay, server, uri, where)]
-            case _:
-                return []
+    def _queries(
+        self, servers: list[tuple[RTCIceServer, Uri]]
+    ) -> Iterator[tuple[StunProtocol, Uri]]:
+        for own in self._connection._protocols:  # noqa: SLF001
+            if ip_address(own.local_candidate.host).version == 4:  # noqa: PLR2004 - as in aioice
+                yield from ((own, uri) for _, uri in servers if uri["scheme"] == "stun")
 
     async def _reflect(self, own: StunProtocol, server: tuple[str, int]) -> None:
         candidate, _ = await server_reflexive_candidate(own, server)
         self._add(candidate)
 
-    async def _relay(
-        self, server: RTCIceServer, uri: dict[str, Any], where: tuple[str, int]
-    ) -> None:
+    async def _relay(self, server: RTCIceServer, uri: Uri) -> None:
         candidate, relay = await relayed_candidate(
             component=1,
             hide_related_address=False,
             protocol_factory=lambda: StunProtocol(self._connection),
-            turn_server=where,
+            turn_server=_where(uri),
             turn_username=server.username,
             turn_password=server.credential,
             turn_ssl=uri["scheme"] == "turns",
@@ -100,11 +100,42 @@ class Gathering:
             self._found(candidate)
 
 
-async def _within_patience(ask: Ask) -> None:
-    # Whatever a server or its name does wrong: the other candidates may still do.
-    with contextlib.suppress(Exception):
+async def _within_patience(ask: Ask) -> bool:
+    """Return whether the server has answered; whatever it does wrong, others may still do."""
+    try:
         await asyncio.wait_for(ask(), SERVER_SECONDS)
+    except Exception:  # noqa: BLE001 - of sockets, names, TLS, STUN and TURN
+        return False
+    return True
 
 
-def _is_v4(own: StunProtocol) -> bool:
-    return ip_address(own.local_candidate.host).version == 4  # noqa: PLR2004
+async def _first_of(asks: Sequence[Ask]) -> None:
+    """Ask in order until one succeeds; the next one at a failure, or after the head start."""
+    pending: set[asyncio.Task[bool]] = set()
+    waiting = [*reversed(asks)]
+    has_answered = False
+    try:
+        while not has_answered and (pending or waiting):
+            if waiting:
+                pending.add(asyncio.create_task(_within_patience(waiting.pop())))
+            patience = RELAY_HEAD_START_SECONDS if waiting else None
+            done, pending = await asyncio.wait(
+                pending, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
+            has_answered = any(one.result() for one in done)
+    finally:
+        for one in pending:
+            one.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+
+
+def _relays(uri: Uri) -> bool:
+    return (uri["scheme"], uri.get("transport")) in {
+        ("turn", "udp"),
+        ("turn", "tcp"),
+        ("turns", "tcp"),
+    }
+
+
+def _where(uri: Uri) -> tuple[str, int]:
+    return uri["host"], uri["port"]

@@ -26,7 +26,7 @@ Key = tuple[SessionId, PcId]
 class Lane:
     """So many offers at once, and so many a second over time, after a burst.
 
-    To answer an offer takes the event loop 10 ms of CPU, and up to 100 ms for the worst that
+    To answer an offer takes the event loop 10 ms of CPU, and up to 50 ms for the worst that
     `sdp.py` lets pass: the rate keeps it free for the driver's commands.
     """
 

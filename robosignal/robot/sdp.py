@@ -89,7 +89,7 @@ def check_size(sdp: str) -> None:
     if size > MAX_SDP_BYTES:
         too_long = f"the offer has {size} bytes of SDP, and this robot takes {MAX_SDP_BYTES}"
         raise Unacceptable("too_large", f"{too_long}: offer fewer tracks or codecs")
-    count = len(_SECTION.findall(sdp))
+    count = sum(line.startswith("m=") for line in _lines(sdp))
     if count > MAX_SECTIONS:
         too_many = f"the offer has {count} media sections, and this robot takes {MAX_SECTIONS}"
         raise Unacceptable("too_large", f"{too_many}: offer fewer tracks")
@@ -118,21 +118,25 @@ def rewrite(sdp: str) -> Offer:
 
 
 def _taken_apart(sdp: str) -> tuple[list[str], list[Section]]:
-    head, *rest = _SECTION.split(sdp)
-    return _lines(head), [_section(f"m={each}") for each in rest]
+    groups: list[list[str]] = [[]]
+    for line in _lines(sdp):
+        if line.startswith("m="):
+            groups.append([])
+        groups[-1].append(line)
+    head, *sections = groups
+    return head, [_section(first, lines) for first, *lines in sections]
 
 
 def _lines(text: str) -> list[str]:
+    # By every end of a line that aiortc knows, which are more than SDP has.
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _section(text: str) -> Section:
-    first, *lines = _lines(text)
+def _section(first: str, lines: list[str]) -> Section:
     found = _MEDIA.fullmatch(first)
     if found is None:
-        raise Unacceptable(
-            "not_acceptable", "the offer has an m= line that is none (RFC 8866, 5.14)"
-        )
+        message = "the offer has an m= line that is none (RFC 8866, section 5.14)"
+        raise Unacceptable("not_acceptable", message)
     kind, port, protocol, formats = found.groups()
     return Section(kind, int(port), protocol, formats, tuple(lines))
 
@@ -179,22 +183,25 @@ def _readable(section: Section) -> Iterator[str]:
             yield read
 
 
-def _formats(section: Section) -> frozenset[str]:
-    """Return the payload types that the robot may come to use, once each, and so many at most."""
-    named = dict[str, str]()
+def _formats(section: Section) -> dict[str, str]:
+    """Return the payload types that the robot may come to use, so many at most, each as named."""
+    named: dict[str, str] = {}
     for line in section.lines:
         found = _RTPMAP.fullmatch(line)
-        if found and found[2].lower() in CODEC_NAMES:
+        if found and found[2].lower() in CODEC_NAMES and len(named) < MAX_FORMATS:
             named.setdefault(found[1], line)
-    return frozenset([*list(named)[:MAX_FORMATS], "*"])
+    return named | {"*": ""}
 
 
-def _read(line: str, formats: frozenset[str]) -> str | None:
+def _read(line: str, formats: dict[str, str]) -> str | None:
     """Return a line as aiortc reads it, None for one that it cannot or need not."""
     name, _, value = line.removeprefix("a=").partition(":")
     if not line.startswith("a=") or name not in _READERS:
         return line
-    if name in {"rtpmap", "fmtp", "rtcp-fb"} and value.split(" ")[0] not in formats:
+    named = formats.get(value.split(" ")[0])
+    if name == "rtpmap" and named != line:
+        return None
+    if name in {"fmtp", "rtcp-fb"} and named is None:
         return None
     with suppress(ValueError, AssertionError, IndexError):
         read = _READERS[name](value)
@@ -227,7 +234,7 @@ _READERS: dict[str, Callable[[str], str | None]] = {
     "mid": str,
     "rtcp": _matching(r"\d+( IN IP[46] \S+)?"),
     "rtcp-fb": _matching(r"(\d+|\*) (nack|nack pli|goog-remb)"),
-    "rtpmap": _matching(r"\d+ [^/ ]+/\d+(/\d+)?"),
+    "rtpmap": str,
     "sctp-port": _matching(r"\d+"),
     "sctpmap": _matching(r"\d+ \S.*"),
     "setup": _matching("actpass|active|passive"),

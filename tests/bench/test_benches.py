@@ -6,7 +6,7 @@ from math import isfinite
 
 import pytest
 
-from bench import calls, gateway, handler, imports, latency
+from bench import calls, gateway, handler, imports, latency, strangers
 from bench.__main__ import BENCHES, main
 from bench.amount import SMALL
 from bench.tables import HEAD, RATIO, Table
@@ -92,6 +92,19 @@ def test_latency_is_told_by_percentiles() -> None:
     p50, p95, p99, most = map(float, latencies[3:])
     assert 0 < p50 <= p95 <= p99 <= most
     assert "µs of CPU for each" in table.note
+
+
+def test_a_neighbours_lists_are_timed_alone_and_beside_a_users_sockets() -> None:
+    """With limits and without; a ratio of each."""
+    table = strangers.compared(replace(SMALL, seconds=2))
+
+    assert [row[0] for row in table.rows[:3]] == [
+        strangers.ALONE,
+        strangers.WITHOUT,
+        strangers.WITH,
+    ]
+    assert [row[1] for row in table.rows] == ["ms"] * 3 + [RATIO] * 2
+    assert all(float(row[4]) > 0 for row in table.rows)
 
 
 def test_the_calls_are_those_that_the_tests_hold_to_their_budgets() -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import re
 import shlex
 import shutil
@@ -12,6 +13,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -167,11 +169,24 @@ def gateway() -> Iterator[Process]:
     assert found.stop() == 0
 
 
+def token_of(link: str) -> str:
+    """Exchange the code of a printed link for a token, as the page does."""
+    page, _, code = link.partition("#code=")
+    asked = Request(
+        f"{page}sign-in",
+        data=json.dumps({"code": code}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urlopen(asked) as answer:
+        token: str = json.load(answer)["token"]
+    return token
+
+
 @pytest.fixture
 def mine(gateway: Process, tmp_path: Path) -> Iterator[str]:
     """The address of the README's page, beside its copy of the module, on a server of its own."""
     socket_url = gateway.wait_for(r"connect to (ws\S+)")[1]
-    token = gateway.wait_for(r"demo, who.*#token=(\S+)")[1]
+    token = token_of(gateway.wait_for(r"demo, who.* (http\S+)")[1])
     gateway.wait_for("demo: online")
     (html,) = blocks(TEXTS["README.md"], "html")
     html = html.replace(LOCAL, socket_url).replace("PASTE A TOKEN", token)

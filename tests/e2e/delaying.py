@@ -28,7 +28,7 @@ class Proxy:
         self._bounds = (shortest_s, longest_s)
         self._random = random.Random(seed)  # noqa: S311 - spreads frames, protects nothing
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request of a page's or a robot's."""
         async with ClientSession(auto_decompress=False) as session:
             if "Upgrade" in request.headers:
@@ -37,7 +37,7 @@ class Proxy:
                 passed = {name: found.headers[name] for name in PASSED_ON if name in found.headers}
                 return web.Response(status=found.status, headers=passed, body=await found.read())
 
-    async def _relay(self, request: web.Request, session: ClientSession) -> web.StreamResponse:
+    async def _relay(self, request: web.BaseRequest, session: ClientSession) -> web.StreamResponse:
         offered = request.headers.get("Sec-WebSocket-Protocol", "").split(", ")
         url = self._page_url + request.path_qs
         async with session.ws_connect(url, protocols=offered) as far:

@@ -204,20 +204,14 @@ class Rover:
 
         What comes late makes them move again, so it is the last stop that counts.
         """
-        while True:
+        first = 0.0
+        while first <= last:
             found = await asyncio.to_thread(self.process.wait_for, r"^moves 0\.0 ([\d.]+)")
-            if float(found[1]) > last:
-                break
+            first = float(found[1])
+        # Commands that a busy robot takes late make it move again: by now they would have.
         await asyncio.sleep(DRIVEN_SECONDS)
-        text = "\n".join(self.process.lines)
-        del text
-        later = [float(found[1]), *self._stops()]
-        return max(later) - last
-
-    def _stops(self) -> list[float]:
-        return [
-            float(line.split()[2]) for line in self.process.drain() if line.startswith("moves 0.0")
-        ]
+        later = [line.split() for line in self.process.drain() if line.startswith("moves")]
+        return max([first, *(float(at) for _, _, at in later)]) - last
 
     def memory_mb(self) -> float:
         """Return the most memory that it has had so far."""

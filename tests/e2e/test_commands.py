@@ -12,8 +12,8 @@ def test_the_demo_prints_links_and_its_robot_is_online(tmp_path: Path) -> None:
     process = Process("serve", "--demo", "--port", "0", "--state", str(tmp_path))
     page = process.wait_for(r"is up at (http://\S+)")[1]
 
-    process.wait_for(r"demo, .* (http://\S+/#token=\S+)")
-    process.wait_for(r"admin, .* (http://\S+/#token=\S+)")
+    process.wait_for(r"demo, .* (http://\S+/#code=\S+)")
+    process.wait_for(r"admin, .* (http://\S+/#code=\S+)")
     process.wait_for("^demo: online")
 
     with urllib.request.urlopen(f"{page}health") as answer:

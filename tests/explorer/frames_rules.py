@@ -142,7 +142,7 @@ def the_displaced_are_told(history: History) -> Found:
             continue
         stay = {each.session_id for each in sessions_of(write.after)}
         for each, role in write.before.sessions():
-            over = role == "viewer" and each.until < write.by.now
+            over = role == "viewer" and each.has_lapsed(role, write.by.now)
             spoken_to = each.dialect == "v1" and each.lost is None and not over
             if (
                 each.session_id in stay

@@ -37,8 +37,8 @@ def one_holder_an_epoch(history: History) -> Found:
         if rise == 0 and id_of(before) != id_of(after):
             yield f"epoch {write.after.epoch} has had two holders, since {write.name}"
         if rise and before and after and before.connection_id == after.connection_id:
-            kept = before.session_id == after.session_id and before.until >= write.by.now
-            if kept and before.lost is None:
+            kept = before.session_id == after.session_id
+            if kept and not before.has_lapsed("controller", write.by.now) and before.lost is None:
                 yield f"a holder displaced themselves in {write.name}"
 
 
@@ -122,7 +122,7 @@ def only_the_rightful_displace(history: History) -> Found:
         may = by.user in {old.owner_user_id, held.user_id, *ADMINS}
         taken_over = by.kind == "takeover" and may
         taken_over |= by.kind in DISPOSING and by.user in {old.owner_user_id, *ADMINS}
-        if not (held.until < by.now or own or reloaded or robots or taken_over):
+        if not (held.has_lapsed("controller", by.now) or own or reloaded or robots or taken_over):
             yield f"{held.user_id} lost a running lease to {by.user}'s {by.kind} ({write.name})"
 
 

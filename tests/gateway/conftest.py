@@ -9,6 +9,7 @@ import pytest
 
 from robosignal.gateway.dispatch import Handle, Prepare
 from robosignal.gateway.gateway import Gateway, Limits
+from robosignal.gateway.sign_in import SignIns
 from robosignal.gateway.sockets import Sockets
 from signaling.ports import Pacer
 
@@ -25,6 +26,7 @@ class Serve(Protocol):
         controls: Pacer | None = None,
         prepare: Prepare | None = None,
         in_threads: bool = False,
+        sign_ins: SignIns | None = None,
     ) -> Awaitable[Gateway]:
         """Return it once it listens."""
 

@@ -86,7 +86,7 @@ async def test_no_link_signs_in_an_admin_beside_a_pool(local: Local) -> None:
     """The printed link is that of the demo robot's owner alone."""
     service = Service(port=0, demo=True, remote=SlowIssuer(POOL).elsewhere())
 
-    said = welcome(local, service)
+    said = welcome(local, service, print)
 
     assert said.count(local.gateway.url + "#") == 1
     assert "demo, who owns the demo robot:" in said

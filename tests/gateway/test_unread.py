@@ -106,7 +106,7 @@ async def test_what_others_send_to_who_does_not_read_is_bounded(serve: Serve) ->
 
 
 async def test_all_who_do_not_read_have_one_bound(serve: Serve) -> None:
-    """The first of them goes for the next; who reads goes on."""
+    """Some of them go for the others; who reads goes on."""
     handle = Recorder(lists)
     limits = Limits(unread_bytes=3 * (UNREAD_BYTES + len(REPLY)))
     gateway = await serve(handle, limits=limits)
@@ -123,4 +123,4 @@ async def test_all_who_do_not_read_have_one_bound(serve: Serve) -> None:
 
     assert answer == REPLY
     assert waiting <= limits.unread_bytes
-    assert gone == came[1 : 1 + len(gone)]
+    assert came[0] not in gone

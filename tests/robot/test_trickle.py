@@ -23,6 +23,7 @@ from aiortc import (
 from robosignal.robot import ice
 from robosignal.robot.actions import Answered, Event, Gathered
 from robosignal.robot.frames import Candidate, PcId
+from robosignal.robot.gathering import SERVER_SECONDS
 from robosignal.robot.peer import RESOLVED_AT_ONCE, Peer
 from signaling.adapters.turn import credential
 from signaling.wire.ids import SessionId
@@ -215,7 +216,9 @@ async def test_ended_while_it_asks_servers_it_leaves_nothing_open(tmp_path: Path
     async with coturn([SECRET], tmp_path) as port, stun_server([]) as silent:
         name = f"{int(time.time()) + 600}:u1"
         relay = RTCIceServer(f"turn:127.0.0.1:{port}", name, credential(SECRET, name))
-        silent_relay = RTCIceServer(f"turn{str(silent.server.urls).removeprefix('stun')}", name, "x")
+        silent_relay = RTCIceServer(
+            f"turn{str(silent.server.urls).removeprefix('stun')}", name, "x"
+        )
         for wanted in (Answered, Gathered):
             async with pair([silent.server, silent_relay, relay]) as two:
                 sdp, _ = await two.offer()
@@ -226,8 +229,24 @@ async def test_ended_while_it_asks_servers_it_leaves_nothing_open(tmp_path: Path
     assert open_sockets() == before
 
 
+async def test_a_relay_server_that_is_silent_is_not_waited_for(tmp_path: Path) -> None:
+    """The next one is asked long before it is given up."""
+    async with coturn([SECRET], tmp_path) as port, stun_server([]) as silent:
+        name = f"{int(time.time()) + 600}:u1"
+        password = credential(SECRET, name)
+        first = RTCIceServer(f"turn{str(silent.server.urls).removeprefix('stun')}", name, password)
+        good = RTCIceServer(f"turn:127.0.0.1:{port}", name, password)
+        async with pair([first, good]) as two:
+            sdp, _ = await two.offer()
+            two.robot.offer(sdp)
+            await two.answered()
+            found = await asyncio.wait_for(two.next(), SERVER_SECONDS)
+
+    assert isinstance(found, Gathered)
+
+
 async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_path: Path) -> None:
-    """Servers that are dead, refuse, or cannot be used come first; there is no other path."""
+    """Servers that are dead, refuse or cannot be used come first; the first that can is enough."""
     async with coturn([SECRET], tmp_path) as port:
         name = f"{int(time.time()) + 600}:u1"
         password = credential(SECRET, name)
@@ -240,7 +259,7 @@ async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_pa
             RTCIceServer("stuns:127.0.0.1"),
         ]
         relayed = RTCConfiguration([good], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
-        async with pair([*bad, good], relayed) as two:
+        async with pair([*bad, good, good], relayed) as two:
             sdp, candidates = await two.offer()
             two.robot.offer(sdp)
             answer = await two.answered()
@@ -252,6 +271,8 @@ async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_pa
             await two.take(ice.separated(answer)[0])
             await two.browser.addIceCandidate(ice.from_wire(found.candidate))
             await two.connected()
+
+            assert two.told.empty(), "one relay is enough"
 
     assert " typ relay" in found.candidate.candidate
 

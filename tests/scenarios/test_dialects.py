@@ -1,5 +1,7 @@
 """Two dialects in one conversation: each end reads its own."""
 
+import pytest
+
 from tests.scenarios.seed import as_client_reads, as_robot_reads
 from tests.world import Peer, World
 
@@ -29,6 +31,45 @@ def test_a_seed_client_drives_a_v1_robot(local_world: World) -> None:
         as_client_reads(client, "answer", sdp=SDP),
         as_client_reads(client, "candidate", candidate={"candidate": "c", "sdpMLineIndex": 0}),
     ]
+
+
+REFUSAL = {"type": "error", "code": "too_large", "message": "offer fewer tracks"}
+
+
+def test_a_robot_that_refuses_an_offer_tells_its_client_and_leaves_it_the_lease(
+    local_world: World,
+) -> None:
+    """In an answer that holds the reason; session, epoch and holder are as before."""
+    robot = local_world.robot("r1", "owner")
+    client = local_world.connect("owner")
+    session = client.offer("r1")["sessionId"]
+    before = local_world.item()
+    robot.ask(type="answer", sessionId=session, pcId="pc-1", payload=REFUSAL)
+    (refusal,) = client.take()
+
+    assert (refusal["type"], refusal["sessionId"], refusal["payload"]) == (
+        "answer",
+        session,
+        REFUSAL,
+    )
+    assert local_world.item() == before
+
+
+@pytest.mark.parametrize("payload", [REFUSAL, {"type": "error"}, {"type": "error", "code": 7}])
+def test_a_seed_page_reads_a_robots_refusal_as_it_reads_the_servers(
+    local_world: World, payload: dict[str, object]
+) -> None:
+    """Its page would fail on an answer without a description, and show nothing."""
+    robot = local_world.robot("r1", "owner")
+    client = local_world.connect("owner", v1=False)
+    client.send(type="offer", to="r1", sdp=SDP)
+    (offer,) = robot.take()
+    robot.ask(type="answer", sessionId=offer["sessionId"], payload=payload)
+    (told,) = client.take()
+
+    assert (told["type"], set(told)) == ("error", {"type", "error", "message"})
+    if payload == REFUSAL:
+        assert (told["error"], told["message"]) == ("too_large", "offer fewer tracks")
 
 
 def test_a_v1_client_drives_a_seed_robot(local_world: World, seed_robot: Peer) -> None:

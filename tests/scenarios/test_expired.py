@@ -60,13 +60,26 @@ def test_a_sender_whose_token_has_expired_is_told_and_closed(world: World) -> No
 def test_a_seed_sender_whose_token_has_expired_is_closed_without_a_word(
     local_world: World,
 ) -> None:
-    """Nothing unasked: no error without an id."""
-    client = local_world.connect("owner", v1=False, ttl_s=60)
+    """Nothing unasked: no error without an id, to what may be a robot."""
+    robot = local_world.connect("owner", v1=False, ttl_s=60)
     local_world.pass_seconds(60)
 
-    client.send(type="offer", robotId="r1", sdp="o")
+    robot.send(type="register", robotId="r1")
 
-    assert (client.status, client.is_open, client.frames) == (401, False, [])
+    assert (robot.status, robot.is_open, robot.frames) == (401, False, [])
+
+
+def test_a_seed_page_whose_token_has_expired_is_told_and_closed(local_world: World) -> None:
+    """In the seed's words, by the last frame before the close."""
+    page = local_world.connect("owner", v1=False, ttl_s=60)
+    local_world.pass_seconds(60)
+
+    page.send(type="offer", robotId="r1", sdp="o")
+
+    assert (page.status, page.is_open) == (401, False)
+    assert [(frame["type"], frame["error"]) for frame in page.frames] == [
+        ("error", "token_expired")
+    ]
 
 
 def test_an_expired_sender_is_refused_even_when_it_cannot_be_closed_now(

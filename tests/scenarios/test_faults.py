@@ -142,11 +142,21 @@ def test_our_own_fault_tells_a_request_id_and_nothing_else() -> None:
     }
 
 
-def test_our_own_fault_is_silent_to_a_seed_connection() -> None:
+def test_our_own_fault_is_silent_to_what_may_be_a_seed_robot() -> None:
     """A seed connection without an id gets no frame; the status is for the log."""
     _, seed = broken(RuntimeError("x"))
 
-    assert (seed.send(type="offer", robotId="r1", sdp="o"), seed.status) == (None, 500)
+    assert (seed.send(type="register", robotId="r1"), seed.status) == (None, 500)
+
+
+def test_our_own_fault_tells_a_seed_page_no_more_than_others() -> None:
+    """The page that offers waits for an answer: it gets the request id, in the seed's words."""
+    _, seed = broken(RuntimeError("secret table name"))
+
+    reply = seed.send(type="offer", robotId="r1", sdp="o")
+
+    message = f"something failed on our side: report request req-{seed.world.now}"
+    assert (seed.status, reply) == (500, {"type": "error", "error": "internal", "message": message})
 
 
 def test_a_busy_store_asks_to_try_again() -> None:

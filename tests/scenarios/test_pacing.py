@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from typing import Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from websockets.asyncio.client import connect
@@ -12,9 +13,13 @@ from robosignal.gateway.local import Local, Service
 from robosignal.gateway.store import LocalStore
 from signaling.adapters.limiter import Buckets
 from signaling.settings import read_options
-from signaling.wire.limits import PUSHES_BURST, TAKEN_BURST
+from signaling.wire.limits import OPERATORS, PUSHES_BURST, TAKEN_BURST, VIEWERS, WATCHERS
+from tests.docs.pages import page
 from tests.tokens import signer
 from tests.world import Frame, Peer, World
+
+if TYPE_CHECKING:
+    from signaling.ports import Store
 
 
 @pytest.fixture
@@ -114,6 +119,60 @@ def test_what_one_user_takes_is_not_counted_against_another(limited: World) -> N
     assert olga.refused(type="offer", robotId="r1", payload={"sdp": "o"}) == (503, "try_again")
     assert owner.ask(type="takeover", robotId="r1")["type"] == "ack"
     assert owner.offer("r2")["type"] == "ack"
+
+
+class Counted:
+    """A store whose calls are counted by their names."""
+
+    def __init__(self, store: LocalStore) -> None:
+        self._store = store
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the store's method of this name, counted."""
+        carry_out = getattr(self._store, name)
+
+        def counted(*asked: Any) -> Any:
+            self.calls[name] += name != "sender"
+            return carry_out(*asked)
+
+        return counted
+
+
+def test_the_dearest_change_costs_what_the_page_says_and_no_second_of_them_more() -> None:
+    """Fifty operators, ten viewers, a hundred watchers; then as many takeovers as one user may."""
+    store = Counted(LocalStore(None))
+    world = World(cast("Store", LocalStore(None)), signer(), limiter=Buckets())
+    world.run_on(cast("Store", store))
+    world.robot()
+    operators = [f"op{number}" for number in range(OPERATORS)]
+    for user in operators:
+        world.share("r1", user)
+    for user in operators * 2:
+        world.connect(user).ask(type="watch")
+    for user in operators[:VIEWERS]:
+        world.connect(user).offer(role="viewer")
+    world.connect(operators[0]).offer()
+    world.pass_seconds(60)
+    owners = [world.connect("owner"), world.connect("owner")]
+    world.connect(operators[0]).offer()
+    world.pass_seconds(60)
+
+    def taken(times: int) -> Counter[str]:
+        store.calls.clear()
+        posts = world.outbox.posts
+        seize(owners, times)
+        return Counter(store.calls) + Counter(posts=world.outbox.posts - posts)
+
+    one = taken(1)
+    world.pass_seconds(60)
+    many = taken(TAKEN_BURST)
+    told = dict(one - Counter(watchers=one["watchers"])), one["watchers"]
+
+    assert told == ({"write_robot": 2, "write_connection": 1, "posts": 112}, OPERATORS + 2)
+    assert f"{one.total()} calls" in page("docs/cost.md")
+    assert many["watchers"] == PUSHES_BURST * (OPERATORS + 2)
+    assert many["posts"] <= PUSHES_BURST * WATCHERS + TAKEN_BURST * (VIEWERS + 2)
 
 
 async def test_the_local_gateway_pays_by_itself() -> None:

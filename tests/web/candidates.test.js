@@ -38,7 +38,7 @@ for (const { name, payload, means } of SHAPES.filter(({ means }) => means.candid
     const { world } = await driving();
     world.socket.receive({ type: "ice-candidate", robotId: "demo", sessionId: SESSION, pcId: world.socket.last("offer").pcId, payload });
     await settled();
-    const [{ candidate, sdpMid = null, sdpMLineIndex = null }] = world.peer.inits;
+    const [{ candidate, sdpMid = null, sdpMLineIndex = null }] = world.peer.added;
 
     assert.deepEqual([candidate, sdpMid, sdpMLineIndex], [means.candidate, means.sdpMLineIndex === null ? "0" : means.sdpMid, means.sdpMLineIndex]);
   });

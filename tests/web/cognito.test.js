@@ -17,7 +17,7 @@ function tab(...answers) {
   let minted = 0;
   const world = {
     time: 0,
-    storage: { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => void kept.set(key, value), removeItem: (key) => void kept.delete(key) },
+    storage: { isLasting: true, getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => void kept.set(key, value), removeItem: (key) => void kept.delete(key) },
     now: () => world.time,
     mint: () => `minted-${(minted += 1)}`,
     fetch: async (url, { body }) => {
@@ -166,17 +166,33 @@ test("a refused refresh means a new sign-in", async () => {
   assert.deepEqual([await cognito.token(), cognito.isSignedIn], ["", false]);
 });
 
-test("a sign-in server that is away costs nothing while the token lasts, and is asked again after", async () => {
-  const { cognito, world, answers } = await signedIn();
+test("a sign-in server that is away costs nothing: the server judges the token, whatever the clock says", async () => {
+  const { cognito, world, answers, asked } = await signedIn();
   world.time = 3_500_000;
   const lasting = await cognito.token();
   world.time = 3_600_000;
-  await assert.rejects(cognito.token(), SignInError);
+  const after = await cognito.token();
   answers.push({ status: 503 });
-  await assert.rejects(cognito.token(), SignInError);
+  const last = await cognito.token();
 
-  assert.equal(lasting, GRANTED.id_token);
-  assert.equal(cognito.isSignedIn, true);
+  assert.deepEqual([lasting, after, last], Array(3).fill(GRANTED.id_token));
+  assert.deepEqual([cognito.isSignedIn, asked.length], [true, 4]);
+});
+
+test("a token that the server has refused is refreshed, though the clock says that it lasts", async () => {
+  const fresh = { ...GRANTED, id_token: jwt({ name: "Dana", n: 2 }) };
+  const { cognito, asked } = await signedIn(GRANTED, { body: fresh });
+
+  assert.equal(await cognito.token(GRANTED.id_token), fresh.id_token);
+  assert.equal(await cognito.token(GRANTED.id_token), fresh.id_token);
+  assert.equal(asked.length, 2);
+});
+
+test("a token without a refresh token is kept, whatever the clock says", async () => {
+  const { cognito, world } = await signedIn({ ...GRANTED, refresh_token: undefined });
+  world.time = 86_400_000;
+
+  assert.deepEqual([await cognito.token(), cognito.isSignedIn], [GRANTED.id_token, true]);
 });
 
 test("signing out forgets at once, ends the refresh token, and goes to the pool's way out", async () => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SESSION, driving } from "./client.js";
 import { Engaged, frames, live } from "./engagement.js";
-import { settled } from "./world.js";
+import { WELCOME, settled } from "./world.js";
 
 const ACK = { type: "ack", sessionId: SESSION, role: "controller", epoch: 2 };
 const BYE = { type: "bye", sessionId: SESSION };
@@ -55,4 +55,47 @@ test("a page that leaves while it joins anew says goodbye as soon as it was let 
 
   assert.equal(before, undefined);
   assert.equal(world.socket.last("bye").sessionId, SESSION);
+});
+
+for (const call of ["drive", "view", "takeOver"]) {
+  test(`who leaves and calls ${call} at once asks once the goodbye is answered, for that would end it`, async () => {
+    const { world, signal, session } = await driving();
+    session.leave();
+    const count = world.socket.frames.length;
+    signal[call]("demo").catch(() => {});
+    signal.view("another").catch(() => {});
+    await settled();
+    const before = world.socket.frames.slice(count).map(({ robotId }) => robotId);
+    world.socket.reply("bye", { type: "ack" });
+    await settled();
+
+    assert.deepEqual(before, ["another"]);
+    assert.deepEqual(world.socket.frames.slice(count).map(({ robotId }) => robotId), ["another", "demo"]);
+  });
+}
+
+test("a goodbye that is not answered is waited for no longer than two seconds", async () => {
+  const { world, signal, session } = await driving();
+  session.leave();
+  const count = world.socket.frames.length;
+  signal.drive("demo").catch(() => {});
+  await settled();
+  world.pass(2_000);
+  await settled();
+
+  assert.equal(world.socket.frames.slice(count).find(({ type }) => type === "offer").robotId, "demo");
+});
+
+test("a goodbye whose connection is lost is not waited for", async () => {
+  const { world, signal, session } = await driving();
+  session.leave();
+  world.socket.shut(1006);
+  signal.drive("demo").catch(() => {});
+  world.pass(1_000);
+  await settled();
+  world.socket.open();
+  world.socket.receive(WELCOME);
+  await settled();
+
+  assert.equal(world.socket.last("offer").robotId, "demo");
 });

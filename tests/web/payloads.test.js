@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { driving } from "./client.js";
-import { Engaged } from "./engagement.js";
+import { Engaged, SESSION, live } from "./engagement.js";
 import { settled } from "./world.js";
 
 const INIT = { candidate: "candidate:1", sdpMid: "0", sdpMLineIndex: 0 };
@@ -50,4 +50,55 @@ test("a candidate that comes as the peer connection closes is no candidate that 
   await settled();
 
   assert.deepEqual(told, []);
+});
+
+const REFUSED = { type: "error", code: "too_large", message: "the offer is too long" };
+
+/** An engagement whose offer is under way. */
+function offering(acked = true) {
+  const engaged = new Engaged();
+  engaged.tell({ type: "join", role: "controller" });
+  engaged.offered();
+  if (acked) engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 3 });
+  return engaged;
+}
+
+test("an offer that the robot refuses is told as why, and is followed by another peer connection's", () => {
+  const engaged = offering();
+  const effects = engaged.frame({ type: "answer", sessionId: SESSION, pcId: engaged.pcId, payload: REFUSED });
+
+  assert.deepEqual(effects, [{ do: "close" }]);
+  assert.deepEqual([engaged.view.state, engaged.view.why], ["waiting", "The robot refuses the offer: the offer is too long."]);
+  assert.deepEqual([engaged.view.role, engaged.view.epoch, engaged.state.sessionId], ["controller", 3, SESSION]);
+
+  const opens = engaged.wait(5_000).find((effect) => effect.do === "open");
+  assert.notEqual(opens.pcId, "pc-1");
+});
+
+test("a refusal that overtakes the reply of its offer ends that peer connection all the same", () => {
+  const engaged = offering(false);
+  const first = engaged.pcId;
+  engaged.frame({ type: "answer", pcId: first, payload: REFUSED });
+  engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 3 });
+
+  assert.notEqual(engaged.wait(5_000).find((effect) => effect.do === "open").pcId, first);
+  engaged.link("controller", 3);
+  assert.deepEqual([engaged.view.state, engaged.view.why, engaged.state.sessionId], ["live", null, SESSION]);
+});
+
+for (const message of [undefined, 7, "x".repeat(10_000)]) {
+  test(`a refusal is shown in a few words whatever it says: ${typeof message}`, () => {
+    const engaged = offering();
+    engaged.frame({ type: "answer", sessionId: SESSION, pcId: engaged.pcId, payload: { type: "error", message } });
+
+    assert.ok(engaged.view.why.length < 400);
+    assert.equal(engaged.view.state, "waiting");
+  });
+}
+
+test("a refusal of another peer connection, or of one that has its answer, changes nothing", () => {
+  const engaged = live("controller");
+  for (const pcId of [engaged.pcId, "pc-other"]) {
+    assert.deepEqual(engaged.frame({ type: "answer", sessionId: SESSION, pcId, payload: REFUSED }), []);
+  }
 });

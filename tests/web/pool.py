@@ -44,6 +44,16 @@ class Pool:
     exchanges: list[Fields] = field(default_factory=list)
     codes: dict[str, Fields] = field(default_factory=dict)
 
+    def config(self, port: int) -> dict[str, str]:
+        """Return the console's `config.json` that names this pool, and a server on that port."""
+        return {
+            "webSocketUrl": f"ws://127.0.0.1:{port}/prod",
+            "region": "eu-west-1",
+            "userPoolId": "eu-west-1_Example",
+            "userPoolClientId": CLIENT,
+            "signInDomain": self.origin,
+        }
+
     async def authorize(self, request: web.Request) -> web.Response:
         """Send the visitor back with a code, as after a password."""
         asked = dict(request.query)

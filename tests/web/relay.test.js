@@ -88,5 +88,5 @@ test("the robot's end of candidates ends nothing, for those that it ends may com
   }
   await settled();
 
-  assert.deepEqual(world.peer.added.map(({ candidate }) => candidate), ["candidate:1", "candidate:2"]);
+  assert.deepEqual(world.peer.added, ["candidate:1", "candidate:2"]);
 });

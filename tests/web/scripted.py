@@ -79,7 +79,7 @@ class Robot:
         if self.camera != "none" and not has_track:
             peer.addTrack(BlindCamera() if self.camera == "blind" else VideoStreamTrack())
         if self.channel != "open" and peer.sctp is not None:
-            peer.sctp.start = self._keep_shut  # type: ignore[method-assign]
+            peer.sctp.start = self._keep_shut  # type: ignore[method-assign,assignment]
         await peer.setLocalDescription(await peer.createAnswer())
         local = peer.localDescription
         sdp = local.sdp
@@ -155,7 +155,11 @@ class Scripted:
     refuse: dict[str, Frame] = field(default_factory=dict)
     config: Frame = field(default_factory=dict)
     connects_to: str = ""
+    framed_by: str = "'none'"
+    """Who may show the console in a frame."""
     tokens: list[str] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    """Tokens whose handshakes get 401; all of them if it holds `*`."""
     _waiting: list[tuple[dict[str, str], asyncio.Future[Frame]]] = field(default_factory=list)
 
     @property
@@ -192,20 +196,24 @@ class Scripted:
         """Return a file of the console; None for the WebSocket's path."""
         name = request.path.partition("?")[0].strip("/") or "index.html"
         if name == "prod":
-            self.tokens += [
-                word.removeprefix("bearer.")
-                for word in request.headers.get("Sec-WebSocket-Protocol", "").split(", ")
-                if word.startswith("bearer.")
-            ]
-            return None
+            return self._judge(request.headers.get("Sec-WebSocket-Protocol", "").split(", "))
         file = WEB / name
         kind = TYPES.get(file.suffix)
         if kind is None or not file.is_file():
             return Response(HTTPStatus.NOT_FOUND, "Not Found", Headers(), b"")
         body = json.dumps(self.config).encode() if name == "config.json" else file.read_bytes()
         policy = "; ".join(DIRECTIVES).replace("https:", f"https: {self.connects_to}".strip())
+        policy = policy.replace("frame-ancestors 'none'", f"frame-ancestors {self.framed_by}")
         headers = Headers({"Content-Type": kind, "Content-Security-Policy": policy})
         return Response(HTTPStatus.OK, "OK", headers, body)
+
+    def _judge(self, offered: list[str]) -> Response | None:
+        bearers = [word for word in offered if word.startswith("bearer.")]
+        tokens = [word.removeprefix("bearer.") for word in bearers]
+        self.tokens += tokens
+        if self.refused.isdisjoint({"*", *tokens}):
+            return None
+        return Response(HTTPStatus.UNAUTHORIZED, "Unauthorized", Headers(), b"")
 
     def asked(self, kind: str) -> int:
         """How many frames of that type have come."""

@@ -6,7 +6,7 @@ import { SignalingError, connect } from "../../web/robosignal.js";
 import { SESSION, URL, driving, online } from "./client.js";
 import { FakeWorld, WELCOME, settled } from "./world.js";
 
-for (const missing of [{ token: "t" }, { url: URL }, { url: "https://signal.example", token: "t" }]) {
+for (const missing of [{ token: "t" }, { url: URL }, { url: "https://signal.example", token: "t" }, { url: "ws://h:99999/", token: "t" }, { url: "ws://h/#a", token: "t" }]) {
   test(`options that lack something throw at once: ${JSON.stringify(missing)}`, () => {
     assert.throws(() => connect(missing), TypeError);
   });

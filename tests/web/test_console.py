@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.web.scripted import ALICE, SESSION, Scripted
-from tests.web.steps import FRAME_SHOWN, WAIT_S, banner, drive, sign_in, token
+from tests.web.steps import FRAME_SHOWN, WAIT_S, banner, drive, sign_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 OFFLINE = {"code": "robot_offline", "message": "the robot is offline: try again when it is back"}
@@ -30,14 +30,6 @@ async def test_the_token_leaves_the_address_bar_at_once(page: Page, script: Scri
 
     assert address == script.url
     await expect(page.locator("body")).to_have_attribute("data-state", "online")
-
-
-async def test_an_expired_token_asks_for_a_new_link(page: Page, script: Scripted) -> None:
-    """The browser does not dial with a token that has ended."""
-    await page.goto(f"{script.url}#token={token(expires_s=-1)}")
-
-    await expect(page.locator("#notice")).to_contain_text("Open a new link")
-    assert script.sockets == []
 
 
 async def test_drive_shows_video_round_trip_and_who_drives(page: Page, script: Scripted) -> None:

@@ -1,10 +1,11 @@
 """Signing in at a user pool, in a real browser, against a pool that checks what PKCE asks for."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.web.pool import CLIENT, Pool, challenge_of, serving
 from tests.web.scripted import Scripted
@@ -18,13 +19,7 @@ async def pool(script: Scripted) -> AsyncIterator[Pool]:
     """Yield a user pool that the console's configuration names."""
     async with serving() as pool:
         script.connects_to = pool.origin
-        script.config = {
-            "webSocketUrl": f"ws://127.0.0.1:{script.port}/prod",
-            "region": "eu-west-1",
-            "userPoolId": "eu-west-1_Example",
-            "userPoolClientId": CLIENT,
-            "signInDomain": pool.origin,
-        }
+        script.config = pool.config(script.port)
         yield pool
 
 
@@ -125,6 +120,26 @@ async def test_a_link_with_a_token_needs_no_pool(page: Page, script: Scripted, p
     await sign_in(page, script)
 
     assert pool.exchanges == []
+
+
+@pytest.mark.parametrize("brought", ["token", "code"])
+async def test_a_link_is_taken_out_of_the_address_before_anything_else(
+    script: Scripted, page: Page, brought: str
+) -> None:
+    """Though the rest of the console never comes: no entry of the history has it any more."""
+    held: asyncio.Future[Route] = asyncio.get_running_loop().create_future()
+
+    def hold(route: Route) -> None:
+        held.set_result(route)
+
+    await page.route("**/console.js", hold)
+    await page.goto(f"{script.url}#{brought}=s3cret", wait_until="commit")
+    await page.wait_for_function("() => location.hash === ''")
+    entries = await page.evaluate("() => navigation.entries().map(({ url }) => url)")
+    await (await held).fulfill(body="", content_type="text/javascript")
+
+    assert entries[-1] == script.url
+    assert not any("s3cret" in url for url in entries)
 
 
 async def test_signing_out_of_a_link_forgets_its_token(page: Page, script: Scripted) -> None:

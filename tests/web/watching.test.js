@@ -21,6 +21,13 @@ async function watching(which, rows = [row("demo")]) {
   return { world, signal, robots, told };
 }
 
+/** Five seconds after it began to watch it lists once more. */
+async function lookedAgain(world) {
+  world.pass(5_000);
+  world.socket.reply("robots", { type: "robots", robots: [row("demo")] });
+  await settled();
+}
+
 /** The connection is lost, and comes back. */
 async function reconnected(world, welcome = {}) {
   world.socket.shut(1006);
@@ -76,11 +83,12 @@ test("a push for a robot that is new here is looked up, for only a list says who
 
 test("what runs out is asked for once, a little before", async () => {
   const { world } = await watching();
+  await lookedAgain(world);
   world.pass(54_000);
   const before = sent(world, "robots").length;
   world.pass(1_000);
 
-  assert.deepEqual([before, sent(world, "robots").map(({ robotIds }) => robotIds)], [0, [["demo"]]]);
+  assert.deepEqual([before, sent(world, "robots").map(({ robotIds }) => robotIds)], [1, [undefined, ["demo"]]]);
 });
 
 test("what has run out without an answer is told as stale", async () => {
@@ -102,7 +110,8 @@ test("a redial before the end takes the watching along before the old socket is 
   const beginning = signal.watch();
   world.socket.reply("watch", { type: "robots", robots: [row("demo")] });
   await beginning;
-  world.pass(36_000);
+  await lookedAgain(world);
+  world.pass(31_000);
   await settled();
   world.socket.open();
   world.socket.receive(WELCOME);
@@ -294,4 +303,51 @@ test("credentials from a reply serve for half of their time", async () => {
 
   assert.deepEqual([kept, await again], [[{ urls: "stun:a" }], []]);
   assert.equal(sent(world, "ice-servers").length, 2);
+});
+
+test("five seconds after it began to watch it lists all once more, for the server's index may have lagged", async () => {
+  const { world, robots, told } = await watching({ all: true }, [row("demo", { online: false, validForSeconds: 0 })]);
+  world.pass(4_999);
+  const before = sent(world, "robots").length;
+  world.pass(1);
+  const { robotIds, all } = world.socket.last("robots");
+  world.socket.reply("robots", { type: "robots", robots: [row("demo", { rev: 6 }), row("new")] });
+  await settled();
+  world.pass(20_000);
+
+  assert.deepEqual([robots[0].online, before, robotIds, all], [false, 0, undefined, true]);
+  assert.deepEqual(told.at(-1).map(({ robotId, online }) => [robotId, online]), [["demo", true], ["new", true]]);
+  assert.equal(sent(world, "robots").length, 1);
+});
+
+test("a second look that is refused is tried again", async () => {
+  const { world } = await watching();
+  world.pass(5_000);
+  world.socket.reply("robots", { type: "error", code: "try_again", message: "busy" });
+  await settled();
+  world.pass(5_000);
+
+  assert.deepEqual(sent(world, "robots").map(({ robotIds }) => robotIds), [undefined, undefined]);
+});
+
+test("who watches no more does not look again", async () => {
+  const { world, signal } = await watching();
+  const ending = signal.unwatch();
+  world.socket.reply("unwatch", { type: "ack" });
+  await ending;
+  world.pass(20_000);
+
+  assert.equal(sent(world, "robots").length, 0);
+});
+
+test("a connection that comes back is asked a second time as well", async () => {
+  const { world } = await watching();
+  world.pass(3_000);
+  await reconnected(world);
+  await settled();
+  world.socket.reply("watch", { type: "robots", robots: [row("demo")] });
+  await settled();
+  world.pass(5_000);
+
+  assert.equal(sent(world, "robots").length, 1);
 });

@@ -59,7 +59,6 @@ class FakeSocket {
 class FakePeer {
   made = [];
   added = [];
-  inits = [];
   remoteDescription = { sdp: "v=0\r\na=group:BUNDLE 0 1\r\n" };
   closed = false;
   localDescription = { type: "offer", sdp: "v=0" };
@@ -85,8 +84,7 @@ class FakePeer {
   async setRemoteDescription() {}
 
   async addIceCandidate(init) {
-    this.added.push(init.candidate);
-    this.inits.push(init);
+    this.added.push(init);
   }
 
   close() {
@@ -102,6 +100,11 @@ export class FakeWorld {
   refusePeers = false;
   /** Which networks the browser lets the page reach. */
   lets = {};
+  /** By how much the clock of this machine is wrong. */
+  clockIsAheadMs = 0;
+  /** Whether the server answers plain HTTP, and what was asked of it. */
+  isReached = true;
+  reached = [];
   /** Set to true: the browser's constructor throws. */
   refusesPeers = undefined;
   /** Whether each ping is answered, as a server that is there does. */
@@ -154,7 +157,11 @@ export class FakeWorld {
       },
       clearTimeout: (timer) => void this.timers.delete(timer),
       now: () => this.time,
-      today: () => TODAY + this.time,
+      today: () => TODAY + this.time + this.clockIsAheadMs,
+      reach: async (url) => {
+        this.reached.push(url);
+        return this.isReached;
+      },
       random: () => 0,
       permissions: async () => this.lets,
       report: (error) => void this.reported.push(error),

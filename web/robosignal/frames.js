@@ -132,10 +132,8 @@ export function firstSectionOf(sdp) {
 }
 
 /**
- * Whether a JWT has ended by the clock of this machine, `nowMs` epoch milliseconds.
- *
- * A browser is not told why a handshake was refused, so this is how it knows to ask for a new
- * token. Anything that is not readable counts as good: the server judges, not the browser.
+ * Whether a JWT has ended by the clock of this machine, `nowMs` epoch milliseconds, which may be
+ * wrong: the server judges, not the browser. Anything that is not readable counts as good.
  *
  * @param {string} token
  * @param {number} nowMs

@@ -6,7 +6,8 @@
 import { IDLE, step } from "./connection.js";
 import { encodeFrame, hasEnded, parseFrame } from "./frames.js";
 import { patienceAt } from "./redial.js";
-import { never } from "./words.js";
+import { TRUSTED, failedWith, isPaused, refusedBy } from "./suspicion.js";
+import { SignalingError, never } from "./words.js";
 
 /** @import { DialEvent, DialOutput, Other } from "./connection.js" */
 /** @import { ConnectionState, Frame, OutFrame } from "./words.js" */
@@ -19,7 +20,13 @@ import { never } from "./words.js";
  * @property {() => void} swapped the current socket is another one now, and the old one still drains
  * @property {(socket: object) => void} lost a socket is gone, and with it what it still had to answer
  * @property {() => void} signIn
+ * @property {(error: SignalingError) => void} report a failure that no request caused
  */
+
+/** @typedef {(refused?: string) => string | Promise<string>} TokenSource told which token the server has refused, if it has */
+
+/** A token that follows a refused one is dialled at once, but not one after the other. */
+const SOONEST_RENEWAL_MS = 10_000;
 
 export class Line {
   #url;
@@ -33,8 +40,12 @@ export class Line {
   #timer = undefined;
   /** Runs while the current socket has been asked something, and nothing has come since. @type {unknown} */
   #silence = undefined;
+  #suspicion = TRUSTED;
+  #renewedAt = -Infinity;
+  #welcomes = 0;
+  #isStopped = false;
 
-  /** @param {string} url @param {() => string | Promise<string>} token @param {World} world @param {LineListener} listener */
+  /** @param {string} url @param {TokenSource} token @param {World} world @param {LineListener} listener */
   constructor(url, token, world, listener) {
     this.#url = url;
     this.#token = token;
@@ -58,10 +69,13 @@ export class Line {
   }
 
   start() {
+    this.#isStopped = false;
+    this.#suspicion = { ...this.#suspicion, pausedUntil: -Infinity };
     this.#happen({ type: "start" });
   }
 
   stop() {
+    this.#isStopped = true;
     this.#happen({ type: "stop" });
     this.#world.clearTimeout(this.#timer);
   }
@@ -132,7 +146,7 @@ export class Line {
       case "state":
         return this.#listener.state(output.state);
       case "sign-in":
-        return this.#listener.signIn();
+        return void this.#renew();
       default:
         return never(output);
     }
@@ -151,13 +165,22 @@ export class Line {
     };
     const token = await this.#fresh();
     if (place() === null) return;
-    if (token === null) return tell({ type: "closed" });
-    mine.socket = token === "" ? null : this.#dialed(token);
-    if (mine.socket === null) return tell({ type: "refused", status: 401 });
+    if (token === null || isPaused(this.#suspicion, token, this.#world.now())) return tell({ type: "closed" });
+    if (token === "") return tell({ type: "refused", status: 401 });
+    try {
+      mine.socket = new this.#world.WebSocket(this.#url, ["robosignal.v1", `bearer.${token}`]);
+    } catch (error) {
+      return tell(this.#undialled(/** @type {Error} */ (error)));
+    }
     const { socket } = mine;
-    socket.onopen = () => tell({ type: "opened" });
+    let isOpened = false;
+    socket.onopen = () => {
+      isOpened = true;
+      tell({ type: "opened" });
+    };
     socket.onclose = ({ code }) => {
       const at = place();
+      if (at !== null && !isOpened) void this.#suspect(token);
       tell({ type: "closed", code });
       if (at !== null) this.#drop(at, socket);
     };
@@ -166,6 +189,8 @@ export class Line {
       if (place() === "current") this.#answered();
       const frame = place() === null ? null : parseFrame(data);
       if (frame === null) return;
+      if (frame.type === "welcome") this.#trust();
+      if (frame.type === "error" && frame.code === "token_expired") this.#suspicion = refusedBy(token);
       this.#listener.frame(frame);
       tell({ type: "frame", frame: this.#byOurClock(frame) });
     };
@@ -173,22 +198,49 @@ export class Line {
 
   /** @returns {Promise<string | null>} the token; empty if a new sign-in is needed; null when none is to be had just now */
   async #fresh() {
+    const { isRefused, token } = this.#suspicion;
     try {
-      const token = await this.#token();
-      return !token || hasEnded(token, this.#world.today()) ? "" : token;
+      return (await this.#token(isRefused ? token : undefined)) || "";
     } catch {
       return null;
     }
   }
 
-  /** @param {string} token */
-  #dialed(token) {
-    try {
-      return new this.#world.WebSocket(this.#url, ["robosignal.v1", `bearer.${token}`]);
-    } catch {
-      // The URL was checked before: a token with characters that no token has is left.
-      return null;
-    }
+  /** The browser makes no socket. @param {Error} error @returns {DialEvent} */
+  #undialled({ name, message }) {
+    // The URL was checked before: a token with characters that no token has is left.
+    if (name === "SyntaxError") return { type: "refused", status: 401 };
+    this.#listener.report(new SignalingError({ code: "unsupported", message: `The browser opens no WebSocket to ${this.#url}: ${message}. A page that came by HTTPS needs an address that begins with wss://.` }));
+    return { type: "closed" };
+  }
+
+  /** The server has accepted a token. */
+  #trust() {
+    this.#suspicion = TRUSTED;
+    this.#welcomes += 1;
+  }
+
+  /** A handshake has failed: perhaps the server refuses the token. @param {string} token */
+  async #suspect(token) {
+    const welcomes = this.#welcomes;
+    const isReached = await this.#world.reach(this.#url.replace(/^ws/, "http"));
+    if (this.#isStopped || this.#welcomes !== welcomes) return;
+    const wasRefused = this.#suspicion.token === token && this.#suspicion.isRefused;
+    const seen = { isReached, hasEnded: hasEnded(token, this.#world.today()), now: this.#world.now() };
+    this.#suspicion = failedWith(this.#suspicion, token, seen);
+    if (this.#suspicion.isRefused && !wasRefused) await this.#renew();
+  }
+
+  /** The token is missing, over or refused: dial with another one, or ask to sign in. */
+  async #renew() {
+    const { isRefused, token: refused } = this.#suspicion;
+    const isSoon = this.#world.now() < this.#renewedAt + SOONEST_RENEWAL_MS;
+    const token = isRefused && !isSoon ? await this.#fresh() : "";
+    if (this.#isStopped) return;
+    // None is to be had just now: that is no word of the server's, so it goes on trying.
+    if (token === "" || token === refused) return this.#listener.signIn();
+    this.#renewedAt = this.#world.now();
+    this.#happen({ type: "start" });
   }
 
   /** @param {Frame} frame @returns {{type: string, [field: string]: any}} with the token's end by the clock that `dial` goes by */

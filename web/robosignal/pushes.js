@@ -15,6 +15,7 @@ import { SOMEBODY, free, isOvertaken, lead } from "./standing.js";
 
 const EARLY_CANDIDATES = 32;
 const DOUBTED_MS = 5_000;
+const REASON_LETTERS = 300;
 
 /** Why a session ended, by the server's word for it. */
 export const LEFT = {
@@ -56,12 +57,28 @@ function fromRobot(state, { type, pcId, payload }, at) {
     if (state.phase === "linked") return [known, [{ do: "add", payload }]];
     return [{ ...known, early: [...state.early, payload].slice(-EARLY_CANDIDATES) }, []];
   }
+  if (payload.type === "error") return offerRefused(state, payload, at);
   // A robot may leave the description's type to the frame's.
   const description = { ...payload, type: payload.type ?? type };
   // The robot is the impolite peer: its offer rolls ours back.
   if (state.phase === "offering") return linked(state, description, at);
   if (type !== "offer" || state.phase !== "linked") return [state, []];
   return [{ ...state, declared: partsDeclaredBy(description) }, [{ do: "remote", payload: description }]];
+}
+
+/**
+ * The robot cannot take our offer, and says why. The session stands, and control with it.
+ *
+ * @param {Engagement} state
+ * @param {{message?: unknown}} refusal
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
+function offerRefused(state, { message }, at) {
+  if (state.phase !== "offering") return [state, []];
+  const reason = typeof message === "string" ? message.slice(0, REASON_LETTERS) : "it does not say why";
+  // It has the offer, whether or not the server's reply is here yet: the next one is another.
+  return rest({ ...state, acked: true }, `The robot refuses the offer: ${reason}.`, at);
 }
 
 /** @param {Engagement} state @param {Description} payload @param {Moment} at @returns {Stepped} */

@@ -13,7 +13,7 @@ import { SignalingError, closed } from "./words.js";
 /**
  * @typedef {object} Server what a session needs of the signaling connection
  * @property {(frame: OutFrame) => Promise<Frame>} request
- * @property {(frame: OutFrame) => void} send
+ * @property {(robotId: string, bye: OutFrame) => void} leave
  * @property {(robotId: string) => void} look find out who drives, and tell
  * @property {(robotId: string) => Promise<RTCIceServer[]>} iceServers
  * @property {(error: SignalingError) => void} report a failure that no request of the application's caused

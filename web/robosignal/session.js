@@ -250,7 +250,7 @@ export class Session extends Emitter {
       case "request":
         return void this.#request(effect.to, effect.pcId, effect.frame);
       case "send":
-        return this.#server.send(effect.frame);
+        return this.#server.leave(this.robotId, effect.frame);
       case "remote":
         return void this.#peer?.describe(effect.payload);
       case "add":

@@ -11,6 +11,7 @@ import { Session } from "./session.js";
 import { Watching, readList } from "./watching.js";
 import { SignalingError, closed } from "./words.js";
 
+/** @import { TokenSource } from "./line.js" */
 /** @import { Server } from "./requests.js" */
 /** @import { List } from "./watching.js" */
 /** @import { Ack, ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, Welcome } from "./words.js" */
@@ -18,6 +19,8 @@ import { SignalingError, closed } from "./words.js";
 
 /** A welcome does not say how long its credentials serve. */
 const WELCOME_ICE_MS = 240_000;
+/** How long the reply to a goodbye is waited for; no frame is on its way for longer. */
+const LEFT_MS = 2_000;
 /** So many different failures are reported once each; one of before may then be reported again. */
 const REPORTED = 100;
 
@@ -26,7 +29,8 @@ const REPORTED = 100;
  * @property {ConnectionState} state
  * @property {Robot[]} presence the robots that are watched, as they stand now
  * @property {SignalingError} error a failure that no request of the application's caused
- * @property {void} sign-in the token is missing, expired or refused: get a new one, then `redial()`
+ * @property {void} sign-in the token is missing, expired or, as far as a browser can tell, refused:
+ *   get a new one, then `redial()`
  */
 
 /**
@@ -44,6 +48,8 @@ export class Signal extends Emitter {
   #state = "offline";
   /** @type {Map<string, Session>} */
   #sessions = new Map();
+  /** The goodbyes that have no reply yet, by robot. @type {Map<string, Promise<unknown>>} */
+  #leaving = new Map();
   /** Those of which something still stands on an old connection, or is awaited. @type {Set<Session>} */
   #unsettled = new Set();
   /** @type {Person | null} */
@@ -56,7 +62,7 @@ export class Signal extends Emitter {
 
   /**
    * @param {string} url
-   * @param {() => string | Promise<string>} token
+   * @param {TokenSource} token
    * @param {World} world
    */
   constructor(url, token, world) {
@@ -74,6 +80,7 @@ export class Signal extends Emitter {
       swapped: () => this.#swapped(),
       lost: (socket) => this.#requests.lose(socket),
       signIn: () => this.emit("sign-in", undefined),
+      report: (error) => this.#reportOnce(error),
     });
     this.redial();
   }
@@ -221,7 +228,7 @@ export class Signal extends Emitter {
   #server() {
     return {
       request: (frame) => this.request(frame),
-      send: (frame) => this.send(frame),
+      leave: (robotId, bye) => this.#leave(robotId, bye),
       look: (robotId) => void this.#list({ type: "robots", robotIds: [robotId] }).catch(ignore),
       iceServers: (robotId) => this.iceServers(robotId),
       report: (error) => this.#reportOnce(error),
@@ -250,6 +257,29 @@ export class Signal extends Emitter {
     this.#arrived();
   }
 
+  /**
+   * Say goodbye. One that is lost with its connection is not said again: the server ends what nobody
+   * resumes.
+   *
+   * @param {string} robotId
+   * @param {OutFrame} bye
+   */
+  #leave(robotId, bye) {
+    if (!this.#line.isUp) return;
+    const left = this.#requests.make(bye, this.#line.current).catch(ignore);
+    this.#leaving.set(robotId, left);
+    void left.then(() => this.#leaving.get(robotId) === left && this.#leaving.delete(robotId));
+  }
+
+  /** What is asked next of a robot that was just left must not overtake the goodbye, which would end it. @param {string} robotId */
+  async #left(robotId) {
+    /** @type {unknown} */
+    let timer;
+    const late = new Promise((resolve) => void (timer = this.#world.setTimeout(() => resolve(null), LEFT_MS)));
+    await Promise.race([this.#leaving.get(robotId), late]);
+    this.#world.clearTimeout(timer);
+  }
+
   /** Something has arrived: all that the old socket still drains for may be there. */
   #arrived() {
     const isAll = this.#unsettled.size === 0 && this.#watching.isSettled && this.#requests.areOver(this.#line.current);
@@ -258,6 +288,7 @@ export class Signal extends Emitter {
 
   /** @param {string} robotId @param {Role} wanted @param {AbortSignal} [abort] @returns {Promise<Session>} */
   async #join(robotId, wanted, abort) {
+    if (this.#leaving.has(robotId)) await this.#left(robotId);
     if (this.#isClosed) throw closed();
     abort?.throwIfAborted();
     const standing = this.#sessions.get(robotId);
@@ -273,8 +304,9 @@ export class Signal extends Emitter {
   /** Take a robot over without a session. @param {string} robotId @param {AbortSignal} [abort] @returns {Promise<Session>} */
   async #seize(robotId, abort) {
     mustSupportWebRtc(this.#world);
+    if (this.#leaving.has(robotId)) await this.#left(robotId);
     const taking = /** @type {Promise<Ack>} */ (this.request({ type: "takeover", robotId }));
-    const giveBack = (/** @type {Ack} */ { sessionId }) => this.send({ type: "bye", sessionId });
+    const giveBack = (/** @type {Ack} */ { sessionId }) => this.#leave(robotId, { type: "bye", sessionId });
     const ack = await unlessAborted(taking, abort, giveBack);
     try {
       return await this.#join(robotId, "controller", abort);

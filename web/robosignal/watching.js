@@ -12,6 +12,8 @@ import { SignalingError } from "./words.js";
 
 const PAGES = 100;
 const RETRY_MS = 5_000;
+/** The server learns who watches from an index that may lag: what changed until then was not told. */
+const SECOND_LOOK_MS = 5_000;
 
 /**
  * @typedef {object} WatchingListener
@@ -30,6 +32,8 @@ export class Watching {
   /** How often the server was asked to tell us, and has not replied yet. */
   #inFlight = 0;
   #isToRetry = false;
+  /** When all is listed a second time, in ms. */
+  #lookAt = Infinity;
   /** @type {unknown} */
   #timer = undefined;
 
@@ -71,6 +75,7 @@ export class Watching {
     this.#which = null;
     this.#fleet = NOTHING;
     this.#isToRetry = false;
+    this.#lookAt = Infinity;
     this.#world.clearTimeout(this.#timer);
   }
 
@@ -112,6 +117,8 @@ export class Watching {
     this.#inFlight += 1;
     try {
       await this.#listener.list({ type: "watch", ...this.#which });
+      this.#lookAt = this.#which === null ? Infinity : this.#world.now() + SECOND_LOOK_MS;
+      this.#wake();
     } finally {
       this.#inFlight -= 1;
       this.#listener.arrived();
@@ -136,7 +143,7 @@ export class Watching {
   #wake() {
     this.#world.clearTimeout(this.#timer);
     const now = this.#world.now();
-    const due = Math.min(dueAt(this.#fleet) ?? Infinity, this.#isToRetry ? now + RETRY_MS : Infinity);
+    const due = Math.min(dueAt(this.#fleet) ?? Infinity, this.#lookAt, this.#isToRetry ? now + RETRY_MS : Infinity);
     if (due === Infinity) return;
     this.#timer = this.#world.setTimeout(() => this.#tick(), Math.max(0, due - now));
   }
@@ -145,9 +152,21 @@ export class Watching {
     const now = this.#world.now();
     const due = toAsk(this.#fleet, now);
     if (due.length && this.#isOnline) this.#look(due);
+    if (now >= this.#lookAt) this.#lookAgain(now);
     if (this.#isToRetry) this.again();
     this.#fleet = asked(this.#fleet, due, now);
     this.#set(aged(this.#fleet, now));
+  }
+
+  /** The second list after `watch`; where it fails, once more. @param {number} now */
+  #lookAgain(now) {
+    this.#lookAt = Infinity;
+    // A connection that comes back asks anew.
+    if (!this.#isOnline) return;
+    this.#listener.list({ type: "robots", ...this.#which }).catch(() => {
+      if (this.#which !== null) this.#lookAt = now + RETRY_MS;
+      this.#wake();
+    });
   }
 
   /** @param {string[]} robotIds */

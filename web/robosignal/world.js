@@ -4,8 +4,10 @@
  */
 
 import { networkOf } from "./paths.js";
+import { SignalingError } from "./words.js";
 
 /** @import { Permissions } from "./paths.js" */
+
 /**
  * @typedef {object} World what a client needs of its surroundings; a browser's own by default
  * @property {typeof globalThis.WebSocket} WebSocket
@@ -18,6 +20,7 @@ import { networkOf } from "./paths.js";
  * @property {() => string} mint a fresh name of 16 or more characters
  * @property {() => Promise<Permissions>} permissions which networks of the operator's own this page may reach
  * @property {(error: unknown) => void} report what a listener of the application's threw
+ * @property {(url: string) => Promise<boolean>} reach whether a server answers plain HTTP, whatever it says
  */
 
 /** What the browser calls the permission to reach each network: first as Chrome 145 does, then as before. */
@@ -59,6 +62,43 @@ export function browser() {
     random: () => Math.random(),
     mint: () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(""),
     permissions: localNetworkPermissions,
-    report: (error) => globalThis.reportError(error),
+    report: (error) => void (globalThis.reportError ? globalThis.reportError(error) : console.error(error)),
+    reach,
   };
+}
+
+/** The oldest browsers that have all that is used here; `check.js` and docs/browser.md say the same. */
+const SUPPORTED = "Chrome or Edge 100, Firefox 113, Safari 15.4, or a later version of these";
+
+/**
+ * Make sure that this browser is new enough.
+ *
+ * @throws {SignalingError} `unsupported`
+ */
+export function mustBeSupported() {
+  const { AbortSignal, RTCPeerConnection } = globalThis;
+  const lacking = [
+    ["Object.hasOwn", "hasOwn" in Object],
+    ["AbortSignal.throwIfAborted", AbortSignal !== undefined && "throwIfAborted" in AbortSignal.prototype],
+    // Without any WebRTC robots can still be listed.
+    ["RTCPeerConnection.connectionState", typeof RTCPeerConnection !== "function" || "connectionState" in RTCPeerConnection.prototype],
+  ].find(([, isThere]) => !isThere);
+  if (lacking) throw new SignalingError({ code: "unsupported", message: `This browser is too old for robosignal: it lacks ${lacking[0]}. Use ${SUPPORTED}.` });
+}
+
+const REACH_MS = 5_000;
+
+/** @param {string} url @returns {Promise<boolean>} */
+async function reach(url) {
+  const abort = new AbortController();
+  const timer = globalThis.setTimeout(() => abort.abort(), REACH_MS);
+  try {
+    // Of another origin: that there is an answer may be known, and nothing of it.
+    await fetch(url, { mode: "no-cors", cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer", signal: abort.signal });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    globalThis.clearTimeout(timer);
+  }
 }

@@ -9,6 +9,7 @@ from signaling.core.delivery import notify
 from signaling.core.dialects import takeover_notice
 from signaling.core.expressions import Write
 from signaling.core.notices import (
+    can_be_told,
     control_of,
     notice,
     takeover_reason,
@@ -52,7 +53,7 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
         taking = lease.take_over_among_viewers(mine, may, robot.engaged())
         return (yield from _take(request, message, robot, mine, taking))
     own, role = found
-    if role == "controller" and own.until >= request.now:
+    if role == "controller" and not own.has_lapsed(role, request.now):
         return Ack(session_id=own.session_id, epoch=robot.epoch)
     mine = request.moved(own.session_id, request.lease_until)
     if role == "controller":
@@ -94,12 +95,15 @@ def release_control(request: Request, message: ReleaseControl) -> Flow[Ack]:
         raise NoSession(robot_id)
     if message.session_id not in (None, held.session_id):
         raise NoSession(robot_id)
-    after, _ = yield from released(request, robot, held)
-    return Ack(epoch=after.epoch)
+    after, _, is_told = yield from released(request, robot, held)
+    return Ack(epoch=after.epoch, robot_told=is_told)
 
 
-def released(request: Request, robot: Robot, held: Session) -> Flow[tuple[Robot, Session]]:
-    """Make the holder a viewer; tell the robot and the other viewers that control is free."""
+def released(request: Request, robot: Robot, held: Session) -> Flow[tuple[Robot, Session, bool]]:
+    """Make the holder a viewer; tell the robot and the other viewers that control is free.
+
+    Return the robot, the viewer's session, and whether the robot has been told.
+    """
     if robot.dialect == "seed":
         raise Forbidden(robot.robot_id, "a seed robot takes no viewers: send bye instead")
     viewing = without_grace(held, request.place_until)
@@ -109,12 +113,9 @@ def released(request: Request, robot: Robot, held: Session) -> Flow[tuple[Robot,
         raise _unreleased(outcome.item, viewing, limit) or NoSession(robot.robot_id)
     after = outcome.after
     free = control_of(after)
-    yield from notify(
-        request,
-        after.robot_id,
-        notice(after, free) + told_viewers(after, free, besides=viewing.session_id),
-    )
-    return after, viewing
+    told = notice(after, free) + told_viewers(after, free, besides=viewing.session_id)
+    is_told = yield from notify(request, after.robot_id, told)
+    return after, viewing, is_told and can_be_told(after)
 
 
 def _unreleased(robot: Robot | None, viewing: Session, limit: int) -> TooManyViewers | None:

@@ -66,8 +66,10 @@ def deliver(request: Request, robot_id: RobotId, sent: Notice) -> Flow[bool]:
     return bool(delivered)
 
 
-def notify(request: Request, robot_id: RobotId, notices: Iterable[Notice]) -> Flow[None]:
+def notify(request: Request, robot_id: RobotId, notices: Iterable[Notice]) -> Flow[bool]:
     """Hand all these over in one round, and clean up after the gone in another.
+
+    Return whether the robot has been handed what was for it, if anything was.
 
     What they tell of stands, so nothing is raised: whoever AWS is too busy to tell now learns
     who holds from the answer to their next ping, and a client that its session has ended.
@@ -77,6 +79,8 @@ def notify(request: Request, robot_id: RobotId, notices: Iterable[Notice]) -> Fl
     outcomes = yield from attempted(steps)
     gone = [each for each, outcome in zip(sent, outcomes, strict=True) if is_gone(outcome)]
     yield from attempted(write for each in gone for write in clean_up(request, robot_id, each))
+    pairs = zip(sent, outcomes, strict=True)
+    return all(outcome is True for each, outcome in pairs if isinstance(each.party, Robot))
 
 
 def is_gone(outcome: object) -> bool:

@@ -20,9 +20,9 @@ from signaling.wire.frames import (
     TakeoverReason,
 )
 from signaling.wire.messages import Answer, Dialect, IceCandidate, Offer, Role
-from signaling.wire.seed import PageKeepalive, RobotKeepalive, SeedRelay
+from signaling.wire.seed import PageKeepalive, RobotKeepalive, SeedError, SeedRelay
 
-AnyFrame = Frame | SeedRelay | RobotKeepalive | PageKeepalive
+AnyFrame = Frame | SeedRelay | SeedError | RobotKeepalive | PageKeepalive
 Payload = dict[str, Any]
 
 RELAYS: dict[type[Offer | Answer | IceCandidate], type[Relay]] = {
@@ -53,6 +53,8 @@ def relayed_to_client(
     Raise BadMessage as `relayed_to_robot` does.
     """
     if session.dialect == "seed":
+        if isinstance(message, Answer) and message.payload.get("type") == "error":
+            return _refusal(message.payload)
         ends = (robot.robot_id, session.connection_id)
         return _seed(robot, session, message, ends, robot.dialect)
     return _v1(robot, session, role, message, robot.dialect, person=None)
@@ -100,6 +102,15 @@ def _seed(
         client=session.connection_id,
         payload=payload,
         **loose,
+    )
+
+
+def _refusal(payload: Payload) -> SeedError:
+    """Return what a seed page reads when a robot refuses its offer: the server's own error."""
+    code, message = payload.get("code"), payload.get("message")
+    return SeedError(
+        error=code if isinstance(code, str) else "not_acceptable",
+        message=message if isinstance(message, str) else "the robot refuses the offer",
     )
 
 

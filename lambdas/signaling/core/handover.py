@@ -7,6 +7,7 @@ from signaling.core.address import robot_addressed
 from signaling.core.delivery import deliver, notify
 from signaling.core.notices import (
     Notice,
+    can_be_told,
     control_of,
     notice,
     told_replaced,
@@ -87,14 +88,14 @@ def grant_control(request: Request, message: GrantControl) -> Flow[Ack]:
     after = outcome.after
     told = control_of(after)
     besides = staying.session_id
-    yield from notify(
+    is_told = yield from notify(
         request,
         after.robot_id,
         notice(after, told)
         + notice(theirs, told, "controller")
         + told_viewers(after, told, besides),
     )
-    return Ack(epoch=after.epoch)
+    return Ack(epoch=after.epoch, robot_told=is_told and can_be_told(after))
 
 
 def deny_control(request: Request, message: DenyControl) -> Flow[Ack]:

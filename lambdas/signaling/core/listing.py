@@ -137,7 +137,7 @@ def entry(request: Request, robot: Robot, how: Relation) -> RobotEntry:
         owner=Person(robot.owner_user_id, request.sender.name if own else None),
         relation=how,
         controlled_by=held.person if held else None,
-        viewers=sum(viewer.until >= request.now for viewer in robot.viewers.values()),
+        viewers=sum(not each.has_lapsed("viewer", request.now) for each in robot.viewers.values()),
         metadata=msgspec.json.decode(robot.metadata or "{}"),
         dialect=robot.dialect,
         ice_restart=robot.ice_restart,

@@ -37,6 +37,11 @@ def notice(party: Party, frame: Frame, role: Role | None = None) -> list[Notice]
     return [] if kept is None or party.connection_id is None else [Notice(party, kept, role)]
 
 
+def can_be_told(robot: Robot) -> bool:
+    """Say whether the robot hears of a change of control: a seed would not know the frame."""
+    return robot.connection_id is not None and robot.dialect == "v1"
+
+
 def told_viewers(robot: Robot, frame: Control, besides: SessionId) -> list[Notice]:
     """Return the notices that tell every other viewer."""
     others = (each for each in robot.viewers.values() if each.session_id != besides)

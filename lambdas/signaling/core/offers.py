@@ -74,14 +74,14 @@ def _on(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
 def _renegotiate(request: Request, message: Offer, robot: Robot, found: Found) -> Flow[Ack]:
     """Relay in the session, after the change of role that the offer asks for."""
     wants = message.role or found.role
-    lapsed = found.role == "controller" and found.session.until < request.now
+    lapsed = found.role == "controller" and found.session.has_lapsed(found.role, request.now)
     if wants == "controller" and (lapsed or found.role == "viewer"):
         mine = request.moved(found.session.session_id, request.lease_until)
         take = lease.acquire_again if lapsed else lease.acquire_as_viewer
         taking = take(mine, right(Offer, request.sender), request.now)
         return (yield from _control(request, message, robot, mine, taking, viewed=not lapsed))
     if wants == "viewer" and found.role == "controller":
-        robot, viewing = yield from released(request, robot, found.session)
+        robot, viewing, _ = yield from released(request, robot, found.session)
         found = Found(viewing, "viewer")
     yield from to_robot(request, message, robot, found)
     return Ack(

@@ -10,6 +10,7 @@ from signaling.core.delivery import notify
 from signaling.core.expressions import Write
 from signaling.core.notices import (
     Notice,
+    can_be_told,
     control_of,
     ended_since,
     notice,
@@ -86,16 +87,18 @@ def unshare(request: Request, message: Unshare) -> Flow[Ack]:
     """
     robot_id, user = message.robot_id, message.user_id
     robot = permitted(request, message, robot_id, (yield from read_robot(robot_id)))
+    is_told = True
     for _ in range(TRIES):
         if robot.owner_user_id == user or _has_nothing(robot, user):
             yield from _drop(robot_id, user)
-            return _operators(robot)
+            return _operators(robot, is_told=is_told)
         outcome = yield from write_robot(robot_id, _unsharing(request, robot, user))
         if isinstance(outcome, Refused):
             robot = permitted(request, message, robot_id, outcome.item)
             continue
         before, robot = outcome.before or robot, outcome.after
-        yield from notify(request, robot_id, _told_unshared(before, robot))
+        heard = yield from notify(request, robot_id, _told_unshared(before, robot))
+        is_told = is_told and (not _drove(before, robot) or (heard and can_be_told(robot)))
     raise TryAgain(robot_id)
 
 
@@ -133,8 +136,13 @@ def _told_unshared(before: Robot, robot: Robot) -> list[Notice]:
     return told
 
 
-def _operators(robot: Robot) -> Ack:
-    return Ack(operators=sorted(robot.operators))
+def _drove(before: Robot | None, robot: Robot) -> bool:
+    """Say whether one of the sessions that ended was the holder's."""
+    return any(role == "controller" for _, role in ended_since(before, robot))
+
+
+def _operators(robot: Robot, *, is_told: bool = True) -> Ack:
+    return Ack(operators=sorted(robot.operators), robot_told=is_told)
 
 
 def transfer(request: Request, message: Transfer) -> Flow[Ack]:
@@ -148,11 +156,12 @@ def transfer(request: Request, message: Transfer) -> Flow[Ack]:
         if robot.owner_user_id == user:
             return Ack()
         raise TryAgain(robot_id)
+    is_told = False
     with suppress(SignalingError):
         # The robot is given away: to ask again would be forbidden.
-        yield from _evicted(request, outcome)
+        is_told = yield from _evicted(request, outcome)
     yield from attempted((DropShare(robot_id, user),))
-    return Ack()
+    return Ack(robot_told=is_told)
 
 
 def forget(request: Request, message: Forget) -> Flow[Ack]:
@@ -162,27 +171,33 @@ def forget(request: Request, message: Forget) -> Flow[Ack]:
     if isinstance(outcome, Refused):
         permitted(request, message, robot_id, outcome.item)
         raise TryAgain(robot_id)
-    yield from _evicted(request, outcome)
+    is_told = yield from _evicted(request, outcome)
     still = presence.unchanged_since(outcome.after.rev)
     if not (yield from remove_robot(robot_id, still)):
         # It has registered again meanwhile, as a live robot does that is told nothing.
         raise TryAgain(robot_id)
     yield from attempted(DropShare(robot_id, each) for each in sorted(outcome.after.operators))
-    return Ack()
+    return Ack(robot_told=is_told)
 
 
-def _evicted(request: Request, won: Won[Robot]) -> Flow[None]:
-    """Tell every session's client, then the robot; close a seed's, which cannot be told."""
+def _evicted(request: Request, won: Won[Robot]) -> Flow[bool]:
+    """Tell every session's client, then the robot; close a seed's, which cannot be told.
+
+    Return whether the robot knows that nobody drives it any more, if somebody did.
+    """
     robot_id: RobotId = won.after.robot_id
     yield from notify(request, robot_id, told_ended(won.before, won.after, "evicted"))
     robot = won.before
-    if robot is None or robot.connection_id is None:
-        return
+    if robot is None:
+        return False
+    if robot.connection_id is None:
+        return not _drove(robot, won.after)
     if robot.dialect == "seed":
         yield from together((Close(robot.connection_id),))
-        return
+        return not _drove(robot, won.after)
     told = [
         Notice(robot, peer_left(won.after, session, role, "evicted"))
         for session, role in robot.sessions()
     ]
-    yield from notify(request, robot_id, told)
+    is_told = yield from notify(request, robot_id, told)
+    return is_told or not _drove(robot, won.after)

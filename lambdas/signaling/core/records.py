@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from signaling.wire import limits
 from signaling.wire.frames import Person
 from signaling.wire.ids import ConnectionId, InstanceId, RobotId, SessionId, UserId
 from signaling.wire.messages import Dialect, Role
@@ -18,6 +19,17 @@ ADMIN_GROUPS = frozenset({"ADMIN", "ADMINS"})
 
 FLEET_SHARDS = 8
 """Into so many parts the list of every robot is divided, so that no index key is hot."""
+
+
+def latest(now: int, seconds: int) -> int:
+    """Return when that which lasts for so many seconds ends at the latest, by any clock."""
+    return now + (seconds + limits.CLOCK_SECONDS) * 1000
+
+
+def _is_over(until: int, now: int, seconds: int, dialect: Dialect) -> bool:
+    """Say whether a time is past, or further ahead than it can be: a seed's is its socket's."""
+    longest = limits.LIFETIME_SECONDS if dialect == "seed" else seconds
+    return not now <= until <= latest(now, longest)
 
 
 class Connection(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -81,6 +93,11 @@ class Session(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
         """The user as others see them."""
         return Person(self.user_id, self.name)
 
+    def has_lapsed(self, role: Role, now: int) -> bool:
+        """Whether its lease, or its place, is over: as `lapsed` of the writes asks."""
+        seconds = limits.LEASE_SECONDS if role == "controller" else limits.PLACE_SECONDS
+        return _is_over(self.until, now, seconds, self.dialect)
+
 
 class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One robot: whose it is, whether it is there, and who drives and watches it."""
@@ -108,12 +125,14 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
 
     def is_online(self, now: int) -> bool:
         """Whether the robot can be expected to answer."""
-        return self.connection_id is not None and now < min(self.presence_until, self.expires_at)
+        longest = limits.LONGEST_HEARTBEAT_SECONDS * 5 // 2
+        over = _is_over(self.presence_until - 1, now, longest, self.dialect)
+        return self.connection_id is not None and not over and now < self.expires_at
 
     def holder(self, now: int) -> Session | None:
         """Return the session that holds the lease now, if one does."""
         held = self.controller
-        return held if held is not None and held.until >= now else None
+        return None if held is None or held.has_lapsed("controller", now) else held
 
     def sessions(self) -> Iterator[tuple[Session, Role]]:
         """Yield every session with its role, the holder's first."""

@@ -63,7 +63,8 @@ class Request:
     def _lasting(self, seconds: int) -> int:
         # A seed connection never pings: what it has lasts as long as its socket and token can.
         if self.sender.dialect == "seed":
-            longest = self.sender.ts + limits.LIFETIME_SECONDS * 1000
+            # Opened in the future: the clock has been set back since.
+            longest = min(self.sender.ts, self.now) + limits.LIFETIME_SECONDS * 1000
             return min(longest, self.sender.expires_at)
         return self.after(seconds)
 

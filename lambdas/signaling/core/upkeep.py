@@ -8,6 +8,7 @@ from signaling.core.delivery import losing, notify
 from signaling.core.ending import dismissing, end, leaving, left, told_freed, told_of_end
 from signaling.core.introduction import note, unnoted
 from signaling.core.notices import (
+    can_be_told,
     control_state,
     notice,
 )
@@ -145,8 +146,9 @@ def _leave(request: Request, robot: Robot, found: Found | None) -> Flow[Ack]:
         raise NoSession(robot.robot_id)
     # The session has ended: a note of it that stays on the row makes no difference to anybody.
     yield from attempted((WriteConnection(me, rows.forget_session(session_id)),))
-    yield from notify(request, robot.robot_id, told_of_end(ended))
-    return Ack()
+    is_told = yield from notify(request, robot.robot_id, told_of_end(ended))
+    drove = ended.role == "controller"
+    return Ack(robot_told=not drove or (is_told and can_be_told(ended.robot)))
 
 
 def _dismiss(request: Request, robot: Robot, found: Found | None) -> Flow[Ack]:

@@ -58,7 +58,7 @@ def _to_replace(request: Request, robot: Robot) -> Session | None:
     if len(robot.viewers) < request.rules.viewers:
         return None
     for viewer in robot.viewers.values():
-        if viewer.until < request.now:
+        if viewer.has_lapsed("viewer", request.now):
             return viewer
     raise TooManyViewers(robot.robot_id, request.rules.viewers)
 

@@ -115,12 +115,17 @@ class Registered(Reply, frozen=True, kw_only=True, tag="registered"):
 
 
 class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
-    """Says that a message was carried out."""
+    """Says that a message was carried out.
+
+    `robot_told` is false when it ended somebody's control and the robot has not been told: it is
+    offline, out of reach, or a seed. Until it hears of it, it may obey whom it obeyed.
+    """
 
     session_id: SessionId | None = None
     role: Role | None = None
     epoch: int | None = None
     operators: list[UserId] | None = None
+    robot_told: bool = True
 
 
 class RobotEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

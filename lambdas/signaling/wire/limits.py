@@ -28,11 +28,16 @@ VIEWERS = 10
 WATCHERS = 100
 """Of those who watch a robot so many are told of a change: the sender waits for it."""
 
+SECOND_LOOK_SECONDS = 5
+"""So long after `watch` a client lists again. Who watches is read from an index, which may lag by
+a second: a change right after `watch` is in no list that was read before, nor pushed."""
+
 ROBOTS_PER_PAGE = 50
 
 SEED_KEEPALIVE_SECONDS = 300
 """Half of what API Gateway takes for idle, so that one run may fail."""
 
+LONGEST_HEARTBEAT_SECONDS = 500
 HEARTBEAT_SECONDS = 120
 """How often a robot renews its presence, unless a deployment says otherwise."""
 
@@ -46,6 +51,10 @@ PLACE_SECONDS = 300
 LEASE_SECONDS = 60
 LEASE_RENEWAL_SECONDS = 20
 GRACE_SECONDS = 30
+
+CLOCK_SECONDS = 10
+"""How far apart the clocks of a deployment may be. What ends later than it can, by more than this,
+was written by a clock that has been set back since: it counts as over."""
 
 ROW_SECONDS = 2 * 60 * 60 + 10 * 60
 """A connection's row outlives the longest connection by ten minutes."""

@@ -38,9 +38,19 @@ OWNED: dict[str, Changes] = {
 FREE: dict[str, Changes] = {
     "another's lease has lapsed": {"controller": session(OTHERS, EVE, until=NOW - 1)},
     "the same user's other page is in grace": {"controller": session(OTHERS, lost=NOW - 5)},
+    "another's lease ends later than any can": {
+        "controller": session(OTHERS, EVE, until=NOW + 70_001)
+    },
+    "a seed's ends later than any socket": {
+        "controller": session(OTHERS, EVE, dialect="seed", until=NOW + 7_210_001)
+    },
 }
 TAKEN: dict[str, Changes] = {
     "another holds": {"controller": OTHER},
+    "another holds, by a clock that is ahead": {
+        "controller": session(OTHERS, EVE, until=NOW + 70_000)
+    },
+    "a seed holds": {"controller": session(OTHERS, EVE, dialect="seed", until=NOW + 7_210_000)},
     "another holds, in grace": {"controller": session(OTHERS, EVE, lost=NOW - 5)},
     "the same user holds from another page": {"controller": ELSEWHERE},
     "the sender itself holds": {"controller": ME},
@@ -97,8 +107,21 @@ LEASE_CASES: dict[Kind, Examined] = {
     lease.acquire_again: Examined(
         lease.acquire_again(ME, MAY, NOW),
         robot(LAPSED),
-        refuses=UNREACHABLE | HELD_ELSEWHERE | {"it has not lapsed": {"controller.until": NOW + 1}},
-        accepts=OWNED,
+        refuses=UNREACHABLE
+        | HELD_ELSEWHERE
+        | {
+            "it has not lapsed": {"controller.until": NOW + 1},
+            "it has not lapsed, by a clock that is ahead": {"controller.until": NOW + 70_000},
+            "it is a seed's": {"controller.dialect": "seed", "controller.until": NOW + 7_210_000},
+        },
+        accepts=OWNED
+        | {
+            "it ends later than any can": {"controller.until": NOW + 70_001},
+            "a seed's does": {
+                "controller.dialect": "seed",
+                "controller.until": NOW + 7_210_001,
+            },
+        },
     ),
     lease.take_over: Examined(
         lease.take_over(ME, MAY_TAKE),

@@ -74,9 +74,22 @@ PLACES_CASES: dict[Kind, Examined] = {
         | RESUMED_HERE
         | {
             "it was renewed": {"viewers.r1:third.until": NOW},
+            "it was renewed by a clock that is ahead": {"viewers.r1:third.until": NOW + 310_000},
+            "it is a seed's": {
+                "viewers.r1:third.until": NOW + 7_210_000,
+                "viewers.r1:third.dialect": "seed",
+            },
             "it is gone, and its place perhaps taken": {"viewers.r1:third": GONE},
         },
-        accepts=OWNED | {"nobody holds": {"controller": GONE}},
+        accepts=OWNED
+        | {
+            "nobody holds": {"controller": GONE},
+            "it ends later than any can": {"viewers.r1:third.until": NOW + 310_001},
+            "a seed's does": {
+                "viewers.r1:third.until": NOW + 7_210_001,
+                "viewers.r1:third.dialect": "seed",
+            },
+        },
     ),
     places.renew: Examined(
         places.renew(SID, MINE, NOW + 9),

@@ -33,6 +33,7 @@ from signaling.core.writes.paths import (
     UNTIL,
     VIEWERS,
     item_of,
+    lapsed,
     moved_to,
     no_other_place,
     not_held_by,
@@ -41,6 +42,7 @@ from signaling.core.writes.paths import (
     reachable_but_not,
     still_elsewhere,
 )
+from signaling.wire import limits
 from signaling.wire.ids import ConnectionId, SessionId
 
 NO_VIEWERS = Size(VIEWERS, "=", 0)
@@ -55,7 +57,7 @@ def _hold(mine: Session) -> tuple[Update, ...]:
 def _is_free(mine: Session, now: int) -> Condition:
     """Ask that nobody else holds: never held, released, lapsed, or the same user's in grace."""
     in_grace = All((Compare(HOLDERS_USER, "=", mine.user_id), Exists(LOST)))
-    over = Either((Compare(UNTIL, "<", now), in_grace))
+    over = Either((lapsed(CONTROLLER, now, limits.LEASE_SECONDS), in_grace))
     other = not_held_by(mine.connection_id)
     return Either((Missing(CONTROLLER), All((other, over))))
 
@@ -101,8 +103,9 @@ def acquire_as_viewer(mine: Session, right: Condition, now: int) -> Write:
 
 def acquire_again(mine: Session, right: Condition, now: int) -> Write:
     """Take one's own lapsed lease anew, with a new epoch."""
-    lapsed = (_is_held(mine.session_id, mine.connection_id), Compare(UNTIL, "<", now))
-    return Write("acquire_again", All((Exists(CONNECTION), right, *lapsed)), _hold(mine))
+    own = _is_held(mine.session_id, mine.connection_id)
+    over = lapsed(CONTROLLER, now, limits.LEASE_SECONDS)
+    return Write("acquire_again", All((Exists(CONNECTION), right, own, over)), _hold(mine))
 
 
 def take_over(mine: Session, right: Condition) -> Write:

@@ -12,6 +12,7 @@ import msgspec
 
 from signaling.core.expressions import (
     All,
+    Compare,
     Condition,
     Differs,
     Drop,
@@ -24,7 +25,8 @@ from signaling.core.expressions import (
     Rise,
     Update,
 )
-from signaling.core.records import Session
+from signaling.core.records import Session, latest
+from signaling.wire import limits
 from signaling.wire.ids import ConnectionId, SessionId, robot_of, session_id
 
 OWNER = ("ownerUserId",)
@@ -79,6 +81,19 @@ def reachable_but_not(me: ConnectionId) -> Condition:
 def not_held_by(me: ConnectionId) -> Condition:
     """Ask that the sender does not hold the lease."""
     return Differs(HOLDERS_CONNECTION, me)
+
+
+def lapsed(place: Path, now: int, seconds: int) -> Condition:
+    """Ask that a session's time is past, or further ahead than it can be.
+
+    A v1 session's lasts so many seconds without renewal; a seed's, which renews nothing, as long
+    as its socket can. What ends later was written by a clock that has been set back since.
+    """
+    until = (*place, "until")
+    renews = Compare((*place, "dialect"), "=", "v1")
+    ahead = All((renews, Compare(until, ">", latest(now, seconds))))
+    furthest = Compare(until, ">", latest(now, limits.LIFETIME_SECONDS))
+    return Either((Compare(until, "<", now), ahead, furthest))
 
 
 def not_lost_on(place: Path, me: ConnectionId) -> Condition:

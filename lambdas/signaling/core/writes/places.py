@@ -23,6 +23,7 @@ from signaling.core.writes.paths import (
     HOLDER,
     VIEWERS,
     item_of,
+    lapsed,
     moved_to,
     no_other_place,
     not_held_by,
@@ -31,6 +32,7 @@ from signaling.core.writes.paths import (
     reachable_but_not,
     still_elsewhere,
 )
+from signaling.wire import limits
 from signaling.wire.ids import ConnectionId, SessionId
 
 
@@ -43,16 +45,16 @@ def take(viewing: Session, right: Condition, limit: int, seen: Iterable[Session]
 
 
 def take_lapsed(
-    viewing: Session, right: Condition, lapsed: SessionId, now: int, seen: Iterable[Session] = ()
+    viewing: Session, right: Condition, replaced: SessionId, now: int, seen: Iterable[Session] = ()
 ) -> Write:
     """Open a viewer's session in the place of one that was not renewed."""
     place = place_of(viewing.session_id)
-    over = Compare(place_of(lapsed, "until"), "<", now)
+    over = lapsed(place_of(replaced), now, limits.PLACE_SECONDS)
     # A session that was resumed elsewhere, and lapsed there, bears the id that its first
     # connection opens anew; two paths of one update must not overlap.
-    own = lapsed == viewing.session_id
+    own = replaced == viewing.session_id
     free = () if own else (Missing(place),)
-    then = (Put(place, item_of(viewing)), *(() if own else (Drop(place_of(lapsed)),)))
+    then = (Put(place, item_of(viewing)), *(() if own else (Drop(place_of(replaced)),)))
     return Write("take_lapsed_place", All((*_may_view(viewing, right, seen), *free, over)), then)
 
 
