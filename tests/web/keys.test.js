@@ -310,6 +310,16 @@ for (const [what, lose, restore] of [
   });
 }
 
+test("other keys, and keys for something within the element, are left to the page", () => {
+  const desk = new Desk();
+  desk.down("KeyQ");
+  const within = Object.assign(new Event("keydown", { cancelable: true }), { code: "KeyW", key: "w" });
+  Object.defineProperty(within, "target", { value: {} });
+  desk.element.dispatchEvent(within);
+
+  assert.deepEqual([desk.session.sent, within.defaultPrevented], [[], false]);
+});
+
 test("a main button elsewhere on the element is no loss", () => {
   const desk = held();
   desk.window.dispatchEvent(Object.assign(new Event("mousedown"), { button: 0 }));
