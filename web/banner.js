@@ -61,7 +61,7 @@ function lacking(missing) {
 /** We have the control. What a robot has not declared never comes. @param {View} view @returns {Banner} */
 function driving({ robotId, missing }) {
   if (missing.includes("channel")) {
-    return { kind: "waiting", title: `You have the control of ${robotId}, and cannot drive it`, text: "The robot opened no data channel, so no command reaches it." };
+    return { kind: "waiting", title: `You cannot drive ${robotId}`, text: "You have the control, but the robot opened no data channel: no command reaches it." };
   }
   if (missing.includes("picture")) return { kind: "waiting", title: `You drive ${robotId} without a picture`, text: "The robot sends no video." };
   return { kind: "you-drive", title: `You drive ${robotId}`, text: "Arrow keys or W A S D while the video has focus, or the pad." };
@@ -149,7 +149,8 @@ export function rowOf(robot, view, me) {
   const stale = inSession ? view.stale : robot.stale === true;
   // The window may be one that is no more, as after a reload: the server knows, and gives control at once.
   const mayBeGone = !inSession && driver !== "" && yours;
-  const status = statusOf(robot, { stale, holds, youDrive, driver, elsewhere: yours && !youDrive });
+  const isDeaf = holds && view.state === "live" && !youDrive;
+  const status = isDeaf ? "Yours, but takes no commands" : statusOf(robot, { stale, holds, youDrive, driver, elsewhere: yours && !youDrive });
   return {
     driver,
     status: robot.relation === "owner" || !robot.owner ? status : `${status} · owned by ${nameOf(robot.owner)}`,
@@ -157,7 +158,7 @@ export function rowOf(robot, view, me) {
     drive: robot.online && !holds && (driver === "" || mayBeGone) && !(inSession && stale),
     request: inSession && view.role === "viewer" && !stale && view.driver !== null && view.driver.userId !== me?.userId && !view.asking && robot.dialect !== "seed",
     watch: robot.online && !inSession && robot.dialect !== "seed",
-    takeOver: robot.online && !youDrive && driver !== "" && (robot.relation !== "operator" || yours),
+    takeOver: robot.online && !holds && driver !== "" && (robot.relation !== "operator" || yours),
   };
 }
 

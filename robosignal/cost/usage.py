@@ -72,6 +72,7 @@ def happenings(fleet: Fleet, assumed: Assumptions = ASSUMED) -> dict[str, float]
         "connect": dials,
         "ready": dials,
         "watch": sessions + resumes,
+        "second list": sessions + resumes,
         "robot ping": online_minutes * 60 / HEARTBEAT_SECONDS,
         "redial": redials,
         "old robot socket closes": redials,

@@ -188,14 +188,24 @@ class Peers:
             stands = (session, pc) in self._peers
             self._tell(Refused(session, pc, refusal.code, refusal.message, stands=stands))
             return
-        self._making[session] = pc
-        peer = self._peers.get((session, pc))
+        peer = self._peers.get((session, pc)) or self._made(session, pc)
         if peer is None:
-            peer = self._make(session, pc, lambda event: self._told(session, pc, event))
-            self._peers[session, pc] = peer
+            return
+        self._making[session] = pc
         peer.offer(waiting.sdp)
         for candidate in waiting.candidates:
             peer.add(candidate)
+
+    def _made(self, session: SessionId, pc: PcId) -> Peer | None:
+        try:
+            peer = self._make(session, pc, lambda event: self._told(session, pc, event))
+        except Exception as failure:  # noqa: BLE001 - what fails here must not hold up the others
+            why = f"the robot cannot make a peer connection ({type(failure).__name__})"
+            message = f"{why}: offer again in a while"
+            self._tell(Refused(session, pc, "unavailable", message))
+            return None
+        self._peers[session, pc] = peer
+        return peer
 
     def _is_here(self, session: SessionId) -> bool:
         return session in self._waiting or any(key[0] == session for key in self._peers)

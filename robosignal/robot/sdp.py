@@ -21,8 +21,8 @@ The rest is room for candidates, some 130 bytes each.
 MAX_SECTIONS = 4
 """Media sections; this robot needs two. Each may cost a transport with sockets of its own."""
 
-MAX_FORMATS = 24
-"""Payload types of a section; Chromium offers 14 that this robot knows, retransmission included."""
+MAX_FORMATS = 32
+"""Payload types of a section: Chromium's video has 25 that aiortc knows, with retransmission."""
 
 MAX_CANDIDATES = 64
 """Candidates of a section in the offer itself; each makes a pair with each of the robot's own."""

@@ -47,6 +47,7 @@ def _robot_online(world: MeteredWorld) -> dict[str, Count]:
     old, _ = _connected(world)
     _register(old, world)
     found["watch"] = _said(page, world, type="watch")
+    found["second list"] = _said(page, world, type="robots")
     found["robot ping"] = _said(old, world, type="ping", id="p", robotId=ROBOT)
     new, _ = _connected(world)
     found["redial"] = _register(new, world)

@@ -57,8 +57,9 @@ def test_the_stacks_own_throttle_binds_first() -> None:
 
 def test_the_throttle_meets_what_clients_send_and_nothing_else() -> None:
     """By hand: a ping each 120 s, a dial an hour, and a session each five; no post, no close."""
-    # $connect, ready, watch, offer, answer and bye; ten candidates; a lease ping each 20 s.
-    session = 6 + 10 + 30 * 60 / 20
+    # $connect, ready, watch, the second list, offer, answer and bye; ten candidates; a lease
+    # ping each 20 s.
+    session = 7 + 10 + 30 * 60 / 20
 
     assert load(3600)["throttle"] == pytest.approx(30 + len(DIAL) + session / 5)
 

@@ -210,7 +210,8 @@ def test_the_page_of_the_readme_drives_the_demo_robot(mine: str, gateway: Proces
         page.on("pageerror", lambda error: print(f"page: {error}"))  # noqa: T201
         page.on("console", lambda line: print(f"page: {line.text}"))  # noqa: T201
         page.add_init_script(NOTE_SENT)
-        page.goto(mine)
+        with page.expect_console_message(lambda line: line.text.startswith("live")):
+            page.goto(mine)
         page.wait_for_function("document.getElementById('video').videoWidth === 640")
         page.wait_for_function("document.activeElement.id === 'video'")
         # Playwright pretends that each page has the focus; here another window takes it.

@@ -58,9 +58,13 @@ class Robot:
         self.made: list[Played] = []
         self.told: list[Event] = []
         self._news = asyncio.Event()
+        self.failures = 0
         self.peers = Peers(self._make, lambda session: session == DRIVER, self.told.append)
 
     def _make(self, session: SessionId, pc: PcId, tell: Callable[[Event], None]) -> Peer:
+        if self.failures:
+            self.failures -= 1
+            raise OSError
         self.made.append(Played((session, pc), tell))
         self._news.set()
         return self.made[-1]  # type: ignore[return-value]
@@ -219,6 +223,19 @@ async def test_one_that_ends_without_an_answer_makes_room_too(
     robot.made[0].tell(end(*robot.made[0].key))
 
     assert robot.made[0].taken == [OFFER, "v=1\r\n"]
+
+
+async def test_one_that_cannot_be_made_is_told_and_holds_up_nobody(robot: Robot) -> None:
+    """Neither its own session's next offer nor another's."""
+    robot.failures = 1
+    robot.offer("a", 1)
+    robot.offer("a", 2)
+    robot.offer("b")
+    (refusal,) = robot.told
+
+    assert isinstance(refusal, Refused)
+    assert (refusal.pc_id, refusal.code) == ("pc-1", "unavailable")
+    assert robot.begun == [("a", "pc-2"), ("b", "pc-1")]
 
 
 async def test_the_end_closes_all_and_takes_no_offer_any_more(robot: Robot) -> None:

@@ -250,6 +250,15 @@ def test_browsers_offers_are_well_within_the_bounds(path: Path) -> None:
     check_size(path.read_text(encoding="utf-8") + "a" * (MAX_SDP_BYTES // 2))
 
 
+@pytest.mark.parametrize("path", sorted(OFFERS.iterdir()), ids=lambda path: path.stem)
+def test_no_codec_of_a_browsers_is_left_out_that_aiortc_knows(path: Path) -> None:
+    """However many payload types a browser offers."""
+    known = re.compile(r"a=rtpmap:\d+ (?:VP8|H264|rtx|opus|G722|PCMU|PCMA)/.*", re.IGNORECASE)
+    sdp = offer(path.stem)
+
+    assert known.findall(rewrite(sdp).sdp) == known.findall(sdp)
+
+
 def test_what_would_take_aiortc_long_is_left_out() -> None:
     """Formats that come twice, feedback, sources and candidates without end."""
     flood = [f"a=rtpmap:{n % 128} VP8/90000" for n in range(150)]

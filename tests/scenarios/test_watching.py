@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from robosignal.gateway.store import LocalStore
+from signaling.core.steps import Watcher
 from signaling.wire import limits
+from tests.tokens import signer
 from tests.world import Peer, World
 
 SDP = {"sdp": "o"}
@@ -172,3 +175,34 @@ def test_one_users_many_pages_do_not_keep_the_others_from_hearing(local_world: W
     local_world.connect("owner").offer()
 
     assert [frame["type"] for frame in admin.take()] == ["presence"]
+
+
+class Lagging(LocalStore):
+    """A store whose index of watchers knows nothing yet of those who have just begun."""
+
+    lags = True
+
+    def watchers(self, watcher: str) -> tuple[Watcher, ...]:
+        """Return nobody as long as it lags."""
+        return () if self.lags else super().watchers(watcher)
+
+
+def test_a_change_that_the_index_of_watchers_has_missed_is_in_the_second_list() -> None:
+    """Neither the reply to `watch` nor a push tells of it; what changes later is pushed."""
+    store = Lagging(None)
+    world = World(store, signer())
+    world.robot("r1", "owner").disconnect()
+    page = world.connect("owner")
+    before = page.ask(type="watch")["robots"]
+    world.pass_seconds(0.3)
+    robot = world.robot("r1", "owner")
+    pushed = page.take()
+    store.lags = False
+    world.pass_seconds(limits.SECOND_LOOK_SECONDS)
+
+    after = page.ask(type="robots")["robots"]
+    robot.disconnect()
+
+    assert ([each["online"] for each in before], pushed) == ([False], [])
+    assert [each["online"] for each in after] == [True]
+    assert [frame["online"] for frame in page.take()] == [False]

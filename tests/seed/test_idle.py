@@ -42,16 +42,21 @@ async def registered(local: Local) -> AsyncIterator[SeedRobot]:
         yield robot
 
 
+async def pass_keepalives(robot: SeedRobot, count: int) -> None:
+    """Wait until the robot has read on over so many of them."""
+    async with asyncio.timeout(60):
+        for _ in range(count):
+            await robot.empty.get()
+
+
 async def test_a_seed_robot_and_page_outlive_an_hour_of_silence(new_page: OpenPage) -> None:
     """The robot without a driver, then both in a session: still open, reading, and with video."""
     page, next_page = await new_page(), await new_page()
     async with backend(KEEPALIVE_S) as local, registered(local) as robot:
-        for _ in range(HOUR // 4):
-            await robot.empty.get()
+        await pass_keepalives(robot, HOUR // 4)
         await open_seed_page(page, local, ROBOT, OWNER)
         await wait_for_video(page)
-        for _ in range(HOUR):
-            await robot.empty.get()
+        await pass_keepalives(robot, HOUR)
 
         assert (robot.ended, robot.closed) == (None, None)
         assert await kept(page, "closed") is False

@@ -29,7 +29,7 @@ const BANNERS = [
   ["the robot is connected and its picture has yet to come", { ...LIVE, state: "connecting", role: "controller", missing: ["picture"] }, "joining", /Joining demo/],
   ["no picture comes", { ...LIVE, state: "waiting", role: "controller", missing: ["picture"], why: "late" }, "waiting", /^No picture of demo yet$/],
   ["a channel does not open", { ...LIVE, state: "waiting", role: "controller", missing: ["channel"], why: "late" }, "waiting", /^demo cannot be driven yet$/],
-  ["a robot has no data channel", { ...LIVE, role: "controller", missing: ["channel"] }, "waiting", /cannot drive it$/],
+  ["a robot has no data channel", { ...LIVE, role: "controller", missing: ["channel"] }, "waiting", /^You cannot drive demo$/],
   ["a robot sends no video", { ...LIVE, role: "controller", missing: ["picture"] }, "waiting", /^You drive demo without a picture$/],
   ["a displaced driver's session has ended", { ...LIVE, state: "ended", role: null, lostTo: ALICE, why: "a seed robot takes no viewers" }, "ended", /^You lost control to Alice$/],
   ["the session has ended", { ...LIVE, state: "ended", role: null, why: "not allowed" }, "ended", /ended/],
@@ -69,9 +69,10 @@ test("what a connection lacks is said, to drivers and to viewers", () => {
 });
 
 test("no list says that we drive what no command of ours reaches", () => {
-  const { status } = rowOf(ROBOT, { ...LIVE, role: "controller", missing: ["channel"] }, ME);
+  const { status, takeOver } = rowOf(ROBOT, { ...LIVE, role: "controller", missing: ["channel"] }, ME);
 
-  assert.doesNotMatch(status, /You drive/);
+  assert.match(status, /^Yours, but takes no commands/);
+  assert.equal(takeOver, false);
 });
 
 const LAST = [[ALICE, /When last heard, Alice drove/], [ME, /you drove in another window/], [null, /nobody drove/]];

@@ -268,6 +268,65 @@ test("what is no element is refused", () => {
   assert.throws(() => driveWithKeys(new FakeSession(() => {}), null), { name: "TypeError", message: /element/ });
 });
 
+for (const key of ["Meta", "OS", "Super", "Alt", "AltGraph", "Control", "ContextMenu", "Escape", "PrintScreen", "F10"]) {
+  test(`${key} pressed while another key is held is a loss: what is let go after it may not be told`, () => {
+    const desk = held();
+    desk.down(key);
+
+    assert.deepEqual(desk.last, STOP);
+    assertReleased(desk);
+  });
+}
+
+for (const [where, type, more] of [
+  ["window", "mousedown", { button: 2 }], ["window", "mousedown", { button: 1 }], ["window", "contextmenu", { composedPath: () => [] }],
+  ["window", "blur", {}], ["window", "pagehide", {}], ["window", "beforeunload", {}], ["window", "beforeprint", {}], ["window", "dragstart", {}],
+  ["window", "pointercancel", {}], ["document", "visibilitychange", {}], ["document", "freeze", {}], ["element", "blur", {}],
+]) {
+  test(`${type} on the ${where} is a loss${"button" in more ? `, with button ${more.button}` : ""}`, () => {
+    const desk = held();
+    desk[where].dispatchEvent(Object.assign(new Event(type, { cancelable: true }), more));
+
+    assert.deepEqual(desk.last, STOP);
+    assert.equal(desk.losses.length, 1);
+    assertReleased(desk);
+  });
+}
+
+for (const [what, lose, restore] of [
+  ["the focus is elsewhere, and no event said so", (desk) => void (desk.focused = null), (desk) => void (desk.focused = desk.element)],
+  ["the document has no focus, and no event said so", (desk) => void (desk.document.hasFocus = () => false), (desk) => void (desk.document.hasFocus = () => true)],
+  ["the page is hidden, and no event said so", (desk) => void (desk.document.visibilityState = "hidden"), (desk) => void (desk.document.visibilityState = "visible")],
+]) {
+  test(`a key is lost when ${what}`, () => {
+    const desk = held();
+    lose(desk);
+    desk.pass(50);
+    const { last } = desk;
+    restore(desk);
+
+    assert.deepEqual(last, STOP);
+    assertReleased(desk);
+  });
+}
+
+test("other keys, and keys for something within the element, are left to the page", () => {
+  const desk = new Desk();
+  desk.down("KeyQ");
+  const within = Object.assign(new Event("keydown", { cancelable: true }), { code: "KeyW", key: "w" });
+  Object.defineProperty(within, "target", { value: {} });
+  desk.element.dispatchEvent(within);
+
+  assert.deepEqual([desk.session.sent, within.defaultPrevented], [[], false]);
+});
+
+test("a main button elsewhere on the element is no loss", () => {
+  const desk = held();
+  desk.window.dispatchEvent(Object.assign(new Event("mousedown"), { button: 0 }));
+
+  assert.deepEqual([desk.last, desk.losses], [AHEAD, []]);
+});
+
 test("the end stops the robot, and listens to nothing more", () => {
   const desk = held();
   desk.end();

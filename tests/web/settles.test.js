@@ -309,6 +309,23 @@ test("a viewer's drive that is aborted stays a viewer, and control that is grant
   assert.deepEqual([back, session.view.role], ["viewer", "viewer"]);
 });
 
+test("a drive that is aborted while it waits for the goodbye of before rejects at once", async () => {
+  const { world, signal, session } = await driving();
+  const offers = () => world.socket.frames.filter(({ type }) => type === "offer").length;
+  session.leave();
+  const before = offers();
+  const { signal: abortSignal, abort } = aborting();
+  const outcome = outcomeOf(signal.drive("demo", { signal: abortSignal }));
+  await settled();
+  abort();
+  await settled();
+  const name = outcome.error?.name;
+  world.socket.reply("bye", { type: "ack" });
+  await settled();
+
+  assert.deepEqual([name, offers()], ["AbortError", before]);
+});
+
 test("an abort after the call has resolved changes nothing", async () => {
   const { world, signal } = await online();
   const { signal: abortSignal, abort } = aborting();

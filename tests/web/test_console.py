@@ -68,6 +68,22 @@ async def test_losing_the_window_stops_the_robot(page: Page, script: Scripted) -
     assert script.robot.commands[-1] == {"x": 0, "y": 0}
 
 
+async def test_a_stop_that_nobody_asked_for_is_said_until_the_next_press(
+    page: Page, script: Scripted
+) -> None:
+    """Why the robot stands though a key is held, and what to do."""
+    await drive(page, script)
+    await page.keyboard.down("KeyW")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#notice")).to_have_text(
+        "Stopped. A system key was pressed, such as Ctrl or Escape. Press again to drive."
+    )
+    await page.keyboard.up("KeyW")
+    await page.keyboard.down("KeyW")
+
+    await expect(page.locator("#notice")).to_have_text("")
+
+
 async def test_the_pad_drives_by_pointer(page: Page, script: Scripted) -> None:
     """A drag from the middle to the right rim is full right."""
     await drive(page, script)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from robosignal.robot import commands
 from signaling.wire import limits
 
 ROOT = Path(__file__).parents[2]
@@ -17,6 +18,11 @@ def constant(name: str, file: str = "moves.js") -> int:
     found = re.search(rf"const {name} = ([0-9_]+);", (MODULE / file).read_text())
     assert found is not None, name
     return int(found[1])
+
+
+def test_what_is_held_outlasts_no_watchdog_of_the_robots() -> None:
+    """A page that has not run, or not sent, for so long drives a robot that has stopped."""
+    assert constant("WATCHDOG_MS", "keys.js") == commands.WATCHDOG_MS
 
 
 def test_the_page_renews_as_often_as_the_server_expects() -> None:

@@ -58,7 +58,7 @@ async def test_a_robot_without_a_data_channel_is_watched_and_not_driven(
     """Its answer refuses the channel: the control is ours, and of no use."""
     script.robot.channel = "refused"
     await press_drive(page, script)
-    await expect(banner(page)).to_contain_text("You have the control of demo, and cannot drive it")
+    await expect(banner(page)).to_contain_text("You cannot drive demo")
     await page.evaluate(FRAME_SHOWN)
 
     await expect(page.locator("#banner-text")).to_contain_text("opened no data channel")

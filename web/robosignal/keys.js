@@ -14,7 +14,7 @@ const WATCHDOG_MS = 500;
 const HELD_MS = 10_000;
 
 /** Keys that open something of the system's or the browser's, which then keeps releases to itself. */
-const SYSTEM_KEYS = new Set(["Alt", "AltGraph", "Control", "Meta", "OS", "ContextMenu", "Escape", "PrintScreen"]);
+const SYSTEM_KEYS = /^(Alt|AltGraph|Control|Meta|OS|Super|Hyper|ContextMenu|Escape|PrintScreen|F\d+)$/;
 
 /** Short, so that they fit above a phone's video. */
 const LOST = {
@@ -117,7 +117,7 @@ class Input {
 
   /** @param {KeyboardEvent} event */
   #hear(event) {
-    if (SYSTEM_KEYS.has(event.key) || isModified(event)) return this.#drop(LOST.system);
+    if (SYSTEM_KEYS.test(event.key) || isModified(event)) return this.#drop(LOST.system);
     this.#held = event.repeat ? repeat(this.#held, event.code, this.#now()) : hear(this.#held, this.#now());
   }
 
@@ -127,6 +127,8 @@ class Input {
     for (const type of ["visibilitychange", "freeze"]) this.#on(this.#document, type, () => this.#drop(LOST.hidden));
     this.#on(this.#window, "pagehide", () => this.#drop(LOST.hidden));
     for (const type of ["dragstart", "beforeunload", "beforeprint"]) this.#on(this.#window, type, () => this.#drop(LOST.menu), true);
+    // Firefox opens its menu without a word when Shift is down.
+    this.#on(this.#window, "mousedown", ({ button }) => void (button !== 0 && this.#drop(LOST.menu)), true);
     this.#on(this.#window, "contextmenu", (event) => this.#menu(event), true);
     this.#on(this.#window, "pointercancel", () => this.#drop(LOST.pointer), true);
   }

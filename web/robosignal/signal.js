@@ -288,9 +288,9 @@ export class Signal extends Emitter {
 
   /** @param {string} robotId @param {Role} wanted @param {AbortSignal} [abort] @returns {Promise<Session>} */
   async #join(robotId, wanted, abort) {
-    if (this.#leaving.has(robotId)) await this.#left(robotId);
-    if (this.#isClosed) throw closed();
     abort?.throwIfAborted();
+    if (this.#leaving.has(robotId)) await unlessAborted(this.#left(robotId), abort, ignore);
+    if (this.#isClosed) throw closed();
     const standing = this.#sessions.get(robotId);
     const session = standing ?? new Session(this.#server(), robotId, this.#world, this.#line.isUp);
     this.#sessions.set(robotId, session);
