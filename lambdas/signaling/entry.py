@@ -55,7 +55,7 @@ from signaling.wire.frames import (
     encode,
 )
 from signaling.wire.ids import ConnectionId
-from signaling.wire.messages import MESSAGES, AnyMessage
+from signaling.wire.messages import MESSAGES, Answer, AnyMessage, IceCandidate
 from signaling.wire.parse import parse
 from signaling.wire.seed import OF_PAGES, SeedError, SessionLocked
 
@@ -160,8 +160,6 @@ class Signaling:
         hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
         watched = tally.watching(self._around_step(hands.carry_out))
         pace = self._paces.of(None if by is None else by.user_id, now)
-        if by is not None:
-            flow = paced(checked(flow, self._reputations.of(by, now)), pace)
         return run(pushing(flow, now, partial(_audited, by), _unpushed, pace), watched)
 
     def push_owed(self) -> None:
@@ -276,12 +274,20 @@ class Signaling:
             raise message
         sender = request.sender
         try:
-            reply = self._run(carry_out(request, message), request.now, sender, tally)
+            reply = self._run(self._flow(request, message), request.now, sender, tally)
         except SignalingError:
             self._limiter.refuse(sender, message)
             raise
         self._limiter.note(sender, message, reply, request.now)
         return reply
+
+    def _flow(self, request: Request, message: AnyMessage) -> Flow[Reply]:
+        """Return the flow of a message; what is only relayed writes nothing to be checked."""
+        flow, sender = carry_out(request, message), request.sender
+        if isinstance(message, Answer | IceCandidate):
+            return flow
+        pace = self._paces.of(sender.user_id, request.now)
+        return paced(checked(flow, self._reputations.of(sender, request.now)), pace)
 
     def _sender_of(self, incoming: Incoming) -> Connection:
         row = self._store.sender(incoming.connection_id)

@@ -11,7 +11,17 @@ from typing import Protocol
 from msgspec import structs
 
 from signaling.core.records import Robot
-from signaling.core.steps import CheckRobot, Decided, Flow, Refused, Step, Won, WriteRobot, stepping
+from signaling.core.steps import (
+    CheckRobot,
+    Decided,
+    Flow,
+    Refused,
+    Step,
+    StepFlow,
+    Won,
+    WriteRobot,
+    stepping,
+)
 from signaling.wire.errors import SignalingError
 from signaling.wire.ids import RobotId
 
@@ -42,7 +52,7 @@ def checked(flow: Flow[Decided], reputation: Reputation) -> Flow[Decided]:
     """
     refused: set[RobotId] = set()
 
-    def carried_out(step: Step) -> Flow[object]:
+    def carried_out(step: Step) -> StepFlow:
         outcome = yield from _carried_out(step, reputation)
         _note(step, outcome, reputation, refused)
         return outcome
@@ -55,7 +65,7 @@ def checked(flow: Flow[Decided], reputation: Reputation) -> Flow[Decided]:
         raise
 
 
-def _carried_out(step: Step, reputation: Reputation) -> Flow[object]:
+def _carried_out(step: Step, reputation: Reputation) -> StepFlow:
     if not isinstance(step, WriteRobot):
         return (yield step)
     robot, write = step.robot_id, step.write

@@ -8,7 +8,17 @@ pushes beyond a robot's pace are owed, as the robot stands last. Never refuses w
 from typing import Protocol
 
 from signaling.core.records import Robot
-from signaling.core.steps import CheckRobot, Decided, Flow, Refused, Step, Won, WriteRobot, stepping
+from signaling.core.steps import (
+    CheckRobot,
+    Decided,
+    Flow,
+    Refused,
+    Step,
+    StepFlow,
+    Won,
+    WriteRobot,
+    stepping,
+)
 from signaling.core.writes.lease import TAKING
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import RobotId
@@ -61,7 +71,7 @@ def paced(flow: Flow[Decided], pace: Pace) -> Flow[Decided]:
     What is refused anyway is refused as ever, by a read.
     """
 
-    def carried_out(step: Step) -> Flow[object]:
+    def carried_out(step: Step) -> StepFlow:
         if not isinstance(step, WriteRobot) or step.write.name not in TAKING:
             return (yield step)
         if not pace.may_take(step.robot_id):

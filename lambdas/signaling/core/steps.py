@@ -321,7 +321,12 @@ def in_reserve(flow: Flow[Decided]) -> Flow[Decided]:
         return result
 
 
-def stepping(flow: Flow[Decided], carry_out: Callable[[Step], Flow[Any]]) -> Flow[Decided]:
+StepFlow = Flow[Any]
+"""A flow that comes to a step's outcome. Named here, since an annotation within a function is
+evaluated whenever that runs, and a subscript takes as long as a step."""
+
+
+def stepping(flow: Flow[Decided], carry_out: Callable[[Step], StepFlow]) -> Flow[Decided]:
     """Run a flow, each of whose steps is carried out so: by other steps, or by none."""
     try:
         step = next(flow)

@@ -20,6 +20,7 @@ from signaling.core.steps import (
     Flow,
     Refused,
     Step,
+    StepFlow,
     Together,
     Watcher,
     Won,
@@ -106,7 +107,7 @@ def pushing(
 def _noting(flow: Flow[Decided], noted: Callable[[Change], None]) -> Flow[Decided]:
     """Run a flow and note the changes that it makes."""
 
-    def carried_out(step: Step) -> Flow[object]:
+    def carried_out(step: Step) -> StepFlow:
         outcome = yield step
         _note(step, outcome, noted)
         return outcome
