@@ -27,25 +27,21 @@ from tests.scenarios.test_calls import (
 )
 
 TITLE = "CPU of the handler, against the bare calls that it makes"
-HOUR_S = 60 * 60
 
 Begin = Callable[[Stage], Act]
 
-# Whose time is an hour ahead; a token that is issued then is no good yet.
-EVENTS: dict[str, tuple[Begin, int]] = {
-    "candidate in a session": (relay_to_robot, HOUR_S),
-    "first offer": (first_offer, HOUR_S),
-    "ping of the driver": (ping_holder, HOUR_S),
-    "$connect": (connect, 0),
+EVENTS: dict[str, Begin] = {
+    "candidate in a session": relay_to_robot,
+    "first offer": first_offer,
+    "ping of the driver": ping_holder,
+    "$connect": connect,
 }
 
 
 def compared(amount: Amount) -> Table:
     """Return the CPU of each event, and its ratio to the bare calls, round by round."""
     figures = [
-        figure
-        for name, (begin, ahead_s) in EVENTS.items()
-        for figure in _figures(name, taped(begin, ahead_s), amount)
+        figure for name, begin in EVENTS.items() for figure in _figures(name, taped(begin), amount)
     ]
     return measured(TITLE, figures)
 

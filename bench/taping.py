@@ -23,16 +23,15 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-def taped(begin: Callable[[Stage], Act], ahead_s: int) -> Tape:
+def taped(begin: Callable[[Stage], Act]) -> Tape:
     """Run an event of the scenarios on a warm handler, and return what was noted.
 
-    Its time is `ahead_s` from now, so that no lease lapses while the event is repeated. Raise
-    ValueError if two of its calls cannot be told apart.
+    Raise ValueError if two of its calls cannot be told apart.
     """
     with dynamodb() as client:
         recorder = Recorder(client)
         store, outbox = DynamoStore(client, CONNECTIONS, ROBOTS), TapedOutbox(recorder)
-        world = ShapedWorld(store, outbox, time.time_ns() // 1_000_000 + ahead_s * 1000)
+        world = ShapedWorld(store, outbox, time.time_ns() // 1_000_000)
         act = begin(Stage(world, client))
         recorder.begin()
         act()

@@ -18,6 +18,8 @@ with mock_aws():
     from signaling.adapters.clock import epoch_ms
     from signaling.adapters.dynamodb import DynamoStore
     from signaling.core.records import Connection
+    from signaling.core.writes.presence import register_anew
+    from tests.adapters.items import R1, claim
     from tests.tables import CONNECTIONS, ROBOTS, make_tables
     vault = boto3.client("secretsmanager")
     kept = vault.create_secret(Name="turn", SecretString="north")["ARN"]
@@ -29,6 +31,7 @@ with mock_aws():
         connection_id="c1=", user_id="ann", name="Ann", groups=frozenset(), dialect="v1",
         ts=now, expires_at=now + 600_000, ttl=now // 1000 + 600,
     ))
+    DynamoStore(dynamodb, CONNECTIONS, ROBOTS).write_robot(R1, register_anew(claim()))
     asked = Asked()
     session = boto3._get_default_session()
     session.events.register("before-call.secrets-manager", asked.note)
@@ -43,15 +46,15 @@ TURN = ENVIRONMENT | {"TURN_URLS": "turn:turn.example.org:3478"}
 
 
 def test_the_secret_is_read_at_the_first_need() -> None:
-    """Not as the function starts, nor again for the next message."""
-    ready = event("MESSAGE", body='{"type":"ready","id":"a"}')
-    done = run(EVENTS, TURN, ready + ready)
+    """Not as the function starts, nor for a welcome, nor again for the next message."""
+    asks = event("MESSAGE", body='{"type":"ice-servers","robotId":"r1","id":"a"}')
+    done = run(EVENTS, TURN, asks + asks)
 
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines() if '"_aws"' not in line]
-    at_start, welcome, at_first, _, at_second = lines
+    at_start, servers, at_first, _, at_second = lines
     assert (at_start, at_first, at_second) == ([], ["GetSecretValue"], ["GetSecretValue"])
-    (server,) = welcome["iceServers"]
+    (server,) = servers["iceServers"]
     assert server["urls"] == ["turn:turn.example.org:3478"]
     assert server["username"].endswith(":ann")
     assert server["credential"] == credential("north", server["username"])
@@ -60,7 +63,7 @@ def test_the_secret_is_read_at_the_first_need() -> None:
 def test_without_the_secret_people_still_meet() -> None:
     """A function that may not read it serves the fixed list, and says so in its log."""
     fixed = [{"urls": ["stun:stun.example:3478"]}]
-    asks = event("MESSAGE", body='{"type":"ice-servers","id":"a"}')
+    asks = event("MESSAGE", body='{"type":"ice-servers","robotId":"r1","id":"a"}')
     environment = TURN | {"ICE_SERVERS": json.dumps(fixed), "TURN_SECRET_ARN": "none-such"}
     done = run(EVENTS, environment, asks)
 
@@ -70,6 +73,7 @@ def test_without_the_secret_people_still_meet() -> None:
         "type": "ice-servers",
         "iceServers": fixed,
         "ttlSeconds": 60,
+        "turn": True,
         "replyTo": "a",
     }
     assert "TURN secret not read" in done.stderr

@@ -103,6 +103,7 @@ EVERY_METHOD: dict[str, Callable[[Store], object]] = {
     "robot": lambda store: store.robot(R1),
     "robots": lambda store: store.robots([R1]),
     "write_robot": lambda store: store.write_robot(R1, presence.lose(C1)),
+    "check_robot": lambda store: store.check_robot(R1, presence.lose(C1)),
     "remove_robot": lambda store: store.remove_robot(R1, presence.unchanged_since(1)),
     "watchers": lambda store: store.watchers("ann"),
     "owned": lambda store: store.owned(ANN, None, 5),

@@ -38,7 +38,7 @@ def test_the_handler_is_compared_with_its_bare_calls() -> None:
 
 def test_a_tape_has_the_calls_that_the_tests_count() -> None:
     """A relay: one read of the robot, one post of the frame."""
-    tape = taped(relay_to_robot, ahead_s=0)
+    tape = taped(relay_to_robot)
 
     assert [call.operation for call in tape.calls] == ["GetItem", "PostToConnection"]
     assert '"seq"' not in tape.calls[1].parameters["Data"]
@@ -47,7 +47,7 @@ def test_a_tape_has_the_calls_that_the_tests_count() -> None:
 
 def test_whoever_makes_other_calls_is_not_compared(capfd: pytest.CaptureFixture[str]) -> None:
     """A ratio of unlike things would look like a figure."""
-    tape = taped(relay_to_robot, ahead_s=3600)
+    tape = taped(relay_to_robot)
     short = Tape(tape.event, tape.calls[:1], tape.answers, tape.jwks)
 
     with pytest.raises(RuntimeError, match="the contest ended with 1"):
@@ -59,7 +59,7 @@ def test_an_event_that_the_handler_refuses_is_not_measured(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """A refusal is quick, and would look like a good figure."""
-    tape = taped(relay_to_robot, ahead_s=3600)
+    tape = taped(relay_to_robot)
     wrong = Tape({**tape.event, "body": "{}"}, tape.calls, tape.answers, tape.jwks)
 
     with pytest.raises(RuntimeError, match="the contest ended with 1"):

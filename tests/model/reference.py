@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 LEASE_MS, PLACE_MS, GRACE_MS = 60_000, 300_000, 30_000
 VIEWERS = 3
+TRIFLE_MS = 1000
 
 Name = str
 """A connection."""
@@ -37,6 +38,8 @@ class Reference:
     holder: Place | None = None
     lost: bool = False
     viewers: dict[str, Place] = field(default_factory=dict)
+    renewed: dict[Name, int] = field(default_factory=dict)
+    """When each connection last renewed something."""
     open: set[Name] = field(default_factory=set)
     """The connections whose sockets live."""
 
@@ -198,7 +201,12 @@ class Reference:
             return "no_session"
         if place.lost or (self.lost and self.holder is place):
             return "no_session"
-        place.until = now + (LEASE_MS if self.holder is place else PLACE_MS)
+        until = now + (LEASE_MS if self.holder is place else PLACE_MS)
+        # A renewal soon after another is worth no write if it lengthens by next to nothing.
+        is_soon = now - self.renewed.get(on, -TRIFLE_MS) < TRIFLE_MS
+        if not is_soon or until - place.until >= TRIFLE_MS:
+            place.until = until
+        self.renewed[on] = now
         return "pong"
 
     def resume(self, session: str, user: str, on: Name, now: int) -> str:
