@@ -71,6 +71,7 @@ class Local:
         self._store = LocalStore(service.state)
         self._sockets = Sockets()
         self._keepalive_seconds = service.seed_keepalive_seconds
+        self._in_threads = service.chaos_seed is not None
         try:
             self._issuers = _issuers(service, self.key)
             limited = options.limited and not service.unlimited
@@ -109,7 +110,7 @@ class Local:
             limits=service.limits,
             controls=controls,
             prepare=Prefetch(self._issuers) if service.remote else None,
-            in_threads=service.chaos_seed is not None,
+            in_threads=self._in_threads,
             sign_ins=self.sign_ins,
         )
 
@@ -152,8 +153,12 @@ class Local:
         """Send the event of a schedule, as EventBridge does on AWS."""
         while True:
             await asyncio.sleep(seconds)
-            # In a thread, as it may be held between steps; nobody waits for what it returns.
-            await asyncio.to_thread(self._signaling.handle, dict(SCHEDULED))
+            # Nobody waits for what it returns.
+            if self._in_threads:
+                await asyncio.to_thread(self._signaling.handle, dict(SCHEDULED))
+            else:
+                # As all events are: the store is used by one thread at a time.
+                self._signaling.handle(dict(SCHEDULED))
 
 
 def _key(service: Service) -> LocalKey:
