@@ -109,6 +109,25 @@ def test_who_may_see_a_robot_no_more_is_not_told_what_was_owed(limited: World) -
     assert presences(olga) == []
 
 
+def test_a_timer_tells_of_a_whole_fleet_that_has_changed_too_often(limited: World) -> None:
+    """At once, though nobody sends anything more: no robot waits for another's second."""
+    fleet = [f"r{number}" for number in range(20)]
+    watcher = limited.connect("owner")
+    watcher.ask(type="watch")
+    for _ in range(PUSHES_BURST):
+        robots = [limited.robot(each) for each in fleet]
+        for robot in robots[::-1]:
+            robot.disconnect()
+    for each in fleet:
+        limited.robot(each)
+    presences(watcher)
+    limited.pass_seconds(1)
+    limited.signaling.push_owed()
+    told = {each["robotId"]: each["rev"] for each in presences(watcher) if each["online"]}
+
+    assert told == {each: limited.item(each).rev for each in fleet}
+
+
 @pytest.mark.parametrize("ends", ["unregister", "forget"])
 def test_a_process_that_was_frozen_tells_no_old_news(ends: str) -> None:
     """What it owes is how the robot stands when it wakes, whatever others have done meanwhile."""
