@@ -16,6 +16,7 @@ from robosignal.gateway.gateway import PortTaken
 from robosignal.gateway.local import Local, RemoteIssuer, Service
 from robosignal.gateway.store import LocalStore
 from signaling.core.steps import Page
+from signaling.entry import Signaling
 from signaling.settings import read_options
 
 
@@ -96,6 +97,30 @@ async def test_keepalives_use_the_store_in_the_thread_that_all_events_use(
         await asked.wait()
 
     assert threads == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("name", ["push_owed", "_keep_alive"])
+async def test_a_timer_goes_on_after_a_fault_and_logs_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """Or no connection would be closed at its token's end any more, nor a seed's kept open."""
+    again, runs = asyncio.Event(), 0
+
+    def fail(*_: object) -> None:
+        nonlocal runs
+        runs += 1
+        if runs > 1:
+            again.set()
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(Signaling, name, fail)
+    async with (
+        Local(Service(port=0, seed_keepalive_seconds=0.01), read_options({})),
+        asyncio.timeout(20),
+    ):
+        await again.wait()
+
+    assert "timer failed" in caplog.messages
 
 
 async def test_an_idle_connection_is_closed_when_its_token_ends(local: Local) -> None:
