@@ -70,6 +70,9 @@ KINDS = {"CONNECT": "$connect", "MESSAGE": "invalid", "DISCONNECT": "$disconnect
 REFUSALS_LOGGED = 10
 """So many refused messages a second are logged one by one."""
 
+OWED_AT_ONCE = 100
+"""Of so many robots a timer tells at once: others wait for it meanwhile."""
+
 TYPES: dict[type, str] = {message: name for name, message in MESSAGES.items()}
 
 ORIGIN_CHARACTERS = 128
@@ -163,15 +166,17 @@ class Signaling:
         return run(pushing(flow, now, partial(_audited, by), _unpushed, pace), watched)
 
     def push_owed(self) -> None:
-        """Tell the watchers of a robot that has changed too often to be told at once, if due.
+        """Tell the watchers of robots that have changed too often to be told at once, as due.
 
-        Each event does so as well: this is for where a timer runs.
+        Each event does so of one robot: this is for where a timer runs.
         """
         now = self._clock()
         pace = self._paces.of(None, now)
         hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
         with self._deadline(None).spending("spare"):
-            run(push_owed(now, _unpushed, pace), hands.carry_out)
+            for _ in range(OWED_AT_ONCE):
+                if not run(push_owed(now, _unpushed, pace), hands.carry_out):
+                    return
 
     def _connect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         try:

@@ -5,6 +5,8 @@ the gateway signs with a key of its own, and verifies as on AWS.
 """
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -31,6 +33,8 @@ from signaling.ports import IceSource, Pacer
 from signaling.settings import Options
 from signaling.wire.errors import TokenExpired
 from signaling.wire.frames import encode
+
+log = logging.getLogger("robosignal.gateway")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Local:
         self._store = LocalStore(service.state)
         self._sockets = Sockets()
         self._keepalive_seconds = service.seed_keepalive_seconds
+        self._in_threads = service.chaos_seed is not None
         try:
             self._issuers = _issuers(service, self.key)
             limited = options.limited and not service.unlimited
@@ -109,7 +114,7 @@ class Local:
             limits=service.limits,
             controls=controls,
             prepare=Prefetch(self._issuers) if service.remote else None,
-            in_threads=service.chaos_seed is not None,
+            in_threads=self._in_threads,
             sign_ins=self.sign_ins,
         )
 
@@ -120,9 +125,10 @@ class Local:
             # Nobody else will: what fails to be entered is not left either.
             self._store.close()
             raise
-        self._timers = [asyncio.create_task(self._close_expired())]
+        self._timers = [asyncio.create_task(_every(1, self._close_expired))]
         if self._keepalive_seconds is not None:
-            self._timers.append(asyncio.create_task(self._keep_alive(self._keepalive_seconds)))
+            keeping = _every(self._keepalive_seconds, self._keep_alive)
+            self._timers.append(asyncio.create_task(keeping))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -134,26 +140,35 @@ class Local:
             self._store.close()
 
     async def _close_expired(self) -> None:
-        """Close each connection within a second of its token's end, and say why.
+        """Close the connections whose tokens have ended, and say why.
 
         Watchers who are owed a push get it, too. On AWS no timer runs: the next message does
         both.
         """
         ended = encode(told(TokenExpired()))
-        while True:
-            for row in self._store.expired(epoch_ms()):
-                if row.dialect == "v1":
-                    self._sockets.post(row.connection_id, ended)
-                self._sockets.close(row.connection_id)
-            self._signaling.push_owed()
-            await asyncio.sleep(1)
+        for row in self._store.expired(epoch_ms()):
+            if row.dialect == "v1":
+                self._sockets.post(row.connection_id, ended)
+            self._sockets.close(row.connection_id)
+        self._signaling.push_owed()
 
-    async def _keep_alive(self, seconds: float) -> None:
-        """Send the event of a schedule, as EventBridge does on AWS."""
-        while True:
-            await asyncio.sleep(seconds)
-            # In a thread, as it may be held between steps; nobody waits for what it returns.
+    async def _keep_alive(self) -> None:
+        """Send the event of a schedule, as EventBridge does on AWS. Nobody waits for its result."""
+        if self._in_threads:
             await asyncio.to_thread(self._signaling.handle, dict(SCHEDULED))
+        else:
+            # As all events are: the store is used by one thread at a time.
+            self._signaling.handle(dict(SCHEDULED))
+
+
+async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+    """Do this again and again. What fails of it once is logged, and keeps no later one away."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await act()
+        except Exception:
+            log.exception("timer failed")
 
 
 def _key(service: Service) -> LocalKey:

@@ -29,7 +29,7 @@ class Limits:
     unread_seconds: float = 30
     """How long a client may leave unread what it was sent."""
     unread_bytes: int = 32 * 1024 * 1024
-    """What all who do not read may let pile up together: past that, who began first is dropped."""
+    """What all who do not read may let pile up together: past that, the largest is dropped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -304,13 +304,16 @@ class Connection(asyncio.BufferedProtocol):
             self._weigh(transport.get_write_buffer_size())
 
     def _weigh(self, unsent: int) -> None:
-        """Drop a client that lets too much pile up; and of all who do, the one who began first."""
+        """Drop a client that lets too much pile up; and where all do, the one with the most.
+
+        Not the one who began first: many who pile up a lot would have an honest slow one dropped.
+        """
         unread = self._shared.unread
         unread[self] = unsent
         if unsent > UNSENT_BYTES:
             self.abort()
         elif sum(unread.values()) > self._shared.limits.unread_bytes:
-            next(iter(unread)).abort()
+            max(unread, key=unread.__getitem__).abort()
 
     def _read_again(self) -> None:
         self._shared.unread.pop(self, None)

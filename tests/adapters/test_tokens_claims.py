@@ -94,6 +94,7 @@ def test_times_are_integers(claim: str, value: object) -> None:
         ({"name": "A\x00d\x1b[31ma\x7f"}, "Ad[31ma"),
         ({"name": "Ada\u202egnorw"}, "Adagnorw"),
         ({"name": "\u3164", "cognito:username": "ada"}, "ada"),
+        ({"name": "Ada\u180b\u180f\ufe0f\U000e0100\U000e01ef"}, "Ada"),
         ({"name": "\u2800 \uffa0 \u115f", "cognito:username": "ada"}, "ada"),
         ({"name": "...", "cognito:username": "ada"}, "ada"),
         ({"name": "A\ufe0fda\u034f"}, "Ada"),

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from websockets.typing import Subprotocol
 from robosignal.gateway.gateway import PortTaken
 from robosignal.gateway.local import Local, RemoteIssuer, Service
 from robosignal.gateway.store import LocalStore
+from signaling.core.steps import Page
+from signaling.entry import Signaling
 from signaling.settings import read_options
 
 
@@ -72,6 +75,52 @@ async def test_without_limits_on_rates_there_is_none_on_pings() -> None:
         reply = await pinged(client)
 
     assert reply["type"] == "welcome"
+
+
+async def test_keepalives_use_the_store_in_the_thread_that_all_events_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In another one, a write of theirs could undo one that is made at the same time."""
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+    threads: set[int] = set()
+
+    def fleet(*_: object) -> Page:
+        threads.add(threading.get_ident())
+        loop.call_soon_threadsafe(asked.set)
+        return Page((), None)
+
+    monkeypatch.setattr(LocalStore, "fleet", fleet)
+    async with (
+        Local(Service(port=0, seed_keepalive_seconds=0.01), read_options({})),
+        asyncio.timeout(20),
+    ):
+        await asked.wait()
+
+    assert threads == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("name", ["push_owed", "_keep_alive"])
+async def test_a_timer_goes_on_after_a_fault_and_logs_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """Or no connection would be closed at its token's end any more, nor a seed's kept open."""
+    again, runs = asyncio.Event(), 0
+
+    def fail(*_: object) -> None:
+        nonlocal runs
+        runs += 1
+        if runs > 1:
+            again.set()
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(Signaling, name, fail)
+    async with (
+        Local(Service(port=0, seed_keepalive_seconds=0.01), read_options({})),
+        asyncio.timeout(20),
+    ):
+        await again.wait()
+
+    assert "timer failed" in caplog.messages
 
 
 async def test_an_idle_connection_is_closed_when_its_token_ends(local: Local) -> None:

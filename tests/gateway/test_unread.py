@@ -124,3 +124,30 @@ async def test_all_who_do_not_read_have_one_bound(serve: Serve) -> None:
     assert answer == REPLY
     assert waiting <= limits.unread_bytes
     assert came[0] not in gone
+
+
+async def test_those_who_let_most_pile_up_are_dropped_and_not_the_slow_one(serve: Serve) -> None:
+    """Though it was the first who did not read: others cannot have it dropped by piling up more."""
+    handle = Recorder(lists)
+    limits = Limits(unread_bytes=2 * UNSENT_BYTES)
+    gateway = await serve(handle, limits=limits)
+    unread = gateway._shared.unread  # noqa: SLF001 - no client can see it
+
+    async def pile_up(unread_bytes: int) -> ConnectionId:
+        before = set(unread)
+        await stack.enter_async_context(upgraded(gateway))
+        context = handle.of("$connect")[-1]["requestContext"]
+        connection = ConnectionId(context["connectionId"])
+        while not any(size >= unread_bytes for each, size in unread.items() if each not in before):
+            if not await posted(gateway, connection, 1):
+                break
+        return connection
+
+    async with AsyncExitStack() as stack, asyncio.timeout(PATIENCE):
+        slow = await pile_up(UNREAD_BYTES)
+        greedy = [await pile_up(UNSENT_BYTES - 2 * len(REPLY)) for _ in range(4)]
+        await handle.event("$disconnect", 1)
+        gone = {each["requestContext"]["connectionId"] for each in handle.of("$disconnect")}
+
+    assert slow not in gone
+    assert gone <= set(greedy)

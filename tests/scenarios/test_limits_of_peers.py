@@ -110,6 +110,17 @@ def test_who_reaches_nobody_has_no_more_room_for_it(limited: World) -> None:
     assert ended == {"no_session": 1, "rate_limited": 49}
 
 
+@pytest.mark.parametrize("wrong", [{"robotId": "r2"}, {"target": "client"}])
+def test_a_refusal_between_buys_no_room(limited: World, wrong: dict[str, str]) -> None:
+    """One refused relay for each hundred: the peer gets what it would have got without them."""
+    limited.robot()
+    page = limited.connect("owner")
+    candidate = {"type": "ice-candidate", "sessionId": page.offer()["sessionId"], "candidate": "c"}
+    told = codes(page, [*[candidate] * PEER_BURST, candidate | wrong] * 10)
+
+    assert PEER_BURST < told["ack"] < PEER_BURST + BURST
+
+
 def spend(peer: Peer) -> None:
     """Use up the room for messages."""
     told = codes(peer, [{"type": "unwatch"}] * (BURST + 1))

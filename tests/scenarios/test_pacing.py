@@ -90,6 +90,64 @@ def test_a_change_that_is_told_of_pays_what_was_owed(limited: World) -> None:
     assert revs[-1] == limited.item().rev
 
 
+def test_who_may_see_a_robot_no_more_is_not_told_what_was_owed(limited: World) -> None:
+    """Others are, of the same robot at the same time."""
+    limited.robot()
+    limited.share("r1", "olga")
+    olga, watcher = limited.connect("olga"), limited.connect("owner")
+    for each in (olga, watcher):
+        each.ask(type="watch")
+    owners = [limited.connect("owner"), limited.connect("owner")]
+    seize(owners, 10)
+    owners[0].ask(type="unshare", robotId="r1", userId="olga")
+    told_before = bool(presences(olga)) and bool(presences(watcher))
+    limited.pass_seconds(1)
+    limited.connect("trent").ask(type="ping")
+
+    assert told_before
+    assert [each["rev"] for each in presences(watcher)] == [limited.item().rev]
+    assert presences(olga) == []
+
+
+def test_a_timer_tells_of_a_whole_fleet_that_has_changed_too_often(limited: World) -> None:
+    """At once, though nobody sends anything more: no robot waits for another's second."""
+    fleet = [f"r{number}" for number in range(20)]
+    watcher = limited.connect("owner")
+    watcher.ask(type="watch")
+    for _ in range(PUSHES_BURST):
+        robots = [limited.robot(each) for each in fleet]
+        for robot in robots[::-1]:
+            robot.disconnect()
+    for each in fleet:
+        limited.robot(each)
+    presences(watcher)
+    limited.pass_seconds(1)
+    limited.signaling.push_owed()
+    told = {each["robotId"]: each["rev"] for each in presences(watcher) if each["online"]}
+
+    assert told == {each: limited.item(each).rev for each in fleet}
+
+
+@pytest.mark.parametrize("ends", ["unregister", "forget"])
+def test_a_process_that_was_frozen_tells_no_old_news(ends: str) -> None:
+    """What it owes is how the robot stands when it wakes, whatever others have done meanwhile."""
+    store = LocalStore(None)
+    world = World(store, signer(), limiter=Buckets())
+    robot, watcher = world.robot(), world.connect("owner")
+    watcher.ask(type="watch")
+    owners = [world.connect("owner"), world.connect("owner")]
+    seize(owners, 10)
+    frozen = world.signaling
+    world.run_on(store)
+    world.pass_seconds(60)
+    (robot if ends == "unregister" else owners[0]).ask(type=ends, robotId="r1")
+    presences(watcher)
+    world.signaling = frozen
+    world.connect("trent").ask(type="ping")
+
+    assert [each["online"] for each in presences(watcher)] == [False]
+
+
 def test_one_user_takes_one_robot_so_often(limited: World) -> None:
     """Then they are asked to try again, and may a second later; who holds is told so still."""
     limited.robot()

@@ -115,13 +115,23 @@ PUSHES = Rate(PUSHES_PER_SECOND / 1000, PUSHES_BURST)
 
 
 @dataclass(slots=True)
+class _Peer:
+    """What is kept of one whom a connection has relayed to."""
+
+    messages: Bucket
+    is_reached: bool = True
+    """Whether the last relay has reached it. Without that, its bucket serves nobody, but stays as
+    empty as it is: a full one would be had for the price of a refusal."""
+
+
+@dataclass(slots=True)
 class _Sender:
     """What is kept of one connection."""
 
     messages: Bucket
     renewals: Bucket
     ends: Bucket
-    peers: dict[str, Bucket] = field(default_factory=dict)
+    peers: dict[str, _Peer] = field(default_factory=dict)
     """By each address with which a relay has reached that peer, the newest last."""
     strikes: int = 0
     struck_at: int = 0
@@ -191,17 +201,19 @@ class Buckets:
             return
         named = {each for each in map(_address, (message, reply)) if each is not None}
         known = [sender.peers[each] for each in named if each in sender.peers]
-        bucket = known[0] if known else full(self._to_peer, now)
+        peer = known[0] if known else _Peer(full(self._to_peer, now))
+        peer.is_reached = True
         for each in named - sender.peers.keys():
             if len(sender.peers) >= PEERS:
                 del sender.peers[next(iter(sender.peers))]
-            sender.peers[each] = bucket
+            sender.peers[each] = peer
 
     def refuse(self, by: Connection, message: AnyMessage) -> None:
         """Note that this message was refused: a relay has not reached its peer."""
         sender = self._senders.get(by.connection_id)
-        if sender is not None and isinstance(message, RELAYED):
-            sender.peers.pop(_address(message) or "", None)
+        peer = None if sender is None else sender.peers.get(_address(message) or "")
+        if peer is not None and isinstance(message, RELAYED):
+            peer.is_reached = False
 
     def forget(self, connection: ConnectionId) -> None:
         """Drop what is kept of a connection that has ended."""
@@ -243,7 +255,7 @@ def _is_admitted(
         return own.take(now) and user.renewals.take(now)
     if isinstance(message, RELAYED):
         peer = sender.peers.get(_address(message) or "")
-        if peer is not None and peer.take(now):
+        if peer is not None and peer.is_reached and peer.messages.take(now):
             return True
     units = UNITS.get(type(message), 1)
     if user.units.fill(now) < units or not sender.messages.take(now):

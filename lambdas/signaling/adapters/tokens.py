@@ -253,7 +253,10 @@ def _name(claims: Mapping[str, Any]) -> str | None:
     return None
 
 
-_BLANKS = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f]")
+_BLANKS = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0f"
+    r"\U000e0100-\U000e01ef]"
+)
 """Characters that count as printable and show nothing (Unicode's Default_Ignorable_Code_Point,
 and the braille pattern without dots)."""
 

@@ -8,6 +8,8 @@ and a watcher who hears nothing by then asks again.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from signaling.core.delivery import handing_over_to, is_gone
 from signaling.core.expressions import Write
 from signaling.core.listing import robots, valid_for
@@ -18,6 +20,7 @@ from signaling.core.steps import (
     Decided,
     FindWatchers,
     Flow,
+    ReadRobot,
     Refused,
     Step,
     StepFlow,
@@ -143,11 +146,22 @@ def _push_all(
     yield from push_owed(now, failed, pace)
 
 
-def push_owed(now: int, failed: Callable[[Exception], None], pace: Pace) -> Flow[None]:
-    """Tell the watchers of one robot what they are owed, if it is due."""
+def push_owed(now: int, failed: Callable[[Exception], None], pace: Pace) -> Flow[bool]:
+    """Tell the watchers of one robot what they are owed, and return whether one was due.
+
+    It is read again: another process may have changed it since, and who may see it.
+    """
     owed = pace.owed()
-    if owed is not None:
-        yield from _pushed(owed, now, failed)
+    if owed is None:
+        return False
+    (found,) = yield from attempted((ReadRobot(owed.robot_id),))
+    if isinstance(found, SignalingError):
+        failed(found)
+    else:
+        # Of one that has been forgotten, who could see it last is told that it is offline.
+        robot = found or structs.replace(owed, connection_id=None)
+        yield from _pushed(robot, now, failed)
+    return True
 
 
 def _pushed(robot: Robot, now: int, failed: Callable[[Exception], None]) -> Flow[None]:
