@@ -92,7 +92,7 @@ def _links(local: Local, service: Service, say: Say) -> list[str]:
     """Return how to sign in as who may drive the demo robot."""
     owner = _link(local, "  demo, who owns the demo robot:  ", lambda: local.key.sign(DEMO), say)
     if service.remote is not None:
-        # No admin of ours: the robots of the issuer's users are not ours to give.
+        # No admin link: a local admin must not control the robots of the issuer's users.
         return [f"Open this link within {MINUTES} minutes. It signs in one window, once:", owner]
     admin = _link(
         local,

@@ -96,7 +96,7 @@ async function fromLink() {
   }
 }
 
-/** @param {string} code @returns {Promise<string>} the token that it stands for, once @throws {SignInError} */
+/** @param {string} code @returns {Promise<string>} the token for this code, once @throws {SignInError} */
 async function exchanged(code) {
   const asked = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ code }) };
   // Not `AbortSignal.timeout`, which the oldest supported browsers lack.
@@ -121,6 +121,6 @@ function dropToken() {
  */
 export function saysAdmin(token) {
   const groups = claimsOf(token)["cognito:groups"] ?? [];
-  // Without the flag `u` the two cases of ASCII letters alone are alike, as for the server.
+  // Without the flag `u`, only ASCII letters match in either case, as on the server.
   return Array.isArray(groups) && groups.some((group) => /^admins?$/i.test(String(group)));
 }

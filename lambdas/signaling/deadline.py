@@ -57,9 +57,9 @@ class Deadline:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`remaining_s`: after so many seconds the process is killed; None: it never is.
+        """`remaining_s`: in how many seconds the process is killed; None: it never is.
 
-        `clock` returns seconds that never go back, `sleep` waits for so many.
+        `clock` returns seconds that never go back, `sleep` waits a number of seconds.
         """
         most = EVENT_SECONDS if remaining_s is None else remaining_s - ANSWER_SECONDS
         self._clock = clock

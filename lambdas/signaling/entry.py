@@ -68,7 +68,7 @@ KINDS = {"CONNECT": "$connect", "MESSAGE": "invalid", "DISCONNECT": "$disconnect
 """What a tally calls an event, until a message is read."""
 
 REFUSALS_LOGGED = 10
-"""So many refused messages a second are logged one by one."""
+"""How many refused messages are logged one by one each second."""
 
 TYPES: dict[type, str] = {message: name for name, message in MESSAGES.items()}
 
@@ -333,12 +333,12 @@ class Signaling:
         except TryAgain:
             log.warning("connection not closed", extra={"connection": connection})
         except Exception:
-            # What the sender is told with it stands, and so does the status.
+            # The frame that the sender was sent, and the status, stay as they are.
             log.exception("connection not closed", extra={"connection": connection})
 
 
 def _audited(by: Connection | None, change: Change) -> None:
-    """Log a change. It stands, whatever befalls its line: nobody's request fails by that."""
+    """Log a change. A failure to log it fails no request: the change is written."""
     try:
         audit(change, by)
     except Exception:
@@ -346,7 +346,7 @@ def _audited(by: Connection | None, change: Change) -> None:
 
 
 def _unpushed(fault: Exception) -> None:
-    """Log that watchers could not be told of a change, which stands."""
+    """Log that watchers could not be told of a change; the change itself is written."""
     log.error("watchers not told", exc_info=fault)
 
 

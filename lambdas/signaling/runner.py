@@ -79,7 +79,7 @@ class Hands:
                 return self.poster.post(connection_id, frame)
             case steps.Together(asked, use):
                 attempt = partial(self._attempt, Deadline.current(), use)
-                # One alone needs no thread of its own.
+                # A single step needs no thread of its own.
                 together = self.side_by_side if len(asked) > 1 else map
                 return tuple(together(attempt, asked))
             case steps.ReadConnection(connection_id):
@@ -118,7 +118,7 @@ class Hands:
                 assert_never(step)
 
     def _attempt(self, deadline: Deadline, use: Use, step: Step) -> Any:
-        """Carry out one step of several: what befalls it must not keep the others from theirs."""
+        """Carry out one step of several: its failure must not prevent the others."""
         try:
             with deadline.spending(use):
                 return self.carry_out(step)

@@ -136,8 +136,7 @@ class Local:
     async def _close_expired(self) -> None:
         """Close each connection within a second of its token's end, and say why.
 
-        Watchers who are owed a push get it, too. On AWS no timer runs: the next message does
-        both.
+        Also send the push that is due. On AWS no timer runs: the next message does both.
         """
         ended = encode(told(TokenExpired()))
         while True:
@@ -152,7 +151,7 @@ class Local:
         """Send the event of a schedule, as EventBridge does on AWS."""
         while True:
             await asyncio.sleep(seconds)
-            # In a thread, as it may be held between steps; nobody waits for what it returns.
+            # In a thread, as it may be held between steps; its result is not needed.
             await asyncio.to_thread(self._signaling.handle, dict(SCHEDULED))
 
 

@@ -238,7 +238,7 @@ def _without_sockets(item: Item, now: int) -> Item:
     """Return the item after a restart: no socket of before it is left.
 
     Renewals are not on disk, so until when a lease lasted is not known: it has its grace. If the
-    clock has been set back, whoever comes back is no older than the socket that they had.
+    clock has been set back, a user who comes back must not count as older than their lost socket.
     """
     after = {name: value for name, value in item.items() if name != "connectionId"}
     after["leaseUntil"] = 0

@@ -37,7 +37,7 @@ UNREAD_BYTES = 64 * 1024
 """With this much unsent, nothing more is taken from a client until it has read most of it."""
 
 MESSAGES_IN_TURN = 8
-"""So many messages of one connection are taken before those of the others have their turn."""
+"""How many messages of one connection are taken before the others get their turn."""
 
 LEFTOVER_BYTES = 512 * 1024
 """A client that has been told to go may still have been sending. Past this much it is dropped."""

@@ -35,10 +35,10 @@ Uri = dict[str, Any]
 
 
 class Gathering:
-    """Asks servers side by side; `found` is told of each candidate until `stop`.
+    """Asks servers in parallel; `found` is called with each candidate until `stop`.
 
-    A server that does not answer, or refuses, costs its own candidate alone. One relay is enough,
-    and TURN servers count them by user: their servers are asked in order, until one has answered.
+    A server that does not answer, or refuses, costs only its own candidate. One relay is enough,
+    and TURN servers limit relays by user: they are asked in order, until one has answered.
     """
 
     def __init__(

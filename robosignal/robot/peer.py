@@ -222,7 +222,7 @@ class Peer:
             if not is_mdns_hostname(found.ip):
                 await self._connection.addIceCandidate(found)
             elif len(self._resolving) < RESOLVED_AT_ONCE:
-                # A name that nobody answers to takes a second: no other candidate waits for it.
+                # A name that cannot be resolved takes a second: no other candidate waits for it.
                 resolving = asyncio.create_task(self._resolve(found))
                 self._resolving.add(resolving)
                 resolving.add_done_callback(self._resolving.discard)

@@ -23,7 +23,7 @@ The second one's may take twice as long, all others' thrice: API Gateway gives a
 PATIENCE = 3
 
 MUTE_REGISTERS = 4
-"""When so many `register`s in a row had no reply that can be read, another socket is tried."""
+"""After this many `register`s in a row without a readable reply, another socket is tried."""
 
 MUTE_HEARTBEATS = 3
 """The same for heartbeats: a server that is there answers each ping."""

@@ -57,7 +57,7 @@ class Section:
     lines: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Return it as it stands in a description."""
+        """Return the section's lines in a description."""
         return _joined([f"m={self.kind} {self.port} {self.protocol} {self.formats}", *self.lines])
 
 
@@ -77,7 +77,7 @@ class Offer:
         return head + "".join(sections)
 
     def index(self, given: int | None) -> int | None:
-        """Return which of aiortc's sections is the one at this index of the offer, if one is."""
+        """Return aiortc's index of the offer's section `given`; None if it has none."""
         if given is None or given in self.rejected:
             return None
         return given - sum(at < given for at in self.rejected)
@@ -98,8 +98,8 @@ def check_size(sdp: str) -> None:
 def rewrite(sdp: str) -> Offer:
     """Return an offer as aiortc takes it.
 
-    What aiortc would fail on is left out where the offer is good without it: lines that it cannot
-    read, and sections that it does not know, which are then rejected. Raise Unacceptable otherwise.
+    Leave out what aiortc would fail on, if the rest is usable: lines that it cannot read, and
+    sections of unknown kinds, which are then rejected. Raise Unacceptable otherwise.
     """
     check_size(sdp)
     head, sections = _taken_apart(sdp)
@@ -184,7 +184,7 @@ def _readable(section: Section) -> Iterator[str]:
 
 
 def _formats(section: Section) -> dict[str, str]:
-    """Return the payload types that the robot may come to use, so many at most, each as named."""
+    """Return the `rtpmap` lines that the robot may use, at most `MAX_FORMATS`, by payload type."""
     named: dict[str, str] = {}
     for line in section.lines:
         found = _RTPMAP.fullmatch(line)
@@ -258,7 +258,7 @@ def _with_codecs(head: list[str], sections: dict[int, Section]) -> dict[int, Sec
     }
     for kind in ("video",):
         offers = any(section.kind == kind for section in sections.values())
-        # Who offered to see and would not is better told: whoever drives must see.
+        # An offer with video must not become one without it: nobody can drive without video.
         if offers and not any(section.kind == kind for section in found.values()):
             message = "the offer has none of this robot's video codecs: VP8, or H264 baseline"
             raise Unacceptable("not_acceptable", message)

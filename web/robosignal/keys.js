@@ -32,11 +32,11 @@ const LOST = {
 
 /**
  * @typedef {object} DriveOptions
- * @property {HTMLElement} [pad] where a mouse's main button, a pen or a finger drives: by its way from the middle
- * @property {number} [heldMs] how long a key or a pointer counts as held while neither keyboard nor pointer tells anything; 10,000 by
- *   default, and three times as long while only others are told of
- * @property {(drive: Drive) => void} [onDrive] told of each command
- * @property {(why: string) => void} [onLoss] told, by a sentence for a person, that what was held counts as released: a new press is needed
+ * @property {HTMLElement} [pad] where a mouse's main button, a pen or a finger drives, by its position relative to the middle
+ * @property {number} [heldMs] how long a key or a pointer counts as held without any event, in ms; 10,000 by default, and
+ *   three times as long while only other keys have events
+ * @property {(drive: Drive) => void} [onDrive] called with each command
+ * @property {(why: string) => void} [onLoss] called when what was held counts as released and a new press is needed, with a sentence for the user
  */
 
 /**
@@ -180,7 +180,7 @@ class Input {
     this.#beat();
   }
 
-  /** Something is let go. @param {Held} held */
+  /** Drop one key or the pointer. @param {Held} held */
   #let(held) {
     const isNews = held.keys.length !== this.#held.keys.length || held.pointer !== this.#held.pointer;
     this.#held = held;

@@ -228,8 +228,8 @@ export class Peer {
 }
 
 /**
- * A peer connection with those of the ICE servers that the browser takes. It refuses all of them for
- * one that is wrong, so then each URL is tried alone, and what is left out is reported.
+ * A peer connection with those ICE servers that the browser accepts. A browser refuses the whole list
+ * for one wrong URL, so then each URL is tried by itself, and those left out are reported.
  *
  * @param {RTCIceServer[]} iceServers
  * @param {World} world

@@ -1,6 +1,6 @@
 /**
- * Whether the server has refused a token. A browser is not told why a handshake failed, so this
- * weighs what can be seen. Pure; the clock of this machine alone decides nothing.
+ * Whether the server has refused a token. A browser does not tell a page why a handshake failed,
+ * so this weighs the signs. Pure; this machine's clock alone decides nothing.
  */
 
 /** Handshakes in a row that fail: an overloaded server lets one of them through. */

@@ -100,7 +100,7 @@ def _is_later(error: ClientError) -> bool:
 
 
 class StepsTimeout(Timeout):
-    """What a step may take of a call: asked for anew with each request."""
+    """The timeout of a step's calls: computed again for each request."""
 
     def clone(self) -> Timeout:
         """Return the timeout of one request: urllib3 asks its pool for one before each."""
@@ -119,5 +119,5 @@ def bounded(client: T) -> T:
         session: Any = client._endpoint.http_session  # type: ignore[attr-defined]  # noqa: SLF001 - see above
         session._manager.connection_pool_kw["timeout"] = StepsTimeout()  # noqa: SLF001 - as above
     except AttributeError:
-        log.warning("requests are bounded by the client's own timeouts alone")
+        log.warning("requests are bounded only by the client's own timeouts")
     return client

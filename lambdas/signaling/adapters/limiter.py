@@ -86,14 +86,14 @@ class Bucket:
 
     def fill(self, now: int) -> float:
         """Return how many tokens there are at `now` (epoch ms)."""
-        # A clock may be set back: nobody pays for that.
+        # A clock may be set back: that must not use up a rate.
         passed = max(0, now - self.at)
         self.tokens = min(self.rate.burst, self.tokens + passed * self.rate.per_ms)
         self.at = now
         return self.tokens
 
     def take(self, now: int, tokens: int = 1) -> bool:
-        """Take so many tokens; False, and take none, if there are fewer."""
+        """Take `tokens`, and return True; take none and return False if there are fewer."""
         if self.fill(now) < tokens:
             return False
         self.tokens -= tokens

@@ -1,4 +1,4 @@
-"""A log line that strangers can cause: so many a second, then one that counts the rest.
+"""A log line that strangers can cause: a few each second, then one that counts the rest.
 
 Owns what is kept between two lines; must never know what they say.
 """
@@ -10,7 +10,7 @@ from threading import Lock
 EXAMPLES = 3
 
 KINDS = 100
-"""So many examples are told apart within a second; strangers may name more."""
+"""How many distinct examples are counted within a second; strangers may cause more."""
 
 
 class SampledLog:

@@ -29,12 +29,12 @@ ROBOTS_PER_SHARD = 100
 """Of one round; a BatchGetItem reads as many."""
 
 ROUNDS = 8
-"""Most that a run takes: 6,400 robots. With them, a run ends before the function's time does."""
+"""How many pages of each part a run reads: 6,400 robots, within the function's timeout."""
 
 LOSSES_PER_RUN = 8
-"""So many lost sockets are recorded in a run, for each is a change that watchers are told of.
+"""How many lost sockets one run records; each is a change that watchers are told.
 
-The others are found again by the next run.
+The next run finds the others again.
 """
 
 

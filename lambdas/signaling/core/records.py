@@ -22,7 +22,7 @@ FLEET_SHARDS = 8
 
 
 def latest(now: int, seconds: int) -> int:
-    """Return when that which lasts for so many seconds ends at the latest, by any clock."""
+    """Return the latest end, by any clock, of something that lasts `seconds` from now."""
     return now + (seconds + limits.CLOCK_SECONDS) * 1000
 
 
