@@ -87,7 +87,7 @@ const home = () => location.origin + location.pathname.replace(/index\.html$/, "
 /** @returns {Promise<{token: string | null, failed: string | null}>} the token of the link or of this tab, and why a link brought none */
 async function fromLink() {
   try {
-    const given = link.code ? await exchanged(link.code) : link.token;
+    const given = link.code ? await exchangeCode(link.code) : link.token;
     if (given) tabStorage.setItem(KEPT, given);
     return { token: tabStorage.getItem(KEPT), failed: null };
   } catch (error) {
@@ -97,7 +97,7 @@ async function fromLink() {
 }
 
 /** @param {string} code @returns {Promise<string>} the token for this code, once @throws {SignInError} */
-async function exchanged(code) {
+async function exchangeCode(code) {
   const asked = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ code }) };
   // Not `AbortSignal.timeout`, which the oldest supported browsers lack.
   const abort = new AbortController();

@@ -27,7 +27,7 @@ from signaling.core.pacing import paced
 from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
 from signaling.core.steps import Decided, Flow, Step
-from signaling.core.watching import Change, push_owed, pushing
+from signaling.core.watching import Change, push_deferred, pushing
 from signaling.deadline import Deadline
 from signaling.ports import IceSource, Limiter, Meter, Poster, Store
 from signaling.runner import Hands, SideBySide, run
@@ -160,9 +160,9 @@ class Signaling:
         hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
         watched = tally.watching(self._around_step(hands.carry_out))
         pace = self._paces.of(None if by is None else by.user_id, now)
-        return run(pushing(flow, now, partial(_audited, by), _unpushed, pace), watched)
+        return run(pushing(flow, now, partial(_log_change, by), _log_push_failure, pace), watched)
 
-    def push_owed(self) -> None:
+    def push_deferred(self) -> None:
         """Tell the watchers of a robot that has changed too often to be told at once, if due.
 
         Each event does so as well: this is for where a timer runs.
@@ -171,7 +171,7 @@ class Signaling:
         pace = self._paces.of(None, now)
         hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
         with self._deadline(None).spending("spare"):
-            run(push_owed(now, _unpushed, pace), hands.carry_out)
+            run(push_deferred(now, _log_push_failure, pace), hands.carry_out)
 
     def _connect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         try:
@@ -337,7 +337,7 @@ class Signaling:
             log.exception("connection not closed", extra={"connection": connection})
 
 
-def _audited(by: Connection | None, change: Change) -> None:
+def _log_change(by: Connection | None, change: Change) -> None:
     """Log a change. A failure to log it fails no request: the change is written."""
     try:
         audit(change, by)
@@ -345,7 +345,7 @@ def _audited(by: Connection | None, change: Change) -> None:
         log.exception("change not audited")
 
 
-def _unpushed(fault: Exception) -> None:
+def _log_push_failure(fault: Exception) -> None:
     """Log that watchers could not be told of a change; the change itself is written."""
     log.error("watchers not told", exc_info=fault)
 
@@ -383,10 +383,10 @@ def _refusal(
         return encode(structs.replace(told(error), reply_to=reply_to))
     # A page of the seed's waits for an answer that will not come; a robot would stop reading.
     is_of_page = sender.robot_id is None and kind in OF_PAGES
-    return encode(told_unasked(error)) if is_of_page else None
+    return encode(seed_refusal(error)) if is_of_page else None
 
 
-def told_unasked(error: SignalingError) -> SeedError | SessionLocked:
+def seed_refusal(error: SignalingError) -> SeedError | SessionLocked:
     """Return the frame that tells a seed page of an error, as the seed's own server did."""
     if isinstance(error, RobotBusy) and error.robot_id is not None:
         return SessionLocked(robot_id=error.robot_id, locked_by=error.name or error.user_id)

@@ -24,7 +24,7 @@ from signaling.adapters.events import SCHEDULED
 from signaling.adapters.ice import StaticIce
 from signaling.adapters.jwks import RemoteKeys
 from signaling.adapters.limiter import Buckets, Unlimited
-from signaling.adapters.tokens import Issuer, trusted
+from signaling.adapters.tokens import Issuer, check_issuers
 from signaling.adapters.turn import TurnIce
 from signaling.entry import Signaling, calm, told
 from signaling.ports import IceSource, Pacer
@@ -144,7 +144,7 @@ class Local:
                 if row.dialect == "v1":
                     self._sockets.post(row.connection_id, ended)
                 self._sockets.close(row.connection_id)
-            self._signaling.push_owed()
+            self._signaling.push_deferred()
             await asyncio.sleep(1)
 
     async def _keep_alive(self, seconds: float) -> None:
@@ -182,4 +182,4 @@ def _issuers(service: Service, key: LocalKey) -> tuple[Issuer, ...]:
     if not service.demo:
         return (first,)
     # In a name space of its own, where neither a user nor a group is the other issuer's.
-    return trusted(first, Issuer(LOCAL_ISSUER, audiences, key.source(), alias=LOCAL_ALIAS))
+    return check_issuers(first, Issuer(LOCAL_ISSUER, audiences, key.source(), alias=LOCAL_ALIAS))

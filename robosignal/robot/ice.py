@@ -57,7 +57,7 @@ def _readable(url: str) -> bool:
     return True
 
 
-def separated(sdp: str) -> tuple[str, list[Candidate]]:
+def separate(sdp: str) -> tuple[str, list[Candidate]]:
     """Return an offer's description without its candidates, and those.
 
     So a description waits for no candidate: aiortc resolves the mDNS names in one before it goes

@@ -137,7 +137,7 @@ class Peer:
         except Exception as failure:  # noqa: BLE001 - aiortc's parser raises what it stumbles on
             self._refuse(_unreadable(failure), stands=self._offer is not None)
             return
-        description, candidates = ice.separated(offer.sdp)
+        description, candidates = ice.separate(offer.sdp)
         try:
             await self._take(RTCSessionDescription(sdp=description, type="offer"))
         except Unacceptable as refusal:

@@ -58,7 +58,9 @@ class Section:
 
     def __str__(self) -> str:
         """Return the section's lines in a description."""
-        return _joined([f"m={self.kind} {self.port} {self.protocol} {self.formats}", *self.lines])
+        return _join_lines(
+            [f"m={self.kind} {self.port} {self.protocol} {self.formats}", *self.lines]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,9 @@ def rewrite(sdp: str) -> Offer:
     sections of unknown kinds, which are then rejected. Raise Unacceptable otherwise.
     """
     check_size(sdp)
-    head, sections = _taken_apart(sdp)
+    head, sections = _split(sdp)
     usable = dict(_usable(sections))
-    completed = {at: _completed(each, head, sections) for at, each in usable.items()}
+    completed = {at: _complete(each, head, sections) for at, each in usable.items()}
     taken = _with_codecs(head, completed)
     if not taken:
         needs = "a video section that receives, or a data channel (m=application over SCTP)"
@@ -114,10 +116,10 @@ def rewrite(sdp: str) -> Offer:
     for each in taken.values():
         _check_transport(each, head)
     rejected = {at: each for at, each in enumerate(sections) if at not in taken}
-    return Offer(_described(head, taken.values()), rejected)
+    return Offer(_join_sections(head, taken.values()), rejected)
 
 
-def _taken_apart(sdp: str) -> tuple[list[str], list[Section]]:
+def _split(sdp: str) -> tuple[list[str], list[Section]]:
     groups: list[list[str]] = [[]]
     for line in _lines(sdp):
         if line.startswith("m="):
@@ -152,7 +154,7 @@ def _usable(sections: list[Section]) -> Iterator[tuple[int, Section]]:
             yield at, section
 
 
-def _completed(section: Section, head: list[str], sections: list[Section]) -> Section:
+def _complete(section: Section, head: list[str], sections: list[Section]) -> Section:
     """Return a section with what it lacks, and without what aiortc cannot read."""
     lines = [*_readable(section)]
     if not _has(lines, *DIRECTIONS):
@@ -249,7 +251,7 @@ So are those that make it slow and are of no use here: nothing is received, so n
 
 def _with_codecs(head: list[str], sections: dict[int, Section]) -> dict[int, Section]:
     """Return the sections of which aiortc has a codec, and those without media."""
-    media = SessionDescription.parse(_described(head, sections.values())).media
+    media = SessionDescription.parse(_join_sections(head, sections.values())).media
     found = {
         at: section
         for (at, section), parsed in zip(sections.items(), media, strict=True)
@@ -272,12 +274,12 @@ def _check_transport(section: Section, head: list[str]) -> None:
             raise Unacceptable("not_acceptable", f"{what}: send what createOffer returns, whole")
 
 
-def _described(head: list[str], sections: Iterable[Section]) -> str:
+def _join_sections(head: list[str], sections: Iterable[Section]) -> str:
     """Return a description of these sections; no group names another one."""
     sections = list(sections)
     mids = {line[6:] for line in _all_lines(sections) if _name(line) == "mid"}
     lines = [_bundle(line, mids) if line.startswith("a=group:BUNDLE") else line for line in head]
-    return _joined(lines) + "".join(map(str, sections))
+    return _join_lines(lines) + "".join(map(str, sections))
 
 
 def _bundle(line: str, mids: set[str]) -> str:
@@ -299,5 +301,5 @@ def _name(line: str) -> str | None:
     return line[2:].partition(":")[0] if line.startswith("a=") else None
 
 
-def _joined(lines: Iterable[str]) -> str:
+def _join_lines(lines: Iterable[str]) -> str:
     return "".join(f"{line}\r\n" for line in lines)

@@ -108,7 +108,7 @@ class StepsTimeout(Timeout):
         return Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds, total=seconds)
 
 
-def bounded(client: T) -> T:
+def bound_calls(client: T) -> T:
     """Return the client, each of whose requests takes no longer than its step may.
 
     botocore's timeouts are a client's, fixed as it is made: one client for each length would

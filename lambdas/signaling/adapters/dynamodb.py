@@ -133,7 +133,9 @@ class DynamoStore:
         before = None if item is None else robot_of_item(item)
         after = apply(write, item or {})
         return (
-            Refused(before) if after is None else Won(before, robot_of_item(_keyed(robot, after)))
+            Refused(before)
+            if after is None
+            else Won(before, robot_of_item(_with_key(robot, after)))
         )
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
@@ -274,7 +276,7 @@ class DynamoStore:
         return Page(ids, None if last is None else _robot_id(plain(last)))
 
 
-def _keyed(robot: RobotId, item: dict[str, Any]) -> dict[str, Any]:
+def _with_key(robot: RobotId, item: dict[str, Any]) -> dict[str, Any]:
     return {"robotId": robot, **item}
 
 

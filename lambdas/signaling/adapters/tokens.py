@@ -75,16 +75,16 @@ class Issuer:
         return "" if self.alias is None else f"{self.alias}/"
 
 
-def trusted(*issuers: Issuer) -> tuple[Issuer, ...]:
+def check_issuers(*issuers: Issuer) -> tuple[Issuer, ...]:
     """Return these issuers; raise ValueError if two share their `iss` or their name space."""
-    if len({_spelled(each.issuer) for each in issuers}) < len(issuers):
+    if len({_normalize(each.issuer) for each in issuers}) < len(issuers):
         raise ValueError("two issuers have the same `iss`")
     if len({each.alias for each in issuers}) < len(issuers):
         raise ValueError("each issuer but one needs an alias, and each a different one")
     return issuers
 
 
-def _spelled(issuer: str) -> str:
+def _normalize(issuer: str) -> str:
     """Return the first spelling of a Cognito pool's issuer; any other issuer as it is."""
     pool = _POOL.fullmatch(issuer)
     return issuer if pool is None else f"https://{pool[1]}"
@@ -160,7 +160,7 @@ def _issuer(claims: Mapping[str, Any], issuers: Sequence[Issuer]) -> Issuer:
     named = claims.get("iss")
     if isinstance(named, str):
         for issuer in issuers:
-            if _spelled(issuer.issuer) == _spelled(named):
+            if _normalize(issuer.issuer) == _normalize(named):
                 return issuer
     raise Unauthorized("iss")
 
@@ -177,7 +177,7 @@ def _key(header: Mapping[str, Any], keys: KeySource) -> Jwk:
 
 def _signature(parts: Parts, key: Jwk) -> None:
     # Imported here: of a connection's events only the first bears a token, and the others
-    # shall not pay for the library when they meet a cold Lambda.
+    # must not pay for the library when they meet a cold Lambda.
     from jose import jwk  # noqa: PLC0415
     from jose.exceptions import JOSEError  # noqa: PLC0415
 

@@ -36,10 +36,10 @@ class Pace(Protocol):
     def may_push(self, robot: RobotId) -> bool:
         """Whether this robot's watchers are told now: count it if so."""
 
-    def owe(self, robot: Robot) -> None:
+    def defer_push(self, robot: Robot) -> None:
         """Keep this robot's state, for a later push to its watchers."""
 
-    def owed(self) -> Robot | None:
+    def next_push(self) -> Robot | None:
         """Return a robot whose watchers are to be told now, once; None when there is none."""
 
 
@@ -57,11 +57,11 @@ class Unpaced:
         """Allow it."""
         return True
 
-    def owe(self, robot: Robot) -> None:
+    def defer_push(self, robot: Robot) -> None:
         """Keep nothing."""
 
-    def owed(self) -> Robot | None:
-        """Owe nothing."""
+    def next_push(self) -> Robot | None:
+        """Defer nothing."""
         return None
 
 

@@ -139,15 +139,15 @@ def _push_all(
         if pace.may_push(robot.robot_id):
             yield from _pushed(robot, now, failed)
         else:
-            pace.owe(robot)
-    yield from push_owed(now, failed, pace)
+            pace.defer_push(robot)
+    yield from push_deferred(now, failed, pace)
 
 
-def push_owed(now: int, failed: Callable[[Exception], None], pace: Pace) -> Flow[None]:
+def push_deferred(now: int, failed: Callable[[Exception], None], pace: Pace) -> Flow[None]:
     """Send one push that waited, if any is due."""
-    owed = pace.owed()
-    if owed is not None:
-        yield from _pushed(owed, now, failed)
+    robot = pace.next_push()
+    if robot is not None:
+        yield from _pushed(robot, now, failed)
 
 
 def _pushed(robot: Robot, now: int, failed: Callable[[Exception], None]) -> Flow[None]:
