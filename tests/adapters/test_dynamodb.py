@@ -102,6 +102,7 @@ EVERY_METHOD: dict[str, Callable[[Store], object]] = {
     "write_connection": lambda store: store.write_connection(C1, rows.speak_v1(C1)),
     "robot": lambda store: store.robot(R1),
     "robots": lambda store: store.robots([R1]),
+    "check_robot": lambda store: store.check_robot(R1, presence.lose(C1)),
     "write_robot": lambda store: store.write_robot(R1, presence.lose(C1)),
     "remove_robot": lambda store: store.remove_robot(R1, presence.unchanged_since(1)),
     "watchers": lambda store: store.watchers("ann"),
