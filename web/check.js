@@ -1,6 +1,6 @@
 /*
- * Says in words why the console does not start, in browsers that cannot run its modules: no syntax
- * after ES5 here. What a page of one's own needs is checked by `connect`, with the same sentence.
+ * Says why the console does not start, in browsers that cannot run its modules: no syntax after ES5
+ * here. For other pages `connect` makes the same check, with the same sentence.
  */
 
 (function () {

@@ -155,7 +155,7 @@ function listen(scene, who) {
     if (state === "online") {
       scene.wasOnline = true;
       say("");
-      // What was taken for a refusal may have been none.
+      // The token may not have been refused after all.
       now.mustSignIn = false;
       offer("sign-in", false);
       void watch(scene);

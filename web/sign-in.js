@@ -15,7 +15,7 @@ const NO_EXCHANGE = "The server did not answer. Check that it runs, and open the
 /**
  * @typedef {object} Visitor
  * @property {boolean} isSignedIn
- * @property {(refused?: string) => Promise<string>} token told which one the server has refused, if it has
+ * @property {(refused?: string) => Promise<string>} token called with the token that the server has refused, if any
  * @property {(() => Promise<string>) | null} signIn where to go to sign in; null where only a link does
  * @property {() => Promise<string>} signOut where to go then
  * @property {string | null} failed the sentence that says why signing in has just failed

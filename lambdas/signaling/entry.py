@@ -227,7 +227,7 @@ class Signaling:
         return result(200)
 
     def _keep_alive(self, now: int) -> Result:
-        """Keep idle seed connections open. Whoever is missed now is met by the next run."""
+        """Keep idle seed connections open. The next run reaches those that this one misses."""
         tally = Tally("keepalive")
         try:
             kept = self._run(keep_alive(now), now, None, tally)
@@ -324,7 +324,7 @@ class Signaling:
         return result(error.status, frame)
 
     def _dismiss(self, connection: ConnectionId, last: bytes | None) -> None:
-        """Send a last frame, if there is one, and close. What fails now is met again later."""
+        """Send a last frame, if there is one, and close. A failure now is met again later."""
         try:
             with Deadline.current().spending("spare"):
                 if last is not None:
@@ -378,7 +378,7 @@ def _reply(reply: Reply, sender: Connection, reply_to: str | None) -> bytes | No
 def _refusal(
     sender: Connection | None, error: SignalingError, kind: str, reply_to: str | None
 ) -> bytes | None:
-    """Return the frame that answers a message of this kind which was refused, if there is one."""
+    """Return the frame that answers a refused message of this kind, if there is one."""
     if sender is None or sender.dialect == "v1" or reply_to is not None:
         return encode(structs.replace(told(error), reply_to=reply_to))
     # A page of the seed's waits for an answer that will not come; a robot would stop reading.

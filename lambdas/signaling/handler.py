@@ -70,7 +70,7 @@ def _ice(settings: Settings) -> IceSource:
 
 
 def _secrets_manager() -> SecretsManager:
-    # Whoever waits for the TURN secret goes on without it: it is asked for once.
+    # Without the TURN secret a request goes on with the other servers, so it is asked for once.
     client: SecretsManager = bound_calls(boto3.client("secretsmanager", config=CLIENT))
     return client
 

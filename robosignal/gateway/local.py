@@ -181,5 +181,5 @@ def _issuers(service: Service, key: LocalKey) -> tuple[Issuer, ...]:
     first = Issuer(remote.url, remote.audiences, RemoteKeys(remote.jwks_url))
     if not service.demo:
         return (first,)
-    # In a name space of its own, where neither a user nor a group is the other issuer's.
+    # In a namespace of its own, where neither a user nor a group is the other issuer's.
     return check_issuers(first, Issuer(LOCAL_ISSUER, audiences, key.source(), alias=LOCAL_ALIAS))

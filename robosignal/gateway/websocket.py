@@ -115,7 +115,7 @@ class Connection(asyncio.BufferedProtocol):
         self._gone.set_result(None)
 
     def pause_writing(self) -> None:
-        """Take nothing more from a client that does not read; drop it if it goes on so."""
+        """Read nothing more from a client that does not read; drop it if that goes on."""
         self._transport.pause_reading()
         self._unread = self._loop.call_later(self._shared.limits.unread_seconds, self.abort)
 
@@ -257,7 +257,7 @@ class Connection(asyncio.BufferedProtocol):
 
         A few at a time: then the others have their turn.
         """
-        # Of a client that has said its last word nothing more comes, and its end is told last.
+        # A client that has sent its close frame sends nothing more; its end is reported last.
         is_open = self._wire.state is State.OPEN
         turn = MESSAGES_IN_TURN if is_open else len(self._waiting)
         while self._waiting and turn and self._unread is None:
@@ -304,7 +304,7 @@ class Connection(asyncio.BufferedProtocol):
             self._weigh(transport.get_write_buffer_size())
 
     def _weigh(self, unsent: int) -> None:
-        """Drop a client that lets too much pile up; and of all who do, the one who began first."""
+        """Drop a client with too much unread, or the first of all who have too much together."""
         unread = self._shared.unread
         unread[self] = unsent
         if unsent > UNSENT_BYTES:

@@ -108,7 +108,7 @@ def register(seen: Presence, now: int, tries: int = 1) -> Changed:
 
 
 def register_again(seen: Presence, now: int) -> Changed:
-    """Ask for presence since the server does not know the robot: at once, or after a pause."""
+    """Register again since the server does not know the robot: at once, or after a pause."""
     if seen.absent_at is None or now >= seen.absent_at + 2 * LONGEST_PAUSE_MS:
         return register(replace(seen, absent_at=now, pause_ms=SHORTEST_PAUSE_MS), now)
     due = max(now, seen.absent_at + seen.pause_ms)

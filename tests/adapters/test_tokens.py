@@ -158,7 +158,7 @@ def test_an_issuer_that_is_no_pool_has_one_spelling() -> None:
 
 
 def two_issuers() -> tuple[Issuer, ...]:
-    """Return a pool, and beside it an issuer whose name space is `local`."""
+    """Return a pool, and beside it an issuer whose namespace is `local`."""
     keys = StaticKeys({"key-2": signer("key-2").public})
     local = Issuer("robosignal-local", frozenset({"console"}), keys, alias="local")
     return check_issuers(signer().issuer(), local)

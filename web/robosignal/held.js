@@ -8,7 +8,7 @@
  * @typedef {object} Held
  * @property {readonly Key[]} keys
  * @property {{id: number, drive: Drive} | null} pointer
- * @property {number} newsAt when keyboard or pointer last told anything
+ * @property {number} newsAt when the keyboard or the pointer last had an event
  * @property {Repeats | null} repeats of the key that was pressed last, once the system repeats it
  */
 /** @typedef {{code: string, at: number}} Key by `KeyboardEvent.code`, and when it was pressed or last repeated */
@@ -55,7 +55,7 @@ export function release(held, code, now) {
 }
 
 /**
- * The system repeats a key: of all signs of life the only one that comes without anybody's doing.
+ * The system repeats a key, which shows that it is held: the only such sign that needs no new action.
  *
  * @param {Held} held
  * @param {string} code
@@ -125,7 +125,7 @@ export function keysToDrive(codes) {
 const coarse = (value) => Math.round(value * 100) / 100 || 0;
 
 /**
- * The command that a pointer on the pad means: its way from the middle, at most 1 long.
+ * The command that a pointer on the pad means: its offset from the middle, at most 1 long.
  *
  * @param {{clientX: number, clientY: number}} pointer
  * @param {{left: number, top: number, width: number, height: number}} pad

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 KNOWN = 10_000
 BATCH_TRIES = 8
-"""More than an event has time for: what is left of a batch is asked for as long as that lasts."""
+"""More than an event has time for: the rest of a batch is asked for until that time is over."""
 STAMP_BYTES = 9
 
 STAMP = ("stamp",)
@@ -128,7 +128,7 @@ class DynamoStore:
         return Refused(was)
 
     def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
-        """Return what a write to a robot's item would come to now."""
+        """Evaluate a write to a robot's item now, without writing."""
         item = self._get(self._robots, "robotId", robot)
         before = None if item is None else robot_of_item(item)
         after = apply(write, item or {})

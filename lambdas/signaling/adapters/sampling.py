@@ -14,7 +14,7 @@ KINDS = 100
 
 
 class SampledLog:
-    """Writes one kind of line at INFO: the first of each second as they are, the others counted.
+    """Writes one kind of line at INFO: the first lines of each second in full, the others counted.
 
     What was counted is one line more, `SENTENCE: more of them`, with `count` and the commonest
     as `examples`. It is written by the first call in a later second, `flush` included.

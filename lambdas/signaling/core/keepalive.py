@@ -26,7 +26,7 @@ from signaling.wire.messages import Role
 from signaling.wire.seed import PageKeepalive, RobotKeepalive
 
 ROBOTS_PER_SHARD = 100
-"""Of one round; a BatchGetItem reads as many."""
+"""Robots in one page; a BatchGetItem reads as many."""
 
 ROUNDS = 8
 """How many pages of each part a run reads: 6,400 robots, within the function's timeout."""
@@ -39,7 +39,7 @@ The next run finds the others again.
 
 
 class Kept(Struct, frozen=True):
-    """What a run came to: how many connections got a frame, and whether all robots were read."""
+    """A run's result: how many connections got a frame, and whether all robots were read."""
 
     connections: int
     complete: bool
@@ -53,7 +53,7 @@ class Idle(Struct, frozen=True):
     role: Role = "controller"
 
     def step(self, now: int) -> Step:
-        """Return the step that hands it a frame which it passes over, or closes an expired one."""
+        """Return the step that sends it a frame to ignore, or closes an expired connection."""
         robot_id = self.robot.robot_id
         if self.session is None:
             return handing_over(self.robot, RobotKeepalive(robot_id=robot_id, to=robot_id), now)

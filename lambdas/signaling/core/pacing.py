@@ -68,7 +68,7 @@ class Unpaced:
 def paced(flow: Flow[Decided], pace: Pace) -> Flow[Decided]:
     """Run a flow, and raise TryAgain in it where its user would take a lease too often.
 
-    What is refused anyway is refused as ever, by a read.
+    A message that would be refused in any case gets its own refusal, by a read.
     """
 
     def carried_out(step: Step) -> StepFlow:

@@ -99,7 +99,7 @@ def lapsed(place: Path, now: int, seconds: int) -> Condition:
 def not_lost_on(place: Path, me: ConnectionId) -> Condition:
     """Ask that the session is not on this connection if its socket is lost.
 
-    What a lost socket sent before may arrive late, and no connection comes back.
+    Messages that a lost socket sent before may arrive late; a lost connection never comes back.
     """
     elsewhere = Differs((*place, "connectionId"), me)
     return Either((Missing((*place, "lost")), elsewhere))
