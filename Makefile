@@ -8,17 +8,17 @@ BIN = .venv/bin
 help:
 	@echo "make run    start robosignal with a demo robot and print the links to drive it"
 	@echo "make test   lint, types, every test"
-	@echo "make setup  install into .venv all that the tests need"
-	@echo "make lint   lint and types alone"
+	@echo "make setup  install everything that the tests need into .venv"
+	@echo "make lint   only the linter and the type checker"
 	@echo "make fmt    format the code"
 	@echo "make synth  write the CloudFormation templates; needs no account"
 	@echo "make deploy STAGE=dev   deploy to the AWS account of your credentials"
-	@echo "make destroy STAGE=dev  take that deployment away again"
+	@echo "make destroy STAGE=dev  remove that deployment"
 	@echo "make test-deploy  deploy into an emulator on this machine, use it, destroy it"
-	@echo "make bench  measure what an event costs, and how quick the local gateway is"
-	@echo "make soak   prove the control lease at length: an hour"
-	@echo "make lock   choose versions anew, after a change to pyproject.toml"
-	@echo "make screenshots  take the pictures of the console anew"
+	@echo "make bench  measure what an event costs, and how fast the local gateway is"
+	@echo "make soak   test the control lease at length, for about an hour"
+	@echo "make lock   update the locked dependencies after a change to pyproject.toml"
+	@echo "make screenshots  retake the pictures of the console"
 
 run:
 	@GOALS="$(MAKECMDGOALS)" tools/setup run

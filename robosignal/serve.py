@@ -71,7 +71,7 @@ def _opened(service: Service, options: Options) -> Local:
 def welcome(local: Local, service: Service, say: Say) -> str:
     """Return what a person needs to go on: where it is, and how to sign in.
 
-    `say` tells later links, each of which takes the place of one that has been used.
+    `say` prints later links, each of which replaces one that has been used.
     """
     gateway = local.gateway
     lines = [
@@ -89,10 +89,10 @@ def welcome(local: Local, service: Service, say: Say) -> str:
 
 
 def _links(local: Local, service: Service, say: Say) -> list[str]:
-    """Return how to sign in as who may drive the demo robot."""
+    """Return the lines with links to sign in as users who may drive the demo robot."""
     owner = _link(local, "  demo, who owns the demo robot:  ", lambda: local.key.sign(DEMO), say)
     if service.remote is not None:
-        # No admin of ours: the robots of the issuer's users are not ours to give.
+        # No admin link: a local admin must not control the robots of the issuer's users.
         return [f"Open this link within {MINUTES} minutes. It signs in one window, once:", owner]
     admin = _link(
         local,
@@ -109,7 +109,7 @@ def _links(local: Local, service: Service, say: Say) -> list[str]:
 
 
 def _link(local: Local, title: str, sign: Callable[[], str], say: Say) -> str:
-    """Return the line with a link that signs somebody in; its successors are said."""
+    """Return the line with a sign-in link; `say` prints the links that replace it."""
 
     def line(code: str) -> str:
         return f"{title}{local.gateway.url}#code={code}"

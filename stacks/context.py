@@ -40,7 +40,7 @@ def read_settings(context: Mapping[str, Any], region: str | None = None) -> Sett
     if problems:
         raise BadSettings(problems)
     values = _values(DEFAULTS[stage] | by_stage[stage] | own)
-    return _judged(Settings(stage=stage, **values), region)
+    return _check(Settings(stage=stage, **values), region)
 
 
 def without_user_defaults(
@@ -133,7 +133,7 @@ def _limits(meta: Meta) -> str:
     return str(meta.description)
 
 
-def _judged(settings: Settings, region: str | None) -> Settings:
+def _check(settings: Settings, region: str | None) -> Settings:
     """Return the settings if they fit each other, and the handler. Raise BadSettings if not."""
     problems = [sentence for holds, sentence in _agreements(settings) if not holds]
     problems += _wrong_region(settings, region)
@@ -189,18 +189,20 @@ TOO_LARGE = (
 )
 
 
-def _sized(settings: Settings) -> dict[str, str]:
+def _environment_values(settings: Settings) -> dict[str, str]:
     """Return each setting that fills the function's environment, as it is written there."""
     sized = {name.lower(): value for name, value in _environment(settings).items()}
     return sized | {"more_audiences": ",".join(settings.more_audiences)}
 
 
 def _environment_bytes(settings: Settings) -> int:
-    return sum(len(name) + len(value.encode()) for name, value in _sized(settings).items())
+    return sum(
+        len(name) + len(value.encode()) for name, value in _environment_values(settings).items()
+    )
 
 
 def _longest(settings: Settings) -> str:
-    sized = _sized(settings)
+    sized = _environment_values(settings)
     return max(sized, key=lambda name: len(sized[name]))
 
 

@@ -88,7 +88,7 @@ async def scenes(browser: Browser, links: Links) -> None:
     await demo.keyboard.up("ArrowUp")
     admin = await window(browser, links["admin"])
     await admin.click("li[data-robot-id=demo] [data-action=take-over]")
-    await showing(demo, "You lost control to admin")
+    await showing(demo, "You lost control to “admin”")
     await take(demo, "control-lost")
 
 

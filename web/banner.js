@@ -19,7 +19,7 @@ const ID_CHARACTERS = 8;
 
 /**
  * A person's name, marked as one: people choose their names, and may be called "Nobody" or "You".
- * One who is called like another of these people is told apart by the beginning of the user's id.
+ * Two people with the same name are told apart by the first characters of their user ids.
  *
  * @param {Person} person
  * @param {(Person | null | undefined)[]} others
@@ -117,7 +117,7 @@ function watching({ robotId, driver, asking, missing }, me) {
   return { kind: "watching", title: `${name} drives — you watch`, text: missing.includes("picture") ? "The robot sends no video." : `Only commands of ${name} reach ${robotId}.` };
 }
 
-/** Whether commands of ours can reach the robot. @param {View} view */
+/** Whether our commands can reach the robot. @param {View} view */
 export const isDriving = ({ role, state, missing }) => role === "controller" && state === "live" && !missing.includes("channel");
 
 /**
@@ -169,7 +169,7 @@ export function rowOf(robot, view, me) {
   const drives = knows ? view.driver : robot.controlledBy;
   const yours = drives?.userId === me?.userId;
   const stale = inSession ? view.stale : robot.stale === true;
-  // The window may be one that is no more, as after a reload: the server knows, and gives control at once.
+  // That window may be gone, as after a reload: the server knows, and gives control at once.
   const mayBeGone = !inSession && driver !== "" && yours;
   const isDeaf = holds && view.state === "live" && !youDrive;
   const status = isDeaf ? "Yours, but takes no commands" : statusOf(robot, { stale, holds, youDrive, driver: drives ? quoted(drives, me, robot.owner) : "", elsewhere: yours && !youDrive });

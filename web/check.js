@@ -1,13 +1,13 @@
 /*
- * Says in words why the console does not start, in browsers that cannot run its modules: no syntax
- * after ES5 here. What a page of one's own needs is checked by `connect`, with the same sentence.
+ * Says why the console does not start, in browsers that cannot run its modules: no syntax after ES5
+ * here. For other pages `connect` makes the same check, with the same sentence.
  */
 
 (function () {
   "use strict";
 
   var OLD = "This browser is too old for robosignal: it lacks LACKS. Use Chrome or Edge 100, Firefox 113, Safari 15.4, or a later version of these.";
-  var UNLOADED = "The console could not be loaded. Reload the page; if it stands in a frame of another page, open it in a tab of its own.";
+  var UNLOADED = "The console could not be loaded. Reload the page; if it is in a frame of another page, open it in its own tab.";
 
   /** What the console needs, and old browsers lack. */
   function lacks() {
@@ -29,7 +29,7 @@
 
   var lacking = lacks();
   if (lacking) say(OLD.replace("LACKS", lacking));
-  // A script that does not come tells its own element alone, which is heard on the way down to it.
+  // A script that fails to load fires an error at its own element only, so listen in the capture phase.
   document.addEventListener("error", function (event) {
     if (event.target instanceof HTMLScriptElement && !lacking) say(UNLOADED);
   }, true);

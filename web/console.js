@@ -143,7 +143,7 @@ function lookAgain({ signal }) {
 function askToSignIn(scene, who) {
   say(who.signIn ? SIGN_IN_AGAIN_HERE : SIGN_IN_AGAIN);
   offer("sign-in", who.signIn !== null);
-  // Whoever drives drives on: the connection that stands may last a while.
+  // A driver goes on driving: the open connection may last a while.
   if (scene.session === null) drawNobody(who.signIn !== null);
 }
 
@@ -155,7 +155,7 @@ function listen(scene, who) {
     if (state === "online") {
       scene.wasOnline = true;
       say("");
-      // What was taken for a refusal may have been none.
+      // The token may not have been refused after all.
       now.mustSignIn = false;
       offer("sign-in", false);
       void watch(scene);
@@ -263,6 +263,6 @@ try {
   await main();
 } catch (error) {
   const { message } = /** @type {Error} */ (error);
-  say(error instanceof SignalingError ? message : `The console could not start: ${message}. Reload the page; if that does not help, whoever runs the server should read this.`);
+  say(error instanceof SignalingError ? message : `The console could not start: ${message}. Reload the page; if that does not help, report this to the server's operator.`);
   if (!(error instanceof SignalingError)) throw error;
 }

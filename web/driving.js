@@ -27,7 +27,7 @@ export function handleDriving(session, { video, pad, knob, say, unsay }) {
       if (x || y) unsay(said);
     },
     onLoss: (why) => {
-      // Whoever does not drive any more reads so in the banner.
+      // The banner says already that this user does not drive any more.
       if (session.view.role === "controller") say((said = `Stopped. ${why} Press again to drive.`));
     },
   });

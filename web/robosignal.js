@@ -36,8 +36,8 @@ export { SignalingError } from "./robosignal/words.js";
  *
  * @param {object} options
  * @param {string} options.url `wss://HOST/STAGE`
- * @param {string | TokenSource} options.token asked for anew at each dial; a function is told which
- *   token the server has refused, if it has, so that it hands out another one
+ * @param {string | TokenSource} options.token asked for at each dial; a function gets the token that
+ *   the server has refused, if any, so that it can return another one
  * @param {Partial<World>} [world] stands in for the browser's own
  * @returns {Signal}
  * @throws {TypeError} when one of the options is missing

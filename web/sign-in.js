@@ -15,7 +15,7 @@ const NO_EXCHANGE = "The server did not answer. Check that it runs, and open the
 /**
  * @typedef {object} Visitor
  * @property {boolean} isSignedIn
- * @property {(refused?: string) => Promise<string>} token told which one the server has refused, if it has
+ * @property {(refused?: string) => Promise<string>} token called with the token that the server has refused, if any
  * @property {(() => Promise<string>) | null} signIn where to go to sign in; null where only a link does
  * @property {() => Promise<string>} signOut where to go then
  * @property {string | null} failed the sentence that says why signing in has just failed
@@ -87,7 +87,7 @@ const home = () => location.origin + location.pathname.replace(/index\.html$/, "
 /** @returns {Promise<{token: string | null, failed: string | null}>} the token of the link or of this tab, and why a link brought none */
 async function fromLink() {
   try {
-    const given = link.code ? await exchanged(link.code) : link.token;
+    const given = link.code ? await exchangeCode(link.code) : link.token;
     if (given) tabStorage.setItem(KEPT, given);
     return { token: tabStorage.getItem(KEPT), failed: null };
   } catch (error) {
@@ -96,8 +96,8 @@ async function fromLink() {
   }
 }
 
-/** @param {string} code @returns {Promise<string>} the token that it stands for, once @throws {SignInError} */
-async function exchanged(code) {
+/** @param {string} code @returns {Promise<string>} the token for this code, once @throws {SignInError} */
+async function exchangeCode(code) {
   const asked = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ code }) };
   // Not `AbortSignal.timeout`, which the oldest supported browsers lack.
   const abort = new AbortController();
@@ -121,6 +121,6 @@ function dropToken() {
  */
 export function saysAdmin(token) {
   const groups = claimsOf(token)["cognito:groups"] ?? [];
-  // Without the flag `u` the two cases of ASCII letters alone are alike, as for the server.
+  // Without the flag `u`, only ASCII letters match in either case, as on the server.
   return Array.isArray(groups) && groups.some((group) => /^admins?$/i.test(String(group)));
 }

@@ -16,7 +16,7 @@ EVENT_SECONDS = 7.0
 """From an event to its answer: within 8 s, whatever the answer itself and its log take."""
 
 ANSWER_SECONDS = 1.0
-"""Kept of a Lambda's remaining time for the answer, where it has less than an event may take."""
+"""Reserved for the answer of a Lambda's remaining time, if that is less than an event may take."""
 
 PARTS: dict[Use, float] = {"needed": 4 / 7, "reserved": 6 / 7, "spare": 1.0}
 """When each kind of step must be over, as a part of the event's time."""
@@ -49,7 +49,7 @@ class Allowance:
 
 
 class Deadline:
-    """One event's time. It begins as this is made."""
+    """One event's time, which begins when this object is made."""
 
     def __init__(
         self,
@@ -57,9 +57,9 @@ class Deadline:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`remaining_s`: after so many seconds the process is killed; None: it never is.
+        """`remaining_s`: in how many seconds the process is killed; None: it never is.
 
-        `clock` returns seconds that never go back, `sleep` waits for so many.
+        `clock` returns seconds that never go back, `sleep` waits a number of seconds.
         """
         most = EVENT_SECONDS if remaining_s is None else remaining_s - ANSWER_SECONDS
         self._clock = clock
@@ -80,7 +80,7 @@ class Deadline:
 
     @contextmanager
     def spending(self, use: Use) -> Iterator[None]:
-        """Let what is called in this thread meanwhile take what a step of this use may."""
+        """Give calls in this thread the allowance of this use, inside the context."""
         token = _current.set((self, use))
         try:
             yield

@@ -27,7 +27,7 @@ from signaling.core.pacing import paced
 from signaling.core.records import Connection
 from signaling.core.request import Request, Rules
 from signaling.core.steps import Decided, Flow, Step
-from signaling.core.watching import Change, push_owed, pushing
+from signaling.core.watching import Change, push_deferred, pushing
 from signaling.deadline import Deadline
 from signaling.ports import IceSource, Limiter, Meter, Poster, Store
 from signaling.runner import Hands, SideBySide, run
@@ -68,10 +68,10 @@ KINDS = {"CONNECT": "$connect", "MESSAGE": "invalid", "DISCONNECT": "$disconnect
 """What a tally calls an event, until a message is read."""
 
 REFUSALS_LOGGED = 10
-"""So many refused messages a second are logged one by one."""
+"""How many refused messages are logged one by one each second."""
 
-OWED_AT_ONCE = 100
-"""Of so many robots a timer tells at once: others wait for it meanwhile."""
+PUSHES_AT_ONCE = 100
+"""How many deferred pushes one run of a timer sends at most, since other events wait for it."""
 
 TYPES: dict[type, str] = {message: name for name, message in MESSAGES.items()}
 
@@ -163,9 +163,9 @@ class Signaling:
         hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
         watched = tally.watching(self._around_step(hands.carry_out))
         pace = self._paces.of(None if by is None else by.user_id, now)
-        return run(pushing(flow, now, partial(_audited, by), _unpushed, pace), watched)
+        return run(pushing(flow, now, partial(_log_change, by), _log_push_failure, pace), watched)
 
-    def push_owed(self) -> None:
+    def push_deferred(self) -> None:
         """Tell the watchers of robots that have changed too often to be told at once, as due.
 
         Each event does so of one robot: this is for where a timer runs.
@@ -174,8 +174,8 @@ class Signaling:
         pace = self._paces.of(None, now)
         hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
         with self._deadline(None).spending("spare"):
-            for _ in range(OWED_AT_ONCE):
-                if not run(push_owed(now, _unpushed, pace), hands.carry_out):
+            for _ in range(PUSHES_AT_ONCE):
+                if not run(push_deferred(now, _log_push_failure, pace), hands.carry_out):
                     return
 
     def _connect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
@@ -232,7 +232,7 @@ class Signaling:
         return result(200)
 
     def _keep_alive(self, now: int) -> Result:
-        """Keep idle seed connections open. Whoever is missed now is met by the next run."""
+        """Keep idle seed connections open. The next run reaches those that this one misses."""
         tally = Tally("keepalive")
         try:
             kept = self._run(keep_alive(now), now, None, tally)
@@ -329,7 +329,7 @@ class Signaling:
         return result(error.status, frame)
 
     def _dismiss(self, connection: ConnectionId, last: bytes | None) -> None:
-        """Send a last frame, if there is one, and close. What fails now is met again later."""
+        """Send a last frame, if there is one, and close. A failure now is met again later."""
         try:
             with Deadline.current().spending("spare"):
                 if last is not None:
@@ -338,20 +338,20 @@ class Signaling:
         except TryAgain:
             log.warning("connection not closed", extra={"connection": connection})
         except Exception:
-            # What the sender is told with it stands, and so does the status.
+            # The frame that the sender was sent, and the status, stay as they are.
             log.exception("connection not closed", extra={"connection": connection})
 
 
-def _audited(by: Connection | None, change: Change) -> None:
-    """Log a change. It stands, whatever befalls its line: nobody's request fails by that."""
+def _log_change(by: Connection | None, change: Change) -> None:
+    """Log a change. A failure to log it fails no request: the change is written."""
     try:
         audit(change, by)
     except Exception:
         log.exception("change not audited")
 
 
-def _unpushed(fault: Exception) -> None:
-    """Log that watchers could not be told of a change, which stands."""
+def _log_push_failure(fault: Exception) -> None:
+    """Log that watchers could not be told of a change; the change itself is written."""
     log.error("watchers not told", exc_info=fault)
 
 
@@ -383,15 +383,15 @@ def _reply(reply: Reply, sender: Connection, reply_to: str | None) -> bytes | No
 def _refusal(
     sender: Connection | None, error: SignalingError, kind: str, reply_to: str | None
 ) -> bytes | None:
-    """Return the frame that answers a message of this kind which was refused, if there is one."""
+    """Return the frame that answers a refused message of this kind, if there is one."""
     if sender is None or sender.dialect == "v1" or reply_to is not None:
         return encode(structs.replace(told(error), reply_to=reply_to))
     # A page of the seed's waits for an answer that will not come; a robot would stop reading.
     is_of_page = sender.robot_id is None and kind in OF_PAGES
-    return encode(told_unasked(error)) if is_of_page else None
+    return encode(seed_refusal(error)) if is_of_page else None
 
 
-def told_unasked(error: SignalingError) -> SeedError | SessionLocked:
+def seed_refusal(error: SignalingError) -> SeedError | SessionLocked:
     """Return the frame that tells a seed page of an error, as the seed's own server did."""
     if isinstance(error, RobotBusy) and error.robot_id is not None:
         return SessionLocked(robot_id=error.robot_id, locked_by=error.name or error.user_id)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import boto3
 from botocore.config import Config
 
-from signaling.adapters.calls import bounded
+from signaling.adapters.calls import bound_calls
 from signaling.adapters.clock import epoch_ms
 from signaling.adapters.dynamodb import DynamoStore
 from signaling.adapters.ice import StaticIce
@@ -39,8 +39,8 @@ CLIENT = Config(
 
 def wired(settings: Settings) -> Signaling:
     """Return the backend on DynamoDB and the management API."""
-    dynamodb = bounded(boto3.client("dynamodb", config=CLIENT))
-    management = bounded(
+    dynamodb = bound_calls(boto3.client("dynamodb", config=CLIENT))
+    management = bound_calls(
         boto3.client(
             "apigatewaymanagementapi", endpoint_url=settings.management_endpoint, config=CLIENT
         )
@@ -70,8 +70,8 @@ def _ice(settings: Settings) -> IceSource:
 
 
 def _secrets_manager() -> SecretsManager:
-    # Whoever waits for the TURN secret goes on without it: it is asked for once.
-    client: SecretsManager = bounded(boto3.client("secretsmanager", config=CLIENT))
+    # Without the TURN secret a request goes on with the other servers, so it is asked for once.
+    client: SecretsManager = bound_calls(boto3.client("secretsmanager", config=CLIENT))
     return client
 
 

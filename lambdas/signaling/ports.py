@@ -96,7 +96,7 @@ class Store(Protocol):
         """
 
     def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
-        """Return what a write to a robot's item would come to now, and leave it."""
+        """Evaluate a write to a robot's item now, without writing."""
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds of it; False when it does not."""

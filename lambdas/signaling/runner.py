@@ -51,7 +51,7 @@ def _next(flow: Flow[Decided], step: Step, carry_out: Callable[[Step], Any]) -> 
 
 
 def _noted(fault: Exception, step: Step) -> Internal:
-    """Log a fault with the kind of step that it befell, and return it as a flow meets it."""
+    """Log a fault with the kind of its step, and return it in the form that flows handle."""
     log.error("step failed", exc_info=fault, extra={"step": type(step).__name__})
     failed = Internal()
     failed.__cause__ = fault
@@ -79,7 +79,7 @@ class Hands:
                 return self.poster.post(connection_id, frame)
             case steps.Together(asked, use):
                 attempt = partial(self._attempt, Deadline.current(), use)
-                # One alone needs no thread of its own.
+                # A single step needs no thread of its own.
                 together = self.side_by_side if len(asked) > 1 else map
                 return tuple(together(attempt, asked))
             case steps.ReadConnection(connection_id):
@@ -109,7 +109,7 @@ class Hands:
             case steps.FindWatchers(watcher):
                 return self.store.watchers(watcher)
             case steps.FindIceServers(user_id, until):
-                # Peers may meet without: what it may have to ask is not waited for long.
+                # Peers may connect without TURN: do not wait long for its secret.
                 with Deadline.current().spending("spare"):
                     return self.ice.servers(user_id, self.now, until)
             case steps.Close(connection_id):
@@ -118,7 +118,7 @@ class Hands:
                 assert_never(step)
 
     def _attempt(self, deadline: Deadline, use: Use, step: Step) -> Any:
-        """Carry out one step of several: what befalls it must not keep the others from theirs."""
+        """Carry out one step of several: its failure must not prevent the others."""
         try:
             with deadline.spending(use):
                 return self.carry_out(step)

@@ -183,7 +183,7 @@ def _origins(text: str) -> frozenset[str]:
 
 
 ICE_SERVERS_BYTES = 8_192
-"""`welcome` and `registered` bear the list, and each must fit into one frame with room to spare."""
+"""`welcome` and `registered` contain the list, and each must fit well within one frame."""
 
 
 def _ice_servers(text: str) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ from signaling.adapters.events import SCHEDULED
 from signaling.adapters.ice import StaticIce
 from signaling.adapters.jwks import RemoteKeys
 from signaling.adapters.limiter import Buckets, Unlimited
-from signaling.adapters.tokens import Issuer, trusted
+from signaling.adapters.tokens import Issuer, check_issuers
 from signaling.adapters.turn import TurnIce
 from signaling.entry import Signaling, calm, told
 from signaling.ports import IceSource, Pacer
@@ -142,18 +142,17 @@ class Local:
     async def _close_expired(self) -> None:
         """Close the connections whose tokens have ended, and say why.
 
-        Watchers who are owed a push get it, too. On AWS no timer runs: the next message does
-        both.
+        Also send the push that is due. On AWS no timer runs: the next message does both.
         """
         ended = encode(told(TokenExpired()))
         for row in self._store.expired(epoch_ms()):
             if row.dialect == "v1":
                 self._sockets.post(row.connection_id, ended)
             self._sockets.close(row.connection_id)
-        self._signaling.push_owed()
+        self._signaling.push_deferred()
 
     async def _keep_alive(self) -> None:
-        """Send the event of a schedule, as EventBridge does on AWS. Nobody waits for its result."""
+        """Send the event of a schedule, as EventBridge does on AWS."""
         if self._in_threads:
             await asyncio.to_thread(self._signaling.handle, dict(SCHEDULED))
         else:
@@ -162,7 +161,7 @@ class Local:
 
 
 async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
-    """Do this again and again. What fails of it once is logged, and keeps no later one away."""
+    """Call `act` at this interval. A call that fails is logged, and the next one still comes."""
     while True:
         await asyncio.sleep(seconds)
         try:
@@ -197,5 +196,5 @@ def _issuers(service: Service, key: LocalKey) -> tuple[Issuer, ...]:
     first = Issuer(remote.url, remote.audiences, RemoteKeys(remote.jwks_url))
     if not service.demo:
         return (first,)
-    # In a name space of its own, where neither a user nor a group is the other issuer's.
-    return trusted(first, Issuer(LOCAL_ISSUER, audiences, key.source(), alias=LOCAL_ALIAS))
+    # In a namespace of its own, where neither a user nor a group is the other issuer's.
+    return check_issuers(first, Issuer(LOCAL_ISSUER, audiences, key.source(), alias=LOCAL_ALIAS))

@@ -29,7 +29,7 @@ class Limits:
     unread_seconds: float = 30
     """How long a client may leave unread what it was sent."""
     unread_bytes: int = 32 * 1024 * 1024
-    """What all who do not read may let pile up together: past that, the largest is dropped."""
+    """What all such clients together may leave unread: beyond it, the largest is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +44,4 @@ class Shared:
     stage: str
     connections: "set[Connection]" = field(default_factory=set)
     unread: "dict[Connection, int]" = field(default_factory=dict)
-    """Who does not read at the moment, and how many bytes wait for each."""
+    """The clients that are not reading now, and how many bytes wait for each."""

@@ -1,4 +1,4 @@
-"""The state directory: it is its owner's alone, and one process uses it at a time."""
+"""The state directory: only its owner may write to it, and one process uses it at a time."""
 
 import fcntl
 import os
@@ -85,7 +85,7 @@ def _open(directory: Path) -> int:
 
 
 def _check(directory: Path, found: os.stat_result) -> None:
-    """Raise StateUnreadable if others could put files of theirs in the place of ours."""
+    """Raise StateUnreadable if other users could replace our files with theirs."""
     if found.st_uid not in (os.geteuid(), 0):
         raise StateUnreadable(directory, "another user owns it", "make one of your own")
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

@@ -127,7 +127,7 @@ class LocalStore:
             told = self._watchers.get(before.watcher_user_id, {})
             told.pop(before.connection_id, None)
             if not told:
-                # Users come and go without end: of who watches no more, nothing is kept.
+                # Users come and go without end, so nothing is kept of those who no longer watch.
                 self._watchers.pop(before.watcher_user_id, None)
         if after is not None and after.watcher_user_id is not None:
             told = self._watchers.setdefault(after.watcher_user_id, {})
@@ -161,7 +161,7 @@ class LocalStore:
         return Won(before, kept)
 
     def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
-        """Return what a write to a robot's item would come to now."""
+        """Evaluate a write to a robot's item now, without writing."""
         before = self._robots.get(robot)
         after = apply(write, self._items.get(robot, {}))
         if after is None:
@@ -238,7 +238,7 @@ def _without_sockets(item: Item, now: int) -> Item:
     """Return the item after a restart: no socket of before it is left.
 
     Renewals are not on disk, so until when a lease lasted is not known: it has its grace. If the
-    clock has been set back, whoever comes back is no older than the socket that they had.
+    clock has been set back, a user who comes back must not count as older than their lost socket.
     """
     after = {name: value for name, value in item.items() if name != "connectionId"}
     after["leaseUntil"] = 0

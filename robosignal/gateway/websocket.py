@@ -37,7 +37,7 @@ UNREAD_BYTES = 64 * 1024
 """With this much unsent, nothing more is taken from a client until it has read most of it."""
 
 MESSAGES_IN_TURN = 8
-"""So many messages of one connection are taken before those of the others have their turn."""
+"""How many messages of one connection are taken before the others get their turn."""
 
 LEFTOVER_BYTES = 512 * 1024
 """A client that has been told to go may still have been sending. Past this much it is dropped."""
@@ -115,7 +115,7 @@ class Connection(asyncio.BufferedProtocol):
         self._gone.set_result(None)
 
     def pause_writing(self) -> None:
-        """Take nothing more from a client that does not read; drop it if it goes on so."""
+        """Read nothing more from a client that does not read; drop it if that goes on."""
         self._transport.pause_reading()
         self._unread = self._loop.call_later(self._shared.limits.unread_seconds, self.abort)
 
@@ -257,7 +257,7 @@ class Connection(asyncio.BufferedProtocol):
 
         A few at a time: then the others have their turn.
         """
-        # Of a client that has said its last word nothing more comes, and its end is told last.
+        # A client that has sent its close frame sends nothing more; its end is reported last.
         is_open = self._wire.state is State.OPEN
         turn = MESSAGES_IN_TURN if is_open else len(self._waiting)
         while self._waiting and turn and self._unread is None:
@@ -304,9 +304,9 @@ class Connection(asyncio.BufferedProtocol):
             self._weigh(transport.get_write_buffer_size())
 
     def _weigh(self, unsent: int) -> None:
-        """Drop a client that lets too much pile up; and where all do, the one with the most.
+        """Drop a client with too much unread, or the largest of all who have too much together.
 
-        Not the one who began first: many who pile up a lot would have an honest slow one dropped.
+        Not the one that stopped first: many large ones would then have an honest slow one dropped.
         """
         unread = self._shared.unread
         unread[self] = unsent

@@ -57,7 +57,7 @@ class Failed(Struct, frozen=True, rename="camel", tag_field="type", tag="failed"
 
 
 class Refused(Struct, frozen=True, rename="camel", tag_field="type", tag="refused"):
-    """An offer could not be taken; `stands` if its peer connection goes on as before it."""
+    """An offer was refused; `stands` if its peer connection goes on as before."""
 
     session_id: SessionId
     pc_id: PcId
@@ -148,7 +148,7 @@ class Log(Struct, frozen=True, tag_field="do", tag="log"):
 
 
 class Redial(Struct, frozen=True, tag_field="do", tag="redial"):
-    """Close the signaling socket, which is of no use, and dial again; the text says why."""
+    """Close the signaling socket, because it is unusable, and dial again; the text says why."""
 
     text: str
 

@@ -37,11 +37,11 @@ async def run(
 
     0 after `stop`, which makes the robot unregister; 1 when going on would be of no use: the
     token is refused, the robot may not register, or another device bears its id. The log's last
-    line then says what to do. A token that is a function is asked for anew at each dial.
+    line then says what to do. A token that is a function is called at each dial.
     `instance_id` is random for each run unless given; `span` is how long a socket is used.
 
-    `move` is told of every command that is obeyed and of every stop, the one at the end included,
-    in a thread of its own. `video` is asked for a track by each peer connection that takes video,
+    `move` is called for every command that is obeyed and for every stop, also the last one, in a
+    thread of its own. `video` is asked for a track by each peer connection that takes video,
     on the event loop's thread; without it all peers watch the test picture. What they raise is
     logged: then the robot stands still, or that offer is refused. Raise TypeError for a coroutine
     function in place of either.

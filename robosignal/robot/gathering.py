@@ -1,4 +1,4 @@
-"""Finds the addresses of a peer connection that a STUN or TURN server must tell, after its answer.
+"""Finds a peer connection's addresses by asking STUN and TURN servers, after its answer.
 
 aiortc answers only once every server has been heard, which takes 5 s as soon as one address of the
 robot's does not reach one of them, as Docker's does not. Here the answer goes out with the robot's
@@ -23,10 +23,10 @@ SERVER_SECONDS = 5
 """How long a STUN or TURN server may take to answer, as in aioice."""
 
 SERVERS = 8
-"""Of a longer list, the first ones are asked."""
+"""How many servers of a list are asked: the first ones."""
 
 RELAY_HEAD_START_SECONDS = 0.5
-"""How long a TURN server is given before the next one is asked besides."""
+"""How long a TURN server has before the next one is asked as well."""
 
 Found = Callable[[Candidate], None]
 Ask = Callable[[], Coroutine[Any, Any, None]]
@@ -35,10 +35,10 @@ Uri = dict[str, Any]
 
 
 class Gathering:
-    """Asks servers side by side; `found` is told of each candidate until `stop`.
+    """Asks servers in parallel; `found` is called with each candidate until `stop`.
 
-    A server that does not answer, or refuses, costs its own candidate alone. One relay is enough,
-    and TURN servers count them by user: their servers are asked in order, until one has answered.
+    A server that does not answer, or refuses, costs only its own candidate. One relay is enough,
+    and TURN servers limit relays by user: they are asked in order, until one has answered.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Gathering:
         ]
 
     async def stop(self) -> None:
-        """Tell no more, and leave no socket of an unfinished request open."""
+        """Report no more candidates, and close the sockets of unfinished requests."""
         for asking in self._asking:
             asking.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)

@@ -57,7 +57,7 @@ def _readable(url: str) -> bool:
     return True
 
 
-def separated(sdp: str) -> tuple[str, list[Candidate]]:
+def separate(sdp: str) -> tuple[str, list[Candidate]]:
     """Return an offer's description without its candidates, and those.
 
     So a description waits for no candidate: aiortc resolves the mDNS names in one before it goes
@@ -90,7 +90,7 @@ def mids(sdp: str) -> list[str]:
 
 
 def from_wire(candidate: Candidate) -> RTCIceCandidate:
-    """Return a candidate as aiortc takes it; raise whatever its parser stumbles on."""
+    """Return a candidate in aiortc's form; raise what its parser raises."""
     found = candidate_from_sdp(candidate.candidate.removeprefix(PREFIX))
     found.sdpMid = candidate.sdp_mid
     found.sdpMLineIndex = candidate.sdp_m_line_index

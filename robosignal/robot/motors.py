@@ -20,7 +20,7 @@ LAST_SECONDS = 5
 """For so long a robot that ends tries to stop motors that could not be stopped."""
 
 SLOW_SECONDS = 1.0
-"""A mover that takes longer is logged: until it returns, nothing else can be told."""
+"""A mover that takes longer is logged: until it returns, no other call is possible."""
 
 Mover = Callable[[Drive], None]
 """Makes the motors drive like this until it is called again; `STILL` stops them."""
@@ -72,14 +72,14 @@ class Motors:
             self._say(said, self._robot_id, SLOW_SECONDS)
 
     def close(self) -> None:
-        """Have nothing told any more but a stop that fails, and wait for nothing."""
+        """Make no more calls but repeats of a failed stop, and return at once."""
         with self._news:
             if self._last is None:
                 self._last = monotonic() + LAST_SECONDS
             self._news.notify()
 
     async def closed(self) -> None:
-        """Close, and return once all that was asked for has been told.
+        """Close, and return once every call that was asked for has been made.
 
         Motors that cannot be stopped within `LAST_SECONDS` are given up, and the log says so.
         """
@@ -110,7 +110,7 @@ class Motors:
             self._ended.set_result(None)
 
     def _next(self) -> list[Drive]:
-        """Wait, and return what the motors are to be told; nothing at the end."""
+        """Wait, and return the next calls to the motors; none at the end."""
         with self._news:
             self._called = None
             while not (drives := self._take(monotonic())) and not self._is_over(monotonic()):

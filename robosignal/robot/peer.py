@@ -33,10 +33,10 @@ CONNECT_SECONDS = 30
 """How long a peer connection may take to connect before it is given up."""
 
 ANSWERING_SECONDS = 10
-"""How long an answer that is being made is waited for at the end."""
+"""How long closing waits for an answer that is being made."""
 
 RESOLVED_AT_ONCE = 16
-"""As many mDNS names of one peer are asked for at a time; it may send any number."""
+"""How many mDNS names of one peer are resolved at a time; it may send any number."""
 
 BUFFERED_BYTES = 256 * 1024
 """A peer that does not read loses messages beyond this many waiting bytes."""
@@ -80,7 +80,7 @@ class Peer:
         self._closed = False
 
     def offer(self, sdp: str) -> None:
-        """Take an offer; its answer is told, or that it is refused."""
+        """Take an offer; the event is its answer, or its refusal."""
         self._jobs.put_nowait(self._answer(sdp))
 
     def add(self, candidate: Candidate) -> None:
@@ -137,7 +137,7 @@ class Peer:
         except Exception as failure:  # noqa: BLE001 - aiortc's parser raises what it stumbles on
             self._refuse(_unreadable(failure), stands=self._offer is not None)
             return
-        description, candidates = ice.separated(offer.sdp)
+        description, candidates = ice.separate(offer.sdp)
         try:
             await self._take(RTCSessionDescription(sdp=description, type="offer"))
         except Unacceptable as refusal:
@@ -222,7 +222,7 @@ class Peer:
             if not is_mdns_hostname(found.ip):
                 await self._connection.addIceCandidate(found)
             elif len(self._resolving) < RESOLVED_AT_ONCE:
-                # A name that nobody answers to takes a second: no other candidate waits for it.
+                # A name that cannot be resolved takes a second: no other candidate waits for it.
                 resolving = asyncio.create_task(self._resolve(found))
                 self._resolving.add(resolving)
                 resolving.add_done_callback(self._resolving.discard)

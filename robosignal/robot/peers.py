@@ -15,16 +15,16 @@ from robosignal.robot.sdp import Unacceptable, check_size
 from signaling.wire.ids import SessionId
 
 CLOSING_OF_A_SESSION = 2
-"""While so many peer connections of a session are being closed, no other one is made for it."""
+"""While this many peer connections of a session are being closed, no new one is made for it."""
 
 CANDIDATES_OF_AN_OFFER = 64
-"""So many candidates are kept for an offer that waits; the oldest go first."""
+"""How many candidates are kept for an offer that waits; the oldest are dropped first."""
 
 Key = tuple[SessionId, PcId]
 
 
 class Lane:
-    """So many offers at once, and so many a second over time, after a burst.
+    """Limits offers: how many at once, and how many a second over time, after a burst.
 
     To answer an offer takes the event loop 10 ms of CPU, and up to 50 ms for the worst that
     `sdp.py` lets pass: the rate keeps it free for the driver's commands.
@@ -37,7 +37,7 @@ class Lane:
         self._expected = 0.0
 
     def seconds(self, now: float) -> float:
-        """Return how long the next offer has to wait for the rate's sake."""
+        """Return how long the rate makes the next offer wait."""
         return max(0.0, self._expected - self._tolerance - now)
 
     def count(self, now: float) -> None:
@@ -59,10 +59,10 @@ class Waiting:
 class Peers:
     """Makes peer connections by `make`, and gives each what is for it; `tell` brings their events.
 
-    Of each session one offer is worked on and one waits: the newest. The driver's offers have a
-    lane of their own, so that none waits behind a viewer's. Among viewers the session that has
-    waited longest since its last turn comes first, so that one who offers all the time delays
-    nobody else.
+    For each session one offer is handled at a time, and only the newest other one waits. The
+    driver's offers have their own lane, so that none waits behind a viewer's. Among viewers the
+    session that has waited longest since its last turn comes first, so that a viewer who keeps
+    offering delays no other.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Peers:
             self._peers[session, pc].say(data)
 
     def shut(self, session: SessionId, pc: PcId) -> None:
-        """Close a peer connection, and drop its offer that waits; nothing more is told of it."""
+        """Close a peer connection, and drop its offer that waits; it causes no more events."""
         waiting = self._waiting.get(session)
         if waiting is not None and waiting.pc_id == pc:
             del self._waiting[session]
@@ -117,7 +117,7 @@ class Peers:
         self._begin()
 
     async def closed(self, seconds: float) -> None:
-        """Close all, and return when they are closed or so much time has passed."""
+        """Close all, and return when they are closed or `seconds` have passed."""
         self._waiting.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -129,7 +129,7 @@ class Peers:
     def _close(self, session: SessionId, peer: Peer) -> None:
         self._closing[session] += 1
         task = asyncio.create_task(peer.close())
-        # The loop itself holds tasks weakly, so one that nobody awaits must be held here.
+        # The loop itself holds tasks weakly, so one that is not awaited must be held here.
         self._farewells.add(task)
         task.add_done_callback(lambda done: self._has_closed(session, done))
 

@@ -70,10 +70,10 @@ def fenced(seen: Pings) -> Pings:
 
 
 def unheard(seen: Pings) -> Pings:
-    """Return as they are at a heartbeat, as long as no reply comes."""
+    """Return the pings after one more heartbeat without a reply."""
     return replace(seen, unheard=seen.unheard + 1)
 
 
 def heard(seen: Pings) -> Pings:
-    """Return as they are once any of them has had a reply."""
+    """Return the pings after a reply to any of them."""
     return replace(seen, unheard=0)

@@ -23,7 +23,7 @@ The second one's may take twice as long, all others' thrice: API Gateway gives a
 PATIENCE = 3
 
 MUTE_REGISTERS = 4
-"""When so many `register`s in a row had no reply that can be read, another socket is tried."""
+"""After this many `register`s in a row without a readable reply, another socket is tried."""
 
 MUTE_HEARTBEATS = 3
 """The same for heartbeats: a server that is there answers each ping."""
@@ -108,7 +108,7 @@ def register(seen: Presence, now: int, tries: int = 1) -> Changed:
 
 
 def register_again(seen: Presence, now: int) -> Changed:
-    """Ask for presence since the server does not know the robot: at once, or after a pause."""
+    """Register again since the server does not know the robot: at once, or after a pause."""
     if seen.absent_at is None or now >= seen.absent_at + 2 * LONGEST_PAUSE_MS:
         return register(replace(seen, absent_at=now, pause_ms=SHORTEST_PAUSE_MS), now)
     due = max(now, seen.absent_at + seen.pause_ms)

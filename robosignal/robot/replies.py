@@ -112,7 +112,7 @@ def refused(seen: Robot, error: Error, now: int, *, old: bool) -> Stepped:
 def _refused_letter(seen: Robot, letter: Letter, code: str, now: int, *, old: bool) -> Stepped:
     if code == "not_registered" and not letter.again:
         back = replace(seen, outbox=outbox.returned(seen.outbox, letter))
-        # What was sent before the last registration was refused for want of the one before.
+        # Frames sent before the last `register` were refused because of the one before it.
         return _resent(back, now, is_news=not old and letter.asked == seen.presence.asked)
     seen = replace(seen, outbox=outbox.answered(seen.outbox, letter.id))
     if code in ENDED and letter.frame["type"] == "answer" and _is_current(seen, letter.frame):

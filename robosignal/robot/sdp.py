@@ -57,8 +57,10 @@ class Section:
     lines: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Return it as it stands in a description."""
-        return _joined([f"m={self.kind} {self.port} {self.protocol} {self.formats}", *self.lines])
+        """Return the section's lines in a description."""
+        return _join_lines(
+            [f"m={self.kind} {self.port} {self.protocol} {self.formats}", *self.lines]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Offer:
         return head + "".join(sections)
 
     def index(self, given: int | None) -> int | None:
-        """Return which of aiortc's sections is the one at this index of the offer, if one is."""
+        """Return aiortc's index of the offer's section `given`; None if it has none."""
         if given is None or given in self.rejected:
             return None
         return given - sum(at < given for at in self.rejected)
@@ -98,13 +100,13 @@ def check_size(sdp: str) -> None:
 def rewrite(sdp: str) -> Offer:
     """Return an offer as aiortc takes it.
 
-    What aiortc would fail on is left out where the offer is good without it: lines that it cannot
-    read, and sections that it does not know, which are then rejected. Raise Unacceptable otherwise.
+    Leave out what aiortc would fail on, if the rest is usable: lines that it cannot read, and
+    sections of unknown kinds, which are then rejected. Raise Unacceptable otherwise.
     """
     check_size(sdp)
-    head, sections = _taken_apart(sdp)
+    head, sections = _split(sdp)
     usable = dict(_usable(sections))
-    completed = {at: _completed(each, head, sections) for at, each in usable.items()}
+    completed = {at: _complete(each, head, sections) for at, each in usable.items()}
     taken = _with_codecs(head, completed)
     if not taken:
         needs = "a video section that receives, or a data channel (m=application over SCTP)"
@@ -114,10 +116,10 @@ def rewrite(sdp: str) -> Offer:
     for each in taken.values():
         _check_transport(each, head)
     rejected = {at: each for at, each in enumerate(sections) if at not in taken}
-    return Offer(_described(head, taken.values()), rejected)
+    return Offer(_join_sections(head, taken.values()), rejected)
 
 
-def _taken_apart(sdp: str) -> tuple[list[str], list[Section]]:
+def _split(sdp: str) -> tuple[list[str], list[Section]]:
     groups: list[list[str]] = [[]]
     for line in _lines(sdp):
         if line.startswith("m="):
@@ -152,7 +154,7 @@ def _usable(sections: list[Section]) -> Iterator[tuple[int, Section]]:
             yield at, section
 
 
-def _completed(section: Section, head: list[str], sections: list[Section]) -> Section:
+def _complete(section: Section, head: list[str], sections: list[Section]) -> Section:
     """Return a section with what it lacks, and without what aiortc cannot read."""
     lines = [*_readable(section)]
     if not _has(lines, *DIRECTIONS):
@@ -184,7 +186,7 @@ def _readable(section: Section) -> Iterator[str]:
 
 
 def _formats(section: Section) -> dict[str, str]:
-    """Return the payload types that the robot may come to use, so many at most, each as named."""
+    """Return the `rtpmap` lines that the robot may use, at most `MAX_FORMATS`, by payload type."""
     named: dict[str, str] = {}
     for line in section.lines:
         found = _RTPMAP.fullmatch(line)
@@ -249,7 +251,7 @@ So are those that make it slow and are of no use here: nothing is received, so n
 
 def _with_codecs(head: list[str], sections: dict[int, Section]) -> dict[int, Section]:
     """Return the sections of which aiortc has a codec, and those without media."""
-    media = SessionDescription.parse(_described(head, sections.values())).media
+    media = SessionDescription.parse(_join_sections(head, sections.values())).media
     found = {
         at: section
         for (at, section), parsed in zip(sections.items(), media, strict=True)
@@ -258,7 +260,7 @@ def _with_codecs(head: list[str], sections: dict[int, Section]) -> dict[int, Sec
     }
     for kind in ("video",):
         offers = any(section.kind == kind for section in sections.values())
-        # Who offered to see and would not is better told: whoever drives must see.
+        # An offer with video must not become one without it: nobody can drive without video.
         if offers and not any(section.kind == kind for section in found.values()):
             message = "the offer has none of this robot's video codecs: VP8, or H264 baseline"
             raise Unacceptable("not_acceptable", message)
@@ -272,12 +274,12 @@ def _check_transport(section: Section, head: list[str]) -> None:
             raise Unacceptable("not_acceptable", f"{what}: send what createOffer returns, whole")
 
 
-def _described(head: list[str], sections: Iterable[Section]) -> str:
+def _join_sections(head: list[str], sections: Iterable[Section]) -> str:
     """Return a description of these sections; no group names another one."""
     sections = list(sections)
     mids = {line[6:] for line in _all_lines(sections) if _name(line) == "mid"}
     lines = [_bundle(line, mids) if line.startswith("a=group:BUNDLE") else line for line in head]
-    return _joined(lines) + "".join(map(str, sections))
+    return _join_lines(lines) + "".join(map(str, sections))
 
 
 def _bundle(line: str, mids: set[str]) -> str:
@@ -299,5 +301,5 @@ def _name(line: str) -> str | None:
     return line[2:].partition(":")[0] if line.startswith("a=") else None
 
 
-def _joined(lines: Iterable[str]) -> str:
+def _join_lines(lines: Iterable[str]) -> str:
     return "".join(f"{line}\r\n" for line in lines)

@@ -115,7 +115,7 @@ def _open(seen: Robot, session: SessionId, pc: PcId, sdp: str) -> Stepped:
 def candidate(seen: Robot, frame: CandidateRelay, now: int) -> Stepped:
     """Pass a candidate on, or keep it for the offer that it has overtaken.
 
-    The end of candidates is of no use: it is one section's alone, and those that it ends may come
+    An end of candidates is ignored: it concerns only one section, and candidates may arrive
     after it.
     """
     found = frames.candidate_of(frame.payload)
@@ -190,9 +190,9 @@ def gathered(seen: Robot, event: Gathered) -> Stepped:
 
 
 def refused(seen: Robot, event: Refused) -> Stepped:
-    """Tell the client why its offer is not taken; its session stands, and the lease with it.
+    """Tell the client why its offer is refused; its session and lease continue.
 
-    A peer connection that the offer was for goes on, if it can; else it has failed.
+    An existing peer connection goes on if it can; otherwise it has failed.
     """
     peer = of(seen, event.session_id, event.pc_id)
     if peer is None:
@@ -205,7 +205,7 @@ def refused(seen: Robot, event: Refused) -> Stepped:
 
 
 def _given_up(seen: Robot, session: SessionId, peer: Peer) -> Stepped:
-    # Its session stands: candidates that still come for it are no reason to think that it does not.
+    # The session continues: late candidates for it must not look like those of an unknown session.
     seen, shuts = shut(seen, session)
     return with_peer(seen, session, replace(peer, failed=True)), shuts
 

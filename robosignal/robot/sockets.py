@@ -36,7 +36,7 @@ class Sockets:
             self._sockets[which].send(frame)
 
     def close(self, which: Which, why: str = "no answer") -> None:
-        """Write what waits and close; nothing more is told of this socket but why it ended."""
+        """Write what waits and close; the socket's only further event is why it ended."""
         self._whys[which] = why
         socket = self._sockets.pop(which, None)
         if socket is not None:

@@ -27,7 +27,7 @@ class Peer:
     `held_at` is the last epoch at which the session is known to have held the lease, 0 if none;
     `watches` is whether it has offered as a viewer since, so that what ended it then may not
     concern it now. `refused_at` is the epoch at which a refused command was logged, so that a
-    stream of them makes one line. One that has `failed` is closed; its session stands.
+    stream of them makes one line. One that has `failed` is closed; its session continues.
     """
 
     pc_id: PcId

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from signaling.adapters.calls import bounded
+from signaling.adapters.calls import bound_calls
 from signaling.adapters.management import ManagementPosts
 from signaling.core.steps import Use
 from signaling.deadline import ANSWER_SECONDS, EVENT_SECONDS, PARTS, TRIES, Deadline
@@ -42,7 +42,7 @@ def patient(endpoint: str) -> Any:
 @pytest.mark.parametrize("use", ["needed", "reserved", "spare"])
 def test_a_request_takes_no_longer_than_its_step_may(silent: str, use: Use) -> None:
     """Whatever the client's own timeout is."""
-    posts = ManagementPosts(bounded(patient(silent)))
+    posts = ManagementPosts(bound_calls(patient(silent)))
     deadline = Deadline(ANSWER_SECONDS + 0.5)
 
     with deadline.spending(use), pytest.raises(TryAgain):
@@ -57,7 +57,7 @@ def test_a_client_of_another_make_keeps_its_own_timeouts(
     """A runtime's newer SDK must not keep the function from starting."""
     strange = SimpleNamespace()
 
-    assert bounded(strange) is strange
+    assert bound_calls(strange) is strange
     assert "the client's own timeouts" in caplog.text
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from signaling.adapters.jwks import StaticKeys
-from signaling.adapters.tokens import Identity, Issuer, key_named, prefetch, trusted, verify
+from signaling.adapters.tokens import Identity, Issuer, check_issuers, key_named, prefetch, verify
 from signaling.ports import Jwk, KeysUnavailable
 from signaling.wire.errors import TryAgain, Unauthorized
 from tests.tokens import (
@@ -158,10 +158,10 @@ def test_an_issuer_that_is_no_pool_has_one_spelling() -> None:
 
 
 def two_issuers() -> tuple[Issuer, ...]:
-    """Return a pool, and beside it an issuer whose name space is `local`."""
+    """Return a pool, and beside it an issuer whose namespace is `local`."""
     keys = StaticKeys({"key-2": signer("key-2").public})
     local = Issuer("robosignal-local", frozenset({"console"}), keys, alias="local")
-    return trusted(signer().issuer(), local)
+    return check_issuers(signer().issuer(), local)
 
 
 def of_the_second(**changes: Any) -> str:
@@ -223,7 +223,7 @@ def test_issuers_share_no_name_space(
         for issuer, alias in zip(issuers, aliases, strict=True)
     ]
     with pytest.raises(ValueError, match=why):
-        trusted(*made)
+        check_issuers(*made)
 
 
 def test_without_issuers_every_token_is_refused() -> None:

@@ -104,7 +104,7 @@ class Pair:
     async def offer(self) -> tuple[str, list[Candidate]]:
         """Return the browser's offer, and its candidates by themselves."""
         await self.browser.setLocalDescription(await self.browser.createOffer())
-        return ice.separated(self.browser.localDescription.sdp)
+        return ice.separate(self.browser.localDescription.sdp)
 
     async def next(self) -> Event:
         """Return what the robot's peer connection tells next."""
@@ -268,7 +268,7 @@ async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_pa
             found = await two.next()
             assert isinstance(found, Gathered)
             # The browser gets no other: its server lets in nobody whom it has not been told of.
-            await two.take(ice.separated(answer)[0])
+            await two.take(ice.separate(answer)[0])
             await two.browser.addIceCandidate(ice.from_wire(found.candidate))
             await two.connected()
 

@@ -122,7 +122,7 @@ def test_a_timer_tells_of_a_whole_fleet_that_has_changed_too_often(limited: Worl
         limited.robot(each)
     presences(watcher)
     limited.pass_seconds(1)
-    limited.signaling.push_owed()
+    limited.signaling.push_deferred()
     told = {each["robotId"]: each["rev"] for each in presences(watcher) if each["online"]}
 
     assert told == {each: limited.item(each).rev for each in fleet}

@@ -267,7 +267,7 @@ function happened(state, event, at) {
 function drive(state, at) {
   const next = asking(state, "controller", at);
   if (state.role === "controller") return settle(next, null);
-  // Another call asks for the same already: one offer does for both.
+  // Another call already asks for the same: both share one offer.
   return state.asked && state.want === "controller" ? [state, []] : begin(next, at);
 }
 

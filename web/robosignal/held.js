@@ -8,7 +8,7 @@
  * @typedef {object} Held
  * @property {readonly Key[]} keys
  * @property {{id: number, drive: Drive} | null} pointer
- * @property {number} newsAt when keyboard or pointer last told anything
+ * @property {number} newsAt when the keyboard or the pointer last had an event
  * @property {Repeats | null} repeats of the key that was pressed last, once the system repeats it
  */
 /** @typedef {{code: string, at: number}} Key by `KeyboardEvent.code`, and when it was pressed or last repeated */
@@ -18,7 +18,7 @@
 const CEASED_MS = 1_000;
 const CEASED_GAPS = 3;
 const CEASED_COUNT = 3;
-/** However much is told of other keys, one of which nothing is told is held no longer than so many times `heldMs`. */
+/** A key without an event of its own counts as held for at most this many times `heldMs`, whatever other keys do. */
 const ALONE = 3;
 
 /** @type {Record<string, Drive>} by `KeyboardEvent.code`, so that W A S D lie together on any layout */
@@ -55,7 +55,7 @@ export function release(held, code, now) {
 }
 
 /**
- * The system repeats a key: of all signs of life the only one that comes without anybody's doing.
+ * The system repeats a key, which shows that it is held: the only such sign that needs no new action.
  *
  * @param {Held} held
  * @param {string} code
@@ -85,10 +85,10 @@ export const withoutPointer = (held) => ({ ...held, pointer: null });
 export const drag = (held, id, drive, now) => ({ ...held, pointer: { id, drive }, newsAt: now });
 
 /**
- * Whether a release was missed, as far as can be told. That a key does not repeat proves nothing by
- * itself: systems repeat the last key alone, and some repeat none. But a key that has repeated, and
- * after which no other was touched, is up once it repeats no more. Whatever else is held counts as
- * held for `heldMs` without any news, and for three times as long without news of its own.
+ * Whether a release was missed, as far as can be told. A key that does not repeat may still be held:
+ * systems repeat only the last key, and some repeat none. But a key that has repeated, with no other
+ * key touched since, is up once its repeats cease. Anything else counts as held for `heldMs` without
+ * any event, and for three times as long without an event of its own.
  *
  * @param {Held} held
  * @param {number} heldMs
@@ -125,7 +125,7 @@ export function keysToDrive(codes) {
 const coarse = (value) => Math.round(value * 100) / 100 || 0;
 
 /**
- * The command that a pointer on the pad means: its way from the middle, at most 1 long.
+ * The command that a pointer on the pad means: its offset from the middle, at most 1 long.
  *
  * @param {{clientX: number, clientY: number}} pointer
  * @param {{left: number, top: number, width: number, height: number}} pad

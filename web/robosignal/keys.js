@@ -9,7 +9,7 @@ import { NOTHING, STOP, drag, driveOf, hear, isDoubtful, isDriveKey, isHolding, 
 /** @import { Session } from "./session.js" */
 
 const COMMAND_MS = 50;
-/** The robot stops by itself so long after the last command: what was held then is not held any more. */
+/** The robot stops by itself this long after the last command: what was held before does not count any more. */
 const WATCHDOG_MS = 500;
 const HELD_MS = 10_000;
 
@@ -32,11 +32,11 @@ const LOST = {
 
 /**
  * @typedef {object} DriveOptions
- * @property {HTMLElement} [pad] where a mouse's main button, a pen or a finger drives: by its way from the middle
- * @property {number} [heldMs] how long a key or a pointer counts as held while neither keyboard nor pointer tells anything; 10,000 by
- *   default, and three times as long while only others are told of
- * @property {(drive: Drive) => void} [onDrive] told of each command
- * @property {(why: string) => void} [onLoss] told, by a sentence for a person, that what was held counts as released: a new press is needed
+ * @property {HTMLElement} [pad] where a mouse's main button, a pen or a finger drives, by its position relative to the middle
+ * @property {number} [heldMs] how long a key or a pointer counts as held without any event, in ms; 10,000 by default, and
+ *   three times as long while only other keys have events
+ * @property {(drive: Drive) => void} [onDrive] called with each command
+ * @property {(why: string) => void} [onLoss] called when what was held counts as released and a new press is needed, with a sentence for the user
  */
 
 /**
@@ -127,7 +127,7 @@ class Input {
     for (const type of ["visibilitychange", "freeze"]) this.#on(this.#document, type, () => this.#drop(LOST.hidden));
     this.#on(this.#window, "pagehide", () => this.#drop(LOST.hidden));
     for (const type of ["dragstart", "beforeunload", "beforeprint"]) this.#on(this.#window, type, () => this.#drop(LOST.menu), true);
-    // Firefox opens its menu without a word when Shift is down.
+    // Firefox opens its menu without an event when Shift is down.
     this.#on(this.#window, "mousedown", ({ button }) => void (button !== 0 && this.#drop(LOST.menu)), true);
     this.#on(this.#window, "contextmenu", (event) => this.#menu(event), true);
     this.#on(this.#window, "pointercancel", () => this.#drop(LOST.pointer), true);
@@ -143,7 +143,7 @@ class Input {
 
   /** @param {HTMLElement} pad */
   #listenToPad(pad) {
-    // Else a browser takes the finger's way for scrolling, and cancels the pointer.
+    // Otherwise a browser takes the finger's movement for scrolling, and cancels the pointer.
     pad.style.touchAction = "none";
     this.#on(this.#window, "pointerdown", (event) => this.#pointerDown(pad, event), true);
     this.#on(pad, "pointermove", (event) => {
@@ -180,7 +180,7 @@ class Input {
     this.#beat();
   }
 
-  /** Something is let go. @param {Held} held */
+  /** Drop one key or the pointer. @param {Held} held */
   #let(held) {
     const isNews = held.keys.length !== this.#held.keys.length || held.pointer !== this.#held.pointer;
     this.#held = held;

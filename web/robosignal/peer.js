@@ -83,7 +83,7 @@ export class Peer {
   async add(payload) {
     try {
       const candidate = candidateOf(payload);
-      // That the robot has no more ends nothing: what it ends may come after it.
+      // An end of candidates is ignored: candidates may arrive after it.
       if (candidate.candidate !== "") await this.#connection.addIceCandidate(this.#placed(candidate));
     } catch (error) {
       // One bad candidate is no reason to end a connection that others may carry. After `close` none
@@ -145,7 +145,7 @@ export class Peer {
   #listen() {
     const pcId = this.#pcId;
     this.#connection.onicecandidate = ({ candidate }) => {
-      // No robot needs to be told that there are no more, be it of one section, as Firefox tells, or of all.
+      // No robot needs an end of candidates, neither of one section, as in Firefox, nor of all.
       if (candidate?.candidate) this.#listener.tell({ type: "candidate", pcId, payload: candidate.toJSON() });
     };
     this.#connection.onconnectionstatechange = () => this.#listener.tell({ type: "ice", pcId, state: this.#connection.connectionState });
@@ -228,8 +228,8 @@ export class Peer {
 }
 
 /**
- * A peer connection with those of the ICE servers that the browser takes. It refuses all of them for
- * one that is wrong, so then each URL is tried alone, and what is left out is reported.
+ * A peer connection with those ICE servers that the browser accepts. A browser refuses the whole list
+ * for one wrong URL, so then each URL is tried by itself, and those left out are reported.
  *
  * @param {RTCIceServer[]} iceServers
  * @param {World} world

@@ -67,8 +67,8 @@ function fromRobot(state, { type, pcId, payload }, at) {
 }
 
 /**
- * The robot cannot take our offer, or gives up a connection that does not come about, and says why.
- * The session stands, and control with it.
+ * The robot cannot take our offer, or gives up a connection that was never established, and says why.
+ * The session and control continue.
  *
  * @param {Engagement} state
  * @param {{message?: unknown}} refusal

@@ -115,7 +115,7 @@ function admitted(state, ack, asOf, at) {
 }
 
 /**
- * What the application has withdrawn meanwhile was granted: control goes back, by the same offer as
+ * The server granted what the application has withdrawn meanwhile: control goes back, by the same offer as
  * a viewer's.
  *
  * @param {Engagement} state
@@ -131,8 +131,8 @@ function admittedLate(state, ack, asOf, at) {
 }
 
 /**
- * The application awaits the outcome no more. What was never let in ends; who watches goes on
- * watching.
+ * The application no longer waits for the outcome. A session that never began ends; one that watches goes
+ * on watching.
  *
  * @param {Engagement} state
  * @returns {Stepped}
@@ -144,7 +144,7 @@ export function withdraw(state) {
 }
 
 /**
- * The application has waited for long enough: it is told so, and what it asked for is withdrawn.
+ * The application has waited long enough: its call fails with `timeout` or `offline`, and its request is withdrawn.
  *
  * @param {Engagement} state
  * @returns {Stepped}

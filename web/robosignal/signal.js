@@ -21,7 +21,7 @@ import { SignalingError, closed } from "./words.js";
 const WELCOME_ICE_MS = 240_000;
 /** How long the reply to a goodbye is waited for; no frame is on its way for longer. */
 const LEFT_MS = 2_000;
-/** So many different failures are reported once each; one of before may then be reported again. */
+/** How many different failures are remembered, so that each is reported once. */
 const REPORTED = 100;
 
 /**
@@ -258,8 +258,8 @@ export class Signal extends Emitter {
   }
 
   /**
-   * Say goodbye. One that is lost with its connection is not said again: the server ends what nobody
-   * resumes.
+   * Send `bye`. If it is lost with its connection, it is not repeated: the server ends sessions that are
+   * not resumed.
    *
    * @param {string} robotId
    * @param {OutFrame} bye
@@ -271,7 +271,7 @@ export class Signal extends Emitter {
     void left.then(() => this.#leaving.get(robotId) === left && this.#leaving.delete(robotId));
   }
 
-  /** What is asked next of a robot that was just left must not overtake the goodbye, which would end it. @param {string} robotId */
+  /** The next request for a robot that was just left must not overtake the `bye`, which would end the new session. @param {string} robotId */
   async #left(robotId) {
     /** @type {unknown} */
     let timer;
@@ -280,7 +280,7 @@ export class Signal extends Emitter {
     this.#world.clearTimeout(timer);
   }
 
-  /** Something has arrived: all that the old socket still drains for may be there. */
+  /** Something has arrived: the old socket may have nothing left to wait for. */
   #arrived() {
     const isAll = this.#unsettled.size === 0 && this.#watching.isSettled && this.#requests.areOver(this.#line.current);
     if (this.#line.drains && isAll) this.#line.moved();
@@ -295,7 +295,7 @@ export class Signal extends Emitter {
     const session = standing ?? new Session(this.#server(), robotId, this.#world, this.#line.isUp);
     this.#sessions.set(robotId, session);
     if (!standing) await session.ask({ type: "join", role: wanted }, abort);
-    // Another call joins just now: it does for both, unless it only watches.
+    // Another call is joining now: both share its session, unless it only watches.
     else if (!session.hasJoined) await session.ask({ type: "await" }, abort);
     if (standing && wanted === "controller") await session.ask({ type: "drive" }, abort);
     return session;

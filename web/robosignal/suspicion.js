@@ -1,6 +1,6 @@
 /**
- * Whether the server has refused a token. A browser is not told why a handshake failed, so this
- * weighs what can be seen. Pure; the clock of this machine alone decides nothing.
+ * Whether the server has refused a token. A browser does not tell a page why a handshake failed,
+ * so this weighs the signs. Pure; this machine's clock alone decides nothing.
  */
 
 /** Handshakes in a row that fail: an overloaded server lets one of them through. */
@@ -26,7 +26,7 @@ export const TRUSTED = Object.freeze({ token: "", failures: 0, isRefused: false,
  * failure in a row. A clock that is wrong is outvoted by a server that is out of reach or overloaded,
  * and a token that was refused for another reason, or has ended by the server's clock, is found too.
  *
- * A refused token is still dialled, ever more rarely: the server decides, and may have been unwell.
+ * A refused token is still tried, more and more rarely: the server decides, and may have had a fault.
  *
  * @param {Suspicion} state
  * @param {string} token

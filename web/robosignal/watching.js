@@ -161,7 +161,7 @@ export class Watching {
   /** The second list after `watch`; where it fails, once more. @param {number} now */
   #lookAgain(now) {
     this.#lookAt = Infinity;
-    // A connection that comes back asks anew.
+    // A connection that comes back lists again.
     if (!this.#isOnline) return;
     this.#listener.list({ type: "robots", ...this.#which }).catch(() => {
       if (this.#which !== null) this.#lookAt = now + RETRY_MS;

@@ -27,8 +27,8 @@ import { SignalingError } from "./words.js";
 const PERMISSIONS = { local: ["local-network", "local-network-access"], loopback: ["loopback-network", "local-network-access"] };
 
 /**
- * Which networks of the operator's own the browser lets this page reach only if it is allowed to. It
- * asks pages of the internet alone, and only in a secure context.
+ * Which of the operator's networks the browser lets this page reach only with a permission. It asks
+ * only for pages from the internet, and only in a secure context.
  *
  * @returns {Promise<Permissions>}
  */

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 1.0
 LEAST_SECONDS = 0.05
-"""With less time than this no call is begun: it would end as it has begun."""
+"""With less time than this, no call starts: it could not finish."""
 
 FIRST_PAUSE_SECONDS = 0.1
 """Before the second try, at most; four times as long before each further one."""
@@ -47,9 +47,9 @@ log = logging.getLogger("signaling")
 
 
 def ask(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Make a call, and again after a pause while AWS says "later" and the step's time lasts.
+    """Make a call; repeat it after a pause while AWS says "later" and the step has time left.
 
-    Raise TryAgain when it says so to the end; what else the call raises is raised at once.
+    Raise TryAgain if AWS says so until the end; any other error is raised at once.
     """
     mine = allowance()
     pauses = pausing(mine, mine.tries)
@@ -65,7 +65,7 @@ def ask(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def pausing(mine: Allowance, tries: int) -> Iterator[bool]:
-    """Pause before each further try, a while that grows; end when none may follow.
+    """Yield after a growing pause before each further try; end when no more is allowed.
 
     `tries` counts the first, before which there is no pause. The pauses are drawn, lest all who
     were throttled at once come back at once.
@@ -94,13 +94,13 @@ def translated() -> Iterator[None]:
 
 
 def _is_later(error: ClientError) -> bool:
-    """Say whether the bare status tells it, as a proxy's answer does, which names no error."""
+    """Say whether the status alone says "later", as in a proxy's answer, which names no error."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class StepsTimeout(Timeout):
-    """What a step may take of a call: asked for anew with each request."""
+    """The timeout of a step's calls: computed again for each request."""
 
     def clone(self) -> Timeout:
         """Return the timeout of one request: urllib3 asks its pool for one before each."""
@@ -108,7 +108,7 @@ class StepsTimeout(Timeout):
         return Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds, total=seconds)
 
 
-def bounded(client: T) -> T:
+def bound_calls(client: T) -> T:
     """Return the client, each of whose requests takes no longer than its step may.
 
     botocore's timeouts are a client's, fixed as it is made: one client for each length would
@@ -119,5 +119,5 @@ def bounded(client: T) -> T:
         session: Any = client._endpoint.http_session  # type: ignore[attr-defined]  # noqa: SLF001 - see above
         session._manager.connection_pool_kw["timeout"] = StepsTimeout()  # noqa: SLF001 - as above
     except AttributeError:
-        log.warning("requests are bounded by the client's own timeouts alone")
+        log.warning("requests are bounded only by the client's own timeouts")
     return client

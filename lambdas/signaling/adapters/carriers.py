@@ -26,7 +26,7 @@ QUERY = "token"
 OPAQUE_ORIGIN = "null"
 
 NO_ORIGIN = "none"
-"""In the place of a list of origins: no page may connect."""
+"""Instead of a list of origins: no page may connect."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MOST_PORT = 65_535
@@ -139,7 +139,7 @@ def _values(headers: Values, name: str) -> Iterator[str]:
 
 
 def _is_alike(given: str, name: str) -> bool:
-    """Compare ASCII names in any case; what is not ASCII is like none, whatever its lower case."""
+    """Compare ASCII names in any case; other text matches no name."""
     return given.isascii() and given.lower() == name.lower()
 
 

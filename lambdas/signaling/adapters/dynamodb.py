@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 KNOWN = 10_000
 BATCH_TRIES = 8
-"""More than an event has time for: what is left of a batch is asked for as long as that lasts."""
+"""More than an event has time for: the rest of a batch is asked for until that time is over."""
 STAMP_BYTES = 9
 
 STAMP = ("stamp",)
@@ -128,12 +128,14 @@ class DynamoStore:
         return Refused(was)
 
     def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
-        """Return what a write to a robot's item would come to now."""
+        """Evaluate a write to a robot's item now, without writing."""
         item = self._get(self._robots, "robotId", robot)
         before = None if item is None else robot_of_item(item)
         after = apply(write, item or {})
         return (
-            Refused(before) if after is None else Won(before, robot_of_item(_keyed(robot, after)))
+            Refused(before)
+            if after is None
+            else Won(before, robot_of_item(_with_key(robot, after)))
         )
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
@@ -274,7 +276,7 @@ class DynamoStore:
         return Page(ids, None if last is None else _robot_id(plain(last)))
 
 
-def _keyed(robot: RobotId, item: dict[str, Any]) -> dict[str, Any]:
+def _with_key(robot: RobotId, item: dict[str, Any]) -> dict[str, Any]:
     return {"robotId": robot, **item}
 
 

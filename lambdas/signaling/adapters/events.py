@@ -39,7 +39,7 @@ class Incoming(Struct, frozen=True):
 
 
 def is_scheduled(event: Mapping[str, Any]) -> bool:
-    """Say whether a schedule has invoked us, and no client."""
+    """Say whether a schedule, not a client, has invoked us."""
     return "requestContext" not in event and SCHEDULED.items() <= event.items()
 
 

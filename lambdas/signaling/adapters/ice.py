@@ -85,7 +85,7 @@ def _check_password(server: Mapping[str, Any]) -> None:
     for name in ("username", "credential"):
         if not server.get(name):
             raise ValueError(
-                f"a TURN server needs {name}; one that shares a secret belongs into TURN_URLS"
+                f"a TURN server needs {name}; one that shares a secret belongs in TURN_URLS"
             )
     if len(server["username"].encode()) > USERNAME_BYTES:
         raise ValueError(f"its username must have at most {USERNAME_BYTES} bytes")

@@ -16,13 +16,13 @@ from signaling.adapters.strict_json import parse_object
 from signaling.ports import Jwk, KeysUnavailable
 
 PENALTY_SECONDS = 10
-"""How long an issuer is left alone after a fetch that was in vain or failed."""
+"""How long an issuer is not asked again after a fetch that failed or did not find the key."""
 
 FRESH_SECONDS = 5 * 60
-"""How long keys serve before their issuer is asked again: then a withdrawn one is refused."""
+"""How long keys are used before their issuer is asked again, so that a withdrawn one is refused."""
 
 OUTAGE_SECONDS = 60 * 60
-"""How long they serve while that issuer cannot be reached."""
+"""How long they are used while that issuer cannot be reached."""
 
 MODULUS_BITS = 2048
 """RFC 7518, section 3.3: a key of this size or larger is a must."""
@@ -129,17 +129,17 @@ class RemoteKeys:
         return found
 
     def at_hand(self, kid: str) -> bool:
-        """Say whether `key` answers at once: it is fresh, or a fetch was in vain just now."""
+        """Say whether `key` answers at once: keys are fresh, or a fetch has just failed."""
         if self._is_within(PENALTY_SECONDS, self._in_vain_at):
             return True
         return kid in self._keys and self._is_within(FRESH_SECONDS, self._fetched_at)
 
     def _is_within(self, seconds: float, since: float) -> bool:
-        # A time to come means that the clock was set back: nothing is known of how long ago it is.
+        # A time in the future means that the clock was set back: the age of the keys is unknown.
         return 0 <= self._clock() - since < seconds
 
     def _refresh(self, kid: str) -> None:
-        # Before the fetch: what the issuer withdraws while it answers is older than the answer.
+        # Before the fetch: a key may be withdrawn while the issuer answers.
         asked_at = self._clock()
         self._absent = None
         try:

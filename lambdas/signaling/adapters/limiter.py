@@ -52,20 +52,20 @@ STRIKE_MS = 1000
 KEPT = 10_000
 
 RENEWALS = (Ping, Resume, Register)
-"""What keeps a robot or a session alive: refused for no other message's sake."""
+"""Messages that keep a robot or a session alive: other messages never use up their rate."""
 
 ENDS = (Bye, ReleaseControl, Unregister)
-"""What ends one: refused for no other message's sake either, or a page would go on holding."""
+"""Messages that end one: they have a rate of their own too, or a page could not let go."""
 
 RELAYED = (Answer, IceCandidate)
-"""What the protocol multiplies by the number of a sender's peers."""
+"""Messages whose number grows with the number of a sender's peers."""
 
 UNITS: dict[type, int] = {
     **dict.fromkeys((Robots, Watch), 8),
     **dict.fromkeys((Offer, Takeover, RequestControl, GrantControl), 4),
     **dict.fromkeys((Share, Unshare, Transfer, Forget), 4),
 }
-"""How many units of its user's a message takes; any other takes one."""
+"""How many of its user's units a message takes; any other takes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,14 @@ class Bucket:
 
     def fill(self, now: int) -> float:
         """Return how many tokens there are at `now` (epoch ms)."""
-        # A clock may be set back: nobody pays for that.
+        # A clock may be set back: that must not use up a rate.
         passed = max(0, now - self.at)
         self.tokens = min(self.rate.burst, self.tokens + passed * self.rate.per_ms)
         self.at = now
         return self.tokens
 
     def take(self, now: int, tokens: int = 1) -> bool:
-        """Take so many tokens; False, and take none, if there are fewer."""
+        """Take `tokens`, and return True; take none and return False if there are fewer."""
         if self.fill(now) < tokens:
             return False
         self.tokens -= tokens
@@ -101,7 +101,7 @@ class Bucket:
 
     @property
     def is_half_full(self) -> bool:
-        """Whether more than half of a burst was left when it was last looked at."""
+        """Whether more than half of the burst was left at the last look."""
         return self.tokens > self.rate.burst / 2
 
 
@@ -249,7 +249,7 @@ def _is_admitted(
 ) -> bool:
     """Say whether a message is within the limits, and take what it costs."""
     if isinstance(message, RENEWALS + ENDS):
-        # It counts among the connection's messages as well, as far as there is room for it.
+        # It also counts as one of the connection's messages, if the bucket has room for it.
         sender.messages.take(now)
         own = sender.ends if isinstance(message, ENDS) else sender.renewals
         return own.take(now) and user.renewals.take(now)

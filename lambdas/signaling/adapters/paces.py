@@ -1,7 +1,7 @@
-"""Paces of one process: what its limiter allows, and which robots' watchers it owes a push.
+"""Paces of one process: what its limiter allows, and which robots' pushes wait.
 
-A debt is paid by the first event after it is due, or by whoever asks each second, as the local
-gateway does. A Lambda environment that meets no further event pays none; its watchers learn when
+The first event after a push is due sends it, or a timer that asks each second, as in the local
+gateway. A Lambda environment without a further event sends none; its watchers list again when
 what they were told is no longer valid.
 """
 
@@ -17,38 +17,38 @@ KEPT = 1_000
 
 
 class Paces:
-    """What everyone has done of late."""
+    """What everyone has done recently."""
 
     def __init__(self, limiter: Limiter) -> None:
         self.limiter = limiter
-        self._owed: OrderedDict[RobotId, Robot] = OrderedDict()
+        self._deferred: OrderedDict[RobotId, Robot] = OrderedDict()
         self._lock = Lock()
 
     def of(self, user: UserId | None, now: int) -> "Paced":
-        """Return the pace of a user's message at `now` (epoch ms); None: of nobody's."""
+        """Return the pace of a user's message at `now` (epoch ms); of an event's without a user."""
         return Paced(self, user, now)
 
-    def owe(self, robot: Robot) -> None:
-        """Keep how a robot stands, unless it has changed since; the oldest of them gives way."""
+    def defer_push(self, robot: Robot) -> None:
+        """Keep a robot's state, unless a newer one is kept; beyond `KEPT` the oldest is dropped."""
         with self._lock:
-            known = self._owed.get(robot.robot_id)
+            known = self._deferred.get(robot.robot_id)
             if known is None or known.rev <= robot.rev:
-                self._owed[robot.robot_id] = robot
-            if len(self._owed) > KEPT:
-                self._owed.popitem(last=False)
+                self._deferred[robot.robot_id] = robot
+            if len(self._deferred) > KEPT:
+                self._deferred.popitem(last=False)
 
-    def pay(self, robot: RobotId) -> None:
-        """Owe nothing of this robot any more."""
+    def drop_push(self, robot: RobotId) -> None:
+        """Drop the push that waits for this robot, if any."""
         with self._lock:
-            self._owed.pop(robot, None)
+            self._deferred.pop(robot, None)
 
-    def owed(self, now: int) -> Robot | None:
-        """Return the robot that is owed for longest, if it may be told of now."""
+    def next_push(self, now: int) -> Robot | None:
+        """Remove and return the robot that has waited longest, if its pace allows a push now."""
         with self._lock:
-            robot_id = next(iter(self._owed), None)
+            robot_id = next(iter(self._deferred), None)
             if robot_id is None or not self.limiter.may_push(robot_id, now):
                 return None
-            return self._owed.pop(robot_id)
+            return self._deferred.pop(robot_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +69,16 @@ class Paced:
             self.paces.limiter.note_taken(self.user, robot, self.now)
 
     def may_push(self, robot: RobotId) -> bool:
-        """Whether this robot's watchers are told now, which pays what they are owed."""
+        """Whether this robot's watchers are told now; that also replaces a push that waits."""
         allowed = self.paces.limiter.may_push(robot, self.now)
         if allowed:
-            self.paces.pay(robot)
+            self.paces.drop_push(robot)
         return allowed
 
-    def owe(self, robot: Robot) -> None:
-        """Note that this robot's watchers are to be told later how it stands."""
-        self.paces.owe(robot)
+    def defer_push(self, robot: Robot) -> None:
+        """Keep this robot's state, for a later push to its watchers."""
+        self.paces.defer_push(robot)
 
-    def owed(self) -> Robot | None:
+    def next_push(self) -> Robot | None:
         """Return a robot whose watchers are to be told now, once."""
-        return self.paces.owed(self.now)
+        return self.paces.next_push(self.now)

@@ -1,7 +1,7 @@
 """Remembers, in this process's memory, whose writes to robots were refused: who reads first.
 
-A Lambda knows only what its own environment has seen, and each of them allows so many refused
-writes: few enough that a thousand environments together are no danger to one robot's item.
+A Lambda environment knows only its own messages, and each allows a few refused writes: so few
+that a thousand environments together are no danger to one robot's item.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ OF_USER = Rate(0.2 / 1000, 10)
 """Refused writes of one user, on whatever robots: ten, and one more every five seconds."""
 
 TO_ROBOT = Rate(1 / 1000, 10)
-"""Refused writes to one robot, whoever's: ten, and one more each second."""
+"""Refused writes to one robot, by all users: ten, and one more each second."""
 
 Pair = tuple[ConnectionId, RobotId]
 

@@ -1,4 +1,4 @@
-"""A log line that strangers can cause: so many a second, then one that counts the rest.
+"""A log line that strangers can cause: a few each second, then one that counts the rest.
 
 Owns what is kept between two lines; must never know what they say.
 """
@@ -10,11 +10,11 @@ from threading import Lock
 EXAMPLES = 3
 
 KINDS = 100
-"""So many examples are told apart within a second; strangers may name more."""
+"""How many distinct examples are counted within a second; strangers may cause more."""
 
 
 class SampledLog:
-    """Writes one kind of line at INFO: the first of each second as they are, the others counted.
+    """Writes one kind of line at INFO: the first lines of each second in full, the others counted.
 
     What was counted is one line more, `SENTENCE: more of them`, with `count` and the commonest
     as `examples`. It is written by the first call in a later second, `flush` included.

@@ -26,7 +26,7 @@ AHEAD_SECONDS = 60
 
 GROUPS = 100
 GROUP_CHARACTERS = 128
-"""Cognito's quotas: 100 groups a user, names of 128 characters. What is over them is left out."""
+"""Cognito's quotas: 100 groups a user, names of 128 characters. The rest is left out."""
 
 NAME_CLAIMS = ("name", "cognito:username", "username")
 
@@ -56,12 +56,12 @@ class Issuer:
     """
 
     issuer: str
-    """The claim `iss`, character by character; of a Cognito pool's two spellings either one."""
+    """The claim `iss`, character by character; either of a Cognito pool's two spellings."""
     audiences: frozenset[str]
     """What `client_id` of an access token, or `aud` of an ID token, may be."""
     keys: KeySource
     alias: str | None = None
-    """The name space of its users and groups: `alice` is `ALIAS/alice`; None: just `alice`."""
+    """The namespace of its users and groups: `alice` is `ALIAS/alice`; None: just `alice`."""
 
     def __post_init__(self) -> None:
         if not self.issuer or not self.audiences or "" in self.audiences:
@@ -75,16 +75,16 @@ class Issuer:
         return "" if self.alias is None else f"{self.alias}/"
 
 
-def trusted(*issuers: Issuer) -> tuple[Issuer, ...]:
-    """Return these issuers; raise ValueError if two share their `iss` or their name space."""
-    if len({_spelled(each.issuer) for each in issuers}) < len(issuers):
+def check_issuers(*issuers: Issuer) -> tuple[Issuer, ...]:
+    """Return these issuers; raise ValueError if two share their `iss` or their namespace."""
+    if len({_normalize(each.issuer) for each in issuers}) < len(issuers):
         raise ValueError("two issuers have the same `iss`")
     if len({each.alias for each in issuers}) < len(issuers):
         raise ValueError("each issuer but one needs an alias, and each a different one")
     return issuers
 
 
-def _spelled(issuer: str) -> str:
+def _normalize(issuer: str) -> str:
     """Return the first spelling of a Cognito pool's issuer; any other issuer as it is."""
     pool = _POOL.fullmatch(issuer)
     return issuer if pool is None else f"https://{pool[1]}"
@@ -118,7 +118,7 @@ def verify(token: object, issuers: Sequence[Issuer], now: int) -> Identity:
 
 
 def key_named(token: object, issuers: Sequence[Issuer]) -> tuple[KeySource, str] | None:
-    """Return where the key is that this token names, and its id; None: no key lets it in."""
+    """Return source and id of the key that this token names; None if no key can verify it."""
     try:
         parts = _opened(token)
         return _issuer(parts.claims, issuers).keys, parts.header["kid"]
@@ -160,7 +160,7 @@ def _issuer(claims: Mapping[str, Any], issuers: Sequence[Issuer]) -> Issuer:
     named = claims.get("iss")
     if isinstance(named, str):
         for issuer in issuers:
-            if _spelled(issuer.issuer) == _spelled(named):
+            if _normalize(issuer.issuer) == _normalize(named):
                 return issuer
     raise Unauthorized("iss")
 
@@ -177,7 +177,7 @@ def _key(header: Mapping[str, Any], keys: KeySource) -> Jwk:
 
 def _signature(parts: Parts, key: Jwk) -> None:
     # Imported here: of a connection's events only the first bears a token, and the others
-    # shall not pay for the library when they meet a cold Lambda.
+    # must not pay for the library when they meet a cold Lambda.
     from jose import jwk  # noqa: PLC0415
     from jose.exceptions import JOSEError  # noqa: PLC0415
 
@@ -225,7 +225,7 @@ def _audience(claims: Mapping[str, Any], audiences: frozenset[str]) -> None:
 def _expiry(claims: Mapping[str, Any], now: int) -> int:
     """Return the expiry in epoch ms, after judging all that the claims say of time."""
     expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
-    # RFC 7519, section 4.1.5: what an issuer's clock says of now may be ahead of ours.
+    # RFC 7519, section 4.1.5: an issuer's clock may be ahead of ours.
     latest = now + AHEAD_SECONDS * 1000
     _require("expired", now < expires * 1000)
     _require("iat", issued * 1000 <= latest)
@@ -261,11 +261,11 @@ _BLANKS = re.compile(
 and the braille pattern without dots)."""
 
 MARKS = 4
-"""How many combining marks a letter may bear; more would cover what is above and below it."""
+"""How many combining marks a letter may have; more would cover the lines above and below."""
 
 
 def _legible(text: str) -> str:
-    """Return the text on one line in Unicode's form NFKC, without characters that do not show.
+    """Return the text on one line in Unicode's form NFKC, without invisible characters.
 
     Those could turn the line around (bidirectional marks), split it, or not be encodable at
     all (lone surrogates); a person's name must do none of that to another person's page. A text
@@ -291,7 +291,7 @@ def _is_marked(before: str) -> bool:
 
 
 def _groups(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the first groups whose names can be used; an odd one costs its bearer no other."""
+    """Return the first groups with usable names; an unusable one does not affect the others."""
     groups = claims.get("cognito:groups", [])
     _require("groups", isinstance(groups, list))
     return tuple(filter(_is_group, groups))[:GROUPS]

@@ -44,9 +44,9 @@ class TurnIce:
     def servers(self, user: UserId | None, now: int, until: int) -> IceServers:
         """Return the list, and the TURN servers with this user's password: an hour's, at most.
 
-        It ends with the user's token, at `until`. Without a user, the list alone. Without the
-        secret as well, to be asked for again after a minute: peers on one network meet without a
-        relay, and to refuse them would help nobody.
+        It ends with the user's token, at `until`. Without a user, the list alone. The
+        same if the secret is missing, to be asked for again after a minute: peers on one network
+        need no relay, so a refusal would only harm them.
         """
         if user is None:
             return IceServers(self._fixed, TTL_SECONDS, turn=True)

@@ -44,7 +44,7 @@ class StoredSecret:
         One that cannot be read anew serves on: the TURN servers most likely share it still.
         Every failure is logged as a warning, with its code and never with the secret.
         """
-        # Further ahead than it can be: the clock has been set back since.
+        # Later than possible: the clock has been set back since.
         if self._ask_at is None or not self._ask_at - KEPT_MS <= now < self._ask_at:
             self._refresh(now)
         return self._value

@@ -1,4 +1,4 @@
-"""Reads before it writes for those of whom a refusal is to be expected: test, then test-and-set.
+"""Reads before it writes for senders whose writes are likely refused: test, then test-and-set.
 
 `checked` wraps a client's flow, so no message can be forgotten. A refused conditional write costs
 a DynamoDB key as much as one that is carried out, and a key takes 1,000 a second: strangers
@@ -39,7 +39,7 @@ class Reputation(Protocol):
         """Whether the sender has renewed something there less than a second ago."""
 
     def note(self, robot: RobotId, *, refused: bool) -> None:
-        """Note that the sender got what it asked for, or nothing."""
+        """Note whether the sender's write was refused."""
 
     def note_renewal(self, robot: RobotId) -> None:
         """Note that the sender has renewed something."""
@@ -48,7 +48,7 @@ class Reputation(Protocol):
 def checked(flow: Flow[Decided], reputation: Reputation) -> Flow[Decided]:
     """Run a flow, and check its writes by a read first where its sender's reputation asks for it.
 
-    The outcome is the same: a consistent read that refuses stands for the write refused then.
+    The outcome is the same: the write would have been refused at the time of the read.
     """
     refused: set[RobotId] = set()
 

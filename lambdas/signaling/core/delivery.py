@@ -58,7 +58,7 @@ def refuse_oversize(message: Offer | Answer | IceCandidate) -> None:
 def deliver(request: Request, robot_id: RobotId, sent: Notice) -> Flow[bool]:
     """Hand one frame over; False, after the clean-up, when its receiver is gone.
 
-    The clean-up changes nothing of the answer: the next frame to that receiver finds it again.
+    A failed clean-up does not change the answer: the next frame to that receiver repeats it.
     """
     (delivered,) = yield from together([handing_over(sent.party, sent.frame, request.now)])
     if not delivered:
@@ -99,7 +99,7 @@ def clean_up(request: Request, robot_id: RobotId, gone: Notice) -> Iterable[Step
 
 
 def losing(session: Session, role: Role, now: int) -> Write:
-    """Return the write that notes a lost socket, and leaves its session no more than the grace."""
+    """Return the write that notes a lost socket, and limits its session to the grace."""
     until = grace_until(now)
     lost = session.session_id, session.connection_id, now, until
     if session.until > until:

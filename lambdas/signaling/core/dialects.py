@@ -121,7 +121,7 @@ def _seed_words(message: Offer | Answer | IceCandidate, spoken: Dialect) -> tupl
         payload = message.payload if between_seeds else _flat(message.payload)
         return type(message).__name__.lower(), payload
     if between_seeds and message.word != "candidate":
-        # No robot or page of the seed's own says `ice-candidate`: who does, meets its like.
+        # The seed's own robots and pages never send `ice-candidate`: other clients keep the word.
         return message.word, message.payload
     # RTCIceCandidate's constructor takes none without a section, not even the last one.
     return "candidate", {"candidate": _in_section(_candidate_init(message.payload))}
@@ -174,9 +174,9 @@ def _in_section(init: Payload) -> Payload:
 
 
 def takeover_notice(robot: Robot, holder: Session, reason: TakeoverReason) -> TakeoverNotice | None:
-    """Return what tells this robot that the lease was taken over.
+    """Return the notice that tells this robot that the lease was taken over.
 
-    None for a seed one: it ends its read loop at all but offers and candidates. The offer that
+    None for a seed robot: any frame but an offer or candidate ends its read loop. The offer that
     follows tells it with whom to speak.
     """
     if robot.dialect == "seed":

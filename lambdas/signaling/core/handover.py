@@ -74,7 +74,7 @@ def _take_free(request: Request, message: RequestControl, robot: Robot, mine: Se
 def grant_control(request: Request, message: GrantControl) -> Flow[Ack]:
     """Hand the lease to a viewer; the granter becomes a viewer.
 
-    Raise PeerGone when the viewer's socket is lost: nobody would drive.
+    Raise PeerGone when the viewer's socket is lost: then the robot would have no driver.
     """
     robot, mine, asker = yield from _both_ends(request, message)
     if asker.lost is not None:

@@ -26,20 +26,20 @@ from signaling.wire.messages import Role
 from signaling.wire.seed import PageKeepalive, RobotKeepalive
 
 ROBOTS_PER_SHARD = 100
-"""Of one round; a BatchGetItem reads as many."""
+"""Robots in one page; a BatchGetItem reads as many."""
 
 ROUNDS = 8
-"""Most that a run takes: 6,400 robots. With them, a run ends before the function's time does."""
+"""How many pages of each part a run reads: 6,400 robots, within the function's timeout."""
 
 LOSSES_PER_RUN = 8
-"""So many lost sockets are recorded in a run, for each is a change that watchers are told of.
+"""How many lost sockets one run records; each is a change that watchers are told.
 
-The others are found again by the next run.
+The next run finds the others again.
 """
 
 
 class Kept(Struct, frozen=True):
-    """What a run came to: how many connections got a frame, and whether all robots were read."""
+    """A run's result: how many connections got a frame, and whether all robots were read."""
 
     connections: int
     complete: bool
@@ -53,7 +53,7 @@ class Idle(Struct, frozen=True):
     role: Role = "controller"
 
     def step(self, now: int) -> Step:
-        """Return the step that hands it a frame which it passes over, or closes an expired one."""
+        """Return the step that sends it a frame to ignore, or closes an expired connection."""
         robot_id = self.robot.robot_id
         if self.session is None:
             return handing_over(self.robot, RobotKeepalive(robot_id=robot_id, to=robot_id), now)

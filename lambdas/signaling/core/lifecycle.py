@@ -92,7 +92,7 @@ def _lose_sessions(sessions: list[SessionId], lost: _LostSocket) -> Flow[None]:
     third = yield from attempted(again, "needed")
     for outcome in (*first, *others, *third):
         if isinstance(outcome, SignalingError):
-            # Only now: what fails of one session must not keep the others from their grace.
+            # Only now: a failure at one session must not keep the others from their grace.
             raise outcome
 
 
@@ -101,7 +101,7 @@ def ready(request: Request, message: Ready) -> Flow[Welcome]:
     sender = request.sender
     if message.protocol is not None and sender.dialect == "seed":
         sender = yield from _speaking_v1(request)
-    # Nothing is known yet of what the sender has a right to, and to look would cost each of them.
+    # The sender's rights are not known yet, and a look would cost each of them a read.
     ice = yield from find_ice_servers(sender, turn=False)
     return Welcome(
         connection_id=sender.connection_id,
@@ -151,7 +151,7 @@ def _may_relay(request: Request, message: IceServers) -> Flow[bool]:
 
 
 def _engaged(request: Request) -> Flow[tuple[RobotId, ...]]:
-    """Return the robot that the sender's connection is, and those that it has sessions with."""
+    """Return the robots that the sender's connection has registered or has sessions with."""
     row = yield from read_connection(request.sender.connection_id)
     if row is None:
         return ()

@@ -38,7 +38,7 @@ def notice(party: Party, frame: Frame, role: Role | None = None) -> list[Notice]
 
 
 def can_be_told(robot: Robot) -> bool:
-    """Say whether the robot hears of a change of control: a seed would not know the frame."""
+    """Say whether the robot can be told of a change of control: a seed does not know the frame."""
     return robot.connection_id is not None and robot.dialect == "v1"
 
 

@@ -183,7 +183,7 @@ def forget(request: Request, message: Forget) -> Flow[Ack]:
 def _evicted(request: Request, won: Won[Robot]) -> Flow[bool]:
     """Tell every session's client, then the robot; close a seed's, which cannot be told.
 
-    Return whether the robot knows that nobody drives it any more, if somebody did.
+    Return whether the robot knows that it has no driver any more, if it had one.
     """
     robot_id: RobotId = won.after.robot_id
     yield from notify(request, robot_id, told_ended(won.before, won.after, "evicted"))

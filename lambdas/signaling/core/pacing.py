@@ -1,8 +1,8 @@
-"""How often one robot's control may change hands, and how often its watchers are told of it.
+"""How often one robot's control may change hands, and how often its watchers are told.
 
-A change costs a call for each user who may see the robot, and a post for each who watches. Who
-may drive could order that without end: `paced` bounds what one user takes of one robot, and
-pushes beyond a robot's pace are owed, as the robot stands last. Never refuses what ends.
+A change costs a call for each user who may see the robot, and a post for each who watches. A
+driver could cause that without end: `paced` limits how often one user takes one robot's lease,
+and pushes beyond a robot's pace are sent later, with its latest state. Never refuses an end.
 """
 
 from typing import Protocol
@@ -25,7 +25,7 @@ from signaling.wire.ids import RobotId
 
 
 class Pace(Protocol):
-    """What one sender, and everyone, has done of late."""
+    """What one sender, and everyone, has done recently."""
 
     def may_take(self, robot: RobotId) -> bool:
         """Whether the sender's user may take this robot's lease once more now."""
@@ -36,10 +36,10 @@ class Pace(Protocol):
     def may_push(self, robot: RobotId) -> bool:
         """Whether this robot's watchers are told now: count it if so."""
 
-    def owe(self, robot: Robot) -> None:
-        """Note that this robot's watchers are to be told later how it stands."""
+    def defer_push(self, robot: Robot) -> None:
+        """Keep this robot's state, for a later push to its watchers."""
 
-    def owed(self) -> Robot | None:
+    def next_push(self) -> Robot | None:
         """Return a robot whose watchers are to be told now, once; None when there is none."""
 
 
@@ -57,18 +57,18 @@ class Unpaced:
         """Allow it."""
         return True
 
-    def owe(self, robot: Robot) -> None:
+    def defer_push(self, robot: Robot) -> None:
         """Keep nothing."""
 
-    def owed(self) -> Robot | None:
-        """Owe nothing."""
+    def next_push(self) -> Robot | None:
+        """Defer nothing."""
         return None
 
 
 def paced(flow: Flow[Decided], pace: Pace) -> Flow[Decided]:
     """Run a flow, and raise TryAgain in it where its user would take a lease too often.
 
-    What is refused anyway is refused as ever, by a read.
+    A message that would be refused in any case gets its own refusal, by a read.
     """
 
     def carried_out(step: Step) -> StepFlow:

@@ -22,12 +22,12 @@ FLEET_SHARDS = 8
 
 
 def latest(now: int, seconds: int) -> int:
-    """Return when that which lasts for so many seconds ends at the latest, by any clock."""
+    """Return the latest end, by any clock, of something that lasts `seconds` from now."""
     return now + (seconds + limits.CLOCK_SECONDS) * 1000
 
 
 def _is_over(until: int, now: int, seconds: int, dialect: Dialect) -> bool:
-    """Say whether a time is past, or further ahead than it can be: a seed's is its socket's."""
+    """Say whether a time is past, or further ahead than a session of this dialect can last."""
     longest = limits.LIFETIME_SECONDS if dialect == "seed" else seconds
     return not now <= until <= latest(now, longest)
 
@@ -86,7 +86,7 @@ class Session(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     until: int
     """How long the lease, or the place, lasts if it is not renewed."""
     lost: int | None = None
-    """When its socket was found lost: grace runs, until the session moves to another."""
+    """When its socket was found lost: grace runs until the session moves to another socket."""
 
     @property
     def person(self) -> Person:

@@ -59,7 +59,7 @@ class WriteRobot(Struct, frozen=True):
 
 
 class CheckRobot(Struct, frozen=True):
-    """Read a robot's item and tell what a write would come to now → Won[Robot] | Refused[Robot].
+    """Read a robot's item and evaluate a write's condition now → Won[Robot] | Refused[Robot].
 
     Nothing is written.
     """
@@ -128,7 +128,7 @@ class FindWatchers(Struct, frozen=True):
 class FindIceServers(Struct, frozen=True):
     """Find ICE servers for a user until their token's end (epoch ms) → IceServers.
 
-    Without a user: those that anyone signed in may use.
+    Without a user: the servers that every signed-in user may use.
     """
 
     user_id: UserId | None
@@ -291,7 +291,7 @@ def together(steps: Iterable[Step]) -> Flow[tuple[Any, ...]]:
 
 
 def attempted(steps: Iterable[Step], use: Use = "spare") -> Flow[tuple[Any, ...]]:
-    """Ask for independent steps at once; what one of them raised is its outcome."""
+    """Ask for independent steps at once; an exception that one raises is its outcome."""
     asked = tuple(steps)
     if not asked:
         return ()
@@ -300,9 +300,9 @@ def attempted(steps: Iterable[Step], use: Use = "spare") -> Flow[tuple[Any, ...]
 
 
 def in_reserve(flow: Flow[Decided]) -> Flow[Decided]:
-    """Run a flow that takes back what was done, in the time that is kept for that.
+    """Run a flow that undoes earlier steps, in the time that is reserved for that.
 
-    What it only tells uses what is left, as everywhere.
+    Its notices use the spare time, as everywhere.
     """
     try:
         step = next(flow)
@@ -327,7 +327,7 @@ evaluated whenever that runs, and a subscript takes as long as a step."""
 
 
 def stepping(flow: Flow[Decided], carry_out: Callable[[Step], StepFlow]) -> Flow[Decided]:
-    """Run a flow, each of whose steps is carried out so: by other steps, or by none."""
+    """Run a flow, and let `carry_out` replace each of its steps by other steps, or by none."""
     try:
         step = next(flow)
         while True:

@@ -86,10 +86,10 @@ def pushing(
 ) -> Flow[Decided]:
     """Run a flow, and tell the watchers of every robot whose `rev` it has raised.
 
-    They are told after everyone concerned, and also when the flow ends in a refusal: what it
-    had to clean up by then is news. Each change is `noted` as soon as it stands. What fails as
-    they are told is handed to `failed`: the change stands, and so does the flow's decision.
-    A robot that changes too often is told of at its `pace`, as it stands by then.
+    They are told after everyone concerned, and also when the flow ends in a refusal, since it may
+    have changed robots before that. Each change is `noted` as soon as it is written. A failure
+    to tell them goes to `failed`, and changes neither the write nor the flow's decision.
+    A robot that changes too often is pushed at its `pace`, with its latest state.
     """
     changes: list[Change] = []
 
@@ -133,33 +133,33 @@ def _note(step: Step, outcome: object, noted: Callable[[Change], None]) -> None:
 def _push_all(
     changes: list[Change], now: int, failed: Callable[[Exception], None], pace: Pace
 ) -> Flow[None]:
-    """Tell of each robot as it stands after its last change, and of one that is owed.
+    """Push each robot's state after its last change, and one push that waited.
 
-    Whatever befalls that, the change stands all the same, and so does its reply.
+    A failure here affects neither the change nor its reply.
     """
     last = {change.after.robot_id: change.after for change in changes}
     for robot in last.values():
         if pace.may_push(robot.robot_id):
             yield from _pushed(robot, now, failed)
         else:
-            pace.owe(robot)
-    yield from push_owed(now, failed, pace)
+            pace.defer_push(robot)
+    yield from push_deferred(now, failed, pace)
 
 
-def push_owed(now: int, failed: Callable[[Exception], None], pace: Pace) -> Flow[bool]:
-    """Tell the watchers of one robot what they are owed, and return whether one was due.
+def push_deferred(now: int, failed: Callable[[Exception], None], pace: Pace) -> Flow[bool]:
+    """Send one push that waited, and return whether one was due.
 
-    It is read again: another process may have changed it since, and who may see it.
+    The robot is read again: another process may have changed it since, and who may see it.
     """
-    owed = pace.owed()
-    if owed is None:
+    waited = pace.next_push()
+    if waited is None:
         return False
-    (found,) = yield from attempted((ReadRobot(owed.robot_id),))
+    (found,) = yield from attempted((ReadRobot(waited.robot_id),))
     if isinstance(found, SignalingError):
         failed(found)
     else:
-        # Of one that has been forgotten, who could see it last is told that it is offline.
-        robot = found or structs.replace(owed, connection_id=None)
+        # The last users who could see a forgotten robot are told that it is offline.
+        robot = found or structs.replace(waited, connection_id=None)
         yield from _pushed(robot, now, failed)
     return True
 
@@ -167,7 +167,7 @@ def push_owed(now: int, failed: Callable[[Exception], None], pace: Pace) -> Flow
 def _pushed(robot: Robot, now: int, failed: Callable[[Exception], None]) -> Flow[None]:
     try:
         yield from _push(robot, now)
-    except Exception as fault:  # noqa: BLE001 - the change stands
+    except Exception as fault:  # noqa: BLE001 - the change is written
         failed(fault)
 
 

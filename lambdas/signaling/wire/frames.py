@@ -50,7 +50,7 @@ class Limits(Struct, frozen=True, kw_only=True, rename="camel"):
 class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
     """Answers `ready`: who the sender is, and what it can count on.
 
-    `turn`: there are TURN servers besides, for whoever may watch the robot that they ask for.
+    `turn`: there are TURN servers too, for users who may watch the robot that they ask for.
     """
 
     connection_id: ConnectionId

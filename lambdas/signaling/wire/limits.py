@@ -84,7 +84,7 @@ TAKEN_PER_SECOND = 1
 
 PUSHES_BURST = 5
 PUSHES_PER_SECOND = 1
-"""How often a robot's watchers are told of its changes; further ones are told together."""
+"""How often a robot's watchers are told of its changes; further changes are sent together."""
 
 TOKEN_CHARACTERS = 8192
 TOKEN_URL_CHARACTERS = 4000

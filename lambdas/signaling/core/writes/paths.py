@@ -86,8 +86,8 @@ def not_held_by(me: ConnectionId) -> Condition:
 def lapsed(place: Path, now: int, seconds: int) -> Condition:
     """Ask that a session's time is past, or further ahead than it can be.
 
-    A v1 session's lasts so many seconds without renewal; a seed's, which renews nothing, as long
-    as its socket can. What ends later was written by a clock that has been set back since.
+    A v1 session lasts `seconds` without renewal; a seed's session, which renews nothing, lasts as
+    long as its socket can. A later end was written by a clock that has been set back since.
     """
     until = (*place, "until")
     renews = Compare((*place, "dialect"), "=", "v1")
@@ -99,7 +99,7 @@ def lapsed(place: Path, now: int, seconds: int) -> Condition:
 def not_lost_on(place: Path, me: ConnectionId) -> Condition:
     """Ask that the session is not on this connection if its socket is lost.
 
-    What a lost socket sent before may arrive late, and no connection comes back.
+    Messages that a lost socket sent before may arrive late; a lost connection never comes back.
     """
     elsewhere = Differs((*place, "connectionId"), me)
     return Either((Missing((*place, "lost")), elsewhere))
