@@ -4,12 +4,16 @@ The other end is a peer connection of aiortc's, whose description and candidates
 """
 
 import asyncio
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aioice import mdns, stun
 from aioice.ice import get_or_create_mdns_protocol, unref_mdns_protocol
 from aiortc import (
@@ -227,6 +231,44 @@ async def test_ended_while_it_asks_servers_it_leaves_nothing_open(tmp_path: Path
                     pass
 
     assert open_sockets() == before
+
+
+async def test_names_of_servers_that_no_resolver_answers_for_do_not_stop_the_video(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All video is encoded in the event loop's few threads: no lookup may keep one of them."""
+    loop, lookups = asyncio.get_running_loop(), list[str]()
+    have_asked, may_answer = asyncio.Event(), threading.Event()
+
+    def look_up(host: str, *_: object, **__: object) -> object:
+        lookups.append(host)
+        if len(set(lookups)) == len(("one", "two")):
+            loop.call_soon_threadsafe(have_asked.set)
+        may_answer.wait()
+        raise socket.gaierror
+
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=4))
+    servers = [
+        RTCIceServer(f"{scheme}:{host}.example", "user", "password")
+        for host in ("one", "two")
+        for scheme in ("stun", "turn")
+    ]
+    async with pair(servers) as first, pair(servers) as second, pair(servers) as third:
+        monkeypatch.setattr(socket, "gethostbyname", look_up)
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        try:
+            for each in (first, second, third):
+                each.robot.offer((await each.offer())[0])
+                await each.answered()
+            async with asyncio.timeout(PATIENCE):
+                await have_asked.wait()
+                encoded = await loop.run_in_executor(None, str, "a frame")
+            asked = sorted(lookups)
+        finally:
+            may_answer.set()
+
+    assert encoded == "a frame"
+    assert asked == ["one.example", "two.example"]
 
 
 async def test_a_relay_server_that_is_silent_is_not_waited_for(tmp_path: Path) -> None:
