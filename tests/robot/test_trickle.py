@@ -319,6 +319,30 @@ async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_pa
     assert " typ relay" in found.candidate.candidate
 
 
+async def test_a_relay_alone_carries_a_robot_that_has_no_address_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It begins to connect with the first candidate that it has, after the answer."""
+    async with coturn([SECRET], tmp_path) as port:
+        name = f"{int(time.time()) + 600}:u1"
+        server = RTCIceServer(f"turn:127.0.0.1:{port}", name, credential(SECRET, name))
+        relayed = RTCConfiguration([server], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+        async with pair([server], relayed) as two:
+            sdp, candidates = await two.offer()
+            monkeypatch.setattr("aioice.ice.get_host_addresses", lambda **_: [])
+            two.robot.offer(sdp)
+            answer = await two.answered()
+            for candidate in candidates:
+                two.robot.add(candidate)
+            found = await two.next()
+            assert isinstance(found, Gathered)
+            await two.take(answer)
+            await two.browser.addIceCandidate(ice.from_wire(found.candidate))
+            await two.connected()
+
+    assert "a=candidate:" not in answer
+
+
 async def test_names_that_nobody_answers_to_are_in_nobodys_way() -> None:
     """Of ten in the description and ten after it, all cost less than one of them takes."""
     async with pair() as two:
