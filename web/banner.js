@@ -12,6 +12,27 @@
 /** @param {Person} person */
 export const nameOf = (person) => person.name ?? person.userId;
 
+/** What would end the quotation marks of a name. */
+const QUOTES = /["\u00ab\u00bb\u201c-\u201f]/g;
+
+const ID_CHARACTERS = 8;
+
+/**
+ * A person's name, marked as one: people choose their names, and may be called "Nobody" or "You".
+ * One who is called like another of these people is told apart by the beginning of the user's id.
+ *
+ * @param {Person} person
+ * @param {(Person | null | undefined)[]} others
+ */
+export function quoted(person, ...others) {
+  const name = `\u201c${nameOf(person).replace(QUOTES, "'")}\u201d`;
+  const isShared = others.some((other) => other && other.userId !== person.userId && looksOf(other) === looksOf(person));
+  return isShared ? `${name} (${person.userId.slice(0, ID_CHARACTERS)})` : name;
+}
+
+/** @param {Person} person */
+const looksOf = (person) => nameOf(person).normalize("NFKC").toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
+
 /**
  * A server's message as a sentence.
  *
@@ -69,7 +90,7 @@ function driving({ robotId, missing }) {
 
 /** @param {View} view @param {Person | null} me @returns {Banner} */
 function unknown({ driver }, me) {
-  const last = driver === null ? "nobody drove" : driver.userId === me?.userId ? "you drove in another window" : `${nameOf(driver)} drove`;
+  const last = driver === null ? "nobody drove" : driver.userId === me?.userId ? "you drove in another window" : `${quoted(driver, me)} drove`;
   return { kind: "unknown", title: "Who drives is not known — you watch", text: `The server cannot be reached. When last heard, ${last}.` };
 }
 
@@ -78,21 +99,22 @@ export const joining = (robotId) => ({ kind: "joining", title: `Joining ${robotI
 
 /** @param {Person} by @param {Person | null} me @returns {Banner} */
 function lost(by, me) {
-  const title = by.userId === me?.userId ? "You took over in another window" : `You lost control to ${nameOf(by)}`;
+  const title = by.userId === me?.userId ? "You took over in another window" : `You lost control to ${quoted(by, me)}`;
   return { kind: "lost", title, text: "You watch now. To drive again, ask for control, or take over if you may." };
 }
 
 /** @param {View} view @param {Person | null} me @returns {Banner} */
 function watching({ robotId, driver, asking, missing }, me) {
   if (asking) {
-    const whom = driver === null ? "the driver" : nameOf(driver);
+    const whom = driver === null ? "the driver" : quoted(driver, me);
     return { kind: "asking", title: `${driver === null ? "Somebody" : whom} drives — you have asked for control`, text: `Waiting for ${whom} to hand it over, 30 seconds at most.` };
   }
   if (driver === null) return { kind: "nobody", title: `Nobody drives ${robotId} — you watch`, text: "The control is free: press Drive to have it." };
   if (driver.userId === me?.userId) {
     return { kind: "watching", title: "You drive in another window — this one watches", text: "Take over to drive from here." };
   }
-  return { kind: "watching", title: `${nameOf(driver)} drives — you watch`, text: missing.includes("picture") ? "The robot sends no video." : `Only ${nameOf(driver)}'s commands reach ${robotId}.` };
+  const name = quoted(driver, me);
+  return { kind: "watching", title: `${name} drives — you watch`, text: missing.includes("picture") ? "The robot sends no video." : `Only commands of ${name} reach ${robotId}.` };
 }
 
 /** Whether commands of ours can reach the robot. @param {View} view */
@@ -118,8 +140,8 @@ export function driverName(view, me) {
 export function driverFact(view, me) {
   if (view === null || view.state === "ended") return "–";
   if (view.stale) return "Not known";
-  const name = driverName(view, me);
-  if (name !== "") return view.role === "controller" ? `You (${name})` : name;
+  if (view.role === "controller" && view.state === "live") return me ? `You (${quoted(me)})` : "You";
+  if (view.driver) return quoted(view.driver, me);
   return view.role === "viewer" && view.state === "live" ? "Nobody" : "–";
 }
 
@@ -128,7 +150,7 @@ export function driverFact(view, me) {
  *
  * @param {Person} by
  */
-export const requestOf = (by) => `${nameOf(by)} asks for control`;
+export const requestOf = (by) => `${quoted(by)} asks for control`;
 
 /**
  * What may be done with a robot of the list, and what the list says of it.
@@ -150,10 +172,10 @@ export function rowOf(robot, view, me) {
   // The window may be one that is no more, as after a reload: the server knows, and gives control at once.
   const mayBeGone = !inSession && driver !== "" && yours;
   const isDeaf = holds && view.state === "live" && !youDrive;
-  const status = isDeaf ? "Yours, but takes no commands" : statusOf(robot, { stale, holds, youDrive, driver, elsewhere: yours && !youDrive });
+  const status = isDeaf ? "Yours, but takes no commands" : statusOf(robot, { stale, holds, youDrive, driver: drives ? quoted(drives, me, robot.owner) : "", elsewhere: yours && !youDrive });
   return {
     driver,
-    status: robot.relation === "owner" || !robot.owner ? status : `${status} · owned by ${nameOf(robot.owner)}`,
+    status: robot.relation === "owner" || !robot.owner ? status : `${status} · owned by ${quoted(robot.owner, me, drives)}`,
     advisory: robot.dialect === "seed",
     drive: robot.online && !holds && (driver === "" || mayBeGone) && !(inSession && stale),
     request: inSession && view.role === "viewer" && !stale && view.driver !== null && view.driver.userId !== me?.userId && !view.asking && robot.dialect !== "seed",

@@ -4,7 +4,7 @@
  */
 
 import { SignalingError, connect } from "./robosignal.js";
-import { nameOf, sentence } from "./banner.js";
+import { quoted, sentence } from "./banner.js";
 import { at, draw, drawNobody, drawRtt, offer, say, unsay } from "./draw.js";
 import { handleDriving } from "./driving.js";
 import { followLinks } from "./link.js";
@@ -61,8 +61,8 @@ function show(scene, session) {
     draw(scene);
   }));
   session.on("control", ours(() => draw(scene)));
-  session.on("control-denied", ours(({ by }) => say(`${nameOf(by)} keeps the control.`, "plain")));
-  session.on("control-unanswered", ours(({ by }) => say(`${by ? nameOf(by) : "The driver"} has not answered. Ask again, or wait until the control is free.`, "plain")));
+  session.on("control-denied", ours(({ by }) => say(`${quoted(by)} keeps the control.`, "plain")));
+  session.on("control-unanswered", ours(({ by }) => say(`${by ? quoted(by) : "The driver"} has not answered. Ask again, or wait until the control is free.`, "plain")));
   // Whoever has just lost the control reads so in the banner; the last commands were still under way.
   session.on("refused", ours((epoch) => void (session.view.role === "controller" && sayRefusal(epoch > session.view.epoch ? NOT_OURS : NOT_TOLD))));
   session.on("rtt", ours(drawRtt));

@@ -225,7 +225,7 @@ def test_a_takeover_is_shown_to_the_first_driver_and_fences_it(
 
     row(second, "take-over")
 
-    first.wait_for_text("#banner-title", f"You lost control to {ADMIN}")
+    first.wait_for_text("#banner-title", f"You lost control to “{ADMIN}”")
     first.wait_for_attribute("#panel", "data-driver", ADMIN)
     second.wait_for_text("#banner-title", f"You drive {ROBOT}")
     wait_for_frame_after(second, -1)

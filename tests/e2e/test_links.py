@@ -65,5 +65,5 @@ def test_both_links_are_there_for_a_takeover(demo: Process, open_page: Open) -> 
     driver.wait_for_text("#banner-title", "You drive demo")
     admin.click("li[data-robot-id=demo] [data-action=take-over]")
 
-    driver.wait_for_text("#banner-title", "You lost control to admin")
+    driver.wait_for_text("#banner-title", "You lost control to “admin”")
     admin.wait_for_text("#banner-title", "You drive demo")

@@ -554,7 +554,7 @@ def test_a_second_finger_stops_and_neither_of_the_two_drives(console: Console, s
 def take_over(mine: Console, theirs: Console) -> None:
     """An admin takes the control, and gives it up."""
     theirs.press("take-over")
-    mine.says(f"You lost control to {ADMIN}")
+    mine.says(f"You lost control to “{ADMIN}”")
 
 
 def hand_over(mine: Console, theirs: Console) -> None:
@@ -562,7 +562,7 @@ def hand_over(mine: Console, theirs: Console) -> None:
     theirs.press("watch")
     theirs.press("request")
     mine.press("grant")
-    mine.says(f"{ADMIN} drives \u2014 you watch")
+    mine.says(f"“{ADMIN}” drives \u2014 you watch")
 
 
 @pytest.mark.parametrize("lose", [take_over, hand_over], ids=lambda lose: lose.__name__)

@@ -137,7 +137,7 @@ async def test_a_takeover_at_the_console_leaves_a_seed_robot_hearing(
         await wait_for_video(owner)
         await press(admin, "take-over")
         await wait_for_video(admin)
-        await expect(owner.locator("#banner-title")).to_have_text(f"You lost control to {ADMIN}")
+        await expect(owner.locator("#banner-title")).to_have_text(f"You lost control to “{ADMIN}”")
         await admin.click("#panel [data-action=leave]")
         await press(owner, "drive")
         await wait_for_video(owner)

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bannerOf, driverFact, driverName, rowOf, sentence } from "../../web/banner.js";
+import { bannerOf, driverFact, driverName, quoted, requestOf, rowOf, sentence } from "../../web/banner.js";
 
 const ME = { userId: "u-me", name: "Dana" };
 const ALICE = { userId: "u-alice", name: "Alice" };
@@ -12,13 +12,13 @@ const ROBOT = { robotId: "demo", online: true, relation: "owner", owner: ME };
 const BANNERS = [
   ["nobody chose a robot", null, "none", /No robot/],
   ["you drive", { ...LIVE, role: "controller" }, "you-drive", /^You drive demo$/],
-  ["somebody else drives", { ...LIVE, driver: ALICE }, "watching", /^Alice drives — you watch$/],
+  ["somebody else drives", { ...LIVE, driver: ALICE }, "watching", /^“Alice” drives — you watch$/],
   ["you drive elsewhere", { ...LIVE, driver: ME }, "watching", /another window/],
-  ["you have asked for control", { ...LIVE, driver: ALICE, asking: true }, "asking", /^Alice drives — you have asked for control$/],
+  ["you have asked for control", { ...LIVE, driver: ALICE, asking: true }, "asking", /^“Alice” drives — you have asked for control$/],
   ["you have asked whoever drives", { ...LIVE, asking: true }, "asking", /^Somebody drives/],
-  ["you ask for what you lost", { ...LIVE, driver: ALICE, lostTo: ALICE, asking: true }, "asking", /^Alice drives/],
+  ["you ask for what you lost", { ...LIVE, driver: ALICE, lostTo: ALICE, asking: true }, "asking", /^“Alice” drives/],
   ["nobody drives", LIVE, "nobody", /^Nobody drives demo/],
-  ["you lost control", { ...LIVE, driver: ALICE, lostTo: ALICE }, "lost", /^You lost control to Alice$/],
+  ["you lost control", { ...LIVE, driver: ALICE, lostTo: ALICE }, "lost", /^You lost control to “Alice”$/],
   ["you lost control and are still rejoining", { ...LIVE, state: "connecting", driver: ALICE, lostTo: ALICE }, "lost", /Alice/],
   ["you took over elsewhere", { ...LIVE, driver: ME, lostTo: ME }, "lost", /another window/],
   ["the robot is away", { ...LIVE, state: "waiting", why: "gone" }, "waiting", /^Waiting for demo$/],
@@ -31,7 +31,7 @@ const BANNERS = [
   ["a channel does not open", { ...LIVE, state: "waiting", role: "controller", missing: ["channel"], why: "late" }, "waiting", /^demo cannot be driven yet$/],
   ["a robot has no data channel", { ...LIVE, role: "controller", missing: ["channel"] }, "waiting", /^You cannot drive demo$/],
   ["a robot sends no video", { ...LIVE, role: "controller", missing: ["picture"] }, "waiting", /^You drive demo without a picture$/],
-  ["a displaced driver's session has ended", { ...LIVE, state: "ended", role: null, lostTo: ALICE, why: "a seed robot takes no viewers" }, "ended", /^You lost control to Alice$/],
+  ["a displaced driver's session has ended", { ...LIVE, state: "ended", role: null, lostTo: ALICE, why: "a seed robot takes no viewers" }, "ended", /^You lost control to “Alice”$/],
   ["the session has ended", { ...LIVE, state: "ended", role: null, why: "not allowed" }, "ended", /ended/],
 ];
 
@@ -45,7 +45,7 @@ for (const [when, view, kind, title] of BANNERS) {
 }
 
 test("a person without a name is called by the user id", () => {
-  assert.match(bannerOf({ ...LIVE, driver: { userId: "u-7" } }, ME).title, /^u-7 drives/);
+  assert.match(bannerOf({ ...LIVE, driver: { userId: "u-7" } }, ME).title, /^“u-7” drives/);
 });
 
 test("a server's message becomes a sentence", () => {
@@ -75,7 +75,29 @@ test("no list says that we drive what no command of ours reaches", () => {
   assert.equal(takeOver, false);
 });
 
-const LAST = [[ALICE, /When last heard, Alice drove/], [ME, /you drove in another window/], [null, /nobody drove/]];
+const NAMES = [
+  ["Nobody", "“Nobody” drives — you watch"],
+  ["You", "“You” drives — you watch"],
+  ["Nobody” drives demo — you watch", "“Nobody' drives demo — you watch” drives — you watch"],
+  ["Dana", "“Dana” (u-alice) drives — you watch"],
+  ["d a n a.", "“d a n a.” (u-alice) drives — you watch"],
+  ["\uff24ANA", "“\uff24ANA” (u-alice) drives — you watch"],
+];
+
+for (const [name, title] of NAMES) {
+  test(`a name is marked as one, and told apart from yours: ${name}`, () => {
+    assert.equal(bannerOf({ ...LIVE, driver: { ...ALICE, name } }, ME).title, title);
+  });
+}
+
+test("who is called as the robot's owner is told apart from the owner", () => {
+  const row = rowOf({ ...ROBOT, relation: "operator", owner: ALICE, controlledBy: { userId: "u-mallory-42", name: "Alice" } }, null, ME);
+  assert.equal(row.status, "“Alice” (u-mallor) drives · owned by “Alice” (u-alice)");
+  assert.equal(quoted(ALICE, ALICE, null), "“Alice”");
+  assert.equal(requestOf({ userId: "u-m", name: "You" }), "“You” asks for control");
+});
+
+const LAST = [[ALICE, /When last heard, “Alice” drove/], [ME, /you drove in another window/], [null, /nobody drove/]];
 
 for (const [driver, words] of LAST) {
   test(`who is cut off reads who drove when last heard: ${driver?.name ?? "nobody"}`, () => {
@@ -84,7 +106,7 @@ for (const [driver, words] of LAST) {
 }
 
 const FACTS = [
-  [null, "–"], [{ ...LIVE, role: "controller" }, "You (Dana)"], [{ ...LIVE, driver: ALICE }, "Alice"], [LIVE, "Nobody"],
+  [null, "–"], [{ ...LIVE, role: "controller" }, "You (“Dana”)"], [{ ...LIVE, driver: ALICE }, "“Alice”"], [LIVE, "Nobody"],
   [{ ...LIVE, driver: ALICE, stale: true }, "Not known"], [{ ...LIVE, state: "waiting", role: "controller" }, "–"],
   [{ ...LIVE, state: "connecting", role: null }, "–"], [{ ...LIVE, state: "ended", role: null, stale: true }, "–"],
 ];
@@ -147,9 +169,9 @@ test("a viewer asks somebody else for control, once at a time", () => {
 });
 
 const STATUSES = [
-  [{}, "Free"], [{ online: false }, "Offline"], [{ controlledBy: ALICE }, "Alice drives"],
+  [{}, "Free"], [{ online: false }, "Offline"], [{ controlledBy: ALICE }, "“Alice” drives"],
   [{ controlledBy: ME }, "You drive in another window"], [{ controlledBy: ALICE, stale: true }, "Not known just now"],
-  [{ owner: ALICE, relation: "operator" }, "Free · owned by Alice"],
+  [{ owner: ALICE, relation: "operator" }, "Free · owned by “Alice”"],
 ];
 
 for (const [robot, status] of STATUSES) {
@@ -163,8 +185,8 @@ test("within a session, who drives is what the session says, not the list", () =
 });
 
 const IN_SESSION = [
-  ["the list is behind", { controlledBy: ME }, { driver: ALICE }, "Alice drives"],
-  ["nothing is granted yet", { controlledBy: ALICE }, { state: "connecting", role: null }, "Alice drives"],
+  ["the list is behind", { controlledBy: ME }, { driver: ALICE }, "“Alice” drives"],
+  ["nothing is granted yet", { controlledBy: ALICE }, { state: "connecting", role: null }, "“Alice” drives"],
   ["the server is out of reach", { controlledBy: ALICE }, { driver: ALICE, stale: true }, "Not known just now"],
   ["what we drive is away", {}, { state: "waiting", role: "controller" }, "Yours to drive, waiting for it"],
 ];

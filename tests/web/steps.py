@@ -41,7 +41,7 @@ async def watch(page: Page, script: Scripted) -> None:
     script.holder = ALICE
     await sign_in(page, script)
     await page.click("li[data-robot-id=demo] [data-action=watch]")
-    await expect(banner(page)).to_have_text("Alice drives — you watch")
+    await expect(banner(page)).to_have_text("“Alice” drives — you watch")
     await page.evaluate(FRAME_SHOWN)
 
 

@@ -11,7 +11,7 @@ from tests.web.steps import FRAME_SHOWN, WAIT_S, banner, drive, sign_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 OFFLINE = {"code": "robot_offline", "message": "the robot is offline: try again when it is back"}
-BUSY = {"code": "robot_busy", "message": "Alice drives this robot", "controlledBy": ALICE}
+BUSY = {"code": "robot_busy", "message": "“Alice” drives this robot", "controlledBy": ALICE}
 
 
 async def test_without_a_token_the_page_says_how_to_sign_in(page: Page, script: Scripted) -> None:
@@ -111,7 +111,7 @@ async def test_losing_control_is_said_and_the_page_watches_on(page: Page, script
     await asyncio.wait_for(offered, WAIT_S)
     await page.evaluate(FRAME_SHOWN)
 
-    await expect(banner(page)).to_have_text("You lost control to Alice")
+    await expect(banner(page)).to_have_text("You lost control to “Alice”")
     await expect(page.locator("#panel")).to_have_attribute("data-driver", "Alice")
     await expect(page.locator("#actions [data-action=take-over]")).to_be_enabled()
 
@@ -121,7 +121,7 @@ async def test_taking_over_drives_again(page: Page, script: Scripted) -> None:
     script.holder = ALICE
     await sign_in(page, script)
     await page.click("li[data-robot-id=demo] [data-action=watch]")
-    await expect(banner(page)).to_have_text("Alice drives — you watch")
+    await expect(banner(page)).to_have_text("“Alice” drives — you watch")
     await page.click("#actions [data-action=take-over]")
 
     await expect(banner(page)).to_have_text("You drive demo")
@@ -175,7 +175,7 @@ async def test_a_refusal_is_a_sentence(page: Page, script: Scripted) -> None:
     script.refuse["offer"] = BUSY
     await page.click("li[data-robot-id=demo] [data-action=drive]")
 
-    await expect(page.locator("#notice")).to_have_text("Alice drives this robot.")
+    await expect(page.locator("#notice")).to_have_text("“Alice” drives this robot.")
 
 
 async def test_a_seed_robots_control_is_called_advisory(page: Page, script: Scripted) -> None:

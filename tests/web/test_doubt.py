@@ -61,7 +61,7 @@ async def test_a_viewer_who_is_cut_off_reads_that_nobody_here_knows_who_drives(
     await watch(page, script)
     await lose_server(script)
     await expect(banner(page)).to_have_text("Who drives is not known — you watch")
-    await expect(page.locator("#banner-text")).to_contain_text("Alice drove")
+    await expect(page.locator("#banner-text")).to_contain_text("“Alice” drove")
     await expect(driver_shown(page)).to_have_text("Not known")
     await expect(page.locator("li[data-robot-id=demo]")).to_contain_text("Not known just now")
     await page.evaluate(FRAME_SHOWN)
@@ -92,7 +92,7 @@ async def test_a_driver_who_is_cut_off_and_whose_robot_closes_the_peer_does_not_
     await page.clock.fast_forward(3 * SILENCE_MS)
     await asyncio.wait_for(offered, WAIT_S)
 
-    await expect(banner(page)).to_have_text("You lost control to Alice")
+    await expect(banner(page)).to_have_text("You lost control to “Alice”")
 
 
 async def test_while_a_robot_is_joined_the_page_says_so_and_drives_the_former_no_more(

@@ -39,8 +39,8 @@ async def test_a_driver_who_is_asked_sees_by_whom_without_anything_moving(
     before = await page.locator("#pad").bounding_box()
     await script.push(REQUESTED)
 
-    await expect(requests(page)).to_contain_text("Alice asks for control")
-    await expect(page).to_have_title("Alice asks for control · robosignal")
+    await expect(requests(page)).to_contain_text("“Alice” asks for control")
+    await expect(page).to_have_title("“Alice” asks for control · robosignal")
     assert await page.locator("#pad").bounding_box() == before
 
 
@@ -56,7 +56,7 @@ async def test_handing_over_keeps_the_video_and_the_page_watches_on(
     await page.keyboard.press("Enter")
 
     assert (await asyncio.wait_for(granted, WAIT_S))["sessionId"] == ALICES
-    await expect(banner(page)).to_have_text("Alice drives — you watch")
+    await expect(banner(page)).to_have_text("“Alice” drives — you watch")
     await expect(requests(page)).to_have_count(0)
     await expect(page.locator("video")).to_be_focused()
     assert await page.evaluate(STREAM) == stream
@@ -79,8 +79,8 @@ async def test_a_viewer_asks_and_is_handed_the_control(page: Page, script: Scrip
     await watch(page, script)
     stream = await page.evaluate(STREAM)
     await page.click("[data-action=request]")
-    await expect(banner(page)).to_have_text("Alice drives — you have asked for control")
-    await expect(page.locator("#banner-text")).to_contain_text("Waiting for Alice")
+    await expect(banner(page)).to_have_text("“Alice” drives — you have asked for control")
+    await expect(page.locator("#banner-text")).to_contain_text("Waiting for “Alice”")
     await script.control(ME, SESSION)
     await expect(banner(page)).to_have_text("You drive demo")
     commanded = script.robot.awaiting({"x": 0, "y": 1})
@@ -93,14 +93,14 @@ async def test_a_viewer_asks_and_is_handed_the_control(page: Page, script: Scrip
 
 
 async def test_a_viewer_who_is_denied_is_told_by_whom(page: Page, script: Scripted) -> None:
-    """Alice keeps the control; asking again is possible."""
+    """“Alice” keeps the control; asking again is possible."""
     await watch(page, script)
     await page.click("[data-action=request]")
     await expect(banner(page)).to_contain_text("you have asked")
     await script.push({"type": "control-denied", "by": ALICE})
 
-    await expect(page.locator("#notice")).to_have_text("Alice keeps the control.")
-    await expect(banner(page)).to_have_text("Alice drives — you watch")
+    await expect(page.locator("#notice")).to_have_text("“Alice” keeps the control.")
+    await expect(banner(page)).to_have_text("“Alice” drives — you watch")
     await expect(page.locator("[data-action=request]")).to_be_enabled()
 
 
@@ -112,7 +112,7 @@ async def test_a_request_without_an_answer_lapses(page: Page, script: Scripted) 
     await expect(banner(page)).to_contain_text("you have asked")
     await page.clock.fast_forward(LAPSE_MS)
 
-    await expect(page.locator("#notice")).to_contain_text("Alice has not answered")
+    await expect(page.locator("#notice")).to_contain_text("“Alice” has not answered")
 
 
 async def test_presence_is_pushed(page: Page, script: Scripted) -> None:

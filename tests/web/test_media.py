@@ -87,5 +87,5 @@ async def test_who_watches_a_robot_without_video_reads_so(page: Page, script: Sc
     await sign_in(page, script)
     await page.click("li[data-robot-id=demo] [data-action=watch]")
 
-    await expect(banner(page)).to_have_text("Alice drives — you watch")
+    await expect(banner(page)).to_have_text("“Alice” drives — you watch")
     await expect(page.locator("#banner-text")).to_have_text("The robot sends no video.")
