@@ -249,7 +249,8 @@ class Peer:
             return
         index = self._offer.index(candidate.sdp_m_line_index)
         found = replace(candidate, sdp_m_line_index=index)
-        await self._add(placed(found, self._connection.remoteDescription.sdp))
+        # As it came: aiortc fails to write one with a name in `c=` or `a=rtcp`, as Firefox has.
+        await self._add(placed(found, self._offer.sdp))
 
     def _opened(self, channel: RTCDataChannel) -> None:
         if channel.label == CHANNEL:

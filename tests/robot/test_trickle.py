@@ -4,6 +4,7 @@ The other end is a peer connection of aiortc's, whose description and candidates
 """
 
 import asyncio
+import re
 import socket
 import threading
 import time
@@ -359,6 +360,22 @@ async def test_names_that_nobody_answers_to_are_in_nobodys_way() -> None:
         assert not asking.done()
         assert first.count("m=") == second.count("m=")
         await asking
+
+
+async def test_a_name_for_an_address_in_the_description_keeps_nothing_back() -> None:
+    """Firefox writes its mDNS name so; candidates and offers that follow are taken."""
+    async with pair() as two:
+        sdp, candidates = await two.offer()
+        sdp = re.sub(r"c=IN IP4 \S+", "c=IN IP4 name.local", sdp)
+        two.robot.offer(sdp)
+        await two.take(await two.answered())
+        for candidate in candidates:
+            two.robot.add(candidate)
+        await two.connected()
+        two.robot.offer(sdp)
+        await two.answered()
+
+    assert "name.local" in sdp
 
 
 async def test_only_so_many_names_are_asked_for_at_a_time() -> None:
