@@ -9,9 +9,12 @@ candidates travel.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from functools import partial
 from ipaddress import ip_address
+from threading import Thread
 from typing import Any
 
 from aioice import Candidate, Connection
@@ -27,6 +30,9 @@ SERVERS = 8
 
 RELAY_HEAD_START_SECONDS = 0.5
 """How long a TURN server has before the next one is asked as well."""
+
+_lookups: dict[str, Future[list[str]]] = {}
+"""The names that are being looked up just now, whichever peer connections want them."""
 
 Found = Callable[[Candidate], None]
 Ask = Callable[[], Coroutine[Any, Any, None]]
@@ -68,10 +74,14 @@ class Gathering:
                 yield from ((own, uri) for _, uri in servers if uri["scheme"] == "stun")
 
     async def _reflect(self, own: StunProtocol, server: tuple[str, int]) -> None:
-        candidate, _ = await server_reflexive_candidate(own, server)
+        host, port = server
+        address = next(each for each in await _addresses(host) if ":" not in each)
+        candidate, _ = await server_reflexive_candidate(own, (address, port))
         self._add(candidate)
 
     async def _relay(self, server: RTCIceServer, uri: Uri) -> None:
+        # TLS needs the name, which is looked up once more: the resolver does answer, it seems.
+        await _addresses(uri["host"])
         candidate, relay = await relayed_candidate(
             component=1,
             hide_related_address=False,
@@ -98,6 +108,32 @@ class Gathering:
         if (candidate.host, candidate.port) not in known:
             self._connection._local_candidates.append(candidate)  # noqa: SLF001
             self._found(candidate)
+
+
+async def _addresses(host: str) -> list[str]:
+    """Return a server's addresses; raise OSError without any.
+
+    Each name is looked up in a thread of its own. In the event loop's threads, which are few and
+    encode all video, a resolver that does not answer would stop every picture, for 20 s and more.
+    """
+    running = _lookups.get(host)
+    if running is None:
+        # It may be over, and no longer among them, as soon as its thread has begun.
+        running = _lookups[host] = Future()
+        running.set_running_or_notify_cancel()  # who waits no more cancels it for nobody else
+        Thread(target=_look_up, args=(host, running), name=host, daemon=True).start()
+    if found := await asyncio.wrap_future(running):
+        return found
+    raise OSError(host)
+
+
+def _look_up(host: str, found: Future[list[str]]) -> None:
+    try:
+        answers = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    except (OSError, ValueError):  # ValueError: no name at all, by its letters
+        answers = []
+    del _lookups[host]
+    found.set_result([str(address[0]) for *_, address in answers])
 
 
 async def _within_patience(ask: Ask) -> bool:

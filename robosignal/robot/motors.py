@@ -97,9 +97,8 @@ class Motors:
         self._news.notify()
 
     def _work(self) -> None:
-        while drives := self._next():
-            for drive in drives:
-                self._tell(drive)
+        while (drive := self._next()) is not None:
+            self._tell(drive)
         if self._again is not None:
             self._give_up()
         with suppress(RuntimeError):  # the loop has ended first
@@ -109,24 +108,24 @@ class Motors:
         if not self._ended.done():
             self._ended.set_result(None)
 
-    def _next(self) -> list[Drive]:
-        """Wait, and return the next calls to the motors; none at the end."""
+    def _next(self) -> Drive | None:
+        """Wait, and return the next call to the motors; None at the end."""
         with self._news:
             self._called = None
-            while not (drives := self._take(monotonic())) and not self._is_over(monotonic()):
+            while (drive := self._take(monotonic())) is None and not self._is_over(monotonic()):
                 self._news.wait(self._seconds())
             self._called = monotonic()
-            return drives
+            return drive
 
-    def _take(self, now: float) -> list[Drive]:
+    def _take(self, now: float) -> Drive | None:
         if self._is_due(self._until, now):
             self._asked, self._until, self._stopped = [], None, True
-            return [STILL]
+            return STILL
         if self._is_due(self._again, now):
             self._again = None
-            return [STILL]
-        asked, self._asked = self._asked, []
-        return asked
+            return STILL
+        # One at a time: what follows a stop may be over, or replaced, by when that has been told.
+        return self._asked.pop(0) if self._asked else None
 
     def _is_over(self, now: float) -> bool:
         if self._last is None:

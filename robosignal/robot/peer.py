@@ -70,6 +70,7 @@ class Peer:
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._gatherings: dict[aioice.Connection, Gathering] = {}
         self._resolving: set[asyncio.Task[None]] = set()
+        self._starting: list[asyncio.Task[None]] = []
         self._connection.on("datachannel", self._opened)
         self._connection.on("connectionstatechange", self._changed)
         self._jobs: asyncio.Queue[Coroutine[Any, Any, None] | None] = asyncio.Queue()
@@ -187,7 +188,7 @@ class Peer:
         for transport, mid, section in self._transports():
             connection = transport._connection  # noqa: SLF001
             if connection not in self._gatherings:
-                found = self._finder(mid, section)
+                found = self._finder(mid, section, is_first=not connection.local_candidates)
                 self._gatherings[connection] = Gathering(connection, self._servers, found)
 
     def _transports(self) -> Iterator[tuple[RTCIceTransport, str, int]]:
@@ -205,13 +206,24 @@ class Peer:
             if mid in over:
                 yield over[mid].transport, mid, section
 
-    def _finder(self, mid: str, section: int) -> Callable[[aioice.Candidate], None]:
+    def _finder(
+        self, mid: str, section: int, *, is_first: bool
+    ) -> Callable[[aioice.Candidate], None]:
         def found(candidate: aioice.Candidate) -> None:
+            nonlocal is_first
+            if is_first:
+                is_first = False
+                self._start()
             named = candidate_from_aioice(candidate)
             named.sdpMid, named.sdpMLineIndex = mid, section
             self._told(Gathered(self._session_id, self._pc_id, ice.to_wire(named)))
 
         return found
+
+    def _start(self) -> None:
+        # Without a candidate of its own aiortc has not begun to connect, and would never do so.
+        start = self._connection._RTCPeerConnection__connect  # type: ignore[attr-defined]  # noqa: SLF001
+        self._starting.append(asyncio.create_task(start()))
 
     async def _add(self, candidate: Candidate) -> None:
         if self._closed:
@@ -237,7 +249,8 @@ class Peer:
             return
         index = self._offer.index(candidate.sdp_m_line_index)
         found = replace(candidate, sdp_m_line_index=index)
-        await self._add(placed(found, self._connection.remoteDescription.sdp))
+        # As it came: aiortc fails to write one with a name in `c=` or `a=rtcp`, as Firefox has.
+        await self._add(placed(found, self._offer.sdp))
 
     def _opened(self, channel: RTCDataChannel) -> None:
         if channel.label == CHANNEL:

@@ -4,7 +4,7 @@ Knows sessions, who drives, and time; never what an offer says, or what follows 
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -16,6 +16,14 @@ from signaling.wire.ids import SessionId
 
 CLOSING_OF_A_SESSION = 2
 """While this many peer connections of a session are being closed, no new one is made for it."""
+
+CLOSING_SECONDS = 15
+"""One that takes longer to close holds up no other: TCP keeps what it still has to write to a TURN
+server that is out of reach for a quarter of an hour.
+"""
+
+PAUSE_SECONDS = 5.0
+"""So long after its session's last turn, at the earliest, an offer counts as having come."""
 
 CANDIDATES_OF_AN_OFFER = 64
 """How many candidates are kept for an offer that waits; the oldest are dropped first."""
@@ -51,6 +59,7 @@ class Waiting:
 
     pc_id: PcId
     sdp: str
+    since: float
     candidates: deque[Candidate] = field(
         default_factory=lambda: deque(maxlen=CANDIDATES_OF_AN_OFFER)
     )
@@ -61,8 +70,8 @@ class Peers:
 
     For each session one offer is handled at a time, and only the newest other one waits. The
     driver's offers have their own lane, so that none waits behind a viewer's. Among viewers the
-    session that has waited longest since its last turn comes first, so that a viewer who keeps
-    offering delays no other.
+    session that has waited longest comes first, and one that has just had a turn counts as having
+    come later. So neither a viewer who keeps offering nor a stream of new sessions delays others.
     """
 
     def __init__(
@@ -79,16 +88,25 @@ class Peers:
         self._waiting: dict[SessionId, Waiting] = {}
         self._making: dict[SessionId, PcId] = {}
         self._begun: dict[SessionId, float] = {}
-        self._closing: Counter[SessionId] = Counter()
         self._farewells: set[asyncio.Task[None]] = set()
+        self._closing: dict[asyncio.Task[None], SessionId] = {}
         # Ten viewers are what a server allows by default: all may come back at once.
         self._viewers = Lane(at_once=10, a_second=2, burst=10)
         self._drivers = Lane(at_once=2, a_second=2, burst=5)
         self._timer: asyncio.TimerHandle | None = None
 
     def offer(self, session: SessionId, pc: PcId, sdp: str) -> None:
-        """Take an offer when its turn comes; it replaces the session's that waits, if one does."""
-        self._waiting[session] = Waiting(pc, sdp)
+        """Take an offer when its turn comes; it replaces the session's that waits, if one does.
+
+        Candidates that wait for the same peer connection still do.
+        """
+        waiting = self._waiting.get(session)
+        if waiting is None:
+            self._waiting[session] = Waiting(pc, sdp, self._loop.time())
+        elif waiting.pc_id == pc:
+            waiting.sdp = sdp
+        else:
+            self._waiting[session] = Waiting(pc, sdp, waiting.since)
         self._begin()
 
     def add(self, session: SessionId, pc: PcId, candidate: Candidate) -> None:
@@ -127,17 +145,17 @@ class Peers:
             await asyncio.wait(set(self._farewells), timeout=seconds)
 
     def _close(self, session: SessionId, peer: Peer) -> None:
-        self._closing[session] += 1
         task = asyncio.create_task(peer.close())
         # The loop itself holds tasks weakly, so one that is not awaited must be held here.
         self._farewells.add(task)
-        task.add_done_callback(lambda done: self._has_closed(session, done))
+        task.add_done_callback(self._farewells.discard)
+        self._closing[task] = session
+        task.add_done_callback(self._make_way)
+        self._loop.call_later(CLOSING_SECONDS, self._make_way, task)
 
-    def _has_closed(self, session: SessionId, task: asyncio.Task[None]) -> None:
-        self._farewells.discard(task)
-        self._closing[session] -= 1
-        self._closing += Counter()  # without those that are none any more
-        self._begin()
+    def _make_way(self, task: asyncio.Task[None]) -> None:
+        if self._closing.pop(task, None) is not None:
+            self._begin()
 
     def _begin(self) -> None:
         """Begin what may be begun now, and ask for a timer if more may be later."""
@@ -168,13 +186,17 @@ class Peers:
             session
             for session in self._waiting
             if session not in self._making
-            and self._closing[session] < CLOSING_OF_A_SESSION
+            and [*self._closing.values()].count(session) < CLOSING_OF_A_SESSION
             and self._drives(session) == drivers
         )
-        return min(ready, key=lambda session: self._begun.get(session, 0.0), default=None)
+        return min(ready, key=self._since, default=None)
+
+    def _since(self, session: SessionId) -> float:
+        waiting = self._waiting[session].since
+        return max(waiting, self._begun.get(session, 0.0) + PAUSE_SECONDS)
 
     def _count(self, *, drivers: bool) -> int:
-        busy = [*self._making, *self._closing.elements()]
+        busy = [*self._making, *self._closing.values()]
         return sum(self._drives(session) == drivers for session in busy)
 
     def _take(self, session: SessionId, now: float) -> None:

@@ -293,6 +293,27 @@ async def test_a_stop_that_is_due_comes_before_a_command_that_comes_late(
     assert lever.told == [FORWARD, STILL, BACK]
 
 
+@pytest.mark.parametrize("why", ["the driver has changed", "the watchdog is due"])
+async def test_a_command_that_waits_for_a_slow_stop_is_not_told_once_it_is_over(
+    monkeypatch: pytest.MonkeyPatch, moved: Motors, lever: Lever, why: str
+) -> None:
+    """A stop that takes its time is no reason to obey who does not drive any more."""
+    moved.move(FORWARD)
+    lever.wait()
+    moved.move(STILL)
+    moved.move(BACK)
+    lever.free.release()
+    lever.wait()
+    if why == "the driver has changed":
+        moved.move(STILL)
+    else:
+        monkeypatch.setattr(motors, "monotonic", lambda: monotonic() + 1)
+    lever.free.release(100)
+    lever.wait()
+
+    assert lever.told == [FORWARD, STILL, STILL]
+
+
 async def test_a_mover_that_does_not_return_is_logged(
     monkeypatch: pytest.MonkeyPatch, moved: Motors, lever: Lever, log: Lines
 ) -> None:

@@ -140,6 +140,21 @@ async def test_while_two_of_a_session_are_being_closed_no_third_is_made(robot: R
     assert robot.begun[2:] == [("a", "pc-3")]
 
 
+async def test_what_does_not_close_holds_up_no_other_for_long(
+    robot: Robot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As over TCP, by a TURN server that is out of reach: the driver is let in all the same."""
+    monkeypatch.setattr(peers, "CLOSING_SECONDS", 0.01)
+    for number in (1, 2):
+        robot.offer(DRIVER, number)
+        robot.shut(DRIVER, number)
+    robot.offer(DRIVER, 3)
+    await robot.wait_for_the_next()
+
+    assert robot.begun[-1] == (DRIVER, "pc-3")
+    assert not any(made.may_close.is_set() for made in robot.made)
+
+
 async def test_a_drivers_offer_waits_behind_no_viewers(robot: Robot) -> None:
     """Viewers have taken all that they get at once; the driver's is begun in the same turn."""
     for number in range(40):
@@ -149,6 +164,28 @@ async def test_a_drivers_offer_waits_behind_no_viewers(robot: Robot) -> None:
 
     assert viewers == 10
     assert robot.begun[-1] == (DRIVER, "pc-1")
+
+
+async def test_a_stream_of_new_sessions_delays_no_session_that_offers_again(
+    robot: Robot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is new, and has never had a turn; more come than can be taken."""
+    loop = asyncio.get_running_loop()
+    robot.offer("honest")
+    robot.made[0].answer()
+    for number in range(9):
+        robot.offer(f"before-{number}")
+        robot.made[-1].answer()
+    robot.offer("honest", sdp="again")
+    for second in range(20):
+        for number in range(4):
+            robot.offer(f"new-{second}-{number}")
+        monkeypatch.setattr(loop, "time", lambda now=loop.time: now() + 1)
+        robot.shut("another")
+        for made in robot.made:
+            made.answer()
+
+    assert robot.made[0].taken == [OFFER, "again"]
 
 
 async def test_who_offers_all_the_time_delays_nobody_else(
@@ -193,6 +230,20 @@ async def test_candidates_follow_the_offer_that_they_came_after(robot: Robot) ->
 
     assert before == [OFFER, Candidate("0")]
     assert made.taken[2:] == ["v=1\r\n", *many[-peers.CANDIDATES_OF_AN_OFFER :]]
+
+
+async def test_candidates_wait_on_when_another_offer_for_their_peer_connection_comes(
+    robot: Robot,
+) -> None:
+    """They may be named in neither."""
+    robot.offer("a")
+    robot.offer("a", sdp="second")
+    candidate = Candidate("candidate:1")
+    robot.peers.add(SessionId("a"), PcId("pc-1"), candidate)
+    robot.offer("a", sdp="third")
+    robot.made[0].answer()
+
+    assert robot.made[0].taken == [OFFER, "third", candidate]
 
 
 async def test_an_offer_that_is_too_large_makes_no_peer_connection(robot: Robot) -> None:

@@ -4,12 +4,17 @@ The other end is a peer connection of aiortc's, whose description and candidates
 """
 
 import asyncio
+import re
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aioice import mdns, stun
 from aioice.ice import get_or_create_mdns_protocol, unref_mdns_protocol
 from aiortc import (
@@ -229,6 +234,44 @@ async def test_ended_while_it_asks_servers_it_leaves_nothing_open(tmp_path: Path
     assert open_sockets() == before
 
 
+async def test_names_of_servers_that_no_resolver_answers_for_do_not_stop_the_video(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All video is encoded in the event loop's few threads: no lookup may keep one of them."""
+    loop, lookups = asyncio.get_running_loop(), list[str]()
+    have_asked, may_answer = asyncio.Event(), threading.Event()
+
+    def look_up(host: str, *_: object, **__: object) -> object:
+        lookups.append(host)
+        if len(set(lookups)) == len(("one", "two")):
+            loop.call_soon_threadsafe(have_asked.set)
+        may_answer.wait()
+        raise socket.gaierror
+
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=4))
+    servers = [
+        RTCIceServer(f"{scheme}:{host}.example", "user", "password")
+        for host in ("one", "two")
+        for scheme in ("stun", "turn")
+    ]
+    async with pair(servers) as first, pair(servers) as second, pair(servers) as third:
+        monkeypatch.setattr(socket, "gethostbyname", look_up)
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        try:
+            for each in (first, second, third):
+                each.robot.offer((await each.offer())[0])
+                await each.answered()
+            async with asyncio.timeout(PATIENCE):
+                await have_asked.wait()
+                encoded = await loop.run_in_executor(None, str, "a frame")
+            asked = sorted(lookups)
+        finally:
+            may_answer.set()
+
+    assert encoded == "a frame"
+    assert asked == ["one.example", "two.example"]
+
+
 async def test_a_relay_server_that_is_silent_is_not_waited_for(tmp_path: Path) -> None:
     """The next one is asked long before it is given up."""
     async with coturn([SECRET], tmp_path) as port, stun_server([]) as silent:
@@ -277,6 +320,30 @@ async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_pa
     assert " typ relay" in found.candidate.candidate
 
 
+async def test_a_relay_alone_carries_a_robot_that_has_no_address_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It begins to connect with the first candidate that it has, after the answer."""
+    async with coturn([SECRET], tmp_path) as port:
+        name = f"{int(time.time()) + 600}:u1"
+        server = RTCIceServer(f"turn:127.0.0.1:{port}", name, credential(SECRET, name))
+        relayed = RTCConfiguration([server], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+        async with pair([server], relayed) as two:
+            sdp, candidates = await two.offer()
+            monkeypatch.setattr("aioice.ice.get_host_addresses", lambda **_: [])
+            two.robot.offer(sdp)
+            answer = await two.answered()
+            for candidate in candidates:
+                two.robot.add(candidate)
+            found = await two.next()
+            assert isinstance(found, Gathered)
+            await two.take(answer)
+            await two.browser.addIceCandidate(ice.from_wire(found.candidate))
+            await two.connected()
+
+    assert "a=candidate:" not in answer
+
+
 async def test_names_that_nobody_answers_to_are_in_nobodys_way() -> None:
     """Of ten in the description and ten after it, all cost less than one of them takes."""
     async with pair() as two:
@@ -293,6 +360,22 @@ async def test_names_that_nobody_answers_to_are_in_nobodys_way() -> None:
         assert not asking.done()
         assert first.count("m=") == second.count("m=")
         await asking
+
+
+async def test_a_name_for_an_address_in_the_description_keeps_nothing_back() -> None:
+    """Firefox writes its mDNS name so; candidates and offers that follow are taken."""
+    async with pair() as two:
+        sdp, candidates = await two.offer()
+        sdp = re.sub(r"c=IN IP4 \S+", "c=IN IP4 name.local", sdp)
+        two.robot.offer(sdp)
+        await two.take(await two.answered())
+        for candidate in candidates:
+            two.robot.add(candidate)
+        await two.connected()
+        two.robot.offer(sdp)
+        await two.answered()
+
+    assert "name.local" in sdp
 
 
 async def test_only_so_many_names_are_asked_for_at_a_time() -> None:

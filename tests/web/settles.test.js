@@ -326,6 +326,21 @@ test("a drive that is aborted while it waits for the goodbye of before rejects a
   assert.deepEqual([name, offers()], ["AbortError", before]);
 });
 
+test("a takeover that is aborted while it waits for the goodbye of before rejects at once, and takes nothing", async () => {
+  const { world, signal, session } = await driving();
+  session.leave();
+  const { signal: abortSignal, abort } = aborting();
+  const outcome = outcomeOf(signal.takeOver("demo", { signal: abortSignal }));
+  await settled();
+  abort();
+  await settled();
+  const name = outcome.error?.name;
+  world.socket.reply("bye", { type: "ack" });
+  await settled();
+
+  assert.deepEqual([name, world.socket.last("takeover")], ["AbortError", undefined]);
+});
+
 test("an abort after the call has resolved changes nothing", async () => {
   const { world, signal } = await online();
   const { signal: abortSignal, abort } = aborting();

@@ -197,6 +197,17 @@ test("a command is not queued behind a stalled channel", async () => {
   assert.equal(session.drive({ x: 0, y: 1 }), false);
 });
 
+test("a stop follows the commands that wait in a stalled channel, but not without end", async () => {
+  const { world, session } = await driving();
+  const { channel } = world.peer;
+  channel.send = (text) => void (channel.bufferedAmount += text.length);
+  const sent = (drive) => Array.from({ length: 1_000 }, () => session.drive(drive)).filter(Boolean).length;
+  const [commands, stops, more] = [sent({ x: 0, y: 1 }), sent({ x: 0, y: 0 }), sent({ x: 0, y: 1 })];
+
+  assert.ok(commands < 200 && stops > 0 && stops < 200, `${commands}, ${stops}`);
+  assert.equal(more, 0);
+});
+
 test("a command that is none throws, and says what it must be", async () => {
   const { session } = await driving();
 

@@ -16,6 +16,8 @@ const PICTURE_MS = 100;
 const DEFAULT_MESSAGE_BYTES = 65_536;
 // Commands are worth nothing once they are late, so none queues behind a stalled channel.
 const COMMANDS_QUEUED_BYTES = 4_096;
+/** But the last of those that do wait is a stop, or the robot obeys one that is late, and longer. */
+const STOPS_QUEUED_BYTES = 8_192;
 
 /**
  * @typedef {object} PeerListener
@@ -100,7 +102,8 @@ export class Peer {
 
   /** @param {{x: number, y: number}} drive */
   command(drive) {
-    if (this.#channel.bufferedAmount > COMMANDS_QUEUED_BYTES) return false;
+    const isStop = drive.x === 0 && drive.y === 0;
+    if (this.#channel.bufferedAmount > (isStop ? STOPS_QUEUED_BYTES : COMMANDS_QUEUED_BYTES)) return false;
     return this.say(JSON.stringify({ type: "command", n: (this.#said += 1), drive }));
   }
 

@@ -304,7 +304,7 @@ export class Signal extends Emitter {
   /** Take a robot over without a session. @param {string} robotId @param {AbortSignal} [abort] @returns {Promise<Session>} */
   async #seize(robotId, abort) {
     mustSupportWebRtc(this.#world);
-    if (this.#leaving.has(robotId)) await this.#left(robotId);
+    if (this.#leaving.has(robotId)) await unlessAborted(this.#left(robotId), abort, ignore);
     const taking = /** @type {Promise<Ack>} */ (this.request({ type: "takeover", robotId }));
     const giveBack = (/** @type {Ack} */ { sessionId }) => this.#leave(robotId, { type: "bye", sessionId });
     const ack = await unlessAborted(taking, abort, giveBack);
