@@ -121,7 +121,8 @@ class Motors:
         if self._is_due(self._until, now):
             self._asked, self._until, self._stopped = [], None, True
             return STILL
-        if self._is_due(self._again, now):
+        # Past the end, what has failed is not tried again, however soon it would be due.
+        if self._is_due(self._again, now) and not self._is_due(self._last, now):
             self._again = None
             return STILL
         # One at a time: what follows a stop may be over, or replaced, by when that has been told.
