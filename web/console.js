@@ -21,8 +21,8 @@ const REFUSAL_MS = 2_000;
 const WORTH_SAYING = ["internal", "rate_limited", "try_again", "too_large", "bad_message", "unknown_type", "bad_ice_server"];
 
 const NO_TOKEN = "Open the link that “make run” prints, or the one that your administrator sent you: it signs you in.";
-const SIGN_IN_AGAIN = "Your sign-in has expired or was refused. Open a new link: “make run” prints one, or ask your administrator.";
-const SIGN_IN_AGAIN_HERE = "Your sign-in has expired or was refused. Sign in again.";
+const SIGN_IN_AGAIN = "Your sign-in may have expired or been refused. Open a new link: “make run” prints one, or ask your administrator.";
+const SIGN_IN_AGAIN_HERE = "Your sign-in may have expired or been refused. Sign in again.";
 const NOT_TOLD = "The robot does not obey: it has not heard yet that you drive. Telling it again; then press again.";
 const NOT_OURS = "The robot did not obey: somebody else drives it. Checking with the server.";
 const UNREACHABLE = "The server cannot be reached, or it refuses this sign-in. Check that it runs; if it was set up anew, open a new link. Trying again.";

@@ -105,6 +105,7 @@ def rewrite(sdp: str) -> Offer:
     """
     check_size(sdp)
     head, sections = _split(sdp)
+    _check_mids(sections)
     usable = dict(_usable(sections))
     completed = {at: _complete(each, head, sections) for at, each in usable.items()}
     taken = _with_codecs(head, completed)
@@ -274,17 +275,37 @@ def _check_transport(section: Section, head: list[str]) -> None:
             raise Unacceptable("not_acceptable", f"{what}: send what createOffer returns, whole")
 
 
+def _check_mids(sections: list[Section]) -> None:
+    """Raise Unacceptable if a mid names two sections, or a section has two (RFC 5888, section 4).
+
+    aiortc takes one that bundles them, fails on its answer, and then on its own end.
+    """
+    mids = [_mids(section) for section in sections]
+    if any(len(each) > 1 for each in mids):
+        wrong = "a media section of the offer has more than one a=mid"
+    elif len(set().union(*mids)) < sum(map(len, mids)):
+        wrong = "two media sections of the offer have the same a=mid"
+    else:
+        return
+    raise Unacceptable("not_acceptable", f"{wrong}: send what createOffer returns, whole")
+
+
+def _mids(section: Section) -> set[str]:
+    return {line[6:] for line in section.lines if _name(line) == "mid"}
+
+
 def _join_sections(head: list[str], sections: Iterable[Section]) -> str:
     """Return a description of these sections; no group names another one."""
     sections = list(sections)
-    mids = {line[6:] for line in _all_lines(sections) if _name(line) == "mid"}
+    mids = set().union(*map(_mids, sections))
     lines = [_bundle(line, mids) if line.startswith("a=group:BUNDLE") else line for line in head]
     return _join_lines(lines) + "".join(map(str, sections))
 
 
 def _bundle(line: str, mids: set[str]) -> str:
     name, *named = line.split()
-    return " ".join([name, *(mid for mid in named if mid in mids)])
+    # aiortc takes a mid that comes twice for bundled with itself, and stops its transport.
+    return " ".join([name, *(mid for mid in dict.fromkeys(named) if mid in mids)])
 
 
 def _rejection(section: Section) -> Section:

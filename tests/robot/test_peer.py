@@ -8,7 +8,7 @@ import pytest
 from aioice.ice import StunProtocol
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from robosignal.robot.actions import Answered, Event
+from robosignal.robot.actions import Answered, Event, Refused
 from robosignal.robot.camera import Camera, CameraTrack
 from robosignal.robot.frames import PcId
 from robosignal.robot.peer import Peer
@@ -66,6 +66,27 @@ async def test_ended_while_it_gathers_it_leaves_nothing_open(turns: int) -> None
 
     assert open_sockets() <= before
     assert [track for track in tracks if track.readyState == "live"] == []
+
+
+@pytest.mark.parametrize("mid", ["0", "1", "7"])
+async def test_an_offer_whose_mids_are_ambiguous_is_refused_and_leaves_nothing_open(
+    mid: str,
+) -> None:
+    """Of two mids aiortc takes the last, and it fails on a bundle that names the first."""
+    sdp = (await an_offer()).replace("a=mid:0\r\n", f"a=mid:0\r\na=mid:{mid}\r\n")
+    if mid == "0":
+        sdp = sdp.replace("a=mid:1\r\n", "a=mid:0\r\n")
+    before = open_sockets()
+    told: asyncio.Queue[Event] = asyncio.Queue()
+    tracks: list[CameraTrack] = []
+    peer = Peer(SessionId("r:s"), PcId("pc"), HERE, filming(tracks), told.put_nowait)
+    peer.offer(sdp)
+    event = await asyncio.wait_for(told.get(), PATIENCE)
+    await peer.close()
+
+    assert isinstance(event, Refused)
+    assert "a=mid" in event.message
+    assert (open_sockets(), tracks) == (before, [])
 
 
 async def test_ended_before_it_has_connected_it_stops_its_track() -> None:

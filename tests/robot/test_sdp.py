@@ -158,6 +158,7 @@ TAKEN = {
     "a bad candidate": (beside("a=candidate:1 1 udp"), "video application"),
     "a range of ports": (re.sub(r"m=video (\d+)", r"m=video \1/2", OURS), "video application"),
     "a mid with a space": (OURS.replace("a=mid:0\r\n", "a=mid:0 \r\n"), "video application"),
+    "a mid that comes twice": (beside("a=mid:0"), "video application"),
     "an unknown kind": (HEAD + VIDEO.replace("m=video", "m=Video") + DATA, "Video:0 application"),
 }
 
@@ -210,6 +211,18 @@ REFUSED = {
         HEAD + rejected(VIDEO) + rejected(DATA),
         "nothing that this robot can do",
     ),
+    "one mid of two sections": (HEAD + VIDEO + named(DATA, "0"), "have the same a=mid"),
+    "one mid of two videos": (HEAD + VIDEO + VIDEO + DATA, "have the same a=mid"),
+    "one mid of two sections, no bundle": (
+        bundled(HEAD, "") + VIDEO + named(DATA, "0"),
+        "have the same a=mid",
+    ),
+    "the mid of a section that would be rejected": (
+        HEAD + VIDEO + DATA + TEXT.replace("a=mid:t", "a=mid:1"),
+        "have the same a=mid",
+    ),
+    "two mids of one section": (beside("a=mid:7"), "more than one a=mid"),
+    "two mids of one section, one of them another's": (beside("a=mid:1"), "more than one a=mid"),
     "a line that is none": (HEAD + "m=rubbish\r\n", "m= line"),
 }
 
@@ -270,6 +283,11 @@ def test_what_would_take_aiortc_long_is_left_out() -> None:
     assert sum("rtpmap" in line for line in lines) <= MAX_FORMATS
     assert sum("candidate" in line for line in lines) <= MAX_CANDIDATES + DATA.count("a=candidate")
     assert not [line for line in lines if "nack 7" in line or line.startswith("a=ssrc:")]
+
+
+def test_a_bundle_that_names_a_section_twice_is_read_as_if_once() -> None:
+    """Else aiortc stops the transport that all sections have."""
+    assert "a=group:BUNDLE 0 1\r\n" in rewrite(bundled(HEAD, "0 0 1 0") + VIDEO + DATA).sdp
 
 
 def test_an_index_means_the_same_section_before_and_after() -> None:

@@ -62,6 +62,28 @@ test("a refused token is tried again after 30 s, then after pauses that double, 
   assert.deepEqual([isPaused(state, "t", 300_999), isPaused(state, "t", 301_000), isPaused(state, "other", 0)], [true, false, false]);
 });
 
+test("a token that has not ended pauses a minute at most, unless the server itself has said that it is over", () => {
+  let state = TRUSTED;
+  const pauses = [];
+  for (let n = 0; n < 6; n += 1) {
+    state = failedWith(state, "t", { isReached: true, hasEnded: false, now: 1000 });
+    pauses.push((state.pausedUntil - 1000) / 1000);
+  }
+
+  assert.deepEqual(pauses, [-Infinity, -Infinity, 30, 60, 60, 60]);
+});
+
+test("a token that ends while it is in doubt is tried more rarely from then on", () => {
+  let state = TRUSTED;
+  const pauses = [];
+  for (let n = 0; n < 7; n += 1) {
+    state = failedWith(state, "t", { isReached: true, hasEnded: n > 4, now: 0 });
+    pauses.push(state.pausedUntil / 1000);
+  }
+
+  assert.deepEqual(pauses.slice(2), [30, 60, 60, 120, 240]);
+});
+
 test("another token begins with no suspicion", () => {
   const state = failedWith(refusedBy("t"), "other", { isReached: true, hasEnded: false, now: 0 });
 
@@ -111,6 +133,17 @@ test("with a clock that is ahead, a server that is away for long is still found 
   world.socket.receive(WELCOME);
 
   assert.ok(world.sockets.length > before);
+  assert.equal(seen.signal.state, "online");
+});
+
+test("a good token is dialled within 90 s once an outage behind a proxy is over", async () => {
+  const seen = dialing(ending(3_600_000));
+  await failing(seen.world, 10 * 60_000);
+  await failing(seen.world, 90_000, () => false);
+  assert.equal(seen.world.socket?.readyState, 0);
+  seen.world.socket.open();
+  seen.world.socket.receive(WELCOME);
+
   assert.equal(seen.signal.state, "online");
 });
 

@@ -367,6 +367,80 @@ test("one of two calls that is aborted leaves the other its robot", async () => 
   assert.equal((await other).view.role, "controller");
 });
 
+/** Calls that share an offer to drive, of which that to drive is aborted; what the server sees and says from then on. */
+async function watchingAfterAbort(method = "drive") {
+  const { world, signal } = await online();
+  const { signal: abortSignal, abort } = aborting();
+  const aborted = outcomeOf(signal[method]("demo", { signal: abortSignal }));
+  if (method === "takeOver") {
+    await settled();
+    world.socket.reply("takeover", { type: "ack", sessionId: SESSION, epoch: 1 });
+    await settled();
+  }
+  const viewed = signal.view("demo");
+  await settled();
+  abort();
+  await settled();
+  assert.equal(aborted.error?.name, "AbortError");
+  const answer = async (reply) => {
+    world.socket.reply("offer", reply);
+    await settled();
+  };
+  const offers = () => world.socket.frames.filter(({ type }) => type === "offer").map(({ role }) => role);
+  return { world, signal, viewed, answer, offers };
+}
+
+test("a drive that is aborted leaves a call that only watches without control", async () => {
+  const { world, viewed, answer, offers } = await watchingAfterAbort();
+  await answer({ type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
+  await answer({ type: "ack", sessionId: SESSION, role: "viewer", epoch: 2 });
+
+  assert.deepEqual([(await viewed).view.role, offers(), world.socket.last("bye")], ["viewer", ["controller", "viewer"], undefined]);
+});
+
+test("a drive that is aborted before its offer goes out leaves an offer to watch", async () => {
+  const { world, signal } = await online();
+  const { signal: abortSignal, abort } = aborting();
+  const aborted = outcomeOf(signal.drive("demo", { signal: abortSignal }));
+  const viewed = signal.view("demo");
+  abort();
+  await settled();
+  world.socket.reply("offer", { type: "ack", sessionId: SESSION, role: "viewer" });
+
+  assert.equal((await viewed).view.role, "viewer");
+  const offers = world.socket.frames.filter(({ type }) => type === "offer").map(({ role }) => role);
+  assert.deepEqual([aborted.error.name, offers], ["AbortError", ["viewer"]]);
+});
+
+test("a drive that is aborted and then refused leaves a call that only watches its robot", async () => {
+  const { viewed, answer, offers } = await watchingAfterAbort();
+  await answer({ type: "error", code: "robot_busy", message: "busy", controlledBy: { userId: "bob", name: "Bob" } });
+  await answer({ type: "ack", sessionId: SESSION, role: "viewer", epoch: 2 });
+
+  assert.deepEqual([(await viewed).view.role, offers()], ["viewer", ["controller", "viewer"]]);
+});
+
+test("a drive after one that was aborted has control, whatever is given back between", async () => {
+  const { signal, answer } = await watchingAfterAbort();
+  const driven = signal.drive("demo");
+  await settled();
+  await answer({ type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
+  await answer({ type: "ack", sessionId: SESSION, role: "viewer", epoch: 2 });
+  await answer({ type: "ack", sessionId: SESSION, role: "controller", epoch: 3 });
+
+  assert.equal((await driven).view.role, "controller");
+});
+
+test("a takeover that is aborted leaves a call that only watches its session, without control", async () => {
+  const { world, viewed, answer } = await watchingAfterAbort("takeOver");
+  world.socket.reply("release-control", { type: "ack", epoch: 2 });
+  await answer({ type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
+  await answer({ type: "ack", sessionId: SESSION, role: "viewer", epoch: 2 });
+
+  const session = await viewed;
+  assert.deepEqual([session.view.role, session.view.state !== "ended", world.socket.last("bye")], ["viewer", true, undefined]);
+});
+
 test("a takeover that is aborted gives back the control that it wins", async () => {
   const { world, signal } = await online();
   const { signal: abortSignal, abort } = aborting();

@@ -46,7 +46,7 @@ function anyEvent(random, state, now) {
   const pong = pick(random, [{ type: "pong" }, { type: "pong", sessionId, role, epoch }]);
   const told = { frame: pick(random, [ack, error, pong]), asOf: Math.floor(random() * 6), sent: { type: "ice-candidate", sessionId, payload: {} } };
   return pick(random, [
-    { type: "join", role }, { type: "online" }, { type: "offline" }, { type: "tick" }, { type: "drive" }, { type: "withdraw" }, { type: "await" },
+    { type: "join", role }, { type: "online" }, { type: "offline" }, { type: "tick" }, { type: "drive" }, { type: "withdraw", wanted: pick(random, [null, "viewer", "controller"]) }, { type: "await" },
     ...(random() < 0.02 ? [{ type: "leave" }] : []),
     { type: "took", ack }, { type: "released", ack }, { type: "granted", ack, sessionId: "demo:bob" },
     { type: "claiming" }, { type: "claimed" }, { type: "asking" }, { type: "unasked" }, { type: "answered", sessionId: "demo:bob" },
@@ -179,7 +179,7 @@ test("who awaits an outcome is told it once, and at the latest when all ends", (
     const settled = effects.filter((effect) => effect.do === "settle").length;
     const asks = event.type === "join" || event.type === "drive";
     assert.ok(settled <= (before.asked || asks ? 1 : 0), `seed ${seed}`);
-    const isWithdrawn = event.type === "withdraw";
+    const isWithdrawn = event.type === "withdraw" && event.wanted === null;
     assert.ok(next.asked || !before.asked || settled === 1 || isWithdrawn || event.type === "leave" || next.phase === "ended", `seed ${seed}`);
   });
 });

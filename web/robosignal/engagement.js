@@ -25,7 +25,7 @@ import { never } from "./words.js";
  * @property {boolean} online whether signaling is
  * @property {boolean} asked whether the application awaits the outcome of this offer
  * @property {number} askedUntil it awaits that until then, and no longer
- * @property {boolean} withdrawn whether the application awaits the offer under way no more: control that it wins is given back
+ * @property {boolean} withdrawn whether the application no longer wants the control that the offer under way may win: it is given back
  * @property {boolean} joined whether the server ever let us in
  * @property {string | null} why a sentence, while something is amiss
  * @property {string | null} sessionId
@@ -81,7 +81,7 @@ import { never } from "./words.js";
 /**
  * @typedef {{type: "join", role: Role}
  *   | {type: "online"} | {type: "offline"} | {type: "tick"} | {type: "leave"} | {type: "drive"}
- *   | {type: "await"} | {type: "withdraw"}
+ *   | {type: "await"} | {type: "withdraw", wanted: Role | null}
  *   | {type: "swapped"} | {type: "move"}
  *   | {type: "took", ack: Ack, asOf?: number} | {type: "released", ack: Ack} | {type: "granted", ack: Ack, sessionId: string}
  *   | {type: "claiming"} | {type: "claimed"} | {type: "asking"} | {type: "unasked"} | {type: "answered", sessionId: string}
@@ -98,7 +98,8 @@ import { never } from "./words.js";
  *   | {type: "refused", pcId: string, epoch: number}
  *   | {type: "broken", pcId: string, message: string, code?: string}} Happening
  *   `asOf`: the highest epoch seen when the server was asked; `sent`: what it was asked;
- *   `await`: one more call waits for the outcome that others wait for already
+ *   `await`: one more call waits for the outcome that others wait for already;
+ *   `wanted`: what the calls that still wait ask for; null when none does
  */
 /**
  * @typedef {{do: "open", pcId: string} | {do: "close"}
@@ -198,7 +199,7 @@ function happened(state, event, at) {
     case "await":
       return [state, []];
     case "withdraw":
-      return withdraw(state);
+      return withdraw(state, event.wanted);
     case "leave":
       return end(state, null);
     case "online":

@@ -131,14 +131,16 @@ function admittedLate(state, ack, asOf, at) {
 }
 
 /**
- * The application no longer waits for the outcome. A session that never began ends; one that watches goes
- * on watching.
+ * A call no longer waits for the outcome. If others do, they keep what they asked for, and no more than
+ * that. Otherwise a session that never began ends; one that watches goes on watching.
  *
  * @param {Engagement} state
+ * @param {Role | null} wanted what the calls that still wait ask for; null when none does
  * @returns {Stepped}
  */
-export function withdraw(state) {
-  if (!state.asked) return [state, []];
+export function withdraw(state, wanted) {
+  if (!state.asked || wanted === "controller") return [state, []];
+  if (wanted === "viewer") return [state.want === "viewer" ? state : { ...state, want: wanted, withdrawn: state.offered }, []];
   if (!state.joined) return end({ ...state, asked: false }, null);
   return [{ ...state, asked: false, want: state.role ?? "viewer", withdrawn: state.offered }, []];
 }
@@ -157,7 +159,7 @@ export function expire(state) {
     : { type: "error", code: "offline", message: `The server could not be reached within ${seconds} seconds. Try again when it is back.` };
   if (!state.joined) return refuse(state, error);
   const [told, effects] = settle(state, error);
-  const [next] = withdraw({ ...told, asked: true });
+  const [next] = withdraw({ ...told, asked: true }, null);
   return [next, effects];
 }
 
@@ -217,8 +219,11 @@ function uncured(state, sent, error, at) {
  * @returns {Stepped}
  */
 export function failed(state, error, asOf, at) {
+  // Only the call that wanted control was refused, and it waits no longer; the others only watch.
+  const isWatched = error.code === "robot_busy" && state.withdrawn && state.asked;
   const isBusy = error.code === "robot_busy" && (state.want === "controller" || state.rejoins || state.withdrawn) && state.joined;
   state = { ...state, rejoins: false, withdrawn: false };
+  if (isWatched) return sendOffer({ ...state, driver: error.controlledBy ?? null, driverAt: at.now }, at);
   // It was given to us since we asked: that we are refused is old news.
   if (isBusy && state.epoch > asOf && roleOf(state, state.sessionId) === "controller") return sendOffer(state, at);
   if (isBusy) return watchInstead(state, error, at);

@@ -11,14 +11,14 @@ import { frameOf } from "./requests.js";
 import { SignalingError, closed, never } from "./words.js";
 
 /** @import { Effect, Happening, To, View } from "./engagement.js" */
-/** @import { Ack, ErrorFrame, OutFrame, Person, Pong } from "./words.js" */
+/** @import { Ack, ErrorFrame, OutFrame, Person, Pong, Role } from "./words.js" */
 /** @import { ControlRequest } from "./handover.js" */
 /** @import { Server } from "./requests.js" */
 /** @import { World } from "./world.js" */
 
 const TICK_MS = 500;
 
-/** @typedef {{resolve: () => void, reject: (error: unknown) => void}} Waiter */
+/** @typedef {{wanted: Role, resolve: () => void, reject: (error: unknown) => void}} Waiter a call that waits, and the role that it asked for */
 
 /**
  * @typedef {object} SessionEvents
@@ -180,18 +180,19 @@ export class Session extends Emitter {
 
   /**
    * Tell the engagement that something happened, and wait for what the server decides: 30 s at most.
-   * Once aborted it is not waited for, and withdrawn if no other call waits.
+   * Once aborted it is not waited for, and what no other call that waits has asked for is withdrawn.
    *
    * @param {Happening} event
+   * @param {Role} wanted what the call asks for in the end
    * @param {AbortSignal} [abort]
    * @returns {Promise<void>}
    */
-  ask(event, abort) {
+  ask(event, wanted, abort) {
     return new Promise((resolve, reject) => {
       const stop = () => this.#withdraw(waiter, abort?.reason);
       const done = () => abort?.removeEventListener("abort", stop);
       /** @type {Waiter} */
-      const waiter = { resolve: () => (done(), resolve()), reject: (error) => (done(), reject(error)) };
+      const waiter = { wanted, resolve: () => (done(), resolve()), reject: (error) => (done(), reject(error)) };
       abort?.addEventListener("abort", stop);
       this.#waiters.push(waiter);
       this.tell(event);
@@ -202,7 +203,8 @@ export class Session extends Emitter {
   #withdraw(waiter, reason) {
     this.#waiters = this.#waiters.filter((other) => other !== waiter);
     waiter.reject(reason);
-    if (this.#waiters.length === 0) this.tell({ type: "withdraw" });
+    const wanted = this.#waiters.map((other) => other.wanted);
+    this.tell({ type: "withdraw", wanted: wanted.includes("controller") ? "controller" : (wanted[0] ?? null) });
   }
 
   /** @param {Happening} event */

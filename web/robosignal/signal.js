@@ -294,10 +294,10 @@ export class Signal extends Emitter {
     const standing = this.#sessions.get(robotId);
     const session = standing ?? new Session(this.#server(), robotId, this.#world, this.#line.isUp);
     this.#sessions.set(robotId, session);
-    if (!standing) await session.ask({ type: "join", role: wanted }, abort);
+    if (!standing) await session.ask({ type: "join", role: wanted }, wanted, abort);
     // Another call is joining now: both share its session, unless it only watches.
-    else if (!session.hasJoined) await session.ask({ type: "await" }, abort);
-    if (standing && wanted === "controller") await session.ask({ type: "drive" }, abort);
+    else if (!session.hasJoined) await session.ask({ type: "await" }, wanted, abort);
+    if (standing && wanted === "controller") await session.ask({ type: "drive" }, wanted, abort);
     return session;
   }
 
@@ -311,7 +311,10 @@ export class Signal extends Emitter {
     try {
       return await this.#join(robotId, "controller", abort);
     } catch (error) {
-      giveBack(ack);
+      // A call that only watches may go on in the session: a goodbye would end it.
+      const shared = abort?.aborted ? this.#sessions.get(robotId) : undefined;
+      if (shared) void shared.release().catch(ignore);
+      else giveBack(ack);
       throw error;
     }
   }

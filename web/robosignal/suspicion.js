@@ -7,18 +7,21 @@
 const MANY = 3;
 const FIRST_PAUSE_MS = 30_000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
+/** For a token that is refused by signs alone, and has not ended: a proxy before a server that is away gives the same. */
+const LONGEST_DOUBT_MS = 60_000;
 
 /**
  * @typedef {object} Suspicion
  * @property {string} token the one that was dialled last
  * @property {number} failures handshakes with it that failed, since one succeeded
  * @property {boolean} isRefused whether the server has refused it, as far as can be seen
+ * @property {boolean} isOver whether the server itself has said so
  * @property {number} pauseMs
  * @property {number} pausedUntil it is dialled no more before that, ms
  */
 
 /** @type {Suspicion} */
-export const TRUSTED = Object.freeze({ token: "", failures: 0, isRefused: false, pauseMs: FIRST_PAUSE_MS, pausedUntil: -Infinity });
+export const TRUSTED = Object.freeze({ token: "", failures: 0, isRefused: false, isOver: false, pauseMs: FIRST_PAUSE_MS, pausedUntil: -Infinity });
 
 /**
  * A handshake has failed. Two of three make a refusal: a plain request reaches the server
@@ -27,6 +30,8 @@ export const TRUSTED = Object.freeze({ token: "", failures: 0, isRefused: false,
  * and a token that was refused for another reason, or has ended by the server's clock, is found too.
  *
  * A refused token is still tried, more and more rarely: the server decides, and may have had a fault.
+ * One that has not ended may be good, while a proxy answers for a server that is away: its pause
+ * is a minute at most.
  *
  * @param {Suspicion} state
  * @param {string} token
@@ -38,10 +43,9 @@ export function failedWith(state, token, { isReached, hasEnded, now }) {
   const failures = before.failures + 1;
   const signs = [isReached, hasEnded, failures >= MANY].filter(Boolean).length;
   if (!before.isRefused && signs < 2) return { ...before, failures };
-  return {
-    token, failures, isRefused: true,
-    pauseMs: Math.min(LONGEST_PAUSE_MS, 2 * before.pauseMs), pausedUntil: now + before.pauseMs,
-  };
+  const longest = hasEnded || before.isOver ? LONGEST_PAUSE_MS : LONGEST_DOUBT_MS;
+  const pauseMs = Math.min(longest, before.pauseMs);
+  return { ...before, failures, isRefused: true, pauseMs: 2 * pauseMs, pausedUntil: now + pauseMs };
 }
 
 /**
@@ -50,7 +54,7 @@ export function failedWith(state, token, { isReached, hasEnded, now }) {
  * @param {string} token
  * @returns {Suspicion}
  */
-export const refusedBy = (token) => ({ ...TRUSTED, token, isRefused: true });
+export const refusedBy = (token) => ({ ...TRUSTED, token, isRefused: true, isOver: true });
 
 /**
  * Whether a token waits for its next try.
