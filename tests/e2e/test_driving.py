@@ -187,7 +187,9 @@ def test_a_held_key_drives_and_letting_go_stops(site: Site, open_page: Open) -> 
     row(page, "drive")
     wait_for_frame_after(page, -1)
     before = page.wait_for(MARKER)
-    # Keys drive while the video has the focus, which it is given at the end of Drive.
+    # Keys drive once picture and channel are there, and while the video has the focus, which it is
+    # given at the end of Drive.
+    page.wait_for("() => document.querySelector('#panel').dataset.banner === 'you-drive'")
     page.wait_for("() => document.activeElement?.id === 'video'")
 
     has_risen = f"above => {{ const now = ({MARKER})(); return now !== null && now.row < above; }}"

@@ -277,7 +277,7 @@ async def test_in_a_frame_of_no_origin_the_console_says_what_to_do(
         await tab.goto(outer)
 
         notice = tab.frame_locator("iframe").locator("#notice")
-        await expect(notice).to_contain_text("open it in a tab of its own")
+        await expect(notice).to_contain_text("open it in its own tab")
 
 
 async def test_an_address_in_the_configuration_that_is_none_is_a_sentence(
