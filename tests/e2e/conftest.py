@@ -38,9 +38,9 @@ class Site:
         return robot
 
 
-def serve(state: Path, port: str = "0") -> Site:
-    """Start a gateway and return it once it serves."""
-    process = Process("serve", "--port", port, "--state", str(state))
+def serve(state: Path, *more: str, port: str = "0") -> Site:
+    """Start a gateway, with `more` arguments, and return it once it serves."""
+    process = Process("serve", "--port", port, "--state", str(state), *more)
     page_url = process.wait_for(r"is up at (\S+)")[1]
     websocket_url = process.wait_for(r"connect to (ws\S+)")[1]
     return Site(process, page_url, websocket_url, state)

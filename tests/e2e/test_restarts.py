@@ -47,7 +47,7 @@ def test_media_outlives_a_gateway_that_was_killed_and_restarted(
     first.process.kill()
     page.wait_for("() => document.body.dataset.state !== 'online'")
     wait_for_frame_after(page, frame_number(page))
-    second = serve(tmp_path, port)
+    second = serve(tmp_path, port=port)
 
     robot.wait_for(f"^{ROBOT}: online")
     page.wait_for_attribute("body", "data-state", "online")
