@@ -171,10 +171,12 @@ async def test_robot_that_has_ended_tries_nothing_again(monkeypatch: pytest.Monk
     async with stage.open(), robot(stage, move=wheels):
         pass
     told = len(wheels.told)
-    for _ in range(20):
-        await asyncio.sleep(0)
+    left = [each for each in threading.enumerate() if each.name.startswith("motors of ")]
+    for thread in left:
+        await asyncio.to_thread(thread.join, PATIENCE)
 
     assert told >= 2
+    assert [thread.name for thread in left if thread.is_alive()] == []
     assert len(wheels.told) == told
 
 
