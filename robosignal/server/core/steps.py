@@ -59,7 +59,7 @@ class WriteRobot(Struct, frozen=True):
 
 
 class CheckRobot(Struct, frozen=True):
-    """Read a robot's item and evaluate a write's condition now → Written[Robot] | ConditionFailed[Robot].
+    """Read a robot's item and evaluate a write's condition: outcomes as of `WriteRobot`.
 
     Nothing is written.
     """
