@@ -1,4 +1,4 @@
-"""`python -m bench`: takes every figure, prints them, and writes them into docs/bench.md.
+"""`python -m bench`: takes every figure, prints them, and writes them into their page.
 
 With names, only those; with `--small`, next to nothing of each. Then nothing is written.
 """

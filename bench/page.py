@@ -1,4 +1,4 @@
-"""Writes the last figures into docs/bench.md. Knows where they stand; never what they mean."""
+"""Writes the last figures into the page of benchmarks. Knows where; never what they mean."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.places import ROOT
 from bench.tables import Table, markdown
 
-PAGE = ROOT / "docs" / "bench.md"
+PAGE = ROOT / "docs" / "explanation" / "benchmarks.md"
 BLOCK = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- end of figures -->)", re.DOTALL)
 
 

@@ -15,7 +15,7 @@ from signaling.wire.messages import ALIASES, MESSAGES
 from signaling.wire.parse import parse
 from tests.docs.pages import code, examples, kinds, page, rows
 
-PAGE = page("docs/protocol.md")
+PAGE = page("docs/reference/protocol.md")
 CLIENT, SERVER, SEED = (examples(PAGE, f"json {kind}") for kind in ("client", "server", "seed"))
 TO_ROBOT, FROM_ROBOT = examples(PAGE, "json to-robot"), examples(PAGE, "json from-robot")
 
