@@ -56,7 +56,7 @@ soak: setup
 
 # About two minutes; writes the figures into docs/explanation/benchmarks.md.
 bench: setup
-	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 fmt: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

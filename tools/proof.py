@@ -21,7 +21,7 @@ PAGE = Path("docs/explanation/control-proof.md")
 FIGURES = Path("tools/control-figures.json")
 MUTATIONS = Path("tools/control-mutations.json")
 TESTS = (
-    "tests/core/conditions",
+    "tests/server/core/conditions",
     "tests/explorer",
     "tests/model",
     "tests/history",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from robosignal.cost.events import EVENTS
 from robosignal.cost.usage import HOURS_A_MONTH, SECONDS_A_MONTH, Fleet, happenings, seconds
-from signaling.wire.limits import HEARTBEAT_SECONDS
+from robosignal.protocol.limits import HEARTBEAT_SECONDS
 
 FLEETS = tuple(10**power for power in range(2, 8))
 DRIVEN = 0.1

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from robosignal.bench.command import add_arguments
-from robosignal.cli import main
+from robosignal.cli.main import main
+from robosignal.loadtest.command import add_arguments
 from tests.docs.pages import page, rows
 from tests.e2e.processes import PATIENCE_SECONDS, Process, run
 

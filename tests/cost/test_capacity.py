@@ -17,7 +17,7 @@ from robosignal.cost.capacity import (
 )
 from robosignal.cost.events import EVENTS
 from robosignal.cost.usage import HOURS_A_MONTH, Fleet, happenings
-from signaling.adapters.metrics import DIRECTIVES
+from robosignal.server.aws.metrics import DIRECTIVES
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "capacity.md"
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from signaling.wire.messages import MESSAGES
+from robosignal.protocol.messages import MESSAGES
 from stacks.context import read_settings
 from tests.docs.pages import ROOT, code, examples, page, rows
 from tests.docs.test_readme import OPTIONS
 
-SOURCES = ROOT / "lambdas" / "signaling"
+SOURCES = ROOT / "robosignal" / "server"
 
 
 def listed(name: str) -> set[str]:

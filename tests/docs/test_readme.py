@@ -33,7 +33,7 @@ LINES = [
 TYPED = sorted({line for line in LINES if line})
 
 # Where a page may name a file from: the root, or the folder that the page is about.
-FOLDERS = ("", "protocol/vectors", "lambdas/signaling", "robosignal", "robosignal/robot", "web")
+FOLDERS = ("", "spec/vectors", "robosignal", "robosignal/server", "robosignal/robot", "web")
 NAMED = re.compile(r"\.?\w[\w./-]*(?:\.(?:py|js|json|md|html|css|txt)|/)")
 PICTURE_BYTES = 120 * 1024
 LOCAL = "ws://127.0.0.1:8080/prod"

@@ -11,7 +11,7 @@ import pytest
 from aioice.stun import TransactionFailed
 from aioice.turn import TurnClientUdpProtocol
 
-from signaling.adapters.turn import credential
+from robosignal.server.ice.turn import credential
 from tests.coturn import coturn
 from tests.docs.pages import blocks, page
 

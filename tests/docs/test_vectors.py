@@ -9,7 +9,7 @@ import pytest
 from tests.docs.pages import ROOT, code, page, rows
 
 PAGE = page("docs/reference/vectors.md")
-VECTORS = ROOT / "protocol" / "vectors"
+VECTORS = ROOT / "spec" / "vectors"
 SCRIPTS: dict[str, list[dict[str, Any]]] = {
     name: json.loads((VECTORS / f"{name}.json").read_text(encoding="utf-8"))
     for name in ("robot", "connection", "silence")

@@ -11,15 +11,15 @@ from websockets.typing import Subprotocol
 
 from robosignal.gateway.local import Local, Service
 from robosignal.gateway.store import LocalStore
-from signaling.adapters.limiter import Buckets
-from signaling.settings import read_options
-from signaling.wire.limits import OPERATORS, PUSHES_BURST, TAKEN_BURST, VIEWERS, WATCHERS
+from robosignal.protocol.limits import OPERATORS, PUSHES_BURST, TAKEN_BURST, VIEWERS, WATCHERS
+from robosignal.server.limits.limiter import Buckets
+from robosignal.server.settings import read_options
 from tests.docs.pages import page
 from tests.tokens import signer
 from tests.world import Frame, Peer, World
 
 if TYPE_CHECKING:
-    from signaling.ports import Store
+    from robosignal.server.ports import Store
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from robosignal.protocol import limits
 from robosignal.robot import commands
-from signaling.wire import limits
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "web" / "robosignal"
