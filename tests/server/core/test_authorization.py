@@ -35,10 +35,17 @@ from robosignal.protocol.messages import (
     Unwatch,
     Watch,
 )
-from robosignal.server.core.expressions import All, Either, holds
-from robosignal.server.core.policy import MAY, NOBODY, Standing, allowed, right, standings
+from robosignal.server.core.authorization import (
+    NO_RELATIONS,
+    PERMISSIONS,
+    Relation,
+    condition_for,
+    find_relations,
+    is_allowed,
+)
+from robosignal.server.core.conditional_writes import AllOf, AnyOf, evaluate
 from robosignal.server.core.records import Connection, Robot, Session
-from tests.server.core.generated import connections, registered
+from tests.server.core.generated import connection_rows, registered
 
 ME, R1 = ConnectionId("me="), RobotId("r1")
 ANN, BOB = UserId("ann"), UserId("bob")
@@ -50,10 +57,10 @@ DISPOSING = (Forget, Share, Unshare, Transfer)
 BOTH_ENDS = (Offer, Answer, IceCandidate)
 
 
-def expected(kind: type[Message], having: frozenset[Standing]) -> bool:
+def expected(kind: type[Message], having: frozenset[Relation]) -> bool:
     """Say who may, as the protocol's table has it."""
-    drives = bool(having & {Standing.OWNER, Standing.OPERATOR, Standing.ADMIN})
-    is_robot = Standing.ROBOT in having
+    drives = bool(having & {Relation.OWNER, Relation.OPERATOR, Relation.ADMIN})
+    is_robot = Relation.ROBOT in having
     if kind in ANYONE:
         return True
     if kind in DRIVERS:
@@ -63,35 +70,35 @@ def expected(kind: type[Message], having: frozenset[Standing]) -> bool:
     if kind is Unregister:
         return is_robot
     if kind in DISPOSING:
-        return bool(having & {Standing.OWNER, Standing.ADMIN})
+        return bool(having & {Relation.OWNER, Relation.ADMIN})
     assert kind is Takeover
-    return bool(having & {Standing.OWNER, Standing.ADMIN, Standing.HOLDERS_USER})
+    return bool(having & {Relation.OWNER, Relation.ADMIN, Relation.HOLDERS_USER})
 
 
-def every_standing() -> list[frozenset[Standing]]:
+def every_standing() -> list[frozenset[Relation]]:
     """Return every set of standings that a sender can have at once."""
-    more = [each for each in Standing if each is not Standing.ANYONE]
+    more = [each for each in Relation if each is not Relation.ANYONE]
     return [
-        frozenset({Standing.ANYONE, *some})
+        frozenset({Relation.ANYONE, *some})
         for size in range(len(more) + 1)
         for some in combinations(more, size)
-        if Standing.HOLDERS_USER not in some or Standing.OPERATOR in some
+        if Relation.HOLDERS_USER not in some or Relation.OPERATOR in some
     ]
 
 
-def met(having: frozenset[Standing]) -> tuple[Connection, Robot]:
+def met(having: frozenset[Relation]) -> tuple[Connection, Robot]:
     """Return a sender and a robot to which it is exactly this."""
     sender = Connection(
         connection_id=ME,
         user_id=ANN,
-        groups=("admins",) if Standing.ADMIN in having else ("drivers",),
+        groups=("admins",) if Relation.ADMIN in having else ("drivers",),
         ts=1,
         expires_at=2,
         ttl=3,
     )
     holder = Session(
         session_id=session_id(R1, ConnectionId("other=")),
-        user_id=ANN if Standing.HOLDERS_USER in having else BOB,
+        user_id=ANN if Relation.HOLDERS_USER in having else BOB,
         connection_id=ConnectionId("other="),
         connected_at=1,
         dialect="v1",
@@ -100,46 +107,46 @@ def met(having: frozenset[Standing]) -> tuple[Connection, Robot]:
     )
     robot = Robot(
         robot_id=R1,
-        owner_user_id=ANN if Standing.OWNER in having else BOB,
-        operators=frozenset({ANN, BOB} if Standing.OPERATOR in having else {BOB}),
-        connection_id=ME if Standing.ROBOT in having else ConnectionId("robot="),
+        owner_user_id=ANN if Relation.OWNER in having else BOB,
+        operators=frozenset({ANN, BOB} if Relation.OPERATOR in having else {BOB}),
+        connection_id=ME if Relation.ROBOT in having else ConnectionId("robot="),
         controller=holder,
     )
     return sender, robot
 
 
-def listed(having: frozenset[Standing]) -> str:
+def listed(having: frozenset[Relation]) -> str:
     """Return standings as a test's id, the same in every process."""
     return "+".join(sorted(each.name for each in having))
 
 
 @pytest.mark.parametrize("having", every_standing(), ids=listed)
-def test_each_set_of_standings_may_what_the_table_says(having: frozenset[Standing]) -> None:
+def test_each_set_of_standings_may_what_the_table_says(having: frozenset[Relation]) -> None:
     """Every message, for all that a sender can be to a robot at once."""
     sender, robot = met(having)
 
-    assert standings(sender, robot) == having
+    assert find_relations(sender, robot) == having
     for kind in MESSAGES.values():
-        assert allowed(kind, sender, robot) is expected(kind, having), kind
+        assert is_allowed(kind, sender, robot) is expected(kind, having), kind
 
 
 @pytest.mark.parametrize("groups", [(), ("Admins",)], ids=["a stranger", "an admin"])
 def test_a_robot_that_does_not_exist_is_nobodys(groups: tuple[str, ...]) -> None:
     """A stranger may for it what they may for any other; an admin, who may know, more."""
-    sender, _ = met(frozenset({Standing.ANYONE}))
+    sender, _ = met(frozenset({Relation.ANYONE}))
     sender = msgspec.structs.replace(sender, groups=groups)
-    having = frozenset({Standing.ANYONE} | ({Standing.ADMIN} if groups else set()))
+    having = frozenset({Relation.ANYONE} | ({Relation.ADMIN} if groups else set()))
 
     for kind in MESSAGES.values():
-        assert allowed(kind, sender, None) is expected(kind, having), kind
+        assert is_allowed(kind, sender, None) is expected(kind, having), kind
 
 
 def test_a_stranger_is_refused_alike_whether_the_robot_exists() -> None:
     """So a refusal tells nothing about who owns what."""
-    sender, robot = met(frozenset({Standing.ANYONE}))
+    sender, robot = met(frozenset({Relation.ANYONE}))
 
     for kind in MESSAGES.values():
-        assert allowed(kind, sender, robot) is allowed(kind, sender, None)
+        assert is_allowed(kind, sender, robot) is is_allowed(kind, sender, None)
 
 
 def test_what_is_not_in_the_table_is_refused() -> None:
@@ -148,38 +155,38 @@ def test_what_is_not_in_the_table_is_refused() -> None:
     class Unheard(Message, frozen=True, kw_only=True, tag="unheard"):
         """A message that nobody has given a right to."""
 
-    sender, robot = met(frozenset(Standing))
+    sender, robot = met(frozenset(Relation))
 
-    assert allowed(Unheard, sender, robot) is False
-    assert right(Unheard, sender) == Either(())
-    assert not holds(right(Unheard, sender), {"ownerUserId": ANN})
-    assert frozenset() == NOBODY
+    assert is_allowed(Unheard, sender, robot) is False
+    assert condition_for(Unheard, sender) == AnyOf(())
+    assert not evaluate(condition_for(Unheard, sender), {"ownerUserId": ANN})
+    assert frozenset() == NO_RELATIONS
 
 
 def test_nobody_but_those_who_drive_has_a_condition() -> None:
     """A robot's own right is no condition: it is its connection that every write compares."""
-    sender, _ = met(frozenset({Standing.ANYONE}))
+    sender, _ = met(frozenset({Relation.ANYONE}))
 
-    assert right(Unregister, sender) == Either(())
+    assert condition_for(Unregister, sender) == AnyOf(())
 
 
 def test_an_admins_right_is_no_condition_at_all() -> None:
     """Where admins may; where they may not, they need what others need."""
-    admin, _ = met(frozenset({Standing.ANYONE, Standing.ADMIN}))
+    admin, _ = met(frozenset({Relation.ANYONE, Relation.ADMIN}))
 
-    assert right(Offer, admin) == All(())
-    assert right(Unregister, admin) == Either(())
+    assert condition_for(Offer, admin) == AllOf(())
+    assert condition_for(Unregister, admin) == AnyOf(())
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_both_readings_of_a_right_agree(data: st.DataObject) -> None:
-    """What `allowed` says of an item that was read, the condition says of the item itself."""
+    """What `is_allowed` says of an item that was read, the condition says of the item itself."""
     item: dict[str, Any] = data.draw(registered(0))
-    sender = data.draw(connections())
+    sender = data.draw(connection_rows())
     robot = msgspec.convert(item, Robot)
 
-    for kind, may in MAY.items():
-        if may == {Standing.ANYONE} or Standing.ROBOT in standings(sender, robot):
+    for kind, may in PERMISSIONS.items():
+        if may == {Relation.ANYONE} or Relation.ROBOT in find_relations(sender, robot):
             continue
-        assert holds(right(kind, sender), item) is allowed(kind, sender, robot), kind
+        assert evaluate(condition_for(kind, sender), item) is is_allowed(kind, sender, robot), kind

@@ -9,12 +9,12 @@ from msgspec import structs
 from robosignal.protocol.errors import BadMessage, NoSession, Unauthorized
 from robosignal.protocol.ids import ConnectionId, RobotId, SessionId, UserId, session_id
 from robosignal.protocol.messages import Answer
-from robosignal.server.core.address import (
-    Found,
-    refreshed,
-    robot_addressed,
-    session_of_client,
-    session_of_robot,
+from robosignal.server.core.addressing import (
+    ActiveSession,
+    find_named_session,
+    find_own_session,
+    refresh_sender,
+    resolve_robot_id,
 )
 from robosignal.server.core.records import Connection, Robot, Session
 from robosignal.server.core.request import Request, Rules
@@ -56,7 +56,7 @@ class Rows:
 
 def named(sender: Connection, rows: Rows, **fields: Any) -> RobotId:
     """Return the robot that such a message of this sender means."""
-    flow: Flow[RobotId] = robot_addressed(request(sender), addressed(**fields))
+    flow: Flow[RobotId] = resolve_robot_id(request(sender), addressed(**fields))
     return run(flow, rows.carry_out)
 
 
@@ -155,14 +155,14 @@ def test_a_robots_row_is_not_read_again() -> None:
     """A robot stays a robot."""
     rows = Rows(None)
 
-    assert run(refreshed(request(ROBOT_ROW)), rows.carry_out) == request(ROBOT_ROW)
+    assert run(refresh_sender(request(ROBOT_ROW)), rows.carry_out) == request(ROBOT_ROW)
     assert rows.reads == 0
 
 
 def test_a_row_that_is_gone_is_nobody() -> None:
     """The connection has ended meanwhile."""
     with pytest.raises(Unauthorized):
-        run(refreshed(request(CLIENT)), Rows(None).carry_out)
+        run(refresh_sender(request(CLIENT)), Rows(None).carry_out)
 
 
 def session(connection: ConnectionId, session: SessionId) -> Session:
@@ -191,17 +191,17 @@ ROBOT = Robot(
 ONE_MOVED = structs.replace(ROBOT, viewers={THEIRS: session(REDIALLED, THEIRS)})
 
 
-def found(sender: ConnectionId, robot: Robot, **fields: Any) -> Found | None:
+def found(sender: ConnectionId, robot: Robot, **fields: Any) -> ActiveSession | None:
     """Return the session that a client's message means."""
     row = structs.replace(CLIENT, connection_id=sender)
-    return session_of_client(request(row), robot, addressed(**fields))
+    return find_own_session(request(row), robot, addressed(**fields))
 
 
 def test_a_client_means_its_own_session() -> None:
     """Whether it names it or not, with its role."""
-    assert found(ME, ROBOT) == Found(HELD, "controller")
-    assert found(ME, ROBOT, session_id=MINE) == Found(HELD, "controller")
-    assert found(OTHER, ROBOT, session_id=THEIRS) == Found(VIEWING, "viewer")
+    assert found(ME, ROBOT) == ActiveSession(HELD, "controller")
+    assert found(ME, ROBOT, session_id=MINE) == ActiveSession(HELD, "controller")
+    assert found(OTHER, ROBOT, session_id=THEIRS) == ActiveSession(VIEWING, "viewer")
 
 
 def test_a_client_means_no_session_of_anothers() -> None:
@@ -214,12 +214,12 @@ def test_a_client_means_no_session_of_anothers() -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"session_id": MINE}, Found(HELD, "controller")),
-        ({"session_id": THEIRS}, Found(VIEWING, "viewer")),
-        ({"client_connection_id": OTHER}, Found(VIEWING, "viewer")),
-        ({"to": ME}, Found(HELD, "controller")),
-        ({"to": ME, "client_connection_id": OTHER}, Found(VIEWING, "viewer")),
-        ({"session_id": MINE, "to": OTHER}, Found(HELD, "controller")),
+        ({"session_id": MINE}, ActiveSession(HELD, "controller")),
+        ({"session_id": THEIRS}, ActiveSession(VIEWING, "viewer")),
+        ({"client_connection_id": OTHER}, ActiveSession(VIEWING, "viewer")),
+        ({"to": ME}, ActiveSession(HELD, "controller")),
+        ({"to": ME, "client_connection_id": OTHER}, ActiveSession(VIEWING, "viewer")),
+        ({"session_id": MINE, "to": OTHER}, ActiveSession(HELD, "controller")),
         ({"session_id": SessionId("r1:ended")}, None),
         ({"to": "nobody="}, None),
         ({}, None),
@@ -227,15 +227,15 @@ def test_a_client_means_no_session_of_anothers() -> None:
     ids=lambda each: "+".join(each) or "nothing" if isinstance(each, dict) else "",
 )
 def test_a_robot_means_a_session_by_its_id_or_its_client(
-    fields: dict[str, Any], expected: Found | None
+    fields: dict[str, Any], expected: ActiveSession | None
 ) -> None:
     """The session first, then `clientConnectionId`, then `to`."""
-    assert session_of_robot(ROBOT, addressed(**fields)) == expected
+    assert find_named_session(ROBOT, addressed(**fields)) == expected
 
 
 def test_a_robot_may_name_the_connection_from_before_a_redial() -> None:
     """A seed robot goes on answering to where the offer came from."""
     moved = ONE_MOVED.viewers[THEIRS]
 
-    assert session_of_robot(ONE_MOVED, addressed(to=OTHER)) == Found(moved, "viewer")
-    assert session_of_robot(ONE_MOVED, addressed(to=REDIALLED)) == Found(moved, "viewer")
+    assert find_named_session(ONE_MOVED, addressed(to=OTHER)) == ActiveSession(moved, "viewer")
+    assert find_named_session(ONE_MOVED, addressed(to=REDIALLED)) == ActiveSession(moved, "viewer")

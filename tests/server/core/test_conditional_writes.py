@@ -7,27 +7,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from robosignal.server.core.expressions import (
-    All,
+from robosignal.server.core.conditional_writes import (
+    AddToSet,
+    AllOf,
+    AnyOf,
     Comparator,
     Compare,
     Condition,
     Contains,
+    Copy,
     Differs,
-    Drop,
-    Either,
     Exists,
-    Join,
-    Keep,
+    Increment,
     Missing,
-    Part,
     Put,
-    Rise,
+    Remove,
+    RemoveFromSet,
     Size,
     Update,
     Write,
     apply,
-    holds,
+    evaluate,
 )
 from tests.server.core.aimed import ROBOT_WRITES, robot_cases
 
@@ -49,8 +49,8 @@ ALWAYS, NEVER = Exists(("n",)), Missing(("n",))
 )
 def test_an_attribute_is_there_or_missing(path: tuple[str, ...], there: bool) -> None:  # noqa: FBT001 - an outcome
     """Null is there; nothing is below what is no map."""
-    assert holds(Exists(path), ITEM) is there
-    assert holds(Missing(path), ITEM) is not there
+    assert evaluate(Exists(path), ITEM) is there
+    assert evaluate(Missing(path), ITEM) is not there
 
 
 @pytest.mark.parametrize(
@@ -65,18 +65,18 @@ def test_an_attribute_is_there_or_missing(path: tuple[str, ...], there: bool) ->
 )
 def test_each_comparator_compares(how: Comparator, true_for: set[int]) -> None:
     """Five with four, five and six."""
-    assert {each for each in (4, 5, 6) if holds(Compare(("n",), how, each), ITEM)} == true_for
+    assert {each for each in (4, 5, 6) if evaluate(Compare(("n",), how, each), ITEM)} == true_for
 
 
 @pytest.mark.parametrize("how", ["=", "<", "<=", ">", ">="])
 def test_a_missing_attribute_compares_with_nothing(how: Comparator) -> None:
     """It is neither equal nor in any order, as in DynamoDB."""
-    assert not holds(Compare(("gone",), how, 5), ITEM)
+    assert not evaluate(Compare(("gone",), how, 5), ITEM)
 
 
 def test_a_missing_attribute_differs_from_everything() -> None:
     """And one that is there differs from every value but its own."""
-    found = [holds(Differs(path, 5), ITEM) for path in (("gone",), ("t",), ("n",))]
+    found = [evaluate(Differs(path, 5), ITEM) for path in (("gone",), ("t",), ("n",))]
 
     assert found == [True, True, False]
 
@@ -91,17 +91,17 @@ def test_a_missing_attribute_differs_from_everything() -> None:
         (Size(("m",), "=", 2), True),
         (Size(("s",), "<", 2), False),
         (Size(("gone",), "=", 0), False),
-        (All(()), True),
-        (All((ALWAYS, ALWAYS)), True),
-        (All((ALWAYS, NEVER)), False),
-        (Either(()), False),
-        (Either((NEVER, ALWAYS)), True),
-        (Either((NEVER, NEVER)), False),
+        (AllOf(()), True),
+        (AllOf((ALWAYS, ALWAYS)), True),
+        (AllOf((ALWAYS, NEVER)), False),
+        (AnyOf(()), False),
+        (AnyOf((NEVER, ALWAYS)), True),
+        (AnyOf((NEVER, NEVER)), False),
     ],
 )
 def test_sets_sizes_and_groups(condition: Condition, true: bool) -> None:  # noqa: FBT001 - an outcome
     """Members of sets, numbers of elements, and both ways to combine."""
-    assert holds(condition, ITEM) is true
+    assert evaluate(condition, ITEM) is true
 
 
 @pytest.mark.parametrize(
@@ -112,18 +112,18 @@ def test_sets_sizes_and_groups(condition: Condition, true: bool) -> None:  # noq
         (Put(("m", "x", "y"), 2), {"m": {"x": {"y": 2}, "none": None}}),
         (Put(("n",), 6, once=True), {}),
         (Put(("new",), 6, once=True), {"new": 6}),
-        (Keep(("old",), ("n",)), {"old": 5}),
-        (Keep(("old",), ("gone",)), {"old": None}),
-        (Rise(("n",)), {"n": 6}),
-        (Rise(("n",), begins=0), {"n": 6}),
-        (Rise(("new",), begins=0), {"new": 1}),
-        (Drop(("gone",)), {}),
-        (Drop(("m", "none")), {"m": {"x": {"y": 1}}}),
-        (Join(("s",), "z"), {"s": {"p", "q", "z"}}),
-        (Join(("new",), "z"), {"new": {"z"}}),
-        (Part(("s",), "p"), {"s": {"q"}}),
-        (Part(("s",), "z"), {}),
-        (Part(("gone",), "z"), {}),
+        (Copy(("old",), ("n",)), {"old": 5}),
+        (Copy(("old",), ("gone",)), {"old": None}),
+        (Increment(("n",)), {"n": 6}),
+        (Increment(("n",), begins=0), {"n": 6}),
+        (Increment(("new",), begins=0), {"new": 1}),
+        (Remove(("gone",)), {}),
+        (Remove(("m", "none")), {"m": {"x": {"y": 1}}}),
+        (AddToSet(("s",), "z"), {"s": {"p", "q", "z"}}),
+        (AddToSet(("new",), "z"), {"new": {"z"}}),
+        (RemoveFromSet(("s",), "p"), {"s": {"q"}}),
+        (RemoveFromSet(("s",), "z"), {}),
+        (RemoveFromSet(("gone",), "z"), {}),
     ],
 )
 def test_each_update_changes_what_it_names(update: Update, changed: dict[str, Any]) -> None:
@@ -133,14 +133,14 @@ def test_each_update_changes_what_it_names(update: Update, changed: dict[str, An
 
 def test_a_dropped_attribute_is_gone() -> None:
     """And so is a set whose last member has left."""
-    both = Write("w", ALWAYS, (Drop(("n",)), Part(("s",), "p")))
+    both = Write("w", ALWAYS, (Remove(("n",)), RemoveFromSet(("s",), "p")))
 
     assert apply(both, {"n": 1, "s": {"p"}}) == {}
 
 
 def test_updates_read_the_item_as_it_was() -> None:
     """One keeps what another replaces, in whatever order they stand."""
-    swap = (Put(("n",), 9), Keep(("before",), ("n",)), Rise(("m", "x", "y")), Drop(("t",)))
+    swap = (Put(("n",), 9), Copy(("before",), ("n",)), Increment(("m", "x", "y")), Remove(("t",)))
 
     assert apply(Write("w", ALWAYS, swap), ITEM) == {
         "n": 9,
@@ -162,7 +162,9 @@ def test_an_item_that_does_not_exist_begins_empty() -> None:
     assert apply(claim, {}) == {"n": 1}
 
 
-@pytest.mark.parametrize("update", [Rise(("gone",)), Put(("gone", "x"), 1), Drop(("gone", "x"))])
+@pytest.mark.parametrize(
+    "update", [Increment(("gone",)), Put(("gone", "x"), 1), Remove(("gone", "x"))]
+)
 def test_what_dynamodb_calls_invalid_is_a_key_error(update: Update) -> None:
     """Such a write should never have passed its condition."""
     with pytest.raises(KeyError):

@@ -73,19 +73,19 @@ class Size(Struct, frozen=True):
     value: int
 
 
-class All(Struct, frozen=True):
+class AllOf(Struct, frozen=True):
     """Every one of these holds; none of them: true."""
 
     of: "tuple[Condition, ...]"
 
 
-class Either(Struct, frozen=True):
+class AnyOf(Struct, frozen=True):
     """At least one of these holds."""
 
     of: "tuple[Condition, ...]"
 
 
-Condition = Exists | Missing | Compare | Differs | Contains | Size | All | Either
+Condition = Exists | Missing | Compare | Differs | Contains | Size | AllOf | AnyOf
 
 
 class Put(Struct, frozen=True):
@@ -96,41 +96,41 @@ class Put(Struct, frozen=True):
     once: bool = False
 
 
-class Keep(Struct, frozen=True):
+class Copy(Struct, frozen=True):
     """Set the attribute to what another one holds, or to null when that is missing."""
 
     path: Path
     source: Path
 
 
-class Rise(Struct, frozen=True):
+class Increment(Struct, frozen=True):
     """Add one to a number. A missing one counts as `begins`, which must be given then."""
 
     path: Path
     begins: int | None = None
 
 
-class Drop(Struct, frozen=True):
+class Remove(Struct, frozen=True):
     """Remove the attribute if it is there."""
 
     path: Path
 
 
-class Join(Struct, frozen=True):
+class AddToSet(Struct, frozen=True):
     """Add a member to a set, which begins when it is missing."""
 
     path: Path
     member: str
 
 
-class Part(Struct, frozen=True):
+class RemoveFromSet(Struct, frozen=True):
     """Take a member from a set, which goes with its last one."""
 
     path: Path
     member: str
 
 
-Update = Put | Keep | Rise | Drop | Join | Part
+Update = Put | Copy | Increment | Remove | AddToSet | RemoveFromSet
 
 
 class Write(Struct, frozen=True):
@@ -148,13 +148,13 @@ class Write(Struct, frozen=True):
 
     def raises(self, path: Path) -> bool:
         """Say whether it adds one to this number."""
-        return any(isinstance(each, Rise) and each.path == path for each in self.then)
+        return any(isinstance(each, Increment) and each.path == path for each in self.then)
 
 
 _NOTHING = object()
 
 
-def holds(condition: Condition, item: Item) -> bool:  # noqa: PLR0911 - one for each kind
+def evaluate(condition: Condition, item: Item) -> bool:  # noqa: PLR0911 - one for each kind
     """Say whether the condition is true of this item."""
     match condition:
         case Exists(path):
@@ -172,10 +172,10 @@ def holds(condition: Condition, item: Item) -> bool:  # noqa: PLR0911 - one for 
         case Size(path, how, value):
             found = _at(item, path)
             return found is not _NOTHING and COMPARE[how](len(found), value)
-        case All(of):
-            return all(holds(each, item) for each in of)
-        case Either(of):
-            return any(holds(each, item) for each in of)
+        case AllOf(of):
+            return all(evaluate(each, item) for each in of)
+        case AnyOf(of):
+            return any(evaluate(each, item) for each in of)
         case _:
             assert_never(condition)
 
@@ -187,7 +187,7 @@ def apply(write: Write, item: Item) -> dict[str, Any] | None:
     key is missing. Raise KeyError where DynamoDB answers ValidationException:
     arithmetic on a missing attribute, or a path below a missing map.
     """
-    if not holds(write.when, item):
+    if not evaluate(write.when, item):
         return None
     after = dict(item)
     for update in write.then:
@@ -200,21 +200,21 @@ def _carry_out(update: Update, before: Item, after: dict[str, Any]) -> None:
         case Put(path, value, once):
             old = _at(before, path) if once else _NOTHING
             _set(after, path, value if old is _NOTHING else old)
-        case Keep(path, source):
+        case Copy(path, source):
             found = _at(before, source)
             _set(after, path, None if found is _NOTHING else found)
-        case Rise(path, begins):
+        case Increment(path, begins):
             found = _at(before, path)
             old = begins if found is _NOTHING else found
             if old is None:
                 raise KeyError(path)
             _set(after, path, old + 1)
-        case Drop(path):
+        case Remove(path):
             _parent(after, path).pop(path[-1], None)
-        case Join(path, member):
+        case AddToSet(path, member):
             old = _at(before, path)
             _set(after, path, {member} | (set() if old is _NOTHING else old))
-        case Part(path, member):
+        case RemoveFromSet(path, member):
             _part(after, path, member)
         case _:
             assert_never(update)

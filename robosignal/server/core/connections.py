@@ -10,16 +10,16 @@ from robosignal.protocol.errors import Forbidden, SignalingError, Unauthorized
 from robosignal.protocol.frames import IceServersReply, Limits, Welcome
 from robosignal.protocol.ids import ConnectionId, RobotId, SessionId, robot_of
 from robosignal.protocol.messages import IceServers, Offer, Ready
-from robosignal.server.core.policy import allowed
+from robosignal.server.core.authorization import is_allowed
 from robosignal.server.core.records import Connection, Robot
-from robosignal.server.core.request import Request, grace_until
+from robosignal.server.core.request import Request, grace_end
 from robosignal.server.core.steps import (
     AddConnection,
+    ConditionFailed,
     Flow,
-    Refused,
     Step,
     WriteRobot,
-    attempted,
+    attempt_all,
     find_ice_servers,
     read_connection,
     read_robots,
@@ -27,7 +27,7 @@ from robosignal.server.core.steps import (
     write_connection,
     write_robot,
 )
-from robosignal.server.core.writes import lease, places, presence, rows
+from robosignal.server.core.writes import connections, lease, presence, viewers
 
 
 def connect(row: Connection) -> Flow[None]:
@@ -44,8 +44,8 @@ def disconnect(connection_id: ConnectionId, now: int) -> Flow[Connection | None]
     if row is None:
         return None
     if row.robot_id is not None:
-        yield from write_robot(row.robot_id, presence.lose(connection_id))
-    lost = _LostSocket(connection_id, now, grace_until(now))
+        yield from write_robot(row.robot_id, presence.record_loss(connection_id))
+    lost = _LostSocket(connection_id, now, grace_end(now))
     yield from _lose_sessions(sorted(row.sessions), lost)
     return row
 
@@ -59,7 +59,7 @@ class _LostSocket:
     until: int
 
     def as_holder(self, session_id: SessionId) -> Step:
-        write = lease.lose(session_id, self.gone, self.now, self.until)
+        write = lease.begin_grace(session_id, self.gone, self.now, self.until)
         return WriteRobot(robot_of(session_id), write)
 
     def otherwise(self, session_id: SessionId, robot: Robot) -> Step | None:
@@ -68,28 +68,28 @@ class _LostSocket:
         if found is None or found[0].connection_id != self.gone:
             return None
         session, role = found
-        late = places.lose_late if role == "viewer" else lease.lose_late
-        lose = places.lose if role == "viewer" and session.until > self.until else late
+        late = viewers.record_late_loss if role == "viewer" else lease.record_late_loss
+        lose = viewers.begin_grace if role == "viewer" and session.until > self.until else late
         return WriteRobot(robot_of(session_id), lose(session_id, self.gone, self.now, self.until))
 
 
 def _lose_sessions(sessions: list[SessionId], lost: _LostSocket) -> Flow[None]:
     """Record the lost socket in each session, side by side: first as if each were the holder's."""
-    first = yield from attempted((lost.as_holder(each) for each in sessions), "needed")
+    first = yield from attempt_all((lost.as_holder(each) for each in sessions), "needed")
     steps = {
         each: lost.otherwise(each, outcome.item)
         for each, outcome in zip(sessions, first, strict=True)
-        if isinstance(outcome, Refused) and outcome.item is not None
+        if isinstance(outcome, ConditionFailed) and outcome.item is not None
     }
     second = {each: step for each, step in steps.items() if step is not None}
-    others = yield from attempted(second.values(), "needed")
+    others = yield from attempt_all(second.values(), "needed")
     # One that was refused as a viewer as well was granted control between the two, perhaps.
     again = [
         lost.as_holder(each)
         for each, outcome in zip(second, others, strict=True)
-        if isinstance(outcome, Refused)
+        if isinstance(outcome, ConditionFailed)
     ]
-    third = yield from attempted(again, "needed")
+    third = yield from attempt_all(again, "needed")
     for outcome in (*first, *others, *third):
         if isinstance(outcome, SignalingError):
             # Only now: a failure at one session must not keep the others from their grace.
@@ -100,7 +100,7 @@ def ready(request: Request, message: Ready) -> Flow[Welcome]:
     """Answer with who the sender is; change its dialect if it asks for v1 in time."""
     sender = request.sender
     if message.protocol is not None and sender.dialect == "seed":
-        sender = yield from _speaking_v1(request)
+        sender = yield from _switch_to_v1(request)
     # The sender's rights are not known yet, and a look would cost each of them a read.
     ice = yield from find_ice_servers(sender, turn=False)
     return Welcome(
@@ -121,10 +121,10 @@ def ready(request: Request, message: Ready) -> Flow[Welcome]:
     )
 
 
-def _speaking_v1(request: Request) -> Flow[Connection]:
+def _switch_to_v1(request: Request) -> Flow[Connection]:
     me = request.sender.connection_id
-    outcome = yield from write_connection(me, rows.speak_v1(me))
-    if not isinstance(outcome, Refused):
+    outcome = yield from write_connection(me, connections.switch_to_v1(me))
+    if not isinstance(outcome, ConditionFailed):
         return outcome.after
     if outcome.item is None:
         raise Unauthorized("connection is gone")
@@ -138,19 +138,19 @@ def ice_servers(request: Request, message: IceServers) -> Flow[IceServersReply]:
     with. A stranger is refused nothing here, and so learns nothing of the robot.
     """
     ice = yield from find_ice_servers(request.sender, turn=False)
-    if ice.turn and (yield from _may_relay(request, message)):
+    if ice.turn and (yield from _may_use_turn(request, message)):
         ice = yield from find_ice_servers(request.sender, turn=True)
     return IceServersReply(ice_servers=ice.servers, ttl_seconds=ice.ttl_seconds, turn=ice.turn)
 
 
-def _may_relay(request: Request, message: IceServers) -> Flow[bool]:
+def _may_use_turn(request: Request, message: IceServers) -> Flow[bool]:
     named = message.robot_id
-    robot_ids = (yield from _engaged(request)) if named is None else (named,)
+    robot_ids = (yield from _find_own_robots(request)) if named is None else (named,)
     robots = (yield from read_robots(robot_ids)) if robot_ids else []
-    return any(allowed(Offer, request.sender, robot) for robot in robots)
+    return any(is_allowed(Offer, request.sender, robot) for robot in robots)
 
 
-def _engaged(request: Request) -> Flow[tuple[RobotId, ...]]:
+def _find_own_robots(request: Request) -> Flow[tuple[RobotId, ...]]:
     """Return the robots that the sender's connection has registered or has sessions with."""
     row = yield from read_connection(request.sender.connection_id)
     if row is None:
