@@ -21,7 +21,7 @@ PAGE = Path("docs/control-proof.md")
 FIGURES = Path("docs/control-figures.json")
 MUTATIONS = Path("docs/control-mutations.json")
 TESTS = (
-    "tests/core/conditions",
+    "tests/server/core/conditions",
     "tests/explorer",
     "tests/model",
     "tests/history",
