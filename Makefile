@@ -54,7 +54,7 @@ soak: setup
 	@$(BIN)/python -m tools.mutate
 	@ROBOSIGNAL_SOAK=1 $(BIN)/python -m tools.proof
 
-# About two minutes; writes the figures into docs/bench.md.
+# About two minutes; writes the figures into docs/explanation/benchmarks.md.
 bench: setup
 	@$(BIN)/python -m benchmarks $(ARGS)
 

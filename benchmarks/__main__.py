@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: takes every figure, prints them, and writes them into docs/bench.md.
+"""`python -m benchmarks`: takes every figure, prints them, and writes them into their page.
 
 With names, only those; with `--small`, very little of each. Then nothing is written.
 """

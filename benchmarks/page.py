@@ -1,4 +1,4 @@
-"""Writes the figures into docs/bench.md."""
+"""Writes the figures into the page of benchmarks."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.environment import ROOT
 from benchmarks.tables import Table, format_markdown
 
-PAGE = ROOT / "docs" / "bench.md"
+PAGE = ROOT / "docs" / "explanation" / "benchmarks.md"
 BLOCK = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- end of figures -->)", re.DOTALL)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from robosignal.probe.connection import Connection
 
 Frame = dict[str, Any]
-"""A frame of the protocol as a dictionary; docs/protocol.md has each of them."""
+"""A frame of the protocol as a dictionary; docs/reference/protocol.md has each of them."""
 
 
 class Client:

@@ -15,7 +15,7 @@ from robosignal.server import entry
 from robosignal.server.limits import limiter
 from tests.docs.pages import code, examples, kinds, page, rows
 
-PAGE = page("docs/protocol.md")
+PAGE = page("docs/reference/protocol.md")
 CLIENT, SERVER, SEED = (examples(PAGE, f"json {kind}") for kind in ("client", "server", "seed"))
 TO_ROBOT, FROM_ROBOT = examples(PAGE, "json to-robot"), examples(PAGE, "json from-robot")
 

@@ -224,7 +224,7 @@ def test_the_dearest_change_costs_what_the_page_says_and_no_second_of_them_more(
     told = dict(one - Counter(watchers=one["watchers"])), one["watchers"]
 
     assert told == ({"write_robot": 2, "write_connection": 1, "posts": 112}, OPERATORS + 2)
-    assert f"{one.total()} calls" in page("docs/cost.md")
+    assert f"{one.total()} calls" in page("docs/explanation/cost.md")
     assert many["watchers"] == PUSHES_BURST * (OPERATORS + 2)
     assert many["posts"] <= PUSHES_BURST * WATCHERS + TAKEN_BURST * (VIEWERS + 2)
 
