@@ -1,7 +1,4 @@
-"""The tests' whole backend, with events in the full shape that API Gateway gives them.
-
-Owns the shape, and which event was the last; must never know what is measured with it.
-"""
+"""The tests' in-process backend, with events in the full shape that API Gateway gives them."""
 
 from typing import Any
 
@@ -12,15 +9,15 @@ from tests.world import Outbox, Peer, World
 
 ENTROPY = bytes(events.ID_BYTES)
 DOMAIN = "abc.execute-api.eu-central-1.amazonaws.com"
-NOBODY = "192.0.2.1"
-"""An address of RFC 5737."""
+SOURCE_IP = "192.0.2.1"
+"""Reserved for documentation (RFC 5737)."""
 
 
-class ShapedWorld(World):
-    """A backend whose time stands still at `now`, in epoch ms."""
+class GatewayEventsWorld(World):
+    """A backend whose clock does not move: it is always `now`, in epoch ms."""
 
     def __init__(self, store: Store, outbox: Outbox, now: int) -> None:
-        self.last: events.Event = {}
+        self.last_event: events.Event = {}
         super().__init__(store, signer())
         self.now = now
         self.outbox = outbox
@@ -28,15 +25,15 @@ class ShapedWorld(World):
 
     def event(self, kind: str, peer: Peer, **fields: Any) -> dict[str, Any]:
         """Hand the backend an event, and keep it."""
-        self.last = _shaped(kind, peer, fields, self.now)
-        return self.signaling.handle(self.last)
+        self.last_event = _make_event(kind, peer, fields, self.now)
+        return self.signaling.handle(self.last_event)
 
 
-def _shaped(kind: str, peer: Peer, fields: dict[str, Any], now: int) -> events.Event:
+def _make_event(kind: str, peer: Peer, fields: dict[str, Any], now: int) -> events.Event:
     context = events.connection_context(
         peer.connection_id,
         connected_at=peer.connected_at,
-        source_ip=NOBODY,
+        source_ip=SOURCE_IP,
         user_agent="bench",
         domain=DOMAIN,
         stage="prod",

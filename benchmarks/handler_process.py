@@ -1,7 +1,7 @@
-"""`python -m benchmarks.contest TAPE ROUNDS EVENTS`: the handler against its bare calls.
+"""`python -m benchmarks.handler_process RECORDING ROUNDS EVENTS`: the handler and its bare calls.
 
-Measures this process's CPU alone; whatever answers runs in another. Says what each contender
-took for one event, in µs, round by round, as JSON.
+Measures this process's CPU alone; what answers the calls runs in another. Prints the CPU of each
+variant for one event, in µs, round by round, as JSON.
 """
 
 import gc
@@ -21,7 +21,15 @@ import msgspec
 from botocore import xform_name
 from botocore.config import Config
 
-from benchmarks.tape import DEFAULTS, DYNAMODB, HANDLER, MANAGEMENT, SETTINGS, Call, Tape
+from benchmarks.recording import (
+    DEFAULTS,
+    DYNAMODB,
+    HANDLER,
+    MANAGEMENT,
+    SETTINGS,
+    Call,
+    Recording,
+)
 from robosignal.server.aws.backend import CLIENT
 from signaling.handler import _signaling, handler
 
@@ -34,37 +42,37 @@ CLOCK_SECONDS = 40
 
 
 def main(path: str, rounds: str, events: str) -> None:
-    """Measure, and say what was found."""
-    tape = msgspec.json.decode(Path(path).read_bytes(), type=Tape)
+    """Measure, and print the figures."""
+    recording = msgspec.json.decode(Path(path).read_bytes(), type=Recording)
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         out, sys.stdout = sys.stdout, nowhere
         # Lambda's level; its own lines are JSON, which take a little longer.
         logging.basicConfig(level=logging.INFO, stream=nowhere)
-        found = measured(contenders(tape), int(rounds), int(events))
+        found = measure(make_variants(recording), int(rounds), int(events))
     out.write(msgspec.json.encode(found).decode())
 
 
-def contenders(tape: Tape) -> dict[str, Act]:
-    """Return what is compared, warm. Raise ValueError if they do not make the same calls."""
+def make_variants(recording: Recording) -> dict[str, Act]:
+    """Return the variants, warmed up. Raise ValueError if they do not make the same calls."""
     found = {
-        HANDLER: _handling(tape),
-        DEFAULTS: _bare(tape.calls, None),
-        SETTINGS: _bare(tape.calls, CLIENT),
+        HANDLER: _handle_event(recording),
+        DEFAULTS: _make_calls(recording.calls, None),
+        SETTINGS: _make_calls(recording.calls, CLIENT),
     }
     for act in found.values():
         for _ in range(WARM_UP):
             act()
-        before = _calls_made()
+        before = _count_calls()
         act()
-        if _calls_made() - before != len(tape.calls):
-            raise ValueError("not the calls that were noted, so no comparison")
+        if _count_calls() - before != len(recording.calls):
+            raise ValueError("a variant makes other calls than the recording")
     return found
 
 
-def _handling(tape: Tape) -> Act:
-    event = tape.event
-    # The event's own time, for a lease is over soon after; a second further at each look, since
-    # a renewal within a second of the last one is no write; and back before anything lapses.
+def _handle_event(recording: Recording) -> Act:
+    event = recording.event
+    # The event's own time, because a lease ends soon after it. Each reading is a second later,
+    # because a renewal within a second of the last one is no write; it wraps before a lease ends.
     ticks = count()
     begun = event["requestContext"]["requestTimeEpoch"]
     _signaling._clock = lambda: begun + next(ticks) % CLOCK_SECONDS * 1000  # noqa: SLF001
@@ -76,8 +84,8 @@ def _handling(tape: Tape) -> Act:
     return act
 
 
-def _bare(calls: list[Call], config: Config | None) -> Act:
-    """Return what makes these calls and nothing else, with clients of these settings."""
+def _make_calls(calls: list[Call], config: Config | None) -> Act:
+    """Return a function that makes these calls and nothing else, with clients of these settings."""
     clients: dict[str, Any] = {
         DYNAMODB: boto3.client("dynamodb", config=config),
         MANAGEMENT: boto3.client(
@@ -104,16 +112,16 @@ def _parameters(call: Call) -> dict[str, Any]:
     return call.parameters
 
 
-def _calls_made() -> int:
+def _count_calls() -> int:
     address = os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
     with urllib.request.urlopen(f"{address}/calls") as answer:  # noqa: S310 - the stand-in's
         return int(answer.read())
 
 
-def measured(acts: dict[str, Act], rounds: int, events: int) -> dict[str, list[float]]:
-    """Return the CPU of one event in µs, of each contender in each round.
+def measure(acts: dict[str, Act], rounds: int, events: int) -> dict[str, list[float]]:
+    """Return the CPU of one event in µs, of each variant in each round.
 
-    They take turns in another order each round, so that none always follows the same one.
+    The order changes each round, so that no variant always follows the same one.
     """
     found: dict[str, list[float]] = {name: [] for name in acts}
     names = list(acts)

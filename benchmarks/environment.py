@@ -1,4 +1,4 @@
-"""Where things are: the handler's environment when it is measured, and no variable besides."""
+"""The environment of measured processes: the handler's, with no other variable, and our own."""
 
 import os
 from pathlib import Path
@@ -9,12 +9,12 @@ from tests.tokens import CLIENT, ISSUER
 ROOT = Path(__file__).parents[1]
 
 
-def environment(endpoint: str, jwks: str) -> dict[str, str]:
+def handler_environment(endpoint: str, jwks: str) -> dict[str, str]:
     """Return the variables of a Lambda whose AWS is at `endpoint`, keys at `jwks`."""
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{ROOT / 'lambdas'}{os.pathsep}{ROOT}",
-        # Neither this machine's credentials nor its settings may matter, or be used.
+        # This machine's credentials and settings must neither be used nor change a figure.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -35,7 +35,7 @@ def environment(endpoint: str, jwks: str) -> dict[str, str]:
     }
 
 
-def ours() -> dict[str, str]:
+def own_environment() -> dict[str, str]:
     """Return this process's variables, so that another one finds the same packages."""
     paths = [str(ROOT / "lambdas"), str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}

@@ -1,7 +1,6 @@
-"""`python -m benchmarks.standin TAPE`: stands in for AWS on loopback, with the answers of a tape.
+"""`python -m benchmarks.replay_server RECORDING`: answers as AWS did in a recording, on loopback.
 
-Owns what travels: DynamoDB's and the management API's responses as their clients expect them.
-It has a process of its own, so that its CPU is nobody's who is measured.
+It has a process of its own, so that its CPU is not counted for what is measured.
 """
 
 import asyncio
@@ -12,24 +11,24 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
-from benchmarks.tape import Tape, answer_key
-from robosignal.loadtest.gauge import answer
+from benchmarks.recording import Recording, answer_key
+from robosignal.loadtest.measured_process import report_cpu
 
 JSON_1_0 = "application/x-amz-json-1.0"
 TARGET = "X-Amz-Target"
 REQUEST_ID = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEF"
 
 
-class StandIn:
-    """DynamoDB, the management API, an issuer's keys, and how many calls there were."""
+class ReplayServer:
+    """DynamoDB, the management API, an issuer's keys, and a count of the calls."""
 
-    def __init__(self, tape: Tape) -> None:
-        self._answers = {key: body.encode() for key, body in tape.answers.items()}
-        self._jwks = msgspec.json.encode(tape.jwks)
+    def __init__(self, recording: Recording) -> None:
+        self._answers = {key: body.encode() for key, body in recording.answers.items()}
+        self._jwks = msgspec.json.encode(recording.jwks)
         self._calls = 0
 
     def routes(self) -> list[web.RouteDef]:
-        """Return where each of them is."""
+        """Return the routes of all four."""
         return [
             web.post("/", self._dynamodb),
             web.post("/prod/@connections/{id}", self._management),
@@ -63,18 +62,18 @@ class StandIn:
         return web.Response(text=str(self._calls))
 
 
-async def main(tape: Tape) -> None:
-    """Serve a tape until standard input ends."""
+async def main(recording: Recording) -> None:
+    """Serve a recording until standard input ends."""
     app = web.Application()
-    app.add_routes(StandIn(tape).routes())
+    app.add_routes(ReplayServer(recording).routes())
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     host, port = runner.addresses[0]
-    await answer({"url": f"http://{host}:{port}"})
+    await report_cpu({"url": f"http://{host}:{port}"})
     await runner.cleanup()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Tape)))
+    asyncio.run(main(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Recording)))

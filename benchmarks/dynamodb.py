@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def dynamodb() -> "Iterator[DynamoDBClient]":
-    """Yield a client of it, until the block ends."""
+def emulate_dynamodb() -> "Iterator[DynamoDBClient]":
+    """Yield a client of an emulated DynamoDB, until the block ends."""
     with mock_aws():
         make_tables(_client())
         try:
             yield _client()
         finally:
-            # Where others emulate AWS in this process too, its tables are theirs as well.
+            # Others that emulate AWS in this process share its tables.
             drop_tables(_client())
 
 
@@ -31,5 +31,5 @@ def _client() -> "DynamoDBClient":
         "dynamodb",
         region_name="eu-central-1",
         aws_access_key_id="bench",
-        aws_secret_access_key="bench",  # noqa: S106 - nobody checks it
+        aws_secret_access_key="bench",  # noqa: S106 - it is not checked
     )

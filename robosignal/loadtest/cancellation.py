@@ -1,4 +1,4 @@
-"""Work that ends early when somebody asks for it. Must never know which work, or who asks."""
+"""Work that can be ended early."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import Any
 
 
-async def until(stop: asyncio.Event, work: Awaitable[Any]) -> bool:
-    """Carry out work until it is done or `stop` is set; return whether it was done.
+async def run_until(stop: asyncio.Event, work: Awaitable[Any]) -> bool:
+    """Run `work` until it is done or `stop` is set; return whether it was done.
 
     Raise what the work raises.
     """
@@ -16,14 +16,14 @@ async def until(stop: asyncio.Event, work: Awaitable[Any]) -> bool:
         await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
         return task.done()
     finally:
-        await cancelled(stopping)
-        await cancelled(task)
+        await cancel(stopping)
+        await cancel(task)
 
 
-async def cancelled(work: "asyncio.Future[Any]") -> None:
+async def cancel(work: "asyncio.Future[Any]") -> None:
     """Cancel work unless it is done, and return once it has ended. Raise what it raised."""
     work.cancel()
     await asyncio.wait({work})
-    # A gathering that was cancelled does not say so itself: its result does.
+    # A gather that was cancelled does not say so itself: its result does.
     with suppress(asyncio.CancelledError):
         work.result()

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.echoes KIND`: a WebSocket server that returns what it is sent, and no more.
+"""`python -m benchmarks.echo_servers KIND`: a WebSocket server that only returns what it is sent.
 
 `aiohttp` and `websockets` are these libraries' own servers. `transport` is the local gateway
 without its rules: it hands each message to the connection that opened before or after it.
@@ -16,15 +16,15 @@ from websockets.typing import Subprotocol
 
 from robosignal.gateway.gateway import Gateway
 from robosignal.gateway.sockets import Sockets
-from robosignal.loadtest.gauge import answer
+from robosignal.loadtest.measured_process import report_cpu
 from robosignal.protocol.ids import ConnectionId
 from robosignal.protocol.limits import SUBPROTOCOL
 
 HOST = "127.0.0.1"
 
 
-async def of_aiohttp(stack: AsyncExitStack) -> str:
-    """Serve by aiohttp's application and handler; return the URL."""
+async def serve_aiohttp(stack: AsyncExitStack) -> str:
+    """Serve with aiohttp's application and handler; return the URL."""
 
     async def echo(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(compress=False, protocols=[SUBPROTOCOL])
@@ -44,8 +44,8 @@ async def of_aiohttp(stack: AsyncExitStack) -> str:
     return f"ws://{HOST}:{port}/"
 
 
-async def of_websockets(stack: AsyncExitStack) -> str:
-    """Serve by websockets' asyncio server; return the URL."""
+async def serve_websockets(stack: AsyncExitStack) -> str:
+    """Serve with websockets' asyncio server; return the URL."""
 
     async def echo(socket: ServerConnection) -> None:
         async for message in socket:
@@ -58,18 +58,16 @@ async def of_websockets(stack: AsyncExitStack) -> str:
     return f"ws://{HOST}:{port}/"
 
 
-async def of_transport(stack: AsyncExitStack) -> str:
-    """Serve by the local gateway with a handler that knows no rules; return the URL."""
-    crossing = Crossing()
-    gateway = Gateway(
-        crossing.handle, crossing.sockets, web=Path(__file__).parent, jwks=dict, port=0
-    )
+async def serve_transport(stack: AsyncExitStack) -> str:
+    """Serve with the local gateway and a handler without rules; return the URL."""
+    relay = PairRelay()
+    gateway = Gateway(relay.handle, relay.sockets, web=Path(__file__).parent, jwks=dict, port=0)
     await stack.enter_async_context(gateway)
     return gateway.websocket_url
 
 
-class Crossing:
-    """A handler that hands what one connection of a pair sends to the other."""
+class PairRelay:
+    """A handler that passes what one connection of a pair sends to the other."""
 
     def __init__(self) -> None:
         self.sockets = Sockets()
@@ -95,13 +93,13 @@ class Crossing:
         self._single = None
 
 
-KINDS = {"aiohttp": of_aiohttp, "websockets": of_websockets, "transport": of_transport}
+KINDS = {"aiohttp": serve_aiohttp, "websockets": serve_websockets, "transport": serve_transport}
 
 
 async def main(kind: str) -> None:
     """Serve until standard input ends."""
     async with AsyncExitStack() as stack:
-        await answer({"url": await KINDS[kind](stack)})
+        await report_cpu({"url": await KINDS[kind](stack)})
 
 
 if __name__ == "__main__":
