@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
 
-from robosignal.robot.commands import STILL, WATCHDOG_MS, Drive
+from robosignal.robot.session.commands import STILL, WATCHDOG_MS, Drive
 from signaling.wire.ids import RobotId
 
 AGAIN_SECONDS = 0.5

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from robosignal.robot import commands
+from robosignal.robot.session import commands
 from signaling import entry
 from signaling.adapters import limiter
 from signaling.wire import errors, frames, limits, seed

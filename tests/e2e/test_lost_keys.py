@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from robosignal.robot.client import run
-from robosignal.robot.commands import STILL, Drive
+from robosignal.robot.session.commands import STILL, Drive
 from signaling.wire.ids import RobotId
 from tests.browser import require_browser
 from tests.e2e.chromium import Chromium, Page

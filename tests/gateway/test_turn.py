@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from robosignal.gateway.local import Local, Service
-from robosignal.robot.ice import configuration
+from robosignal.robot.media.ice import configuration
 from signaling.adapters.clock import epoch_ms
 from signaling.adapters.turn import TTL_SECONDS, TurnIce, credential
 from signaling.settings import read_options

@@ -17,10 +17,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from robosignal.robot.client import run
-from robosignal.robot.link import Span
+from robosignal.robot.connection.state import Span
+from robosignal.robot.media.picture import HEIGHT, number_in
 from robosignal.robot.motors import Mover
-from robosignal.robot.picture import HEIGHT, number_in
-from robosignal.robot.shell import Video
+from robosignal.robot.runtime import Video
 from robosignal.robot.token import TokenSource
 from signaling.wire.ids import InstanceId, RobotId
 

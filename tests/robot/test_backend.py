@@ -13,7 +13,7 @@ from websockets.typing import Subprotocol
 
 from robosignal.gateway.local import Local, Service
 from robosignal.robot.client import run
-from robosignal.robot.link import Span
+from robosignal.robot.connection.state import Span
 from signaling.settings import read_options
 from signaling.wire.ids import InstanceId, RobotId
 from tests.robot.stage import PATIENCE, Lines

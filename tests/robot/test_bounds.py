@@ -3,12 +3,12 @@ import gc
 import os
 from typing import Any
 
-from robosignal.robot import logic
-from robosignal.robot.actions import Frame, Send, Tick
-from robosignal.robot.outbox import KEPT, Outbox, posted
-from robosignal.robot.peer import Peer
-from robosignal.robot.presence import Presence
-from robosignal.robot.state import Robot
+from robosignal.robot.media.peer import Peer
+from robosignal.robot.session import machine
+from robosignal.robot.session.events import Frame, Send, Tick
+from robosignal.robot.session.outbox import KEPT, Outbox, posted
+from robosignal.robot.session.registration import Presence
+from robosignal.robot.session.state import Robot
 from tests.robot.stage import (
     ALICE,
     INSTANCE,
@@ -89,11 +89,11 @@ def test_no_flood_of_frames_hides_who_drives() -> None:
     came: list[dict[str, Any]] = [
         WELCOME,
         takeover | {"sessionId": second, "epoch": 3},
-        *[candidate | {"payload": {"candidate": "candidate:1"}}] * (2 * logic.DEFERRED),
+        *[candidate | {"payload": {"candidate": "candidate:1"}}] * (2 * machine.DEFERRED),
         standing | intervals,
     ]
     for frame in came:
-        seen, _ = logic.step(seen, Frame(frame), 0)
+        seen, _ = machine.step(seen, Frame(frame), 0)
 
     assert (seen.fence.epoch, seen.fence.holder) == (3, second)
 
@@ -111,7 +111,7 @@ class Forgetful:
 
     def tell(self, event: Frame | Tick) -> None:
         """Tell the robot of an event, and keep what it sends."""
-        self.seen, actions = logic.step(self.seen, event, self.now)
+        self.seen, actions = machine.step(self.seen, event, self.now)
         frames = [action.frame for action in actions if isinstance(action, Send)]
         asked = [frame for frame in frames if frame["type"] == "register"]
         assert not asked or not any(frame["type"] == "register" for frame in self.sent)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from robosignal.robot.link import Span
+from robosignal.robot.connection.state import Span
 from tests.robot.stage import (
     ALICE,
     BOB,

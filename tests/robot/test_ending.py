@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from robosignal.robot.commands import STILL, Drive
+from robosignal.robot.session.commands import STILL, Drive
 from tests.robot.stage import ALICE, PATIENCE, Running, Stage, browser
 
 FORWARD = Drive(0.0, 1.0)

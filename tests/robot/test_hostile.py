@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from robosignal.robot.link import Span
-from robosignal.robot.picture import FRAMES_PER_SECOND, HEIGHT
+from robosignal.robot.connection.state import Span
+from robosignal.robot.media.picture import FRAMES_PER_SECOND, HEIGHT
 from tests.robot.stage import (
     ALICE,
     BOB,

@@ -8,9 +8,10 @@ from time import monotonic
 
 import pytest
 
-from robosignal.robot import commands, motors
-from robosignal.robot.commands import STILL, Drive
+from robosignal.robot import motors
 from robosignal.robot.motors import Motors
+from robosignal.robot.session import commands
+from robosignal.robot.session.commands import STILL, Drive
 from tests.robot.stage import (
     ALICE,
     BOB,

@@ -5,10 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from robosignal.robot import actions, connection, logic, signals
-from robosignal.robot.link import Connection
-from robosignal.robot.presence import Presence
-from robosignal.robot.state import Robot
+from robosignal.robot.connection import events as signals
+from robosignal.robot.connection import machine as connection_machine
+from robosignal.robot.connection.state import Connection
+from robosignal.robot.session import events
+from robosignal.robot.session import machine as session_machine
+from robosignal.robot.session.registration import Presence
+from robosignal.robot.session.state import Robot
 from signaling.wire.ids import InstanceId, RobotId
 
 VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
@@ -27,7 +30,7 @@ def test_connection_follows_the_script(script: dict[str, Any]) -> None:
     heard = []
     for one in script["steps"]:
         event = msgspec.convert(one["event"], signals.Event)
-        seen, outputs = connection.step(seen, event, one["at"], script["random"])
+        seen, outputs = connection_machine.step(seen, event, one["at"], script["random"])
         heard.append(msgspec.to_builtins(outputs))
 
     assert heard == [one["expect"] for one in script["steps"]]
@@ -40,30 +43,30 @@ def test_robot_follows_the_script(script: dict[str, Any]) -> None:
     seen = Robot(presence)
     done = []
     for one in script["steps"]:
-        seen, asked = logic.step(seen, event_of(one["event"]), one["at"])
+        seen, asked = session_machine.step(seen, event_of(one["event"]), one["at"])
         done.append(msgspec.to_builtins(asked))
 
     assert [readable(one) for one in done] == [readable(one["expect"]) for one in script["steps"]]
 
 
-def event_of(found: dict[str, Any]) -> actions.Event:
+def event_of(found: dict[str, Any]) -> events.Event:
     """Return what an event in a script stands for."""
     if found["type"] == "message":
         # Text or bytes: no JSON says which, so msgspec declines to read it.
-        return actions.Message(found["sessionId"], found["pcId"], found["data"])
-    event: actions.Event = msgspec.convert(found, OTHER_EVENTS)
+        return events.Message(found["sessionId"], found["pcId"], found["data"])
+    event: events.Event = msgspec.convert(found, OTHER_EVENTS)
     return event
 
 
 OTHER_EVENTS = (
-    actions.Frame
-    | actions.Offline
-    | actions.Answered
-    | actions.Gathered
-    | actions.Failed
-    | actions.Refused
-    | actions.Tick
-    | actions.Stop
+    events.Frame
+    | events.Offline
+    | events.Answered
+    | events.Gathered
+    | events.Failed
+    | events.Refused
+    | events.Tick
+    | events.Stop
 )
 
 

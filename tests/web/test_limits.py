@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from robosignal.robot import commands
+from robosignal.robot.session import commands
 from signaling.wire import limits
 
 ROOT = Path(__file__).parents[2]
