@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Callable, Mapping
 
-from robosignal.robot.token import TOKEN
 from signaling.wire import limits
 from signaling.wire.parse import ID_RULE
 
@@ -145,7 +144,7 @@ def token(option: str, argument: str | None, variable: str, env: Mapping[str, st
     """
     name, found = (option, argument) if argument else (variable, env.get(variable, ""))
     found = found.strip()
-    if found and not TOKEN.fullmatch(found):
+    if found and not re.search(limits.TOKEN_PATTERN, found):
         raise Refused(f"{name} holds characters that no token has: pass it whole, unquoted")
     return found or None
 

@@ -1,6 +1,6 @@
-"""The robot as a running program: sockets, timers and peers around the pure logic.
+"""The robot as a running program: sockets, timers and peer connections around the pure machines.
 
-Knows how to carry out what the logic asks for; decides nothing itself.
+It carries out what the machines ask for, and decides nothing itself.
 """
 
 import asyncio
@@ -17,104 +17,109 @@ from msgspec.structs import replace
 from robosignal.network import ABNORMAL
 from robosignal.robot.connection import events as signals
 from robosignal.robot.connection import token_policy
-from robosignal.robot.connection.sockets import Sockets
-from robosignal.robot.connection.state import Attempt, Connection, Phase, Span
-from robosignal.robot.connection.token_policy import Admission
-from robosignal.robot.frames import PcId, Unreadable, parse, steadied
-from robosignal.robot.media.camera import Camera, CameraTrack
-from robosignal.robot.media.ice import configuration
+from robosignal.robot.connection.state import Attempt, ConnectionState, Phase, Timing
+from robosignal.robot.connection.token_policy import GiveUp, Report, TokenPolicy
+from robosignal.robot.connection.websocket import WebSockets
+from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
+from robosignal.robot.frames import PcId, Unreadable, parse, to_steady_clock
+from robosignal.robot.media.ice import configure
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.peers import Peers
-from robosignal.robot.motors import Motors, Mover
-from robosignal.robot.session import events
-from robosignal.robot.session import machine as session_machine
-from robosignal.robot.session.registration import Presence
-from robosignal.robot.session.state import Robot
+from robosignal.robot.media.test_pattern import Pattern, PatternTrack
+from robosignal.robot.motors import DriveHandler, Motors
+from robosignal.robot.session import events, machine
+from robosignal.robot.session.registration import REPLACED, Identity, Registration
+from robosignal.robot.session.state import RobotState
 from robosignal.robot.token import TokenSource
 from signaling.wire.ids import SessionId
 
-FAREWELL_SECONDS = 5
-"""How long closing the socket and the peers may take at the end."""
+SHUTDOWN_SECONDS = 5
+"""How long closing the sockets, and then the peer connections, may take at the end."""
 
-Video = Callable[[], MediaStreamTrack | None]
-"""Makes the video track of one peer, which owns and stops it; None for a peer without video."""
+MakeTrack = Callable[[], MediaStreamTrack | None]
+"""Returns the video track of one peer connection, which owns and stops it; None for no video."""
+
+ConnectionOutput = signals.Output | Report | GiveUp
+
+_log = logging.getLogger(__name__)
 
 
-class Shell:
-    """Carries out the outputs of the connection's logic and the actions of the robot's."""
+class Runtime:
+    """Carries out the outputs of the connection machine and the actions of the session machine."""
 
     def __init__(
         self,
         url: str,
         token: TokenSource,
-        presence: Presence,
-        span: Span,
-        log: logging.Logger,
+        identity: Identity,
+        timing: Timing,
         *,
         is_renewable: bool,
-        move: Mover | None = None,
-        video: Video | None = None,
+        on_drive: DriveHandler | None = None,
+        make_track: MakeTrack | None = None,
     ) -> None:
-        self._log = log
         self._loop = asyncio.get_running_loop()
-        connection = Connection(heartbeats=False, span=span)
-        self._admission = Admission(connection, renewable=is_renewable)
-        self._robot = Robot(presence)
-        self._camera = Camera(presence.robot_id, time.monotonic)
+        self._robot_id = identity.robot_id
+        connection = ConnectionState(heartbeats=False, timing=timing)
+        self._policy = TokenPolicy(connection, is_renewable=is_renewable)
+        self._state = RobotState(Registration(identity))
+        self._pattern = Pattern(identity.robot_id, time.monotonic)
         # The picture's marker comes last: it drives as the motors do.
-        movers = [*([] if move is None else [move]), self._camera.move]
-        self._motors = Motors(presence.robot_id, movers, log)
-        self._video = video or (lambda: CameraTrack(self._camera))
-        self._ice = configuration([])
-        self._sockets = Sockets(url, token, self._take_from_socket)
-        self._peers = Peers(self._open, self._drives, self._take_from_peer)
-        self._redial: asyncio.TimerHandle | None = None
-        self._due: asyncio.TimerHandle | None = None
-        self._ended: asyncio.Future[int] = self._loop.create_future()
+        handlers = [*([] if on_drive is None else [on_drive]), self._pattern.drive]
+        self._motors = Motors(identity.robot_id, handlers)
+        self._make_track = make_track or (lambda: PatternTrack(self._pattern))
+        self._ice = configure([])
+        self._sockets = WebSockets(url, token, self._handle_socket_event)
+        self._peers = Peers(self._make_peer, self._is_driver, self._handle_event)
+        self._connection_timer: asyncio.TimerHandle | None = None
+        self._session_timer: asyncio.TimerHandle | None = None
+        self._ended: asyncio.Future[RobotError] = self._loop.create_future()
 
-    async def run(self, stop: asyncio.Event) -> int:
-        """Connect, and return the exit code once `stop` is set or going on is of no use."""
+    async def run(self, stop: asyncio.Event) -> None:
+        """Connect, and return once `stop` is set. Raise RobotError if going on is of no use."""
         stopping = asyncio.ensure_future(stop.wait())
-        waited: set[asyncio.Future[Any]] = {stopping, self._ended}
-        self._on_connection(signals.Start())
+        waiting: set[asyncio.Future[Any]] = {stopping, self._ended}
+        self._step_connection(signals.Start())
         try:
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
             try:
-                await self._leave()
+                await self._shut_down()
             finally:
                 self._motors.close()
-        return self._ended.result() if self._ended.done() else 0
+        if self._ended.done():
+            raise self._ended.result()
 
-    async def _leave(self) -> None:
-        # First of all the motors: no command and no timer follows that could stop them.
-        self._take_from_peer(events.Stop())
-        if self._admission.online and not self._ended.done():
-            self._send({"type": "unregister", "robotId": self._robot.presence.robot_id})
-        self._on_connection(signals.Stop())
-        for timer in (self._redial, self._due):
+    async def _shut_down(self) -> None:
+        # The motors come first: no command and no timer follows that could stop them.
+        self._handle_event(events.Stop())
+        if self._policy.connection.is_online and not self._ended.done():
+            self._send({"type": "unregister", "robotId": self._robot_id})
+        self._step_connection(signals.Stop())
+        for timer in (self._connection_timer, self._session_timer):
             if timer is not None:
                 timer.cancel()
-        await self._peers.closed(FAREWELL_SECONDS)
-        await self._sockets.closed(FAREWELL_SECONDS)
-        await self._motors.closed()
+        await self._peers.close(SHUTDOWN_SECONDS)
+        await self._sockets.wait_closed(SHUTDOWN_SECONDS)
+        await self._motors.wait_closed()
 
-    def _end(self, text: str) -> None:
-        self._log.error("%s: %s", self._robot.presence.robot_id, text)
+    def _end(self, error: RobotError) -> None:
         if not self._ended.done():
-            self._ended.set_result(1)
+            self._ended.set_result(error)
 
     def _now(self) -> int:
         return int(self._loop.time() * 1000)
 
-    def _take_from_socket(self, event: signals.Event) -> None:
-        with self._surviving():
-            self._on_connection(self._readable(event))
+    # The connection.
 
-    def _readable(self, event: signals.Event) -> signals.Event:
-        """Return what a socket's event is: one whose welcome cannot be read is of no use."""
-        if not isinstance(event, signals.FrameCame) or event.socket == "old":
+    def _handle_socket_event(self, event: signals.Event) -> None:
+        with self._log_failures():
+            self._step_connection(self._reject_unreadable_welcome(event))
+
+    def _reject_unreadable_welcome(self, event: signals.Event) -> signals.Event:
+        """Return the event, or the end of its socket: without its welcome, it is of no use."""
+        if not isinstance(event, signals.FrameReceived) or event.socket == "old":
             return event
         frame = event.frame
         if frame.get("type") != "welcome" or not isinstance(parse(frame), Unreadable):
@@ -125,41 +130,27 @@ class Shell:
         self._sockets.close(which, why)
         return signals.Closed(ABNORMAL, which)
 
-    def _take_from_peer(self, event: events.Event) -> None:
-        with self._surviving():
-            self._on_robot(event)
-
-    @contextmanager
-    def _surviving(self, asked: token_policy.Told | events.Action | None = None) -> Iterator[None]:
-        # The logic is pure, so an event that it fails on has changed nothing; and each thing that
-        # it asks for is tried. A fault of ours costs that much, and not the drivers' video.
-        try:
-            yield
-        except Exception:  # noqa: BLE001 - the entry of all events
-            what = "ignores what it fails on" if asked is None else f"fails to {_named(asked)}"
-            self._log.exception("%s: %s", self._robot.presence.robot_id, what)
-
-    def _on_connection(self, event: signals.Event) -> None:
-        if isinstance(event, signals.FrameCame):
+    def _step_connection(self, event: signals.Event) -> None:
+        if isinstance(event, signals.FrameReceived):
             wall = time.time_ns() // 1_000_000
-            event = replace(event, frame=steadied(event.frame, wall, self._now()))
-        before = self._admission.connection
+            event = replace(event, frame=to_steady_clock(event.frame, wall, self._now()))
+        before = self._policy.connection
         jitter = random.random()  # noqa: S311 - spreads redials, protects nothing
-        self._admission, told = token_policy.step(self._admission, event, self._now(), jitter)
-        for output in told:
-            with self._surviving(output):
-                self._put_out(output)
-        self._tell_losses(before)
-        if isinstance(event, signals.FrameCame):
-            self._pass_on(event, swapped=signals.Swap() in told)
+        self._policy, outputs = token_policy.step(self._policy, event, self._now(), jitter)
+        for output in outputs:
+            with self._log_failures(output):
+                self._carry_out_output(output)
+        self._report_losses(before)
+        if isinstance(event, signals.FrameReceived):
+            self._pass_to_session(event, has_swapped=signals.Swap() in outputs)
 
-    def _pass_on(self, event: signals.FrameCame, *, swapped: bool) -> None:
-        # Before its welcome, the next socket has nothing to say to the robot.
-        if self._ended.done() or (event.socket == "next" and not swapped):
+    def _pass_to_session(self, event: signals.FrameReceived, *, has_swapped: bool) -> None:
+        # Before its welcome, what comes over the next socket does not concern the sessions.
+        if self._ended.done() or (event.socket == "next" and not has_swapped):
             return
-        self._on_robot(events.Frame(event.frame, "old" if event.socket == "old" else None))
+        self._step_session(events.Frame(event.frame, "old" if event.socket == "old" else None))
 
-    def _put_out(self, output: token_policy.Told) -> None:  # noqa: C901 - one for each output
+    def _carry_out_output(self, output: ConnectionOutput) -> None:  # noqa: C901 - one for each output
         match output:
             case signals.Dial(which):
                 self._sockets.dial(which)
@@ -172,49 +163,53 @@ class Shell:
             case signals.Wake(at):
                 self._wake(at)
             case signals.Enter("offline"):
-                self._on_robot(events.Offline())
+                self._step_session(events.Offline())
             case signals.Enter() | signals.SignIn():
                 pass
             case signals.Close(which):
                 self._sockets.close(which)
-            case token_policy.Say(text):
-                self._say(text)
-            case token_policy.GiveUp(text):
-                self._end(text)
+            case Report(text):
+                self._report(text)
+            case GiveUp(reason, refused_ms):
+                self._end(TokenRejected(self._robot_id, reason, refused_ms / 1000))
             case other:
                 assert_never(other)
 
     def _wake(self, at: int) -> None:
-        if self._redial is not None:
-            self._redial.cancel()
-        self._redial = self._loop.call_at(at / 1000, self._take_from_socket, signals.Tick())
+        if self._connection_timer is not None:
+            self._connection_timer.cancel()
+        tick = signals.Tick()
+        self._connection_timer = self._loop.call_at(at / 1000, self._handle_socket_event, tick)
 
-    def _tell_losses(self, before: Connection) -> None:
-        now = self._admission.connection
-        if isinstance(now.current, Attempt) and now.current != before.current:
-            self._tell_loss("offline", None, now.current)
-        if now.next is not None and now.next != before.next:
-            self._tell_loss("cannot redial yet", "next", now.next)
+    def _report_losses(self, before: ConnectionState) -> None:
+        connection = self._policy.connection
+        if isinstance(connection.current, Attempt) and connection.current != before.current:
+            self._report_loss("offline", None, connection.current)
+        if connection.next is not None and connection.next != before.next:
+            self._report_loss("cannot redial yet", "next", connection.next)
 
-    def _tell_loss(self, what: str, which: signals.Which, attempt: Attempt) -> None:
+    def _report_loss(self, what: str, which: signals.Which, attempt: Attempt) -> None:
         if attempt.phase is Phase.WAITING:
             seconds = (attempt.due - self._now()) / 1000
-            why = self._sockets.why(which)
-            self._say(f"{what}: {why}; dials again in {seconds:.1f} s")
+            self._report(f"{what}: {self._sockets.why(which)}; dials again in {seconds:.1f} s")
 
-    def _send(self, frame: dict[str, Any]) -> None:
-        self._sockets.send(None, frame)
+    # The sessions.
 
-    def _on_robot(self, event: events.Event) -> None:
-        self._robot, asked = session_machine.step(self._robot, event, self._now())
-        # First the timer: whatever fails below, the robot stops when commands cease.
-        if self._due is not None:
-            self._due.cancel()
-        due = session_machine.next_due(self._robot)
+    def _handle_event(self, event: events.Event) -> None:
+        with self._log_failures():
+            self._step_session(event)
+
+    def _step_session(self, event: events.Event) -> None:
+        self._state, actions = machine.step(self._state, event, self._now())
+        # The timer comes first: whatever fails below, the robot stops when commands cease.
+        if self._session_timer is not None:
+            self._session_timer.cancel()
+        due = machine.next_due(self._state)
         if due is not None:
-            self._due = self._loop.call_at(due / 1000, self._take_from_peer, events.Tick())
-        for action in asked:
-            with self._surviving(action):
+            tick = events.Tick()
+            self._session_timer = self._loop.call_at(due / 1000, self._handle_event, tick)
+        for action in actions:
+            with self._log_failures(action):
                 self._carry_out(action)
 
     def _carry_out(self, action: events.Action) -> None:  # noqa: C901 - one for each action
@@ -232,37 +227,61 @@ class Shell:
             case events.Move(drive):
                 self._motors.move(drive)
             case events.Show(driver, epoch):
-                self._camera.show(driver, epoch)
+                self._pattern.show(driver, epoch)
             case events.UseIce(servers):
-                self._ice = configuration(servers)
+                self._ice = configure(servers)
             case events.Log(text):
-                self._say(text)
+                self._report(text)
             case events.Redial(text):
-                self._loop.call_soon(self._take_from_socket, self._hang_up(text))
-            case events.Quit(text):
-                self._end(text)
+                self._loop.call_soon(self._handle_socket_event, self._hang_up(text))
+            case events.Quit(code, text):
+                self._end(self._make_error(code, text))
             case other:
                 assert_never(other)
 
-    def _open(self, session: SessionId, pc: PcId, tell: Callable[[events.Event], None]) -> Peer:
-        return Peer(session, pc, self._ice, self._filmed, tell)
+    def _make_error(self, code: str, text: str) -> RobotError:
+        if code in {REPLACED, "not_registered"}:
+            return RobotReplaced(self._robot_id, text)
+        return RegistrationRefused(self._robot_id, code, text)
 
-    def _drives(self, session: SessionId) -> bool:
-        return self._robot.fence.obeys(session)
+    def _send(self, frame: dict[str, Any]) -> None:
+        self._sockets.send(None, frame)
 
-    def _filmed(self) -> MediaStreamTrack | None:
+    def _make_peer(
+        self, session: SessionId, pc: PcId, emit: Callable[[events.Event], None]
+    ) -> Peer:
+        return Peer(session, pc, self._ice, self._make_video, emit)
+
+    def _is_driver(self, session: SessionId) -> bool:
+        return self._state.control.fence.obeys(session)
+
+    def _make_video(self) -> MediaStreamTrack | None:
         try:
-            return self._video()
+            return self._make_track()
         except Exception:
-            self._log.exception("%s: has no video to give", self._robot.presence.robot_id)
+            _log.exception("%s: has no video to give", self._robot_id)
             raise
 
-    def _say(self, text: str) -> None:
-        self._log.info("%s: %s", self._robot.presence.robot_id, text)
+    # The log.
+
+    @contextmanager
+    def _log_failures(
+        self, requested: ConnectionOutput | events.Action | None = None
+    ) -> Iterator[None]:
+        # The machines are pure, so an event that one fails on has changed nothing; and each thing
+        # that they ask for is tried. A fault of ours costs that much, and not the drivers' video.
+        try:
+            yield
+        except Exception:  # noqa: BLE001 - the entry of all events
+            what = "ignores what it fails on" if requested is None else _describe(requested)
+            _log.exception("%s: %s", self._robot_id, what)
+
+    def _report(self, text: str) -> None:
+        _log.info("%s: %s", self._robot_id, text)
 
 
-def _named(asked: token_policy.Told | events.Action) -> str:
-    """Return which thing was asked for, and of whom; never what was to be sent or said."""
-    name = type(asked).__name__.lower()
-    session: SessionId | None = getattr(asked, "session_id", None)
-    return name if session is None else f"{name} {session}"
+def _describe(requested: ConnectionOutput | events.Action) -> str:
+    """Return what failed, and for which session; never what was to be sent or said."""
+    name = type(requested).__name__.lower()
+    session: SessionId | None = getattr(requested, "session_id", None)
+    return f"fails to {name}" if session is None else f"fails to {name} {session}"

@@ -11,8 +11,8 @@ import pytest
 
 from robosignal.gateway.store import LocalStore
 from robosignal.robot.session import events, machine
-from robosignal.robot.session.registration import Presence
-from robosignal.robot.session.state import Robot
+from robosignal.robot.session.registration import Identity, Registration
+from robosignal.robot.session.state import RobotState
 from signaling.wire.ids import InstanceId, RobotId
 from tests.tokens import signer
 from tests.world import Frame, Peer, World
@@ -33,7 +33,7 @@ class Machine:
         self.added: list[str] = []
         self.wrong: list[events.Action] = []
         self._world = world
-        self._robot = Robot(Presence(ROBOT, InstanceId("run-1")))
+        self._robot = RobotState(Registration(Identity(ROBOT, InstanceId("run-1"))))
         self.hear([self.peer.ask(type="ready", protocol=1)])
 
     def hear(self, frames: Sequence[Frame]) -> None:

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from robosignal.gateway.local import Local, Service
-from robosignal.robot.media.ice import configuration
+from robosignal.robot.media.ice import configure
 from signaling.adapters.clock import epoch_ms
 from signaling.adapters.turn import TTL_SECONDS, TurnIce, credential
 from signaling.settings import read_options
@@ -102,7 +102,7 @@ async def test_without_turn_servers_nothing_is_added() -> None:
 
 def relayed(servers: list[Server]) -> RTCPeerConnection:
     """Return a peer connection that uses relays alone."""
-    usable = configuration(servers).iceServers
+    usable = configure(servers).iceServers
     return RTCPeerConnection(
         RTCConfiguration(iceServers=usable, iceTransportPolicy=RTCIceTransportPolicy.RELAY)
     )

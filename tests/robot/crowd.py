@@ -10,8 +10,8 @@ from typing import Any
 
 from robosignal.gateway.store import LocalStore
 from robosignal.robot.session import events, machine
-from robosignal.robot.session.registration import Presence
-from robosignal.robot.session.state import Robot
+from robosignal.robot.session.registration import Identity, Registration
+from robosignal.robot.session.state import RobotState
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import InstanceId, RobotId, SessionId
 from tests.tokens import signer
@@ -64,7 +64,7 @@ class Crowd:
         self.random = Random(seed)  # noqa: S311 - chooses tests, protects nothing
         self.world = World(LocalStore(None), signer())
         self.network = Network(self.random, orderly=orderly, lossy=False)
-        self.robot = Robot(Presence(ROBOT, InstanceId("run-1")))
+        self.robot = RobotState(Registration(Identity(ROBOT, InstanceId("run-1"))))
         self.sockets: list[Peer] = []
         self.people: list[tuple[str, Peer]] = []
         self.acts = (*ACTS, _forget) if forgotten else ACTS
@@ -234,7 +234,7 @@ def _gone(crowd: Crowd, user: str, peer: Peer) -> None:
 
 
 def _redial(crowd: Crowd) -> None:
-    if crowd.robot.presence.registered:
+    if crowd.robot.registration.is_registered:
         crowd.redial()
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from robosignal.robot.connection import events as signals
 from robosignal.robot.connection import machine as connection_machine
-from robosignal.robot.connection.state import Connection
+from robosignal.robot.connection.state import ConnectionState
 from robosignal.robot.session import events
 from robosignal.robot.session import machine as session_machine
-from robosignal.robot.session.registration import Presence
-from robosignal.robot.session.state import Robot
+from robosignal.robot.session.registration import Identity, Registration
+from robosignal.robot.session.state import RobotState
 from signaling.wire.ids import InstanceId, RobotId
 
 VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
@@ -26,7 +26,7 @@ def scripts(name: str) -> pytest.MarkDecorator:
 @scripts("connection.json")
 def test_connection_follows_the_script(script: dict[str, Any]) -> None:
     """Each event of the shared script has exactly the outputs that it names."""
-    seen = Connection(heartbeats=script.get("kind") != "robot")
+    seen = ConnectionState(heartbeats=script.get("kind") != "robot")
     heard = []
     for one in script["steps"]:
         event = msgspec.convert(one["event"], signals.Event)
@@ -39,8 +39,8 @@ def test_connection_follows_the_script(script: dict[str, Any]) -> None:
 @scripts("robot.json")
 def test_robot_follows_the_script(script: dict[str, Any]) -> None:
     """Each event of the script has exactly the actions that it names."""
-    presence = Presence(RobotId(script["robotId"]), InstanceId(script["instanceId"]))
-    seen = Robot(presence)
+    identity = Identity(RobotId(script["robotId"]), InstanceId(script["instanceId"]))
+    seen = RobotState(Registration(identity))
     done = []
     for one in script["steps"]:
         seen, asked = session_machine.step(seen, event_of(one["event"]), one["at"])

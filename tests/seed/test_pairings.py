@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,8 +10,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from robosignal.gateway.local import Local
-from robosignal.robot.client import run
-from signaling.wire.ids import RobotId
+from robosignal.robot import Robot
 from tests.seed.conftest import OpenPage
 from tests.seed.page import kept, open_seed_page, wait_for_video
 from tests.seed.robot import seed_robot
@@ -29,12 +27,10 @@ async def own_robot(local: Local) -> AsyncIterator[None]:
     """Run the shipped robot until left."""
     stop = asyncio.Event()
     url, token = local.gateway.websocket_url, local.key.sign(OWNER)
-    running = asyncio.create_task(
-        run(url, RobotId(ROBOT), token, log=logging.getLogger("robot"), stop=stop)
-    )
+    running = asyncio.create_task(Robot(url, ROBOT, token=token).run(stop=stop))
     yield
     stop.set()
-    assert await running == 0
+    await running
 
 
 async def open_console(page: Page, local: Local, user: str, *groups: str) -> None:

@@ -1,6 +1,6 @@
-"""What the connection's logic is told, and what it asks for, each as a plain value.
+"""What the connection machine is told, and what it asks for, each as a plain value.
 
-Knows their names in `protocol/vectors/connection.json`; never what follows from which.
+They are written in `protocol/vectors/connection.json` as they are here.
 """
 
 from typing import Any, Literal
@@ -12,7 +12,7 @@ Which = Literal["next", "old"] | None
 
 
 class Start(Struct, frozen=True, tag_field="type", tag="start"):
-    """Somebody wants a connection, now."""
+    """A connection is wanted, now."""
 
 
 class Opened(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="opened"):
@@ -35,15 +35,15 @@ class Refused(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="re
     socket: Which = None
 
 
-class FrameCame(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="frame"):
-    """A socket brought a JSON object."""
+class FrameReceived(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="frame"):
+    """A JSON object came over a socket."""
 
     frame: dict[str, Any]
     socket: Which = None
 
 
 class Tick(Struct, frozen=True, tag_field="type", tag="tick"):
-    """A timer that was asked for is due."""
+    """The timer that was asked for is due."""
 
 
 class Moved(Struct, frozen=True, tag_field="type", tag="moved"):
@@ -51,21 +51,21 @@ class Moved(Struct, frozen=True, tag_field="type", tag="moved"):
 
 
 class Stop(Struct, frozen=True, tag_field="type", tag="stop"):
-    """Nobody wants the connection any more."""
+    """The connection is no longer wanted."""
 
 
-SocketEvent = Opened | Closed | Refused | FrameCame
+SocketEvent = Opened | Closed | Refused | FrameReceived
 Event = Start | SocketEvent | Tick | Moved | Stop
 
 
 class Dial(Struct, frozen=True, omit_defaults=True, tag_field="do", tag="dial"):
-    """Open a socket, with a token that is asked for anew."""
+    """Open a socket, with a token that is asked for again."""
 
     socket: Literal["next"] | None = None
 
 
 class Send(Struct, frozen=True, omit_defaults=True, tag_field="do", tag="send"):
-    """Write this frame to a socket."""
+    """Send this frame over a socket."""
 
     frame: dict[str, Any]
     socket: Which = None
@@ -80,13 +80,13 @@ class Adopt(Struct, frozen=True, tag_field="do", tag="adopt"):
 
 
 class Wake(Struct, frozen=True, tag_field="do", tag="wake"):
-    """Bring a `Tick` at this time, in ms; it replaces the timer asked for before."""
+    """Cause a `Tick` at this time, in ms; it replaces the timer asked for before."""
 
     at: int
 
 
 class Enter(Struct, frozen=True, tag_field="do", tag="state"):
-    """Tell whoever shows the state of the connection."""
+    """The connection's state has changed, for those who show it."""
 
     state: Literal["offline", "connecting", "online"]
 
@@ -96,7 +96,7 @@ class SignIn(Struct, frozen=True, tag_field="do", tag="sign-in"):
 
 
 class Close(Struct, frozen=True, omit_defaults=True, tag_field="do", tag="close"):
-    """Close a socket and bring no more of its events."""
+    """Close a socket; it causes no more events."""
 
     socket: Which = None
 

@@ -1,7 +1,4 @@
-"""Where a connection stands: its current socket, the next one and the old one, as one value.
-
-Knows when each is due; never what happens then.
-"""
+"""The state of the connection to the server: its current socket, the next one and the old one."""
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -18,13 +15,15 @@ LARGEST_DOUBLING = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """How long a socket is used, and how long it goes on receiving when it has been followed.
+class Timing:
+    """How long sockets are used, all in ms.
 
-    API Gateway closes each socket after 2 hours, so ten minutes are left for redialling. No
-    token's end makes a socket be followed sooner after its opening than `shortest_ms`. A token
-    that was accepted before may be refused for `patience_ms`: six times as long as the server
-    asks for no keys after it has asked in vain.
+    `life_ms`: when the next one is dialled. API Gateway closes each socket after 2 hours (quota
+    "Connection duration for WebSocket API"), so ten minutes are left for that.
+    `shortest_ms`: how soon after an opening the end of a token may have the next one dialled.
+    `drain_ms`: how long a socket goes on receiving after the next one has taken its place.
+    `patience_ms`: how long a token may be refused that was accepted before: six times as long as
+    the server waits before it asks again for keys that it could not fetch.
     """
 
     life_ms: int = 110 * 60 * 1000
@@ -34,16 +33,16 @@ class Span:
 
 
 class Phase(Enum):
-    """Where a socket stands on its way to a welcome."""
+    """How far a socket is on its way to a welcome."""
 
     DIALING = "dialing"
-    GREETING = "greeting"
+    OPEN = "open"
     WAITING = "waiting"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A socket that has no welcome yet; `failures` counts those before it since the last one."""
+    """A socket without a welcome yet; `failures` counts those before it since the last one."""
 
     phase: Phase
     due: int
@@ -53,7 +52,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Online:
-    """A socket that was welcomed. `redial_due` is None while a new token is awaited."""
+    """A socket with its welcome. `redial_due` is None while a new token is awaited."""
 
     heartbeat_ms: int
     heartbeat_due: int | None
@@ -61,30 +60,40 @@ class Online:
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class ConnectionState:
     """All that is known; `heartbeats` is False where a layer above pings.
 
     There is a next socket only beside one that is online, and never beside an old one.
     """
 
     heartbeats: bool = True
-    span: Span = field(default_factory=Span)
+    timing: Timing = field(default_factory=Timing)
     current: Attempt | Online | None = None
     next: Attempt | None = None
     old_due: int | None = None
 
+    @property
+    def is_online(self) -> bool:
+        """Whether the current socket has its welcome."""
+        return isinstance(self.current, Online)
 
-def dialled(failures: int, now: int) -> Attempt:
+    @property
+    def may_dial_next(self) -> bool:
+        """Whether a next socket would be the second one, and not the third."""
+        return self.next is None and self.old_due is None
+
+
+def dial(failures: int, now: int) -> Attempt:
     """Return a socket that is being opened."""
     return Attempt(Phase.DIALING, now + HANDSHAKE_MS, failures)
 
 
-def greeted(attempt: Attempt, now: int) -> Attempt:
+def await_welcome(attempt: Attempt, now: int) -> Attempt:
     """Return an open socket that awaits its welcome."""
-    return replace(attempt, phase=Phase.GREETING, due=now + HANDSHAKE_MS, opened=now)
+    return replace(attempt, phase=Phase.OPEN, due=now + HANDSHAKE_MS, opened=now)
 
 
-def failed(failures: int, now: int, random: float) -> Attempt:
+def wait_after_failure(failures: int, now: int, random: float) -> Attempt:
     """Return the wait after one more failure."""
     count = failures + 1
     return Attempt(Phase.WAITING, now + wait_ms(count, random), count)
@@ -96,32 +105,37 @@ def wait_ms(failures: int, random: float) -> int:
     return int(SHORTEST_WAIT_MS + random * (cap - SHORTEST_WAIT_MS))
 
 
-def redial_at(opened: int, expires: object, span: Span, now: int) -> int:
-    """Return when a socket that was opened and is welcomed `now` should be followed by another.
+def redial_at(opened: int, expires: object, timing: Timing, now: int) -> int:
+    """Return when to dial the next socket after one that was opened, and is welcomed `now`.
 
     `expires` is its token's end. An end before its own welcome says that a clock is wrong: the
     server has just accepted the token.
     """
-    lifetime = opened + span.life_ms
-    if not isinstance(expires, int) or isinstance(expires, bool) or expires <= now:
+    lifetime = opened + timing.life_ms
+    end = read_expiry(expires, now)
+    if end is None:
         return lifetime
-    margin = min(LONGEST_MARGIN_MS, (expires - now) // 10)
-    return min(lifetime, max(expires - margin, opened + span.shortest_ms))
+    margin = min(LONGEST_MARGIN_MS, (end - now) // 10)
+    return min(lifetime, max(end - margin, opened + timing.shortest_ms))
 
 
-def due(seen: Connection) -> int | None:
-    """Return the earliest time at which something is due."""
-    match seen.current:
+def read_expiry(expires: object, now: int) -> int | None:
+    """Return a welcome's `expiresAt`; None if it is no number, or past, as by a wrong clock."""
+    if isinstance(expires, int) and not isinstance(expires, bool) and expires > now:
+        return expires
+    return None
+
+
+def next_due(state: ConnectionState) -> int | None:
+    """Return the earliest time at which something is due, in ms; None if nothing is."""
+    match state.current:
         case Attempt() as attempt:
-            mine: list[int | None] = [attempt.due]
+            current: list[int | None] = [attempt.due]
         case Online() as online:
-            mine = [online.heartbeat_due, online.redial_due if may_redial(seen) else None]
+            redial_due = online.redial_due if state.may_dial_next else None
+            current = [online.heartbeat_due, redial_due]
         case None:
-            mine = []
-    following = None if seen.next is None else seen.next.due
-    return min((at for at in [*mine, following, seen.old_due] if at is not None), default=None)
-
-
-def may_redial(seen: Connection) -> bool:
-    """Whether a next socket would be the second one, and not the third."""
-    return seen.next is None and seen.old_due is None
+            current = []
+    following = None if state.next is None else state.next.due
+    times = [*current, following, state.old_due]
+    return min((at for at in times if at is not None), default=None)

@@ -1,16 +1,17 @@
-"""What follows when the server refuses the token: ask anew, at once or later, or give up.
+"""What follows when the server refuses the token: ask for another, at once or later, or give up.
 
-Knows when a token was accepted, until when, and since when none is; never a token or a socket.
-The connection's logic runs inside: this is all that a shell calls.
+The connection machine runs inside: this is all that the runtime calls.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from robosignal.robot.connection import machine, state
+from robosignal.robot.connection import machine
+from robosignal.robot.connection import state as connection_state
 from robosignal.robot.connection.events import (
     Enter,
     Event,
-    FrameCame,
+    FrameReceived,
     Output,
     SignIn,
     Start,
@@ -19,158 +20,171 @@ from robosignal.robot.connection.events import (
     Tick,
     Wake,
 )
-from robosignal.robot.connection.state import Connection, Online, wait_ms
+from robosignal.robot.connection.state import ConnectionState, read_expiry, wait_ms
 
-NEVER_ACCEPTED = "the token is refused or expired: sign in again, and pass the new --token"
-ENDED = "the token has expired: sign in again, and pass the new --token"
+Reason = Literal["never-accepted", "expired", "refused"]
+"""Why no token is of use any more: the server has never accepted one; the one it accepted has
+ended; or it has refused for some time what it accepted before.
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
-    """Something that whoever reads the log should know."""
+class Report:
+    """A sentence for the log."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Nothing is dialled any more. The text says why, and what to do."""
+    """Nothing is dialled any more: why, and for how long tokens have been refused, in ms."""
 
-    text: str
+    reason: Reason
+    refused_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
-    """A connection and what is known of its token; times in ms of the connection's clock.
+class Acceptance:
+    """When the server last accepted a token, and that token's end if it is known, in ms."""
 
-    `until` is when the accepted token ends, None if that is not known. `welcomed` is when it was
-    accepted, None once one is refused. `refused` is since when none has been accepted, `count`
-    how often since a connection that lasted, `asks` when to try again.
+    at: int
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Since when no token has been accepted, and when to try again, in ms."""
+
+    since: int
+    retry_due: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPolicy:
+    """A connection, and what is known of its token.
+
+    `is_renewable` if a new token can be asked for. `accepted` is the last acceptance, `refused`
+    is None unless a refusal came after it, and `refusals` counts those since a connection that
+    lasted.
     """
 
-    connection: Connection = field(default_factory=Connection)
-    renewable: bool = False
-    accepted: bool = False
-    until: int | None = None
-    welcomed: int | None = None
-    refused: int | None = None
-    count: int = 0
-    asks: int | None = None
-
-    @property
-    def online(self) -> bool:
-        """Whether a connection stands."""
-        return isinstance(self.connection.current, Online)
+    connection: ConnectionState = field(default_factory=ConnectionState)
+    is_renewable: bool = False
+    accepted: Acceptance | None = None
+    refused: Refusal | None = None
+    refusals: int = 0
 
 
-Told = Output | Say | GiveUp
-Stepped = tuple[Admission, list[Told]]
+Step = tuple[TokenPolicy, list[Output | Report | GiveUp]]
 
 
-def step(seen: Admission, event: Event, now: int, random: float) -> Stepped:
-    """Return what is known after `event` and what to do, as `connection.step` does.
+def step(policy: TokenPolicy, event: Event, now: int, random: float) -> Step:
+    """Return the state after `event` and what to do, as `machine.step` does.
 
     No `SignIn` comes out: it is answered in here, by a later dial or by `GiveUp`.
     """
-    after, told = _stepped(seen, event, now, random)
-    at = due(after)
-    if at is not None and (at != due(seen) or isinstance(event, Tick)):
-        told = [*told, Wake(at)]
-    return after, told
+    after, outputs = _step(policy, event, now, random)
+    at = next_due(after)
+    if at is not None and (at != next_due(policy) or isinstance(event, Tick)):
+        outputs = [*outputs, Wake(at)]
+    return after, outputs
 
 
-def due(seen: Admission) -> int | None:
-    """Return the earliest time at which something is due."""
-    times = (state.due(seen.connection), seen.asks)
+def next_due(policy: TokenPolicy) -> int | None:
+    """Return the earliest time at which something is due, in ms; None if nothing is."""
+    retry_due = None if policy.refused is None else policy.refused.retry_due
+    times = (connection_state.next_due(policy.connection), retry_due)
     return min((at for at in times if at is not None), default=None)
 
 
-def _stepped(seen: Admission, event: Event, now: int, random: float) -> Stepped:
-    asked: list[Told] = []
-    if isinstance(event, Tick) and seen.asks is not None and now >= seen.asks:
-        seen, asked = _passed(replace(seen, asks=None), Start(), now, random)
+def _step(policy: TokenPolicy, event: Event, now: int, random: float) -> Step:
+    retries: list[Output | Report | GiveUp] = []
+    retry_due = None if policy.refused is None else policy.refused.retry_due
+    if isinstance(event, Tick) and retry_due is not None and now >= retry_due:
+        policy, retries = _pass(_cancel_retry(policy), Start(), now, random)
     if isinstance(event, Stop):
-        seen = replace(seen, asks=None)
-    seen, told = _passed(seen, event, now, random)
-    return seen, [*asked, *told]
+        policy = _cancel_retry(policy)
+    policy, outputs = _pass(policy, event, now, random)
+    return policy, [*retries, *outputs]
 
 
-def _passed(seen: Admission, event: Event, now: int, random: float) -> Stepped:
-    """Pass an event to the connection; its timer is not its own, for there is but one."""
-    after, outputs = machine.step(seen.connection, event, now, random)
-    seen = replace(seen, connection=after)
-    told: list[Told] = [output for output in outputs if not isinstance(output, Wake | SignIn)]
-    if isinstance(event, FrameCame) and (Enter("online") in outputs or Swap() in outputs):
-        seen = _accepted(seen, event.frame.get("expiresAt"), now)
-    if SignIn() in outputs:
-        seen, answer = _refused(seen, now, random, ended=isinstance(event, FrameCame))
-        told.append(answer)
-    return seen, told
+def _cancel_retry(policy: TokenPolicy) -> TokenPolicy:
+    if policy.refused is None:
+        return policy
+    return replace(policy, refused=Refusal(policy.refused.since))
 
 
-def _accepted(seen: Admission, expires: object, now: int) -> Admission:
-    # An end before its own welcome says that a clock is wrong, as `redial_at` has it.
-    known = isinstance(expires, int) and not isinstance(expires, bool) and expires > now
-    until = int(expires) if known else None  # type: ignore[call-overload]
-    return replace(seen, accepted=True, until=until, welcomed=now, refused=None, asks=None)
+def _pass(policy: TokenPolicy, event: Event, now: int, random: float) -> Step:
+    """Pass an event to the connection, without its timer, since there is only one."""
+    connection, told = machine.step(policy.connection, event, now, random)
+    policy = replace(policy, connection=connection)
+    outputs: list[Output | Report | GiveUp] = [
+        output for output in told if not isinstance(output, Wake | SignIn)
+    ]
+    if isinstance(event, FrameReceived) and (Enter("online") in told or Swap() in told):
+        until = read_expiry(event.frame.get("expiresAt"), now)
+        policy = replace(policy, accepted=Acceptance(now, until), refused=None)
+    if SignIn() in told:
+        policy, answer = _refuse(policy, now, random, has_ended=isinstance(event, FrameReceived))
+        outputs.append(answer)
+    return policy, outputs
 
 
-def _refused(
-    seen: Admission, now: int, random: float, *, ended: bool
-) -> tuple[Admission, Say | GiveUp]:
-    lasted = seen.welcomed is not None and _lasted(seen, now - seen.welcomed)
-    since = now if seen.refused is None else seen.refused
-    count = 1 if lasted else seen.count + 1
-    seen = replace(seen, welcomed=None, refused=since, count=count, asks=None)
-    over = _over(seen, now - since, now, ended=ended)
-    if over is not None:
-        return seen, _resigned(seen, over)
-    wait = _wait_ms(seen, random)
-    return replace(seen, asks=now + wait), Say(_hopeful(seen, wait, ended=ended))
+def _refuse(
+    policy: TokenPolicy, now: int, random: float, *, has_ended: bool
+) -> tuple[TokenPolicy, Report | GiveUp]:
+    since = now if policy.refused is None else policy.refused.since
+    refusals = 1 if _has_lasted(policy, now) else policy.refusals + 1
+    policy = replace(policy, refused=Refusal(since), refusals=refusals)
+    reason = _find_reason(policy, now - since, now, has_ended=has_ended)
+    if reason is not None:
+        return policy, _resign(policy, GiveUp(reason, now - since))
+    wait = _wait_ms(policy, random)
+    report = Report(_describe_retry(policy, wait, has_ended=has_ended))
+    return replace(policy, refused=Refusal(since, now + wait)), report
 
 
-def _lasted(seen: Admission, online_ms: int) -> bool:
+def _has_lasted(policy: TokenPolicy, now: int) -> bool:
     # A token that outlives this is followed in time, so one that does not would end in a loop.
-    return online_ms >= seen.connection.span.shortest_ms
+    if policy.accepted is None or policy.refused is not None:
+        return False
+    return now - policy.accepted.at >= policy.connection.timing.shortest_ms
 
 
-def _over(seen: Admission, refused_ms: int, now: int, *, ended: bool) -> str | None:
-    """Return why no token will do any more; None while there is hope.
+def _find_reason(
+    policy: TokenPolicy, refused_ms: int, now: int, *, has_ended: bool
+) -> Reason | None:
+    """Return why no token is of use any more; None while one may still be accepted.
 
     A server may refuse a good token for some time: its issuer was configured wrongly, or
     publishes a new key late. So what it has accepted before is tried again.
     """
-    if not seen.accepted:
-        return NEVER_ACCEPTED
-    if seen.renewable and seen.count == 1:
+    if policy.accepted is None:
+        return "never-accepted"
+    if policy.is_renewable and policy.refusals == 1:
         return None
-    if not seen.renewable and (ended or (seen.until is not None and now >= seen.until)):
-        return ENDED
-    if refused_ms < seen.connection.span.patience_ms:
-        return None
-    seconds = refused_ms // 1000
-    return (
-        f"the token was accepted before, and has been refused for {seconds} s now: "
-        "sign in again, and pass the new --token"
-    )
+    until = policy.accepted.until
+    if not policy.is_renewable and (has_ended or (until is not None and now >= until)):
+        return "expired"
+    return "refused" if refused_ms >= policy.connection.timing.patience_ms else None
 
 
-def _resigned(seen: Admission, why: str) -> Say | GiveUp:
-    if seen.online:
-        return Say("a new connection is refused the token: this one goes on until it ends")
-    return GiveUp(why)
+def _resign(policy: TokenPolicy, give_up: GiveUp) -> Report | GiveUp:
+    if policy.connection.is_online:
+        return Report("the token is refused for a new connection: the current one goes on")
+    return give_up
 
 
-def _wait_ms(seen: Admission, random: float) -> int:
-    if not seen.renewable:
-        return wait_ms(seen.count, random)
+def _wait_ms(policy: TokenPolicy, random: float) -> int:
+    if not policy.is_renewable:
+        return wait_ms(policy.refusals, random)
     # A new token is worth one dial at once, but not when the last one has done no good.
-    return 0 if seen.count == 1 else wait_ms(seen.count - 1, random)
+    return 0 if policy.refusals == 1 else wait_ms(policy.refusals - 1, random)
 
 
-def _hopeful(seen: Admission, wait: int, *, ended: bool) -> str:
-    what = "cannot redial yet" if seen.online else "offline"
-    why = "has ended" if ended else "is refused"
-    then = "asks for a new one" if seen.renewable else "dials again"
+def _describe_retry(policy: TokenPolicy, wait: int, *, has_ended: bool) -> str:
+    what = "cannot redial yet" if policy.connection.is_online else "offline"
+    why = "has ended" if has_ended else "is refused"
+    then = "asks for a new one" if policy.is_renewable else "dials again"
     when = f" in {wait / 1000:.1f} s" if wait else ""
     return f"{what}: the token {why}; {then}{when}"

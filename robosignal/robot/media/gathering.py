@@ -4,8 +4,7 @@ aiortc answers only once every server has been heard, which takes 5 s as soon as
 robot's does not reach one of them, as Docker's does not. Here the answer goes out with the robot's
 own addresses, and the others follow it, as each is known (RFC 8838, trickle ICE).
 
-Knows aioice from the inside, as of the version in requirements.txt; never offers, or how
-candidates travel.
+It uses aioice's internals, as of the version in requirements.txt.
 """
 
 import asyncio
@@ -53,11 +52,13 @@ class Gathering:
         self._connection = connection
         self._found = found
         usable = [(one, parse_stun_turn_uri(str(one.urls))) for one in [*servers][:SERVERS]]
-        reflects = [partial(self._reflect, own, _where(uri)) for own, uri in self._queries(usable)]
-        relays = [partial(self._relay, one, uri) for one, uri in usable if _relays(uri)]
+        reflects = [
+            partial(self._reflect, own, _address(uri)) for own, uri in self._list_queries(usable)
+        ]
+        relays = [partial(self._relay, one, uri) for one, uri in usable if _is_relay(uri)]
         self._asking: list[asyncio.Task[Any]] = [
-            *(asyncio.create_task(_within_patience(reflect)) for reflect in reflects),
-            asyncio.create_task(_first_of(relays)),
+            *(asyncio.create_task(_try_for(reflect)) for reflect in reflects),
+            asyncio.create_task(_ask_in_order(relays)),
         ]
 
     async def stop(self) -> None:
@@ -66,7 +67,7 @@ class Gathering:
             asking.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
 
-    def _queries(
+    def _list_queries(
         self, servers: list[tuple[RTCIceServer, Uri]]
     ) -> Iterator[tuple[StunProtocol, Uri]]:
         for own in self._connection._protocols:  # noqa: SLF001
@@ -75,18 +76,18 @@ class Gathering:
 
     async def _reflect(self, own: StunProtocol, server: tuple[str, int]) -> None:
         host, port = server
-        address = next(each for each in await _addresses(host) if ":" not in each)
+        address = next(each for each in await _resolve(host) if ":" not in each)
         candidate, _ = await server_reflexive_candidate(own, (address, port))
         self._add(candidate)
 
     async def _relay(self, server: RTCIceServer, uri: Uri) -> None:
         # TLS needs the name, which is looked up once more: the resolver does answer, it seems.
-        await _addresses(uri["host"])
+        await _resolve(uri["host"])
         candidate, relay = await relayed_candidate(
             component=1,
             hide_related_address=False,
             protocol_factory=lambda: StunProtocol(self._connection),
-            turn_server=_where(uri),
+            turn_server=_address(uri),
             turn_username=server.username,
             turn_password=server.credential,
             turn_ssl=uri["scheme"] == "turns",
@@ -110,7 +111,7 @@ class Gathering:
             self._found(candidate)
 
 
-async def _addresses(host: str) -> list[str]:
+async def _resolve(host: str) -> list[str]:
     """Return a server's addresses; raise OSError without any.
 
     Each name is looked up in a thread of its own. In the event loop's threads, which are few and
@@ -136,7 +137,7 @@ def _look_up(host: str, found: Future[list[str]]) -> None:
     found.set_result([str(address[0]) for *_, address in answers])
 
 
-async def _within_patience(ask: Ask) -> bool:
+async def _try_for(ask: Ask) -> bool:
     """Return whether the server has answered; whatever it does wrong, others may still do."""
     try:
         await asyncio.wait_for(ask(), SERVER_SECONDS)
@@ -145,7 +146,7 @@ async def _within_patience(ask: Ask) -> bool:
     return True
 
 
-async def _first_of(asks: Sequence[Ask]) -> None:
+async def _ask_in_order(asks: Sequence[Ask]) -> None:
     """Ask in order until one succeeds; the next one at a failure, or after the head start."""
     pending: set[asyncio.Task[bool]] = set()
     waiting = [*reversed(asks)]
@@ -153,7 +154,7 @@ async def _first_of(asks: Sequence[Ask]) -> None:
     try:
         while not has_answered and (pending or waiting):
             if waiting:
-                pending.add(asyncio.create_task(_within_patience(waiting.pop())))
+                pending.add(asyncio.create_task(_try_for(waiting.pop())))
             patience = RELAY_HEAD_START_SECONDS if waiting else None
             done, pending = await asyncio.wait(
                 pending, timeout=patience, return_when=asyncio.FIRST_COMPLETED
@@ -165,7 +166,7 @@ async def _first_of(asks: Sequence[Ask]) -> None:
         await asyncio.gather(*pending, return_exceptions=True)
 
 
-def _relays(uri: Uri) -> bool:
+def _is_relay(uri: Uri) -> bool:
     return (uri["scheme"], uri.get("transport")) in {
         ("turn", "udp"),
         ("turn", "tcp"),
@@ -173,5 +174,5 @@ def _relays(uri: Uri) -> bool:
     }
 
 
-def _where(uri: Uri) -> tuple[str, int]:
+def _address(uri: Uri) -> tuple[str, int]:
     return uri["host"], uri["port"]

@@ -1,6 +1,6 @@
-"""ICE servers, candidates and session descriptions, between the wire and aiortc.
+"""ICE servers, candidates and session descriptions: from the protocol's form to aiortc's, and back.
 
-Knows how to leave out what aiortc cannot use; never where any of it comes from.
+What aiortc cannot use is left out.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,15 +27,15 @@ class IceServer(msgspec.Struct, frozen=True):
     credential: str | None = None
 
 
-def configuration(servers: Iterable[Mapping[str, Any]]) -> RTCConfiguration:
-    """Return a configuration with the servers that are usable.
+def configure(servers: Iterable[Mapping[str, Any]]) -> RTCConfiguration:
+    """Return aiortc's configure with the servers that it can use.
 
     Never without a list: aiortc would ask a public STUN server then.
     """
-    return RTCConfiguration(iceServers=[usable for one in servers for usable in _usable(one)])
+    return RTCConfiguration(iceServers=[usable for one in servers for usable in _list_usable(one)])
 
 
-def _usable(server: Mapping[str, Any]) -> list[RTCIceServer]:
+def _list_usable(server: Mapping[str, Any]) -> list[RTCIceServer]:
     try:
         found = msgspec.convert(server, IceServer)
     except msgspec.ValidationError:
@@ -45,11 +45,11 @@ def _usable(server: Mapping[str, Any]) -> list[RTCIceServer]:
     return [
         RTCIceServer(urls=url, username=found.username, credential=found.credential)
         for url in urls
-        if _readable(url)
+        if _is_readable(url)
     ]
 
 
-def _readable(url: str) -> bool:
+def _is_readable(url: str) -> bool:
     try:
         parse_stun_turn_uri(url)
     except ValueError:
@@ -57,11 +57,11 @@ def _readable(url: str) -> bool:
     return True
 
 
-def separate(sdp: str) -> tuple[str, list[Candidate]]:
+def split_candidates(sdp: str) -> tuple[str, list[Candidate]]:
     """Return an offer's description without its candidates, and those.
 
     So a description waits for no candidate: aiortc resolves the mDNS names in one before it goes
-    on, for a second each. Nor does it end the candidates: see `without_end`.
+    on, for a second each. Nor does it end the candidates: see `strip_end`.
     """
     lines: list[str] = []
     found: list[Candidate] = []
@@ -72,10 +72,10 @@ def separate(sdp: str) -> tuple[str, list[Candidate]]:
             found.append(Candidate(line.removeprefix("a="), sdp_m_line_index=max(0, section)))
         else:
             lines.append(line)
-    return without_end("".join(f"{line}\r\n" for line in lines)), found
+    return strip_end("".join(f"{line}\r\n" for line in lines)), found
 
 
-def without_end(sdp: str) -> str:
+def strip_end(sdp: str) -> str:
     """Return a description that leaves open whether more candidates follow (RFC 8840, 4.2).
 
     Neither direction ends them. One end is one section's, aiortc would take it for every
@@ -84,12 +84,12 @@ def without_end(sdp: str) -> str:
     return "".join(line for line in sdp.splitlines(keepends=True) if line.strip() != END)
 
 
-def mids(sdp: str) -> list[str]:
+def read_mids(sdp: str) -> list[str]:
     """Return the mid of each media section, in their order; one that has none is left out."""
     return [line.removeprefix(MID) for line in sdp.splitlines() if line.startswith(MID)]
 
 
-def from_wire(candidate: Candidate) -> RTCIceCandidate:
+def to_aiortc(candidate: Candidate) -> RTCIceCandidate:
     """Return a candidate in aiortc's form; raise what its parser raises."""
     found = candidate_from_sdp(candidate.candidate.removeprefix(PREFIX))
     found.sdpMid = candidate.sdp_mid
@@ -97,7 +97,7 @@ def from_wire(candidate: Candidate) -> RTCIceCandidate:
     return found
 
 
-def to_wire(candidate: RTCIceCandidate) -> Candidate:
+def from_aiortc(candidate: RTCIceCandidate) -> Candidate:
     """Return a candidate of aiortc's as RTCIceCandidateInit."""
     text = PREFIX + candidate_to_sdp(candidate)
     return Candidate(text, candidate.sdpMid, candidate.sdpMLineIndex)

@@ -1,7 +1,4 @@
-"""One RTCPeerConnection of one session: offers in, answers, messages and its end out.
-
-Knows aiortc; never who drives, what a message means, or how frames travel.
-"""
+"""One RTCPeerConnection of one session: offers in; answers, messages and its end out."""
 
 import asyncio
 import contextlib
@@ -21,7 +18,7 @@ from aiortc import (
 from aiortc.rtcicetransport import RTCIceTransport, candidate_from_aioice
 from msgspec.structs import replace
 
-from robosignal.robot.frames import Candidate, PcId, placed
+from robosignal.robot.frames import Candidate, PcId, assign_section
 from robosignal.robot.media import ice
 from robosignal.robot.media.gathering import Gathering
 from robosignal.robot.media.sdp import Offer, Unacceptable, rewrite
@@ -43,10 +40,10 @@ BUFFERED_BYTES = 256 * 1024
 
 
 class Peer:
-    """A peer connection that answers; `tell` brings its events until `close`.
+    """A peer connection that answers; `emit` gets its events until `close`.
 
-    `film` is asked for its track, None for no video, by the first offer that takes video; when it
-    raises, that offer is refused.
+    `make_track` is called at the first offer that takes video, and returns None for no video; when
+    it raises, that offer is refused.
     """
 
     def __init__(
@@ -54,15 +51,15 @@ class Peer:
         session_id: SessionId,
         pc_id: PcId,
         configuration: RTCConfiguration,
-        film: Callable[[], MediaStreamTrack | None],
-        tell: Callable[[Event], None],
+        make_track: Callable[[], MediaStreamTrack | None],
+        emit: Callable[[Event], None],
     ) -> None:
         self._session_id = session_id
         self._pc_id = pc_id
-        self._film = film
-        self._filmed = False
+        self._make_track = make_track
+        self._has_video = False
         self._track: MediaStreamTrack | None = None
-        self._tell = tell
+        self._emit = emit
         self._channel: RTCDataChannel | None = None
         self._offer: Offer | None = None
         self._servers = configuration.iceServers or []
@@ -71,12 +68,12 @@ class Peer:
         self._gatherings: dict[aioice.Connection, Gathering] = {}
         self._resolving: set[asyncio.Task[None]] = set()
         self._starting: list[asyncio.Task[None]] = []
-        self._connection.on("datachannel", self._opened)
-        self._connection.on("connectionstatechange", self._changed)
+        self._connection.on("datachannel", self._take_channel)
+        self._connection.on("connectionstatechange", self._handle_state)
         self._jobs: asyncio.Queue[Coroutine[Any, Any, None] | None] = asyncio.Queue()
         self._worker = asyncio.create_task(self._work())
         loop = asyncio.get_running_loop()
-        self._patience = loop.call_later(CONNECT_SECONDS, self._fail)
+        self._connect_timer = loop.call_later(CONNECT_SECONDS, self._fail)
         self._connected = False
         self._closed = False
 
@@ -101,7 +98,7 @@ class Peer:
     async def close(self) -> None:
         """End the peer connection; nothing is told any more, and no video is sent."""
         self._closed = True
-        self._patience.cancel()
+        self._connect_timer.cancel()
         try:
             if self._track is not None:
                 self._track.stop()
@@ -136,27 +133,27 @@ class Peer:
             self._refuse(refusal, stands=self._offer is not None)
             return
         except Exception as failure:  # noqa: BLE001 - aiortc's parser raises what it stumbles on
-            self._refuse(_unreadable(failure), stands=self._offer is not None)
+            self._refuse(_make_unreadable(failure), stands=self._offer is not None)
             return
-        description, candidates = ice.separate(offer.sdp)
+        description, candidates = ice.split_candidates(offer.sdp)
         try:
             await self._take(RTCSessionDescription(sdp=description, type="offer"))
         except Unacceptable as refusal:
             self._refuse(refusal)
             return
         except Exception as failure:  # noqa: BLE001 - as above
-            self._refuse(_unreadable(failure))
+            self._refuse(_make_unreadable(failure))
             return
         self._offer = offer
-        answer = offer.answer(ice.without_end(self._connection.localDescription.sdp))
-        self._told(Answered(self._session_id, self._pc_id, answer))
+        answer = offer.answer(ice.strip_end(self._connection.localDescription.sdp))
+        self._emit_unless_closed(Answered(self._session_id, self._pc_id, answer))
         self._gather()
         for candidate in candidates:
             await self._add(candidate)
 
     def _refuse(self, why: Unacceptable, *, stands: bool = False) -> None:
         event = Refused(self._session_id, self._pc_id, why.code, why.message, stands=stands)
-        self._told(event)
+        self._emit_unless_closed(event)
 
     async def _take(self, description: RTCSessionDescription) -> None:
         await self._connection.setRemoteDescription(description)
@@ -167,8 +164,8 @@ class Peer:
     def _send_video(self) -> None:
         for transceiver in self._connection.getTransceivers():
             # A track that came after `close` would be stopped by nobody.
-            if transceiver.kind == "video" and not self._filmed and not self._closed:
-                self._filmed = True
+            if transceiver.kind == "video" and not self._has_video and not self._closed:
+                self._has_video = True
                 self._track = self._take_track()
                 transceiver.sender.replaceTrack(self._track)
             # Nothing is received: media that nobody reads would pile up in memory.
@@ -177,7 +174,7 @@ class Peer:
 
     def _take_track(self) -> MediaStreamTrack | None:
         try:
-            return self._film()
+            return self._make_track()
         except Exception as failure:
             message = "the robot has no video to give: offer again in a while"
             raise Unacceptable("unavailable", message) from failure
@@ -188,7 +185,7 @@ class Peer:
         for transport, mid, section in self._transports():
             connection = transport._connection  # noqa: SLF001
             if connection not in self._gatherings:
-                found = self._finder(mid, section, is_first=not connection.local_candidates)
+                found = self._make_found(mid, section, is_first=not connection.local_candidates)
                 self._gatherings[connection] = Gathering(connection, self._servers, found)
 
     def _transports(self) -> Iterator[tuple[RTCIceTransport, str, int]]:
@@ -202,11 +199,11 @@ class Peer:
         answer = self._connection.localDescription.sdp
         if self._offer is not None:
             answer = self._offer.answer(answer)
-        for section, mid in enumerate(ice.mids(answer)):
+        for section, mid in enumerate(ice.read_mids(answer)):
             if mid in over:
                 yield over[mid].transport, mid, section
 
-    def _finder(
+    def _make_found(
         self, mid: str, section: int, *, is_first: bool
     ) -> Callable[[aioice.Candidate], None]:
         def found(candidate: aioice.Candidate) -> None:
@@ -216,7 +213,9 @@ class Peer:
                 self._start()
             named = candidate_from_aioice(candidate)
             named.sdpMid, named.sdpMLineIndex = mid, section
-            self._told(Gathered(self._session_id, self._pc_id, ice.to_wire(named)))
+            self._emit_unless_closed(
+                Gathered(self._session_id, self._pc_id, ice.from_aiortc(named))
+            )
 
         return found
 
@@ -230,7 +229,7 @@ class Peer:
             return
         # Without a candidate that cannot be read, another may still do.
         with contextlib.suppress(Exception):
-            found = ice.from_wire(candidate)
+            found = ice.to_aiortc(candidate)
             if not is_mdns_hostname(found.ip):
                 await self._connection.addIceCandidate(found)
             elif len(self._resolving) < RESOLVED_AT_ONCE:
@@ -250,33 +249,33 @@ class Peer:
         index = self._offer.index(candidate.sdp_m_line_index)
         found = replace(candidate, sdp_m_line_index=index)
         # As it came: aiortc fails to write one with a name in `c=` or `a=rtcp`, as Firefox has.
-        await self._add(placed(found, self._offer.sdp))
+        await self._add(assign_section(found, self._offer.sdp))
 
-    def _opened(self, channel: RTCDataChannel) -> None:
+    def _take_channel(self, channel: RTCDataChannel) -> None:
         if channel.label == CHANNEL:
             self._channel = channel
-            channel.on("message", self._came)
+            channel.on("message", self._receive)
 
-    def _came(self, data: str | bytes) -> None:
-        self._told(Message(self._session_id, self._pc_id, data))
+    def _receive(self, data: str | bytes) -> None:
+        self._emit_unless_closed(Message(self._session_id, self._pc_id, data))
 
-    def _changed(self) -> None:
+    def _handle_state(self) -> None:
         state = self._connection.connectionState
         if state == "connected":
             self._connected = True
-            self._patience.cancel()
+            self._connect_timer.cancel()
         elif state in {"failed", "closed"}:
             self._fail()
 
     def _fail(self) -> None:
-        self._told(Failed(self._session_id, self._pc_id, self._connected))
+        self._emit_unless_closed(Failed(self._session_id, self._pc_id, self._connected))
 
-    def _told(self, event: Event) -> None:
+    def _emit_unless_closed(self, event: Event) -> None:
         if not self._closed:
-            self._tell(event)
+            self._emit(event)
 
 
-def _unreadable(failure: Exception) -> Unacceptable:
+def _make_unreadable(failure: Exception) -> Unacceptable:
     # Its own text may quote what a stranger wrote.
     what = f"the offer cannot be read ({type(failure).__name__})"
     return Unacceptable("not_acceptable", f"{what}: send what createOffer returns, whole")

@@ -1,6 +1,6 @@
 """Which offers the robot takes, and how one is rewritten where aiortc would fail on it.
 
-Knows session descriptions (RFC 8866, RFC 8829); never who offers, or a peer connection.
+Session descriptions are RFC 8866's, as WebRTC uses them (RFC 8829).
 """
 
 import re
@@ -75,7 +75,7 @@ class Offer:
         head, *taken = _SECTION.split(sdp)
         sections = [f"m={each}" for each in taken]
         for index, section in sorted(self.rejected.items()):
-            sections.insert(index, str(_rejection(section)))
+            sections.insert(index, str(_reject(section)))
         return head + "".join(sections)
 
     def index(self, given: int | None) -> int | None:
@@ -106,9 +106,9 @@ def rewrite(sdp: str) -> Offer:
     check_size(sdp)
     head, sections = _split(sdp)
     _check_mids(sections)
-    usable = dict(_usable(sections))
+    usable = dict(_find_usable(sections))
     completed = {at: _complete(each, head, sections) for at, each in usable.items()}
-    taken = _with_codecs(head, completed)
+    taken = _keep_codecs(head, completed)
     if not taken:
         needs = "a video section that receives, or a data channel (m=application over SCTP)"
         raise Unacceptable(
@@ -144,7 +144,7 @@ def _section(first: str, lines: list[str]) -> Section:
     return Section(kind, int(port), protocol, formats, tuple(lines))
 
 
-def _usable(sections: list[Section]) -> Iterator[tuple[int, Section]]:
+def _find_usable(sections: list[Section]) -> Iterator[tuple[int, Section]]:
     has_data = False
     for at, section in enumerate(sections):
         is_offered = section.port > 0 or "a=bundle-only" in section.lines
@@ -157,7 +157,7 @@ def _usable(sections: list[Section]) -> Iterator[tuple[int, Section]]:
 
 def _complete(section: Section, head: list[str], sections: list[Section]) -> Section:
     """Return a section with what it lacks, and without what aiortc cannot read."""
-    lines = [*_readable(section)]
+    lines = [*_clean(section)]
     if not _has(lines, *DIRECTIONS):
         # RFC 8866, section 6.7: what holds for all sections, or else sendrecv.
         lines.append(next((line for line in head if line[2:] in DIRECTIONS), "a=sendrecv"))
@@ -174,8 +174,8 @@ def _all_lines(sections: list[Section]) -> Iterator[str]:
     return (line for section in sections for line in section.lines)
 
 
-def _readable(section: Section) -> Iterator[str]:
-    formats, candidates = _formats(section), 0
+def _clean(section: Section) -> Iterator[str]:
+    formats, candidates = _list_formats(section), 0
     # A line that comes twice says nothing new.
     for line in dict.fromkeys(section.lines):
         name = _name(line)
@@ -186,7 +186,7 @@ def _readable(section: Section) -> Iterator[str]:
             yield read
 
 
-def _formats(section: Section) -> dict[str, str]:
+def _list_formats(section: Section) -> dict[str, str]:
     """Return the `rtpmap` lines that the robot may use, at most `MAX_FORMATS`, by payload type."""
     named: dict[str, str] = {}
     for line in section.lines:
@@ -212,7 +212,7 @@ def _read(line: str, formats: dict[str, str]) -> str | None:
     return None
 
 
-def _matching(pattern: str) -> Callable[[str], str | None]:
+def _match(pattern: str) -> Callable[[str], str | None]:
     return lambda value: value if re.fullmatch(pattern, value) else None
 
 
@@ -233,14 +233,14 @@ _READERS: dict[str, Callable[[str], str | None]] = {
         " ".join(value.split()[:2]) if re.match(r"\d+(/\w+)? \S", value) else None
     ),
     "fmtp": _format,
-    "max-message-size": _matching(r"\d+"),
+    "max-message-size": _match(r"\d+"),
     "mid": str,
-    "rtcp": _matching(r"\d+( IN IP[46] \S+)?"),
-    "rtcp-fb": _matching(r"(\d+|\*) (nack|nack pli|goog-remb)"),
+    "rtcp": _match(r"\d+( IN IP[46] \S+)?"),
+    "rtcp-fb": _match(r"(\d+|\*) (nack|nack pli|goog-remb)"),
     "rtpmap": str,
-    "sctp-port": _matching(r"\d+"),
-    "sctpmap": _matching(r"\d+ \S.*"),
-    "setup": _matching("actpass|active|passive"),
+    "sctp-port": _match(r"\d+"),
+    "sctpmap": _match(r"\d+ \S.*"),
+    "setup": _match("actpass|active|passive"),
     "ssrc": lambda _: None,
     "ssrc-group": lambda _: None,
 }
@@ -250,7 +250,7 @@ So are those that make it slow and are of no use here: nothing is received, so n
 """
 
 
-def _with_codecs(head: list[str], sections: dict[int, Section]) -> dict[int, Section]:
+def _keep_codecs(head: list[str], sections: dict[int, Section]) -> dict[int, Section]:
     """Return the sections of which aiortc has a codec, and those without media."""
     media = SessionDescription.parse(_join_sections(head, sections.values())).media
     found = {
@@ -280,7 +280,7 @@ def _check_mids(sections: list[Section]) -> None:
 
     aiortc takes one that bundles them, fails on its answer, and then on its own end.
     """
-    mids = [_mids(section) for section in sections]
+    mids = [_read_mids(section) for section in sections]
     if any(len(each) > 1 for each in mids):
         wrong = "a media section of the offer has more than one a=mid"
     elif len(set().union(*mids)) < sum(map(len, mids)):
@@ -290,25 +290,27 @@ def _check_mids(sections: list[Section]) -> None:
     raise Unacceptable("not_acceptable", f"{wrong}: send what createOffer returns, whole")
 
 
-def _mids(section: Section) -> set[str]:
+def _read_mids(section: Section) -> set[str]:
     return {line[6:] for line in section.lines if _name(line) == "mid"}
 
 
 def _join_sections(head: list[str], sections: Iterable[Section]) -> str:
     """Return a description of these sections; no group names another one."""
     sections = list(sections)
-    mids = set().union(*map(_mids, sections))
-    lines = [_bundle(line, mids) if line.startswith("a=group:BUNDLE") else line for line in head]
+    mids = set().union(*map(_read_mids, sections))
+    lines = [
+        _trim_bundle(line, mids) if line.startswith("a=group:BUNDLE") else line for line in head
+    ]
     return _join_lines(lines) + "".join(map(str, sections))
 
 
-def _bundle(line: str, mids: set[str]) -> str:
+def _trim_bundle(line: str, mids: set[str]) -> str:
     name, *named = line.split()
     # aiortc takes a mid that comes twice for bundled with itself, and stops its transport.
     return " ".join([name, *(mid for mid in dict.fromkeys(named) if mid in mids)])
 
 
-def _rejection(section: Section) -> Section:
+def _reject(section: Section) -> Section:
     mid = [line for line in section.lines if _name(line) == "mid"]
     return replace(section, port=0, lines=("c=IN IP4 0.0.0.0", *mid, "a=inactive"))
 

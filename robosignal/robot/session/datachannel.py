@@ -1,60 +1,112 @@
-"""What the robot answers on a peer's data channel, and whose commands it carries out.
-
-Knows the fence and the channel's messages; of signaling only that a ping may go early.
-"""
+"""The data channel `control`: its messages, and whose commands are carried out."""
 
 from dataclasses import replace
 
-from robosignal.robot.session import commands, registration
-from robosignal.robot.session.commands import Command, Done, Ping, Pong, Refused
+from msgspec import MsgspecError, Struct, json
+
+from robosignal.robot.drive import Drive, Motion
+from robosignal.robot.session import registration
 from robosignal.robot.session.events import Log, Message, Move, Say
-from robosignal.robot.session.state import Peer, Robot, Stepped, of, with_peer
+from robosignal.robot.session.state import Peer, RobotState, Step, find_peer, put_peer
 
 
-def message(seen: Robot, event: Message, now: int) -> Stepped:
-    """Answer a message; those of a peer connection that is no longer the session's are dropped."""
-    peer = of(seen, event.session_id, event.pc_id)
+class Ping(Struct, frozen=True, tag_field="type", tag="ping"):
+    """Asks for a `Pong` with the same number: any session may measure the round trip."""
+
+    n: int
+
+
+class Command(Struct, frozen=True, tag_field="type", tag="command"):
+    """Asks the robot to drive."""
+
+    n: int
+    drive: Drive
+
+
+class Pong(Struct, frozen=True, tag_field="type", tag="pong"):
+    """The answer to a ping."""
+
+    n: int
+
+
+class Done(Struct, frozen=True, tag_field="type", tag="done"):
+    """The command was carried out, at this epoch."""
+
+    n: int
+    epoch: int
+
+
+class Refused(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="refused"
+):
+    """The message was not carried out: at this epoch another session drives, or none."""
+
+    n: int | None = None
+    epoch: int
+
+
+_decoder: json.Decoder[Ping | Command] = json.Decoder(Ping | Command)
+
+
+def parse(message: str | bytes) -> Ping | Command | None:
+    """Return what the robot understands of a message; None for any other text or bytes."""
+    if isinstance(message, bytes):
+        return None
+    try:
+        return _decoder.decode(message)
+    # ValueError covers a lone surrogate, which cannot be encoded; nesting ends in RecursionError.
+    except (MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def encode(reply: Pong | Done | Refused) -> str:
+    """Return a reply as the text that goes over the channel."""
+    return json.encode(reply).decode()
+
+
+def handle_message(state: RobotState, event: Message, now: int) -> Step:
+    """Reply to a message; those of a peer connection that the session has replaced are dropped."""
+    peer = find_peer(state, event.session_id, event.pc_id)
     if peer is None:
-        return seen, []
-    match commands.parse(event.data):
+        return state, []
+    match parse(event.data):
         case Ping(n):
-            return seen, [_say(event, commands.written(Pong(n)))]
-        case Command() as command if seen.fence.obeys(event.session_id):
-            return _obey(seen, event, command, now)
+            return state, [_say(event, encode(Pong(n)))]
+        case Command() as command if state.control.fence.obeys(event.session_id):
+            return _carry_out(state, event, command, now)
         case Command() as command:
-            return _refuse(seen, event, peer, command, now)
+            return _refuse(state, event, peer, command, now)
         case None:
-            return seen, [_say(event, _echo(seen, event))]
+            return state, [_say(event, _echo(state, event))]
 
 
-def _obey(seen: Robot, event: Message, command: Command, now: int) -> Stepped:
-    motion = commands.driven(command.drive, now)
-    done = _say(event, commands.written(Done(command.n, seen.fence.epoch)))
-    return replace(seen, motion=motion), [Move(command.drive), done]
+def _carry_out(state: RobotState, event: Message, command: Command, now: int) -> Step:
+    done = _say(event, encode(Done(command.n, state.control.fence.epoch)))
+    motion = Motion.begin(command.drive, now)
+    return replace(state, motion=motion), [Move(command.drive), done]
 
 
-def _refuse(seen: Robot, event: Message, peer: Peer, command: Command, now: int) -> Stepped:
-    epoch = seen.fence.epoch
-    refusal = _say(event, commands.written(Refused(n=command.n, epoch=epoch)))
-    seen, told = _noted(seen, event, peer)
-    # Who is refused may have come to drive without the robot's having been told.
-    left, pings = registration.ping_early(seen.presence, now)
-    return replace(seen, presence=left), [refusal, *told, *pings]
+def _refuse(state: RobotState, event: Message, peer: Peer, command: Command, now: int) -> Step:
+    refusal = _say(event, encode(Refused(n=command.n, epoch=state.control.fence.epoch)))
+    state, logs = _log_once(state, event, peer)
+    # The refused session may have come to drive without the robot's having been told.
+    changed, pings = registration.ping_early(state.registration, now)
+    return replace(state, registration=changed), [refusal, *logs, *pings]
 
 
-def _noted(seen: Robot, event: Message, peer: Peer) -> Stepped:
-    epoch = seen.fence.epoch
+def _log_once(state: RobotState, event: Message, peer: Peer) -> Step:
+    epoch, driver = state.control.fence.epoch, state.control.driver
     if peer.refused_at == epoch:
-        return seen, []
-    whose = f"{seen.driver}'s" if seen.driver else "nobody's"
-    told = Log(f"refused a command of {peer.name} (epoch {epoch} is {whose})")
-    return with_peer(seen, event.session_id, replace(peer, refused_at=epoch)), [told]
+        return state, []
+    whose = f"{driver}'s" if driver else "nobody's"
+    log = Log(f"refused a command of {peer.name} (epoch {epoch} is {whose})")
+    return put_peer(state, event.session_id, replace(peer, refused_at=epoch)), [log]
 
 
-def _echo(seen: Robot, event: Message) -> str | bytes:
-    if seen.fence.obeys(event.session_id):
+def _echo(state: RobotState, event: Message) -> str | bytes:
+    if state.control.fence.obeys(event.session_id):
         return event.data
-    return commands.written(Refused(epoch=seen.fence.epoch))
+    return encode(Refused(epoch=state.control.fence.epoch))
 
 
 def _say(event: Message, data: str | bytes) -> Say:

@@ -1,13 +1,10 @@
-"""What a frame says of the epoch: who drives from now on, and whether frames before it are missing.
-
-Knows the fence and how far the sessions have followed it; never peers, or what else a frame asks.
-"""
+"""What a frame says of the epoch: who drives from now on, and whether a frame before is missing."""
 
 from dataclasses import replace
 
 from robosignal.robot.session import registration
-from robosignal.robot.session.fence import Fence, raised, without
-from robosignal.robot.session.state import Robot, Stepped, moved
+from robosignal.robot.session.fence import Fence, advance, release
+from robosignal.robot.session.state import RobotState, Step, change_fence
 from signaling.wire.frames import (
     AnswerRelay,
     CandidateRelay,
@@ -18,59 +15,60 @@ from signaling.wire.frames import (
     TakeoverNotice,
 )
 
-AboutSession = OfferRelay | CandidateRelay | AnswerRelay | TakeoverNotice | Control | PeerLeft
+SessionFrame = OfferRelay | CandidateRelay | AnswerRelay | TakeoverNotice | Control | PeerLeft
+"""A frame about one session."""
 
 
-def fenced(seen: Robot, frame: AboutSession) -> Stepped:
-    """Return with the fence as the frame leaves it: it only ever rises, whenever a frame comes."""
-    return moved(seen, _after(seen.fence, frame), _driver(frame))
+def apply_fence(state: RobotState, frame: SessionFrame) -> Step:
+    """Set the fence as the frame leaves it: it only ever rises, whenever a frame comes."""
+    fence = advance_by(state.control.fence, frame)
+    return change_fence(state, fence, _find_driver(frame))
 
 
-def pushed(seen: Robot, frame: AboutSession) -> Robot:
-    """Remember what a frame says of the fence that came before the answer to `register`."""
-    return replace(seen, pushed=_after(seen.pushed, frame))
-
-
-def settled(seen: Robot, frame: AboutSession) -> Robot:
-    """Return with the sessions having followed this frame's change of holder, if it tells one."""
-    epoch = _epoch(frame)
-    return seen if epoch is None else replace(seen, settled=max(epoch, seen.settled))
-
-
-def skips(seen: Robot, frame: AboutSession) -> bool:
-    """Whether a change of holder before the frame's is not known: it is late, or lost."""
-    epoch = _epoch(frame)
-    return epoch is not None and epoch > seen.settled + 1
-
-
-def ask(seen: Robot, now: int) -> Stepped:
-    """Have the server say how all stands, by registering again; not if it is about to."""
-    if not seen.presence.registered:
-        return seen, []
-    left, asks = registration.register(seen.presence, now)
-    return replace(seen, presence=left), asks
-
-
-def _after(fence: Fence, frame: AboutSession) -> Fence:
+def advance_by(fence: Fence, frame: SessionFrame) -> Fence:
+    """Return the fence after a frame."""
     match frame:
         case OfferRelay(role="controller", epoch=int() as epoch):
-            return raised(fence, epoch, frame.session_id)
+            return advance(fence, epoch, frame.session_id)
         case TakeoverNotice() | Control():
-            return raised(fence, frame.epoch, frame.session_id)
+            return advance(fence, frame.epoch, frame.session_id)
         case PeerLeft(epoch=int() as epoch) if epoch >= fence.epoch:
-            return without(raised(fence, epoch, None), frame.session_id)
+            return release(advance(fence, epoch, None), frame.session_id)
         case _:
             return fence
 
 
-def _epoch(frame: AboutSession) -> int | None:
+def mark_applied(state: RobotState, frame: SessionFrame) -> RobotState:
+    """Remember that the sessions have followed this frame's change of holder, if it tells one."""
+    epoch = _epoch(frame)
+    if epoch is None:
+        return state
+    control = replace(state.control, applied=max(epoch, state.control.applied))
+    return replace(state, control=control)
+
+
+def has_gap(state: RobotState, frame: SessionFrame) -> bool:
+    """Whether a change of holder before the frame's is unknown: it is late, or lost."""
+    epoch = _epoch(frame)
+    return epoch is not None and epoch > state.control.applied + 1
+
+
+def ask_server(state: RobotState, now: int) -> Step:
+    """Ask which sessions exist and who drives, by registering again; not if it is about to."""
+    if not state.registration.is_registered:
+        return state, []
+    changed, asks = registration.register(state.registration, now)
+    return replace(state, registration=changed), asks
+
+
+def _epoch(frame: SessionFrame) -> int | None:
     if isinstance(frame, OfferRelay) and frame.role == "viewer":
         return None
-    is_told = isinstance(frame, OfferRelay | TakeoverNotice | Control | PeerLeft)
-    return frame.epoch if is_told else None
+    has_epoch = isinstance(frame, OfferRelay | TakeoverNotice | Control | PeerLeft)
+    return frame.epoch if has_epoch else None
 
 
-def _driver(frame: AboutSession) -> Person | None:
+def _find_driver(frame: SessionFrame) -> Person | None:
     match frame:
         case TakeoverNotice():
             return frame.by

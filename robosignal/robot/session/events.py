@@ -1,31 +1,30 @@
-"""What the robot's logic asks its shell to do, and what the shell tells it.
+"""What the session machine is told, and what it asks the runtime to do, each as a plain value.
 
-Knows no sockets, peer connections or clocks: each is a plain value, written in
-`protocol/vectors/robot.json` as it is here.
+They are written in `protocol/vectors/robot.json` as they are here.
 """
 
 from typing import Any, Literal
 
 from msgspec import Struct
 
+from robosignal.robot.drive import Drive
 from robosignal.robot.frames import Candidate, PcId
-from robosignal.robot.session.commands import Drive
 from signaling.wire.ids import SessionId
 
 
 class Frame(Struct, frozen=True, tag_field="type", tag="frame"):
-    """The signaling socket, or the one that it has followed, brought a JSON object."""
+    """A JSON object came over the current WebSocket, or over the one before it (`old`)."""
 
     frame: dict[str, Any]
     socket: Literal["old"] | None = None
 
 
 class Offline(Struct, frozen=True, tag_field="type", tag="offline"):
-    """The signaling socket is lost; peers are not."""
+    """The WebSocket is lost; peer connections are not."""
 
 
 class Message(Struct, frozen=True, rename="camel", tag_field="type", tag="message"):
-    """A peer's data channel brought a text, or bytes."""
+    """A text, or bytes, came over a peer's data channel."""
 
     session_id: SessionId
     pc_id: PcId
@@ -67,7 +66,7 @@ class Refused(Struct, frozen=True, rename="camel", tag_field="type", tag="refuse
 
 
 class Tick(Struct, frozen=True, tag_field="type", tag="tick"):
-    """The time that was asked for has come."""
+    """The time has come at which something is due."""
 
 
 class Stop(Struct, frozen=True, tag_field="type", tag="stop"):
@@ -78,13 +77,13 @@ Event = Frame | Offline | Message | Answered | Gathered | Failed | Refused | Tic
 
 
 class Send(Struct, frozen=True, tag_field="do", tag="send"):
-    """Write this frame to the signaling socket, if there is one."""
+    """Send this frame to the server, if there is a connection."""
 
     frame: dict[str, Any]
 
 
 class Open(Struct, frozen=True, rename="camel", tag_field="do", tag="open"):
-    """Make a peer connection of this offer and bring its answer."""
+    """Make a peer connection for this offer, and return its answer as an event."""
 
     session_id: SessionId
     pc_id: PcId
@@ -92,7 +91,7 @@ class Open(Struct, frozen=True, rename="camel", tag_field="do", tag="open"):
 
 
 class Renegotiate(Struct, frozen=True, rename="camel", tag_field="do", tag="renegotiate"):
-    """Give this offer to the peer connection that there is and bring its answer."""
+    """Give this offer to the existing peer connection, and return its answer as an event."""
 
     session_id: SessionId
     pc_id: PcId
@@ -108,14 +107,14 @@ class Add(Struct, frozen=True, rename="camel", tag_field="do", tag="add"):
 
 
 class Shut(Struct, frozen=True, rename="camel", tag_field="do", tag="shut"):
-    """Close the peer connection and bring no more of its events."""
+    """Close the peer connection; it causes no more events."""
 
     session_id: SessionId
     pc_id: PcId
 
 
 class Say(Struct, frozen=True, rename="camel", tag_field="do", tag="say"):
-    """Write this to the peer's data channel."""
+    """Send this over the peer's data channel."""
 
     session_id: SessionId
     pc_id: PcId
@@ -123,7 +122,7 @@ class Say(Struct, frozen=True, rename="camel", tag_field="do", tag="say"):
 
 
 class Move(Struct, frozen=True, tag_field="do", tag="move"):
-    """Drive like this until told otherwise."""
+    """Have the motors drive like this until the next `Move`."""
 
     drive: Drive
 
@@ -148,14 +147,18 @@ class Log(Struct, frozen=True, tag_field="do", tag="log"):
 
 
 class Redial(Struct, frozen=True, tag_field="do", tag="redial"):
-    """Close the signaling socket, because it is unusable, and dial again; the text says why."""
+    """Close the WebSocket because it is of no use, and dial again; the text says why."""
 
     text: str
 
 
 class Quit(Struct, frozen=True, tag_field="do", tag="quit"):
-    """End, with exit code 1; the sentence says what to do next. `Move` to a stand comes before."""
+    """End with an error: its code, and a sentence that says what to do. The motors stop first.
 
+    The code is the server's error code, or `replaced` when another device has the same id.
+    """
+
+    code: str
     text: str
 
 

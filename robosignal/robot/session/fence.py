@@ -1,7 +1,6 @@
 """Who drives: the highest epoch that was seen, and the session that it names.
 
-Knows the order of epochs and nothing of peers, frames or time. Pushes may arrive in any order
-and twice; the fence ends the same.
+Pushes may arrive in any order, and twice: the fence ends the same.
 """
 
 from dataclasses import dataclass
@@ -21,19 +20,19 @@ class Fence:
         return self.holder is not None and self.holder == session
 
 
-def raised(seen: Fence, epoch: int, holder: SessionId | None) -> Fence:
+def advance(fence: Fence, epoch: int, holder: SessionId | None) -> Fence:
     """Return the fence after a push: a lower epoch changes nothing.
 
-    An epoch names one session and no other, so at an equal epoch the first name stands; only a
-    fence that had no name learns one (a holder who resumes after a lapse keeps its epoch).
+    An epoch names one session and no other, so at an equal epoch the first name stays; only a
+    fence without a name learns one (a holder who resumes after a lapse keeps its epoch).
     """
-    if epoch > seen.epoch:
+    if epoch > fence.epoch:
         return Fence(epoch, holder)
-    if epoch == seen.epoch and seen.holder is None:
+    if epoch == fence.epoch and fence.holder is None:
         return Fence(epoch, holder)
-    return seen
+    return fence
 
 
-def without(seen: Fence, session: SessionId) -> Fence:
-    """Return the fence after `session` has ended: it drives no more, the epoch stays."""
-    return Fence(seen.epoch) if seen.holder == session else seen
+def release(fence: Fence, session: SessionId) -> Fence:
+    """Return the fence after `session` has ended: it no longer drives, and the epoch stays."""
+    return Fence(fence.epoch) if fence.holder == session else fence

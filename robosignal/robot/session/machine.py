@@ -1,27 +1,16 @@
-"""The robot's whole logic behind one function: what each event means, and what to do.
+"""The robot's sessions behind one pure function: what each event means, and what to do.
 
-Knows which part decides about which event; never sockets, peer connections, pictures or clocks.
-`protocol/vectors/robot.json` scripts it.
+`protocol/vectors/robot.json` scripts it: events with their times, and the actions expected.
 """
 
 from dataclasses import replace
 from typing import assert_never
 
 from robosignal.robot import frames
+from robosignal.robot.drive import STILL, Motion
 from robosignal.robot.frames import Unreadable
-from robosignal.robot.session import (
-    commands,
-    datachannel,
-    early,
-    epochs,
-    offers,
-    outbox,
-    parked,
-    registration,
-    replies,
-)
-from robosignal.robot.session.commands import STILL, Motion
-from robosignal.robot.session.epochs import AboutSession
+from robosignal.robot.session import datachannel, epochs, offers, registration, replies
+from robosignal.robot.session.epochs import SessionFrame
 from robosignal.robot.session.events import (
     Action,
     Answered,
@@ -38,8 +27,8 @@ from robosignal.robot.session.events import (
     Stop,
     Tick,
 )
-from robosignal.robot.session.fence import Fence
-from robosignal.robot.session.state import Robot, Stepped, known
+from robosignal.robot.session.pending import Pushes
+from robosignal.robot.session.state import RobotState, Step, is_known
 from signaling.wire.frames import (
     Ack,
     AnswerRelay,
@@ -56,66 +45,63 @@ from signaling.wire.frames import (
     Welcome,
 )
 
-DEFERRED = 256
-"""So many frames may wait for `registered`; the oldest go first."""
-
-ABOUT_CONTROL = frozenset({"takeover", "control", "peer-left"})
-"""Frames that may change who drives, or which sessions stand."""
+CONTROL_TYPES = frozenset({"takeover", "control", "peer-left"})
+"""Frames that may change who drives, or which sessions exist."""
 
 
-def step(seen: Robot, event: Event, now: int) -> Stepped:
-    """Return what the robot knows after `event`, and what to do, in order; `now` in ms.
+def step(state: RobotState, event: Event, now: int) -> Step:
+    """Return the state after `event`, and what to do, in order; `now` in ms of a steady clock.
 
-    Before it ends it is told to stand still, and from then on no event does anything.
+    `Stop` and `Quit` always stop the motors first; from then on no event does anything.
     """
-    if seen.over:
-        return seen, []
-    seen, asked = _step(seen, event, now)
-    if isinstance(event, Stop) or any(isinstance(action, Quit) for action in asked):
-        return replace(seen, motion=Motion(), over=True), [Move(STILL), *asked]
-    return seen, asked
+    if state.has_ended:
+        return state, []
+    state, actions = _step(state, event, now)
+    if isinstance(event, Stop) or any(isinstance(action, Quit) for action in actions):
+        return replace(state, motion=Motion(), has_ended=True), [Move(STILL), *actions]
+    return state, actions
 
 
-def _step(seen: Robot, event: Event, now: int) -> Stepped:  # noqa: PLR0911 - one for each event
+def _step(state: RobotState, event: Event, now: int) -> Step:  # noqa: PLR0911 - one for each event
     match event:
         case Frame():
-            return _came(seen, event, now)
+            return _receive(state, event, now)
         case Message():
-            return datachannel.message(seen, event, now)
+            return datachannel.handle_message(state, event, now)
         case Answered():
-            return offers.answered(seen, event)
+            return offers.send_answer(state, event)
         case Gathered():
-            return offers.gathered(seen, event)
+            return offers.send_candidate(state, event)
         case Failed():
-            return offers.failed(seen, event)
+            return offers.handle_failed(state, event)
         case Refused():
-            return offers.refused(seen, event)
+            return offers.send_refusal(state, event)
         case Offline():
-            left = registration.offline(seen.presence)
-            return replace(seen, presence=left, deferred=(), pushed=Fence()), []
+            pending = replace(state.pending, pushes=Pushes())
+            return replace(state, registration=state.registration.disconnect(), pending=pending), []
         case Tick():
-            return _tick(seen, now)
+            return _tick(state, now)
         case Stop():
-            return seen, []
+            return state, []
         case other:
             assert_never(other)
 
 
-def next_due(seen: Robot) -> int | None:
-    """Return when the next `Tick` is wanted, in ms; None when nothing is awaited."""
-    if seen.over:
+def next_due(state: RobotState) -> int | None:
+    """Return when the next `Tick` is wanted, in ms; None when nothing is due."""
+    if state.has_ended:
         return None
-    watchdog = [] if seen.motion.until is None else [seen.motion.until]
-    waiting = early.dues(seen.early) + parked.dues(seen.parked)
-    return min(registration.dues(seen.presence) + waiting + watchdog, default=None)
+    watchdog = [] if state.motion.until is None else [state.motion.until]
+    times = [*state.registration.due_times(), *state.pending.due_times(), *watchdog]
+    return min(times, default=None)
 
 
-def _came(seen: Robot, event: Frame, now: int) -> Stepped:
+def _receive(state: RobotState, event: Frame, now: int) -> Step:
     frame = frames.parse(event.frame)
-    old = event.socket == "old"
+    from_old = event.socket == "old"
     match frame:
         case Unreadable():
-            return _unread(seen, event, frame, now)
+            return _ignore(state, event, frame, now)
         case (
             OfferRelay()
             | CandidateRelay()
@@ -124,54 +110,56 @@ def _came(seen: Robot, event: Frame, now: int) -> Stepped:
             | Control()
             | PeerLeft()
         ):
-            seen, moves = epochs.fenced(seen, frame)
-            if registration.asks(seen.presence) and not old:
-                return _deferred(epochs.pushed(seen, frame), event), moves
-            seen, told = _followed(seen, frame, now)
-            return seen, [*moves, *told]
+            state, moves = epochs.apply_fence(state, frame)
+            if state.registration.is_registering and not from_old:
+                return _defer(state, event, frame), moves
+            state, actions = _follow(state, frame, now)
+            return state, [*moves, *actions]
         case _:
-            return _own(seen, frame, now, old=old)
+            return _handle_own(state, frame, now, from_old=from_old)
 
 
-def _unread(seen: Robot, event: Frame, frame: Unreadable, now: int) -> Stepped:
+def _ignore(state: RobotState, event: Frame, frame: Unreadable, now: int) -> Step:
     ignores: list[Action] = [Log(f"ignores {frame.why}")]
-    if event.frame.get("type") not in ABOUT_CONTROL or event.socket == "old":
-        return seen, ignores
+    if event.frame.get("type") not in CONTROL_TYPES or event.socket == "old":
+        return state, ignores
     # It may have named another driver: the server says who drives.
-    seen, asks = epochs.ask(seen, now)
-    return seen, [*ignores, *asks]
+    state, asks = epochs.ask_server(state, now)
+    return state, [*ignores, *asks]
 
 
-def _deferred(seen: Robot, event: Frame) -> Robot:
-    # Whatever reaches a socket that asks to be registered was sent after its registration, so
-    # what `registered` is about to say, epoch and all, is older. Who drives does not wait for it:
-    # the answer may be long in coming, and a displaced driver would go on meanwhile.
-    return replace(seen, deferred=(*seen.deferred, event.frame)[-DEFERRED:])
+def _defer(state: RobotState, event: Frame, frame: SessionFrame) -> RobotState:
+    # What reaches a connection on which `register` is unanswered was sent after the registration,
+    # so what `registered` will say, epoch included, is older. Who drives does not wait for it: the
+    # answer may take long, and a displaced driver would go on meanwhile.
+    pushes = state.pending.pushes
+    pushes = pushes.add(event.frame, epochs.advance_by(pushes.fence, frame))
+    return replace(state, pending=replace(state.pending, pushes=pushes))
 
 
-def _followed(seen: Robot, frame: AboutSession, now: int) -> Stepped:
-    skips = epochs.skips(seen, frame)
-    seen, told = _about_session(seen, frame, now)
+def _follow(state: RobotState, frame: SessionFrame, now: int) -> Step:
+    has_gap = epochs.has_gap(state, frame)
+    state, actions = _handle_session(state, frame, now)
     # What a frame that is late or lost has made of the sessions, only the server can say.
-    seen, asks = epochs.ask(seen, now) if skips else (seen, [])
-    return epochs.settled(seen, frame), [*told, *asks]
+    state, asks = epochs.ask_server(state, now) if has_gap else (state, [])
+    return epochs.mark_applied(state, frame), [*actions, *asks]
 
 
-def _about_session(seen: Robot, frame: AboutSession, now: int) -> Stepped:
+def _handle_session(state: RobotState, frame: SessionFrame, now: int) -> Step:
     match frame:
         case OfferRelay():
-            return offers.offer(seen, frame, now)
+            return offers.take_offer(state, frame, now)
         case CandidateRelay():
-            return offers.candidate(seen, frame, now)
+            return offers.take_candidate(state, frame, now)
         case AnswerRelay():
-            stands = known(seen, frame.session_id)
-            return (seen, []) if stands else offers.dismiss(seen, frame.session_id)
+            known = is_known(state, frame.session_id)
+            return (state, []) if known else offers.dismiss(state, frame.session_id)
         case TakeoverNotice():
-            return offers.takeover(seen, frame, now)
+            return offers.take_over(state, frame, now)
         case Control():
-            return offers.control(seen, frame)
+            return offers.change_holder(state, frame)
         case PeerLeft():
-            return offers.peer_left(seen, frame, now)
+            return offers.remove_session(state, frame, now)
         case other:
             assert_never(other)
 
@@ -180,63 +168,69 @@ Own = Welcome | Registered | IceServersReply | Replaced | Error | Ack | Pong
 """Frames that are about the robot itself, not about one session."""
 
 
-def _own(seen: Robot, frame: Own, now: int, *, old: bool) -> Stepped:  # noqa: PLR0911 - one for each frame
+def _handle_own(  # noqa: PLR0911 - one for each frame
+    state: RobotState, frame: Own, now: int, *, from_old: bool
+) -> Step:
     match frame:
         case Welcome():
-            return _with(seen, registration.register(seen.presence, now))
+            return _change(state, registration.register(state.registration, now))
         case Registered():
-            return (seen, []) if old else _registered(seen, frame, now)
+            return (state, []) if from_old else _apply_registered(state, frame, now)
         case IceServersReply():
-            return _refreshed(seen, frame, now)
+            return _use_ice(state, frame, now)
         case Replaced():
-            return _with(seen, registration.replaced(seen.presence, frame))
+            return _change(state, registration.handle_replaced(state.registration, frame))
         case Error():
-            seen = replace(seen, presence=registration.heard(seen.presence, frame))
-            return replies.refused(seen, frame, now, old=old)
+            state = replace(state, registration=state.registration.note_reply(frame))
+            return replies.handle_error(state, frame, now, from_old=from_old)
         case Ack():
-            return replace(seen, outbox=outbox.answered(seen.outbox, frame.reply_to)), []
+            outbox = state.pending.outbox.remove(frame.reply_to)
+            return replace(state, pending=replace(state.pending, outbox=outbox)), []
         case Pong():
-            seen = replace(seen, presence=registration.heard(seen.presence, frame))
-            return replies.ponged(seen, frame, now)
+            state = replace(state, registration=state.registration.note_reply(frame))
+            return replies.apply_pong(state, frame, now)
         case other:
             assert_never(other)
 
 
-def _with(seen: Robot, changed: registration.Changed) -> Stepped:
-    return replace(seen, presence=changed[0]), changed[1]
+def _change(state: RobotState, change: registration.Change) -> Step:
+    return replace(state, registration=change[0]), change[1]
 
 
-def _registered(seen: Robot, frame: Registered, now: int) -> Stepped:
-    deferred = seen.deferred
-    seen, told = replies.registered(replace(seen, deferred=()), frame, now)
-    for late in deferred:
-        seen, actions = _came(seen, Frame(late), now)
-        told = [*told, *actions]
-    return seen, told
+def _apply_registered(state: RobotState, frame: Registered, now: int) -> Step:
+    # The answer to any `register` but the last, or a second answer, is older news than it looks.
+    if not state.registration.awaits(frame):
+        return state, []
+    deferred = state.pending.pushes.frames
+    state, actions = replies.apply_registered(state, frame, now)
+    for each in deferred:
+        state, more = _receive(state, Frame(each), now)
+        actions = [*actions, *more]
+    return state, actions
 
 
-def _refreshed(seen: Robot, frame: IceServersReply, now: int) -> Stepped:
-    seen, uses = _with(seen, registration.refreshed(seen.presence, frame, now))
-    seen, opens = offers.release(seen, [one.frame for one in seen.parked])
-    return seen, [*uses, *opens]
+def _use_ice(state: RobotState, frame: IceServersReply, now: int) -> Step:
+    state, uses = _change(state, registration.use_ice(state.registration, frame, now))
+    state, opens = offers.open_delayed(state, state.pending.offers.frames())
+    return state, [*uses, *opens]
 
 
-def _tick(seen: Robot, now: int) -> Stepped:
-    seen, actions = _with(seen, registration.tick(seen.presence, now))
-    seen, opens = offers.release(seen, parked.ripe(seen.parked, now))
-    seen, byes = _dismissed(seen, now)
+def _tick(state: RobotState, now: int) -> Step:
+    state, actions = _change(state, registration.tick(state.registration, now))
+    state, opens = offers.open_delayed(state, state.pending.offers.overdue(now))
+    state, byes = _dismiss_unknown(state, now)
     stops: list[Action] = []
-    if commands.stopped(seen.motion, now):
-        seen, stops = replace(seen, motion=Motion()), [Move(STILL)]
-    return seen, [*actions, *opens, *byes, *stops]
+    if state.motion.is_over(now):
+        state, stops = replace(state, motion=Motion()), [Move(STILL)]
+    return state, [*actions, *opens, *byes, *stops]
 
 
-def _dismissed(seen: Robot, now: int) -> Stepped:
-    left, gone = early.expired(seen.early, now)
-    seen = replace(seen, early=left)
+def _dismiss_unknown(state: RobotState, now: int) -> Step:
+    candidates, senders = state.pending.candidates.expire(now)
+    state = replace(state, pending=replace(state.pending, candidates=candidates))
     actions: list[Action] = []
-    for sender in gone:
-        if not known(seen, sender):
-            seen, byes = offers.dismiss(seen, sender)
+    for sender in senders:
+        if not is_known(state, sender):
+            state, byes = offers.dismiss(state, sender)
             actions = [*actions, *byes]
-    return seen, actions
+    return state, actions

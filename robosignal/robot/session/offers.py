@@ -1,17 +1,12 @@
-"""What the robot does about each frame of a session: open, relay, hand over, close.
-
-Knows sessions, their peers and the fence; never presence, sockets or peer connections.
-"""
+"""What the robot does about each frame of a session: open, answer, hand over, close."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 import msgspec
 
-from robosignal.robot import frames
-from robosignal.robot.frames import PcId
-from robosignal.robot.session import early, epochs, parked, registration
-from robosignal.robot.session.early import Waiting
+from robosignal.robot.frames import PcId, display_name, read_candidate, read_sdp
+from robosignal.robot.session import epochs, registration
 from robosignal.robot.session.events import (
     Action,
     Add,
@@ -22,20 +17,21 @@ from robosignal.robot.session.events import (
     Open,
     Refused,
     Renegotiate,
-    Send,
 )
-from robosignal.robot.session.fence import without
+from robosignal.robot.session.fence import release
+from robosignal.robot.session.pending import EarlyCandidate
 from robosignal.robot.session.state import (
     Peer,
-    Robot,
-    Stepped,
-    ended,
-    holds,
-    moved,
-    of,
+    RobotState,
+    Step,
+    change_fence,
+    close_peer,
+    end_session,
+    find_peer,
     post,
-    shut,
-    with_peer,
+    put_peer,
+    record_holder,
+    remove_offer,
 )
 from signaling.wire.frames import CandidateRelay, Control, OfferRelay, PeerLeft, TakeoverNotice
 from signaling.wire.ids import SessionId
@@ -47,191 +43,199 @@ NOT_CONNECTED = {
 }
 
 
-def offer(seen: Robot, frame: OfferRelay, now: int) -> Stepped:
-    """Take an offer: a pcId that is new to the session means a new peer connection.
+def take_offer(state: RobotState, frame: OfferRelay, now: int) -> Step:
+    """Open a peer connection for a `pcId` that is new to the session, or renegotiate the old one.
 
-    It waits a moment if the ICE servers are stale.
+    The offer waits a moment if the ICE servers are stale.
     """
-    sdp = frames.sdp_of(frame.payload)
+    sdp = read_sdp(frame.payload)
     if sdp is None:
-        return seen, [Log("ignores an offer without a session description")]
+        return state, [Log("ignores an offer without a session description")]
     pc = PcId(frame.pc_id or "")
-    if of(seen, frame.session_id, pc) is not None:
-        return _renegotiated(seen, frame, pc, sdp)
-    if registration.stale(seen.presence, now):
-        return _parked(seen, frame, now)
-    return _opened(seen, frame, pc, sdp)
+    if find_peer(state, frame.session_id, pc) is not None:
+        peer = _make_peer(state, frame, pc)
+        renegotiate = Renegotiate(frame.session_id, pc, sdp)
+        return put_peer(state, frame.session_id, peer), [renegotiate]
+    if state.registration.has_stale_ice(now):
+        return _delay(state, frame, now)
+    return _open(state, frame, pc, sdp)
 
 
-def release(seen: Robot, ripe: list[OfferRelay]) -> Stepped:
-    """Open the peer connections of offers that have waited, with the ICE servers that there are."""
-    told: list[Action] = []
-    for frame in ripe:
-        seen = replace(seen, parked=parked.without(seen.parked, frame.session_id))
-        pc, sdp = PcId(frame.pc_id or ""), frames.sdp_of(frame.payload) or ""
-        seen, opens = _opened(seen, frame, pc, sdp)
-        told = [*told, *opens]
-    return seen, told
+def open_delayed(state: RobotState, frames: list[OfferRelay]) -> Step:
+    """Open the peer connections of offers that have waited, with the ICE servers in use."""
+    actions: list[Action] = []
+    for frame in frames:
+        pc, sdp = PcId(frame.pc_id or ""), read_sdp(frame.payload) or ""
+        state, opens = _open(remove_offer(state, frame.session_id), frame, pc, sdp)
+        actions = [*actions, *opens]
+    return state, actions
 
 
-def _renegotiated(seen: Robot, frame: OfferRelay, pc: PcId, sdp: str) -> Stepped:
-    peer = _peer(seen, frame, pc)
-    again = Renegotiate(frame.session_id, pc, sdp)
-    return with_peer(seen, frame.session_id, peer), [again]
+def _delay(state: RobotState, frame: OfferRelay, now: int) -> Step:
+    offers = state.pending.offers
+    is_first = not offers.waiting
+    asks: list[Action] = [registration.request_ice(state.registration)] if is_first else []
+    pending = replace(state.pending, offers=offers.add(frame, now))
+    return replace(state, pending=pending), asks
 
 
-def _parked(seen: Robot, frame: OfferRelay, now: int) -> Stepped:
-    asks: list[Action] = [] if seen.parked else [Send(registration.ask_for_ice(seen.presence))]
-    return replace(seen, parked=parked.kept(seen.parked, frame, now)), asks
+def _open(state: RobotState, frame: OfferRelay, pc: PcId, sdp: str) -> Step:
+    session = frame.session_id
+    peer = _make_peer(state, frame, pc)
+    state, shuts = close_peer(state, session)
+    candidates, claimed = state.pending.candidates.claim(session, pc)
+    state = replace(
+        put_peer(state, session, peer), pending=replace(state.pending, candidates=candidates)
+    )
+    adds: list[Action] = [Add(session, pc, candidate) for candidate in claimed]
+    return state, [*shuts, Open(session, pc, sdp), *adds]
 
 
-def _opened(seen: Robot, frame: OfferRelay, pc: PcId, sdp: str) -> Stepped:
-    peer = _peer(seen, frame, pc)
-    seen, shuts = shut(seen, frame.session_id)
-    opened, opens = _open(with_peer(seen, frame.session_id, peer), frame.session_id, pc, sdp)
-    return opened, [*shuts, *opens]
-
-
-def _peer(seen: Robot, frame: OfferRelay, pc: PcId) -> Peer:
-    older = seen.peers.get(frame.session_id)
-    told = None if frame.role == "viewer" else frame.epoch
-    holds_now = told is not None and (told >= seen.settled or seen.fence.obeys(frame.session_id))
-    named = seen.fence.epoch if seen.fence.obeys(frame.session_id) else 0
-    held_at = max(0 if older is None else older.held_at, told or 0, named)
-    return Peer(pc, _name(frame, older), held_at, watches=not holds_now)
+def _make_peer(state: RobotState, frame: OfferRelay, pc: PcId) -> Peer:
+    """Return the session's peer as this offer makes it."""
+    older, control = state.peers.get(frame.session_id), state.control
+    is_holder = control.fence.obeys(frame.session_id)
+    epoch = None if frame.role == "viewer" else frame.epoch
+    holds_now = epoch is not None and (epoch >= control.applied or is_holder)
+    fence_epoch = control.fence.epoch if is_holder else 0
+    held_at = max(0 if older is None else older.held_at, epoch or 0, fence_epoch)
+    return Peer(pc, _name(frame, older), held_at, has_viewed=not holds_now)
 
 
 def _name(frame: OfferRelay, older: Peer | None) -> str:
     if frame.person is not None:
-        return frames.name_of(frame.person)
+        return display_name(frame.person)
     return "somebody" if older is None else older.name
 
 
-def _open(seen: Robot, session: SessionId, pc: PcId, sdp: str) -> Stepped:
-    left, candidates = early.claimed(seen.early, session, pc)
-    adds: list[Action] = [Add(session, pc, candidate) for candidate in candidates]
-    return replace(seen, early=left), [Open(session, pc, sdp), *adds]
-
-
-def candidate(seen: Robot, frame: CandidateRelay, now: int) -> Stepped:
+def take_candidate(state: RobotState, frame: CandidateRelay, now: int) -> Step:
     """Pass a candidate on, or keep it for the offer that it has overtaken.
 
     An end of candidates is ignored: it concerns only one section, and candidates may arrive
     after it.
     """
-    found = frames.candidate_of(frame.payload)
-    if found is None:
-        return seen, [Log("ignores a candidate that it cannot read")]
-    if not found.candidate:
-        return seen, []
-    peer = seen.peers.get(frame.session_id)
+    candidate = read_candidate(frame.payload)
+    if candidate is None:
+        return state, [Log("ignores a candidate that it cannot read")]
+    if not candidate.candidate:
+        return state, []
+    session, peer = frame.session_id, state.peers.get(frame.session_id)
     pc = PcId(frame.pc_id) if frame.pc_id else peer.pc_id if peer else PcId("")
     if peer is not None and peer.pc_id == pc:
-        return seen, [] if peer.failed else [Add(frame.session_id, pc, found)]
-    waiting = Waiting(frame.session_id, pc, found, now)
-    return replace(seen, early=early.kept(seen.early, waiting)), []
+        return state, [] if peer.failed else [Add(session, pc, candidate)]
+    kept = state.pending.candidates.add(EarlyCandidate(session, pc, candidate, now))
+    return replace(state, pending=replace(state.pending, candidates=kept)), []
 
 
-def takeover(seen: Robot, frame: TakeoverNotice, now: int) -> Stepped:
-    """Close the peer of the driver whom it displaces: that session has ended.
+def take_over(state: RobotState, frame: TakeoverNotice, now: int) -> Step:
+    """Close the peer of the displaced driver: that session has ended.
 
     It held at the epoch before, which names no other. If it has offered as a viewer, before or
     since, the server is asked.
     """
-    told: list[Action] = []
-    for session, peer in _latest(seen).items():
+    actions: list[Action] = []
+    for session, peer in _latest_peers(state).items():
         if session != frame.session_id and peer.held_at == frame.epoch - 1:
-            seen, does = epochs.ask(seen, now) if peer.watches else ended(seen, session)
-            told = [*told, *does]
-    return holds(seen, frame.session_id, frame.epoch), told
+            state, does = _end_or_ask(state, session, peer, now)
+            actions = [*actions, *does]
+    return record_holder(state, frame.session_id, frame.epoch), actions
 
 
-def _latest(seen: Robot) -> dict[SessionId, Peer]:
+def _end_or_ask(state: RobotState, session: SessionId, peer: Peer, now: int) -> Step:
+    return epochs.ask_server(state, now) if peer.has_viewed else end_session(state, session)
+
+
+def _latest_peers(state: RobotState) -> dict[SessionId, Peer]:
     """Return each session's peer as the session's last offer makes it."""
-    waiting = {one.frame.session_id: _peer(seen, one.frame, PcId("")) for one in seen.parked}
-    return {**seen.peers, **waiting}
+    waiting = {
+        frame.session_id: _make_peer(state, frame, PcId(""))
+        for frame in state.pending.offers.frames()
+    }
+    return {**state.peers, **waiting}
 
 
-def control(seen: Robot, frame: Control) -> Stepped:
-    """Note who holds from now on; all sessions and their peers stay."""
-    return holds(seen, frame.session_id, frame.epoch), []
+def change_holder(state: RobotState, frame: Control) -> Step:
+    """Remember the new holder; all sessions and their peers stay."""
+    return record_holder(state, frame.session_id, frame.epoch), []
 
 
-def peer_left(seen: Robot, frame: PeerLeft, now: int) -> Stepped:
-    """Close the session's peer, unless the session is back since, under the same id.
+def remove_session(state: RobotState, frame: PeerLeft, now: int) -> Step:
+    """Close the session's peer, unless the session has come back since, under the same id.
 
     Where that cannot be told, the server is asked.
     """
-    session, epoch = frame.session_id, frame.epoch
+    session, epoch, fence = frame.session_id, frame.epoch, state.control.fence
     if epoch is None:
-        # A holder's that tells no epoch: it left as a viewer, before it came to hold, or since it
-        # has ceased to, and what told that is missing.
-        return epochs.ask(seen, now) if seen.fence.obeys(session) else ended(seen, session)
-    peer = _latest(seen).get(session)
-    if peer is None or seen.fence.obeys(session) or epoch < seen.listed:
-        return seen, []
-    return epochs.ask(seen, now) if peer.watches else ended(seen, session)
+        # A holder that leaves without an epoch left as a viewer, before it held the lease, or
+        # after it had ceased to, and the frame that said so is missing.
+        if fence.obeys(session):
+            return epochs.ask_server(state, now)
+        return end_session(state, session)
+    peer = _latest_peers(state).get(session)
+    if peer is None or fence.obeys(session) or epoch < state.control.listed:
+        return state, []
+    return _end_or_ask(state, session, peer, now)
 
 
-def dismiss(seen: Robot, session: SessionId) -> Stepped:
-    """Say `bye` to a session that the robot does not know, and obey it no more."""
-    seen, told = moved(seen, without(seen.fence, session), None)
-    seen, sends = post(seen, {"type": "bye", "sessionId": session})
-    return seen, [*told, *sends]
+def dismiss(state: RobotState, session: SessionId) -> Step:
+    """Say `bye` to a session that the robot does not know, and no longer obey it."""
+    state, moves = change_fence(state, release(state.control.fence, session), None)
+    state, sends = post(state, {"type": "bye", "sessionId": session})
+    return state, [*moves, *sends]
 
 
-def answered(seen: Robot, event: Answered) -> Stepped:
+def send_answer(state: RobotState, event: Answered) -> Step:
     """Send the answer of a peer connection that still is the session's."""
-    return _relayed(seen, event, "answer", {"type": "answer", "sdp": event.sdp})
+    return _relay(state, event, "answer", {"type": "answer", "sdp": event.sdp})
 
 
-def gathered(seen: Robot, event: Gathered) -> Stepped:
+def send_candidate(state: RobotState, event: Gathered) -> Step:
     """Send a candidate of a peer connection that still is the session's."""
-    return _relayed(seen, event, "ice-candidate", msgspec.to_builtins(event.candidate))
+    return _relay(state, event, "ice-candidate", msgspec.to_builtins(event.candidate))
 
 
-def refused(seen: Robot, event: Refused) -> Stepped:
+def send_refusal(state: RobotState, event: Refused) -> Step:
     """Tell the client why its offer is refused; its session and lease continue.
 
     An existing peer connection goes on if it can; otherwise it has failed.
     """
-    peer = of(seen, event.session_id, event.pc_id)
+    peer = find_peer(state, event.session_id, event.pc_id)
     if peer is None:
-        return seen, []
+        return state, []
     payload = {"type": "error", "code": event.code, "message": event.message}
-    seen, sends = _relayed(seen, event, "answer", payload)
-    seen, shuts = (seen, []) if event.stands else _given_up(seen, event.session_id, peer)
-    why = Log(f"refuses an offer of {peer.name}: {event.message}")
-    return seen, [*sends, *shuts, why]
+    state, sends = _relay(state, event, "answer", payload)
+    state, shuts = (state, []) if event.stands else _mark_failed(state, event.session_id, peer)
+    log = Log(f"refuses an offer of {peer.name}: {event.message}")
+    return state, [*sends, *shuts, log]
 
 
-def _given_up(seen: Robot, session: SessionId, peer: Peer) -> Stepped:
+def handle_failed(state: RobotState, event: Failed) -> Step:
+    """Close a peer connection that has ended by itself.
+
+    Its session continues: the client may offer again, and if it drives, the watchdog stops the
+    robot. A client that was never connected is told, since it could not see the end.
+    """
+    peer = find_peer(state, event.session_id, event.pc_id)
+    if peer is None:
+        return state, []
+    state, sends = (state, []) if event.connected else _relay(state, event, "answer", NOT_CONNECTED)
+    state, shuts = _mark_failed(state, event.session_id, peer)
+    return state, [*sends, *shuts, Log(f"the peer connection of {peer.name} has ended")]
+
+
+def _mark_failed(state: RobotState, session: SessionId, peer: Peer) -> Step:
     # The session continues: late candidates for it must not look like those of an unknown session.
-    seen, shuts = shut(seen, session)
-    return with_peer(seen, session, replace(peer, failed=True)), shuts
+    state, shuts = close_peer(state, session)
+    return put_peer(state, session, replace(peer, failed=True)), shuts
 
 
-Told = Answered | Gathered | Refused | Failed
+PeerEvent = Answered | Gathered | Refused | Failed
 
 
-def _relayed(seen: Robot, event: Told, kind: str, payload: Mapping[str, object]) -> Stepped:
-    if of(seen, event.session_id, event.pc_id) is None:
-        return seen, []
+def _relay(state: RobotState, event: PeerEvent, kind: str, payload: Mapping[str, object]) -> Step:
+    if find_peer(state, event.session_id, event.pc_id) is None:
+        return state, []
     frame: dict[str, object] = {"type": kind, "sessionId": event.session_id, "payload": payload}
     if event.pc_id:
         frame["pcId"] = event.pc_id
-    return post(seen, frame)
-
-
-def failed(seen: Robot, event: Failed) -> Stepped:
-    """Close a peer connection that has ended by itself.
-
-    Its session stands: the client may offer again, and if it drives, the watchdog stops the robot.
-    A client that has never been connected is told: it could not see the end.
-    """
-    peer = of(seen, event.session_id, event.pc_id)
-    if peer is None:
-        return seen, []
-    seen, sends = (seen, []) if event.connected else _relayed(seen, event, "answer", NOT_CONNECTED)
-    seen, shuts = _given_up(seen, event.session_id, peer)
-    return seen, [*sends, *shuts, Log(f"the peer connection of {peer.name} has ended")]
+    return post(state, frame)

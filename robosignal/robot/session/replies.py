@@ -1,131 +1,143 @@
-"""What the robot does about the server's replies to itself: registered, pong, refused, sent back.
-
-Knows presence, the outbox and which sessions stand; never what a session's frames mean.
-"""
+"""What the server's replies say: `registered` lists the sessions, `pong` and errors correct it."""
 
 from dataclasses import replace
 from typing import Any
 
-from robosignal.robot import frames
-from robosignal.robot.frames import PcId
-from robosignal.robot.session import epochs, outbox, pings, registration
+from robosignal.robot.frames import PcId, sanitize
+from robosignal.robot.session import epochs, registration
 from robosignal.robot.session.events import Action, Log
-from robosignal.robot.session.fence import Fence, raised
-from robosignal.robot.session.outbox import Letter
-from robosignal.robot.session.state import Robot, Stepped, ended, holds, moved, of, shut
+from robosignal.robot.session.fence import Fence, advance
+from robosignal.robot.session.pending import Outgoing, Pushes
+from robosignal.robot.session.state import (
+    RobotState,
+    Step,
+    change_fence,
+    close_peer,
+    end_session,
+    find_peer,
+    record_holder,
+)
 from signaling.wire.frames import Error, Pong, Registered
 
-ENDED = frozenset({"no_session", "forbidden"})
-"""Errors that, in reply to an answer, say that its session does not stand."""
+SESSION_ENDED = frozenset({"no_session", "forbidden"})
+"""Errors that, in reply to an answer, say that its session has ended."""
 
 
-def registered(seen: Robot, frame: Registered, now: int) -> Stepped:
-    """Go by what the server says stands, and send what has waited for it.
-
-    An answer to any `register` but the last, or a second one, is older news than it looks.
-    """
-    if not registration.is_awaited(seen.presence, frame):
-        return seen, []
-    left, told = registration.registered(seen.presence, frame, now)
-    seen, ends = _reconciled(replace(seen, presence=left), frame)
-    seen, moves = _standing(seen, frame)
-    seen, sends = _flushed(seen)
-    return seen, [*told, *ends, *moves, *sends]
+def apply_registered(state: RobotState, frame: Registered, now: int) -> Step:
+    """Adopt what the server says of sessions and control, and send what has waited for it."""
+    changed, actions = registration.go_online(state.registration, frame, now)
+    state, ends = _reconcile(replace(state, registration=changed), frame)
+    state, moves = _apply_control(state, frame)
+    state, sends = _flush(state)
+    return state, [*actions, *ends, *moves, *sends]
 
 
-def _flushed(seen: Robot) -> Stepped:
-    asked = seen.presence.asked
-    left, sends = outbox.flushed(seen.outbox, lambda frame: _is_useful(seen, frame), asked)
-    return replace(seen, outbox=left), sends
+def _flush(state: RobotState) -> Step:
+    outbox, sends = state.pending.outbox.flush(
+        lambda frame: _is_useful(state, frame), state.registration.registers
+    )
+    return replace(state, pending=replace(state.pending, outbox=outbox)), sends
 
 
-def _reconciled(seen: Robot, frame: Registered) -> Stepped:
-    seats = {seat.session_id: seat for seat in frame.sessions}
-    mine = dict.fromkeys([*seen.peers, *(one.frame.session_id for one in seen.parked)])
-    told: list[Action] = []
-    for session in mine:
-        if session not in seats:
-            seen, ends = ended(seen, session)
-            told = [*told, *ends]
+def _reconcile(state: RobotState, frame: Registered) -> Step:
+    """End the sessions that the server does not list."""
+    listed = {seat.session_id for seat in frame.sessions}
+    waiting = (offer.session_id for offer in state.pending.offers.frames())
+    actions: list[Action] = []
+    for session in dict.fromkeys([*state.peers, *waiting]):
+        if session not in listed:
+            state, ends = end_session(state, session)
+            actions = [*actions, *ends]
     peers = {
-        session: replace(peer, held_at=0, watches=True) for session, peer in seen.peers.items()
+        session: replace(peer, held_at=0, has_viewed=True) for session, peer in state.peers.items()
     }
-    return holds(replace(seen, peers=peers), frame.control.session_id, frame.control.epoch), told
+    control = frame.control
+    return record_holder(replace(state, peers=peers), control.session_id, control.epoch), actions
 
 
-def _standing(seen: Robot, frame: Registered) -> Stepped:
-    # Outright, lower or not: after `forget` the epochs begin anew. But what was pushed while the
-    # answer was awaited was sent after the registration: it is newer.
+def _apply_control(state: RobotState, frame: Registered) -> Step:
+    # Outright, lower or not: after `forget` the epochs begin again. But what was pushed since
+    # `register` was sent is newer than the answer to it.
     told = Fence(frame.control.epoch, frame.control.session_id)
-    fence = raised(told, seen.pushed.epoch, seen.pushed.holder)
+    pushed = state.pending.pushes.fence
+    fence = advance(told, pushed.epoch, pushed.holder)
     people = {seat.session_id: seat.person for seat in frame.sessions}
     person = None if fence.holder is None else people.get(fence.holder)
-    seen = replace(seen, settled=told.epoch, listed=told.epoch, pushed=Fence())
-    return moved(seen, fence, person)
+    state = replace(
+        state,
+        control=replace(state.control, applied=told.epoch, listed=told.epoch),
+        pending=replace(state.pending, pushes=Pushes()),
+    )
+    return change_fence(state, fence, person)
 
 
-def ponged(seen: Robot, frame: Pong, now: int) -> Stepped:
-    """Take what the server says of control as if it had been pushed.
+def apply_pong(state: RobotState, frame: Pong, now: int) -> Step:
+    """Treat what the server says of control as if it had been pushed.
 
     If it is news, a frame is missing: which sessions have ended since, only the server can say.
-    So it is if what made the fence is older than this, and yet says otherwise.
+    The same holds if what made the fence is older than this, and yet says otherwise.
     """
     if frame.control is None:
-        return seen, []
+        return state, []
     told = Fence(frame.control.epoch, frame.control.session_id)
-    fence = raised(seen.fence, told.epoch, told.holder)
-    if fence == seen.fence and not _disproves(seen, frame, told):
-        return seen, []
-    seen, moves = moved(seen, fence, None)
-    seen, asks = epochs.ask(seen, now)
-    return seen, [*moves, *asks]
+    fence = advance(state.control.fence, told.epoch, told.holder)
+    if fence == state.control.fence and not _disproves(state, frame, told):
+        return state, []
+    state, moves = change_fence(state, fence, None)
+    state, asks = epochs.ask_server(state, now)
+    return state, [*moves, *asks]
 
 
-def _disproves(seen: Robot, frame: Pong, told: Fence) -> bool:
-    # An epoch never falls while the robot is known. After `forget` it begins anew, and a frame of
-    # before may come later still: then the fence is of a life that is over.
-    return told != seen.fence and pings.proves(seen.presence.pings, frame.reply_to)
+def _disproves(state: RobotState, frame: Pong, told: Fence) -> bool:
+    # An epoch never falls while the server knows the robot. After `forget` it begins again, and a
+    # frame from before may come later still: then the fence was set by that delayed frame.
+    return told != state.control.fence and state.registration.pings.proves(frame.reply_to)
 
 
-def _is_useful(seen: Robot, frame: dict[str, Any]) -> bool:
-    tells_why = frame.get("payload", {}).get("type") == "error"
-    return frame["type"] == "bye" or tells_why or _is_current(seen, frame)
+def _is_useful(state: RobotState, frame: dict[str, Any]) -> bool:
+    is_refusal = frame.get("payload", {}).get("type") == "error"
+    return frame["type"] == "bye" or is_refusal or _is_current(state, frame)
 
 
-def _is_current(seen: Robot, relayed: dict[str, Any]) -> bool:
-    return of(seen, relayed["sessionId"], PcId(relayed.get("pcId", ""))) is not None
+def _is_current(state: RobotState, relayed: dict[str, Any]) -> bool:
+    return find_peer(state, relayed["sessionId"], PcId(relayed.get("pcId", ""))) is not None
 
 
-def refused(seen: Robot, error: Error, now: int, *, old: bool) -> Stepped:
-    """React to an error; `old` if the socket that has been followed brought it."""
-    letter = outbox.found(seen.outbox, error.reply_to)
-    if letter is not None:
-        return _refused_letter(seen, letter, error.code, now, old=old)
-    if not registration.is_own(error):
-        return seen, [Log(f"the server says {frames.plain(error.code)}")]
-    if old:
-        # The registration on the new socket has overtaken it.
-        return seen, []
-    left, told = registration.refused(seen.presence, error, now)
-    return replace(seen, presence=left), told
+def handle_error(state: RobotState, error: Error, now: int, *, from_old: bool) -> Step:
+    """React to an error; `from_old` if it came over the connection before the current one."""
+    outgoing = state.pending.outbox.find(error.reply_to)
+    if outgoing is not None:
+        return _handle_refusal(state, outgoing, error.code, now, from_old=from_old)
+    if not registration.is_reply_to_own(error):
+        return state, [Log(f"the server says {sanitize(error.code)}")]
+    if from_old:
+        # The registration on the new connection has overtaken it.
+        return state, []
+    changed, actions = registration.handle_error(state.registration, error, now)
+    return replace(state, registration=changed), actions
 
 
-def _refused_letter(seen: Robot, letter: Letter, code: str, now: int, *, old: bool) -> Stepped:
-    if code == "not_registered" and not letter.again:
-        back = replace(seen, outbox=outbox.returned(seen.outbox, letter))
+def _handle_refusal(
+    state: RobotState, outgoing: Outgoing, code: str, now: int, *, from_old: bool
+) -> Step:
+    pending = state.pending
+    if code == "not_registered" and not outgoing.is_repeat:
+        state = replace(state, pending=replace(pending, outbox=pending.outbox.requeue(outgoing)))
         # Frames sent before the last `register` were refused because of the one before it.
-        return _resent(back, now, is_news=not old and letter.asked == seen.presence.asked)
-    seen = replace(seen, outbox=outbox.answered(seen.outbox, letter.id))
-    if code in ENDED and letter.frame["type"] == "answer" and _is_current(seen, letter.frame):
-        return shut(seen, letter.frame["sessionId"])
-    return seen, [Log(f"the server says {frames.plain(code)}")]
+        is_news = not from_old and outgoing.registers == state.registration.registers
+        return _resend(state, now, is_news=is_news)
+    state = replace(state, pending=replace(pending, outbox=pending.outbox.remove(outgoing.id)))
+    is_answer = outgoing.frame["type"] == "answer" and _is_current(state, outgoing.frame)
+    if code in SESSION_ENDED and is_answer:
+        return close_peer(state, outgoing.frame["sessionId"])
+    return state, [Log(f"the server says {sanitize(code)}")]
 
 
-def _resent(seen: Robot, now: int, *, is_news: bool) -> Stepped:
-    if not seen.presence.registered:
-        return seen, []
+def _resend(state: RobotState, now: int, *, is_news: bool) -> Step:
+    if not state.registration.is_registered:
+        return state, []
     if is_news:
-        # Not overtaken by a registration: there is none.
-        left, asks = registration.register_again(seen.presence, now)
-        return replace(seen, presence=left), asks
-    return _flushed(seen)
+        # No registration has overtaken it: the server knows of none.
+        changed, asks = registration.register_again(state.registration, now)
+        return replace(state, registration=changed), asks
+    return _flush(state)

@@ -8,7 +8,7 @@ from robosignal.robot.connection.events import (
     Closed,
     Dial,
     Event,
-    FrameCame,
+    FrameReceived,
     Moved,
     Opened,
     Output,
@@ -25,9 +25,9 @@ from robosignal.robot.connection.machine import step
 from robosignal.robot.connection.state import (
     LONGEST_WAIT_MS,
     SHORTEST_WAIT_MS,
-    Connection,
-    Span,
-    due,
+    ConnectionState,
+    Timing,
+    next_due,
     redial_at,
     wait_ms,
 )
@@ -43,10 +43,10 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Opened, sockets),
     st.builds(Closed, st.just(1006), sockets),
     st.builds(Refused, st.sampled_from([401, 503]), sockets),
-    st.builds(FrameCame, st.sampled_from([*WELCOMES, EXPIRED]), sockets),
+    st.builds(FrameReceived, st.sampled_from([*WELCOMES, EXPIRED]), sockets),
 )
 scripts = st.lists(st.tuples(events, st.integers(0, 70_000)), max_size=60)
-SPAN = Span(life_ms=60_000, drain_ms=5_000)
+SPAN = Timing(life_ms=60_000, drain_ms=5_000)
 
 
 class Shell:
@@ -85,10 +85,10 @@ def test_outputs_fit_the_sockets_that_there_are(
     script: list[tuple[Event, int]], random: float
 ) -> None:
     """Nothing is dialled twice, written or closed where there is no socket, or left open."""
-    seen, now, shell = Connection(span=SPAN), 0, Shell()
+    seen, now, shell = ConnectionState(timing=SPAN), 0, Shell()
     for event, later in [*script, (Stop(), 0)]:
         now += later
-        if isinstance(event, Opened | Closed | Refused | FrameCame):
+        if isinstance(event, Opened | Closed | Refused | FrameReceived):
             if event.socket not in shell.open:
                 continue
             shell.end(event)
@@ -104,24 +104,24 @@ def test_outputs_fit_the_sockets_that_there_are(
 @given(scripts, st.floats(0, 1))
 def test_what_is_awaited_always_has_a_timer(script: list[tuple[Event, int]], random: float) -> None:
     """Nothing can last for ever: the last timer that was asked for is the one due."""
-    seen, now, timer = Connection(span=SPAN), 0, None
+    seen, now, timer = ConnectionState(timing=SPAN), 0, None
     for event, later in script:
         now += later
         seen, outputs = step(seen, event, now, random)
         timer = next((out.at for out in reversed(outputs) if isinstance(out, Wake)), timer)
 
-        assert due(seen) is None or due(seen) == timer
+        assert next_due(seen) is None or next_due(seen) == timer
 
 
 @given(scripts, st.floats(0, 1))
 def test_what_is_due_is_done_at_one_tick(script: list[tuple[Event, int]], random: float) -> None:
     """After a tick the next one is due later: the shell's timer never spins."""
-    seen, now = Connection(span=SPAN), 0
+    seen, now = ConnectionState(timing=SPAN), 0
     for event, later in script:
         now += later
         seen, _ = step(seen, event, now, random)
         seen, _ = step(seen, Tick(), now, random)
-        at = due(seen)
+        at = next_due(seen)
 
         assert at is None or at > now
 
@@ -140,12 +140,12 @@ def test_jitter_is_full() -> None:
 @given(st.integers(0, 10**7), st.integers(-(10**7), 10**14))
 def test_redial_is_neither_too_soon_nor_after_the_lifetime(welcomed: int, left: int) -> None:
     """Whatever a token's end, a socket lives from ten seconds to its lifetime."""
-    at = redial_at(0, welcomed + left, Span(), welcomed)
+    at = redial_at(0, welcomed + left, Timing(), welcomed)
 
-    assert 10_000 <= at <= Span().life_ms
+    assert 10_000 <= at <= Timing().life_ms
 
 
 @pytest.mark.parametrize("left", [12_000, 60_000, 3_600_000])
 def test_redial_comes_before_the_end_of_the_token(left: int) -> None:
     """A token that outlives the shortest life never ends on a current socket."""
-    assert redial_at(0, left, Span(), 0) < left
+    assert redial_at(0, left, Timing(), 0) < left

@@ -3,7 +3,8 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from robosignal.robot.connection.state import Span
+from robosignal.robot import TokenRejected
+from robosignal.robot.connection.state import Timing
 from tests.robot.stage import (
     ALICE,
     INSTANCE,
@@ -16,7 +17,7 @@ from tests.robot.stage import (
     session,
 )
 
-SHORT = Span(life_ms=250, drain_ms=100)
+SHORT = Timing(life_ms=250, drain_ms=100)
 """The next socket is dialled after a quarter of a second, three times a second at most."""
 
 LIVES = 4
@@ -108,7 +109,7 @@ async def test_token_is_asked_for_at_each_dial() -> None:
         return next(tokens)
 
     async with stage.open():
-        running = Running(stage.url, token=source, span=SHORT)
+        running = Running(stage.url, token=source, timing=SHORT)
         await registered(stage, 2)
         await running.stop()
 
@@ -139,18 +140,19 @@ async def test_source_without_a_token_is_asked_again() -> None:
 
 
 async def test_next_socket_that_is_refused_its_token_leaves_the_current_one() -> None:
-    """The robot goes on, says what is the matter, and ends with 1 only when that one is lost."""
+    """The robot goes on, says what is the matter, and ends only when that one is lost."""
     stage = Stage()
     async with stage.open(), robot(stage, replace(SHORT, patience_ms=0)) as running:
         stage.status = 401
-        await running.log.wait_for("a new connection is refused the token")
+        await running.log.wait_for("the token is refused for a new connection")
         await stage.push("answer", sessionId=session("z"), role="viewer", payload={})
         bye = await stage.frame("bye")
         assert stage.current is not None
         await stage.current.close(1001)
-        code = await running.ended()
+        error = await running.ended()
 
-    assert (bye["sessionId"], code) == (session("z"), 1)
+    assert bye["sessionId"] == session("z")
+    assert isinstance(error, TokenRejected)
 
 
 async def test_next_socket_that_cannot_open_is_tried_again_while_the_current_one_stands() -> None:
@@ -173,7 +175,7 @@ async def test_socket_is_followed_before_its_token_ends() -> None:
     stage = Stage()
     end = time.time() + 1
     stage.welcome = {"expiresAt": int(end * 1000)}
-    async with stage.open(), robot(stage, Span(shortest_ms=0)):
+    async with stage.open(), robot(stage, Timing(shortest_ms=0)):
         again = await stage.frame("register")
         left = end - time.time()
 

@@ -11,7 +11,7 @@ from robosignal.robot.connection.events import (
     Closed,
     Dial,
     Event,
-    FrameCame,
+    FrameReceived,
     Opened,
     Refused,
     Start,
@@ -20,14 +20,12 @@ from robosignal.robot.connection.events import (
     Which,
 )
 from robosignal.robot.connection.events import Tick as TimerEnds
-from robosignal.robot.connection.state import LONGEST_WAIT_MS, Connection, Span
+from robosignal.robot.connection.state import LONGEST_WAIT_MS, ConnectionState, Timing
 from robosignal.robot.connection.token_policy import (
-    ENDED,
-    NEVER_ACCEPTED,
-    Admission,
     GiveUp,
-    Say,
-    due,
+    Report,
+    TokenPolicy,
+    next_due,
     step,
 )
 
@@ -44,7 +42,7 @@ def welcoming(until: int = 10 * HOUR_MS) -> Server:
 
     def serve(_: "World", which: Which) -> list[tuple[int, Event]]:
         end = {"expiresAt": until}
-        return [(1, Opened(which)), (2, FrameCame({"type": "welcome"} | end, which))]
+        return [(1, Opened(which)), (2, FrameReceived({"type": "welcome"} | end, which))]
 
     return serve
 
@@ -56,20 +54,20 @@ def refusing(_: "World", which: Which) -> list[tuple[int, Event]]:
 
 def fickle(world: "World", which: Which) -> list[tuple[int, Event]]:
     """Welcome a token, and say at once that it has ended."""
-    return [*welcoming()(world, which), (3, FrameCame(EXPIRED, which))]
+    return [*welcoming()(world, which), (3, FrameReceived(EXPIRED, which))]
 
 
 @dataclass
 class World:
     """A robot's connection and one server, at a time that passes from event to event."""
 
-    seen: Admission
+    seen: TokenPolicy
     random: float
     server: Server = refusing
     now: int = 0
     dials: list[int] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
-    given_up: str | None = None
+    given_up: GiveUp | None = None
     _coming: list[tuple[int, Event]] = field(default_factory=list)
     _wakes: int | None = None
 
@@ -84,10 +82,10 @@ class World:
                     self._coming += [(self.now + late, answer) for late, answer in answers]
                 case Wake(at):
                     self._wakes = at
-                case Say(text):
+                case Report(text):
                     self.said.append(text)
-                case GiveUp(text):
-                    self.given_up = text
+                case GiveUp() as given_up:
+                    self.given_up = given_up
                 case _:
                     pass
 
@@ -109,11 +107,11 @@ class World:
 
 
 def world(
-    server: Server, *, renewable: bool, random: float = 1.0, span: Span | None = None
+    server: Server, *, renewable: bool, random: float = 1.0, timing: Timing | None = None
 ) -> World:
     """Return a robot that has just dialled a server."""
-    connection = Connection(heartbeats=False, span=span or Span())
-    begun = World(Admission(connection, renewable=renewable), random, server)
+    connection = ConnectionState(heartbeats=False, timing=timing or Timing())
+    begun = World(TokenPolicy(connection, is_renewable=renewable), random, server)
     begun.take(Start())
     return begun
 
@@ -145,7 +143,7 @@ def test_the_first_new_token_is_asked_for_at_once() -> None:
     robot = world(welcoming(), renewable=True)
     for ended_at in (60_000, 120_000):
         robot.pass_until(ended_at)
-        robot.take(FrameCame(EXPIRED))
+        robot.take(FrameReceived(EXPIRED))
         robot.pass_until(ended_at + 10)
 
     assert robot.dials == [0, 60_000, 120_000]
@@ -160,7 +158,7 @@ def test_a_token_that_was_accepted_outlives_a_passing_refusal() -> None:
     robot.server = welcoming()
     robot.pass_until(60_000)
 
-    assert robot.seen.online
+    assert robot.seen.connection.is_online
     assert robot.given_up is None
     assert len(robot.dials) <= 8
 
@@ -173,7 +171,8 @@ def test_a_token_that_stays_refused_is_given_up_after_a_minute(*, renewable: boo
     robot.pass_until(HOUR_MS)
 
     assert robot.given_up is not None
-    assert "was accepted before, and has been refused for" in robot.given_up
+    assert robot.given_up.reason == "refused"
+    assert robot.given_up.refused_ms >= 60_000
     assert 60_000 <= robot.now - 20_000 <= 60_000 + 2 * LONGEST_WAIT_MS
     assert 5 <= len(robot.dials) <= 10
 
@@ -184,7 +183,7 @@ def test_a_token_that_never_was_accepted_is_dialled_once(*, renewable: bool) -> 
     robot = world(refusing, renewable=renewable)
     robot.pass_until(HOUR_MS)
 
-    assert (len(robot.dials), robot.given_up) == (1, NEVER_ACCEPTED)
+    assert (len(robot.dials), robot.given_up) == (1, GiveUp("never-accepted"))
 
 
 def test_a_token_that_is_past_its_end_by_the_robots_clock_is_not_tried_again() -> None:
@@ -193,7 +192,7 @@ def test_a_token_that_is_past_its_end_by_the_robots_clock_is_not_tried_again() -
     robot.server = refusing
     robot.pass_until(HOUR_MS)
 
-    assert (len(robot.dials), robot.given_up) == (1, ENDED)
+    assert (len(robot.dials), robot.given_up) == (1, GiveUp("expired"))
 
 
 def test_a_fixed_token_that_the_server_calls_ended_is_not_tried_again() -> None:
@@ -201,12 +200,12 @@ def test_a_fixed_token_that_the_server_calls_ended_is_not_tried_again() -> None:
     robot = world(fickle, renewable=False)
     robot.pass_until(HOUR_MS)
 
-    assert (len(robot.dials), robot.given_up) == (1, ENDED)
+    assert (len(robot.dials), robot.given_up) == (1, GiveUp("expired"))
 
 
 def test_a_next_connection_that_is_refused_is_tried_again_beside_the_present_one() -> None:
     """The refusal may pass while there are still minutes left to redial in."""
-    robot = world(welcoming(), renewable=False, span=Span(life_ms=60_000))
+    robot = world(welcoming(), renewable=False, timing=Timing(life_ms=60_000))
     robot.pass_until(50_000)
     robot.server = refusing
     robot.pass_until(70_000)
@@ -216,28 +215,28 @@ def test_a_next_connection_that_is_refused_is_tried_again_beside_the_present_one
 
     assert len(refused) > 2
     assert len(robot.dials) == len(refused) + 1
-    assert robot.seen.online
+    assert robot.seen.connection.is_online
     assert all(line.startswith("cannot redial yet: the token is refused") for line in robot.said)
 
 
 def test_a_next_connection_that_stays_refused_leaves_the_present_one() -> None:
     """The robot says so once, and ends only when that one does."""
-    robot = world(welcoming(), renewable=False, span=Span(life_ms=60_000))
+    robot = world(welcoming(), renewable=False, timing=Timing(life_ms=60_000))
     robot.pass_until(50_000)
     robot.server = refusing
     robot.pass_until(HOUR_MS)
-    stood = robot.seen.online
+    stood = robot.seen.connection.is_online
     robot.take(Closed(1001))
     robot.pass_until(2 * HOUR_MS)
 
-    told = "a new connection is refused the token: this one goes on until it ends"
+    told = "the token is refused for a new connection: the current one goes on"
     assert (stood, robot.said.count(told)) == (True, 1)
     assert robot.given_up is not None
 
 
 def test_a_next_connection_that_is_accepted_at_last_begins_the_minute_anew() -> None:
     """Refusals of before do not count against the one after it."""
-    robot = world(welcoming(), renewable=False, span=Span(life_ms=60_000))
+    robot = world(welcoming(), renewable=False, timing=Timing(life_ms=60_000))
     for refused_at in (50_000, 150_000):
         robot.server = welcoming()
         robot.pass_until(refused_at)
@@ -245,7 +244,7 @@ def test_a_next_connection_that_is_accepted_at_last_begins_the_minute_anew() -> 
         robot.pass_until(refused_at + 50_000)
     robot.pass_until(205_000)
 
-    assert robot.seen.online
+    assert robot.seen.connection.is_online
     assert all(line.startswith("cannot redial yet: the token is refused") for line in robot.said)
 
 
@@ -267,7 +266,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Closed, st.just(1006), st.sampled_from([None, "next", "old"])),
     st.builds(Refused, st.sampled_from([401, 503]), st.sampled_from([None, "next"])),
     st.builds(
-        FrameCame,
+        FrameReceived,
         st.sampled_from([{"type": "welcome"}, {"type": "welcome", "expiresAt": 90_000}, EXPIRED]),
         st.sampled_from([None, "next", "old"]),
     ),
@@ -282,8 +281,8 @@ def test_what_is_awaited_has_a_timer_until_the_robot_gives_up(
     *, script: list[tuple[Event, int]], renewable: bool, random: float
 ) -> None:
     """Whatever happens, a robot that has not given up will do something by itself, or is online."""
-    span = Span(life_ms=60_000, drain_ms=5_000)
-    seen = Admission(Connection(heartbeats=False, span=span), renewable=renewable)
+    timing = Timing(life_ms=60_000, drain_ms=5_000)
+    seen = TokenPolicy(ConnectionState(heartbeats=False, timing=timing), is_renewable=renewable)
     now, timer, given_up = 0, None, False
     for event, later in [(Start(), 0), *script]:
         now = now + later
@@ -291,5 +290,5 @@ def test_what_is_awaited_has_a_timer_until_the_robot_gives_up(
         timer = next((out.at for out in reversed(told) if isinstance(out, Wake)), timer)
         given_up = given_up or any(isinstance(out, GiveUp) for out in told)
 
-        assert due(seen) is None or due(seen) == timer
-        assert given_up or seen.online or due(seen) is not None
+        assert next_due(seen) is None or next_due(seen) == timer
+        assert given_up or seen.connection.is_online or next_due(seen) is not None

@@ -2,9 +2,9 @@ import asyncio
 
 from websockets.asyncio.server import ServerConnection, serve
 
-from robosignal.robot.connection.events import Closed, Event, FrameCame, Opened, Refused
-from robosignal.robot.connection.websocket import Socket
-from robosignal.robot.token import fixed
+from robosignal.robot.connection.events import Closed, Event, FrameReceived, Opened, Refused
+from robosignal.robot.connection.websocket import WebSocket
+from robosignal.robot.token import from_text
 from signaling.wire.limits import FRAME_BYTES, MESSAGE_BYTES
 
 PATIENCE = 10
@@ -45,13 +45,15 @@ async def test_long_message_is_sent_in_frames_that_the_server_takes() -> None:
     heard = Heard()
     frame = {"type": "answer", "payload": {"sdp": "é" * 20_000}}
     async with serve(echo, "127.0.0.1", 0, max_size=(MESSAGE_BYTES, FRAME_BYTES)) as server:
-        socket = Socket(url_of(next(iter(server.sockets)).getsockname()[1]), fixed("t"), heard.tell)
+        socket = WebSocket(
+            url_of(next(iter(server.sockets)).getsockname()[1]), from_text("t"), heard.tell
+        )
         socket.send(frame)
         told = [await heard.next(), await heard.next()]
         socket.close()
         await socket.done
 
-    assert told == [Opened(), FrameCame(frame)]
+    assert told == [Opened(), FrameReceived(frame)]
 
 
 async def test_server_that_closes_is_told_with_its_code() -> None:
@@ -62,7 +64,9 @@ async def test_server_that_closes_is_told_with_its_code() -> None:
 
     heard = Heard()
     async with serve(leave, "127.0.0.1", 0) as server:
-        socket = Socket(url_of(next(iter(server.sockets)).getsockname()[1]), fixed("t"), heard.tell)
+        socket = WebSocket(
+            url_of(next(iter(server.sockets)).getsockname()[1]), from_text("t"), heard.tell
+        )
         told = [await heard.next(), await heard.next()]
 
     assert told == [Opened(), Closed(1001)]
@@ -77,7 +81,9 @@ async def test_server_that_breaks_off_is_not_said_to_have_closed() -> None:
 
     heard = Heard()
     async with serve(vanish, "127.0.0.1", 0) as server:
-        socket = Socket(url_of(next(iter(server.sockets)).getsockname()[1]), fixed("t"), heard.tell)
+        socket = WebSocket(
+            url_of(next(iter(server.sockets)).getsockname()[1]), from_text("t"), heard.tell
+        )
         told = [await heard.next(), await heard.next()]
 
     assert told == [Opened(), Closed(1006)]
@@ -90,7 +96,9 @@ async def test_refused_handshake_is_told_with_its_status() -> None:
     async with serve(
         echo, "127.0.0.1", 0, process_request=lambda its, _: its.respond(403, "")
     ) as server:
-        socket = Socket(url_of(next(iter(server.sockets)).getsockname()[1]), fixed("t"), heard.tell)
+        socket = WebSocket(
+            url_of(next(iter(server.sockets)).getsockname()[1]), from_text("t"), heard.tell
+        )
         told = await heard.next()
 
     assert (told, socket.why) == (Refused(403), "the server answers 403 Forbidden")
@@ -101,17 +109,19 @@ async def test_closed_port_is_a_loss_that_names_no_address() -> None:
     heard = Heard()
     async with serve(echo, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-    socket = Socket(url_of(port), fixed("t"), heard.tell)
+    socket = WebSocket(url_of(port), from_text("t"), heard.tell)
     told = await heard.next()
 
-    assert (told, socket.why) == (Closed(1006), "nobody listens there")
+    assert (told, socket.why) == (Closed(1006), "no server listens there")
 
 
 async def test_closed_socket_tells_nothing_more() -> None:
     """Its end is no loss to whoever closed it."""
     heard = Heard()
     async with serve(echo, "127.0.0.1", 0) as server:
-        socket = Socket(url_of(next(iter(server.sockets)).getsockname()[1]), fixed("t"), heard.tell)
+        socket = WebSocket(
+            url_of(next(iter(server.sockets)).getsockname()[1]), from_text("t"), heard.tell
+        )
         opened = await heard.next()
         socket.send({"type": "ping"})
         socket.close()

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from av import VideoFrame
 
-from robosignal.robot.media.camera import Camera, CameraTrack
-from robosignal.robot.media.picture import HEIGHT, number_in
-from robosignal.robot.session.commands import STILL, Drive
+from robosignal.robot.drive import STILL, Drive
+from robosignal.robot.media.test_pattern import HEIGHT, Pattern, PatternTrack
+from tests.robot.pictures import number_in
 
 
 class Clock:
@@ -22,7 +22,7 @@ class Clock:
 
 def test_frame_is_drawn_once_for_all_peers() -> None:
     """The second demand for a number gets the same picture."""
-    camera = Camera("demo", Clock())
+    camera = Pattern("demo", Clock())
 
     assert camera.image(5) is camera.image(5)
 
@@ -30,7 +30,7 @@ def test_frame_is_drawn_once_for_all_peers() -> None:
 def test_twenty_frames_are_due_in_a_second() -> None:
     """The first is number one."""
     clock = Clock()
-    camera = Camera("demo", clock)
+    camera = Pattern("demo", clock)
     first = camera.number()
     clock.seconds += 1
 
@@ -41,10 +41,10 @@ def test_twenty_frames_are_due_in_a_second() -> None:
 def test_marker_drives_between_commands_not_between_frames() -> None:
     """A stop counts from when it came, though nobody watched meanwhile."""
     clock = Clock()
-    camera = Camera("demo", clock)
-    camera.move(Drive(1.0, 0.0))
+    camera = Pattern("demo", clock)
+    camera.drive(Drive(1.0, 0.0))
     clock.seconds += 0.6
-    camera.move(STILL)
+    camera.drive(STILL)
     clock.seconds += 10
 
     assert camera.place.x == pytest.approx(0.7)
@@ -58,7 +58,7 @@ def shown(frame: VideoFrame) -> int | None:
 async def test_slow_peer_leaves_frames_out() -> None:
     """What was missed is not sent late."""
     clock = Clock()
-    track = CameraTrack(Camera("demo", clock))
+    track = PatternTrack(Pattern("demo", clock))
     first = await track.recv()
     clock.seconds += 2
     second = await track.recv()
@@ -69,7 +69,7 @@ async def test_slow_peer_leaves_frames_out() -> None:
 async def test_timestamps_follow_the_frame_numbers() -> None:
     """Twenty frames a second are 4500 ticks of RTP's clock each."""
     clock = Clock()
-    track = CameraTrack(Camera("demo", clock))
+    track = PatternTrack(Pattern("demo", clock))
     first = await track.recv()
     clock.seconds += 0.05
     second = await track.recv()

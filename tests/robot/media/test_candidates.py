@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from robosignal.robot.frames import Candidate, PcId, candidate_of, placed
+from robosignal.robot.frames import Candidate, PcId, assign_section, read_candidate
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.session.events import Answered, Event
 from signaling.wire.ids import SessionId
@@ -41,7 +41,7 @@ def filled(shape: Any, candidate: str) -> Any:
 @of_each_shape
 def test_a_candidate_is_read_in_each_shape(shape: dict[str, Any]) -> None:
     """What a payload means is in the vectors that every client's tests share."""
-    assert candidate_of(shape["payload"]) == msgspec.convert(shape["means"], Candidate)
+    assert read_candidate(shape["payload"]) == msgspec.convert(shape["means"], Candidate)
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_a_candidate_of_no_section_is_for_the_one_that_carries_all(
     sdp: str, mid: str | None, index: int | None
 ) -> None:
     """RFC 9143, section 7.2: the first one of the bundle; without a bundle, the first of all."""
-    assert placed(Candidate("candidate:1"), sdp) == Candidate("candidate:1", mid, index)
+    assert assign_section(Candidate("candidate:1"), sdp) == Candidate("candidate:1", mid, index)
 
 
 @pytest.mark.parametrize("named", [Candidate("c", "1"), Candidate("c", None, 1), Candidate("")])
 def test_a_candidate_that_names_its_section_stays_there(named: Candidate) -> None:
     """Neither does the end of candidates need one."""
-    assert placed(named, "a=group:BUNDLE 0 1\r\n") == named
+    assert assign_section(named, "a=group:BUNDLE 0 1\r\n") == named
 
 
 @of_each_candidate
@@ -83,7 +83,7 @@ async def test_the_robot_connects_by_a_candidate_in_each_shape(shape: dict[str, 
     await client.setRemoteDescription(description)
     for line in offer.splitlines():
         if line.startswith("a=candidate:"):
-            candidate = candidate_of(filled(shape["payload"], line.removeprefix("a=")))
+            candidate = read_candidate(filled(shape["payload"], line.removeprefix("a=")))
             assert candidate is not None
             peer.add(candidate)
 

@@ -109,7 +109,7 @@ class Pair:
     async def offer(self) -> tuple[str, list[Candidate]]:
         """Return the browser's offer, and its candidates by themselves."""
         await self.browser.setLocalDescription(await self.browser.createOffer())
-        return ice.separate(self.browser.localDescription.sdp)
+        return ice.split_candidates(self.browser.localDescription.sdp)
 
     async def next(self) -> Event:
         """Return what the robot's peer connection tells next."""
@@ -311,8 +311,8 @@ async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_pa
             found = await two.next()
             assert isinstance(found, Gathered)
             # The browser gets no other: its server lets in nobody whom it has not been told of.
-            await two.take(ice.separate(answer)[0])
-            await two.browser.addIceCandidate(ice.from_wire(found.candidate))
+            await two.take(ice.split_candidates(answer)[0])
+            await two.browser.addIceCandidate(ice.to_aiortc(found.candidate))
             await two.connected()
 
             assert two.told.empty(), "one relay is enough"
@@ -338,7 +338,7 @@ async def test_a_relay_alone_carries_a_robot_that_has_no_address_of_its_own(
             found = await two.next()
             assert isinstance(found, Gathered)
             await two.take(answer)
-            await two.browser.addIceCandidate(ice.from_wire(found.candidate))
+            await two.browser.addIceCandidate(ice.to_aiortc(found.candidate))
             await two.connected()
 
     assert "a=candidate:" not in answer

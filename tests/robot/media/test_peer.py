@@ -9,8 +9,8 @@ from aioice.ice import StunProtocol
 from aiortc import RTCConfiguration, RTCPeerConnection
 
 from robosignal.robot.frames import PcId
-from robosignal.robot.media.camera import Camera, CameraTrack
 from robosignal.robot.media.peer import Peer
+from robosignal.robot.media.test_pattern import Pattern, PatternTrack
 from robosignal.robot.session.events import Answered, Event, Refused
 from signaling.wire.ids import SessionId
 from tests.robot.stage import PATIENCE
@@ -31,11 +31,11 @@ def open_sockets() -> set[StunProtocol]:
     }
 
 
-def filming(tracks: list[CameraTrack]) -> Callable[[], CameraTrack]:
+def filming(tracks: list[PatternTrack]) -> Callable[[], PatternTrack]:
     """Return what makes a track, and keep those that it makes."""
 
-    def film() -> CameraTrack:
-        tracks.append(CameraTrack(Camera("r", lambda: 0.0)))
+    def film() -> PatternTrack:
+        tracks.append(PatternTrack(Pattern("r", lambda: 0.0)))
         return tracks[-1]
 
     return film
@@ -57,7 +57,7 @@ async def test_ended_while_it_gathers_it_leaves_nothing_open(turns: int) -> None
     """A driver who is displaced before the answer costs the robot nothing that stays."""
     sdp = await an_offer()
     before = open_sockets()
-    tracks: list[CameraTrack] = []
+    tracks: list[PatternTrack] = []
     peer = Peer(SessionId("r:s"), PcId("pc"), HERE, filming(tracks), lambda _: None)
     peer.offer(sdp)
     for _ in range(turns):
@@ -78,7 +78,7 @@ async def test_an_offer_whose_mids_are_ambiguous_is_refused_and_leaves_nothing_o
         sdp = sdp.replace("a=mid:1\r\n", "a=mid:0\r\n")
     before = open_sockets()
     told: asyncio.Queue[Event] = asyncio.Queue()
-    tracks: list[CameraTrack] = []
+    tracks: list[PatternTrack] = []
     peer = Peer(SessionId("r:s"), PcId("pc"), HERE, filming(tracks), told.put_nowait)
     peer.offer(sdp)
     event = await asyncio.wait_for(told.get(), PATIENCE)
@@ -91,7 +91,7 @@ async def test_an_offer_whose_mids_are_ambiguous_is_refused_and_leaves_nothing_o
 
 async def test_ended_before_it_has_connected_it_stops_its_track() -> None:
     """The camera is given back by whoever leaves at once, too; two offers take it only once."""
-    tracks: list[CameraTrack] = []
+    tracks: list[PatternTrack] = []
     told: asyncio.Queue[Event] = asyncio.Queue()
 
     peer = Peer(SessionId("r:s"), PcId("pc"), HERE, filming(tracks), told.put_nowait)

@@ -8,7 +8,7 @@ import pytest
 from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.media import peers
 from robosignal.robot.media.peer import Peer
-from robosignal.robot.media.peers import Lane, Peers
+from robosignal.robot.media.peers import OfferLimit, Peers
 from robosignal.robot.media.sdp import MAX_SDP_BYTES
 from robosignal.robot.session.events import Answered, Event, Failed, Refused
 from signaling.wire.ids import SessionId
@@ -229,7 +229,7 @@ async def test_candidates_follow_the_offer_that_they_came_after(robot: Robot) ->
     made.answer()
 
     assert before == [OFFER, Candidate("0")]
-    assert made.taken[2:] == ["v=1\r\n", *many[-peers.CANDIDATES_OF_AN_OFFER :]]
+    assert made.taken[2:] == ["v=1\r\n", *many[-peers.CANDIDATES_PER_OFFER :]]
 
 
 async def test_candidates_wait_on_when_another_offer_for_their_peer_connection_comes(
@@ -295,7 +295,7 @@ async def test_the_end_closes_all_and_takes_no_offer_any_more(robot: Robot) -> N
         robot.offer(who)
     robot.offer("a", sdp="v=1\r\n")
     robot.made[0].may_close.set()
-    await robot.peers.closed(0.05)
+    await robot.peers.close(0.05)
 
     assert all(made.is_closing.is_set() for made in robot.made)
     assert robot.made[0].taken == [OFFER]
@@ -303,7 +303,7 @@ async def test_the_end_closes_all_and_takes_no_offer_any_more(robot: Robot) -> N
 
 def test_a_lane_gives_a_burst_and_then_its_rate() -> None:
     """Whoever has waited long has the burst again, and no more than that."""
-    lane = Lane(at_once=1, a_second=2, burst=3)
+    lane = OfferLimit(at_once=1, a_second=2, burst=3)
 
     def begin(now: float) -> int:
         count = 0

@@ -2,20 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robosignal.robot.session.commands import (
-    STILL,
-    Command,
-    Done,
-    Drive,
-    Motion,
-    Ping,
-    Pong,
-    Refused,
-    driven,
-    parse,
-    stopped,
-    written,
-)
+from robosignal.robot.drive import STILL, Drive, Motion
+from robosignal.robot.session.datachannel import Command, Done, Ping, Pong, Refused, encode, parse
 
 
 def test_command_says_where_to() -> None:
@@ -69,7 +57,7 @@ def test_answers_are_written_as_the_page_reads_them() -> None:
         Refused(epoch=3),
     ]
 
-    assert [written(answer) for answer in answers] == [
+    assert [encode(answer) for answer in answers] == [
         '{"type":"pong","n":1}',
         '{"type":"done","n":7,"epoch":3}',
         '{"type":"refused","n":7,"epoch":3}',
@@ -79,11 +67,11 @@ def test_answers_are_written_as_the_page_reads_them() -> None:
 
 def test_motion_lasts_half_a_second() -> None:
     """The watchdog ends it then, and not before."""
-    motion = driven(Drive(0.0, 1.0), 1000)
+    motion = Motion.begin(Drive(0.0, 1.0), 1000)
 
-    assert (stopped(motion, 1499), stopped(motion, 1500)) == (False, True)
+    assert (motion.is_over(1499), motion.is_over(1500)) == (False, True)
 
 
 def test_standing_still_needs_no_watchdog() -> None:
     """A command to stand leaves nothing to be stopped."""
-    assert driven(STILL, 1000) == Motion()
+    assert Motion.begin(STILL, 1000) == Motion()

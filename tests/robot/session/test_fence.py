@@ -3,7 +3,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robosignal.robot.session.fence import Fence, raised, without
+from robosignal.robot.session.fence import Fence, advance, release
 from signaling.wire.ids import SessionId
 
 ALICE, BOB = SessionId("demo:alice"), SessionId("demo:bob")
@@ -11,7 +11,7 @@ ALICE, BOB = SessionId("demo:alice"), SessionId("demo:bob")
 
 def test_holder_alone_is_obeyed() -> None:
     """The session that the epoch names drives, and no other."""
-    fence = raised(Fence(), 3, ALICE)
+    fence = advance(Fence(), 3, ALICE)
 
     assert (fence.obeys(ALICE), fence.obeys(BOB)) == (True, False)
 
@@ -25,29 +25,29 @@ def test_lower_epoch_changes_nothing() -> None:
     """A push that was overtaken by a later one is ignored."""
     fence = Fence(3, ALICE)
 
-    assert raised(fence, 2, BOB) == fence
+    assert advance(fence, 2, BOB) == fence
 
 
 def test_name_of_an_epoch_stands() -> None:
     """A second name for one epoch is ignored."""
     fence = Fence(3, ALICE)
 
-    assert raised(fence, 3, BOB) == fence
+    assert advance(fence, 3, BOB) == fence
 
 
 def test_holder_that_resumes_after_a_lapse_is_named_again() -> None:
     """An epoch that was free may be named, for a resume keeps its epoch."""
-    assert raised(Fence(3), 3, ALICE) == Fence(3, ALICE)
+    assert advance(Fence(3), 3, ALICE) == Fence(3, ALICE)
 
 
 def test_ended_session_drives_no_more() -> None:
     """The epoch stays as it is."""
-    assert without(Fence(3, ALICE), ALICE) == Fence(3)
+    assert release(Fence(3, ALICE), ALICE) == Fence(3)
 
 
 def test_end_of_another_session_changes_nothing() -> None:
     """A viewer's end leaves the driver alone."""
-    assert without(Fence(3, ALICE), BOB) == Fence(3, ALICE)
+    assert release(Fence(3, ALICE), BOB) == Fence(3, ALICE)
 
 
 @given(st.dictionaries(st.integers(1, 5), st.sampled_from([ALICE, BOB, None])), st.randoms())
@@ -59,7 +59,7 @@ def test_order_of_pushes_does_not_matter(
     random.shuffle(pushes)
     fence = Fence()
     for epoch, holder in pushes:
-        fence = raised(fence, epoch, holder)
+        fence = advance(fence, epoch, holder)
 
     highest = max(named, default=0)
     assert fence == Fence(highest, named.get(highest))

@@ -3,16 +3,16 @@ from typing import Any, Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robosignal.robot.drive import STILL
 from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.session import events as actions
-from robosignal.robot.session.commands import STILL
 from robosignal.robot.session.events import Add, Move, Open, Renegotiate, Say, Shut
 from robosignal.robot.session.machine import next_due, step
-from robosignal.robot.session.registration import Presence
-from robosignal.robot.session.state import Robot
+from robosignal.robot.session.registration import Identity, Registration
+from robosignal.robot.session.state import RobotState
 from signaling.wire.ids import InstanceId, RobotId, SessionId
 
-NEW = Robot(Presence(RobotId("demo"), InstanceId("run-1")))
+NEW = RobotState(Registration(Identity(RobotId("demo"), InstanceId("run-1"))))
 SESSIONS = ["demo:a", "demo:b", "demo:c"]
 PCS = ["pc-1", "pc-2"]
 LAST = "the last register"
@@ -43,11 +43,11 @@ def registered(holder: str | None, epoch: int, standing: list[str]) -> actions.E
     )
 
 
-def addressed(event: actions.Event, seen: Robot) -> actions.Event:
+def addressed(event: actions.Event, seen: RobotState) -> actions.Event:
     """Return the event with `LAST` as the id of the robot's last `register`."""
     if not isinstance(event, actions.Frame) or event.frame.get("replyTo") != LAST:
         return event
-    last = f"register-{seen.presence.asked}"
+    last = f"register-{seen.registration.registers}"
     return actions.Frame(event.frame | {"replyTo": last}, event.socket)
 
 
@@ -141,8 +141,8 @@ def test_robot_moves_only_for_the_session_that_the_highest_epoch_names(
         moves = [action.drive for action in asked if isinstance(action, Move)]
         if any(drive != STILL for drive in moves):
             assert isinstance(event, actions.Message)
-            assert event.session_id == before.fence.holder
-        if seen.fence != before.fence:
+            assert event.session_id == before.control.fence.holder
+        if seen.control.fence != before.control.fence:
             assert seen.motion.drive == STILL
             assert before.motion.drive == STILL or moves == [STILL]
 
@@ -154,11 +154,11 @@ def test_only_a_registration_lowers_the_epoch(script: list[tuple[actions.Event, 
     seen, now = NEW, 0
     for event, later in script:
         now += later
-        before = seen.fence.epoch
+        before = seen.control.fence.epoch
         seen, _ = step(seen, addressed(event, seen), now)
         outright = isinstance(event, actions.Frame) and event.frame["type"] == "registered"
 
-        assert outright or seen.fence.epoch >= before
+        assert outright or seen.control.fence.epoch >= before
 
 
 @given(scripts)

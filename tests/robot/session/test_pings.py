@@ -6,9 +6,8 @@ from typing import Any
 from robosignal.robot.frames import PcId
 from robosignal.robot.session import machine
 from robosignal.robot.session.events import Event, Frame, Message, Send, Tick
-from robosignal.robot.session.pings import EARLY_MS
-from robosignal.robot.session.registration import Presence
-from robosignal.robot.session.state import Robot
+from robosignal.robot.session.registration import EARLY_PING_MS, Identity, Registration
+from robosignal.robot.session.state import RobotState
 from signaling.wire.ids import InstanceId, RobotId, SessionId
 from tests.robot.crowd import FORWARD, ROBOT, Crowd
 
@@ -30,7 +29,7 @@ class Rover:
     """A robot that is registered, and what it has sent since: each type, and when."""
 
     def __init__(self) -> None:
-        self.seen = Robot(Presence(RobotId("demo"), InstanceId("run-1")))
+        self.seen = RobotState(Registration(Identity(RobotId("demo"), InstanceId("run-1"))))
         self.sent: list[tuple[int, str]] = []
         welcome: dict[str, Any] = {"type": "welcome", "connectionId": "c1=", "userId": "u0"}
         welcome |= {
@@ -106,7 +105,7 @@ def test_epochs_that_change_all_the_time_cost_one_ping_in_five_seconds() -> None
         rover.command(ALICE, now)
         rover.command(BOB, now)
 
-    assert rover.sent == [(at, "ping") for at in range(0, 60_000, EARLY_MS)]
+    assert rover.sent == [(at, "ping") for at in range(0, 60_000, EARLY_PING_MS)]
 
 
 def test_what_is_no_command_costs_no_ping() -> None:
