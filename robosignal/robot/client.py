@@ -11,14 +11,14 @@ from aiortc.contrib.media import MediaRelay
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
+from robosignal.protocol.ids import InstanceId, RobotId
+from robosignal.protocol.limits import ID_PATTERN
+from robosignal.protocol.parsing import ID_RULE
 from robosignal.robot.connection.state import Timing
 from robosignal.robot.motors import DriveHandler
 from robosignal.robot.runtime import MakeTrack, Runtime
 from robosignal.robot.session.registration import Identity
 from robosignal.robot.token import TokenSource, from_text
-from signaling.wire.ids import InstanceId, RobotId
-from signaling.wire.limits import ID_PATTERN
-from signaling.wire.parse import ID_RULE
 
 
 class Robot:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
 
+from robosignal.protocol.ids import RobotId
 from robosignal.robot.drive import STILL, WATCHDOG_MS, Drive
-from signaling.wire.ids import RobotId
 
 RETRY_SECONDS = 0.5
 """When to try once more to stop motors that could not be stopped."""

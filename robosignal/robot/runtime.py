@@ -15,6 +15,7 @@ from aiortc import MediaStreamTrack
 from msgspec.structs import replace
 
 from robosignal.network import ABNORMAL
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.connection import events as signals
 from robosignal.robot.connection import token_policy
 from robosignal.robot.connection.state import Attempt, ConnectionState, Phase, Timing
@@ -31,7 +32,6 @@ from robosignal.robot.session import events, machine
 from robosignal.robot.session.registration import REPLACED, Identity, Registration
 from robosignal.robot.session.state import RobotState
 from robosignal.robot.token import TokenSource
-from signaling.wire.ids import SessionId
 
 SHUTDOWN_SECONDS = 5
 """How long closing the sockets, and then the peer connections, may take at the end."""

@@ -9,7 +9,7 @@ from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 
-from signaling.wire.limits import TOKEN_PATTERN
+from robosignal.protocol.limits import TOKEN_PATTERN
 
 TokenSource = Callable[[], str | Awaitable[str]]
 """Called for a token at each dial, so that it may return a new one each time.

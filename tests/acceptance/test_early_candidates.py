@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from robosignal.gateway.store import LocalStore
+from robosignal.protocol.ids import InstanceId, RobotId
 from robosignal.robot.session import events, machine
 from robosignal.robot.session.registration import Identity, Registration
 from robosignal.robot.session.state import RobotState
-from signaling.wire.ids import InstanceId, RobotId
 from tests.tokens import signer
 from tests.world import Frame, Peer, World
 

@@ -9,11 +9,11 @@ from random import Random
 from typing import Any
 
 from robosignal.gateway.store import LocalStore
+from robosignal.protocol.errors import TryAgain
+from robosignal.protocol.ids import InstanceId, RobotId, SessionId
 from robosignal.robot.session import events, machine
 from robosignal.robot.session.registration import Identity, Registration
 from robosignal.robot.session.state import RobotState
-from signaling.wire.errors import TryAgain
-from signaling.wire.ids import InstanceId, RobotId, SessionId
 from tests.tokens import signer
 from tests.world import Frame, Peer, World
 

@@ -16,6 +16,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from robosignal.protocol.ids import InstanceId, RobotId
 from robosignal.robot.client import Robot
 from robosignal.robot.connection.state import Timing
 from robosignal.robot.errors import RobotError
@@ -23,7 +24,6 @@ from robosignal.robot.media.test_pattern import HEIGHT
 from robosignal.robot.motors import DriveHandler
 from robosignal.robot.runtime import MakeTrack
 from robosignal.robot.token import TokenSource
-from signaling.wire.ids import InstanceId, RobotId
 from tests.robot.pictures import number_in
 
 ROBOT = RobotId("demo")

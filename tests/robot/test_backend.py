@@ -14,7 +14,7 @@ from robosignal.gateway.local import Local, Service
 from robosignal.robot import Robot as RobotClient
 from robosignal.robot import RobotError, RobotReplaced
 from robosignal.robot.connection.state import Timing
-from signaling.settings import read_options
+from robosignal.server.settings import read_options
 from tests.robot.stage import PATIENCE, Lines, logged
 
 ROBOT = "rover-1"

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from robosignal.protocol.ids import InstanceId, RobotId
 from robosignal.robot.connection import events as signals
 from robosignal.robot.connection import machine as connection_machine
 from robosignal.robot.connection.state import ConnectionState
@@ -12,9 +13,8 @@ from robosignal.robot.session import events
 from robosignal.robot.session import machine as session_machine
 from robosignal.robot.session.registration import Identity, Registration
 from robosignal.robot.session.state import RobotState
-from signaling.wire.ids import InstanceId, RobotId
 
-VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
+VECTORS = Path(__file__).parents[2] / "spec" / "vectors"
 
 
 def scripts(name: str) -> pytest.MarkDecorator:

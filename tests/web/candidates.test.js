@@ -7,7 +7,7 @@ import { candidateOf, firstSectionOf } from "../../web/robosignal/frames.js";
 import { SESSION, driving } from "./client.js";
 import { settled } from "./world.js";
 
-const SHAPES = JSON.parse(readFileSync(new URL("../../protocol/vectors/candidates.json", import.meta.url), "utf8"));
+const SHAPES = JSON.parse(readFileSync(new URL("../../spec/vectors/candidates.json", import.meta.url), "utf8"));
 
 for (const { name, payload, means } of SHAPES) {
   test(`a candidate is read in each shape: ${name}`, () => {

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { IDLE, step } from "../../web/robosignal/connection.js";
 
-const read = (name) => JSON.parse(readFileSync(new URL(`../../protocol/vectors/${name}.json`, import.meta.url), "utf8"));
+const read = (name) => JSON.parse(readFileSync(new URL(`../../spec/vectors/${name}.json`, import.meta.url), "utf8"));
 const OURS = [...read("connection"), ...read("silence")].filter(({ kind }) => kind !== "robot");
 
 /** The outputs of each step of a vector, in order. */

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from robosignal.protocol import limits
 from robosignal.robot import drive
-from signaling.wire import limits
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "web" / "robosignal"
@@ -33,7 +33,12 @@ def test_the_page_renews_as_often_as_the_server_expects() -> None:
 
 @pytest.mark.parametrize(
     "place",
-    ["web/check.js", "web/robosignal/world.js", "docs/browser.md", "tests/web/test_denied.py"],
+    [
+        "web/check.js",
+        "web/robosignal/world.js",
+        "docs/howto/own-page.md",
+        "tests/web/test_denied.py",
+    ],
 )
 def test_every_place_names_the_same_browsers(place: str) -> None:
     """The check at load, `connect`, the document, and what the browser's tests expect."""

@@ -1,6 +1,6 @@
 """What the connection machine is told, and what it asks for, each as a plain value.
 
-They are written in `protocol/vectors/connection.json` as they are here.
+They are written in `spec/vectors/connection.json` as they are here.
 """
 
 from typing import Any, Literal

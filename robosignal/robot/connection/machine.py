@@ -2,12 +2,13 @@
 
 The next socket is dialled before the current one ends, takes its place at its welcome, and the old
 one drains, so that no frame is lost between them.
-`protocol/vectors/connection.json` scripts this, and the browser's client runs the same scripts.
+`spec/vectors/connection.json` scripts this, and the browser's client runs the same scripts.
 """
 
 from dataclasses import replace
 from typing import Any, assert_never
 
+from robosignal.protocol.limits import HEARTBEAT_SECONDS
 from robosignal.robot.connection.events import (
     Adopt,
     Close,
@@ -40,7 +41,6 @@ from robosignal.robot.connection.state import (
     redial_at,
     wait_after_failure,
 )
-from signaling.wire.limits import HEARTBEAT_SECONDS
 
 Step = tuple[ConnectionState, list[Output]]
 

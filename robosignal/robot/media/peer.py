@@ -18,12 +18,12 @@ from aiortc import (
 from aiortc.rtcicetransport import RTCIceTransport, candidate_from_aioice
 from msgspec.structs import replace
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId, assign_section
 from robosignal.robot.media import ice
 from robosignal.robot.media.gathering import Gathering
 from robosignal.robot.media.sdp import Offer, Unacceptable, rewrite
 from robosignal.robot.session.events import Answered, Event, Failed, Gathered, Message, Refused
-from signaling.wire.ids import SessionId
 
 CHANNEL = "control"
 CONNECT_SECONDS = 30

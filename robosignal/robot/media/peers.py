@@ -5,11 +5,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.sdp import Unacceptable, check_size
 from robosignal.robot.session.events import Answered, Event, Failed, Refused
-from signaling.wire.ids import SessionId
 
 CLOSING_PER_SESSION = 2
 """While this many peer connections of a session are being close, no new one is made for it."""

@@ -2,10 +2,7 @@
 
 from dataclasses import replace
 
-from robosignal.robot.session import registration
-from robosignal.robot.session.fence import Fence, advance, release
-from robosignal.robot.session.state import RobotState, Step, change_fence
-from signaling.wire.frames import (
+from robosignal.protocol.frames import (
     AnswerRelay,
     CandidateRelay,
     Control,
@@ -14,6 +11,9 @@ from signaling.wire.frames import (
     Person,
     TakeoverNotice,
 )
+from robosignal.robot.session import registration
+from robosignal.robot.session.fence import Fence, advance, release
+from robosignal.robot.session.state import RobotState, Step, change_fence
 
 SessionFrame = OfferRelay | CandidateRelay | AnswerRelay | TakeoverNotice | Control | PeerLeft
 """A frame about one session."""

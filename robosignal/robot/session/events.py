@@ -1,15 +1,15 @@
 """What the session machine is told, and what it asks the runtime to do, each as a plain value.
 
-They are written in `protocol/vectors/robot.json` as they are here.
+They are written in `spec/vectors/robot.json` as they are here.
 """
 
 from typing import Any, Literal
 
 from msgspec import Struct
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.drive import Drive
 from robosignal.robot.frames import Candidate, PcId
-from signaling.wire.ids import SessionId
 
 
 class Frame(Struct, frozen=True, tag_field="type", tag="frame"):

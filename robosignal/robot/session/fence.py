@@ -5,7 +5,7 @@ Pushes may arrive in any order, and twice: the fence ends the same.
 
 from dataclasses import dataclass
 
-from signaling.wire.ids import SessionId
+from robosignal.protocol.ids import SessionId
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,26 @@
 """The robot's sessions behind one pure function: what each event means, and what to do.
 
-`protocol/vectors/robot.json` scripts it: events with their times, and the actions expected.
+`spec/vectors/robot.json` scripts it: events with their times, and the actions expected.
 """
 
 from dataclasses import replace
 from typing import assert_never
 
+from robosignal.protocol.frames import (
+    Ack,
+    AnswerRelay,
+    CandidateRelay,
+    Control,
+    Error,
+    IceServersReply,
+    OfferRelay,
+    PeerLeft,
+    Pong,
+    Registered,
+    Replaced,
+    TakeoverNotice,
+    Welcome,
+)
 from robosignal.robot import frames
 from robosignal.robot.drive import STILL, Motion
 from robosignal.robot.frames import Unreadable
@@ -29,21 +44,6 @@ from robosignal.robot.session.events import (
 )
 from robosignal.robot.session.pending import Pushes
 from robosignal.robot.session.state import RobotState, Step, is_known
-from signaling.wire.frames import (
-    Ack,
-    AnswerRelay,
-    CandidateRelay,
-    Control,
-    Error,
-    IceServersReply,
-    OfferRelay,
-    PeerLeft,
-    Pong,
-    Registered,
-    Replaced,
-    TakeoverNotice,
-    Welcome,
-)
 
 CONTROL_TYPES = frozenset({"takeover", "control", "peer-left"})
 """Frames that may change who drives, or which sessions exist."""

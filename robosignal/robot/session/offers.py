@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import msgspec
 
+from robosignal.protocol.frames import CandidateRelay, Control, OfferRelay, PeerLeft, TakeoverNotice
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import PcId, display_name, read_candidate, read_sdp
 from robosignal.robot.session import epochs, registration
 from robosignal.robot.session.events import (
@@ -33,8 +35,6 @@ from robosignal.robot.session.state import (
     record_holder,
     remove_offer,
 )
-from signaling.wire.frames import CandidateRelay, Control, OfferRelay, PeerLeft, TakeoverNotice
-from signaling.wire.ids import SessionId
 
 NOT_CONNECTED = {
     "type": "error",

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from robosignal.protocol.frames import OfferRelay
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.session.events import Action, Send
 from robosignal.robot.session.fence import Fence
-from signaling.wire.frames import OfferRelay
-from signaling.wire.ids import SessionId
 
 CANDIDATE_MS = 10_000
 CANDIDATES_PER_SESSION = 32

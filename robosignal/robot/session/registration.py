@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from robosignal.protocol.frames import Error, IceServersReply, Pong, Registered, Replaced
+from robosignal.protocol.ids import InstanceId, RobotId
+from robosignal.protocol.limits import IDLE_SECONDS
 from robosignal.robot.frames import sanitize
 from robosignal.robot.session.events import Action, Log, Quit, Redial, Send, UseIce
-from signaling.wire.frames import Error, IceServersReply, Pong, Registered, Replaced
-from signaling.wire.ids import InstanceId, RobotId
-from signaling.wire.limits import IDLE_SECONDS
 
 ANSWER_MS = 10_000
 """How long the answer to the first `register` may take before it is sent again.

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from robosignal.protocol.frames import Error, Pong, Registered
 from robosignal.robot.frames import PcId, sanitize
 from robosignal.robot.session import epochs, registration
 from robosignal.robot.session.events import Action, Log
@@ -17,7 +18,6 @@ from robosignal.robot.session.state import (
     find_peer,
     record_holder,
 )
-from signaling.wire.frames import Error, Pong, Registered
 
 SESSION_ENDED = frozenset({"no_session", "forbidden"})
 """Errors that, in reply to an answer, say that its session has ended."""

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from robosignal.protocol.frames import Person
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.drive import STILL, Motion
 from robosignal.robot.frames import PcId, display_name
 from robosignal.robot.session.events import Action, Log, Move, Show, Shut
 from robosignal.robot.session.fence import Fence
 from robosignal.robot.session.pending import Pending
 from robosignal.robot.session.registration import Registration
-from signaling.wire.frames import Person
-from signaling.wire.ids import SessionId
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@ import asyncio
 
 from websockets.asyncio.server import ServerConnection, serve
 
+from robosignal.protocol.limits import FRAME_BYTES, MESSAGE_BYTES
 from robosignal.robot.connection.events import Closed, Event, FrameReceived, Opened, Refused
 from robosignal.robot.connection.websocket import WebSocket
 from robosignal.robot.token import from_text
-from signaling.wire.limits import FRAME_BYTES, MESSAGE_BYTES
 
 PATIENCE = 10
 

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId, assign_section, read_candidate
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.session.events import Answered, Event
-from signaling.wire.ids import SessionId
 from tests.robot.stage import PATIENCE
 
-VECTORS = Path(__file__).parents[3] / "protocol" / "vectors"
+VECTORS = Path(__file__).parents[3] / "spec" / "vectors"
 SHAPES: list[dict[str, Any]] = json.loads((VECTORS / "candidates.json").read_text())
 HERE = RTCConfiguration(iceServers=[])
 

@@ -8,11 +8,11 @@ import pytest
 from aioice.ice import StunProtocol
 from aiortc import RTCConfiguration, RTCPeerConnection
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import PcId
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.test_pattern import Pattern, PatternTrack
 from robosignal.robot.session.events import Answered, Event, Refused
-from signaling.wire.ids import SessionId
 from tests.robot.stage import PATIENCE
 
 HERE = RTCConfiguration(iceServers=[])

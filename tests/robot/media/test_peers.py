@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.media import peers
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.peers import OfferLimit, Peers
 from robosignal.robot.media.sdp import MAX_SDP_BYTES
 from robosignal.robot.session.events import Answered, Event, Failed, Refused
-from signaling.wire.ids import SessionId
 from tests.robot.stage import PATIENCE
 
 DRIVER = SessionId("r:driver")

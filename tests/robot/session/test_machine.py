@@ -3,6 +3,7 @@ from typing import Any, Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robosignal.protocol.ids import InstanceId, RobotId, SessionId
 from robosignal.robot.drive import STILL
 from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.session import events as actions
@@ -10,7 +11,6 @@ from robosignal.robot.session.events import Add, Move, Open, Renegotiate, Say, S
 from robosignal.robot.session.machine import next_due, step
 from robosignal.robot.session.registration import Identity, Registration
 from robosignal.robot.session.state import RobotState
-from signaling.wire.ids import InstanceId, RobotId, SessionId
 
 NEW = RobotState(Registration(Identity(RobotId("demo"), InstanceId("run-1"))))
 SESSIONS = ["demo:a", "demo:b", "demo:c"]

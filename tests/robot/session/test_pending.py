@@ -1,3 +1,4 @@
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.session.pending import (
     CANDIDATE_MS,
@@ -6,7 +7,6 @@ from robosignal.robot.session.pending import (
     EarlyCandidate,
     EarlyCandidates,
 )
-from signaling.wire.ids import SessionId
 
 PC = PcId("first")
 

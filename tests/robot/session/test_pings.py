@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
+from robosignal.protocol.ids import InstanceId, RobotId, SessionId
 from robosignal.robot.frames import PcId
 from robosignal.robot.session import machine
 from robosignal.robot.session.events import Event, Frame, Message, Send, Tick
 from robosignal.robot.session.registration import EARLY_PING_MS, Identity, Registration
 from robosignal.robot.session.state import RobotState
-from signaling.wire.ids import InstanceId, RobotId, SessionId
 from tests.robot.crowd import FORWARD, ROBOT, Crowd
 
 ALICE, BOB = SessionId("demo:alice"), SessionId("demo:bob")
