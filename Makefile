@@ -66,7 +66,8 @@ screenshots: setup
 
 # Every Python and platform at once, with hashes; what running needs, then everything.
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml
+EXTRAS = --extra build --extra robot --extra gateway
 
 lock: setup
-	@$(LOCK) --extra build --extra dev --output-file requirements.txt
-	@$(LOCK) --extra build --output-file requirements-run.txt
+	@$(LOCK) $(EXTRAS) --extra dev --output-file requirements.txt
+	@$(LOCK) $(EXTRAS) --output-file requirements-run.txt
