@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bannerOf, driverFact, driverName, quoted, requestOf, rowOf, sentence } from "../../web/banner.js";
+import { bannerOf, driverFact, driverName, quoted, requestOf, rowOf, sentence } from "../../web/console/banner.js";
 
 const ME = { userId: "u-me", name: "Dana" };
 const ALICE = { userId: "u-alice", name: "Alice" };

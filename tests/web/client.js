@@ -1,6 +1,6 @@
 /** A client on a world by hand, brought as far as a test needs it. */
 
-import { connect } from "../../web/robosignal.js";
+import { connect } from "../../web/robosignal/index.js";
 import { FakeWorld, WELCOME, settled } from "./world.js";
 
 export const URL = "wss://signal.example/prod";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Cognito, SignInError, authorizeUrl, base64url, challengeOf, logoutUrl, poolOf, tokensOf } from "../../web/cognito.js";
+import { Cognito, SignInError, authorizeUrl, base64url, challengeOf, logoutUrl, poolOf, tokensOf } from "../../web/console/cognito.js";
 
 const POOL = { origin: "https://pool.example", clientId: "client-1" };
 const HOME = "https://console.example/";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { IDLE, step } from "../../web/robosignal/connection.js";
+import { IDLE, step } from "../../web/robosignal/connection/machine.js";
 
 const read = (name) => JSON.parse(readFileSync(new URL(`../../protocol/vectors/${name}.json`, import.meta.url), "utf8"));
 const OURS = [...read("connection"), ...read("silence")].filter(({ kind }) => kind !== "robot");

@@ -1,6 +1,6 @@
 /** What a TypeScript application sees of the module: compiled with the types, and never run. */
 
-import { SignalingError, connect, type Robot, type Session, type View } from "../../web/robosignal.js";
+import { SignalingError, connect, type Robot, type Session, type View } from "../../web/robosignal/index.js";
 
 const signal = connect({ url: "wss://signal.example/prod", token: async () => "token" });
 signal.on("presence", (robots: Robot[]) => robots.map(({ online, stale }) => online && !stale));

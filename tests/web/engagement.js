@@ -1,6 +1,6 @@
 /** Plays an engagement by hand: each call is one event, and gives the effects. */
 
-import { engagement, step, view } from "../../web/robosignal/engagement.js";
+import { engagement, step, view } from "../../web/robosignal/session/machine.js";
 
 export const ALICE = { userId: "u-alice", name: "Alice" };
 export const OFFER = { type: "offer", sdp: "v=0" };

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FRAME_BYTES, encodeFrame, hasEnded, parseFrame } from "../../web/robosignal/frames.js";
-import { SignalingError } from "../../web/robosignal.js";
+import { SignalingError } from "../../web/robosignal/index.js";
 
 const jwt = (claims) => `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.x`;
 

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { driveWithKeys } from "../../web/robosignal.js";
+import { driveWithKeys } from "../../web/robosignal/index.js";
 import { Emitter } from "../../web/robosignal/emitter.js";
-import { NOTHING, isDoubtful, keysToDrive, padToDrive, press, repeat } from "../../web/robosignal/held.js";
+import { NOTHING, isDoubtful, keysToDrive, padToDrive, press, repeat } from "../../web/robosignal/input.js";
 
 const AHEAD = { x: 0, y: 1 };
 const STOP = { x: 0, y: 0 };

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { partsDeclaredBy } from "../../web/robosignal/media.js";
+import { partsDeclaredBy } from "../../web/robosignal/session/media.js";
 import { Engaged, SESSION, doings } from "./engagement.js";
 
 const HEAD = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";

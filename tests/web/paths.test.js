@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { networkOf, networksOf } from "../../web/robosignal/paths.js";
+import { networkOf, networksOf } from "../../web/robosignal/session/paths.js";
 import { driving } from "./client.js";
 import { Engaged, SESSION } from "./engagement.js";
 import { settled } from "./world.js";

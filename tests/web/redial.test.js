@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect } from "../../web/robosignal.js";
+import { connect } from "../../web/robosignal/index.js";
 import { SESSION, URL, driving, online } from "./client.js";
 import { frames, live, offerIn } from "./engagement.js";
 import { FakeWorld, TODAY, WELCOME, found, settled } from "./world.js";

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect } from "../../web/robosignal.js";
-import { TRUSTED, failedWith, isPaused, refusedBy } from "../../web/robosignal/suspicion.js";
+import { connect } from "../../web/robosignal/index.js";
+import { TRUSTED, failedWith, isPaused, refusedBy } from "../../web/robosignal/connection/token-policy.js";
 import { URL, online } from "./client.js";
 import { FakeWorld, TODAY, WELCOME, settled } from "./world.js";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect } from "../../web/robosignal.js";
+import { connect } from "../../web/robosignal/index.js";
 import { SESSION, URL, driving, online } from "./client.js";
 import { ALICE } from "./engagement.js";
 import { FakeWorld, settled } from "./world.js";

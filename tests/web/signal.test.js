@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SignalingError, connect } from "../../web/robosignal.js";
+import { SignalingError, connect } from "../../web/robosignal/index.js";
 import { SESSION, URL, driving, online } from "./client.js";
 import { FakeWorld, WELCOME, settled } from "./world.js";
 

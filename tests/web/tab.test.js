@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Cognito, SignInError } from "../../web/cognito.js";
-import { TabStorage, readStored } from "../../web/tab.js";
+import { Cognito, SignInError } from "../../web/console/cognito.js";
+import { TabStorage, readStored } from "../../web/console/tab.js";
 
 /** A browser's storage that holds so many characters. */
 function limited(room) {

@@ -18,7 +18,7 @@ SHAPES: list[dict[str, Any]] = json.loads((VECTORS / "candidates.json").read_tex
 
 CONNECTS = """async ({ payload, isEnd }) => {
     const { Peer } = await import("/robosignal/peer.js");
-    const { browser } = await import("/robosignal/world.js");
+    const { browser } = await import("/robosignal/environment.js");
     const bare = (sdp) => sdp.replace(/^a=(candidate:|end-of-candidates).*\\r\\n/gm, "");
     const robot = new RTCPeerConnection();
     const found = [];

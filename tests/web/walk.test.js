@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { engagement, step, view } from "../../web/robosignal/engagement.js";
+import { engagement, step, view } from "../../web/robosignal/session/machine.js";
 import { ALICE, ANSWER, OFFER, SESSION } from "./engagement.js";
 
 const WALKS = 400;

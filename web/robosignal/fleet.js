@@ -3,7 +3,7 @@
  * be believed. Pure; it never asks anybody.
  */
 
-/** @import { PresenceFrame, Robot } from "./words.js" */
+/** @import { PresenceFrame, Robot } from "./types.js" */
 
 /** Pushes are best effort, so even what has no end is asked for again after so long. */
 const LONGEST_MS = 300_000;

@@ -2,9 +2,9 @@
  * What may be sent, and what is believed of what comes. It knows shapes, never their meaning.
  */
 
-import { SignalingError } from "./words.js";
+import { SignalingError } from "./errors.js";
 
-/** @import { Frame, OutFrame } from "./words.js" */
+/** @import { Frame, OutFrame } from "./types.js" */
 
 /** API Gateway's frame quota. A browser cannot split a frame, so a longer one is never sent. */
 export const FRAME_BYTES = 32 * 1024;

@@ -3,9 +3,9 @@
  * every way in which a browser keeps a release from a page; it never knows who may drive.
  */
 
-import { NOTHING, STOP, drag, driveOf, hear, isDoubtful, isDriveKey, isHolding, padToDrive, press, release, repeat, withoutKeys, withoutPointer } from "./held.js";
+import { NOTHING, STOP, drag, driveOf, hear, isDoubtful, isDriveKey, isHolding, padToDrive, press, release, repeat, withoutKeys, withoutPointer } from "./input.js";
 
-/** @import { Drive, Held } from "./held.js" */
+/** @import { Drive, Held } from "./input.js" */
 /** @import { Session } from "./session.js" */
 
 const COMMAND_MS = 50;

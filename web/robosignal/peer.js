@@ -3,11 +3,11 @@
  */
 
 import { candidateOf, firstSectionOf } from "./frames.js";
-import { SignalingError } from "./words.js";
+import { SignalingError } from "./errors.js";
 
-/** @import { Happening } from "./engagement.js" */
-/** @import { Description } from "./words.js" */
-/** @import { World } from "./world.js" */
+/** @import { Happening } from "./session/machine.js" */
+/** @import { Description } from "./types.js" */
+/** @import { World } from "./environment.js" */
 
 const PING_MS = 1_000;
 const PONG_MS = 3_000;

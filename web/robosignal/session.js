@@ -4,17 +4,17 @@
  */
 
 import { Emitter } from "./emitter.js";
-import { engagement, step, view } from "./engagement.js";
-import { Moving } from "./moving.js";
+import { engagement, step, view } from "./session/machine.js";
+import { Moving } from "./session/migration.js";
 import { Peer, noAnswer } from "./peer.js";
-import { frameOf } from "./requests.js";
-import { SignalingError, closed, never } from "./words.js";
+import { frameOf } from "./connection/requests.js";
+import { SignalingError, closed, never } from "./errors.js";
 
-/** @import { Effect, Happening, To, View } from "./engagement.js" */
-/** @import { Ack, ErrorFrame, OutFrame, Person, Pong, Role } from "./words.js" */
-/** @import { ControlRequest } from "./handover.js" */
-/** @import { Server } from "./requests.js" */
-/** @import { World } from "./world.js" */
+/** @import { Effect, Happening, To, View } from "./session/machine.js" */
+/** @import { Ack, ErrorFrame, OutFrame, Person, Pong, Role } from "./types.js" */
+/** @import { ControlRequest } from "./session/control.js" */
+/** @import { Server } from "./connection/requests.js" */
+/** @import { World } from "./environment.js" */
 
 const TICK_MS = 500;
 

@@ -4,18 +4,18 @@
  */
 
 import { Emitter } from "./emitter.js";
-import { Line } from "./line.js";
+import { Line } from "./connection/websocket.js";
 import { mustSupportWebRtc } from "./peer.js";
-import { Requests } from "./requests.js";
+import { Requests } from "./connection/requests.js";
 import { Session } from "./session.js";
-import { Watching, readList } from "./watching.js";
-import { SignalingError, closed } from "./words.js";
+import { Watching, readList } from "./presence.js";
+import { SignalingError, closed } from "./errors.js";
 
-/** @import { TokenSource } from "./line.js" */
-/** @import { Server } from "./requests.js" */
-/** @import { List } from "./watching.js" */
-/** @import { Ack, ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, Welcome } from "./words.js" */
-/** @import { World } from "./world.js" */
+/** @import { TokenSource } from "./connection/websocket.js" */
+/** @import { Server } from "./connection/requests.js" */
+/** @import { List } from "./presence.js" */
+/** @import { Ack, ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, Welcome } from "./types.js" */
+/** @import { World } from "./environment.js" */
 
 /** A welcome does not say how long its credentials serve. */
 const WELCOME_ICE_MS = 240_000;

@@ -2,13 +2,13 @@
  * What the server's replies mean for an engagement: let in, refused, resumed. Pure.
  */
 
-import { ASK_MS, RETRY_MS, begin, end, flush, relay, renew, renewedAt, rest, sendOffer, settle, settled } from "./moves.js";
-import { LEFT } from "./pushes.js";
+import { ASK_MS, RETRY_MS, begin, end, flush, relay, renew, renewedAt, rest, sendOffer, settle, settled } from "./offers.js";
+import { LEFT } from "./frames.js";
 import { free, isOvertaken, stand } from "./standing.js";
-import { never } from "./words.js";
+import { never } from "../errors.js";
 
-/** @import { Effect, Engagement, Happening, Moment, Stepped } from "./engagement.js" */
-/** @import { Ack, ErrorFrame, OutFrame, Pong, Role } from "./words.js" */
+/** @import { Effect, Engagement, Happening, Moment, Stepped } from "./machine.js" */
+/** @import { Ack, ErrorFrame, OutFrame, Pong, Role } from "../types.js" */
 /** @typedef {Extract<Happening, {type: "reply"}>} Replied */
 
 /** Errors that another try may mend; all others end the engagement. */

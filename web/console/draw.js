@@ -5,10 +5,10 @@
 
 import { bannerOf, driverFact, driverName, isDriving, joining, requestOf, rowOf } from "./banner.js";
 
-/** @typedef {import("./robosignal.js").Robot} Robot */
-/** @typedef {import("./robosignal.js").Session} Session */
-/** @typedef {import("./robosignal.js").Signal} Signal */
-/** @typedef {import("./robosignal.js").View} View */
+/** @typedef {import("../robosignal/index.js").Robot} Robot */
+/** @typedef {import("../robosignal/index.js").Session} Session */
+/** @typedef {import("../robosignal/index.js").Signal} Signal */
+/** @typedef {import("../robosignal/index.js").View} View */
 /**
  * @typedef {object} Scene what is on the screen
  * @property {Signal} signal
@@ -108,7 +108,7 @@ function drawRequests(view) {
   each(at("requests"), requests.map(({ sessionId, by }) => ({ key: sessionId, by })), "sessionId", newRequest, () => {});
 }
 
-/** @param {{key: string, by: import("./robosignal.js").Person}} request */
+/** @param {{key: string, by: import("../robosignal/index.js").Person}} request */
 function newRequest({ by }) {
   const item = fromTemplate("request");
   const text = requestOf(by);

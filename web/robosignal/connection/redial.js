@@ -3,7 +3,7 @@
  * is silent, and the first one after a loss. Pure; it never knows how a socket is greeted.
  */
 
-/** @import { Connection, DialOutput, Next, Stepped } from "./connection.js" */
+/** @import { Connection, DialOutput, Next, Stepped } from "./machine.js" */
 
 export const HANDSHAKE_MS = 10_000;
 const SHORTEST_WAIT_MS = 500;

@@ -1,6 +1,6 @@
 /**
  * robosignal in a browser: one WebSocket for signaling, one RTCPeerConnection a robot, no dependency.
- * A page imports this module alone; what it is made of stands in `robosignal/`, and knows no page.
+ * A page imports this module alone; what it is made of stands beside it, and knows no page.
  *
  * @example
  * const signal = connect({ url: "wss://HOST/prod", token: () => fetchToken() });
@@ -12,24 +12,24 @@
  * @module
  */
 
-import { Signal } from "./robosignal/signal.js";
-import { browser, mustBeSupported } from "./robosignal/world.js";
+import { Signal } from "./signal.js";
+import { browser, mustBeSupported } from "./environment.js";
 
-export { FRAME_BYTES } from "./robosignal/frames.js";
-export { driveWithKeys } from "./robosignal/keys.js";
-export { Session } from "./robosignal/session.js";
-export { Signal } from "./robosignal/signal.js";
-export { SignalingError } from "./robosignal/words.js";
+export { FRAME_BYTES } from "./frames.js";
+export { driveWithKeys } from "./keys.js";
+export { Session } from "./session.js";
+export { Signal } from "./signal.js";
+export { SignalingError } from "./errors.js";
 
-/** @import { TokenSource } from "./robosignal/line.js" */
-/** @import { World } from "./robosignal/world.js" */
-/** @typedef {import("./robosignal/held.js").Drive} Drive */
-/** @typedef {import("./robosignal/keys.js").DriveOptions} DriveOptions */
-/** @typedef {import("./robosignal/engagement.js").View} View */
-/** @typedef {import("./robosignal/words.js").ConnectionState} ConnectionState */
-/** @typedef {import("./robosignal/words.js").Person} Person */
-/** @typedef {import("./robosignal/words.js").Robot} Robot */
-/** @typedef {import("./robosignal/words.js").Role} Role */
+/** @import { TokenSource } from "./connection/websocket.js" */
+/** @import { World } from "./environment.js" */
+/** @typedef {import("./input.js").Drive} Drive */
+/** @typedef {import("./keys.js").DriveOptions} DriveOptions */
+/** @typedef {import("./session/machine.js").View} View */
+/** @typedef {import("./types.js").ConnectionState} ConnectionState */
+/** @typedef {import("./types.js").Person} Person */
+/** @typedef {import("./types.js").Robot} Robot */
+/** @typedef {import("./types.js").Role} Role */
 
 /**
  * Connect to a robosignal server.

@@ -3,11 +3,11 @@
  * never knows what they ask.
  */
 
-import { SignalingError, closed } from "./words.js";
+import { SignalingError, closed } from "../errors.js";
 
-/** @import { Session } from "./session.js" */
-/** @import { ErrorFrame, Frame, OutFrame } from "./words.js" */
-/** @import { World } from "./world.js" */
+/** @import { Session } from "../session.js" */
+/** @import { ErrorFrame, Frame, OutFrame } from "../types.js" */
+/** @import { World } from "../environment.js" */
 /** @typedef {{resolve: (reply: Frame) => void, reject: (error: Error) => void, frame: OutFrame, via: object | null, timer: unknown}} Request `via`: the socket that it was sent over */
 
 /**

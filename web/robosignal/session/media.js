@@ -3,8 +3,8 @@
  * Pure; it never knows who drives, nor what is done about what is missing.
  */
 
-/** @import { Engagement, Moment } from "./engagement.js" */
-/** @import { Description } from "./words.js" */
+/** @import { Engagement, Moment } from "./machine.js" */
+/** @import { Description } from "../types.js" */
 /** @typedef {"picture" | "channel"} Part */
 
 /** @type {readonly Part[]} */

@@ -6,10 +6,10 @@
 import {
   HANDSHAKE_MS, PATIENCE, adopt, dialNext, doubt, drained, endDrain, endNextsWait, failNext, lost, morePatient, redial, trust,
 } from "./redial.js";
-import { never } from "./words.js";
+import { never } from "../errors.js";
 
 /** @import { Patience } from "./redial.js" */
-/** @import { ConnectionState, OutFrame } from "./words.js" */
+/** @import { ConnectionState, OutFrame } from "../types.js" */
 
 const HEARTBEAT_SECONDS = 120;
 /** API Gateway ends every connection after two hours; a redial ten minutes before leaves room for failures. */

@@ -3,7 +3,7 @@
  * where it was sent, and before what comes after. It never knows what they ask.
  */
 
-import { SignalingError } from "./words.js";
+import { SignalingError } from "../errors.js";
 
 /** A move that takes longer than a reply may take is not waited for. */
 const PATIENCE_MS = 10_000;

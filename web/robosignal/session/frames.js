@@ -4,14 +4,14 @@
  */
 
 import { cure } from "./cure.js";
-import { denied, requested } from "./handover.js";
+import { denied, requested } from "./control.js";
 import { partsDeclaredBy } from "./media.js";
-import { LINK_MS, begin, flowing, isUnsent, renew, rest } from "./moves.js";
+import { LINK_MS, begin, flowing, isUnsent, renew, rest } from "./offers.js";
 import { placed } from "./paths.js";
 import { SOMEBODY, free, isOvertaken, lead } from "./standing.js";
 
-/** @import { Effect, Engagement, Moment, Stepped } from "./engagement.js" */
-/** @import { Ack, ControlFrame, ControlLost, Description, Frame, PeerFrame, PeerLeft, Person, Robot } from "./words.js" */
+/** @import { Effect, Engagement, Moment, Stepped } from "./machine.js" */
+/** @import { Ack, ControlFrame, ControlLost, Description, Frame, PeerFrame, PeerLeft, Person, Robot } from "../types.js" */
 
 const EARLY_CANDIDATES = 32;
 const DOUBTED_MS = 5_000;

@@ -3,18 +3,18 @@
  * it. It is pure; who does what at which event stands in moves, replies, pushes and health.
  */
 
-import { asks, answered, gaveUp, tidy } from "./handover.js";
+import { asks, answered, gaveUp, tidy } from "./control.js";
 import { tick } from "./health.js";
 import { arrive, depart, isWhole, missingParts } from "./media.js";
-import { ASK_MS, begin, cameOnline, claimed, end, move, pathChanged, relay, sendCandidate, sendOffer, settle } from "./moves.js";
-import { heard, listed, refusedByRobot, took } from "./pushes.js";
+import { ASK_MS, begin, cameOnline, claimed, end, move, pathChanged, relay, sendCandidate, sendOffer, settle } from "./offers.js";
+import { heard, listed, refusedByRobot, took } from "./frames.js";
 import { failed, farewell, replied, withdraw } from "./replies.js";
-import { never } from "./words.js";
+import { never } from "../errors.js";
 
-/** @import { ControlRequest } from "./handover.js" */
+/** @import { ControlRequest } from "./control.js" */
 /** @import { Part } from "./media.js" */
 /** @import { Network, Permissions } from "./paths.js" */
-/** @import { Ack, Description, ErrorFrame, Frame, OutFrame, Person, Pong, Robot, Role } from "./words.js" */
+/** @import { Ack, Description, ErrorFrame, Frame, OutFrame, Person, Pong, Robot, Role } from "../types.js" */
 
 /**
  * @typedef {object} Engagement

@@ -3,7 +3,7 @@
  * offer in our session tells it. Pure; it never knows who else drives.
  */
 
-/** @import { Engagement, Moment, Stepped } from "./engagement.js" */
+/** @import { Engagement, Moment, Stepped } from "./machine.js" */
 
 const FIRST_WAIT_MS = 2_000;
 const LONGEST_WAIT_MS = 30_000;

@@ -3,9 +3,9 @@
  * touches the page.
  */
 
-/** @typedef {import("./robosignal.js").View} View */
-/** @typedef {import("./robosignal.js").Person} Person */
-/** @typedef {import("./robosignal.js").Robot} Robot */
+/** @typedef {import("../robosignal/index.js").View} View */
+/** @typedef {import("../robosignal/index.js").Person} Person */
+/** @typedef {import("../robosignal/index.js").Robot} Robot */
 /** @typedef {"none" | "joining" | "you-drive" | "watching" | "lost" | "asking" | "nobody" | "unknown" | "waiting" | "ended"} Kind */
 /** @typedef {{kind: Kind, title: string, text: string}} Banner */
 

@@ -3,7 +3,7 @@
  * browser that keeps pages from the operator's own network. Pure; it never opens a path itself.
  */
 
-/** @import { Engagement } from "./engagement.js" */
+/** @import { Engagement } from "./machine.js" */
 /** @typedef {"local" | "loopback"} Network one that the browser may keep from a page of the internet */
 /** @typedef {Partial<Record<Network, PermissionState>>} Permissions by network; absent where the browser asks for none */
 

@@ -3,15 +3,15 @@
  * old one. It does what the pure part says; it never knows what the frames mean.
  */
 
-import { IDLE, step } from "./connection.js";
-import { encodeFrame, hasEnded, parseFrame } from "./frames.js";
+import { IDLE, step } from "./machine.js";
+import { encodeFrame, hasEnded, parseFrame } from "../frames.js";
 import { patienceAt } from "./redial.js";
-import { TRUSTED, failedWith, isPaused, refusedBy } from "./suspicion.js";
-import { SignalingError, never } from "./words.js";
+import { TRUSTED, failedWith, isPaused, refusedBy } from "./token-policy.js";
+import { SignalingError, never } from "../errors.js";
 
-/** @import { DialEvent, DialOutput, Other } from "./connection.js" */
-/** @import { ConnectionState, Frame, OutFrame } from "./words.js" */
-/** @import { World } from "./world.js" */
+/** @import { DialEvent, DialOutput, Other } from "./machine.js" */
+/** @import { ConnectionState, Frame, OutFrame } from "../types.js" */
+/** @import { World } from "../environment.js" */
 
 /**
  * @typedef {object} LineListener

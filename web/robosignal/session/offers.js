@@ -4,8 +4,8 @@
 
 import { settleMedia } from "./media.js";
 
-/** @import { Effect, Engagement, Moment, Stepped } from "./engagement.js" */
-/** @import { ErrorFrame } from "./words.js" */
+/** @import { Effect, Engagement, Moment, Stepped } from "./machine.js" */
+/** @import { ErrorFrame } from "../types.js" */
 
 export const RETRY_MS = 2_000;
 export const LINK_MS = 15_000;

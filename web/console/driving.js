@@ -3,9 +3,9 @@
  * knob is and says why the robot stopped; it never knows how a press becomes a command.
  */
 
-import { driveWithKeys } from "./robosignal.js";
+import { driveWithKeys } from "../robosignal/index.js";
 
-/** @typedef {import("./robosignal.js").Session} Session */
+/** @typedef {import("../robosignal/index.js").Session} Session */
 
 /**
  * Drive a session from the page, until the function returned is called.

@@ -3,11 +3,11 @@
  * request is stored nowhere: it lives in the two pages, for 30 seconds.
  */
 
-import { renew } from "./moves.js";
+import { renew } from "./offers.js";
 import { free } from "./standing.js";
 
-/** @import { Engagement, Moment, Stepped } from "./engagement.js" */
-/** @import { Ack, ControlDenied, ControlRequested, Person } from "./words.js" */
+/** @import { Engagement, Moment, Stepped } from "./machine.js" */
+/** @import { Ack, ControlDenied, ControlRequested, Person } from "../types.js" */
 
 const LAPSES_MS = 30_000;
 /** More cannot watch a robot at once, by the server's default; the oldest give way. */

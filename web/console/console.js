@@ -3,7 +3,7 @@
  * It draws what `robosignal.js` says; it never decides who may do what.
  */
 
-import { SignalingError, connect } from "./robosignal.js";
+import { SignalingError, connect } from "../robosignal/index.js";
 import { quoted, sentence } from "./banner.js";
 import { at, draw, drawNobody, drawRtt, offer, say, unsay } from "./draw.js";
 import { handleDriving } from "./driving.js";
@@ -11,7 +11,7 @@ import { followLinks } from "./link.js";
 import { saysAdmin, visitor } from "./sign-in.js";
 
 /** @typedef {import("./draw.js").Scene} Scene */
-/** @typedef {import("./robosignal.js").Session} Session */
+/** @typedef {import("../robosignal/index.js").Session} Session */
 /** @typedef {import("./sign-in.js").Visitor} Visitor */
 
 const WATCH_AGAIN_MS = 5_000;

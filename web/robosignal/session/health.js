@@ -2,14 +2,14 @@
  * What time does to an engagement: what is due, and when a silent robot counts as gone. Pure.
  */
 
-import { lapse } from "./handover.js";
+import { lapse } from "./control.js";
 import { explainLateness } from "./media.js";
-import { RETRY_MS, begin, renew, rest, sendOffer } from "./moves.js";
+import { RETRY_MS, begin, renew, rest, sendOffer } from "./offers.js";
 import { whyNoPath } from "./paths.js";
-import { LEFT } from "./pushes.js";
+import { LEFT } from "./frames.js";
 import { expire } from "./replies.js";
 
-/** @import { Engagement, Moment, Stepped } from "./engagement.js" */
+/** @import { Engagement, Moment, Stepped } from "./machine.js" */
 
 const SILENCE_MS = 3_000;
 const LONG_SILENCE_MS = 10_000;

@@ -3,10 +3,10 @@
  * knows by which frame it was told.
  */
 
-import { renewedAt } from "./moves.js";
+import { renewedAt } from "./offers.js";
 
-/** @import { Engagement, Moment } from "./engagement.js" */
-/** @import { Person, Role } from "./words.js" */
+/** @import { Engagement, Moment } from "./machine.js" */
+/** @import { Person, Role } from "../types.js" */
 
 /** @type {Person} a driver of whom only the epoch is known */
 export const SOMEBODY = Object.freeze({ userId: "", name: "somebody else" });

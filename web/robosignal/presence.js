@@ -4,10 +4,10 @@
  */
 
 import { NOTHING, aged, asked, dueAt, listed, pushed, robotsOf, toAsk } from "./fleet.js";
-import { SignalingError } from "./words.js";
+import { SignalingError } from "./errors.js";
 
-/** @import { Frame, OutFrame, PresenceFrame, Robot, RobotsFrame } from "./words.js" */
-/** @import { World } from "./world.js" */
+/** @import { Frame, OutFrame, PresenceFrame, Robot, RobotsFrame } from "./types.js" */
+/** @import { World } from "./environment.js" */
 /** @typedef {{rows: Robot[], askedAt: number, all: boolean, among: readonly string[] | null}} List `among`: whom it was to tell of, null for everyone (`all`: of all users) */
 
 const PAGES = 100;

@@ -3,10 +3,10 @@
  * socket and random number, so that tests can stand in for them.
  */
 
-import { networkOf } from "./paths.js";
-import { SignalingError } from "./words.js";
+import { networkOf } from "./session/paths.js";
+import { SignalingError } from "./errors.js";
 
-/** @import { Permissions } from "./paths.js" */
+/** @import { Permissions } from "./session/paths.js" */
 
 /**
  * @typedef {object} World what a client needs of its surroundings; a browser's own by default
