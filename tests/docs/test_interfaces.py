@@ -79,12 +79,11 @@ def test_every_write_to_a_robot_is_explained() -> None:
 
 def test_every_event_of_the_browsers_module_is_explained() -> None:
     """docs/browser.md names each event that a signal or a session emits."""
-    events = set()
-    for name in ("signal.js", "session.js"):
-        source = (ROOT / "web" / "robosignal" / name).read_text(encoding="utf-8")
-        (listing,) = re.findall(r"@typedef \{object\} \w+Events\n(.*?)\*/", source, re.DOTALL)
-        events |= set(re.findall(r"@property \{[^}]+\} ([\w-]+)", listing))
+    source = page("web/robosignal/types.js")
+    listings = re.findall(r"@typedef \{object\} \w+Events\n(.*?)\*/", source, re.DOTALL)
+    events = set(re.findall(r"@property \{[^\n]+\} ([\w-]+) ", "".join(listings)))
 
+    assert len(listings) == 2
     assert events <= {row[0].strip("`") for row in rows(page("docs/browser.md"))}
 
 

@@ -24,7 +24,13 @@ export async function driving(welcome = {}) {
   await settled();
   world.socket.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
   const session = await joining;
-  world.socket.receive({ type: "answer", robotId: "demo", sessionId: SESSION, pcId: world.socket.last("offer").pcId, payload: { type: "answer", sdp: "" } });
+  world.socket.receive({
+    type: "answer",
+    robotId: "demo",
+    sessionId: SESSION,
+    pcId: world.socket.last("offer").pcId,
+    payload: { type: "answer", sdp: "" },
+  });
   await settled();
   world.peer.channel.onopen();
   return { world, signal, session };

@@ -13,7 +13,8 @@ const HOST = /^[A-Za-z0-9.-]+(:\d+)?$/;
 /** As for keys: only one's own machine is spoken to without TLS. */
 const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost)(:\d+)?$/;
 
-const FORGETFUL = "This browser keeps nothing for this page, so a sign-in could not come back to it. Open the page in a tab of its own, or allow it to store site data.";
+const FORGETFUL =
+  "This browser keeps nothing for this page, so a sign-in could not come back to it. Open the page in a tab of its own, or allow it to store site data.";
 
 /** @typedef {{origin: string, clientId: string}} Pool where people sign in, and as whose visitors */
 /** @typedef {{state: string, nonce: string, verifier: string}} Pending what must come back, and what proves that it was us who asked */
@@ -41,8 +42,11 @@ export class SignInError extends Error {
 export function poolOf({ signInDomain, userPoolClientId }) {
   if (typeof signInDomain !== "string" || typeof userPoolClientId !== "string") return null;
   if (LOOPBACK.test(signInDomain)) return { origin: signInDomain, clientId: userPoolClientId };
-  if (HOST.test(signInDomain)) return { origin: `https://${signInDomain}`, clientId: userPoolClientId };
-  throw new SignInError("The sign-in domain in config.json is not a host name. Correct it, such as my-pool.auth.eu-west-1.amazoncognito.com.");
+  if (HOST.test(signInDomain))
+    return { origin: `https://${signInDomain}`, clientId: userPoolClientId };
+  throw new SignInError(
+    "The sign-in domain in config.json is not a host name. Correct it, such as my-pool.auth.eu-west-1.amazoncognito.com.",
+  );
 }
 
 /**
@@ -52,8 +56,13 @@ export function poolOf({ signInDomain, userPoolClientId }) {
  * @returns {Promise<string>}
  */
 export async function challengeOf(verifier) {
-  if (!globalThis.crypto?.subtle) throw new SignInError("A browser can sign in only on a page that came by HTTPS, or from this machine. Open the page so.");
-  return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))));
+  if (!globalThis.crypto?.subtle)
+    throw new SignInError(
+      "A browser can sign in only on a page that came by HTTPS, or from this machine. Open the page so.",
+    );
+  return base64url(
+    new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))),
+  );
 }
 
 /**
@@ -62,7 +71,10 @@ export async function challengeOf(verifier) {
  * @param {Uint8Array} bytes
  */
 export function base64url(bytes) {
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
 }
 
 /**
@@ -74,8 +86,14 @@ export function base64url(bytes) {
  */
 export function authorizeUrl({ origin, clientId }, redirectUri, { state, nonce, challenge }) {
   const query = new URLSearchParams({
-    response_type: "code", client_id: clientId, redirect_uri: redirectUri, scope: SCOPES,
-    state, nonce, code_challenge: challenge, code_challenge_method: "S256",
+    response_type: "code",
+    client_id: clientId,
+    redirect_uri: redirectUri,
+    scope: SCOPES,
+    state,
+    nonce,
+    code_challenge: challenge,
+    code_challenge_method: "S256",
   });
   return `${origin}/oauth2/authorize?${query}`;
 }
@@ -99,7 +117,10 @@ export function logoutUrl({ origin, clientId }, redirectUri) {
 export function claimsOf(token) {
   try {
     const bytes = atob(String(token).split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));
-    return JSON.parse(new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)))) ?? {};
+    return (
+      JSON.parse(new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)))) ??
+      {}
+    );
   } catch {
     return {};
   }
@@ -115,13 +136,22 @@ export function claimsOf(token) {
  * @returns {Tokens}
  */
 export function tokensOf(reply, now, refreshToken) {
-  const token = claimsOf(reply.id_token).name ? reply.id_token : (reply.access_token ?? reply.id_token);
+  const token = claimsOf(reply.id_token).name
+    ? reply.id_token
+    : (reply.access_token ?? reply.id_token);
   const ttlMs = Number(reply.expires_in) * 1000;
-  if (typeof token !== "string" || !(ttlMs > 0)) throw new SignInError("The sign-in server's answer holds no token. Sign in again.");
-  return { token, refreshToken: reply.refresh_token ?? refreshToken, refreshAt: now + ttlMs - Math.min(LONGEST_MARGIN_MS, ttlMs / 2) };
+  if (typeof token !== "string" || !(ttlMs > 0))
+    throw new SignInError("The sign-in server's answer holds no token. Sign in again.");
+  return {
+    token,
+    refreshToken: reply.refresh_token ?? refreshToken,
+    refreshAt: now + ttlMs - Math.min(LONGEST_MARGIN_MS, ttlMs / 2),
+  };
 }
 
-/** @returns {CognitoWorld} */
+/**
+ * @returns {CognitoWorld}
+ */
 function browser() {
   return {
     storage: tabStorage,
@@ -139,7 +169,11 @@ export class Cognito {
   /** @type {Promise<string> | null} */
   #refreshing = null;
 
-  /** @param {Pool} pool @param {string} redirectUri @param {CognitoWorld} [world] */
+  /**
+   * @param {Pool} pool
+   * @param {string} redirectUri
+   * @param {CognitoWorld} [world]
+   */
   constructor(pool, redirectUri, world = browser()) {
     this.#pool = pool;
     this.#redirectUri = redirectUri;
@@ -181,11 +215,24 @@ export class Cognito {
     if (pending === null || query.get("state") !== pending.state) return false;
     this.#world.storage.removeItem(PENDING);
     const code = query.get("code");
-    if (code === null) throw new SignInError(`The sign-in was refused${reason(query.get("error"))}. Sign in again.`);
-    const reply = await this.#post("token", { grant_type: "authorization_code", code, redirect_uri: this.#redirectUri, code_verifier: pending.verifier });
-    if (reply === null) throw new SignInError("The sign-in server cannot be reached. Sign in again in a moment.");
-    if (reply.error !== undefined) throw new SignInError(`The sign-in could not be completed${reason(reply.error)}. Sign in again.`);
-    if (claimsOf(reply.id_token).nonce !== pending.nonce) throw new SignInError("The sign-in server's answer is not to what this page asked. Sign in again.");
+    if (code === null)
+      throw new SignInError(`The sign-in was refused${reason(query.get("error"))}. Sign in again.`);
+    const reply = await this.#post("token", {
+      grant_type: "authorization_code",
+      code,
+      redirect_uri: this.#redirectUri,
+      code_verifier: pending.verifier,
+    });
+    if (reply === null)
+      throw new SignInError("The sign-in server cannot be reached. Sign in again in a moment.");
+    if (reply.error !== undefined)
+      throw new SignInError(
+        `The sign-in could not be completed${reason(reply.error)}. Sign in again.`,
+      );
+    if (claimsOf(reply.id_token).nonce !== pending.nonce)
+      throw new SignInError(
+        "The sign-in server's answer is not to what this page asked. Sign in again.",
+      );
     this.#keep(tokensOf(reply, this.#world.now(), null));
     return true;
   }
@@ -205,7 +252,11 @@ export class Cognito {
     return this.#refreshing;
   }
 
-  /** Forget the tokens here, and end them at the pool. @returns {Promise<string>} where to go */
+  /**
+   * Forget the tokens here, and end them at the pool.
+   *
+   * @returns {Promise<string>} where to go
+   */
   async signOut() {
     const token = this.#kept?.refreshToken;
     this.forget();
@@ -218,27 +269,37 @@ export class Cognito {
     this.#world.storage.removeItem(TOKENS);
   }
 
-  /** @returns {Tokens | null} */
+  /**
+   * @returns {Tokens | null}
+   */
   get #kept() {
     const kept = readStored(this.#world.storage, TOKENS);
     return typeof kept?.token === "string" ? kept : null;
   }
 
-  /** @param {Tokens} tokens */
+  /**
+   * @param {Tokens} tokens
+   */
   #keep(tokens) {
     this.#world.storage.setItem(TOKENS, JSON.stringify(tokens));
     return tokens.token;
   }
 
-  /** @param {Tokens} kept */
+  /**
+   * @param {Tokens} kept
+   */
   async #refresh(kept) {
     // Whether it still serves is the server's to say.
     if (kept.refreshToken === null) return kept.token;
-    const reply = await this.#post("token", { grant_type: "refresh_token", refresh_token: kept.refreshToken });
+    const reply = await this.#post("token", {
+      grant_type: "refresh_token",
+      refresh_token: kept.refreshToken,
+    });
     // Signed out meanwhile.
     if (this.#kept?.token !== kept.token) return "";
     if (reply === null) return kept.token;
-    if (reply.error === undefined) return this.#keep(tokensOf(reply, this.#world.now(), kept.refreshToken));
+    if (reply.error === undefined)
+      return this.#keep(tokensOf(reply, this.#world.now(), kept.refreshToken));
     this.forget();
     return "";
   }
@@ -251,7 +312,12 @@ export class Cognito {
   async #post(endpoint, fields) {
     try {
       const body = new URLSearchParams({ client_id: this.#pool.clientId, ...fields });
-      const response = await this.#world.fetch(`${this.#pool.origin}/oauth2/${endpoint}`, { method: "POST", body, credentials: "omit", referrerPolicy: "no-referrer" });
+      const response = await this.#world.fetch(`${this.#pool.origin}/oauth2/${endpoint}`, {
+        method: "POST",
+        body,
+        credentials: "omit",
+        referrerPolicy: "no-referrer",
+      });
       if (response.status >= 500 || response.status === 429) return null;
       const reply = await response.json().catch(() => ({}));
       return response.ok ? reply : { error: "refused", ...reply };
@@ -261,7 +327,9 @@ export class Cognito {
   }
 }
 
-/** @param {unknown} error a code such as `access_denied`: anything else is not repeated */
+/**
+ * @param {unknown} error a code such as `access_denied`: anything else is not repeated
+ */
 function reason(error) {
   return typeof error === "string" && /^[a-z_]{1,40}$/.test(error) ? ` (${error})` : "";
 }

@@ -18,32 +18,59 @@ const WATCH_AGAIN_MS = 5_000;
 /** A robot refuses each of 20 commands a second; once it has refused none for so long, it obeys. */
 const REFUSAL_MS = 2_000;
 /** Unasked failures that are worth a sentence; what concerns the robot shows in the banner. */
-const WORTH_SAYING = ["internal", "rate_limited", "try_again", "too_large", "bad_message", "unknown_type", "bad_ice_server"];
+const WORTH_SAYING = [
+  "internal",
+  "rate_limited",
+  "try_again",
+  "too_large",
+  "bad_message",
+  "unknown_type",
+  "bad_ice_server",
+];
 
-const NO_TOKEN = "Open the link that “make run” prints, or the one that your administrator sent you: it signs you in.";
-const SIGN_IN_AGAIN = "Your sign-in may have expired or been refused. Open a new link: “make run” prints one, or ask your administrator.";
+const NO_TOKEN =
+  "Open the link that “make run” prints, or the one that your administrator sent you: it signs you in.";
+const SIGN_IN_AGAIN =
+  "Your sign-in may have expired or been refused. Open a new link: “make run” prints one, or ask your administrator.";
 const SIGN_IN_AGAIN_HERE = "Your sign-in may have expired or been refused. Sign in again.";
-const NOT_TOLD = "The robot does not obey: it has not heard yet that you drive. Telling it again; then press again.";
+const NOT_TOLD =
+  "The robot does not obey: it has not heard yet that you drive. Telling it again; then press again.";
 const NOT_OURS = "The robot did not obey: somebody else drives it. Checking with the server.";
-const UNREACHABLE = "The server cannot be reached, or it refuses this sign-in. Check that it runs; if it was set up anew, open a new link. Trying again.";
+const UNREACHABLE =
+  "The server cannot be reached, or it refuses this sign-in. Check that it runs; if it was set up anew, open a new link. Trying again.";
 
 /** What is going on beyond what is drawn. */
-const now = { pending: false, watches: false, isAdmin: false, isCut: false, mustSignIn: false, refusals: 0, stopDriving: () => {} };
+const now = {
+  pending: false,
+  watches: false,
+  isAdmin: false,
+  isCut: false,
+  mustSignIn: false,
+  refusals: 0,
+  stopDriving: () => {},
+};
 
-/** @param {unknown} error */
+/**
+ * @param {unknown} error
+ */
 function sayError(error) {
   if (!(error instanceof SignalingError)) throw error;
   say(sentence(error.message));
 }
 
-/** @param {string} words */
+/**
+ * @param {string} words
+ */
 function sayRefusal(words) {
   say(words);
   clearTimeout(now.refusals);
   now.refusals = setTimeout(() => [NOT_OURS, NOT_TOLD].forEach(unsay), REFUSAL_MS);
 }
 
-/** @param {Scene} scene @param {Session} session */
+/**
+ * @param {Scene} scene
+ * @param {Session} session
+ */
 function show(scene, session) {
   if (scene.session === session) return;
   now.stopDriving();
@@ -53,28 +80,71 @@ function show(scene, session) {
   const video = /** @type {HTMLVideoElement} */ (at("video"));
   video.dataset.robotId = session.robotId;
   video.srcObject = session.stream;
-  /** @template Value @param {(value: Value) => void} listener @returns {(value: Value) => void} */
+  /**
+   * @template Value
+   * @param {(value: Value) => void} listener
+   * @returns {(value: Value) => void}
+   */
   const ours = (listener) => (value) => void (scene.session === session && listener(value));
-  session.on("stream", ours((stream) => (video.srcObject = stream)));
-  session.on("state", ours(() => {
-    if (now.isCut) say(offlineSentence(scene));
-    draw(scene);
-  }));
-  session.on("control", ours(() => draw(scene)));
-  session.on("control-denied", ours(({ by }) => say(`${quoted(by)} keeps the control.`, "plain")));
-  session.on("control-unanswered", ours(({ by }) => say(`${by ? quoted(by) : "The driver"} has not answered. Ask again, or wait until the control is free.`, "plain")));
+  session.on(
+    "stream",
+    ours((stream) => (video.srcObject = stream)),
+  );
+  session.on(
+    "state",
+    ours(() => {
+      if (now.isCut) say(offlineSentence(scene));
+      draw(scene);
+    }),
+  );
+  session.on(
+    "control",
+    ours(() => draw(scene)),
+  );
+  session.on(
+    "control-denied",
+    ours(({ by }) => say(`${quoted(by)} keeps the control.`, "plain")),
+  );
+  session.on(
+    "control-unanswered",
+    ours(({ by }) =>
+      say(
+        `${by ? quoted(by) : "The driver"} has not answered. Ask again, or wait until the control is free.`,
+        "plain",
+      ),
+    ),
+  );
   // Whoever has just lost the control reads so in the banner; the last commands were still under way.
-  session.on("refused", ours((epoch) => void (session.view.role === "controller" && sayRefusal(epoch > session.view.epoch ? NOT_OURS : NOT_TOLD))));
+  session.on(
+    "refused",
+    ours(
+      (epoch) =>
+        void (
+          session.view.role === "controller" &&
+          sayRefusal(epoch > session.view.epoch ? NOT_OURS : NOT_TOLD)
+        ),
+    ),
+  );
   session.on("rtt", ours(drawRtt));
 }
 
-/** @param {Session} session */
+/**
+ * @param {Session} session
+ */
 function handle(session) {
   const [video, pad, knob] = [at("video"), at("pad"), at("knob")];
-  now.stopDriving = handleDriving(session, { video, pad, knob, say: (words) => say(words, "plain"), unsay });
+  now.stopDriving = handleDriving(session, {
+    video,
+    pad,
+    knob,
+    say: (words) => say(words, "plain"),
+    unsay,
+  });
 }
 
-/** @param {Scene} scene */
+/**
+ * @param {Scene} scene
+ */
 function leave(scene) {
   now.stopDriving();
   scene.session?.leave();
@@ -96,7 +166,12 @@ const ACTIONS = {
   leave: async (scene) => leave(scene),
 };
 
-/** @param {Scene} scene @param {string} action @param {string} robotId @param {string} sessionId */
+/**
+ * @param {Scene} scene
+ * @param {string} action
+ * @param {string} robotId
+ * @param {string} sessionId
+ */
 async function act(scene, action, robotId, sessionId) {
   if (now.pending) return;
   say("");
@@ -120,7 +195,11 @@ async function act(scene, action, robotId, sessionId) {
   }
 }
 
-/** Ask to be told of the robots: once, for the module does it again after each redial. @param {Scene} scene */
+/**
+ * Ask to be told of the robots: once, for the module does it again after each redial.
+ *
+ * @param {Scene} scene
+ */
 async function watch(scene) {
   if (now.watches || scene.signal.state !== "online") return;
   now.watches = true;
@@ -133,13 +212,24 @@ async function watch(scene) {
   }
 }
 
-/** A page that was hidden may have slept through pushes. @param {Scene} scene */
+/**
+ * A page that was hidden may have slept through pushes.
+ *
+ * @param {Scene} scene
+ */
 function lookAgain({ signal }) {
   if (document.visibilityState !== "visible" || signal.state !== "online" || !now.watches) return;
-  signal.robots({ all: now.isAdmin }).catch((error) => void (error.code !== "offline" && sayError(error)));
+  signal
+    .robots({ all: now.isAdmin })
+    .catch((error) => void (error.code !== "offline" && sayError(error)));
 }
 
-/** The token is kept: the server may take it after all, and the module tries. @param {Scene} scene @param {Visitor} who */
+/**
+ * The token is kept: the server may take it after all, and the module tries.
+ *
+ * @param {Scene} scene
+ * @param {Visitor} who
+ */
 function askToSignIn(scene, who) {
   say(who.signIn ? SIGN_IN_AGAIN_HERE : SIGN_IN_AGAIN);
   offer("sign-in", who.signIn !== null);
@@ -147,7 +237,10 @@ function askToSignIn(scene, who) {
   if (scene.session === null) drawNobody(who.signIn !== null);
 }
 
-/** @param {Scene} scene @param {Visitor} who */
+/**
+ * @param {Scene} scene
+ * @param {Visitor} who
+ */
 function listen(scene, who) {
   const { signal } = scene;
   signal.on("state", (state) => {
@@ -177,7 +270,8 @@ function listen(scene, who) {
     const row = /** @type {HTMLElement | null} */ (button.closest("li[data-robot-id]"));
     const request = /** @type {HTMLElement | null} */ (button.closest("li[data-session-id]"));
     const robotId = row?.dataset.robotId ?? scene.session?.robotId;
-    if (robotId && action in ACTIONS) void act(scene, action, robotId, request?.dataset.sessionId ?? "");
+    if (robotId && action in ACTIONS)
+      void act(scene, action, robotId, request?.dataset.sessionId ?? "");
   });
   document.addEventListener("visibilitychange", () => lookAgain(scene));
   addEventListener("online", () => {
@@ -189,7 +283,9 @@ function listen(scene, who) {
   addEventListener("pageshow", ({ persisted }) => void (persisted && location.reload()));
 }
 
-/** @param {(action: string, button: HTMLElement) => void} listener */
+/**
+ * @param {(action: string, button: HTMLElement) => void} listener
+ */
 function onAction(listener) {
   document.addEventListener("click", ({ target }) => {
     const button = target instanceof Element ? target.closest("button[data-action]") : null;
@@ -197,14 +293,18 @@ function onAction(listener) {
   });
 }
 
-/** @param {Scene} scene */
+/**
+ * @param {Scene} scene
+ */
 function offlineSentence({ wasOnline, session }) {
   if (!wasOnline) return UNREACHABLE;
   const live = session?.view.state === "live";
   return `The connection to the server is lost${live ? "; the video goes on" : ""}. Reconnecting by itself.`;
 }
 
-/** @returns {Promise<Record<string, unknown>>} what `config.json` says; nothing where there is none */
+/**
+ * @returns {Promise<Record<string, unknown>>} what `config.json` says; nothing where there is none
+ */
 async function readConfig() {
   try {
     return (await (await fetch("config.json")).json()) ?? {};
@@ -213,13 +313,17 @@ async function readConfig() {
   }
 }
 
-/** @param {Record<string, unknown>} config */
+/**
+ * @param {Record<string, unknown>} config
+ */
 function serverUrl({ webSocketUrl }) {
   const own = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/prod`;
   return typeof webSocketUrl === "string" ? webSocketUrl : own;
 }
 
-/** @param {Visitor} who */
+/**
+ * @param {Visitor} who
+ */
 function offerSigns(who) {
   /** @type {(() => Promise<string>) | null} */
   let goes = null;
@@ -247,14 +351,22 @@ async function main() {
     if (who.failed || !who.signIn) say(who.failed ?? NO_TOKEN);
     return drawNobody(who.signIn !== null);
   }
-  /** @param {string} [refused] */
+  /**
+   * @param {string} [refused]
+   */
   const token = async (refused) => {
     const given = await who.token(refused);
     now.isAdmin = saysAdmin(given);
     return given;
   };
   /** @type {Scene} */
-  const scene = { signal: connect({ url: serverUrl(config), token }), session: null, joins: null, robots: null, wasOnline: false };
+  const scene = {
+    signal: connect({ url: serverUrl(config), token }),
+    session: null,
+    joins: null,
+    robots: null,
+    wasOnline: false,
+  };
   listen(scene, who);
   draw(scene);
 }
@@ -263,6 +375,10 @@ try {
   await main();
 } catch (error) {
   const { message } = /** @type {Error} */ (error);
-  say(error instanceof SignalingError ? message : `The console could not start: ${message}. Reload the page; if that does not help, report this to the server's operator.`);
+  say(
+    error instanceof SignalingError
+      ? message
+      : `The console could not start: ${message}. Reload the page; if that does not help, report this to the server's operator.`,
+  );
   if (!(error instanceof SignalingError)) throw error;
 }

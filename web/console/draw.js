@@ -3,7 +3,15 @@
  * asks. It draws what it is given; it never asks the server, nor decides who may do what.
  */
 
-import { bannerOf, driverFact, driverName, isDriving, joining, requestOf, rowOf } from "./banner.js";
+import {
+  bannerOf,
+  driverFact,
+  driverName,
+  isDriving,
+  joining,
+  requestOf,
+  rowOf,
+} from "./banner.js";
 
 /** @typedef {import("../robosignal/index.js").Robot} Robot */
 /** @typedef {import("../robosignal/index.js").Session} Session */
@@ -21,33 +29,55 @@ import { bannerOf, driverFact, driverName, isDriving, joining, requestOf, rowOf 
 const CONNECTION = { offline: "Offline", connecting: "Connecting…", online: "Online" };
 const ROLES = { controller: "Driver", viewer: "Viewer" };
 
-/** @template {HTMLElement} T @param {string} id @returns {T} */
+/**
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @returns {T}
+ */
 export const at = (id) => /** @type {T} */ (document.getElementById(id));
 
-/** Write only what differs: a screen reader would read the same again. @param {string} id @param {string} words */
+/**
+ * Write only what differs: a screen reader would read the same again.
+ *
+ * @param {string} id
+ * @param {string} words
+ */
 export function write(id, words) {
   if (at(id).textContent !== words) at(id).textContent = words;
 }
 
-/** A sentence for the operator, above all else. @param {string} words @param {"bad" | "plain"} [tone] */
+/**
+ * A sentence for the operator, above all else.
+ *
+ * @param {string} words
+ * @param {"bad" | "plain"} [tone]
+ */
 export function say(words, tone = "bad") {
   at("notice").dataset.tone = tone;
   write("notice", words);
 }
 
-/** Take a sentence back, if it still stands. @param {string} words */
+/**
+ * Take a sentence back, if it still stands.
+ *
+ * @param {string} words
+ */
 export function unsay(words) {
   if (at("notice").textContent === words) say("");
 }
 
-/** @param {Scene} scene */
+/**
+ * @param {Scene} scene
+ */
 export function draw(scene) {
   drawConnection(scene);
   drawRobots(scene);
   drawPanel(scene);
 }
 
-/** @param {number} ms */
+/**
+ * @param {number} ms
+ */
 export function drawRtt(ms) {
   at("panel").dataset.rttMs = ms.toFixed(1);
   at("fact-rtt").textContent = `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
@@ -58,28 +88,40 @@ export function drawRtt(ms) {
  * @param {boolean} isOffered
  */
 export function offer(action, isOffered) {
-  const button = /** @type {HTMLElement} */ (document.querySelector(`header [data-action=${action}]`));
+  const button = /** @type {HTMLElement} */ (
+    document.querySelector(`header [data-action=${action}]`)
+  );
   button.hidden = !isOffered;
 }
 
-/** Nobody is signed in. @param {boolean} isHere whether a button on this page signs in */
+/**
+ * Nobody is signed in.
+ *
+ * @param {boolean} isHere whether a button on this page signs in
+ */
 export function drawNobody(isHere) {
   write("banner-title", "You are not signed in");
   write("banner-text", isHere ? "Press Sign in, at the top." : "Open your sign-in link.");
   at("fleet-empty").textContent = "Sign in to see your robots.";
 }
 
-/** @param {Scene} scene */
+/**
+ * @param {Scene} scene
+ */
 function drawConnection({ signal, wasOnline }) {
   document.body.dataset.state = signal.state;
-  at("connection-text").textContent = signal.state !== "online" && wasOnline ? "Reconnecting…" : CONNECTION[signal.state];
+  at("connection-text").textContent =
+    signal.state !== "online" && wasOnline ? "Reconnecting…" : CONNECTION[signal.state];
   at("who").textContent = signal.me ? (signal.me.name ?? signal.me.userId) : "";
 }
 
-/** @param {Scene} scene */
+/**
+ * @param {Scene} scene
+ */
 function drawPanel({ signal, session, joins, robots }) {
   const view = session?.view ?? null;
-  const { kind, title, text } = view === null && joins !== null ? joining(joins) : bannerOf(view, signal.me);
+  const { kind, title, text } =
+    view === null && joins !== null ? joining(joins) : bannerOf(view, signal.me);
   const panel = at("panel");
   const live = view?.state === "live";
   const driver = view ? driverName(view, signal.me) : "";
@@ -91,7 +133,9 @@ function drawPanel({ signal, session, joins, robots }) {
   const asked = view?.requests[0];
   document.title = view ? `${asked ? requestOf(asked.by) : title} · robosignal` : "robosignal";
   // A picture that moves is shown, whatever else is missing.
-  const isShown = live || (view !== null && view.missing.includes("channel") && !view.missing.includes("picture"));
+  const isShown =
+    live ||
+    (view !== null && view.missing.includes("channel") && !view.missing.includes("picture"));
   at("veil").textContent = isShown || !view ? "" : title;
   at("fact-driver").textContent = driverFact(view, signal.me);
   at("fact-role").textContent = view?.role && live ? ROLES[view.role] : "–";
@@ -102,22 +146,37 @@ function drawPanel({ signal, session, joins, robots }) {
   drawActions(signal, view, robots ?? []);
 }
 
-/** @param {View | null} view */
+/**
+ * @param {View | null} view
+ */
 function drawRequests(view) {
   const requests = view?.requests ?? [];
-  each(at("requests"), requests.map(({ sessionId, by }) => ({ key: sessionId, by })), "sessionId", newRequest, () => {});
+  each(
+    at("requests"),
+    requests.map(({ sessionId, by }) => ({ key: sessionId, by })),
+    "sessionId",
+    newRequest,
+    () => {},
+  );
 }
 
-/** @param {{key: string, by: import("../robosignal/index.js").Person}} request */
+/**
+ * @param {{key: string, by: import("../robosignal/index.js").Person}} request
+ */
 function newRequest({ by }) {
   const item = fromTemplate("request");
   const text = requestOf(by);
   field(item, "text").textContent = text;
-  for (const button of item.querySelectorAll("button")) button.setAttribute("aria-label", `${button.textContent}: ${text}`);
+  for (const button of item.querySelectorAll("button"))
+    button.setAttribute("aria-label", `${button.textContent}: ${text}`);
   return item;
 }
 
-/** @param {Signal} signal @param {View | null} view @param {Robot[]} robots */
+/**
+ * @param {Signal} signal
+ * @param {View | null} view
+ * @param {Robot[]} robots
+ */
 function drawActions(signal, view, robots) {
   const row = robots.find(({ robotId }) => robotId === view?.robotId);
   const may = row ? rowOf(row, view, signal.me) : null;
@@ -132,7 +191,10 @@ function drawActions(signal, view, robots) {
   });
 }
 
-/** @param {Element} where @param {Record<string, boolean>} actions */
+/**
+ * @param {Element} where
+ * @param {Record<string, boolean>} actions
+ */
 function enable(where, actions) {
   for (const button of where.querySelectorAll("button")) {
     const off = !actions[String(button.dataset.action)];
@@ -141,28 +203,53 @@ function enable(where, actions) {
   }
 }
 
-/** A focused element that goes, or is disabled, drops the focus to the page, and keys with it. @param {Element} going */
+/**
+ * A focused element that goes, or is disabled, drops the focus to the page, and keys with it.
+ *
+ * @param {Element} going
+ */
 function keepFocus(going) {
   if (going.contains(document.activeElement)) at("video").focus({ preventScroll: true });
 }
 
-/** @param {Scene} scene */
+/**
+ * @param {Scene} scene
+ */
 function drawRobots({ signal, session, robots }) {
   const rows = (robots ?? []).map((robot) => ({ key: robot.robotId, robot }));
-  each(at("robots"), rows, "robotId", ({ key }) => newRow(key), (row, { robot }) => drawRow(row, robot, signal, session));
-  const none = robots === null ? "Looking for your robots…" : "No robot is yours or shared with you yet.";
+  each(
+    at("robots"),
+    rows,
+    "robotId",
+    ({ key }) => newRow(key),
+    (row, { robot }) => drawRow(row, robot, signal, session),
+  );
+  const none =
+    robots === null ? "Looking for your robots…" : "No robot is yours or shared with you yet.";
   at("fleet-count").textContent = rows.length ? String(rows.length) : "";
-  at("fleet-empty").textContent = rows.length ? "" : signal.state === "online" ? none : "Not connected yet.";
+  at("fleet-empty").textContent = rows.length
+    ? ""
+    : signal.state === "online"
+      ? none
+      : "Not connected yet.";
 }
 
-/** @param {string} robotId */
+/**
+ * @param {string} robotId
+ */
 function newRow(robotId) {
   const row = fromTemplate("row");
-  for (const button of row.querySelectorAll("button")) button.setAttribute("aria-label", `${button.textContent}: ${robotId}`);
+  for (const button of row.querySelectorAll("button"))
+    button.setAttribute("aria-label", `${button.textContent}: ${robotId}`);
   return row;
 }
 
-/** @param {HTMLElement} row @param {Robot} robot @param {Signal} signal @param {Session | null} session */
+/**
+ * @param {HTMLElement} row
+ * @param {Robot} robot
+ * @param {Signal} signal
+ * @param {Session | null} session
+ */
 function drawRow(row, robot, signal, session) {
   const view = session?.robotId === robot.robotId ? session.view : null;
   const { driver, status, advisory, drive, watch, takeOver } = rowOf(robot, view, signal.me);
@@ -186,7 +273,12 @@ function drawRow(row, robot, signal, session) {
  * @param {(child: HTMLElement, value: Value) => void} update
  */
 function each(list, values, mark, make, update) {
-  const standing = new Map([...list.children].map((child) => [/** @type {HTMLElement} */ (child).dataset[mark], /** @type {HTMLElement} */ (child)]));
+  const standing = new Map(
+    [...list.children].map((child) => [
+      /** @type {HTMLElement} */ (child).dataset[mark],
+      /** @type {HTMLElement} */ (child),
+    ]),
+  );
   for (const value of values) {
     const child = standing.get(value.key) ?? make(value);
     standing.delete(value.key);
@@ -200,11 +292,19 @@ function each(list, values, mark, make, update) {
   }
 }
 
-/** @param {string} id @returns {HTMLElement} */
+/**
+ * @param {string} id
+ * @returns {HTMLElement}
+ */
 function fromTemplate(id) {
   const template = /** @type {HTMLTemplateElement} */ (at(id));
   return /** @type {HTMLElement} */ (template.content.firstElementChild?.cloneNode(true));
 }
 
-/** @param {HTMLElement} within @param {string} name @returns {HTMLElement} */
-const field = (within, name) => /** @type {HTMLElement} */ (within.querySelector(`[data-field="${name}"]`));
+/**
+ * @param {HTMLElement} within
+ * @param {string} name
+ * @returns {HTMLElement}
+ */
+const field = (within, name) =>
+  /** @type {HTMLElement} */ (within.querySelector(`[data-field="${name}"]`));

@@ -7,7 +7,9 @@ import { showAddress } from "./tab.js";
 
 /** @typedef {{token: string | null, code: string | null}} Link */
 
-/** @returns {Link} */
+/**
+ * @returns {Link}
+ */
 function taken() {
   const brought = new URLSearchParams(location.hash.slice(1));
   const link = { token: brought.get("token"), code: brought.get("code") };

@@ -9,7 +9,8 @@ import { showAddress, tabStorage } from "./tab.js";
 
 const KEPT = "robosignal.token";
 const EXCHANGE_MS = 10_000;
-const LINK_IS_OVER = "This link has been used, or is too old. The terminal in which the server runs shows the next one.";
+const LINK_IS_OVER =
+  "This link has been used, or is too old. The terminal in which the server runs shows the next one.";
 const NO_EXCHANGE = "The server did not answer. Check that it runs, and open the link again.";
 
 /**
@@ -43,7 +44,11 @@ export async function visitor(config) {
   }
 }
 
-/** @param {string | null} token @param {Cognito | null} cognito for when the link's token is over @returns {Visitor} */
+/**
+ * @param {string | null} token
+ * @param {Cognito | null} cognito for when the link's token is over
+ * @returns {Visitor}
+ */
 function byLink(token, cognito) {
   return {
     isSignedIn: token !== null,
@@ -54,7 +59,10 @@ function byLink(token, cognito) {
   };
 }
 
-/** @param {Cognito} cognito @returns {Promise<Visitor>} */
+/**
+ * @param {Cognito} cognito
+ * @returns {Promise<Visitor>}
+ */
 async function atPool(cognito) {
   const failed = await comeBack(cognito);
   return {
@@ -66,7 +74,10 @@ async function atPool(cognito) {
   };
 }
 
-/** @param {Cognito} cognito @returns {Promise<string | null>} why it has failed */
+/**
+ * @param {Cognito} cognito
+ * @returns {Promise<string | null>} why it has failed
+ */
 async function comeBack(cognito) {
   const { search } = location;
   const query = new URLSearchParams(search);
@@ -74,7 +85,9 @@ async function comeBack(cognito) {
   showAddress(location.pathname);
   try {
     const isOurs = await cognito.complete(search);
-    return isOurs || cognito.isSignedIn ? null : "That sign-in was not begun in this tab. Sign in again.";
+    return isOurs || cognito.isSignedIn
+      ? null
+      : "That sign-in was not begun in this tab. Sign in again.";
   } catch (error) {
     if (error instanceof SignInError) return error.message;
     throw error;
@@ -84,7 +97,9 @@ async function comeBack(cognito) {
 /** This page without file name, query and fragment: what a pool's client has as the address to come back to. */
 const home = () => location.origin + location.pathname.replace(/index\.html$/, "");
 
-/** @returns {Promise<{token: string | null, failed: string | null}>} the token of the link or of this tab, and why a link brought none */
+/**
+ * @returns {Promise<{token: string | null, failed: string | null}>} the token of the link or of this tab, and why a link brought none
+ */
 async function fromLink() {
   try {
     const given = link.code ? await exchangeCode(link.code) : link.token;
@@ -96,9 +111,17 @@ async function fromLink() {
   }
 }
 
-/** @param {string} code @returns {Promise<string>} the token for this code, once @throws {SignInError} */
+/**
+ * @param {string} code
+ * @returns {Promise<string>} the token for this code, once
+ * @throws {SignInError}
+ */
 async function exchangeCode(code) {
-  const asked = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ code }) };
+  const asked = {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ code }),
+  };
   // Not `AbortSignal.timeout`, which the oldest supported browsers lack.
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), EXCHANGE_MS);

@@ -11,7 +11,9 @@ export class TabStorage {
   #memory = new Map();
   #isLasting = true;
 
-  /** @param {() => Pick<Storage, "getItem" | "setItem" | "removeItem">} [open] where the browser keeps it; may throw each time */
+  /**
+   * @param {() => Pick<Storage, "getItem" | "setItem" | "removeItem">} [open] where the browser keeps it; may throw each time
+   */
   constructor(open = () => sessionStorage) {
     this.#open = open;
   }
@@ -21,19 +23,27 @@ export class TabStorage {
     return this.#isLasting;
   }
 
-  /** @param {string} key @returns {string | null} */
+  /**
+   * @param {string} key
+   * @returns {string | null}
+   */
   getItem(key) {
     return this.#memory.get(key) ?? this.#attempt((storage) => storage.getItem(key)) ?? null;
   }
 
-  /** @param {string} key @param {string} value */
+  /**
+   * @param {string} key
+   * @param {string} value
+   */
   setItem(key, value) {
     this.removeItem(key);
     this.#isLasting = this.#attempt((storage) => (storage.setItem(key, value), true)) === true;
     if (!this.#isLasting) this.#memory.set(key, value);
   }
 
-  /** @param {string} key */
+  /**
+   * @param {string} key
+   */
   removeItem(key) {
     this.#memory.delete(key);
     this.#attempt((storage) => storage.removeItem(key));

@@ -11,7 +11,9 @@
  * browser refuses one of those that it was given).
  */
 export class SignalingError extends Error {
-  /** @param {{code: string, message: string, robotId?: string, controlledBy?: Person, you?: boolean}} refusal */
+  /**
+   * @param {{code: string, message: string, robotId?: string, controlledBy?: Person, you?: boolean}} refusal
+   */
   constructor({ code, message, robotId, controlledBy, you }) {
     super(message);
     this.name = "SignalingError";
@@ -23,9 +25,16 @@ export class SignalingError extends Error {
 }
 
 /** What a call is told after `close()`. */
-export const closed = () => new SignalingError({ code: "closed", message: "The connection to the server was closed by this page. Connect again." });
+export const closed = () =>
+  new SignalingError({
+    code: "closed",
+    message: "The connection to the server was closed by this page. Connect again.",
+  });
 
-/** @param {never} impossible @returns {never} */
+/**
+ * @param {never} impossible
+ * @returns {never}
+ */
 export function never(impossible) {
   throw new TypeError(`no such event: ${JSON.stringify(impossible)}`);
 }

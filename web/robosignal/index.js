@@ -13,23 +13,17 @@
  */
 
 import { Signal } from "./signal.js";
-import { browser, mustBeSupported } from "./environment.js";
+import { browserEnvironment, requireSupportedBrowser } from "./environment.js";
 
+export * from "./types.js";
 export { FRAME_BYTES } from "./frames.js";
 export { driveWithKeys } from "./keys.js";
 export { Session } from "./session.js";
 export { Signal } from "./signal.js";
 export { SignalingError } from "./errors.js";
 
-/** @import { TokenSource } from "./connection/websocket.js" */
-/** @import { World } from "./environment.js" */
-/** @typedef {import("./input.js").Drive} Drive */
-/** @typedef {import("./keys.js").DriveOptions} DriveOptions */
-/** @typedef {import("./session/machine.js").View} View */
-/** @typedef {import("./types.js").ConnectionState} ConnectionState */
-/** @typedef {import("./types.js").Person} Person */
-/** @typedef {import("./types.js").Robot} Robot */
-/** @typedef {import("./types.js").Role} Role */
+/** @import { Environment } from "./environment.js" */
+/** @import { TokenSource } from "./types.js" */
 
 /**
  * Connect to a robosignal server.
@@ -38,20 +32,29 @@ export { SignalingError } from "./errors.js";
  * @param {string} options.url `wss://HOST/STAGE`
  * @param {string | TokenSource} options.token asked for at each dial; a function gets the token that
  *   the server has refused, if any, so that it can return another one
- * @param {Partial<World>} [world] stands in for the browser's own
+ * @param {Partial<Environment>} [environment] stands in for the browser's own
  * @returns {Signal}
  * @throws {TypeError} when one of the options is missing
  * @throws {SignalingError} `unsupported`, when the browser is too old
  */
-export function connect({ url, token }, world = {}) {
+export function connect({ url, token }, environment = {}) {
   if (!url) throw new TypeError("connect: url is missing, such as wss://HOST/prod");
-  if (!/^wss?:\/\/[^#]+$/.test(url) || !isUrl(url)) throw new TypeError(`connect: url is ${url}, and should be an address that begins with ws:// or wss://`);
-  if (!token) throw new TypeError("connect: token is missing, a JWT or a function that returns one");
-  mustBeSupported();
-  return new Signal(url, typeof token === "string" ? () => token : token, { ...browser(), ...world });
+  if (!/^wss?:\/\/[^#]+$/.test(url) || !isUrl(url))
+    throw new TypeError(
+      `connect: url is ${url}, and should be an address that begins with ws:// or wss://`,
+    );
+  if (!token)
+    throw new TypeError("connect: token is missing, a JWT or a function that returns one");
+  requireSupportedBrowser();
+  return new Signal(url, typeof token === "string" ? () => token : token, {
+    ...browserEnvironment(),
+    ...environment,
+  });
 }
 
-/** @param {string} url */
+/**
+ * @param {string} url
+ */
 function isUrl(url) {
   try {
     return new URL(url).hostname !== "";

@@ -3,7 +3,8 @@
  * how long it can be believed. Pure: it knows no page and no clock; times are in ms.
  */
 
-/** @typedef {{x: number, y: number}} Drive x to the right, y ahead, each from −1 to 1 */
+/** @import { Drive } from "./types.js" */
+
 /**
  * @typedef {object} Held
  * @property {readonly Key[]} keys
@@ -23,10 +24,14 @@ const ALONE = 3;
 
 /** @type {Record<string, Drive>} by `KeyboardEvent.code`, so that W A S D lie together on any layout */
 const KEYS = {
-  ArrowUp: { x: 0, y: 1 }, KeyW: { x: 0, y: 1 },
-  ArrowDown: { x: 0, y: -1 }, KeyS: { x: 0, y: -1 },
-  ArrowLeft: { x: -1, y: 0 }, KeyA: { x: -1, y: 0 },
-  ArrowRight: { x: 1, y: 0 }, KeyD: { x: 1, y: 0 },
+  ArrowUp: { x: 0, y: 1 },
+  KeyW: { x: 0, y: 1 },
+  ArrowDown: { x: 0, y: -1 },
+  KeyS: { x: 0, y: -1 },
+  ArrowLeft: { x: -1, y: 0 },
+  KeyA: { x: -1, y: 0 },
+  ArrowRight: { x: 1, y: 0 },
+  KeyD: { x: 1, y: 0 },
 };
 
 /** @type {Drive} */
@@ -35,21 +40,44 @@ export const STOP = Object.freeze({ x: 0, y: 0 });
 /** @type {Held} */
 export const NOTHING = Object.freeze({ keys: [], pointer: null, newsAt: 0, repeats: null });
 
-/** @param {string} code @returns {boolean} whether this key drives */
+/**
+ * @param {string} code
+ * @returns {boolean} whether this key drives
+ */
 export const isDriveKey = (code) => Object.hasOwn(KEYS, code);
 
-/** @param {Held} held */
+/**
+ * @param {Held} held
+ */
 export const isHolding = ({ keys, pointer }) => keys.length > 0 || pointer !== null;
 
-/** @param {readonly Key[]} keys @param {string} code */
+/**
+ * @param {readonly Key[]} keys
+ * @param {string} code
+ */
 const without = (keys, code) => keys.filter((key) => key.code !== code);
 
-/** @param {Held} held @param {string} code @param {number} now @returns {Held} */
+/**
+ * @param {Held} held
+ * @param {string} code
+ * @param {number} now
+ * @returns {Held}
+ */
 export function press(held, code, now) {
-  return { ...held, keys: [...without(held.keys, code), { code, at: now }], newsAt: now, repeats: null };
+  return {
+    ...held,
+    keys: [...without(held.keys, code), { code, at: now }],
+    newsAt: now,
+    repeats: null,
+  };
 }
 
-/** @param {Held} held @param {string} code @param {number} now @returns {Held} */
+/**
+ * @param {Held} held
+ * @param {string} code
+ * @param {number} now
+ * @returns {Held}
+ */
 export function release(held, code, now) {
   return { ...held, keys: without(held.keys, code), newsAt: now, repeats: null };
 }
@@ -65,23 +93,45 @@ export function release(held, code, now) {
 export function repeat(held, code, now) {
   const last = held.repeats?.code === code ? held.repeats : null;
   // The first one comes after a delay that says nothing of the pace.
-  const repeats = last === null
-    ? { code, at: now, count: 1, longestMs: 0 }
-    : { code, at: now, count: last.count + 1, longestMs: Math.max(last.longestMs, now - last.at) };
+  const repeats =
+    last === null
+      ? { code, at: now, count: 1, longestMs: 0 }
+      : {
+          code,
+          at: now,
+          count: last.count + 1,
+          longestMs: Math.max(last.longestMs, now - last.at),
+        };
   const keys = held.keys.map((key) => (key.code === code ? { code, at: now } : key));
   return { ...held, keys, newsAt: now, repeats };
 }
 
-/** @param {Held} held @param {number} now @returns {Held} after a key that does not drive: it is the last one now */
+/**
+ * @param {Held} held
+ * @param {number} now
+ * @returns {Held} after a key that does not drive: it is the last one now
+ */
 export const hear = (held, now) => ({ ...held, newsAt: now, repeats: null });
 
-/** @param {Held} held @returns {Held} */
+/**
+ * @param {Held} held
+ * @returns {Held}
+ */
 export const withoutKeys = (held) => ({ ...held, keys: [], repeats: null });
 
-/** @param {Held} held @returns {Held} */
+/**
+ * @param {Held} held
+ * @returns {Held}
+ */
 export const withoutPointer = (held) => ({ ...held, pointer: null });
 
-/** @param {Held} held @param {number} id @param {Drive} drive @param {number} now @returns {Held} */
+/**
+ * @param {Held} held
+ * @param {number} id
+ * @param {Drive} drive
+ * @param {number} now
+ * @returns {Held}
+ */
 export const drag = (held, id, drive, now) => ({ ...held, pointer: { id, drive }, newsAt: now });
 
 /**
@@ -96,11 +146,19 @@ export const drag = (held, id, drive, now) => ({ ...held, pointer: { id, drive }
  */
 export function isDoubtful({ keys, newsAt, repeats }, heldMs, now) {
   if (now - newsAt >= heldMs || keys.some(({ at }) => now - at >= ALONE * heldMs)) return true;
-  if (repeats === null || repeats.count < CEASED_COUNT || !keys.some(({ code }) => code === repeats.code)) return false;
+  if (
+    repeats === null ||
+    repeats.count < CEASED_COUNT ||
+    !keys.some(({ code }) => code === repeats.code)
+  )
+    return false;
   return now - repeats.at >= Math.max(CEASED_MS, CEASED_GAPS * repeats.longestMs);
 }
 
-/** @param {Held} held @returns {Drive} the command that this means; keys go before the pointer */
+/**
+ * @param {Held} held
+ * @returns {Drive} the command that this means; keys go before the pointer
+ */
 export function driveOf({ keys, pointer }) {
   const drive = keysToDrive(keys.map(({ code }) => code));
   return drive.x || drive.y ? drive : (pointer?.drive ?? STOP);
@@ -121,7 +179,10 @@ export function keysToDrive(codes) {
   return { x: Math.sign(x), y: Math.sign(y) };
 }
 
-/** @param {number} value @returns {number} in hundredths, and no negative zero */
+/**
+ * @param {number} value
+ * @returns {number} in hundredths, and no negative zero
+ */
 const coarse = (value) => Math.round(value * 100) / 100 || 0;
 
 /**

@@ -7,7 +7,7 @@ import { NOTHING, aged, asked, dueAt, listed, pushed, robotsOf, toAsk } from "./
 import { SignalingError } from "./errors.js";
 
 /** @import { Frame, OutFrame, PresenceFrame, Robot, RobotsFrame } from "./types.js" */
-/** @import { World } from "./environment.js" */
+/** @import { Environment } from "./environment.js" */
 /** @typedef {{rows: Robot[], askedAt: number, all: boolean, among: readonly string[] | null}} List `among`: whom it was to tell of, null for everyone (`all`: of all users) */
 
 const PAGES = 100;
@@ -23,7 +23,7 @@ const SECOND_LOOK_MS = 5_000;
  */
 
 export class Watching {
-  #world;
+  #environment;
   #listener;
   /** @type {{all?: boolean} | null} */
   #which = null;
@@ -37,9 +37,12 @@ export class Watching {
   /** @type {unknown} */
   #timer = undefined;
 
-  /** @param {World} world @param {WatchingListener} listener */
-  constructor(world, listener) {
-    this.#world = world;
+  /**
+   * @param {Environment} environment
+   * @param {WatchingListener} listener
+   */
+  constructor(environment, listener) {
+    this.#environment = environment;
     this.#listener = listener;
   }
 
@@ -76,10 +79,12 @@ export class Watching {
     this.#fleet = NOTHING;
     this.#isToRetry = false;
     this.#lookAt = Infinity;
-    this.#world.clearTimeout(this.#timer);
+    this.#environment.clearTimeout(this.#timer);
   }
 
-  /** @param {boolean} isOnline */
+  /**
+   * @param {boolean} isOnline
+   */
   enter(isOnline) {
     const comesBack = isOnline && !this.#isOnline;
     this.#isOnline = isOnline;
@@ -94,30 +99,38 @@ export class Watching {
     this.#ask().catch((error) => this.#failed(error));
   }
 
-  /** @param {PresenceFrame} frame @returns {boolean} whether it was news */
+  /**
+   * @param {PresenceFrame} frame
+   * @returns {boolean} whether it was news
+   */
   hear(frame) {
     if (this.#which === null) return false;
-    const next = pushed(this.#fleet, frame, this.#world.now());
+    const next = pushed(this.#fleet, frame, this.#environment.now());
     if (next === null) this.#look([frame.robotId]);
     const isNews = next !== null && next !== this.#fleet;
     if (isNews) this.#set(next);
     return isNews;
   }
 
-  /** Learn from a list that somebody asked for. @param {List} list */
+  /**
+   * Learn from a list that somebody asked for.
+   *
+   * @param {List} list
+   */
   learn({ rows, askedAt, all, among }) {
     if (this.#which === null) return;
     // Nobody pushes what an admin merely may see.
     const ours = this.seesAll ? rows : rows.filter(({ relation }) => relation !== "admin");
-    const told = among === null && all !== this.seesAll ? rows.map(({ robotId }) => robotId) : among;
-    this.#set(listed(this.#fleet, ours, { askedAt, now: this.#world.now(), among: told }));
+    const told =
+      among === null && all !== this.seesAll ? rows.map(({ robotId }) => robotId) : among;
+    this.#set(listed(this.#fleet, ours, { askedAt, now: this.#environment.now(), among: told }));
   }
 
   async #ask() {
     this.#inFlight += 1;
     try {
       await this.#listener.list({ type: "watch", ...this.#which });
-      this.#lookAt = this.#which === null ? Infinity : this.#world.now() + SECOND_LOOK_MS;
+      this.#lookAt = this.#which === null ? Infinity : this.#environment.now() + SECOND_LOOK_MS;
       this.#wake();
     } finally {
       this.#inFlight -= 1;
@@ -125,14 +138,18 @@ export class Watching {
     }
   }
 
-  /** @param {unknown} error */
+  /**
+   * @param {unknown} error
+   */
   #failed(error) {
     if (error instanceof SignalingError && error.code === "forbidden") return this.end();
     this.#isToRetry = true;
     this.#wake();
   }
 
-  /** @param {typeof NOTHING} fleet */
+  /**
+   * @param {typeof NOTHING} fleet
+   */
   #set(fleet) {
     const hasChanged = fleet !== this.#fleet;
     this.#fleet = fleet;
@@ -141,15 +158,19 @@ export class Watching {
   }
 
   #wake() {
-    this.#world.clearTimeout(this.#timer);
-    const now = this.#world.now();
-    const due = Math.min(dueAt(this.#fleet) ?? Infinity, this.#lookAt, this.#isToRetry ? now + RETRY_MS : Infinity);
+    this.#environment.clearTimeout(this.#timer);
+    const now = this.#environment.now();
+    const due = Math.min(
+      dueAt(this.#fleet) ?? Infinity,
+      this.#lookAt,
+      this.#isToRetry ? now + RETRY_MS : Infinity,
+    );
     if (due === Infinity) return;
-    this.#timer = this.#world.setTimeout(() => this.#tick(), Math.max(0, due - now));
+    this.#timer = this.#environment.setTimeout(() => this.#tick(), Math.max(0, due - now));
   }
 
   #tick() {
-    const now = this.#world.now();
+    const now = this.#environment.now();
     const due = toAsk(this.#fleet, now);
     if (due.length && this.#isOnline) this.#look(due);
     if (now >= this.#lookAt) this.#lookAgain(now);
@@ -158,7 +179,11 @@ export class Watching {
     this.#set(aged(this.#fleet, now));
   }
 
-  /** The second list after `watch`; where it fails, once more. @param {number} now */
+  /**
+   * The second list after `watch`; where it fails, once more.
+   *
+   * @param {number} now
+   */
   #lookAgain(now) {
     this.#lookAt = Infinity;
     // A connection that comes back lists again.
@@ -169,7 +194,9 @@ export class Watching {
     });
   }
 
-  /** @param {string[]} robotIds */
+  /**
+   * @param {string[]} robotIds
+   */
   #look(robotIds) {
     this.#listener.list({ type: "robots", robotIds }).catch(ignore);
   }

@@ -4,7 +4,19 @@
  */
 
 import {
-  HANDSHAKE_MS, PATIENCE, adopt, dialNext, doubt, drained, endDrain, endNextsWait, failNext, lost, morePatient, redial, trust,
+  HANDSHAKE_MS,
+  PATIENCE,
+  adopt,
+  dialNext,
+  doubt,
+  drained,
+  endDrain,
+  endNextsWait,
+  failNext,
+  lost,
+  morePatient,
+  redial,
+  trust,
 } from "./redial.js";
 import { never } from "../errors.js";
 
@@ -53,8 +65,18 @@ const DRAIN_MS = 10_000;
 
 /** @type {Connection} */
 export const IDLE = Object.freeze({
-  phase: "idle", failures: 0, due: null, openedAt: 0, beatMs: 0, beatAt: 0, redialAt: 0,
-  next: null, nextFailures: 0, oldUntil: null, silent: false, patience: PATIENCE,
+  phase: "idle",
+  failures: 0,
+  due: null,
+  openedAt: 0,
+  beatMs: 0,
+  beatAt: 0,
+  redialAt: 0,
+  next: null,
+  nextFailures: 0,
+  oldUntil: null,
+  silent: false,
+  patience: PATIENCE,
 });
 
 const READY = { type: "ready", protocol: 1 };
@@ -79,7 +101,13 @@ export function step(state, event, now, random) {
   return [next, asks ? [...outputs, { do: "wake", at }] : outputs];
 }
 
-/** @param {Connection} state @param {DialEvent} event @param {number} now @param {number} random @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {DialEvent} event
+ * @param {number} now
+ * @param {number} random
+ * @returns {Stepped}
+ */
 function happened(state, event, now, random) {
   switch (event.type) {
     case "start":
@@ -93,11 +121,17 @@ function happened(state, event, now, random) {
     case "silent":
       return doubt(state, now);
     case "opened":
-      return event.socket === "next" ? greetNext(state, now) : state.phase === "dialing" ? greet(state, now) : [state, []];
+      return event.socket === "next"
+        ? greetNext(state, now)
+        : state.phase === "dialing"
+          ? greet(state, now)
+          : [state, []];
     case "closed":
       return closed(state, event.socket, now, random);
     case "refused":
-      return event.status === 401 ? noToken(state, event.socket, false) : closed(state, event.socket, now, random);
+      return event.status === 401
+        ? noToken(state, event.socket, false)
+        : closed(state, event.socket, now, random);
     case "frame":
       return hear(state, event.frame, event.socket, now);
     default:
@@ -105,57 +139,105 @@ function happened(state, event, now, random) {
   }
 }
 
-/** @param {Connection} state @returns {number | null} when a tick is due */
+/**
+ * @param {Connection} state
+ * @returns {number | null} when a tick is due
+ */
 function dueAt({ phase, due, beatAt, redialAt, next, oldUntil }) {
-  const online = phase === "online" ? [beatAt, ...(next === null && oldUntil === null ? [redialAt] : [])] : [];
+  const online =
+    phase === "online" ? [beatAt, ...(next === null && oldUntil === null ? [redialAt] : [])] : [];
   const all = [due, next?.due ?? null, oldUntil, ...online].filter((at) => at !== null);
   return all.length ? Math.min(...all) : null;
 }
 
-/** @param {Connection} state @param {number} now @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {number} now
+ * @returns {Stepped}
+ */
 function start(state, now) {
   if (state.phase === "idle" || state.phase === "waiting") return dialNow(state, now);
   return state.next?.phase === "waiting" ? dialNext(state, now) : [state, []];
 }
 
-/** @param {Connection} state @param {number} now @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {number} now
+ * @returns {Stepped}
+ */
 function dialNow(state, now) {
-  return [{ ...state, phase: "dialing", due: now + HANDSHAKE_MS }, [{ do: "state", state: "connecting" }, { do: "dial" }]];
+  return [
+    { ...state, phase: "dialing", due: now + HANDSHAKE_MS },
+    [{ do: "state", state: "connecting" }, { do: "dial" }],
+  ];
 }
 
-/** @param {Connection} state @param {number} now @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {number} now
+ * @returns {Stepped}
+ */
 function greet(state, now) {
-  return [{ ...state, phase: "greeting", openedAt: now, due: now + HANDSHAKE_MS }, [{ do: "send", frame: READY }]];
+  return [
+    { ...state, phase: "greeting", openedAt: now, due: now + HANDSHAKE_MS },
+    [{ do: "send", frame: READY }],
+  ];
 }
 
-/** @param {Connection} state @param {number} now @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {number} now
+ * @returns {Stepped}
+ */
 function greetNext(state, now) {
   if (state.next?.phase !== "dialing") return [state, []];
   const next = /** @type {const} */ ({ phase: "greeting", openedAt: now, due: now + HANDSHAKE_MS });
   return [{ ...state, next }, [{ do: "send", socket: "next", frame: READY }]];
 }
 
-/** @param {Connection} state @param {{type: string, [field: string]: any}} frame @param {Other | undefined} socket @param {number} now @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {{type: string, [field: string]: any}} frame
+ * @param {Other | undefined} socket
+ * @param {number} now
+ * @returns {Stepped}
+ */
 function hear(state, frame, socket, now) {
   if (socket === undefined && state.silent) return hearAgain(state, frame, now);
   if (frame.type === "error" && frame.code === "token_expired") return noToken(state, socket, true);
   if (frame.type !== "welcome") return [state, []];
-  if (socket === undefined && state.phase === "greeting") return [welcomed(state, frame, state.openedAt, now), [{ do: "state", state: "online" }]];
+  if (socket === undefined && state.phase === "greeting")
+    return [welcomed(state, frame, state.openedAt, now), [{ do: "state", state: "online" }]];
   if (socket !== "next" || state.next?.phase !== "greeting") return [state, []];
   const online = welcomed(state, frame, state.next.openedAt, now);
   // What was sent over a socket that is silent, or was to come over it, may be lost: nothing is taken along.
-  if (state.silent) return [morePatient(online, now), [{ do: "adopt" }, { do: "state", state: "offline" }, { do: "state", state: "online" }]];
+  if (state.silent)
+    return [
+      morePatient(online, now),
+      [{ do: "adopt" }, { do: "state", state: "offline" }, { do: "state", state: "online" }],
+    ];
   return [{ ...online, oldUntil: now + DRAIN_MS }, [{ do: "swap" }]];
 }
 
-/** @param {Connection} state @param {{type: string, [field: string]: any}} frame @param {number} now @returns {Stepped} it was only slow */
+/**
+ * @param {Connection} state
+ * @param {{type: string, [field: string]: any}} frame
+ * @param {number} now
+ * @returns {Stepped} it was only slow
+ */
 function hearAgain(state, frame, now) {
   const [trusted, told] = trust(state, now);
   const [next, outputs] = hear(trusted, frame, undefined, now);
   return [next, [...told, ...outputs]];
 }
 
-/** @param {Connection} state @param {{[field: string]: any}} welcome @param {number} openedAt @param {number} now @returns {Connection} */
+/**
+ * @param {Connection} state
+ * @param {{[field: string]: any}} welcome
+ * @param {number} openedAt
+ * @param {number} now
+ * @returns {Connection}
+ */
 function welcomed(state, { heartbeatSeconds = HEARTBEAT_SECONDS, expiresAt }, openedAt, now) {
   const beatMs = heartbeatSeconds * 1000;
   const left = expiresAt - now;
@@ -164,12 +246,26 @@ function welcomed(state, { heartbeatSeconds = HEARTBEAT_SECONDS, expiresAt }, op
   const end = knows ? expiresAt - Math.min(LONGEST_MARGIN_MS, Math.floor(left / 10)) : Infinity;
   const redialAt = Math.max(openedAt + SOONEST_REDIAL_MS, Math.min(openedAt + LIFETIME_MS, end));
   return {
-    ...state, phase: "online", failures: 0, due: null, openedAt, beatMs, beatAt: now + beatMs, redialAt,
-    next: null, nextFailures: 0, silent: false,
+    ...state,
+    phase: "online",
+    failures: 0,
+    due: null,
+    openedAt,
+    beatMs,
+    beatAt: now + beatMs,
+    redialAt,
+    next: null,
+    nextFailures: 0,
+    silent: false,
   };
 }
 
-/** @param {Connection} state @param {number} now @param {number} random @returns {Stepped} all that is due, in one order */
+/**
+ * @param {Connection} state
+ * @param {number} now
+ * @param {number} random
+ * @returns {Stepped} all that is due, in one order
+ */
 function tick(state, now, random) {
   /** @type {DialOutput[]} */
   const outputs = [];
@@ -181,7 +277,12 @@ function tick(state, now, random) {
   return [state, outputs];
 }
 
-/** @param {Connection} state @param {number} now @param {number} random @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {number} now
+ * @param {number} random
+ * @returns {Stepped}
+ */
 function endWait(state, now, random) {
   if (state.due === null || now < state.due) return [state, []];
   if (state.phase === "waiting") return dialNow(state, now);
@@ -189,25 +290,42 @@ function endWait(state, now, random) {
   return [next, [{ do: "close" }, ...outputs]];
 }
 
-/** @param {Connection} state @param {number} now @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {number} now
+ * @returns {Stepped}
+ */
 function beat(state, now) {
   if (state.phase !== "online" || now < state.beatAt) return [state, []];
   return [{ ...state, beatAt: now + state.beatMs }, [{ do: "send", frame: { type: "ping" } }]];
 }
 
-/** @param {Connection} state @param {Other | undefined} socket @param {number} now @param {number} random @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {Other | undefined} socket
+ * @param {number} now
+ * @param {number} random
+ * @returns {Stepped}
+ */
 function closed(state, socket, now, random) {
   if (socket === "old") return drained(state, []);
   if (socket === undefined) return lost(state, now, random);
-  return state.next === null || state.next.phase === "waiting" ? [state, []] : failNext(state, now, random);
+  return state.next === null || state.next.phase === "waiting"
+    ? [state, []]
+    : failNext(state, now, random);
 }
 
-/** @param {Connection} state @returns {DialOutput[]} */
+/**
+ * @param {Connection} state
+ * @returns {DialOutput[]}
+ */
 function hangUp({ phase, next, oldUntil }) {
   const stands = phase !== "idle" && phase !== "waiting";
   return [
     ...(stands ? /** @type {const} */ ([{ do: "close" }]) : []),
-    ...(next !== null && next.phase !== "waiting" ? /** @type {const} */ ([{ do: "close", socket: "next" }]) : []),
+    ...(next !== null && next.phase !== "waiting"
+      ? /** @type {const} */ ([{ do: "close", socket: "next" }])
+      : []),
     ...(oldUntil !== null ? /** @type {const} */ ([{ do: "close", socket: "old" }]) : []),
     ...(stands ? /** @type {const} */ ([{ do: "state", state: "offline" }]) : []),
   ];
@@ -229,15 +347,25 @@ function noToken(state, socket, isOpen) {
     const [next, outputs] = adopt(state, state.next);
     return [next, [{ do: "close" }, ...outputs]];
   }
-  const outputs = hangUp(state).filter((output) => isOpen || output.do !== "close" || output.socket !== undefined);
+  const outputs = hangUp(state).filter(
+    (output) => isOpen || output.do !== "close" || output.socket !== undefined,
+  );
   return [IDLE, [...outputs, { do: "sign-in" }]];
 }
 
-/** @param {Connection} state @param {boolean} isOpen @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {boolean} isOpen
+ * @returns {Stepped}
+ */
 function noTokenForNext(state, isOpen) {
   if (state.next === null || state.next.phase === "waiting") return [state, []];
-  if (state.silent) return [IDLE, [...hangUp(isOpen ? state : { ...state, next: null }), { do: "sign-in" }]];
+  if (state.silent)
+    return [IDLE, [...hangUp(isOpen ? state : { ...state, next: null }), { do: "sign-in" }]];
   /** @type {DialOutput[]} */
   const close = isOpen ? [{ do: "close", socket: "next" }] : [];
-  return [{ ...state, next: { phase: "waiting", due: null, openedAt: 0 } }, [...close, { do: "sign-in" }]];
+  return [
+    { ...state, next: { phase: "waiting", due: null, openedAt: 0 } },
+    [...close, { do: "sign-in" }],
+  ];
 }

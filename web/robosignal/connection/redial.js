@@ -19,7 +19,11 @@ const QUIET_MS = 5 * 60_000;
 /** @type {Patience} */
 export const PATIENCE = Object.freeze({ ms: SILENCE_MS, since: 0 });
 
-/** @param {Connection} state @param {number} now @returns {number} for so many ms may the server owe an answer */
+/**
+ * @param {Connection} state
+ * @param {number} now
+ * @returns {number} for so many ms may the server owe an answer
+ */
 export function patienceAt({ patience }, now) {
   return now - patience.since < QUIET_MS ? patience.ms : SILENCE_MS;
 }
@@ -33,17 +37,35 @@ export function patienceAt({ patience }, now) {
  * @returns {Connection}
  */
 export function morePatient(state, now) {
-  return { ...state, patience: { ms: Math.min(LONGEST_SILENCE_MS, 2 * patienceAt(state, now)), since: now } };
+  return {
+    ...state,
+    patience: { ms: Math.min(LONGEST_SILENCE_MS, 2 * patienceAt(state, now)), since: now },
+  };
 }
 
-/** @param {Connection} state @param {number} now @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {number} now
+ * @returns {Stepped}
+ */
 export function dialNext(state, now) {
-  return [{ ...state, next: { phase: "dialing", due: now + HANDSHAKE_MS, openedAt: 0 } }, [{ do: "dial", socket: "next" }]];
+  return [
+    { ...state, next: { phase: "dialing", due: now + HANDSHAKE_MS, openedAt: 0 } },
+    [{ do: "dial", socket: "next" }],
+  ];
 }
 
-/** @param {Connection} state @param {number} now @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {number} now
+ * @returns {Stepped}
+ */
 export function redial(state, now) {
-  const due = state.phase === "online" && state.next === null && state.oldUntil === null && now >= state.redialAt;
+  const due =
+    state.phase === "online" &&
+    state.next === null &&
+    state.oldUntil === null &&
+    now >= state.redialAt;
   return due ? dialNext(state, now) : [state, []];
 }
 
@@ -74,11 +96,23 @@ export function doubt(state, now) {
  */
 export function trust(state, now) {
   const heard = morePatient({ ...state, silent: false }, now);
-  if (state.next === null || now >= state.redialAt) return [heard, [{ do: "state", state: "online" }]];
-  return [{ ...heard, next: null, nextFailures: 0 }, [{ do: "close", socket: "next" }, { do: "state", state: "online" }]];
+  if (state.next === null || now >= state.redialAt)
+    return [heard, [{ do: "state", state: "online" }]];
+  return [
+    { ...heard, next: null, nextFailures: 0 },
+    [
+      { do: "close", socket: "next" },
+      { do: "state", state: "online" },
+    ],
+  ];
 }
 
-/** @param {Connection} state @param {number} now @param {number} random @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {number} now
+ * @param {number} random
+ * @returns {Stepped}
+ */
 export function endNextsWait(state, now, random) {
   const { next } = state;
   if (next === null || next.due === null || now < next.due) return [state, []];
@@ -101,21 +135,45 @@ export function failNext(state, now, random) {
     return [next, [{ do: "close" }, ...outputs]];
   }
   const nextFailures = state.nextFailures + 1;
-  return [{ ...state, nextFailures, next: { phase: "waiting", due: now + waitMs(nextFailures, random), openedAt: 0 } }, []];
+  return [
+    {
+      ...state,
+      nextFailures,
+      next: { phase: "waiting", due: now + waitMs(nextFailures, random), openedAt: 0 },
+    },
+    [],
+  ];
 }
 
-/** @param {Connection} state @param {number} now @param {number} random @returns {Stepped} the current socket is gone */
+/**
+ * @param {Connection} state
+ * @param {number} now
+ * @param {number} random
+ * @returns {Stepped} the current socket is gone
+ */
 export function lost(state, now, random) {
   if (state.phase === "idle" || state.phase === "waiting") return [state, []];
   if (state.next !== null && state.next.phase !== "waiting") return adopt(state, state.next);
   const failures = state.failures + 1;
   return [
-    { ...state, phase: "waiting", failures, due: now + waitMs(failures, random), next: null, nextFailures: 0, silent: false },
+    {
+      ...state,
+      phase: "waiting",
+      failures,
+      due: now + waitMs(failures, random),
+      next: null,
+      nextFailures: 0,
+      silent: false,
+    },
     [{ do: "state", state: "offline" }],
   ];
 }
 
-/** @param {Connection} state @param {Next} next @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {Next} next
+ * @returns {Stepped}
+ */
 export function adopt(state, { phase, due, openedAt }) {
   return [
     { ...state, phase, due, openedAt, failures: 0, next: null, nextFailures: 0, silent: false },
@@ -123,17 +181,31 @@ export function adopt(state, { phase, due, openedAt }) {
   ];
 }
 
-/** @param {Connection} state @param {number} now @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {number} now
+ * @returns {Stepped}
+ */
 export function endDrain(state, now) {
-  return state.oldUntil !== null && now >= state.oldUntil ? drained(state, [{ do: "close", socket: "old" }]) : [state, []];
+  return state.oldUntil !== null && now >= state.oldUntil
+    ? drained(state, [{ do: "close", socket: "old" }])
+    : [state, []];
 }
 
-/** @param {Connection} state @param {DialOutput[]} outputs @returns {Stepped} */
+/**
+ * @param {Connection} state
+ * @param {DialOutput[]} outputs
+ * @returns {Stepped}
+ */
 export function drained(state, outputs) {
   return state.oldUntil === null ? [state, []] : [{ ...state, oldUntil: null }, outputs];
 }
 
-/** @param {number} failures @param {number} random @returns {number} full jitter, whole ms */
+/**
+ * @param {number} failures
+ * @param {number} random
+ * @returns {number} full jitter, whole ms
+ */
 function waitMs(failures, random) {
   const longest = Math.min(LONGEST_WAIT_MS, SHORTEST_WAIT_MS * 2 ** failures);
   return Math.floor(SHORTEST_WAIT_MS + random * (longest - SHORTEST_WAIT_MS));

@@ -7,7 +7,7 @@ import { SignalingError, closed } from "../errors.js";
 
 /** @import { Session } from "../session.js" */
 /** @import { ErrorFrame, Frame, OutFrame } from "../types.js" */
-/** @import { World } from "../environment.js" */
+/** @import { Environment } from "../environment.js" */
 /** @typedef {{resolve: (reply: Frame) => void, reject: (error: Error) => void, frame: OutFrame, via: object | null, timer: unknown}} Request `via`: the socket that it was sent over */
 
 /**
@@ -25,15 +25,18 @@ const REPLY_MS = 10_000;
 const LOST = "The connection to the server was lost before it answered. Try again.";
 
 export class Requests {
-  #world;
+  #environment;
   #send;
   #lastId = 0;
   /** @type {Map<string, Request>} */
   #open = new Map();
 
-  /** @param {World} world @param {(frame: OutFrame) => void} send over the current socket; throws for a frame that cannot be sent */
-  constructor(world, send) {
-    this.#world = world;
+  /**
+   * @param {Environment} environment
+   * @param {(frame: OutFrame) => void} send over the current socket; throws for a frame that cannot be sent
+   */
+  constructor(environment, send) {
+    this.#environment = environment;
     this.#send = send;
   }
 
@@ -49,13 +52,17 @@ export class Requests {
     const id = `r${(this.#lastId += 1)}`;
     return new Promise((resolve, reject) => {
       const late = `The server has not answered ${frame.type} within ${REPLY_MS / 1000} seconds. Try again.`;
-      const timer = this.#world.setTimeout(() => this.#refuse(id, "timeout", late), REPLY_MS);
+      const timer = this.#environment.setTimeout(() => this.#refuse(id, "timeout", late), REPLY_MS);
       this.#open.set(id, { resolve, reject, timer, via: null, frame: { ...frame, id } });
       if (via !== null) this.submit(via);
     });
   }
 
-  /** Send whatever waits for a connection. @param {object} via the socket that it goes over */
+  /**
+   * Send whatever waits for a connection.
+   *
+   * @param {object} via the socket that it goes over
+   */
   submit(via) {
     for (const [id, request] of [...this.#open]) {
       if (request.via !== null) continue;
@@ -74,18 +81,28 @@ export class Requests {
    * @param {Frame} frame
    */
   settle(frame) {
-    const request = "replyTo" in frame && frame.replyTo !== undefined ? this.#take(frame.replyTo) : undefined;
+    const request =
+      "replyTo" in frame && frame.replyTo !== undefined ? this.#take(frame.replyTo) : undefined;
     if (frame.type === "error") request?.reject(new SignalingError(frame));
     else request?.resolve(frame);
     return request !== undefined;
   }
 
-  /** A socket is gone, and with it the replies to what was sent over it. @param {object} socket */
+  /**
+   * A socket is gone, and with it the replies to what was sent over it.
+   *
+   * @param {object} socket
+   */
   lose(socket) {
-    for (const [id, { via }] of [...this.#open]) if (via === socket) this.#refuse(id, "offline", LOST);
+    for (const [id, { via }] of [...this.#open])
+      if (via === socket) this.#refuse(id, "offline", LOST);
   }
 
-  /** Whether every reply that is still awaited comes over this socket. @param {object | null} socket */
+  /**
+   * Whether every reply that is still awaited comes over this socket.
+   *
+   * @param {object | null} socket
+   */
   areOver(socket) {
     return [...this.#open.values()].every(({ via }) => via === null || via === socket);
   }
@@ -95,21 +112,33 @@ export class Requests {
     for (const id of [...this.#open.keys()]) this.#take(id)?.reject(closed());
   }
 
-  /** @param {string} id @returns {Request | undefined} no longer open */
+  /**
+   * @param {string} id
+   * @returns {Request | undefined} no longer open
+   */
   #take(id) {
     const request = this.#open.get(id);
     this.#open.delete(id);
-    this.#world.clearTimeout(request?.timer);
+    this.#environment.clearTimeout(request?.timer);
     return request;
   }
 
-  /** @param {string} id @param {string} code @param {string} message */
+  /**
+   * @param {string} id
+   * @param {string} code
+   * @param {string} message
+   */
   #refuse(id, code, message) {
     this.#take(id)?.reject(new SignalingError({ code, message }));
   }
 }
 
-/** The frame that a failed request stands for. @param {unknown} error @returns {ErrorFrame} */
+/**
+ * The frame that a failed request stands for.
+ *
+ * @param {unknown} error
+ * @returns {ErrorFrame}
+ */
 export function frameOf(error) {
   if (error instanceof SignalingError) {
     const { code, message, robotId, controlledBy, you } = error;

@@ -21,7 +21,14 @@ const LONGEST_DOUBT_MS = 60_000;
  */
 
 /** @type {Suspicion} */
-export const TRUSTED = Object.freeze({ token: "", failures: 0, isRefused: false, isOver: false, pauseMs: FIRST_PAUSE_MS, pausedUntil: -Infinity });
+export const TRUSTED = Object.freeze({
+  token: "",
+  failures: 0,
+  isRefused: false,
+  isOver: false,
+  pauseMs: FIRST_PAUSE_MS,
+  pausedUntil: -Infinity,
+});
 
 /**
  * A handshake has failed. Two of three make a refusal: a plain request reaches the server

@@ -10,8 +10,8 @@ import { TRUSTED, failedWith, isPaused, refusedBy } from "./token-policy.js";
 import { SignalingError, never } from "../errors.js";
 
 /** @import { DialEvent, DialOutput, Other } from "./machine.js" */
-/** @import { ConnectionState, Frame, OutFrame } from "../types.js" */
-/** @import { World } from "../environment.js" */
+/** @import { ConnectionState, Frame, OutFrame, TokenSource } from "../types.js" */
+/** @import { Environment } from "../environment.js" */
 
 /**
  * @typedef {object} LineListener
@@ -23,15 +23,13 @@ import { SignalingError, never } from "../errors.js";
  * @property {(error: SignalingError) => void} report a failure that no request caused
  */
 
-/** @typedef {(refused?: string) => string | Promise<string>} TokenSource told which token the server has refused, if it has */
-
 /** A token that follows a refused one is dialled at once, but not one after the other. */
 const SOONEST_RENEWAL_MS = 10_000;
 
 export class Line {
   #url;
   #token;
-  #world;
+  #environment;
   #listener;
   #connection = IDLE;
   /** @type {Record<"current" | Other, {socket: WebSocket | null}>} each object is one dial's, wherever it stands */
@@ -45,15 +43,24 @@ export class Line {
   #welcomes = 0;
   #isStopped = false;
 
-  /** @param {string} url @param {TokenSource} token @param {World} world @param {LineListener} listener */
-  constructor(url, token, world, listener) {
+  /**
+   * @param {string} url
+   * @param {TokenSource} token
+   * @param {Environment} environment
+   * @param {LineListener} listener
+   */
+  constructor(url, token, environment, listener) {
     this.#url = url;
     this.#token = token;
-    this.#world = world;
+    this.#environment = environment;
     this.#listener = listener;
   }
 
-  /** What a frame sent now goes over: it stands for a socket, and is good for nothing else. @returns {object | null} */
+  /**
+   * What a frame sent now goes over: it stands for a socket, and is good for nothing else.
+   *
+   * @returns {object | null}
+   */
   get current() {
     return this.#slots.current.socket;
   }
@@ -77,7 +84,7 @@ export class Line {
   stop() {
     this.#isStopped = true;
     this.#happen({ type: "stop" });
-    this.#world.clearTimeout(this.#timer);
+    this.#environment.clearTimeout(this.#timer);
   }
 
   /** All that stood on the old socket stands on the current one. */
@@ -96,33 +103,49 @@ export class Line {
     this.#send("current", frame);
   }
 
-  /** @param {"current" | Other} slot @param {OutFrame} frame */
+  /**
+   * @param {"current" | Other} slot
+   * @param {OutFrame} frame
+   */
   #send(slot, frame) {
     const { socket } = this.#slots[slot];
     if (socket?.readyState === 1) socket.send(encodeFrame(frame));
-    if (slot === "current" && this.isUp && (frame.id !== undefined || frame.type === "ping")) this.#expectAnswer();
+    if (slot === "current" && this.isUp && (frame.id !== undefined || frame.type === "ping"))
+      this.#expectAnswer();
   }
 
   #expectAnswer() {
-    this.#silence ??= this.#world.setTimeout(() => {
-      this.#silence = undefined;
-      this.#happen({ type: "silent" });
-    }, patienceAt(this.#connection, this.#world.now()));
+    this.#silence ??= this.#environment.setTimeout(
+      () => {
+        this.#silence = undefined;
+        this.#happen({ type: "silent" });
+      },
+      patienceAt(this.#connection, this.#environment.now()),
+    );
   }
 
   #answered() {
-    this.#world.clearTimeout(this.#silence);
+    this.#environment.clearTimeout(this.#silence);
     this.#silence = undefined;
   }
 
-  /** @param {DialEvent} event */
+  /**
+   * @param {DialEvent} event
+   */
   #happen(event) {
-    const [next, outputs] = step(this.#connection, event, this.#world.now(), this.#world.random());
+    const [next, outputs] = step(
+      this.#connection,
+      event,
+      this.#environment.now(),
+      this.#environment.random(),
+    );
     this.#connection = next;
     for (const output of outputs) this.#perform(output);
   }
 
-  /** @param {DialOutput} output */
+  /**
+   * @param {DialOutput} output
+   */
   #perform(output) {
     switch (output.do) {
       case "dial":
@@ -140,8 +163,11 @@ export class Line {
       case "send":
         return this.#send(output.socket ?? "current", output.frame);
       case "wake":
-        this.#world.clearTimeout(this.#timer);
-        this.#timer = this.#world.setTimeout(() => this.#happen({ type: "tick" }), Math.max(0, output.at - this.#world.now()));
+        this.#environment.clearTimeout(this.#timer);
+        this.#timer = this.#environment.setTimeout(
+          () => this.#happen({ type: "tick" }),
+          Math.max(0, output.at - this.#environment.now()),
+        );
         return;
       case "state":
         return this.#listener.state(output.state);
@@ -152,23 +178,37 @@ export class Line {
     }
   }
 
-  /** @param {"current" | "next"} slot */
+  /**
+   * @param {"current" | "next"} slot
+   */
   async #open(slot) {
     this.#hangUp(slot);
     const mine = this.#slots[slot];
     /** Where this socket stands by now; null once it was given up. */
-    const place = () => /** @type {const} */ (["current", "next", "old"]).find((name) => this.#slots[name] === mine) ?? null;
-    /** @param {DialEvent} event */
+    const place = () =>
+      /** @type {const} */ (["current", "next", "old"]).find(
+        (name) => this.#slots[name] === mine,
+      ) ?? null;
+    /**
+     * @param {DialEvent} event
+     */
     const tell = (event) => {
       const at = place();
-      if (at !== null) this.#happen(at === "current" ? event : /** @type {DialEvent} */ ({ ...event, socket: at }));
+      if (at !== null)
+        this.#happen(
+          at === "current" ? event : /** @type {DialEvent} */ ({ ...event, socket: at }),
+        );
     };
     const token = await this.#fresh();
     if (place() === null) return;
-    if (token === null || isPaused(this.#suspicion, token, this.#world.now())) return tell({ type: "closed" });
+    if (token === null || isPaused(this.#suspicion, token, this.#environment.now()))
+      return tell({ type: "closed" });
     if (token === "") return tell({ type: "refused", status: 401 });
     try {
-      mine.socket = new this.#world.WebSocket(this.#url, ["robosignal.v1", `bearer.${token}`]);
+      mine.socket = new this.#environment.WebSocket(this.#url, [
+        "robosignal.v1",
+        `bearer.${token}`,
+      ]);
     } catch (error) {
       return tell(this.#undialled(/** @type {Error} */ (error)));
     }
@@ -190,13 +230,16 @@ export class Line {
       const frame = place() === null ? null : parseFrame(data);
       if (frame === null) return;
       if (frame.type === "welcome") this.#trust();
-      if (frame.type === "error" && frame.code === "token_expired") this.#suspicion = refusedBy(token);
+      if (frame.type === "error" && frame.code === "token_expired")
+        this.#suspicion = refusedBy(token);
       this.#listener.frame(frame);
       tell({ type: "frame", frame: this.#byOurClock(frame) });
     };
   }
 
-  /** @returns {Promise<string | null>} the token; empty if a new sign-in is needed; null when none is to be had just now */
+  /**
+   * @returns {Promise<string | null>} the token; empty if a new sign-in is needed; null when none is to be had just now
+   */
   async #fresh() {
     const { isRefused, token } = this.#suspicion;
     try {
@@ -206,11 +249,21 @@ export class Line {
     }
   }
 
-  /** The browser makes no socket. @param {Error} error @returns {DialEvent} */
+  /**
+   * The browser makes no socket.
+   *
+   * @param {Error} error
+   * @returns {DialEvent}
+   */
   #undialled({ name, message }) {
     // The URL was checked before: a token with characters that no token has is left.
     if (name === "SyntaxError") return { type: "refused", status: 401 };
-    this.#listener.report(new SignalingError({ code: "unsupported", message: `The browser opens no WebSocket to ${this.#url}: ${message}. A page that came by HTTPS needs an address that begins with wss://.` }));
+    this.#listener.report(
+      new SignalingError({
+        code: "unsupported",
+        message: `The browser opens no WebSocket to ${this.#url}: ${message}. A page that came by HTTPS needs an address that begins with wss://.`,
+      }),
+    );
     return { type: "closed" };
   }
 
@@ -220,13 +273,21 @@ export class Line {
     this.#welcomes += 1;
   }
 
-  /** A handshake has failed: perhaps the server refuses the token. @param {string} token */
+  /**
+   * A handshake has failed: perhaps the server refuses the token.
+   *
+   * @param {string} token
+   */
   async #suspect(token) {
     const welcomes = this.#welcomes;
-    const isReached = await this.#world.reach(this.#url.replace(/^ws/, "http"));
+    const isReached = await this.#environment.reach(this.#url.replace(/^ws/, "http"));
     if (this.#isStopped || this.#welcomes !== welcomes) return;
     const wasRefused = this.#suspicion.token === token && this.#suspicion.isRefused;
-    const seen = { isReached, hasEnded: hasEnded(token, this.#world.today()), now: this.#world.now() };
+    const seen = {
+      isReached,
+      hasEnded: hasEnded(token, this.#environment.today()),
+      now: this.#environment.now(),
+    };
     this.#suspicion = failedWith(this.#suspicion, token, seen);
     if (this.#suspicion.isRefused && !wasRefused) await this.#renew();
   }
@@ -234,23 +295,28 @@ export class Line {
   /** The token is missing, over or refused: dial with another one, or ask to sign in. */
   async #renew() {
     const { isRefused, token: refused } = this.#suspicion;
-    const isSoon = this.#world.now() < this.#renewedAt + SOONEST_RENEWAL_MS;
+    const isSoon = this.#environment.now() < this.#renewedAt + SOONEST_RENEWAL_MS;
     const token = isRefused && !isSoon ? await this.#fresh() : "";
     if (this.#isStopped) return;
     // None is to be had just now: that is no word of the server's, so it goes on trying.
     if (token === "" || token === refused) return this.#listener.signIn();
-    this.#renewedAt = this.#world.now();
+    this.#renewedAt = this.#environment.now();
     this.#happen({ type: "start" });
   }
 
-  /** @param {Frame} frame @returns {{type: string, [field: string]: any}} with the token's end by the clock that `dial` goes by */
+  /**
+   * @param {Frame} frame
+   * @returns {{type: string, [field: string]: any}} with the token's end by the clock that `dial` goes by
+   */
   #byOurClock(frame) {
     if (frame.type !== "welcome" || !Number.isInteger(frame.expiresAt)) return frame;
-    const left = Number(frame.expiresAt) - this.#world.today();
-    return { ...frame, expiresAt: Math.round(this.#world.now() + left) };
+    const left = Number(frame.expiresAt) - this.#environment.today();
+    return { ...frame, expiresAt: Math.round(this.#environment.now() + left) };
   }
 
-  /** @param {"current" | Other} slot */
+  /**
+   * @param {"current" | Other} slot
+   */
   #hangUp(slot) {
     const { socket } = this.#slots[slot];
     if (slot === "current") this.#answered();
@@ -259,7 +325,10 @@ export class Line {
     if (socket !== null) this.#listener.lost(socket);
   }
 
-  /** @param {"current" | Other} slot @param {WebSocket} socket */
+  /**
+   * @param {"current" | Other} slot
+   * @param {WebSocket} socket
+   */
   #drop(slot, socket) {
     if (this.#slots[slot].socket === socket) {
       if (slot === "current") this.#answered();
@@ -269,5 +338,7 @@ export class Line {
   }
 }
 
-/** @returns {{socket: WebSocket | null}} */
+/**
+ * @returns {{socket: WebSocket | null}}
+ */
 const empty = () => ({ socket: null });

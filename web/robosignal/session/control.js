@@ -7,26 +7,41 @@ import { renew } from "./offers.js";
 import { free } from "./standing.js";
 
 /** @import { Engagement, Moment, Stepped } from "./machine.js" */
-/** @import { Ack, ControlDenied, ControlRequested, Person } from "../types.js" */
+/** @import { Ack, ControlDenied, ControlRequest, ControlRequested } from "../types.js" */
 
 const LAPSES_MS = 30_000;
 /** More cannot watch a robot at once, by the server's default; the oldest give way. */
 const REQUESTS = 10;
 
-/** @typedef {{sessionId: string, by: Person, until: number}} ControlRequest `until`: when it lapses, ms of the clock `performance.now()` */
-
-/** @param {Engagement} state @param {boolean} isAsking @param {Moment} at @returns {Engagement} */
+/**
+ * @param {Engagement} state
+ * @param {boolean} isAsking
+ * @param {Moment} at
+ * @returns {Engagement}
+ */
 export function asks(state, isAsking, at) {
   return { ...state, askingUntil: isAsking && state.role === "viewer" ? at.now + LAPSES_MS : null };
 }
 
-/** @param {Engagement} state @param {ControlDenied} frame @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {ControlDenied} frame
+ * @returns {Stepped}
+ */
 export function denied(state, { by }) {
   if (state.askingUntil === null) return [state, []];
-  return [{ ...state, askingUntil: null }, [{ do: "announce", name: "control-denied", value: { by } }]];
+  return [
+    { ...state, askingUntil: null },
+    [{ do: "announce", name: "control-denied", value: { by } }],
+  ];
 }
 
-/** @param {Engagement} state @param {ControlRequested} frame @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {ControlRequested} frame
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 export function requested(state, { sessionId, by }, at) {
   if (state.role !== "controller") return [state, []];
   const request = { sessionId, by, until: at.now + LAPSES_MS };
@@ -34,9 +49,16 @@ export function requested(state, { sessionId, by }, at) {
   return [{ ...state, requests }, [{ do: "announce", name: "control-requested", value: request }]];
 }
 
-/** @param {Engagement} state @param {string} sessionId @returns {Engagement} without its request */
+/**
+ * @param {Engagement} state
+ * @param {string} sessionId
+ * @returns {Engagement} without its request
+ */
 export function answered(state, sessionId) {
-  return { ...state, requests: state.requests.filter((request) => request.sessionId !== sessionId) };
+  return {
+    ...state,
+    requests: state.requests.filter((request) => request.sessionId !== sessionId),
+  };
 }
 
 /**
@@ -71,7 +93,10 @@ export function lapse(state, at) {
   if (!isOver) return [next, []];
   // A session that moves is told how it stands by the reply to that.
   const [asked, ping] = state.moving ? [next, []] : renew(next, at);
-  return [asked, [{ do: "announce", name: "control-unanswered", value: { by: state.driver } }, ...ping]];
+  return [
+    asked,
+    [{ do: "announce", name: "control-unanswered", value: { by: state.driver } }, ...ping],
+  ];
 }
 
 /**
@@ -82,7 +107,8 @@ export function lapse(state, at) {
  * @returns {Engagement}
  */
 export function tidy(before, after) {
-  const requests = after.role === "controller" || after.requests.length === 0 ? after.requests : NONE;
+  const requests =
+    after.role === "controller" || after.requests.length === 0 ? after.requests : NONE;
   const moved = before.driver !== null && before.driver.userId !== after.driver?.userId;
   const askingUntil = after.role === "viewer" && !moved ? after.askingUntil : null;
   const asIs = requests === after.requests && askingUntil === after.askingUntil;

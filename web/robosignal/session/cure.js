@@ -19,7 +19,12 @@ const LONGEST_WAIT_MS = 30_000;
 export function cure(state, at) {
   const { robotId, sessionId, pcId, offer } = state;
   const last = state.cure?.epoch === state.epoch ? state.cure : null;
-  const can = state.online && !state.moving && state.phase === "linked" && sessionId !== null && offer !== null;
+  const can =
+    state.online &&
+    !state.moving &&
+    state.phase === "linked" &&
+    sessionId !== null &&
+    offer !== null;
   if (!can || (last !== null && at.now < last.againAt)) return [state, []];
   const waitMs = last === null ? FIRST_WAIT_MS : Math.min(LONGEST_WAIT_MS, 2 * last.waitMs);
   const frame = { type: "offer", robotId, sessionId, role: "controller", pcId, payload: offer };

@@ -25,7 +25,12 @@ export const LEFT = {
   bye: "The robot ended the session. Joining again.",
 };
 
-/** @param {Engagement} state @param {Frame} frame @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {Frame} frame
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 export function heard(state, frame, at) {
   if (!("robotId" in frame) || frame.robotId !== state.robotId) return [state, []];
   switch (frame.type) {
@@ -48,7 +53,12 @@ export function heard(state, frame, at) {
   }
 }
 
-/** @param {Engagement} state @param {PeerFrame} frame @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {PeerFrame} frame
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 function fromRobot(state, { type, pcId, payload }, at) {
   // A seed robot names no peer connection; it has but one.
   if (state.pcId === null || (pcId !== undefined && pcId !== state.pcId)) return [state, []];
@@ -63,7 +73,10 @@ function fromRobot(state, { type, pcId, payload }, at) {
   // The robot is the impolite peer: its offer rolls ours back.
   if (state.phase === "offering") return linked(state, description, at);
   if (type !== "offer" || state.phase !== "linked") return [state, []];
-  return [{ ...state, declared: partsDeclaredBy(description) }, [{ do: "remote", payload: description }]];
+  return [
+    { ...state, declared: partsDeclaredBy(description) },
+    [{ do: "remote", payload: description }],
+  ];
 }
 
 /**
@@ -78,15 +91,28 @@ function fromRobot(state, { type, pcId, payload }, at) {
 function offerRefused(state, { message }, at) {
   const isJoining = state.phase === "linked" && state.linkAt !== null;
   if (state.phase !== "offering" && !isJoining) return [state, []];
-  const reason = typeof message === "string" ? message.slice(0, REASON_LETTERS) : "it does not say why";
+  const reason =
+    typeof message === "string" ? message.slice(0, REASON_LETTERS) : "it does not say why";
   // It has the offer, whether or not the server's reply is here yet: the next one is another.
   const what = isJoining ? "The robot has given the connection up" : "The robot refuses the offer";
   return rest({ ...state, acked: true, pathless: isJoining }, `${what}: ${reason}.`, at);
 }
 
-/** @param {Engagement} state @param {Description} payload @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {Description} payload
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 function linked(state, payload, at) {
-  const next = { ...placed(state, payload.sdp), phase: /** @type {const} */ ("linked"), early: [], answerAt: null, linkAt: at.now + LINK_MS, declared: partsDeclaredBy(payload) };
+  const next = {
+    ...placed(state, payload.sdp),
+    phase: /** @type {const} */ ("linked"),
+    early: [],
+    answerAt: null,
+    linkAt: at.now + LINK_MS,
+    declared: partsDeclaredBy(payload),
+  };
   /** @type {Effect[]} */
   const candidates = state.early.map((candidate) => ({ do: "add", payload: candidate }));
   return [
@@ -95,7 +121,12 @@ function linked(state, payload, at) {
   ];
 }
 
-/** @param {Engagement} state @param {ControlFrame} frame @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {ControlFrame} frame
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 function controlMoved(state, { epoch, sessionId, person: holder }, at) {
   if (epoch < state.epoch) return [state, []];
   if (sessionId !== undefined && sessionId === state.sessionId) return [lead(state, epoch, at), []];
@@ -105,7 +136,11 @@ function controlMoved(state, { epoch, sessionId, person: holder }, at) {
   return [{ ...viewer, lostTo: taken }, []];
 }
 
-/** @param {Person | null} lostTo @param {Person | null} driver @returns {Person | null} */
+/**
+ * @param {Person | null} lostTo
+ * @param {Person | null} driver
+ * @returns {Person | null}
+ */
 function sameAs(lostTo, driver) {
   return lostTo && driver && lostTo.userId === driver.userId ? lostTo : null;
 }
@@ -124,50 +159,113 @@ export function refusedByRobot(state, epoch, at) {
   const isDoubted = epoch <= state.doubt.epoch || at.now - state.doubt.at < DOUBTED_MS;
   if (epoch <= state.epoch || isDoubted) return cure(state, at);
   const doubt = { epoch, at: at.now };
-  const [next, effects] = renew({ ...free(state, at), doubt, driver: SOMEBODY, lostTo: SOMEBODY }, at);
+  const [next, effects] = renew(
+    { ...free(state, at), doubt, driver: SOMEBODY, lostTo: SOMEBODY },
+    at,
+  );
   return [next, [...effects, { do: "look" }]];
 }
 
-/** @param {Engagement} state @param {ControlLost} frame @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {ControlLost} frame
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 function controlLost(state, { epoch, sessionId, by }, at) {
   if (epoch < state.epoch) return [state, []];
-  if (sessionId !== undefined && state.sessionId !== null && sessionId !== state.sessionId) return [state, []];
+  if (sessionId !== undefined && state.sessionId !== null && sessionId !== state.sessionId)
+    return [state, []];
   if (sessionId !== undefined && sessionId === state.former) return [state, []];
   const viewer = /** @type {const} */ ("viewer");
   const lost = {
-    ...state, epoch, role: viewer, want: viewer, sessionId: null, holder: null,
-    driver: by, driverAt: at.now, lostTo: by, stale: false,
+    ...state,
+    epoch,
+    role: viewer,
+    want: viewer,
+    sessionId: null,
+    holder: null,
+    driver: by,
+    driverAt: at.now,
+    lostTo: by,
+    stale: false,
   };
   // An offer that has no reply yet may have come after the loss: the reply decides.
   return state.offered ? [{ ...lost, rejoins: true }, []] : begin(lost, at);
 }
 
-/** @param {Engagement} state @param {PeerLeft} frame @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {PeerLeft} frame
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 function robotLeft(state, { sessionId, epoch, reason }, at) {
   if (sessionId !== state.sessionId) return [state, []];
-  const why = Object.hasOwn(LEFT, reason) ? LEFT[/** @type {keyof typeof LEFT} */ (reason)] : LEFT.bye;
+  const why = Object.hasOwn(LEFT, reason)
+    ? LEFT[/** @type {keyof typeof LEFT} */ (reason)]
+    : LEFT.bye;
   // A robot that was forgotten counts its epochs anew.
   const isOut = reason === "evicted";
   const seen = isOut ? 0 : Math.max(state.epoch, epoch ?? 0);
-  const left = { ...state, former: isOut ? sessionId : state.former, sessionId: null, role: null, holder: null, driver: null, driverAt: at.now, stale: false, epoch: seen, why };
+  const left = {
+    ...state,
+    former: isOut ? sessionId : state.former,
+    sessionId: null,
+    role: null,
+    holder: null,
+    driver: null,
+    driverAt: at.now,
+    stale: false,
+    epoch: seen,
+    why,
+  };
   return reason === "restarted" ? begin(left, at) : rest({ ...left, acked: true }, why, at);
 }
 
-/** @param {Engagement} state @param {Robot} row @param {number} askedAt @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {Robot} row
+ * @param {number} askedAt
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 export function listed(state, row, askedAt, at) {
   // That the robot is there is no news to who found no path to it.
   const soon = state.phase === "waiting" && row.online && !state.pathless;
-  const next = { ...state, absent: !row.online, retryAt: soon ? Math.min(state.retryAt ?? at.now, at.now) : state.retryAt };
+  const next = {
+    ...state,
+    absent: !row.online,
+    retryAt: soon ? Math.min(state.retryAt ?? at.now, at.now) : state.retryAt,
+  };
   // A list that was asked for before the last push may tell of the driver before.
   if (state.role !== "viewer" || askedAt < state.driverAt) return [next, []];
   const driver = row.controlledBy ?? null;
-  return [{ ...next, driver, stale: state.stale && !state.online, lostTo: state.lostTo === SOMEBODY ? driver : sameAs(state.lostTo, driver) }, []];
+  return [
+    {
+      ...next,
+      driver,
+      stale: state.stale && !state.online,
+      lostTo: state.lostTo === SOMEBODY ? driver : sameAs(state.lostTo, driver),
+    },
+    [],
+  ];
 }
 
-/** @param {Engagement} state @param {Ack} ack @param {number} asOf @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {Ack} ack
+ * @param {number} asOf
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 export function took(state, ack, asOf, at) {
   if (isOvertaken(state, ack.epoch, asOf)) return [state, []];
   const moved = ack.sessionId !== undefined && ack.sessionId !== state.sessionId;
-  const next = lead({ ...state, sessionId: ack.sessionId ?? state.sessionId, former: null }, ack.epoch ?? state.epoch, at);
+  const next = lead(
+    { ...state, sessionId: ack.sessionId ?? state.sessionId, former: null },
+    ack.epoch ?? state.epoch,
+    at,
+  );
   return moved && !isUnsent(state) ? begin(next, at) : [next, []];
 }

@@ -6,15 +6,25 @@
 import { asks, answered, gaveUp, tidy } from "./control.js";
 import { tick } from "./health.js";
 import { arrive, depart, isWhole, missingParts } from "./media.js";
-import { ASK_MS, begin, cameOnline, claimed, end, move, pathChanged, relay, sendCandidate, sendOffer, settle } from "./offers.js";
+import {
+  ASK_MS,
+  begin,
+  cameOnline,
+  claimed,
+  end,
+  move,
+  pathChanged,
+  relay,
+  sendCandidate,
+  sendOffer,
+  settle,
+} from "./offers.js";
 import { heard, listed, refusedByRobot, took } from "./frames.js";
 import { failed, farewell, replied, withdraw } from "./replies.js";
 import { never } from "../errors.js";
 
-/** @import { ControlRequest } from "./control.js" */
-/** @import { Part } from "./media.js" */
 /** @import { Network, Permissions } from "./paths.js" */
-/** @import { Ack, Description, ErrorFrame, Frame, OutFrame, Person, Pong, Robot, Role } from "../types.js" */
+/** @import { Ack, ControlRequest, Description, ErrorFrame, Frame, OutFrame, Part, Person, Pong, Robot, Role, View } from "../types.js" */
 
 /**
  * @typedef {object} Engagement
@@ -111,22 +121,6 @@ import { never } from "../errors.js";
  *   | {do: "settle", error: ErrorFrame | null}} Effect
  */
 /** @typedef {[Engagement, Effect[]]} Stepped */
-/**
- * @typedef {object} View what an application shows
- * @property {string} robotId
- * @property {"connecting" | "live" | "waiting" | "ended"} state
- * @property {string | null} why the sentence to show while it is `waiting` or `ended`
- * @property {Role | null} role
- * @property {Person | null} driver who drives; `null` also when it is us
- * @property {boolean} stale whether nobody knows who drives just now: the server is out of reach, and
- *   we do not drive ourselves over a connection that lives; `driver` is who did when we last heard
- * @property {Person | null} lostTo who took control from us, until control moves on
- * @property {number} epoch
- * @property {readonly ControlRequest[]} requests who asks us for control; `grant` or `deny` it
- * @property {boolean} asking whether we have asked the driver for control, and wait for the answer
- * @property {readonly Part[]} missing what has not come over the connection that is open: what the robot declared keeps it from
- *   being `live`; what it did not declare never comes
- */
 
 const UNREACHED = "The server cannot be reached just now. Waiting for it.";
 const CUT = "Neither the server nor the robot can be reached just now. Waiting for the server.";
@@ -140,13 +134,57 @@ const CUT = "Neither the server nor the robot can be reached just now. Waiting f
  */
 export function engagement(robotId, online) {
   return {
-    robotId, online, phase: "idle", want: "viewer", asked: false, askedUntil: 0, withdrawn: false, joined: false, why: null,
-    sessionId: null, role: null, epoch: 0, holder: null, stale: !online, driver: null, driverAt: 0, lostTo: null,
-    pcId: null, openedAt: 0, acked: false, offered: false, rejoins: false, claims: 0, former: null, offer: null, held: [], early: [], seq: 0,
-    ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, isCut: false, absent: false, lookAt: 0,
-    answerAt: null, linkAt: null, pathAt: null, declared: [], arrived: [], networks: [], permissions: {}, retryAt: null, tries: 0, pathless: false, renewAt: null, cure: null,
+    robotId,
+    online,
+    phase: "idle",
+    want: "viewer",
+    asked: false,
+    askedUntil: 0,
+    withdrawn: false,
+    joined: false,
+    why: null,
+    sessionId: null,
+    role: null,
+    epoch: 0,
+    holder: null,
+    stale: !online,
+    driver: null,
+    driverAt: 0,
+    lostTo: null,
+    pcId: null,
+    openedAt: 0,
+    acked: false,
+    offered: false,
+    rejoins: false,
+    claims: 0,
+    former: null,
+    offer: null,
+    held: [],
+    early: [],
+    seq: 0,
+    ice: "new",
+    iceLostAt: null,
+    pongAt: null,
+    channelClosedAt: null,
+    isCut: false,
+    absent: false,
+    lookAt: 0,
+    answerAt: null,
+    linkAt: null,
+    pathAt: null,
+    declared: [],
+    arrived: [],
+    networks: [],
+    permissions: {},
+    retryAt: null,
+    tries: 0,
+    pathless: false,
+    renewAt: null,
+    cure: null,
     doubt: { epoch: 0, at: -Infinity },
-    moving: false, requests: [], askingUntil: null,
+    moving: false,
+    requests: [],
+    askingUntil: null,
   };
 }
 
@@ -165,10 +203,24 @@ export function view(state) {
   const isDriving = role === "controller" && shown === "live";
   const driver = role === "controller" ? null : state.driver;
   const asking = state.askingUntil !== null;
-  return { robotId, state: shown, why, role, driver, stale: state.stale && !isDriving, lostTo, epoch, requests, asking, missing: missingParts(state) };
+  return {
+    robotId,
+    state: shown,
+    why,
+    role,
+    driver,
+    stale: state.stale && !isDriving,
+    lostTo,
+    epoch,
+    requests,
+    asking,
+    missing: missingParts(state),
+  };
 }
 
-/** @param {Engagement} state */
+/**
+ * @param {Engagement} state
+ */
 function whyOf({ phase, online, isCut, why }) {
   if (isCut && phase === "linked") return CUT;
   return phase === "linked" || phase === "ended" || online ? why : UNREACHED;
@@ -189,7 +241,12 @@ export function step(state, event, at) {
   return [tidy(state, next), effects];
 }
 
-/** @param {Engagement} state @param {Happening} event @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {Happening} event
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 function happened(state, event, at) {
   switch (event.type) {
     case "join":
@@ -245,7 +302,12 @@ function happened(state, event, at) {
       return [pathChanged(state, event.state, at), []];
     case "channel-closed":
       // One that the robot has refused was never open.
-      if (!state.declared.includes("channel") && !state.arrived.includes("channel") && state.pongAt === null) return [state, []];
+      if (
+        !state.declared.includes("channel") &&
+        !state.arrived.includes("channel") &&
+        state.pongAt === null
+      )
+        return [state, []];
       return [depart({ ...state, channelClosedAt: at.now }, "channel"), []];
     case "channel-opened":
       return [arrive(state, "channel"), []];
@@ -258,13 +320,22 @@ function happened(state, event, at) {
     case "refused":
       return state.role === "controller" ? refusedByRobot(state, event.epoch, at) : [state, []];
     case "broken":
-      return failed(state, { type: "error", code: event.code ?? "internal", message: event.message }, state.epoch, at);
+      return failed(
+        state,
+        { type: "error", code: event.code ?? "internal", message: event.message },
+        state.epoch,
+        at,
+      );
     default:
       return never(event);
   }
 }
 
-/** @param {Engagement} state @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 function drive(state, at) {
   const next = asking(state, "controller", at);
   if (state.role === "controller") return settle(next, null);
@@ -272,5 +343,16 @@ function drive(state, at) {
   return state.asked && state.want === "controller" ? [state, []] : begin(next, at);
 }
 
-/** @param {Engagement} state @param {Role} want @param {Moment} at @returns {Engagement} */
-const asking = (state, want, at) => ({ ...state, want, asked: true, askedUntil: at.now + ASK_MS, withdrawn: false });
+/**
+ * @param {Engagement} state
+ * @param {Role} want
+ * @param {Moment} at
+ * @returns {Engagement}
+ */
+const asking = (state, want, at) => ({
+  ...state,
+  want,
+  asked: true,
+  askedUntil: at.now + ASK_MS,
+  withdrawn: false,
+});

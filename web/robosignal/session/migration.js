@@ -36,11 +36,18 @@ export class Moving {
     this.#tell();
   }
 
-  /** It may have moved, or take too long: who waits for that goes on. @param {number} now ms */
+  /**
+   * It may have moved, or take too long: who waits for that goes on.
+   *
+   * @param {number} now ms
+   */
   look(now) {
     const patient = this.#patient.splice(0);
     if (!this.#isMoving()) return patient.forEach(({ resolve }) => resolve());
-    for (const one of patient) now < one.until ? this.#patient.push(one) : one.reject(new SignalingError({ code: "timeout", message: LATE }));
+    for (const one of patient)
+      now < one.until
+        ? this.#patient.push(one)
+        : one.reject(new SignalingError({ code: "timeout", message: LATE }));
   }
 
   /**
@@ -51,10 +58,15 @@ export class Moving {
    */
   async moved(now) {
     const until = now + PATIENCE_MS;
-    while (this.#isMoving()) await new Promise((/** @type {(moved: void) => void} */ resolve, reject) => this.#patient.push({ resolve, reject, until }));
+    while (this.#isMoving())
+      await new Promise((/** @type {(moved: void) => void} */ resolve, reject) =>
+        this.#patient.push({ resolve, reject, until }),
+      );
   }
 
-  /** @param {() => Promise<void>} work that awaits a reply */
+  /**
+   * @param {() => Promise<void>} work that awaits a reply
+   */
   async during(work) {
     this.#awaited += 1;
     this.#tell();

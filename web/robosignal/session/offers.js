@@ -28,18 +28,57 @@ const VIEWER_RENEWS_MS = 120_000;
 export function begin(state, at) {
   const anew = {
     ...state,
-    pcId: at.id, openedAt: at.now, acked: false, offered: false, rejoins: false, withdrawn: false, offer: null, held: [], early: [],
-    ice: "new", iceLostAt: null, pongAt: null, channelClosedAt: null, isCut: false, absent: false,
-    answerAt: at.now + LINK_MS, linkAt: null, pathAt: null, declared: [], arrived: [], networks: [], retryAt: null,
+    pcId: at.id,
+    openedAt: at.now,
+    acked: false,
+    offered: false,
+    rejoins: false,
+    withdrawn: false,
+    offer: null,
+    held: [],
+    early: [],
+    ice: "new",
+    iceLostAt: null,
+    pongAt: null,
+    channelClosedAt: null,
+    isCut: false,
+    absent: false,
+    answerAt: at.now + LINK_MS,
+    linkAt: null,
+    pathAt: null,
+    declared: [],
+    arrived: [],
+    networks: [],
+    retryAt: null,
   };
-  if (!state.online) return [{ ...anew, phase: "idle", pcId: null, answerAt: null }, [{ do: "close" }]];
+  if (!state.online)
+    return [{ ...anew, phase: "idle", pcId: null, answerAt: null }, [{ do: "close" }]];
   return [{ ...anew, phase: "offering" }, [{ do: "open", pcId: at.id }]];
 }
 
-/** @param {Engagement} state @param {string | null} why @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {string | null} why
+ * @returns {Stepped}
+ */
 export function end(state, why) {
-  const bye = state.sessionId ? [{ do: /** @type {const} */ ("send"), frame: { type: "bye", sessionId: state.sessionId } }] : [];
-  return [{ ...state, phase: "ended", why, sessionId: null, role: null, lostTo: why === null ? null : state.lostTo, pcId: null, moving: false, isCut: false }, [...bye, { do: "close" }]];
+  const bye = state.sessionId
+    ? [{ do: /** @type {const} */ ("send"), frame: { type: "bye", sessionId: state.sessionId } }]
+    : [];
+  return [
+    {
+      ...state,
+      phase: "ended",
+      why,
+      sessionId: null,
+      role: null,
+      lostTo: why === null ? null : state.lostTo,
+      pcId: null,
+      moving: false,
+      isCut: false,
+    },
+    [...bye, { do: "close" }],
+  ];
 }
 
 /**
@@ -56,11 +95,25 @@ export function rest(state, why, at) {
   const longest = state.pathless ? LONGEST_PATHLESS_MS : LONGEST_RETRY_MS;
   const retryAt = at.now + Math.min(longest, RETRY_MS * 2 ** state.tries);
   const phase = /** @type {const} */ ("waiting");
-  const next = { ...state, phase, why, retryAt, tries: state.tries + 1, answerAt: null, linkAt: null, offered: false };
+  const next = {
+    ...state,
+    phase,
+    why,
+    retryAt,
+    tries: state.tries + 1,
+    answerAt: null,
+    linkAt: null,
+    offered: false,
+  };
   return kept ? [next, []] : [{ ...next, offer: null, pcId: null }, [{ do: "close" }]];
 }
 
-/** @param {Engagement} state @param {ErrorFrame | null} error @param {Effect[]} [effects] @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {ErrorFrame | null} error
+ * @param {Effect[]} [effects]
+ * @returns {Stepped}
+ */
 export function settle(state, error, effects = []) {
   if (!state.asked) return [state, effects];
   return [{ ...state, asked: false }, [...effects, { do: "settle", error }]];
@@ -89,7 +142,11 @@ export function move(state, at) {
   return state.sessionId === null ? settled(state, at) : resume(state, "move");
 }
 
-/** @param {Engagement} state @param {"resume" | "move"} to @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {"resume" | "move"} to
+ * @returns {Stepped}
+ */
 function resume(state, to) {
   const frame = { type: "resume", sessionId: state.sessionId };
   return [{ ...state, moving: true, renewAt: null }, [{ do: "request", to, pcId: null, frame }]];
@@ -119,15 +176,24 @@ export function claimed(state, at) {
   return sendUnsent({ ...state, claims: Math.max(0, state.claims - 1) }, at);
 }
 
-/** @param {Engagement} state whether a peer connection was opened, and its offer has yet to go out */
+/**
+ * @param {Engagement} state whether a peer connection was opened, and its offer has yet to go out
+ */
 export const isUnsent = ({ phase, acked, offered }) => phase === "offering" && !acked && !offered;
 
-/** @param {Engagement} state @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 function sendUnsent(state, at) {
   return isUnsent(state) && state.offer !== null ? sendOffer(state, at) : [state, []];
 }
 
-/** @param {Engagement} state @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @returns {Stepped}
+ */
 export function flush(state) {
   if (!state.acked) return [state, []];
   let [next, effects] = /** @type {Stepped} */ ([{ ...state, held: [] }, []]);
@@ -138,10 +204,15 @@ export function flush(state) {
   return [next, effects];
 }
 
-/** @param {Engagement} state @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 export function sendOffer(state, at) {
   const { robotId, want, pcId, offer } = state;
-  if (!state.online) return rest(state, "The connection to the server is lost. Waiting for it.", at);
+  if (!state.online)
+    return rest(state, "The connection to the server is lost. Waiting for it.", at);
   const frame = { type: "offer", robotId, role: want, pcId, payload: offer };
   const isHeld = state.moving || state.claims > 0;
   const answerAt = at.now + (isHeld ? LINK_MS : ANSWER_MS);
@@ -152,10 +223,16 @@ export function sendOffer(state, at) {
   return [{ ...offering, offered: true }, [{ do: "request", to: "offer", pcId, frame }]];
 }
 
-/** @param {Engagement} state @param {RTCIceCandidateInit} payload @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {RTCIceCandidateInit} payload
+ * @returns {Stepped}
+ */
 export function sendCandidate(state, payload) {
   // Before the ack there is no session, and a relay needs one.
-  return state.acked ? relay(state, "ice-candidate", payload) : [hold(state, "relay", "ice-candidate", payload), []];
+  return state.acked
+    ? relay(state, "ice-candidate", payload)
+    : [hold(state, "relay", "ice-candidate", payload), []];
 }
 
 /**
@@ -173,15 +250,29 @@ export function relay(state, type, payload, to = "relay") {
   if (sessionId === null) return [state, []];
   if (!state.online || state.moving) return [hold(state, to, type, payload), []];
   const seq = state.seq + 1;
-  return [{ ...state, seq }, [{ do: "request", to, pcId, frame: { type, robotId, sessionId, pcId, seq, payload } }]];
+  return [
+    { ...state, seq },
+    [{ do: "request", to, pcId, frame: { type, robotId, sessionId, pcId, seq, payload } }],
+  ];
 }
 
-/** @param {Engagement} state @param {"relay" | "again"} to @param {string} type @param {object} payload @returns {Engagement} */
+/**
+ * @param {Engagement} state
+ * @param {"relay" | "again"} to
+ * @param {string} type
+ * @param {object} payload
+ * @returns {Engagement}
+ */
 function hold(state, to, type, payload) {
   return { ...state, held: [...state.held, { to, type, payload }] };
 }
 
-/** @param {Engagement} state @param {string} ice @param {Moment} at @returns {Engagement} */
+/**
+ * @param {Engagement} state
+ * @param {string} ice
+ * @param {Moment} at
+ * @returns {Engagement}
+ */
 export function pathChanged(state, ice, at) {
   if (ice === "connected") {
     const open = { ...state, ice, iceLostAt: null, linkAt: null, pathAt: state.pathAt ?? at.now };
@@ -191,15 +282,29 @@ export function pathChanged(state, ice, at) {
   return { ...state, ice, iceLostAt: lost ? (state.iceLostAt ?? at.now) : state.iceLostAt };
 }
 
-/** @param {Engagement} state @returns {Engagement} there is a path */
+/**
+ * @param {Engagement} state
+ * @returns {Engagement} there is a path
+ */
 export const flowing = (state) => settleMedia({ ...state, tries: 0, pathless: false });
 
-/** @param {Engagement} state @param {Moment} at @returns {Engagement} */
+/**
+ * @param {Engagement} state
+ * @param {Moment} at
+ * @returns {Engagement}
+ */
 export function renewedAt(state, at) {
-  return { ...state, renewAt: at.now + (state.role === "controller" ? HOLDER_RENEWS_MS : VIEWER_RENEWS_MS) };
+  return {
+    ...state,
+    renewAt: at.now + (state.role === "controller" ? HOLDER_RENEWS_MS : VIEWER_RENEWS_MS),
+  };
 }
 
-/** @param {Engagement} state @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 export function renew(state, at) {
   if (state.sessionId === null || !state.online) return [state, []];
   if (state.moving) return move(state, at);

@@ -14,9 +14,13 @@ const SETTING = "the site's settings, under “Local network access”";
 
 /** The address spaces of the Local Network Access specification (WICG), by how an address begins. */
 const LOOPBACK = /^(127\.|::1$|localhost$)/i;
-const LOCAL = /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|f[cd][0-9a-f]{2}:|fe[89ab][0-9a-f]:)|\.local$/i;
+const LOCAL =
+  /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|169\.254\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|f[cd][0-9a-f]{2}:|fe[89ab][0-9a-f]:)|\.local$/i;
 
-/** @param {string} address an IP address or a name @returns {Network | null} null for the internet */
+/**
+ * @param {string} address an IP address or a name
+ * @returns {Network | null} null for the internet
+ */
 export function networkOf(address) {
   const bare = address.replace(/^\[|\]$/g, "");
   return LOOPBACK.test(bare) ? "loopback" : LOCAL.test(bare) ? "local" : null;
@@ -34,7 +38,11 @@ export function networksOf(text) {
   return [...new Set(networks.filter((network) => network !== null))];
 }
 
-/** @param {Engagement} state @param {unknown} text what the robot has told of where it is @returns {Engagement} */
+/**
+ * @param {Engagement} state
+ * @param {unknown} text what the robot has told of where it is
+ * @returns {Engagement}
+ */
 export function placed(state, text) {
   const fresh = networksOf(text).filter((network) => !state.networks.includes(network));
   return fresh.length === 0 ? state : { ...state, networks: [...state.networks, ...fresh] };
@@ -47,9 +55,12 @@ export function placed(state, text) {
  * @returns {string}
  */
 export function whyNoPath({ networks, permissions }) {
-  const inState = (/** @type {PermissionState} */ wanted) => networks.find((network) => permissions[network] === wanted);
+  const inState = (/** @type {PermissionState} */ wanted) =>
+    networks.find((network) => permissions[network] === wanted);
   const [denied, asked] = [inState("denied"), inState("prompt")];
-  if (denied !== undefined) return `${NO_PATH} Your browser keeps this page from ${PLACES[denied]}, where the robot is: allow it in ${SETTING}. Trying again.`;
-  if (asked !== undefined) return `${NO_PATH} Your browser lets this page reach ${PLACES[asked]}, where the robot is, only if you allow it: when it asks, or in ${SETTING}. Trying again.`;
+  if (denied !== undefined)
+    return `${NO_PATH} Your browser keeps this page from ${PLACES[denied]}, where the robot is: allow it in ${SETTING}. Trying again.`;
+  if (asked !== undefined)
+    return `${NO_PATH} Your browser lets this page reach ${PLACES[asked]}, where the robot is, only if you allow it: when it asks, or in ${SETTING}. Trying again.`;
   return TURN;
 }

@@ -2,7 +2,20 @@
  * What the server's replies mean for an engagement: let in, refused, resumed. Pure.
  */
 
-import { ASK_MS, RETRY_MS, begin, end, flush, relay, renew, renewedAt, rest, sendOffer, settle, settled } from "./offers.js";
+import {
+  ASK_MS,
+  RETRY_MS,
+  begin,
+  end,
+  flush,
+  relay,
+  renew,
+  renewedAt,
+  rest,
+  sendOffer,
+  settle,
+  settled,
+} from "./offers.js";
 import { LEFT } from "./frames.js";
 import { free, isOvertaken, stand } from "./standing.js";
 import { never } from "../errors.js";
@@ -13,20 +26,35 @@ import { never } from "../errors.js";
 
 /** Errors that another try may mend; all others end the engagement. */
 const PASSING = new Set([
-  "robot_offline", "peer_gone", "no_session", "too_many_viewers", "rate_limited", "try_again", "internal",
-  "token_expired", "timeout", "offline",
+  "robot_offline",
+  "peer_gone",
+  "no_session",
+  "too_many_viewers",
+  "rate_limited",
+  "try_again",
+  "internal",
+  "token_expired",
+  "timeout",
+  "offline",
 ]);
 /** Errors that only say over which connection, or when, something was sent. */
 const UNSENT = new Set(["no_session", "offline", "timeout", "try_again"]);
 /** Errors that are made here: the server has told nothing. */
 const UNHEARD = new Set(["offline", "timeout"]);
 
-/** @param {Engagement} state @param {Replied} reply @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {Replied} reply
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 export function replied(state, { to, sent, asOf = 0, frame }, at) {
   switch (to) {
     case "offer":
       if (frame.type === "ack") return admitted({ ...state, offered: false }, frame, asOf, at);
-      return frame.type === "error" ? failed({ ...state, offered: false }, frame, asOf, at) : [state, []];
+      return frame.type === "error"
+        ? failed({ ...state, offered: false }, frame, asOf, at)
+        : [state, []];
     case "resume":
     case "move":
       if (frame.type === "ack") return resumed(state, to, frame, asOf, at);
@@ -38,7 +66,9 @@ export function replied(state, { to, sent, asOf = 0, frame }, at) {
       if (frame.type === "ack") return cured(state, frame, asOf, at);
       return frame.type === "error" ? uncured(state, sent, frame, at) : [state, []];
     case "relay":
-      return frame.type === "error" && UNSENT.has(frame.code) ? relayAgain(state, sent) : [state, []];
+      return frame.type === "error" && UNSENT.has(frame.code)
+        ? relayAgain(state, sent)
+        : [state, []];
     case "again":
       return [state, []];
     default:
@@ -60,22 +90,49 @@ export function farewell(event) {
   return [{ do: "send", frame: { type: "bye", sessionId: frame.sessionId } }];
 }
 
-/** @param {Engagement} state @param {OutFrame} sent @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {OutFrame} sent
+ * @returns {Stepped}
+ */
 function relayAgain(state, { type, sessionId, payload }) {
-  return sessionId === state.sessionId ? relay(state, type, /** @type {object} */ (payload), "again") : [state, []];
+  return sessionId === state.sessionId
+    ? relay(state, type, /** @type {object} */ (payload), "again")
+    : [state, []];
 }
 
-/** The session is none of ours any more. @param {Engagement} state @param {Moment} at @returns {Stepped} */
+/**
+ * The session is none of ours any more.
+ *
+ * @param {Engagement} state
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 const gone = (state, at) => begin({ ...state, sessionId: null, moving: false }, at);
 
-/** @param {Engagement} state @param {OutFrame} sent @param {ErrorFrame} error @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {OutFrame} sent
+ * @param {ErrorFrame} error
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 function unrenewed(state, { sessionId }, error, at) {
   if (sessionId !== state.sessionId) return [state, []];
   // Any other failure is told apart by the next renewal, which is soon.
-  return error.code === "no_session" ? gone(state, at) : [{ ...state, renewAt: at.now + RETRY_MS }, []];
+  return error.code === "no_session"
+    ? gone(state, at)
+    : [{ ...state, renewAt: at.now + RETRY_MS }, []];
 }
 
-/** @param {Engagement} state @param {"resume" | "move"} to @param {OutFrame} sent @param {ErrorFrame} error @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {"resume" | "move"} to
+ * @param {OutFrame} sent
+ * @param {ErrorFrame} error
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 function unmoved(state, to, { sessionId }, error, at) {
   if (sessionId !== state.sessionId) return settled(state, at);
   // A refusal that no other try mends means the same as that there is no such session.
@@ -93,13 +150,25 @@ function unmoved(state, to, { sessionId }, error, at) {
  * @returns {Stepped}
  */
 function learn(state, { sessionId, role, epoch }, at) {
-  if (role === undefined || epoch === undefined || sessionId !== state.sessionId || epoch < state.epoch) return [state, []];
+  if (
+    role === undefined ||
+    epoch === undefined ||
+    sessionId !== state.sessionId ||
+    epoch < state.epoch
+  )
+    return [state, []];
   if (epoch === state.epoch && role === state.role && !state.stale) return [state, []];
   const next = stand(state, role, epoch, at);
   return [next, role === "viewer" ? [{ do: "look" }] : []];
 }
 
-/** @param {Engagement} state @param {Ack} ack @param {number} asOf @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {Ack} ack
+ * @param {number} asOf
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 function admitted(state, ack, asOf, at) {
   // It tells of the session that control was lost with since.
   if (state.rejoins && (ack.epoch ?? 0) < state.epoch) return begin(state, at);
@@ -110,7 +179,8 @@ function admitted(state, ack, asOf, at) {
   const [next, told] = settle(open, null, effects);
   const [flushed, sent] = flush(next);
   // A push of a higher epoch was of the robot's former life, or has overtaken this: the server knows.
-  const [sure, asked] = open.epoch < state.epoch && state.former !== null ? renew(flushed, at) : [flushed, []];
+  const [sure, asked] =
+    open.epoch < state.epoch && state.former !== null ? renew(flushed, at) : [flushed, []];
   return [sure, [...told, ...sent, ...asked]];
 }
 
@@ -125,7 +195,8 @@ function admitted(state, ack, asOf, at) {
  * @returns {Stepped}
  */
 function admittedLate(state, ack, asOf, at) {
-  if (ack.role !== "controller" || state.role === "controller") return admitted(state, ack, asOf, at);
+  if (ack.role !== "controller" || state.role === "controller")
+    return admitted(state, ack, asOf, at);
   const viewer = /** @type {const} */ ("viewer");
   return sendOffer({ ...hold(state, ack, asOf, at), role: viewer, want: viewer }, at);
 }
@@ -140,7 +211,11 @@ function admittedLate(state, ack, asOf, at) {
  */
 export function withdraw(state, wanted) {
   if (!state.asked || wanted === "controller") return [state, []];
-  if (wanted === "viewer") return [state.want === "viewer" ? state : { ...state, want: wanted, withdrawn: state.offered }, []];
+  if (wanted === "viewer")
+    return [
+      state.want === "viewer" ? state : { ...state, want: wanted, withdrawn: state.offered },
+      [],
+    ];
   if (!state.joined) return end({ ...state, asked: false }, null);
   return [{ ...state, asked: false, want: state.role ?? "viewer", withdrawn: state.offered }, []];
 }
@@ -155,8 +230,16 @@ export function expire(state) {
   const seconds = ASK_MS / 1000;
   /** @type {ErrorFrame} */
   const error = state.online
-    ? { type: "error", code: "timeout", message: `The robot could not be joined within ${seconds} seconds. Try again.` }
-    : { type: "error", code: "offline", message: `The server could not be reached within ${seconds} seconds. Try again when it is back.` };
+    ? {
+        type: "error",
+        code: "timeout",
+        message: `The robot could not be joined within ${seconds} seconds. Try again.`,
+      }
+    : {
+        type: "error",
+        code: "offline",
+        message: `The server could not be reached within ${seconds} seconds. Try again when it is back.`,
+      };
   if (!state.joined) return refuse(state, error);
   const [told, effects] = settle(state, error);
   const [next] = withdraw({ ...told, asked: true }, null);
@@ -182,10 +265,22 @@ function hold(state, ack, asOf, at) {
   return renewedAt(stand({ ...state, sessionId, seq, former: null }, role, epoch, at), at);
 }
 
-/** @param {Engagement} state @param {string | null} sessionId @returns {Role} by the last push */
-const roleOf = ({ holder }, sessionId) => (holder !== null && holder === sessionId ? "controller" : "viewer");
+/**
+ * @param {Engagement} state
+ * @param {string | null} sessionId
+ * @returns {Role} by the last push
+ */
+const roleOf = ({ holder }, sessionId) =>
+  holder !== null && holder === sessionId ? "controller" : "viewer";
 
-/** @param {Engagement} state @param {"resume" | "move"} to @param {Ack} ack @param {number} asOf @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {"resume" | "move"} to
+ * @param {Ack} ack
+ * @param {number} asOf
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 function resumed(state, to, ack, asOf, at) {
   // The session has ended since: whatever is said of it says nothing of ours.
   if (ack.sessionId !== undefined && ack.sessionId !== state.sessionId) return settled(state, at);
@@ -196,12 +291,24 @@ function resumed(state, to, ack, asOf, at) {
   return [next, next.role === "viewer" ? [...effects, { do: "look" }] : effects];
 }
 
-/** @param {Engagement} state @param {Ack} ack @param {number} asOf @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {Ack} ack
+ * @param {number} asOf
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 function cured(state, ack, asOf, at) {
   return [hold({ ...state, want: "controller" }, { ...ack, sessionId: undefined }, asOf, at), []];
 }
 
-/** @param {Engagement} state @param {OutFrame} sent @param {ErrorFrame} error @param {Moment} at @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {OutFrame} sent
+ * @param {ErrorFrame} error
+ * @param {Moment} at
+ * @returns {Stepped}
+ */
 function uncured(state, sent, error, at) {
   if (error.code === "no_session") return unrenewed(state, sent, error, at);
   if (error.code !== "robot_busy" || state.role !== "controller") return [state, []];
@@ -221,11 +328,16 @@ function uncured(state, sent, error, at) {
 export function failed(state, error, asOf, at) {
   // Only the call that wanted control was refused, and it waits no longer; the others only watch.
   const isWatched = error.code === "robot_busy" && state.withdrawn && state.asked;
-  const isBusy = error.code === "robot_busy" && (state.want === "controller" || state.rejoins || state.withdrawn) && state.joined;
+  const isBusy =
+    error.code === "robot_busy" &&
+    (state.want === "controller" || state.rejoins || state.withdrawn) &&
+    state.joined;
   state = { ...state, rejoins: false, withdrawn: false };
-  if (isWatched) return sendOffer({ ...state, driver: error.controlledBy ?? null, driverAt: at.now }, at);
+  if (isWatched)
+    return sendOffer({ ...state, driver: error.controlledBy ?? null, driverAt: at.now }, at);
   // It was given to us since we asked: that we are refused is old news.
-  if (isBusy && state.epoch > asOf && roleOf(state, state.sessionId) === "controller") return sendOffer(state, at);
+  if (isBusy && state.epoch > asOf && roleOf(state, state.sessionId) === "controller")
+    return sendOffer(state, at);
   if (isBusy) return watchInstead(state, error, at);
   const lost = error.code === "offline";
   if (!state.joined && !lost) return refuse(state, error);
@@ -239,7 +351,11 @@ export function failed(state, error, asOf, at) {
   return [next, [...told, ...effects]];
 }
 
-/** @param {Engagement} state @param {ErrorFrame} error @returns {Stepped} */
+/**
+ * @param {Engagement} state
+ * @param {ErrorFrame} error
+ * @returns {Stepped}
+ */
 function refuse(state, error) {
   const [settled, told] = settle(state, error);
   const [next, effects] = end(settled, error.message);
@@ -257,7 +373,15 @@ function refuse(state, error) {
 function watchInstead(state, error, at) {
   const driver = error.controlledBy ?? null;
   const lostTo = state.role === "controller" && !error.you ? driver : state.lostTo;
-  const viewer = { ...state, want: /** @type {const} */ ("viewer"), role: /** @type {const} */ ("viewer"), driver, driverAt: at.now, lostTo, stale: false };
+  const viewer = {
+    ...state,
+    want: /** @type {const} */ ("viewer"),
+    role: /** @type {const} */ ("viewer"),
+    driver,
+    driverAt: at.now,
+    lostTo,
+    stale: false,
+  };
   const [settled, told] = settle(viewer, error);
   const [next, effects] = sendOffer(settled, at);
   return [next, [...told, ...effects]];

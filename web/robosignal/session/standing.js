@@ -20,10 +20,20 @@ export const SOMEBODY = Object.freeze({ userId: "", name: "somebody else" });
  * @returns {Engagement}
  */
 export function lead(state, epoch, at) {
-  return renewedAt({
-    ...state, epoch, role: "controller", want: "controller", holder: state.sessionId,
-    driver: null, driverAt: at.now, lostTo: null, stale: false,
-  }, at);
+  return renewedAt(
+    {
+      ...state,
+      epoch,
+      role: "controller",
+      want: "controller",
+      holder: state.sessionId,
+      driver: null,
+      driverAt: at.now,
+      lostTo: null,
+      stale: false,
+    },
+    at,
+  );
 }
 
 /**
@@ -35,8 +45,13 @@ export function lead(state, epoch, at) {
  */
 export function free(state, at) {
   const viewer = {
-    ...state, want: /** @type {const} */ ("viewer"), holder: null,
-    driver: null, driverAt: at.now, lostTo: null, stale: false,
+    ...state,
+    want: /** @type {const} */ ("viewer"),
+    holder: null,
+    driver: null,
+    driverAt: at.now,
+    lostTo: null,
+    stale: false,
   };
   return state.role === null ? { ...viewer, want: state.want } : { ...viewer, role: "viewer" };
 }
@@ -51,9 +66,19 @@ export function free(state, at) {
  * @returns {Engagement}
  */
 export function watch(state, epoch, at) {
-  const viewer = { ...state, epoch, role: /** @type {const} */ ("viewer"), want: /** @type {const} */ ("viewer"), holder: null, stale: false };
-  if (state.role === "controller") return { ...viewer, driver: SOMEBODY, driverAt: at.now, lostTo: SOMEBODY };
-  return epoch > state.epoch ? { ...viewer, driverAt: at.now } : { ...viewer, holder: state.holder };
+  const viewer = {
+    ...state,
+    epoch,
+    role: /** @type {const} */ ("viewer"),
+    want: /** @type {const} */ ("viewer"),
+    holder: null,
+    stale: false,
+  };
+  if (state.role === "controller")
+    return { ...viewer, driver: SOMEBODY, driverAt: at.now, lostTo: SOMEBODY };
+  return epoch > state.epoch
+    ? { ...viewer, driverAt: at.now }
+    : { ...viewer, holder: state.holder };
 }
 
 /**
