@@ -72,7 +72,8 @@ function sayRefusal(words) {
  * @param {Session} session
  */
 function show(scene, session) {
-  if (scene.session === session) return;
+  // Each call holds the session it returns: the one that the scene has is held once.
+  if (scene.session === session) return session.leave();
   now.stopDriving();
   scene.session?.leave();
   scene.session = session;

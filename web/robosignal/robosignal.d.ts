@@ -490,7 +490,10 @@ declare class Session extends Emitter<SessionEvents> {
    * Keep the control, and tell the viewer who asked for it.
    */
   deny(sessionId: string): Promise<void>;
-  /** End it. */
+  /**
+   * Leave the session. `drive`, `view` and `takeOver` return the same session while it lasts, and
+   * each of their calls holds it: it ends when `leave` has been called once for each of them.
+   */
   leave(): void;
   #private;
 }
@@ -542,13 +545,17 @@ declare class Signal extends Emitter<SignalEvents> {
   /** Watch no more. */
   unwatch(): Promise<void>;
   /**
-   * Drive a robot: a session that holds its control. With a session already, ask for the control
-   * in it; it stays a viewer's when that is refused, and is returned at once when it drives.
+   * Drive a robot: get a session that has control of it. If this connection has a session for the
+   * robot already, it asks for control in that one; if it's refused, that session goes on viewing.
+   * Each call that returns a session holds it, until `session.leave()`.
    *
-   * It settles within 30 s. Once `signal` is aborted it rejects with its reason, an `AbortError`, and
-   * what was taken, or is granted later, is given back.
+   * It settles within 30 s, or within 60 s behind another call for the same robot. When `signal` is
+   * aborted before that, it rejects with the signal's reason, and gives back any control that it
+   * has or gets later.
    *
-   * @throws {SignalingError} `robot_busy`, with `controlledBy`, when somebody else drives
+   * @returns one whose `view.role` is `controller`
+   * @throws {SignalingError} `robot_busy`, with `controlledBy`, if another session drives;
+   *   `robot_offline`, `forbidden`, `timeout`, `offline`, `unsupported`; `closed` after `close()`
    */
   drive(
     robotId: string,
@@ -559,9 +566,13 @@ declare class Signal extends Emitter<SignalEvents> {
     },
   ): Promise<Session>;
   /**
-   * See a robot's video, and drive it not.
+   * View a robot's video without driving. If this connection has a session for the robot already,
+   * it returns that one, which may drive: `view.role` says whether it does. Each call that returns
+   * a session holds it, until `session.leave()`.
    *
    * @param [options] as for `drive`
+   * @returns one whose `view.role` is `viewer`, or `controller` if it drives
+   * @throws {SignalingError} as `drive`, but never `robot_busy`; `too_many_viewers`
    */
   view(
     robotId: string,
@@ -572,10 +583,15 @@ declare class Signal extends Emitter<SignalEvents> {
     },
   ): Promise<Session>;
   /**
-   * Drive a robot that somebody else drives. The owner and admins may, and so may the driver's own
-   * user from another connection.
+   * Drive a robot even if another session does. The owner and admins may, and so may the driver's
+   * own user from another connection. Each call that returns a session holds it, until
+   * `session.leave()`.
+   *
+   * It settles within 40 s.
    *
    * @param [options] as for `drive`
+   * @returns one whose `view.role` is `controller`
+   * @throws {SignalingError} `forbidden` for everyone else; otherwise as `drive`
    */
   takeOver(
     robotId: string,

@@ -29,6 +29,10 @@ export class Session extends Emitter {
   #server;
   #environment;
   #state;
+  /** What `view` returns, until a field of it changes. */
+  #view;
+  /** How many calls hold this session: it ends when each of them has left. */
+  #holders = 0;
   #peer = /** @type {Peer | null} */ (null);
   #waiters = /** @type {Waiter[]} */ ([]);
   /** @type {unknown} */
@@ -49,6 +53,7 @@ export class Session extends Emitter {
     this.#server = server;
     this.#environment = environment;
     this.#state = engagement(robotId, isOnline);
+    this.#view = Object.freeze(view(this.#state));
     this.#moving = new Moving(
       () => this.#state.moving,
       () => this.tell({ type: "move" }),
@@ -65,7 +70,7 @@ export class Session extends Emitter {
    * @returns {View}
    */
   get view() {
-    return view(this.#state);
+    return this.#view;
   }
 
   /**
@@ -171,9 +176,32 @@ export class Session extends Emitter {
     }));
   }
 
-  /** End it. */
+  /**
+   * Leave the session. `drive`, `view` and `takeOver` return the same session while it lasts, and
+   * each of their calls holds it: it ends when `leave` has been called once for each of them.
+   */
   leave() {
-    this.tell({ type: "leave" });
+    this.#holders -= 1;
+    if (this.#holders <= 0) this.tell({ type: "leave" });
+  }
+
+  /**
+   * Hold the session for one more call, until that calls `leave`.
+   *
+   * @internal
+   */
+  hold() {
+    this.#holders += 1;
+  }
+
+  /**
+   * Wait until each request of the session has its reply.
+   *
+   * @internal
+   * @returns {Promise<void> | null} null when none is open
+   */
+  idle() {
+    return this.#moving.idle();
   }
 
   /**
@@ -183,7 +211,7 @@ export class Session extends Emitter {
    */
   abandon() {
     this.#over ??= closed();
-    this.leave();
+    this.tell({ type: "leave" });
   }
 
   /**
@@ -205,7 +233,8 @@ export class Session extends Emitter {
    * @param {AbortSignal} [abort]
    * @returns {Promise<void>}
    */
-  ask(event, wanted, abort) {
+  async ask(event, wanted, abort) {
+    abort?.throwIfAborted();
     return new Promise((resolve, reject) => {
       const stop = () => this.#withdraw(waiter, abort?.reason);
       const done = () => abort?.removeEventListener("abort", stop);
@@ -240,14 +269,15 @@ export class Session extends Emitter {
    * @param {Happening} event
    */
   tell(event) {
-    const before = this.view;
+    const before = this.#view;
     const [next, effects] = step(this.#state, event, {
       now: this.#environment.now(),
       id: this.#environment.newId(),
     });
     this.#state = next;
+    this.#view = sameOr(this.#view, view(next));
     for (const effect of effects) this.#perform(effect);
-    this.#announce(before, this.view);
+    if (this.#view !== before) this.#announce(before, this.#view);
     this.#moving.look(this.#environment.now());
     if (event.type === "swapped") this.#moving.begin();
     if (this.#state.phase === "ended") this.#finish();
@@ -262,13 +292,11 @@ export class Session extends Emitter {
      * @param {(keyof View)[]} fields
      */
     const moved = (fields) => fields.some((field) => before[field] !== after[field]);
-    if (moved(["state", "why"]) || String(before.missing) !== String(after.missing))
-      this.emit("state", after);
-    if (
-      moved(["role", "epoch", "stale", "lostTo", "requests", "asking"]) ||
-      before.driver?.userId !== after.driver?.userId
-    )
+    this.emit("view", after);
+    if (moved(["state", "why", "missing"])) this.emit("state", after);
+    if (moved(["role", "driver", "epoch", "stale", "lostTo", "requests", "asking"])) {
       this.emit("control", after);
+    }
   }
 
   #finish() {
@@ -424,6 +452,39 @@ export class Session extends Emitter {
     this.#peer?.close();
     this.#peer = null;
   }
+}
+
+/**
+ * The view before if nothing in it has changed, else the one after, with each field that has not
+ * changed as it was: what a page compares by identity does not differ without need.
+ *
+ * @param {View} before
+ * @param {View} after
+ * @returns {View}
+ */
+function sameOr(before, after) {
+  const fields = /** @type {(keyof View)[]} */ (Object.keys(after));
+  const kept = fields.filter((field) => isSame(before[field], after[field]));
+  if (kept.length === fields.length) return before;
+  return Object.freeze({
+    ...after,
+    ...Object.fromEntries(kept.map((field) => [field, before[field]])),
+  });
+}
+
+/**
+ * @param {any} one
+ * @param {any} other
+ * @returns {boolean} whether they are equal, field by field
+ */
+function isSame(one, other) {
+  if (Object.is(one, other)) return true;
+  if (typeof one !== "object" || typeof other !== "object" || !one || !other) return false;
+  const names = Object.keys(one);
+  return (
+    names.length === Object.keys(other).length &&
+    names.every((name) => isSame(one[name], other[name]))
+  );
 }
 
 /**

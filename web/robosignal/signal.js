@@ -133,51 +133,63 @@ export class Signal extends Emitter {
   }
 
   /**
-   * Drive a robot: a session that holds its control. With a session already, ask for the control
-   * in it; it stays a viewer's when that is refused, and is returned at once when it drives.
+   * Drive a robot: get a session that has control of it. If this connection has a session for the
+   * robot already, it asks for control in that one; if it's refused, that session goes on viewing.
+   * Each call that returns a session holds it, until `session.leave()`.
    *
-   * It settles within 30 s. Once `signal` is aborted it rejects with its reason, an `AbortError`, and
-   * what was taken, or is granted later, is given back.
+   * It settles within 30 s, or within 60 s behind another call for the same robot. When `signal` is
+   * aborted before that, it rejects with the signal's reason, and gives back any control that it
+   * has or gets later.
    *
    * @param {string} robotId
    * @param {{signal?: AbortSignal}} [options]
-   * @returns {Promise<Session>}
-   * @throws {SignalingError} `robot_busy`, with `controlledBy`, when somebody else drives
+   * @returns {Promise<Session>} one whose `view.role` is `controller`
+   * @throws {SignalingError} `robot_busy`, with `controlledBy`, if another session drives;
+   *   `robot_offline`, `forbidden`, `timeout`, `offline`, `unsupported`; `closed` after `close()`
    */
-  drive(robotId, { signal } = {}) {
+  async drive(robotId, { signal } = {}) {
     return this.#join(robotId, "controller", signal);
   }
 
   /**
-   * See a robot's video, and drive it not.
+   * View a robot's video without driving. If this connection has a session for the robot already,
+   * it returns that one, which may drive: `view.role` says whether it does. Each call that returns
+   * a session holds it, until `session.leave()`.
    *
    * @param {string} robotId
    * @param {{signal?: AbortSignal}} [options] as for `drive`
-   * @returns {Promise<Session>}
+   * @returns {Promise<Session>} one whose `view.role` is `viewer`, or `controller` if it drives
+   * @throws {SignalingError} as `drive`, but never `robot_busy`; `too_many_viewers`
    */
-  view(robotId, { signal } = {}) {
+  async view(robotId, { signal } = {}) {
     return this.#join(robotId, "viewer", signal);
   }
 
   /**
-   * Drive a robot that somebody else drives. The owner and admins may, and so may the driver's own
-   * user from another connection.
+   * Drive a robot even if another session does. The owner and admins may, and so may the driver's
+   * own user from another connection. Each call that returns a session holds it, until
+   * `session.leave()`.
+   *
+   * It settles within 40 s.
    *
    * @param {string} robotId
    * @param {{signal?: AbortSignal}} [options] as for `drive`
-   * @returns {Promise<Session>}
+   * @returns {Promise<Session>} one whose `view.role` is `controller`
+   * @throws {SignalingError} `forbidden` for everyone else; otherwise as `drive`
    */
   async takeOver(robotId, { signal } = {}) {
+    this.#requireOpen();
     signal?.throwIfAborted();
     const session = this.#sessions.get(robotId);
     if (!session) return this.#seize(robotId, signal);
     const drove = session.view.role === "controller";
-    await unlessAborted(
-      session.takeOver(),
-      signal,
-      () => void (drove || session.release().catch(ignore)),
+    return held(session, () =>
+      unlessAborted(
+        session.takeOver(),
+        signal,
+        () => void (drove || session.release().catch(ignore)),
+      ),
     );
-    return session;
   }
 
   /**
@@ -256,6 +268,8 @@ export class Signal extends Emitter {
    */
   #ended(session) {
     if (this.#sessions.get(session.robotId) === session) this.#sessions.delete(session.robotId);
+    const answered = session.idle();
+    if (answered) this.#delay(session.robotId, answered);
   }
 
   /**
@@ -276,25 +290,46 @@ export class Signal extends Emitter {
    * @param {OutFrame} bye
    */
   #leave(robotId, bye) {
-    if (!this.#line.isUp) return;
-    const left = this.#requests.make(bye, this.#line.current).catch(ignore);
+    if (this.#line.isUp) this.#delay(robotId, this.#requests.make(bye, this.#line.current));
+  }
+
+  /**
+   * Ask for a robot again only after this: a `bye` that came later would end the new session, and
+   * so would one that answers an offer of before.
+   *
+   * @param {string} robotId
+   * @param {Promise<unknown>} promise
+   */
+  #delay(robotId, promise) {
+    const left = Promise.all([this.#leaving.get(robotId), promise.catch(ignore)]);
     this.#leaving.set(robotId, left);
     void left.then(() => this.#leaving.get(robotId) === left && this.#leaving.delete(robotId));
   }
 
   /**
-   * The next request for a robot that was just left must not overtake the `bye`, which would end the new session.
+   * Wait until nothing of a session that has ended is on its way, 2 s at most.
    *
    * @param {string} robotId
+   * @param {AbortSignal} [abort]
    */
-  async #left(robotId) {
+  async #left(robotId, abort) {
     /** @type {unknown} */
     let timer;
     const late = new Promise(
       (resolve) => void (timer = this.#environment.setTimeout(() => resolve(null), LEFT_MS)),
     );
-    await Promise.race([this.#leaving.get(robotId), late]);
-    this.#environment.clearTimeout(timer);
+    const left = async () => {
+      while (this.#leaving.has(robotId)) await this.#leaving.get(robotId);
+    };
+    try {
+      await unlessAborted(Promise.race([left(), late]), abort, ignore);
+    } finally {
+      this.#environment.clearTimeout(timer);
+    }
+  }
+
+  #requireOpen() {
+    if (this.#isClosed) throw closed();
   }
 
   /** Something has arrived: the old socket may have nothing left to wait for. */
@@ -313,18 +348,42 @@ export class Signal extends Emitter {
    * @returns {Promise<Session>}
    */
   async #join(robotId, wanted, abort) {
+    this.#requireOpen();
     abort?.throwIfAborted();
-    if (this.#leaving.has(robotId)) await unlessAborted(this.#left(robotId), abort, ignore);
-    if (this.#isClosed) throw closed();
-    const standing = this.#sessions.get(robotId);
-    const session =
-      standing ?? new Session(this.#server(), robotId, this.#environment, this.#line.isUp);
+    if (this.#leaving.has(robotId)) await this.#left(robotId, abort);
+    this.#requireOpen();
+    const session = this.#sessions.get(robotId);
+    if (!session) return this.#begin(robotId, wanted, abort);
+    try {
+      return await held(session, () => this.#share(session, wanted, abort));
+    } catch (error) {
+      // Another call wanted to drive, and was refused: that is no answer to one that wants to view.
+      const isOthers = error instanceof SignalingError && error.code === "robot_busy";
+      if (wanted === "viewer" && isOthers) return this.#join(robotId, wanted, abort);
+      throw error;
+    }
+  }
+
+  /**
+   * @param {string} robotId
+   * @param {Role} wanted
+   * @param {AbortSignal} [abort]
+   * @returns {Promise<Session>} a new one
+   */
+  #begin(robotId, wanted, abort) {
+    const session = new Session(this.#server(), robotId, this.#environment, this.#line.isUp);
     this.#sessions.set(robotId, session);
-    if (!standing) await session.ask({ type: "join", role: wanted }, wanted, abort);
-    // Another call is joining now: both share its session, unless it only watches.
-    else if (!session.hasJoined) await session.ask({ type: "await" }, wanted, abort);
-    if (standing && wanted === "controller") await session.ask({ type: "drive" }, wanted, abort);
-    return session;
+    return held(session, () => session.ask({ type: "join", role: wanted }, wanted, abort));
+  }
+
+  /**
+   * @param {Session} session one that another call has begun
+   * @param {Role} wanted
+   * @param {AbortSignal} [abort]
+   */
+  async #share(session, wanted, abort) {
+    if (!session.hasJoined) await session.ask({ type: "await" }, wanted, abort);
+    if (wanted === "controller") await session.ask({ type: "drive" }, wanted, abort);
   }
 
   /**
@@ -336,11 +395,15 @@ export class Signal extends Emitter {
    */
   async #seize(robotId, abort) {
     requireWebRtc(this.#environment);
-    if (this.#leaving.has(robotId)) await unlessAborted(this.#left(robotId), abort, ignore);
+    if (this.#leaving.has(robotId)) await this.#left(robotId, abort);
     const taking = /** @type {Promise<Ack>} */ (this.request({ type: "takeover", robotId }));
     const giveBack = (/** @type {Ack} */ { sessionId }) =>
       this.#leave(robotId, { type: "bye", sessionId });
-    const ack = await unlessAborted(taking, abort, giveBack);
+    const stop = () => this.#delay(robotId, taking);
+    abort?.addEventListener("abort", stop, { once: true });
+    const ack = await unlessAborted(taking, abort, giveBack).finally(() =>
+      abort?.removeEventListener("abort", stop),
+    );
     try {
       return await this.#join(robotId, "controller", abort);
     } catch (error) {
@@ -415,6 +478,24 @@ export class Signal extends Emitter {
    */
   #keepIce(servers, freshMs, turn = false) {
     this.#ice = { servers, freshUntil: this.#environment.now() + freshMs, isWhole: !turn };
+  }
+}
+
+/**
+ * A session, held for a call from before it asks until it fails, or until its `leave`.
+ *
+ * @param {Session} session
+ * @param {() => Promise<void>} ask
+ * @returns {Promise<Session>}
+ */
+async function held(session, ask) {
+  session.hold();
+  try {
+    await ask();
+    return session;
+  } catch (error) {
+    session.leave();
+    throw error;
   }
 }
 

@@ -17,6 +17,8 @@ export class Moving {
   #isToMove = false;
   /** @type {{resolve: () => void, reject: (error: Error) => void, until: number}[]} */
   #patient = [];
+  /** @type {(() => void)[]} */
+  #idle = [];
 
   /**
    * @param {() => boolean} isMoving
@@ -65,6 +67,14 @@ export class Moving {
   }
 
   /**
+   * @returns {Promise<void> | null} resolves once no reply is awaited; null when none is
+   */
+  idle() {
+    if (this.#awaited === 0) return null;
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /**
    * @param {() => Promise<void>} work that awaits a reply
    */
   async during(work) {
@@ -76,6 +86,7 @@ export class Moving {
       this.#awaited -= 1;
       this.#moveIfClear();
       this.#tell();
+      if (this.#awaited === 0) for (const resolve of this.#idle.splice(0)) resolve();
     }
   }
 
