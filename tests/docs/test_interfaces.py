@@ -92,7 +92,7 @@ def test_every_method_of_the_browsers_module_is_explained() -> None:
     declared = page("web/robosignal/robosignal.d.ts")
     named = " ".join(code(page("docs/browser.md")))
     for variable, name in (("signal", "Signal"), ("session", "Session")):
-        (body,) = re.findall(rf"^declare class {name} .*?\n(.*?)^\}}", declared, re.DOTALL | re.M)
+        (body,) = re.findall(rf"(?ms)^declare class {name} .*?\n(.*?)^\}}", declared)
         methods = set(re.findall(r"^  (?:get )?(\w+)\(", body, re.MULTILINE))
 
         assert len(methods) > 10
