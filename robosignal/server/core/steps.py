@@ -59,9 +59,9 @@ class WriteRobot(Struct, frozen=True):
 
 
 class CheckRobot(Struct, frozen=True):
-    """Read a robot's item and evaluate a write's condition now → Written[Robot] | ConditionFailed[Robot].
+    """Read a robot's item and evaluate a write's condition; write nothing.
 
-    Nothing is written.
+    Its outcome: Written[Robot] | ConditionFailed[Robot].
     """
 
     robot_id: RobotId
