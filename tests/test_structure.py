@@ -112,14 +112,23 @@ def test_only_the_aws_package_knows_aws(module: Path) -> None:
     assert allowed or aws == []
 
 
+PUBLIC_PACKAGES = {PACKAGE, PACKAGE / "robot", PACKAGE / "testing"}
+"""Those that users import names from."""
+
+
 @pytest.mark.parametrize(
     "package",
-    sorted(PACKAGE.rglob("__init__.py")),
+    [each for each in sorted(PACKAGE.rglob("__init__.py")) if each.parent not in PUBLIC_PACKAGES],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_packages_are_empty(package: Path) -> None:
     """To import one module imports no other."""
     assert package.read_text() == ""
+
+
+def test_the_package_itself_imports_nothing() -> None:
+    """It tells its version, and the Lambda imports it at each cold start."""
+    assert list(imported(PACKAGE / "__init__.py")) == []
 
 
 def loaded_by(module: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Works out what each event does to the lease in each state, and writes it into docs/control.md.
+"""Works out what each event does to the lease in each state, and writes it into its page.
 
 `python -m tools.lease_table`. The rules are conditions on writes; this carries the writes out
 on one item of each state, so the table and the picture cannot say anything else than they do.
@@ -21,7 +21,7 @@ from robosignal.server.core.writes import lease, ownership, presence
 from robosignal.server.core.writes.presence import Claim
 from tests.server.core.conditions.cases import NOW, OLGA, ROBOT, Item, robot, session
 
-PAGE = Path("docs/control.md")
+PAGE = Path("docs/explanation/control.md")
 BLOCK = re.compile(r"(?<=<!-- lease -->\n).*(?=<!-- end of lease -->)", re.DOTALL)
 
 ANN, EVE = UserId("ann"), UserId("eve")

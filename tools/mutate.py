@@ -55,7 +55,7 @@ SECONDS = 300
 """A mutant whose tests do not end by then does not live."""
 
 AT_ONCE = 2
-RESULTS = Path("docs/control-mutations.json")
+RESULTS = Path("tools/control-mutations.json")
 
 
 def main(words: list[str]) -> int:

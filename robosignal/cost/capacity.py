@@ -1,7 +1,7 @@
 """Where AWS's default quotas and the stack's throttle bind, up to ten million robots.
 
-Knows rates and quotas; must never know a price. `docs/capacity.md` shows what is computed
-here, and a test holds the page to it.
+Knows rates and quotas; must never know a price. `docs/explanation/capacity.md` shows what is
+computed here, and a test holds the page to it.
 """
 
 from dataclasses import dataclass

@@ -19,7 +19,8 @@ from robosignal.cost.events import EVENTS
 from robosignal.cost.usage import HOURS_A_MONTH, Fleet, happenings
 from robosignal.server.aws.metrics import DIRECTIVES
 
-PAGE = Path(__file__).parents[2] / "docs" / "capacity.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "capacity.md"
+OPERATE = PAGE.parents[1] / "howto" / "operate.md"
 
 
 def test_heartbeats_are_one_in_two_minutes() -> None:
@@ -79,7 +80,7 @@ def test_a_fleet_that_lost_its_connections_dials_as_the_throttle_lets_it() -> No
 
 
 def test_the_page_shows_what_is_computed() -> None:
-    """Both tables of `docs/capacity.md`."""
+    """Both tables of `docs/explanation/capacity.md`."""
     page = PAGE.read_text()
 
     assert quota_table() in page
@@ -108,7 +109,7 @@ def test_the_throttle_that_the_page_advises_serves_the_fleet(robots: int) -> Non
 
 def test_the_page_names_every_metric() -> None:
     """Whoever runs out of a quota should see it coming."""
-    page = PAGE.read_text()
+    page = OPERATE.read_text()
 
     for name, directive in DIRECTIVES.items():
         dimensions = "; ".join(", ".join(each) for each in directive["Dimensions"])

@@ -1,4 +1,4 @@
-"""The configuration that the deployment page gives for coturn, carried out by a real one."""
+"""The configuration that the TURN page gives for coturn, carried out by a real one."""
 
 import asyncio
 import time
@@ -21,7 +21,9 @@ FORBIDDEN = 403
 PORT = 9
 
 (CONFIGURATION,) = (
-    body.splitlines() for body in blocks(page("docs/deploy.md"), "text") if "denied-peer-ip" in body
+    body.splitlines()
+    for body in blocks(page("docs/howto/turn.md"), "text")
+    if "denied-peer-ip" in body
 )
 DENIED = [line.partition("=")[2] for line in CONFIGURATION if line.startswith("denied-peer-ip")]
 OPTIONS = [f"--{line}" for line in CONFIGURATION if "denied-peer-ip" in line or "multicast" in line]

@@ -193,7 +193,7 @@ def test_the_gateways_page_names_the_limit() -> None:
     """What is counted, and how many there may be."""
     told = f"more than {CONNECTIONS_PER_USER} connections of one user"
 
-    assert told in page("docs/gateway.md")
+    assert told in page("docs/reference/gateway.md")
 
 
 def test_no_user_may_have_every_connection() -> None:
