@@ -46,7 +46,7 @@ EVENTS = {
         posts=2,
         pushes=1,
         received=189,
-        replied=175,
+        replied=197,
         posted=192,
         logged=235,
     ),

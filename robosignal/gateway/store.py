@@ -19,8 +19,9 @@ from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.protocol.limits import GRACE_SECONDS, WATCHERS
 from robosignal.server.clock import epoch_ms
 from robosignal.server.core.conditional_writes import Condition, Write, apply, evaluate
-from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.records import OLD_PRESENCE_UNTIL, Connection, Robot, robot_from_item
 from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
+from robosignal.server.core.writes.attributes import PRESENCE_UNTIL
 from robosignal.server.core.writes.connections import connection_item
 
 Item = dict[str, Any]
@@ -54,7 +55,7 @@ class LocalStore:
             self._disk = Disk(path)
             for robot_id, text in self._disk.robots():
                 item = _without_sockets(_read(text), self._opened_at)
-                self._keep(robot_id, item, msgspec.convert(item, Robot))
+                self._keep(robot_id, item, robot_from_item(item))
         except WrongDatabase as error:
             self.close()
             raise StateUnreadable(path, str(error), error.remedy) from error
@@ -154,7 +155,7 @@ class LocalStore:
             return ConditionFailed(before)
         after = {"robotId": robot, **after}
         # Whatever can go wrong goes wrong before the disk has it, and memory only after.
-        kept = msgspec.convert(after, Robot)
+        kept = robot_from_item(after)
         if self._disk is not None and not write.renewal:
             self._disk.put(robot, msgspec.json.encode(after).decode())
         self._keep(robot, after, kept)
@@ -166,7 +167,7 @@ class LocalStore:
         after = apply(write, self._items.get(robot, {}))
         if after is None:
             return ConditionFailed(before)
-        return Written(before, msgspec.convert({"robotId": robot, **after}, Robot))
+        return Written(before, robot_from_item({"robotId": robot, **after}))
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds of it; raise as `write_robot` does."""
@@ -241,7 +242,7 @@ def _without_sockets(item: Item, now: int) -> Item:
     clock has been set back, a user who comes back must not count as older than their lost socket.
     """
     after = {name: value for name, value in item.items() if name != "connectionId"}
-    after["leaseUntil"] = 0
+    after |= {PRESENCE_UNTIL[0]: 0, OLD_PRESENCE_UNTIL: 0}
     after["viewers"] = {
         each: _no_newer(viewer, now) for each, viewer in item.get("viewers", {}).items()
     }
