@@ -12,7 +12,7 @@ from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.peers import OfferLimit, Peers
 from robosignal.robot.media.sdp import MAX_SDP_BYTES
 from robosignal.robot.session.events import Answered, Event, Failed, Refused
-from tests.robot.stage import PATIENCE
+from tests.robot.server import PATIENCE
 
 DRIVER = SessionId("r:driver")
 OFFER = "v=0\r\n"
