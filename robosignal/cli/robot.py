@@ -20,14 +20,38 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say which arguments `run` takes."""
     add = parser.add_argument
-    url = "such as ws://127.0.0.1:8080/prod"
+    url = "the server's WebSocket address, such as ws://127.0.0.1:8080/prod"
     add("--url", type=arguments.websocket_url, required=True, help=url)
-    add("--robot-id", type=arguments.identifier, required=True, metavar="ID")
+    add(
+        "--robot-id",
+        type=arguments.identifier,
+        required=True,
+        metavar="ID",
+        help="the robot's id, 1 to 64 of A-Z a-z 0-9 _ . -",
+    )
     token = parser.add_mutually_exclusive_group().add_argument
-    token("--token", help=f"else the environment's {TOKEN_VARIABLE}, which others cannot read")
-    token("--token-command", metavar="CMD", help="a shell command that prints one, for each dial")
-    add("--instance", type=arguments.identifier, metavar="ID", help="id of this run (random)")
-    add("--until-eof", action="store_true", help="stop when standard input ends")
+    token(
+        "--token",
+        help=f"the token; better in the environment's {TOKEN_VARIABLE}, which other users of this"
+        " machine cannot read",
+    )
+    token(
+        "--token-command",
+        metavar="CMD",
+        help="a shell command that prints a token, run for each connection",
+    )
+    add(
+        "--instance",
+        type=arguments.identifier,
+        metavar="ID",
+        help="id of this run; a robot that comes back under the same one keeps its sessions"
+        " (default: random)",
+    )
+    add(
+        "--until-eof",
+        action="store_true",
+        help="stop when standard input ends, for a robot that another program starts",
+    )
 
 
 def run(asked: argparse.Namespace) -> int:

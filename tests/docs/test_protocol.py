@@ -40,6 +40,7 @@ def tag(kind: type[Any]) -> str:
 FRAMES = {tag(kind): kind for kind in leaves(frames.Frame)}
 ERRORS = {kind.code: kind for kind in leaves(errors.SignalingError)}
 ROWS = list(rows(PAGE))
+ERROR_ROWS = list(rows(page("docs/reference/errors.md")))
 QUOTED = [cells for cells in ROWS if len(cells) == 3 and re.fullmatch(r"`[A-Z_]+`", cells[2])]
 
 
@@ -72,14 +73,14 @@ def test_every_example_has_a_reader() -> None:
 @pytest.mark.parametrize("code", ERRORS)
 def test_every_error_is_explained_with_its_status(code: str) -> None:
     """An error has one row: its code, its status, when, and what to do."""
-    said = [cells[1] for cells in ROWS if cells[0] == f"`{code}`" and len(cells) == 4]
+    said = [cells[1] for cells in ERROR_ROWS if cells[0] == f"`{code}`" and len(cells) == 4]
 
     assert said == [str(ERRORS[code].status)]
 
 
 def test_no_error_is_made_up() -> None:
     """Every row of the table of errors has a code of the protocol's."""
-    said = {cells[0].strip("`") for cells in ROWS if len(cells) == 4 and cells[1].isdigit()}
+    said = {cells[0].strip("`") for cells in ERROR_ROWS if len(cells) == 4}
 
     assert said == set(ERRORS)
 

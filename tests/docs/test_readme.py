@@ -26,14 +26,23 @@ from tests.e2e.processes import Process
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
 TEXTS = {name: page(name) for name in NAMES}
 VERBS = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))
-COMMANDS = {"make", "export", ".venv/bin/robosignal", "tools/cdk/cdk"}
+COMMANDS = {"make", "export", "echo", ".venv/bin/robosignal", "tools/cdk/cdk"}
 LINES = [
     line for text in TEXTS.values() for body in blocks(text, "sh") for line in body.split("\n")
 ]
 TYPED = sorted({line for line in LINES if line})
 
 # Where a page may name a file from: the root, or the folder that the page is about.
-FOLDERS = ("", "spec/vectors", "robosignal", "robosignal/server", "robosignal/robot", "web")
+FOLDERS = (
+    "",
+    "spec/vectors",
+    "robosignal",
+    "robosignal/server",
+    "robosignal/robot",
+    "web",
+    "web/console",
+    "web/robosignal",
+)
 NAMED = re.compile(r"\.?\w[\w./-]*(?:\.(?:py|js|json|md|html|css|txt)|/)")
 PICTURE_BYTES = 120 * 1024
 LOCAL = "ws://127.0.0.1:8080/prod"
@@ -193,7 +202,6 @@ def mine(gateway: Process, tmp_path: Path) -> Iterator[str]:
     (html,) = blocks(TEXTS["README.md"], "html")
     html = html.replace(LOCAL, socket_url).replace("PASTE A TOKEN", token)
     (tmp_path / "mine.html").write_text(html, encoding="utf-8")
-    shutil.copy(ROOT / "web" / "robosignal.js", tmp_path)
     shutil.copytree(ROOT / "web" / "robosignal", tmp_path / "robosignal")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:
         thread = Thread(target=server.serve_forever)
