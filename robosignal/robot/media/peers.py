@@ -15,8 +15,9 @@ CLOSING_PER_SESSION = 2
 """While this many peer connections of a session are being closed, no new one is made for it."""
 
 CLOSING_SECONDS = 15
-"""One that takes longer to close holds up no other: TCP tries for a quarter of an hour to write to a
-TURN server that is out of reach.
+"""One that takes longer to close holds up no other.
+
+TCP tries for a quarter of an hour to write to a TURN server that is out of reach.
 """
 
 PAUSE_SECONDS = 5.0
