@@ -6,7 +6,7 @@ A name here excuses a survivor; nothing else does.
 from robosignal.server.core.policy import MAY, Standing
 
 EQUIVALENT: dict[str, str] = {
-    f"MAY {kind.__name__} +HOLDERS_USER": "one whose session holds is an operator, who may already"
+    f"MAY {kind.__name__} +HOLDERS_USER": "the holder's user is an operator, and may already"
     for kind, may in MAY.items()
     if Standing.OPERATOR in may
 }
