@@ -33,6 +33,11 @@ CONTENT_TYPES: Final = {
 }
 """What may leave the directory, by the end of its name."""
 
+HOME: Final = "index.html"
+CONSOLE: Final = "console"
+MODULE: Final = "robosignal"
+"""The folders of what is served: the console's at the root, the module's under its own name."""
+
 PRIVATE_FOLDERS: Final = frozenset({"node_modules", "test", "tests"})
 
 
@@ -49,7 +54,9 @@ def routes(web_root: Path, jwks: Callable[[], dict[str, Any]], stage: str) -> li
         return web.json_response(jwks())
 
     async def page(request: web.Request) -> web.StreamResponse:
-        return _file(root, request.match_info["path"] or "index.html")
+        path = request.match_info["path"]
+        part, _, rest = path.partition("/")
+        return _file(root / MODULE, rest) if part == MODULE else _file(root / CONSOLE, path or HOME)
 
     return [
         web.get("/health", health),

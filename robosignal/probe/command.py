@@ -1,7 +1,4 @@
-"""`robosignal probe`: whether robots and clients can meet through a deployment, and how fast.
-
-Owns the arguments, what is printed and the exit code; must never know the protocol.
-"""
+"""`robosignal probe`: whether robots and clients can meet through a deployment, and how fast."""
 
 import argparse
 import asyncio
@@ -13,9 +10,8 @@ from contextlib import closing
 from robosignal.cli import arguments
 from robosignal.cli.arguments import TOKEN_VARIABLE
 from robosignal.cli.progress import Progress
-from robosignal.probe.play import Target
-from robosignal.probe.probe import Tell, probe
-from robosignal.probe.report import document, text
+from robosignal.probe.probe import OnStep, Target, probe
+from robosignal.probe.report import format_json, format_text
 
 ROBOT_TOKEN_VARIABLE = "ROBOSIGNAL_TOKEN_ROBOT"  # noqa: S105 - the name of one, not one
 
@@ -58,14 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:
-    """Probe, print what was found, and return 0 if every round went through, else 1.
+    """Probe, print the report, and return 0 if every round went through, else 1.
 
     Raise Refused when there is no token, or none that could be one.
     """
     target = _target(asked)
     with closing(Progress(sys.stderr)) as progress:
-        report = asyncio.run(probe(target, asked.count, rounds(progress, asked.count)))
-    say(document(report) if asked.json else text(report))
+        report = asyncio.run(probe(target, asked.count, show_rounds(progress, asked.count)))
+    say(format_json(report) if asked.json else format_text(report))
     return 0 if report.failure is None else 1
 
 
@@ -78,14 +74,14 @@ def _target(asked: argparse.Namespace) -> Target:
         url=asked.url,
         client_token=token,
         robot_token=robot_token or token,
-        seconds=asked.timeout,
+        timeout_s=asked.timeout,
     )
 
 
-def rounds(progress: Progress, count: int) -> Tell:
-    """Return what tells of each step, as one of so many rounds."""
+def show_rounds(progress: Progress, count: int) -> OnStep:
+    """Return a callback that shows each step, with the number of its round out of `count`."""
 
-    def tell(number: int, step: str) -> None:
-        progress.tell(f"round {number} of {count}: {step}")
+    def show(number: int, step: str) -> None:
+        progress.show(f"round {number} of {count}: {step}")
 
-    return tell
+    return show
