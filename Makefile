@@ -55,9 +55,9 @@ soak: setup
 	@$(BIN)/python -m tools.mutate
 	@ROBOSIGNAL_SOAK=1 $(BIN)/python -m tools.proof
 
-# About two minutes; writes the figures into docs/bench.md.
+# About two minutes; writes the figures into docs/explanation/benchmarks.md.
 bench: setup
-	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 fmt: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -29,7 +29,7 @@ def main() -> None:
     # CDK's command line says so where it deploys to; without it this may be any Region.
     settings = read_settings(context, os.environ.get("CDK_DEFAULT_REGION"))
     with TemporaryDirectory() as directory:
-        asset = assemble(ROOT / "lambdas", Target.of(settings), LIBRARIES, Path(directory))
+        asset = assemble(ROOT, Target.of(settings), LIBRARIES, Path(directory))
         sys.stderr.write(f"function's code: {size(asset)}\n")
         SignalingStack(app, settings=settings, asset=asset)
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))

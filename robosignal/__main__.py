@@ -2,6 +2,6 @@
 
 import sys
 
-from robosignal.cli import main
+from robosignal.cli.main import main
 
 sys.exit(main())

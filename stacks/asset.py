@@ -1,4 +1,4 @@
-"""Puts together what the function runs: the handler's package and its locked libraries.
+"""Puts together what the function runs: handler, backend and their locked libraries.
 
 Owns the directory's content, the same bytes for the same sources; must never know CDK. Needs
 pip and, the first time for a lock, its wheels; neither Docker nor a machine like the function's.
@@ -58,21 +58,40 @@ class CannotBundle(Exception):
     """The libraries could not be had. The text is pip's own, and what to look at."""
 
 
-def assemble(lambdas: Path, target: Target, libraries: Path, into: Path) -> Path:
+SOURCES = {
+    "lambdas/signaling/__init__.py": "signaling/__init__.py",
+    "lambdas/signaling/handler.py": "signaling/handler.py",
+    "robosignal/__init__.py": "robosignal/__init__.py",
+    "robosignal/protocol": "robosignal/protocol",
+    "robosignal/server": "robosignal/server",
+}
+"""What the function runs of this project, and where it is in the asset."""
+
+LOCK = "lambdas/signaling/requirements.txt"
+
+
+def assemble(root: Path, target: Target, libraries: Path, into: Path) -> Path:
     """Fill an empty directory with all that the function runs, and return it.
 
-    `lambdas` holds `signaling/` and `requirements.txt`. Installed libraries are kept in
-    `libraries`, by lock and target, for the next time. Raise CannotBundle.
+    `root` is a checkout. Installed libraries are kept in `libraries`, by lock and target, for
+    the next time. Raise CannotBundle.
     """
-    installed = _installed(lambdas / "requirements.txt", target, libraries)
+    installed = _installed(root / LOCK, target, libraries)
     shutil.copytree(installed, into, dirs_exist_ok=True)
-    # Compiled files differ from machine to machine, and another interpreter's are of no use.
-    shutil.copytree(
-        lambdas / "signaling", into / "signaling", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    for source, place in SOURCES.items():
+        _copy(root / source, into / place)
     for path in into.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
     return into
+
+
+def _copy(source: Path, to: Path) -> None:
+    if source.is_file():
+        to.parent.mkdir(exist_ok=True)
+        shutil.copy(source, to)
+        return
+    # Compiled files differ from machine to machine, and another interpreter's are of no use.
+    shutil.copytree(source, to, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def _installed(lock: Path, target: Target, libraries: Path) -> Path:

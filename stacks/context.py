@@ -10,8 +10,8 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Meta, structs
 
-from signaling.adapters.carriers import NO_ORIGIN, canonical_origin
-from signaling.settings import BadEnvironment, read_options
+from robosignal.server.identity.carriers import NO_ORIGIN, canonical_origin
+from robosignal.server.settings import BadEnvironment, read_options
 from stacks.settings import DEFAULTS, Settings, region_of
 
 TYPES: dict[str, Any] = {field.name: field.type for field in structs.fields(Settings)}

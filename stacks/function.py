@@ -12,7 +12,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from signaling.wire.limits import SEED_KEEPALIVE_SECONDS
+from robosignal.protocol.limits import SEED_KEEPALIVE_SECONDS
 from stacks.logs import log_group
 from stacks.nag import accept, accept_warning
 from stacks.settings import Runtime, Settings

@@ -1,6 +1,6 @@
 """The metrics that alarms and the dashboard watch: the handler's own, and AWS's of the parts.
 
-Owns names and dimensions. The handler's stand in `signaling.adapters.metrics`, which a test
+Owns names and dimensions. The handler's stand in `robosignal.server.aws.metrics`, which a test
 compares with these.
 """
 

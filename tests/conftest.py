@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 from moto import mock_aws
 
 from robosignal.gateway.store import LocalStore
-from signaling.adapters.dynamodb import DynamoStore
-from signaling.ports import Store
+from robosignal.server.aws.dynamodb import DynamoStore
+from robosignal.server.ports import Store
 from tests.tables import CONNECTIONS, ROBOTS, drop_tables, make_tables
 from tests.tokens import signer
 from tests.world import World

@@ -11,14 +11,15 @@ from typing import Any, get_args
 
 import pytest
 
-from signaling.core import dispatch
-from signaling.core.policy import MAY
-from signaling.wire.errors import SignalingError
-from signaling.wire.frames import Frame
-from signaling.wire.messages import ALIASES, MESSAGES, AnyMessage
+from robosignal.protocol.errors import SignalingError
+from robosignal.protocol.frames import Frame
+from robosignal.protocol.messages import ALIASES, MESSAGES, AnyMessage
+from robosignal.server.core import dispatch
+from robosignal.server.core.policy import MAY
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "lambdas" / "signaling"
+PACKAGE = ROOT / "robosignal"
+HANDLER = ROOT / "lambdas" / "signaling" / "handler.py"
 
 PURE = {
     "contextlib",
@@ -33,6 +34,9 @@ PURE = {
     "typing",
 }
 """What the rules may use of others: no clock, environment, randomness, log, thread or socket."""
+
+
+IN_ASSET = ("robosignal.protocol", "robosignal.server")
 
 
 def modules(*parts: str) -> list[Path]:
@@ -52,7 +56,7 @@ def imported(module: Path) -> Iterator[str]:
 
 def named(path: Path) -> str:
     """Return a module's path for a test's id."""
-    return str(path.relative_to(PACKAGE))
+    return str(path.relative_to(ROOT))
 
 
 def strangers(module: Path, *friends: str) -> list[str]:
@@ -64,36 +68,45 @@ def strangers(module: Path, *friends: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("module", modules("wire"), ids=named)
-def test_the_wire_knows_only_itself(module: Path) -> None:
+@pytest.mark.parametrize("module", modules("protocol"), ids=named)
+def test_the_protocol_knows_only_itself(module: Path) -> None:
     """Robot, probe and documents import it without the rules."""
-    assert strangers(module, "signaling.wire") == []
+    assert strangers(module, "robosignal.protocol") == []
 
 
-@pytest.mark.parametrize("module", modules("core"), ids=named)
-def test_the_rules_know_only_the_wire(module: Path) -> None:
+@pytest.mark.parametrize("module", modules("server", "core"), ids=named)
+def test_the_rules_know_only_the_protocol(module: Path) -> None:
     """Neither an adapter nor the world: every rule can be tested with plain values."""
-    assert strangers(module, "signaling.wire", "signaling.core") == []
+    assert strangers(module, "robosignal.protocol", "robosignal.server.core") == []
 
 
-@pytest.mark.parametrize("module", [PACKAGE / "ports.py", PACKAGE / "runner.py"], ids=named)
-def test_ports_and_runner_know_no_adapter(module: Path) -> None:
+@pytest.mark.parametrize(
+    "module", [PACKAGE / "server" / "ports.py", PACKAGE / "server" / "executor.py"], ids=named
+)
+def test_ports_and_executor_know_no_adapter(module: Path) -> None:
     """They say what is needed, never by whom it is done."""
-    friends = ("signaling.wire", "signaling.core", "signaling.ports", "signaling.deadline")
+    friends = (
+        "robosignal.protocol",
+        "robosignal.server.core",
+        "robosignal.server.ports",
+        "robosignal.server.deadline",
+    )
 
     assert strangers(module, *friends, "logging", "functools") == []
 
 
-@pytest.mark.parametrize("module", modules(), ids=named)
-def test_the_lambda_does_not_know_the_local_gateway(module: Path) -> None:
-    """Its asset holds `signaling` alone."""
-    assert not [name for name in imported(module) if name.startswith(("robosignal", "tests"))]
+@pytest.mark.parametrize("module", [*modules("server"), HANDLER], ids=named)
+def test_the_lambda_knows_only_what_its_asset_holds(module: Path) -> None:
+    """Protocol and server: neither the local gateway nor a client."""
+    ours = [name for name in imported(module) if name.startswith(("robosignal", "tests"))]
+
+    assert [name for name in ours if not name.startswith(IN_ASSET)] == []
 
 
 @pytest.mark.parametrize("module", modules(), ids=named)
-def test_only_adapters_and_the_handler_know_aws(module: Path) -> None:
+def test_only_the_aws_package_knows_aws(module: Path) -> None:
     """Everything else runs where no boto3 is installed."""
-    allowed = named(module) == "handler.py" or named(module).startswith("adapters/")
+    allowed = named(module).startswith("robosignal/server/aws/")
     aws = [name for name in imported(module) if name.startswith(("boto", "mypy_boto3"))]
 
     assert allowed or aws == []
@@ -101,7 +114,7 @@ def test_only_adapters_and_the_handler_know_aws(module: Path) -> None:
 
 @pytest.mark.parametrize(
     "package",
-    [*PACKAGE.rglob("__init__.py"), *(ROOT / "robosignal").rglob("__init__.py")],
+    sorted(PACKAGE.rglob("__init__.py")),
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_packages_are_empty(package: Path) -> None:
@@ -117,14 +130,14 @@ def loaded_by(module: str) -> set[str]:
         capture_output=True,
         text=True,
         check=True,
-        cwd=PACKAGE.parent,
+        cwd=ROOT,
     )
     return set(done.stdout.split())
 
 
 def test_the_rules_load_nothing_heavy() -> None:
     """Neither AWS nor tokens, and nothing that could wait."""
-    loaded = loaded_by("signaling.core.dispatch")
+    loaded = loaded_by("robosignal.server.core.dispatch")
 
     heavy = {"asyncio", "boto3", "botocore", "cryptography", "jose", "logging", "socket", "ssl"}
     assert loaded & heavy == set()
@@ -133,7 +146,7 @@ def test_the_rules_load_nothing_heavy() -> None:
 
 def test_the_entry_loads_no_token_library() -> None:
     """A message frame never pays for what only `$connect` uses."""
-    loaded = loaded_by("signaling.entry")
+    loaded = loaded_by("robosignal.server.entry")
 
     assert loaded & {"jose", "cryptography", "boto3", "botocore", "asyncio"} == set()
 

@@ -15,8 +15,8 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from signaling.adapters.jwks import StaticKeys
-from signaling.adapters.tokens import Issuer
+from robosignal.server.identity.jwks import StaticKeys
+from robosignal.server.identity.tokens import Issuer
 
 ISSUER = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Abc123"
 CLIENT = "4h57k1s2example"

@@ -9,19 +9,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from signaling.adapters.events import SCHEDULED
-from signaling.adapters.ice import StaticIce
-from signaling.adapters.limiter import Unlimited
-from signaling.core.expressions import Exists, Join, Missing, Part, Put, Write
-from signaling.core.listing import FLEET
-from signaling.core.records import Connection, Robot, shard_of
-from signaling.core.request import Rules
-from signaling.core.steps import Won
-from signaling.deadline import Deadline
-from signaling.entry import Signaling
-from signaling.ports import IceSource, Limiter, Store
-from signaling.wire.errors import TryAgain
-from signaling.wire.ids import ConnectionId, RobotId
+from robosignal.protocol.errors import TryAgain
+from robosignal.protocol.ids import ConnectionId, RobotId
+from robosignal.server.core.expressions import Exists, Join, Missing, Part, Put, Write
+from robosignal.server.core.listing import FLEET
+from robosignal.server.core.records import Connection, Robot, shard_of
+from robosignal.server.core.request import Rules
+from robosignal.server.core.steps import Won
+from robosignal.server.deadline import Deadline
+from robosignal.server.entry import Signaling
+from robosignal.server.events import SCHEDULED
+from robosignal.server.ice.static import StaticIce
+from robosignal.server.limits.limiter import Unlimited
+from robosignal.server.ports import IceSource, Limiter, Store
 from tests.tokens import NOW, Signer
 
 Frame = dict[str, Any]
@@ -30,7 +30,7 @@ ICE = [{"urls": ["stun:stun.example:3478"]}]
 
 
 class Outbox:
-    """Delivers frames into lists. Implements `signaling.ports.Poster`."""
+    """Delivers frames into lists. Implements `robosignal.server.ports.Poster`."""
 
     def __init__(self) -> None:
         self.open: dict[ConnectionId, list[Frame]] = {}

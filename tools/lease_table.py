@@ -1,4 +1,4 @@
-"""Works out what each event does to the lease in each state, and writes it into docs/control.md.
+"""Works out what each event does to the lease in each state, and writes it into its page.
 
 `python -m tools.lease_table`. The rules are conditions on writes; this carries the writes out
 on one item of each state, so the table and the picture cannot say anything else than they do.
@@ -11,17 +11,17 @@ from pathlib import Path
 
 from msgspec import structs
 
-from signaling.core.expressions import Write, apply
-from signaling.core.policy import right
-from signaling.core.records import Connection, Session
-from signaling.core.writes import lease, ownership, presence
-from signaling.core.writes.presence import Claim
-from signaling.wire import limits
-from signaling.wire.ids import ConnectionId, InstanceId, UserId
-from signaling.wire.messages import Forget, Offer, Resume, Takeover, Transfer, Unshare
-from tests.core.conditions.cases import NOW, OLGA, ROBOT, Item, robot, session
+from robosignal.protocol import limits
+from robosignal.protocol.ids import ConnectionId, InstanceId, UserId
+from robosignal.protocol.messages import Forget, Offer, Resume, Takeover, Transfer, Unshare
+from robosignal.server.core.expressions import Write, apply
+from robosignal.server.core.policy import right
+from robosignal.server.core.records import Connection, Session
+from robosignal.server.core.writes import lease, ownership, presence
+from robosignal.server.core.writes.presence import Claim
+from tests.server.core.conditions.cases import NOW, OLGA, ROBOT, Item, robot, session
 
-PAGE = Path("docs/control.md")
+PAGE = Path("docs/explanation/control.md")
 BLOCK = re.compile(r"(?<=<!-- lease -->\n).*(?=<!-- end of lease -->)", re.DOTALL)
 
 ANN, EVE = UserId("ann"), UserId("eve")

@@ -22,8 +22,8 @@ from tests.mutations.mutants import Mutant, mutants
 
 PAIRS = "tests/explorer/test_pairs.py::"
 TESTS = (
-    "tests/core/conditions/test_conditions.py::test_a_condition_holds_or_refuses",
-    "tests/core/test_policy.py",
+    "tests/server/core/conditions/test_conditions.py::test_a_condition_holds_or_refuses",
+    "tests/server/core/test_policy.py",
     "tests/explorer/test_found.py",
     PAIRS + "test_a_connection_is_not_robot_and_client_at_once",
     PAIRS + "test_who_loses_the_right_gets_nothing_more",
@@ -55,7 +55,7 @@ SECONDS = 300
 """A mutant whose tests do not end by then does not live."""
 
 AT_ONCE = 2
-RESULTS = Path("docs/control-mutations.json")
+RESULTS = Path("tools/control-mutations.json")
 
 
 def main(words: list[str]) -> int:

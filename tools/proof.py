@@ -1,8 +1,8 @@
-"""Runs what proves the control lease, and writes its figures into docs/control-proof.md.
+"""Runs what proves the control lease, and writes its figures into the page of its proof.
 
 `python -m tools.proof`, or with the paths of some of the tests; with ROBOSIGNAL_SOAK=1 all that
-they have, which takes the better part of an hour. Each test's last figures are kept beside the
-page; the mutations' last result comes from `python -m tools.mutate`.
+they have, which takes the better part of an hour. Each test's last figures are kept beside this
+file; the mutations' last result comes from `python -m tools.mutate`.
 """
 
 import json
@@ -17,11 +17,11 @@ import pytest
 
 from tests.mutations.equivalent import EQUIVALENT
 
-PAGE = Path("docs/control-proof.md")
-FIGURES = Path("docs/control-figures.json")
-MUTATIONS = Path("docs/control-mutations.json")
+PAGE = Path("docs/explanation/control-proof.md")
+FIGURES = Path("tools/control-figures.json")
+MUTATIONS = Path("tools/control-mutations.json")
 TESTS = (
-    "tests/core/conditions",
+    "tests/server/core/conditions",
     "tests/explorer",
     "tests/model",
     "tests/history",

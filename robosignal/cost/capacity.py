@@ -1,14 +1,14 @@
 """Where AWS's default quotas and the stack's throttle bind, up to ten million robots.
 
-Knows rates and quotas; must never know a price. `docs/capacity.md` shows what is computed
-here, and a test holds the page to it.
+Knows rates and quotas; must never know a price. `docs/explanation/capacity.md` shows what is
+computed here, and a test holds the page to it.
 """
 
 from dataclasses import dataclass
 
 from robosignal.cost.events import EVENTS
 from robosignal.cost.usage import HOURS_A_MONTH, SECONDS_A_MONTH, Fleet, happenings, seconds
-from signaling.wire.limits import HEARTBEAT_SECONDS
+from robosignal.protocol.limits import HEARTBEAT_SECONDS
 
 FLEETS = tuple(10**power for power in range(2, 8))
 DRIVEN = 0.1

@@ -7,8 +7,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from robosignal import arguments
-from robosignal.arguments import Refused
+from robosignal.cli import arguments
+from robosignal.cli.arguments import Refused
 from robosignal.cost.bill import bill, document, table
 from robosignal.cost.prices import Prices, PricesRefused, list_prices, with_prices_of
 from robosignal.cost.usage import HOURS_A_MONTH, Fleet, usage

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from robosignal.cost.events import EVENTS, Event
-from signaling.wire.limits import FRAME_BYTES, HEARTBEAT_SECONDS, LEASE_RENEWAL_SECONDS
+from robosignal.protocol.limits import FRAME_BYTES, HEARTBEAT_SECONDS, LEASE_RENEWAL_SECONDS
 
 HOURS_A_MONTH = 730
 SECONDS_A_MONTH = HOURS_A_MONTH * 3600

@@ -9,8 +9,8 @@ import time
 from random import Random
 from typing import Any
 
-from signaling.core.steps import Step
-from signaling.entry import AroundStep, CarryOut
+from robosignal.server.core.steps import Step
+from robosignal.server.entry import AroundStep, CarryOut
 
 LONGEST_PAUSE_SECONDS = 0.05
 

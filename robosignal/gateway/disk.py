@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-from signaling.wire.errors import TryAgain
-from signaling.wire.ids import RobotId
+from robosignal.protocol.errors import TryAgain
+from robosignal.protocol.ids import RobotId
 
 log = logging.getLogger("robosignal.gateway")
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-from signaling.wire.ids import ConnectionId
+from robosignal.protocol.ids import ConnectionId
 
 Event = dict[str, Any]
 Context = dict[str, Any]

@@ -19,8 +19,8 @@ from robosignal.gateway.shared import Limits, Shared
 from robosignal.gateway.sign_in import SignIns
 from robosignal.gateway.sockets import Sockets
 from robosignal.gateway.websocket import welcome
-from signaling.adapters.limiter import Buckets
-from signaling.ports import Pacer
+from robosignal.server.limits.limiter import Buckets
+from robosignal.server.ports import Pacer
 
 __all__ = ["Gateway", "Limits", "PortTaken"]
 

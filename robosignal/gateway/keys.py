@@ -25,10 +25,10 @@ from cryptography.hazmat.primitives.serialization import (
 from jose import jwk, jws
 
 from robosignal.gateway.state import check_directory
-from signaling.adapters.jwks import StaticKeys
-from signaling.adapters.tokens import ALGORITHM, LIFETIME_SECONDS
-from signaling.ports import KeySource
-from signaling.wire.limits import USER_PATTERN
+from robosignal.protocol.limits import USER_PATTERN
+from robosignal.server.identity.jwks import StaticKeys
+from robosignal.server.identity.tokens import ALGORITHM, LIFETIME_SECONDS
+from robosignal.server.ports import KeySource
 
 LOCAL_ISSUER = "robosignal-local"
 """The `iss` and the `client_id` of every local token."""

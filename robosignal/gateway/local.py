@@ -21,18 +21,18 @@ from robosignal.gateway.sign_in import SignIns
 from robosignal.gateway.sockets import Sockets
 from robosignal.gateway.store import LocalStore
 from robosignal.paths import web_root
-from signaling.adapters.clock import epoch_ms
-from signaling.adapters.events import SCHEDULED
-from signaling.adapters.ice import StaticIce
-from signaling.adapters.jwks import RemoteKeys
-from signaling.adapters.limiter import Buckets, Unlimited
-from signaling.adapters.tokens import Issuer, check_issuers
-from signaling.adapters.turn import TurnIce
-from signaling.entry import Signaling, calm, told
-from signaling.ports import IceSource, Pacer
-from signaling.settings import Options
-from signaling.wire.errors import TokenExpired
-from signaling.wire.frames import encode
+from robosignal.protocol.errors import TokenExpired
+from robosignal.protocol.frames import encode
+from robosignal.server.clock import epoch_ms
+from robosignal.server.entry import Signaling, calm, told
+from robosignal.server.events import SCHEDULED
+from robosignal.server.ice.static import StaticIce
+from robosignal.server.ice.turn import TurnIce
+from robosignal.server.identity.jwks import RemoteKeys
+from robosignal.server.identity.tokens import Issuer, check_issuers
+from robosignal.server.limits.limiter import Buckets, Unlimited
+from robosignal.server.ports import IceSource, Pacer
+from robosignal.server.settings import Options
 
 log = logging.getLogger("robosignal.gateway")
 

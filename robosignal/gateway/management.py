@@ -14,8 +14,8 @@ from typing import Final
 from aiohttp import HttpVersion11, web
 
 from robosignal.gateway.sockets import Facts, Sockets
-from signaling.wire.ids import ConnectionId
-from signaling.wire.limits import MESSAGE_BYTES
+from robosignal.protocol.ids import ConnectionId
+from robosignal.protocol.limits import MESSAGE_BYTES
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

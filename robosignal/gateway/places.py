@@ -10,13 +10,13 @@ from typing import Any
 from robosignal.gateway.dispatch import Handle
 from robosignal.gateway.shared import Limits
 from robosignal.gateway.store import LocalStore
-from signaling.adapters.clock import epoch_ms
-from signaling.adapters.events import result
-from signaling.adapters.sampling import SampledLog
-from signaling.core.records import Connection
-from signaling.wire.errors import RateLimited
-from signaling.wire.frames import Error, encode
-from signaling.wire.ids import ConnectionId
+from robosignal.protocol.errors import RateLimited
+from robosignal.protocol.frames import Error, encode
+from robosignal.protocol.ids import ConnectionId
+from robosignal.server.clock import epoch_ms
+from robosignal.server.core.records import Connection
+from robosignal.server.events import result
+from robosignal.server.limits.sampling import SampledLog
 
 log = logging.getLogger("robosignal.gateway")
 

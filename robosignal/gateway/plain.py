@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from robosignal.gateway import pages
-from signaling.wire.limits import MESSAGE_BYTES
+from robosignal.protocol.limits import MESSAGE_BYTES
 
 LINGERING_SECONDS = 0.5
 """How long a body that nobody wants is still read, so that its sender can read the answer."""

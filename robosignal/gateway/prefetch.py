@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import Sequence
 
 from robosignal.gateway.events import Event
-from signaling.adapters.carriers import token_from
-from signaling.adapters.events import read_event
-from signaling.adapters.jwks import RemoteKeys
-from signaling.adapters.tokens import Issuer, key_named, prefetch
-from signaling.wire.errors import SignalingError
+from robosignal.protocol.errors import SignalingError
+from robosignal.server.events import read_event
+from robosignal.server.identity.carriers import token_from
+from robosignal.server.identity.jwks import RemoteKeys
+from robosignal.server.identity.tokens import Issuer, key_named, prefetch
 
 
 class Prefetch:

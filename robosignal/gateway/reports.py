@@ -12,8 +12,8 @@ from robosignal.gateway.handshake import Handshake
 from robosignal.gateway.results import Accepted, Rejected
 from robosignal.gateway.shared import Shared
 from robosignal.gateway.sockets import Facts
-from signaling.adapters.clock import epoch_ms
-from signaling.wire.ids import ConnectionId
+from robosignal.protocol.ids import ConnectionId
+from robosignal.server.clock import epoch_ms
 
 
 class Reports:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from robosignal.gateway.dispatch import Dispatch
 from robosignal.gateway.sockets import Sockets
-from signaling.ports import Pacer
-from signaling.wire.limits import IDLE_SECONDS, LIFETIME_SECONDS
+from robosignal.protocol.limits import IDLE_SECONDS, LIFETIME_SECONDS
+from robosignal.server.ports import Pacer
 
 if TYPE_CHECKING:
     from robosignal.gateway.websocket import Connection

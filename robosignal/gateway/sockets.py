@@ -10,10 +10,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from signaling.deadline import allowance
-from signaling.wire.errors import TooLarge, TryAgain
-from signaling.wire.ids import ConnectionId
-from signaling.wire.limits import MESSAGE_BYTES
+from robosignal.protocol.errors import TooLarge, TryAgain
+from robosignal.protocol.ids import ConnectionId
+from robosignal.protocol.limits import MESSAGE_BYTES
+from robosignal.server.deadline import allowance
 
 T = TypeVar("T")
 

@@ -15,13 +15,13 @@ import msgspec
 
 from robosignal.gateway.disk import Disk, WrongDatabase
 from robosignal.gateway.state import StateDirectory, StateUnreadable
-from signaling.adapters.clock import epoch_ms
-from signaling.core.expressions import Condition, Write, apply, holds
-from signaling.core.records import Connection, Robot
-from signaling.core.steps import Page, Refused, Watcher, Won
-from signaling.core.writes.rows import item_of
-from signaling.wire.ids import ConnectionId, RobotId, UserId
-from signaling.wire.limits import GRACE_SECONDS, WATCHERS
+from robosignal.protocol.ids import ConnectionId, RobotId, UserId
+from robosignal.protocol.limits import GRACE_SECONDS, WATCHERS
+from robosignal.server.clock import epoch_ms
+from robosignal.server.core.expressions import Condition, Write, apply, holds
+from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.steps import Page, Refused, Watcher, Won
+from robosignal.server.core.writes.rows import item_of
 
 Item = dict[str, Any]
 
@@ -30,7 +30,7 @@ SETS = ("operators",)
 
 
 class LocalStore:
-    """Implements `signaling.ports.Store` in one process."""
+    """Implements `robosignal.server.ports.Store` in one process."""
 
     def __init__(self, directory: Path | None, now: int | None = None) -> None:
         """Open the state in a directory, or in memory alone for None, at `now` (epoch ms).

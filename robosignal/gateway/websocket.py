@@ -24,8 +24,8 @@ from robosignal.gateway.reports import Reports
 from robosignal.gateway.results import Accepted, rejected
 from robosignal.gateway.shared import Shared
 from robosignal.gateway.sockets import Facts
-from signaling.adapters.clock import epoch_ms
-from signaling.wire.limits import FRAME_BYTES, MESSAGE_BYTES
+from robosignal.protocol.limits import FRAME_BYTES, MESSAGE_BYTES
+from robosignal.server.clock import epoch_ms
 
 READ_BYTES = 8 * 1024
 """asyncio's own receive buffer is 256 KiB for every read, which costs a third of a relay's CPU."""

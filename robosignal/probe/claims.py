@@ -6,7 +6,7 @@ Knows expiry, issuer and audience; must never be asked whether a token is good, 
 from collections.abc import Mapping
 from typing import Any
 
-from signaling.adapters.compact import taken_apart
+from robosignal.server.identity.compact import taken_apart
 
 AUDIENCES = {"access": "client_id", "id": "aud"}
 """Which claim names the audience, by the token's use."""

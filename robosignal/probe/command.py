@@ -10,12 +10,12 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 
-from robosignal import arguments
-from robosignal.arguments import TOKEN_VARIABLE
+from robosignal.cli import arguments
+from robosignal.cli.arguments import TOKEN_VARIABLE
+from robosignal.cli.progress import Progress
 from robosignal.probe.play import Target
 from robosignal.probe.probe import Tell, probe
 from robosignal.probe.report import document, text
-from robosignal.progress import Progress
 
 ROBOT_TOKEN_VARIABLE = "ROBOSIGNAL_TOKEN_ROBOT"  # noqa: S105 - the name of one, not one
 

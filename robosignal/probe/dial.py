@@ -25,7 +25,7 @@ from robosignal.probe.trouble import (
     Unresolved,
     Untrusted,
 )
-from signaling.wire.limits import BEARER_PREFIX, MESSAGE_BYTES, SUBPROTOCOL
+from robosignal.protocol.limits import BEARER_PREFIX, MESSAGE_BYTES, SUBPROTOCOL
 
 CLOSE_SECONDS = 2
 

@@ -1,16 +1,16 @@
 """What the robot's logic asks its shell to do, and what the shell tells it.
 
 Knows no sockets, peer connections or clocks: each is a plain value, written in
-`protocol/vectors/robot.json` as it is here.
+`spec/vectors/robot.json` as it is here.
 """
 
 from typing import Any, Literal
 
 from msgspec import Struct
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.commands import Drive
 from robosignal.robot.frames import Candidate, PcId
-from signaling.wire.ids import SessionId
 
 
 class Frame(Struct, frozen=True, tag_field="type", tag="frame"):

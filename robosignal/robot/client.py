@@ -12,12 +12,12 @@ from inspect import iscoroutinefunction
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
+from robosignal.protocol.ids import InstanceId, RobotId
 from robosignal.robot.link import Span
 from robosignal.robot.motors import Mover
 from robosignal.robot.presence import Presence
 from robosignal.robot.shell import Shell, Video
 from robosignal.robot.token import TokenSource, fixed
-from signaling.wire.ids import InstanceId, RobotId
 
 
 async def run(

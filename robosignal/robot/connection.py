@@ -1,12 +1,13 @@
 """When to dial, give up, redial and ping: the logic of one signaling connection.
 
 Knows times, events and outputs; never sockets, tokens, robots, or what a frame is about.
-`protocol/vectors/connection.json` scripts it, and the browser's client runs the same script.
+`spec/vectors/connection.json` scripts it, and the browser's client runs the same script.
 """
 
 from dataclasses import replace
 from typing import Any, assert_never
 
+from robosignal.protocol.limits import HEARTBEAT_SECONDS
 from robosignal.robot import redial
 from robosignal.robot.link import (
     Attempt,
@@ -41,7 +42,6 @@ from robosignal.robot.signals import (
     Tick,
     Wake,
 )
-from signaling.wire.limits import HEARTBEAT_SECONDS
 
 
 def step(seen: Connection, event: Event, now: int, random: float) -> Stepped:

@@ -5,8 +5,8 @@ Knows how many and how long; never what a candidate says or which peers there ar
 
 from dataclasses import dataclass
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId
-from signaling.wire.ids import SessionId
 
 KEPT_MS = 10_000
 KEPT_OF_A_SESSION = 32

@@ -5,10 +5,7 @@ Knows the fence and how far the sessions have followed it; never peers, or what 
 
 from dataclasses import replace
 
-from robosignal.robot import presence
-from robosignal.robot.fence import Fence, raised, without
-from robosignal.robot.state import Robot, Stepped, moved
-from signaling.wire.frames import (
+from robosignal.protocol.frames import (
     AnswerRelay,
     CandidateRelay,
     Control,
@@ -17,6 +14,9 @@ from signaling.wire.frames import (
     Person,
     TakeoverNotice,
 )
+from robosignal.robot import presence
+from robosignal.robot.fence import Fence, raised, without
+from robosignal.robot.state import Robot, Stepped, moved
 
 AboutSession = OfferRelay | CandidateRelay | AnswerRelay | TakeoverNotice | Control | PeerLeft
 

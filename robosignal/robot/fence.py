@@ -6,7 +6,7 @@ and twice; the fence ends the same.
 
 from dataclasses import dataclass
 
-from signaling.wire.ids import SessionId
+from robosignal.protocol.ids import SessionId
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from signaling.wire.frames import (
+from robosignal.protocol.frames import (
     Ack,
     AnswerRelay,
     CandidateRelay,
@@ -119,7 +119,7 @@ def sdp_of(payload: dict[str, Any]) -> str | None:
 def candidate_of(payload: dict[str, Any]) -> Candidate | None:
     """Return the candidate in a payload, in each spelling; None if it holds none.
 
-    `protocol/vectors/candidates.json` lists the spellings for every client.
+    `spec/vectors/candidates.json` lists the spellings for every client.
     """
     inner = payload.get("candidate")
     if isinstance(inner, dict):

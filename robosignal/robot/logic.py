@@ -1,12 +1,27 @@
 """The robot's whole logic behind one function: what each event means, and what to do.
 
 Knows which part decides about which event; never sockets, peer connections, pictures or clocks.
-`protocol/vectors/robot.json` scripts it.
+`spec/vectors/robot.json` scripts it.
 """
 
 from dataclasses import replace
 from typing import assert_never
 
+from robosignal.protocol.frames import (
+    Ack,
+    AnswerRelay,
+    CandidateRelay,
+    Control,
+    Error,
+    IceServersReply,
+    OfferRelay,
+    PeerLeft,
+    Pong,
+    Registered,
+    Replaced,
+    TakeoverNotice,
+    Welcome,
+)
 from robosignal.robot import (
     channel,
     commands,
@@ -40,21 +55,6 @@ from robosignal.robot.epochs import AboutSession
 from robosignal.robot.fence import Fence
 from robosignal.robot.frames import Unreadable
 from robosignal.robot.state import Robot, Stepped, known
-from signaling.wire.frames import (
-    Ack,
-    AnswerRelay,
-    CandidateRelay,
-    Control,
-    Error,
-    IceServersReply,
-    OfferRelay,
-    PeerLeft,
-    Pong,
-    Registered,
-    Replaced,
-    TakeoverNotice,
-    Welcome,
-)
 
 DEFERRED = 256
 """So many frames may wait for `registered`; the oldest go first."""

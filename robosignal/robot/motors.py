@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
 
+from robosignal.protocol.ids import RobotId
 from robosignal.robot.commands import STILL, WATCHDOG_MS, Drive
-from signaling.wire.ids import RobotId
 
 AGAIN_SECONDS = 0.5
 """When to try once more to stop motors that could not be stopped."""

@@ -5,8 +5,8 @@ Knows whose they are and how long they may wait; never what an offer says.
 
 from dataclasses import dataclass
 
-from signaling.wire.frames import OfferRelay
-from signaling.wire.ids import SessionId
+from robosignal.protocol.frames import OfferRelay
+from robosignal.protocol.ids import SessionId
 
 PARKED_MS = 2000
 """Rather a peer connection with old servers than one that the client has given up."""

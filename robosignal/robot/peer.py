@@ -21,12 +21,12 @@ from aiortc import (
 from aiortc.rtcicetransport import RTCIceTransport, candidate_from_aioice
 from msgspec.structs import replace
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot import ice
 from robosignal.robot.actions import Answered, Event, Failed, Gathered, Message, Refused
 from robosignal.robot.frames import Candidate, PcId, placed
 from robosignal.robot.gathering import Gathering
 from robosignal.robot.sdp import Offer, Unacceptable, rewrite
-from signaling.wire.ids import SessionId
 
 CHANNEL = "control"
 CONNECT_SECONDS = 30

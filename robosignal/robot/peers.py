@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.actions import Answered, Event, Failed, Refused
 from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.peer import Peer
 from robosignal.robot.sdp import Unacceptable, check_size
-from signaling.wire.ids import SessionId
 
 CLOSING_OF_A_SESSION = 2
 """While this many peer connections of a session are being closed, no new one is made for it."""

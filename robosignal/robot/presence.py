@@ -6,13 +6,13 @@ Knows the times at which each is due; never sessions, peers, or who drives.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from robosignal.protocol.frames import Error, IceServersReply, Pong, Registered, Replaced
+from robosignal.protocol.ids import InstanceId, RobotId
+from robosignal.protocol.limits import HEARTBEAT_SECONDS, IDLE_SECONDS
 from robosignal.robot import pings
 from robosignal.robot.actions import Action, Log, Quit, Redial, Send, UseIce
 from robosignal.robot.frames import plain
 from robosignal.robot.pings import Pings
-from signaling.wire.frames import Error, IceServersReply, Pong, Registered, Replaced
-from signaling.wire.ids import InstanceId, RobotId
-from signaling.wire.limits import HEARTBEAT_SECONDS, IDLE_SECONDS
 
 ANSWER_MS = 10_000
 """How long the answer to the first `register` may take before it is given up and sent again.

@@ -6,13 +6,13 @@ Knows presence, the outbox and which sessions stand; never what a session's fram
 from dataclasses import replace
 from typing import Any
 
+from robosignal.protocol.frames import Error, Pong, Registered
 from robosignal.robot import epochs, frames, outbox, pings, presence
 from robosignal.robot.actions import Action, Log
 from robosignal.robot.fence import Fence, raised
 from robosignal.robot.frames import PcId
 from robosignal.robot.outbox import Letter
 from robosignal.robot.state import Robot, Stepped, ended, holds, moved, of, shut
-from signaling.wire.frames import Error, Pong, Registered
 
 ENDED = frozenset({"no_session", "forbidden"})
 """Errors that, in reply to an answer, say that its session does not stand."""

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import msgspec
 
+from robosignal.protocol.frames import CandidateRelay, Control, OfferRelay, PeerLeft, TakeoverNotice
+from robosignal.protocol.ids import SessionId
 from robosignal.robot import early, epochs, frames, parked, presence
 from robosignal.robot.actions import (
     Action,
@@ -36,8 +38,6 @@ from robosignal.robot.state import (
     shut,
     with_peer,
 )
-from signaling.wire.frames import CandidateRelay, Control, OfferRelay, PeerLeft, TakeoverNotice
-from signaling.wire.ids import SessionId
 
 NOT_CONNECTED = {
     "type": "error",

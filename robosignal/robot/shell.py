@@ -15,6 +15,7 @@ from aiortc import MediaStreamTrack
 from msgspec.structs import replace
 
 from robosignal.network import ABNORMAL
+from robosignal.protocol.ids import SessionId
 from robosignal.robot import actions, admission, logic, signals
 from robosignal.robot.admission import Admission
 from robosignal.robot.camera import Camera, CameraTrack
@@ -28,7 +29,6 @@ from robosignal.robot.presence import Presence
 from robosignal.robot.sockets import Sockets
 from robosignal.robot.state import Robot
 from robosignal.robot.token import TokenSource
-from signaling.wire.ids import SessionId
 
 FAREWELL_SECONDS = 5
 """How long closing the socket and the peers may take at the end."""

@@ -1,6 +1,6 @@
 """What the connection's logic is told, and what it asks for, each as a plain value.
 
-Knows their names in `protocol/vectors/connection.json`; never what follows from which.
+Knows their names in `spec/vectors/connection.json`; never what follows from which.
 """
 
 from typing import Any, Literal

@@ -17,10 +17,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.typing import Subprotocol
 
 from robosignal.network import ABNORMAL, proxy
+from robosignal.protocol.limits import BEARER_PREFIX, FRAME_BYTES, MESSAGE_BYTES, SUBPROTOCOL
 from robosignal.robot.frames import Unreadable, read
 from robosignal.robot.signals import Closed, FrameCame, Opened, Refused, SocketEvent
 from robosignal.robot.token import NoToken, TokenSource, ask
-from signaling.wire.limits import BEARER_PREFIX, FRAME_BYTES, MESSAGE_BYTES, SUBPROTOCOL
 
 CLOSE_SECONDS = 2
 # A letter takes up to four bytes in UTF-8, so a piece of this many fits a frame.

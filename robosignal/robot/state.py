@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from robosignal.protocol.frames import Person
+from robosignal.protocol.ids import SessionId
 from robosignal.robot import outbox, parked, pings
 from robosignal.robot.actions import Action, Log, Move, Show, Shut
 from robosignal.robot.commands import STILL, Motion
@@ -16,8 +18,6 @@ from robosignal.robot.frames import PcId, name_of
 from robosignal.robot.outbox import Outbox
 from robosignal.robot.parked import Parked
 from robosignal.robot.presence import Presence
-from signaling.wire.frames import Person
-from signaling.wire.ids import SessionId
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """Fixtures that belong to other tests' files and are needed here too."""
 
-from tests.test_handler import jwks
+from tests.server.test_handler import jwks
 
 __all__ = ["jwks"]

@@ -19,7 +19,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from tests.acceptance.conversation import Conversation, Deed, Dial, Frame, Leave, Say
-from tests.test_handler import LAMBDAS, ROOT
+from tests.server.test_handler import LAMBDAS, ROOT
 
 TURN_SECRET = "north-of-the-5ecret-river"
 TURN = {"TURN_URLS": "turn:turn.example.org:3478"}
@@ -27,8 +27,8 @@ PATIENCE = 20
 
 SERVE = """
 import logging, sys
-from robosignal.cli import main
-from robosignal.logs import Lines
+from robosignal.cli.main import main
+from robosignal.cli.logs import Lines
 
 lines = logging.StreamHandler(sys.stdout)
 lines.setFormatter(Lines("%(levelname)s %(name)s %(message)s"))

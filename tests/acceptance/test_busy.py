@@ -11,8 +11,8 @@ from itertools import product
 
 import pytest
 
-from signaling.core.records import Robot
-from signaling.wire.messages import MESSAGES
+from robosignal.protocol.messages import MESSAGES
+from robosignal.server.core.records import Robot
 from tests.acceptance.throttled import FOR_EVER, Scene, Told
 from tests.explorer.cast import ROBOT, SITUATIONS
 from tests.explorer.events import ASKS_TOO, AT_ODDS, EVENTS, Event

@@ -11,7 +11,7 @@ from itertools import combinations_with_replacement, product
 import pytest
 
 from robosignal.gateway.store import LocalStore
-from signaling.wire.limits import GRACE_SECONDS, LEASE_SECONDS
+from robosignal.protocol.limits import GRACE_SECONDS, LEASE_SECONDS
 from tests.explorer.amounts import SOAK
 from tests.explorer.cast import SITUATIONS
 from tests.explorer.ends import Ends

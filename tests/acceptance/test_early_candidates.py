@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from robosignal.gateway.store import LocalStore
+from robosignal.protocol.ids import InstanceId, RobotId
 from robosignal.robot import actions, logic
 from robosignal.robot.presence import Presence
 from robosignal.robot.state import Robot
-from signaling.wire.ids import InstanceId, RobotId
 from tests.tokens import signer
 from tests.world import Frame, Peer, World
 

@@ -20,8 +20,8 @@ from robosignal.gateway.gateway import Gateway, Limits
 from robosignal.gateway.local import Local, Service
 from robosignal.gateway.sockets import Sockets
 from robosignal.paths import web_root
-from signaling.settings import read_options
-from signaling.wire.limits import BURST, MESSAGES_PER_SECOND
+from robosignal.protocol.limits import BURST, MESSAGES_PER_SECOND
+from robosignal.server.settings import read_options
 from tests.gateway.raw import Raw, dial, request
 from tests.gateway.recorder import echoes
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from signaling.wire import limits
-from signaling.wire.errors import BadMessage, TooLarge, UnknownType
-from signaling.wire.parse import parse
-from tests.wire.test_parse_vectors import BAD, GOOD, text_of
+from robosignal.protocol import limits
+from robosignal.protocol.errors import BadMessage, TooLarge, UnknownType
+from robosignal.protocol.parsing import parse
+from tests.protocol.test_parsing_vectors import BAD, GOOD, text_of
 
 SEED = 20261124
 FRAMES = 100_000

@@ -19,8 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from robosignal.gateway.keys import LocalKey
+from robosignal.protocol.ids import RobotId
 from robosignal.robot.client import run
-from signaling.wire.ids import RobotId
 from tests.explorer.amounts import amount
 
 KILLS = amount(5, 20)

@@ -10,7 +10,7 @@ from pathlib import Path
 from robosignal.gateway.keys import LocalKey
 from tests.acceptance.conversation import BREAK, Secrets, broken, conversation
 from tests.acceptance.talkative import TURN, TURN_SECRET, Callers, Function, served
-from tests.test_handler import ENVIRONMENT
+from tests.server.test_handler import ENVIRONMENT
 from tests.tokens import access_claims, signer
 
 

@@ -5,9 +5,9 @@ Knows ports and how to put a situation back; must never know what a reply has to
 
 from typing import Any, cast
 
-from signaling.ports import Store
-from signaling.wire.errors import TryAgain
-from signaling.wire.ids import ConnectionId
+from robosignal.protocol.errors import TryAgain
+from robosignal.protocol.ids import ConnectionId
+from robosignal.server.ports import Store
 from tests.explorer.cast import SITUATIONS, Copied, gathered
 from tests.explorer.events import Event
 from tests.world import Frame, Outbox, Peer

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robosignal import arguments
-from robosignal.arguments import Refused
+from robosignal.cli import arguments
+from robosignal.cli.arguments import Refused
 
 READERS: list[Callable[[str], object]] = [
     arguments.whole(1),

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from robosignal.bench.command import add_arguments
-from robosignal.cli import main
+from robosignal.cli.main import main
+from robosignal.loadtest.command import add_arguments
 from tests.docs.pages import page, rows
 from tests.e2e.processes import PATIENCE_SECONDS, Process, run
 
@@ -131,7 +131,7 @@ def test_the_page_lists_the_options() -> None:
     """All of them, and none that there is not."""
     parser = ArgumentParser()
     add_arguments(parser)
-    cells = " ".join(row[0] for row in rows(page("docs/bench.md")))
+    cells = " ".join(row[0] for row in rows(page("docs/explanation/benchmarks.md")))
 
     options = set(re.findall(r"--[a-z-]+", parser.format_help())) - {"--help"}
     assert set(re.findall(r"`(--[a-z-]+)`", cells)) == options

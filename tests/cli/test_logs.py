@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from robosignal.logs import Lines
+from robosignal.cli.logs import Lines
 
 
 def line(message: str, **beside: object) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from robosignal.cli import main
+from robosignal.cli.main import main
 from robosignal.gateway.store import LocalStore
 
 Refusal = Callable[..., str]

@@ -11,14 +11,14 @@ from http import HTTPStatus
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from signaling.adapters.dynamodb import DynamoStore
-from signaling.adapters.ice import StaticIce
-from signaling.adapters.limiter import Unlimited
-from signaling.adapters.metrics import EmbeddedMetrics
-from signaling.core.request import Rules
-from signaling.entry import Signaling
-from signaling.ports import Store
-from signaling.wire.ids import ConnectionId
+from robosignal.protocol.ids import ConnectionId
+from robosignal.server.aws.dynamodb import DynamoStore
+from robosignal.server.aws.metrics import EmbeddedMetrics
+from robosignal.server.core.request import Rules
+from robosignal.server.entry import Signaling
+from robosignal.server.ice.static import StaticIce
+from robosignal.server.limits.limiter import Unlimited
+from robosignal.server.ports import Store
 from tests.tables import CONNECTIONS, ROBOTS
 from tests.tokens import signer
 from tests.world import ICE, Outbox, Peer, World

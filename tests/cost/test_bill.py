@@ -13,7 +13,7 @@ from robosignal.cost.events import Event
 from robosignal.cost.prices import Price, PricesRefused, Tier, list_prices, with_prices_of
 from robosignal.cost.usage import Fleet, messages, usage
 
-PAGE = Path(__file__).parents[2] / "docs" / "cost.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "cost.md"
 
 FLEET = Fleet(robots=10, hours=730, sessions=20, drivers=12)
 
@@ -178,7 +178,7 @@ def test_nonsense_is_refused(arguments: str, capsys: pytest.CaptureFixture[str])
 
 
 def test_the_example_in_the_page_is_what_the_command_prints() -> None:
-    """`docs/cost.md` shows one command and its output."""
+    """`docs/explanation/cost.md` shows one command and its output."""
     found = re.search(r"```\n\$ robosignal cost (.+)\n((?:.*\n)+?)```", PAGE.read_text())
     assert found is not None
 

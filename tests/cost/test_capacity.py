@@ -17,9 +17,9 @@ from robosignal.cost.capacity import (
 )
 from robosignal.cost.events import EVENTS
 from robosignal.cost.usage import HOURS_A_MONTH, Fleet, happenings
-from signaling.adapters.metrics import DIRECTIVES
+from robosignal.server.aws.metrics import DIRECTIVES
 
-PAGE = Path(__file__).parents[2] / "docs" / "capacity.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "capacity.md"
 
 
 def test_heartbeats_are_one_in_two_minutes() -> None:
@@ -79,7 +79,7 @@ def test_a_fleet_that_lost_its_connections_dials_as_the_throttle_lets_it() -> No
 
 
 def test_the_page_shows_what_is_computed() -> None:
-    """Both tables of `docs/capacity.md`."""
+    """Both tables of `docs/explanation/capacity.md`."""
     page = PAGE.read_text()
 
     assert quota_table() in page

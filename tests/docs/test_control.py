@@ -6,7 +6,7 @@ import pytest
 
 from tools.lease_table import EVENTS, STATES, block, outcome, state_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "control.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "control.md"
 
 
 def test_the_page_has_the_table_as_it_is() -> None:

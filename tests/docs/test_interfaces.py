@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from signaling.wire.messages import MESSAGES
+from robosignal.protocol.messages import MESSAGES
 from stacks.context import read_settings
 from tests.docs.pages import ROOT, code, examples, page, rows
 from tests.docs.test_readme import OPTIONS
 
-SOURCES = ROOT / "lambdas" / "signaling"
+SOURCES = ROOT / "robosignal" / "server"
 
 
 def listed(name: str) -> set[str]:
@@ -27,12 +27,12 @@ def variables(cells: list[str]) -> set[str]:
 
 def test_the_gateways_page_lists_the_options_of_its_commands() -> None:
     """Those of `serve` and `token`."""
-    assert listed("docs/gateway.md") == OPTIONS["serve"] | OPTIONS["token"]
+    assert listed("docs/reference/gateway.md") == OPTIONS["serve"] | OPTIONS["token"]
 
 
 def test_the_robots_page_lists_the_options_of_its_command() -> None:
     """Those of `robot`."""
-    assert listed("docs/robot.md") == OPTIONS["robot"]
+    assert listed("docs/howto/own-robot.md") == OPTIONS["robot"]
 
 
 def test_the_readme_lists_the_environment_of_the_lambda() -> None:
@@ -52,11 +52,11 @@ def test_the_readme_marks_the_variables_that_are_required() -> None:
     assert variables(required) == needed
 
 
-@pytest.mark.parametrize("example", examples(page("docs/deploy.md"), "json"), ids=str)
+@pytest.mark.parametrize("example", examples(page("docs/howto/deploy.md"), "json"), ids=str)
 def test_the_settings_that_are_shown_for_the_cdk_file_are_read_from_it(
     example: dict[str, Any],
 ) -> None:
-    """docs/deploy.md shows lists as `cdk.json` may have them, in an object that it has."""
+    """docs/howto/deploy.md shows lists as `cdk.json` may have them, in an object that it has."""
     context = json.loads(page("cdk.json"))["context"]
     ((stage, shown),) = example["context"].items()
     settings = read_settings({**context, stage: {**context[stage], **shown}, "STAGE": stage})
@@ -66,11 +66,11 @@ def test_the_settings_that_are_shown_for_the_cdk_file_are_read_from_it(
 
 
 def test_every_write_to_a_robot_is_explained() -> None:
-    """docs/control.md has a row for each conditional write, and for no other."""
+    """docs/explanation/control.md has a row for each conditional write, and for no other."""
     sources = (SOURCES / "core" / "writes").glob("[lp]*.py")
     text = "".join(path.read_text(encoding="utf-8") for path in sources)
     written = set(re.findall(r'Write\(\s*"([a-z_]+)"', text))
-    named = " ".join(row[0] for row in rows(page("docs/control.md")))
+    named = " ".join(row[0] for row in rows(page("docs/explanation/control.md")))
     explained = set(re.findall(r"`([a-z_]+)`", named))
 
     assert written <= explained
@@ -78,19 +78,19 @@ def test_every_write_to_a_robot_is_explained() -> None:
 
 
 def test_every_event_of_the_browsers_module_is_explained() -> None:
-    """docs/browser.md names each event that a signal or a session emits."""
+    """docs/howto/own-page.md names each event that a signal or a session emits."""
     source = page("web/robosignal/types.js")
     listings = re.findall(r"@typedef \{object\} \w+Events\n(.*?)\*/", source, re.DOTALL)
     events = set(re.findall(r"@property \{[^\n]+\} ([\w-]+) ", "".join(listings)))
 
     assert len(listings) == 2
-    assert events <= {row[0].strip("`") for row in rows(page("docs/browser.md"))}
+    assert events <= {row[0].strip("`") for row in rows(page("docs/howto/own-page.md"))}
 
 
 def test_every_method_of_the_browsers_module_is_explained() -> None:
     """Every method and property that its declarations have has a row."""
     declared = page("web/robosignal/robosignal.d.ts")
-    named = " ".join(code(page("docs/browser.md")))
+    named = " ".join(code(page("docs/howto/own-page.md")))
     for variable, name in (("signal", "Signal"), ("session", "Session")):
         (body,) = re.findall(rf"(?ms)^declare class {name} .*?\n(.*?)^\}}", declared)
         methods = set(re.findall(r"^  (?:get )?(\w+)\(", body, re.MULTILINE))

@@ -7,15 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from robosignal.protocol import errors, frames, limits, seed
+from robosignal.protocol.messages import ALIASES, MESSAGES
+from robosignal.protocol.parsing import parse
 from robosignal.robot import commands
-from signaling import entry
-from signaling.adapters import limiter
-from signaling.wire import errors, frames, limits, seed
-from signaling.wire.messages import ALIASES, MESSAGES
-from signaling.wire.parse import parse
+from robosignal.server import entry
+from robosignal.server.limits import limiter
 from tests.docs.pages import code, examples, kinds, page, rows
 
-PAGE = page("docs/protocol.md")
+PAGE = page("docs/reference/protocol.md")
 CLIENT, SERVER, SEED = (examples(PAGE, f"json {kind}") for kind in ("client", "server", "seed"))
 TO_ROBOT, FROM_ROBOT = examples(PAGE, "json to-robot"), examples(PAGE, "json from-robot")
 

@@ -35,8 +35,9 @@ TYPED = sorted({line for line in LINES if line})
 # Where a page may name a file from: the root, or the folder that the page is about.
 FOLDERS = (
     "",
-    "lambdas/signaling",
+    "spec/vectors",
     "robosignal",
+    "robosignal/server",
     "robosignal/robot",
     "web",
     "web/console",
@@ -138,7 +139,7 @@ def test_every_variable_of_the_shell_is_set_before_it_is_used(name: str) -> None
 
 def test_deploying_begins_with_what_it_needs() -> None:
     """CDK's command line is installed from a clone that has its `.venv`."""
-    typed = "".join(blocks(TEXTS["docs/deploy.md"], "sh", "text")).splitlines()
+    typed = "".join(blocks(TEXTS["docs/howto/deploy.md"], "sh", "text")).splitlines()
 
     assert typed[0] == "make setup"
 
@@ -146,15 +147,17 @@ def test_deploying_begins_with_what_it_needs() -> None:
 @pytest.mark.parametrize("picture", sorted(ROOT.glob("docs/img/*")), ids=lambda path: path.name)
 def test_every_picture_is_shown_and_small(picture: Path) -> None:
     """No picture is left over, and none makes a clone heavy."""
-    shown = {(ROOT / name).parent / link for name in NAMES for link in links(TEXTS[name])}
+    shown = {
+        ((ROOT / name).parent / link).resolve() for name in NAMES for link in links(TEXTS[name])
+    }
 
     assert picture in shown
     assert picture.stat().st_size <= PICTURE_BYTES
 
 
 def test_the_robot_of_the_page_calls_what_there_is() -> None:
-    """The Python of docs/robot.md compiles, and `run` takes the arguments that it gives."""
-    (source,) = blocks(TEXTS["docs/robot.md"], "python")
+    """The Python of the page compiles, and `run` takes the arguments that it gives."""
+    (source,) = blocks(TEXTS["docs/howto/own-robot.md"], "python")
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     (given,) = [each for each in calls if ast.unparse(each.func) == "run"]
     named = {str(keyword.arg): None for keyword in given.keywords}

@@ -1,4 +1,4 @@
-"""The robot of docs/robot.md runs as it stands there, and the page names all the robot's parts."""
+"""The robot of the page "own robot" runs as it stands there; the page names all its parts."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ def wall(path: Path) -> None:
 
 def program(stage: Stage, webcam: Path) -> str:
     """Return the page's program with an address, a robot and a webcam that there are."""
-    (source,) = blocks(page("docs/robot.md"), "python")
+    (source,) = blocks(page("docs/howto/own-robot.md"), "python")
     replacements = {
         '"ws://127.0.0.1:8080/prod"': f'"{stage.url}"',
         "rover-1": ROBOT,
@@ -98,6 +98,6 @@ async def test_the_robot_of_the_page_moves_its_wheels_and_shows_its_webcam(tmp_p
 def test_the_page_names_every_module_of_the_robot() -> None:
     """Its table leaves none out, and none that is gone is left."""
     modules = {path.name for path in (ROOT / "robosignal" / "robot").glob("[a-z]*.py")}
-    table = page("docs/robot.md").partition("### Its parts")[2]
+    table = page("docs/howto/own-robot.md").partition("### Its parts")[2]
 
     assert {each for each in code(table) if each.endswith(".py")} == modules

@@ -11,7 +11,7 @@ import pytest
 from aioice.stun import TransactionFailed
 from aioice.turn import TurnClientUdpProtocol
 
-from signaling.adapters.turn import credential
+from robosignal.server.ice.turn import credential
 from tests.coturn import coturn
 from tests.docs.pages import blocks, page
 
@@ -21,7 +21,9 @@ FORBIDDEN = 403
 PORT = 9
 
 (CONFIGURATION,) = (
-    body.splitlines() for body in blocks(page("docs/deploy.md"), "text") if "denied-peer-ip" in body
+    body.splitlines()
+    for body in blocks(page("docs/howto/deploy.md"), "text")
+    if "denied-peer-ip" in body
 )
 DENIED = [line.partition("=")[2] for line in CONFIGURATION if line.startswith("denied-peer-ip")]
 OPTIONS = [f"--{line}" for line in CONFIGURATION if "denied-peer-ip" in line or "multicast" in line]

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from robosignal.protocol.ids import RobotId
 from robosignal.robot.client import run
 from robosignal.robot.commands import STILL, Drive
-from signaling.wire.ids import RobotId
 from tests.browser import require_browser
 from tests.e2e.chromium import Chromium, Page
 from tests.e2e.conftest import Site

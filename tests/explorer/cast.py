@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from robosignal.gateway.store import LocalStore
-from signaling.core.request import Rules
-from signaling.ports import Store
-from signaling.wire.ids import RobotId, SessionId, session_id
+from robosignal.protocol.ids import RobotId, SessionId, session_id
+from robosignal.server.core.request import Rules
+from robosignal.server.ports import Store
 from tests.tokens import signer
 from tests.world import Peer, World
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from signaling.core.records import Robot
-from signaling.wire import limits
-from signaling.wire.ids import UserId
+from robosignal.protocol import limits
+from robosignal.protocol.ids import UserId
+from robosignal.server.core.records import Robot
 from tests.explorer.cast import ROBOT
 from tests.explorer.history import History
 from tests.explorer.holders import ADMINS

@@ -5,8 +5,8 @@ Each rule reads a history and yields what breaks it.
 
 from collections.abc import Iterator
 
-from signaling.core.records import Session
-from signaling.wire.ids import ConnectionId
+from robosignal.protocol.ids import ConnectionId
+from robosignal.server.core.records import Session
 from tests.explorer.history import By, Frame, History, Posted
 from tests.explorer.holders import (
     first_holders,

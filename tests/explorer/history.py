@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from signaling.core.records import Robot
-from signaling.core.steps import Refused, Won
-from signaling.wire.ids import ConnectionId, UserId
+from robosignal.protocol.ids import ConnectionId, UserId
+from robosignal.server.core.records import Robot
+from robosignal.server.core.steps import Refused, Won
 from tests.explorer.calls import Call
 
 Frame = dict[str, Any]

@@ -1,7 +1,7 @@
 """Who held when, as one history tells it: what several rules ask."""
 
-from signaling.core.records import Robot, Session
-from signaling.wire.ids import ConnectionId, UserId
+from robosignal.protocol.ids import ConnectionId, UserId
+from robosignal.server.core.records import Robot, Session
 from tests.explorer.history import History
 
 ADMINS = frozenset({UserId("boss")})

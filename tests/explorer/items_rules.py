@@ -6,8 +6,8 @@ never of the names of writes: they would judge another implementation as well.
 
 from collections.abc import Iterator
 
-from signaling.core.records import Session
-from signaling.wire.ids import ConnectionId
+from robosignal.protocol.ids import ConnectionId
+from robosignal.server.core.records import Session
 from tests.explorer.cast import RULES
 from tests.explorer.history import History
 from tests.explorer.holders import (

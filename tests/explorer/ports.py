@@ -8,11 +8,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from signaling.core.expressions import Condition, Write
-from signaling.core.records import Connection, Robot
-from signaling.core.steps import Page, Refused, Watcher, Won
-from signaling.ports import Store
-from signaling.wire.ids import ConnectionId, RobotId, UserId
+from robosignal.protocol.ids import ConnectionId, RobotId, UserId
+from robosignal.server.core.expressions import Condition, Write
+from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.steps import Page, Refused, Watcher, Won
+from robosignal.server.ports import Store
 from tests.explorer.calls import WATCHING, Call
 from tests.explorer.history import Posted, Wrote
 from tests.explorer.running import Running
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class GatedStore:
-    """Implements `signaling.ports.Store`."""
+    """Implements `robosignal.server.ports.Store`."""
 
     def __init__(
         self, store: Store, running: Running, warm: dict[ConnectionId, Connection]
@@ -146,7 +146,7 @@ class GatedStore:
 
 
 class GatedPoster:
-    """Implements `signaling.ports.Poster` over the set of open connections."""
+    """Implements `robosignal.server.ports.Poster` over the set of open connections."""
 
     def __init__(self, open_connections: set[ConnectionId], running: Running) -> None:
         self._open = open_connections

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from signaling.core.records import Robot
-from signaling.wire.errors import TryAgain
+from robosignal.protocol.errors import TryAgain
+from robosignal.server.core.records import Robot
 from tests.explorer.calls import Call
 from tests.explorer.gate import Gate, invocation_of
 from tests.explorer.history import By, History, Line

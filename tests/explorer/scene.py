@@ -7,13 +7,13 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from signaling.adapters.ice import StaticIce
-from signaling.adapters.limiter import Unlimited
-from signaling.adapters.reputations import Reputations
-from signaling.core.records import Connection, Robot
-from signaling.entry import Signaling
-from signaling.ports import Store
-from signaling.wire.ids import ConnectionId, RobotId, UserId
+from robosignal.protocol.ids import ConnectionId, RobotId, UserId
+from robosignal.server.core.records import Connection, Robot
+from robosignal.server.entry import Signaling
+from robosignal.server.ice.static import StaticIce
+from robosignal.server.limits.limiter import Unlimited
+from robosignal.server.limits.reputations import Reputations
+from robosignal.server.ports import Store
 from tests.explorer.calls import Call
 from tests.explorer.cast import ROBOT, RULES, SITUATIONS, Copied, gathered
 from tests.explorer.events import Event

@@ -6,8 +6,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from signaling.core.expressions import Write
-from signaling.core.writes import lease, places, presence
+from robosignal.server.core.expressions import Write
+from robosignal.server.core.writes import lease, places, presence
 from tests.explorer.cast import ROBOT
 from tests.explorer.events import BY_NAME, Event
 from tests.explorer.explorer import Explorer

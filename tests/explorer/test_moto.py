@@ -9,10 +9,10 @@ from itertools import combinations_with_replacement
 from random import Random
 from typing import TYPE_CHECKING
 
-from signaling.adapters.dynamodb import DynamoStore
-from signaling.adapters.expressions import marshal
-from signaling.core.records import Robot
-from signaling.core.writes.rows import item_of
+from robosignal.server.aws.dynamodb import DynamoStore
+from robosignal.server.aws.expressions import marshal
+from robosignal.server.core.records import Robot
+from robosignal.server.core.writes.rows import item_of
 from tests.explorer.amounts import amount
 from tests.explorer.cast import ROBOT
 from tests.explorer.events import KEY

@@ -5,7 +5,7 @@ from itertools import combinations_with_replacement
 
 import pytest
 
-from signaling.wire.messages import MESSAGES
+from robosignal.protocol.messages import MESSAGES
 from tests.explorer.amounts import EVERY_COMMIT, SOAK
 from tests.explorer.cast import SITUATIONS
 from tests.explorer.events import (

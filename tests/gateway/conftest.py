@@ -11,7 +11,7 @@ from robosignal.gateway.dispatch import Handle, Prepare
 from robosignal.gateway.gateway import Gateway, Limits
 from robosignal.gateway.sign_in import SignIns
 from robosignal.gateway.sockets import Sockets
-from signaling.ports import Pacer
+from robosignal.server.ports import Pacer
 
 
 class Serve(Protocol):

@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 import pytest
 
 from robosignal.gateway.store import LocalStore
-from signaling.wire.ids import RobotId
-from tests.adapters.items import R1
+from robosignal.protocol.ids import RobotId
+from tests.server.aws.items import R1
 
 FILLED = """
 import json, logging, resource, sys
 from pathlib import Path
 from robosignal.gateway.store import LocalStore
-from signaling.core.expressions import Exists
-from signaling.wire.errors import TryAgain
-from signaling.wire.ids import RobotId
+from robosignal.server.core.expressions import Exists
+from robosignal.protocol.errors import TryAgain
+from robosignal.protocol.ids import RobotId
 from tests.tokens import signer
 from tests.world import World
 

@@ -6,7 +6,7 @@ from robosignal.gateway.events import (
     disconnect_event,
     message_event,
 )
-from signaling.wire.ids import ConnectionId
+from robosignal.protocol.ids import ConnectionId
 
 NOW = 1_795_412_186_000
 

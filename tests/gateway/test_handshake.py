@@ -9,9 +9,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from robosignal.gateway.gateway import Gateway, Limits
-from signaling.adapters.carriers import token_from
-from signaling.adapters.events import read_event
-from signaling.wire.limits import TOKEN_CHARACTERS
+from robosignal.protocol.limits import TOKEN_CHARACTERS
+from robosignal.server.events import read_event
+from robosignal.server.identity.carriers import token_from
 from tests.gateway.conftest import Serve
 from tests.gateway.raw import UPGRADE, dial, request
 from tests.gateway.recorder import OK, Event, Recorder, Result, answers_ok

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 
 from robosignal.gateway.gateway import Gateway, Limits
 from robosignal.gateway.sockets import Sockets
-from signaling.adapters.limiter import Unlimited
+from robosignal.server.limits.limiter import Unlimited
 from tests.gateway.conftest import Serve
 from tests.gateway.raw import Raw, dial, frame, request
 from tests.gateway.recorder import Event, Recorder, Result, answers_ok, echoes

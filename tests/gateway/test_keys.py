@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from robosignal.gateway.keys import KEY_FILE, LOCAL_ISSUER, KeyRefused, LocalKey
-from signaling.adapters.tokens import Identity, Issuer, verify
-from signaling.wire.errors import Unauthorized
+from robosignal.protocol.errors import Unauthorized
+from robosignal.server.identity.tokens import Identity, Issuer, verify
 from tests.tokens import NOW, NOW_S, b64, signer
 
 PEM = (

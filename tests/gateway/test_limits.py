@@ -8,9 +8,9 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from robosignal.gateway.gateway import Limits
 from robosignal.gateway.sockets import Sockets
-from signaling.adapters.limiter import Buckets, Unlimited
-from signaling.wire.ids import ConnectionId
-from signaling.wire.limits import FRAME_BYTES, MESSAGE_BYTES
+from robosignal.protocol.ids import ConnectionId
+from robosignal.protocol.limits import FRAME_BYTES, MESSAGE_BYTES
+from robosignal.server.limits.limiter import Buckets, Unlimited
 from tests.gateway.conftest import Serve
 from tests.gateway.raw import BINARY, CLOSE, CONT, PING, PONG, TEXT, Raw, frame, upgraded
 from tests.gateway.recorder import Recorder, answers_ok, echoes

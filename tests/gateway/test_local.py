@@ -15,9 +15,9 @@ from websockets.typing import Subprotocol
 from robosignal.gateway.gateway import PortTaken
 from robosignal.gateway.local import Local, RemoteIssuer, Service
 from robosignal.gateway.store import LocalStore
-from signaling.core.steps import Page
-from signaling.entry import Signaling
-from signaling.settings import read_options
+from robosignal.server.core.steps import Page
+from robosignal.server.entry import Signaling
+from robosignal.server.settings import read_options
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosedOK
 
 from robosignal.gateway.gateway import Limits
 from robosignal.gateway.sockets import Sockets
-from signaling.wire.limits import MESSAGE_BYTES
+from robosignal.protocol.limits import MESSAGE_BYTES
 from tests.gateway.conftest import Serve
 from tests.gateway.raw import dial
 from tests.gateway.recorder import OK, Event, Recorder, Result, answers_ok

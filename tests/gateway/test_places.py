@@ -14,10 +14,10 @@ from websockets.typing import Subprotocol
 from robosignal.gateway.local import Local, Service
 from robosignal.gateway.places import CONNECTIONS_PER_USER, Places
 from robosignal.gateway.store import LocalStore
-from signaling.core.expressions import Missing, Put, Write
-from signaling.core.records import Connection
-from signaling.settings import read_options
-from signaling.wire.ids import ConnectionId, RobotId, UserId
+from robosignal.protocol.ids import ConnectionId, RobotId, UserId
+from robosignal.server.core.expressions import Missing, Put, Write
+from robosignal.server.core.records import Connection
+from robosignal.server.settings import read_options
 from tests.docs.pages import page
 
 MOST = 3
@@ -193,7 +193,7 @@ def test_the_gateways_page_names_the_limit() -> None:
     """What is counted, and how many there may be."""
     told = f"more than {CONNECTIONS_PER_USER} connections of one user"
 
-    assert told in page("docs/gateway.md")
+    assert told in page("docs/reference/gateway.md")
 
 
 def test_no_user_may_have_every_connection() -> None:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from robosignal.gateway.local import Local, Service
-from signaling.settings import read_options
+from robosignal.server.settings import read_options
 from tests.gateway.issuer import SlowIssuer
 from tests.gateway.raw import UPGRADE, Raw, dial, request
 

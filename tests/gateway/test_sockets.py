@@ -7,14 +7,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedOK
 
 from robosignal.gateway.sockets import Facts, Sockets
-from signaling.wire.errors import TooLarge, TryAgain
-from signaling.wire.ids import ConnectionId
-from signaling.wire.limits import MESSAGE_BYTES
+from robosignal.protocol.errors import TooLarge, TryAgain
+from robosignal.protocol.ids import ConnectionId
+from robosignal.protocol.limits import MESSAGE_BYTES
 from tests.gateway.conftest import Serve
 from tests.gateway.recorder import Recorder
 
 if TYPE_CHECKING:
-    from signaling.ports import Poster
+    from robosignal.server.ports import Poster
 
 ONE = ConnectionId("JC1dgf9yoAMCK-g=")
 

@@ -16,9 +16,9 @@ from robosignal.gateway.keys import LocalKey
 from robosignal.gateway.local import Local, Service
 from robosignal.gateway.state import StateInUse, StateUnreadable
 from robosignal.gateway.store import LocalStore
-from signaling.core.writes.presence import register_anew
-from signaling.settings import read_options
-from tests.adapters.items import ANN, R1, claim
+from robosignal.server.core.writes.presence import register_anew
+from robosignal.server.settings import read_options
+from tests.server.aws.items import ANN, R1, claim
 
 DATABASE = "robots.sqlite3"
 PATIENCE = 10

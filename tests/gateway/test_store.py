@@ -14,13 +14,13 @@ from msgspec import structs
 
 from robosignal.gateway.state import StateInUse
 from robosignal.gateway.store import LocalStore
-from signaling.core.expressions import Contains, Exists, Join, Part, Write
-from signaling.core.records import Robot, Session
-from signaling.core.steps import Won
-from signaling.core.writes import lease, places, presence
-from signaling.wire.ids import ConnectionId, UserId, session_id
-from tests.adapters.items import ANN, BOB, C1, C2, NOW, R1, claim, row
-from tests.core.conditions.every_case import CASES
+from robosignal.protocol.ids import ConnectionId, UserId, session_id
+from robosignal.server.core.expressions import Contains, Exists, Join, Part, Write
+from robosignal.server.core.records import Robot, Session
+from robosignal.server.core.steps import Won
+from robosignal.server.core.writes import lease, places, presence
+from tests.server.aws.items import ANN, BOB, C1, C2, NOW, R1, claim, row
+from tests.server.core.conditions.every_case import CASES
 
 ANYONE = Exists(("ownerUserId",))
 ROBOTS_SOCKET = claim().row.connection_id
@@ -30,9 +30,9 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from robosignal.gateway.store import LocalStore
-from signaling.core.expressions import Exists, Rise, Write
-from signaling.core.writes.presence import register_anew
-from tests.adapters.items import R1, claim
+from robosignal.server.core.expressions import Exists, Rise, Write
+from robosignal.server.core.writes.presence import register_anew
+from tests.server.aws.items import R1, claim
 
 store = LocalStore(Path(sys.argv[1]))
 store.write_robot(R1, register_anew(claim()))

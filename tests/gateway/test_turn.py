@@ -14,11 +14,11 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from robosignal.gateway.local import Local, Service
+from robosignal.protocol.ids import UserId
 from robosignal.robot.ice import configuration
-from signaling.adapters.clock import epoch_ms
-from signaling.adapters.turn import TTL_SECONDS, TurnIce, credential
-from signaling.settings import read_options
-from signaling.wire.ids import UserId
+from robosignal.server.clock import epoch_ms
+from robosignal.server.ice.turn import TTL_SECONDS, TurnIce, credential
+from robosignal.server.settings import read_options
 from tests.coturn import coturn
 
 SECRET = "north-of-the-river"

@@ -9,10 +9,10 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from robosignal.cli.service import welcome
 from robosignal.gateway.keys import LOCAL_ISSUER
 from robosignal.gateway.local import Local, Service
-from robosignal.serve import welcome
-from signaling.settings import read_options
+from robosignal.server.settings import read_options
 from tests.gateway.issuer import SlowIssuer
 from tests.tokens import access_claims, signer
 

@@ -9,7 +9,7 @@ from websockets.asyncio.client import connect
 from robosignal.gateway.gateway import Gateway, Limits
 from robosignal.gateway.listener import BUFFER_BYTES
 from robosignal.gateway.websocket import UNREAD_BYTES, UNSENT_BYTES
-from signaling.wire.ids import ConnectionId
+from robosignal.protocol.ids import ConnectionId
 from tests.gateway.conftest import Serve
 from tests.gateway.raw import TEXT, Raw, frame, upgraded
 from tests.gateway.recorder import Event, Recorder, Result

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from robosignal.gateway.local import Local, Service
-from signaling.core.request import Rules
-from signaling.settings import Options
+from robosignal.server.core.request import Rules
+from robosignal.server.settings import Options
 from tests.history.checker import Asked, Granted, LostTo, RobotHeard, Seen, broken
 from tests.history.seizing import seized
 

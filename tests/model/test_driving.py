@@ -19,8 +19,8 @@ from hypothesis.stateful import (
 )
 
 from robosignal.gateway.store import LocalStore
-from signaling.core.request import Rules
-from signaling.wire.ids import RobotId, session_id
+from robosignal.protocol.ids import RobotId, session_id
+from robosignal.server.core.request import Rules
 from tests.model.reference import VIEWERS, Place, Reference
 from tests.tokens import signer
 from tests.world import Peer, World

@@ -6,7 +6,7 @@ Conditions are data, so a mutation is a value too; no source text is edited.
 from collections.abc import Callable, Iterator
 from functools import wraps
 
-from signaling.core.expressions import All, Condition, Either, Write
+from robosignal.server.core.expressions import All, Condition, Either, Write
 
 Place = tuple[int, ...]
 """The way from the whole condition down to a part of it."""

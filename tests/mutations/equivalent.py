@@ -3,7 +3,7 @@
 A name here excuses a survivor; nothing else does.
 """
 
-from signaling.core.policy import MAY, Standing
+from robosignal.server.core.policy import MAY, Standing
 
 EQUIVALENT: dict[str, str] = {
     f"MAY {kind.__name__} +HOLDERS_USER": "one whose session holds is an operator, who may already"

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
-from signaling.core import delivery, policy, rights, upkeep
-from signaling.core.expressions import Write
-from signaling.core.policy import MAY, Standing
-from signaling.wire.messages import Message
-from tests.core.conditions.every_case import CASES
+from robosignal.protocol.messages import Message
+from robosignal.server.core import delivery, policy, rights, upkeep
+from robosignal.server.core.expressions import Write
+from robosignal.server.core.policy import MAY, Standing
 from tests.mutations.conjuncts import Place, parts, weakened
+from tests.server.core.conditions.every_case import CASES
 
 CHECKS: tuple[Callable[..., object], ...] = (
     policy.refuse_unlisted,
@@ -68,7 +68,7 @@ def _silencing(check: Callable[..., object]) -> Callable[[], None]:
 
     def apply() -> None:
         for name, module in list(sys.modules.items()):
-            if name.startswith("signaling.") and vars(module).get(check.__name__) is check:
+            if name.startswith("robosignal.server.") and vars(module).get(check.__name__) is check:
                 setattr(module, check.__name__, silent)
 
     return apply

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from robosignal.gateway.local import Local, Service
-from signaling.settings import read_options
+from robosignal.server.settings import read_options
 
 
 @pytest.fixture

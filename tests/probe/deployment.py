@@ -11,7 +11,7 @@ from typing import Any
 
 from robosignal.gateway.gateway import Gateway
 from robosignal.gateway.sockets import Sockets
-from signaling.wire.ids import ConnectionId
+from robosignal.protocol.ids import ConnectionId
 
 Event = dict[str, Any]
 Result = dict[str, Any]

@@ -7,7 +7,7 @@ import pytest
 
 from robosignal.gateway.local import Local
 from robosignal.probe.advice import POSTS, REPLIES
-from signaling.wire.errors import SignalingError
+from robosignal.protocol.errors import SignalingError
 from tests.probe.deployment import Deployment, answering, selecting
 from tests.probe.probing import SHORT, failed, probed
 

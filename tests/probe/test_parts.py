@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from robosignal.arguments import Refused
+from robosignal.cli.arguments import Refused
+from robosignal.cli.progress import Progress
 from robosignal.probe.claims import hints
 from robosignal.probe.command import add_arguments, rounds, run
 from robosignal.probe.dial import resolve
 from robosignal.probe.laps import STEPS, percentile
 from robosignal.probe.report import Failure, Report, shown_url, text
-from robosignal.progress import Progress
 from tests.tokens import ABSENT, ISSUER, NOW_S, signer
 
 

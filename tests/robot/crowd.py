@@ -9,11 +9,11 @@ from random import Random
 from typing import Any
 
 from robosignal.gateway.store import LocalStore
+from robosignal.protocol.errors import TryAgain
+from robosignal.protocol.ids import InstanceId, RobotId, SessionId
 from robosignal.robot import actions, logic
 from robosignal.robot.presence import Presence
 from robosignal.robot.state import Robot
-from signaling.wire.errors import TryAgain
-from signaling.wire.ids import InstanceId, RobotId, SessionId
 from tests.tokens import signer
 from tests.world import Frame, Peer, World
 

@@ -16,13 +16,13 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from robosignal.protocol.ids import InstanceId, RobotId
 from robosignal.robot.client import run
 from robosignal.robot.link import Span
 from robosignal.robot.motors import Mover
 from robosignal.robot.picture import HEIGHT, number_in
 from robosignal.robot.shell import Video
 from robosignal.robot.token import TokenSource
-from signaling.wire.ids import InstanceId, RobotId
 
 ROBOT = RobotId("demo")
 INSTANCE = InstanceId("first-run")

@@ -12,10 +12,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from robosignal.gateway.local import Local, Service
+from robosignal.protocol.ids import InstanceId, RobotId
 from robosignal.robot.client import run
 from robosignal.robot.link import Span
-from signaling.settings import read_options
-from signaling.wire.ids import InstanceId, RobotId
+from robosignal.server.settings import read_options
 from tests.robot.stage import PATIENCE, Lines
 
 ROBOT = "rover-1"

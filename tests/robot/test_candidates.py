@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.actions import Answered, Event
 from robosignal.robot.frames import Candidate, PcId, candidate_of, placed
 from robosignal.robot.peer import Peer
-from signaling.wire.ids import SessionId
 from tests.robot.stage import PATIENCE
 
-VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
+VECTORS = Path(__file__).parents[2] / "spec" / "vectors"
 SHAPES: list[dict[str, Any]] = json.loads((VECTORS / "candidates.json").read_text())
 HERE = RTCConfiguration(iceServers=[])
 

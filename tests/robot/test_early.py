@@ -1,3 +1,4 @@
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.early import (
     KEPT_IN_ALL,
     KEPT_MS,
@@ -10,7 +11,6 @@ from robosignal.robot.early import (
     kept,
 )
 from robosignal.robot.frames import Candidate, PcId
-from signaling.wire.ids import SessionId
 
 PC = PcId("first")
 

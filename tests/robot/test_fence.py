@@ -3,8 +3,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.fence import Fence, raised, without
-from signaling.wire.ids import SessionId
 
 ALICE, BOB = SessionId("demo:alice"), SessionId("demo:bob")
 

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from robosignal.protocol.frames import Control, Error, Person
+from robosignal.protocol.ids import RobotId, UserId
 from robosignal.robot.frames import (
     Candidate,
     Unreadable,
@@ -14,8 +16,6 @@ from robosignal.robot.frames import (
     read,
     sdp_of,
 )
-from signaling.wire.frames import Control, Error, Person
-from signaling.wire.ids import RobotId, UserId
 
 keys = st.sampled_from(
     ["type", "sessionId", "epoch", "payload", "sdp", "candidate", "control", "person", "requestId"]

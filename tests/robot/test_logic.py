@@ -3,6 +3,7 @@ from typing import Any, Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robosignal.protocol.ids import InstanceId, RobotId, SessionId
 from robosignal.robot import actions
 from robosignal.robot.actions import Add, Move, Open, Renegotiate, Say, Shut
 from robosignal.robot.commands import STILL
@@ -10,7 +11,6 @@ from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.logic import next_due, step
 from robosignal.robot.presence import Presence
 from robosignal.robot.state import Robot
-from signaling.wire.ids import InstanceId, RobotId, SessionId
 
 NEW = Robot(Presence(RobotId("demo"), InstanceId("run-1")))
 SESSIONS = ["demo:a", "demo:b", "demo:c"]

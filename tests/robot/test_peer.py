@@ -8,11 +8,11 @@ import pytest
 from aioice.ice import StunProtocol
 from aiortc import RTCConfiguration, RTCPeerConnection
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.actions import Answered, Event, Refused
 from robosignal.robot.camera import Camera, CameraTrack
 from robosignal.robot.frames import PcId
 from robosignal.robot.peer import Peer
-from signaling.wire.ids import SessionId
 from tests.robot.stage import PATIENCE
 
 HERE = RTCConfiguration(iceServers=[])

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot import peers
 from robosignal.robot.actions import Answered, Event, Failed, Refused
 from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.peer import Peer
 from robosignal.robot.peers import Lane, Peers
 from robosignal.robot.sdp import MAX_SDP_BYTES
-from signaling.wire.ids import SessionId
 from tests.robot.stage import PATIENCE
 
 DRIVER = SessionId("r:driver")

@@ -3,13 +3,13 @@
 import json
 from typing import Any
 
+from robosignal.protocol.ids import InstanceId, RobotId, SessionId
 from robosignal.robot import logic
 from robosignal.robot.actions import Event, Frame, Message, Send, Tick
 from robosignal.robot.frames import PcId
 from robosignal.robot.pings import EARLY_MS
 from robosignal.robot.presence import Presence
 from robosignal.robot.state import Robot
-from signaling.wire.ids import InstanceId, RobotId, SessionId
 from tests.robot.crowd import FORWARD, ROBOT, Crowd
 
 ALICE, BOB = SessionId("demo:alice"), SessionId("demo:bob")

@@ -2,10 +2,10 @@ import asyncio
 
 from websockets.asyncio.server import ServerConnection, serve
 
+from robosignal.protocol.limits import FRAME_BYTES, MESSAGE_BYTES
 from robosignal.robot.signals import Closed, Event, FrameCame, Opened, Refused
 from robosignal.robot.socket import Socket
 from robosignal.robot.token import fixed
-from signaling.wire.limits import FRAME_BYTES, MESSAGE_BYTES
 
 PATIENCE = 10
 

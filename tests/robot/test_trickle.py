@@ -25,13 +25,13 @@ from aiortc import (
     RTCSessionDescription,
 )
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot import ice
 from robosignal.robot.actions import Answered, Event, Gathered
 from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.gathering import SERVER_SECONDS
 from robosignal.robot.peer import RESOLVED_AT_ONCE, Peer
-from signaling.adapters.turn import credential
-from signaling.wire.ids import SessionId
+from robosignal.server.ice.turn import credential
 from tests.coturn import coturn
 from tests.robot.stage import PATIENCE
 

@@ -5,13 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from robosignal.protocol.ids import InstanceId, RobotId
 from robosignal.robot import actions, connection, logic, signals
 from robosignal.robot.link import Connection
 from robosignal.robot.presence import Presence
 from robosignal.robot.state import Robot
-from signaling.wire.ids import InstanceId, RobotId
 
-VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
+VECTORS = Path(__file__).parents[2] / "spec" / "vectors"
 
 
 def scripts(name: str) -> pytest.MarkDecorator:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from robosignal.gateway.store import LocalStore
-from signaling.core.expressions import Write
-from signaling.core.records import Connection, Robot
-from signaling.core.steps import Refused, Won
-from signaling.wire.errors import TryAgain
-from signaling.wire.ids import ConnectionId, RobotId
+from robosignal.protocol.errors import TryAgain
+from robosignal.protocol.ids import ConnectionId, RobotId
+from robosignal.server.core.expressions import Write
+from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.steps import Refused, Won
 
 Happening = Callable[[], object]
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from signaling.adapters.audit import audit
-from signaling.core.watching import Change
-from signaling.core.writes import lease, presence
-from signaling.wire.ids import ConnectionId, SessionId
+from robosignal.protocol.ids import ConnectionId, SessionId
+from robosignal.server.audit import audit
+from robosignal.server.core.watching import Change
+from robosignal.server.core.writes import lease, presence
 from tests.world import World
 
 SDP = {"sdp": "o"}

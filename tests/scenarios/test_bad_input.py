@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robosignal.gateway.store import LocalStore
-from signaling.wire.messages import MESSAGES
+from robosignal.protocol.messages import MESSAGES
 from tests.tokens import signer
 from tests.world import Frame, Peer, World
 

@@ -1,11 +1,11 @@
 """AWS too busy to take a frame: what stands is true, and whoever missed it learns by a ping."""
 
 from robosignal.gateway.store import LocalStore
-from signaling.core.expressions import Write
-from signaling.core.records import Connection
-from signaling.core.steps import Refused, Won
-from signaling.wire.errors import TryAgain
-from signaling.wire.ids import ConnectionId
+from robosignal.protocol.errors import TryAgain
+from robosignal.protocol.ids import ConnectionId
+from robosignal.server.core.expressions import Write
+from robosignal.server.core.records import Connection
+from robosignal.server.core.steps import Refused, Won
 from tests.tokens import signer
 from tests.world import World
 

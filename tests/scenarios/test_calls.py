@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from signaling.adapters.dynamodb import DynamoStore
-from signaling.adapters.ice import StaticIce
-from signaling.adapters.turn import TurnIce
+from robosignal.server.aws.dynamodb import DynamoStore
+from robosignal.server.ice.static import StaticIce
+from robosignal.server.ice.turn import TurnIce
 from tests.tables import CONNECTIONS, ROBOTS
 from tests.tokens import signer
 from tests.world import ICE, Peer, World

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from robosignal.gateway.store import LocalStore
-from signaling.adapters.turn_secret import StoredSecret
-from signaling.wire.limits import CLOCK_SECONDS, VIEWERS
+from robosignal.protocol.limits import CLOCK_SECONDS, VIEWERS
+from robosignal.server.aws.turn_secret import StoredSecret
 from tests.scenarios.registering import register
 from tests.tokens import signer
 from tests.world import Peer, World

@@ -6,12 +6,12 @@ from typing import Any, NoReturn
 import pytest
 
 from robosignal.gateway.store import LocalStore
-from signaling.adapters.limiter import Buckets
-from signaling.core.expressions import Write
-from signaling.core.records import Connection, Robot
-from signaling.core.steps import Refused, Won
-from signaling.wire.errors import TooLarge, TryAgain
-from signaling.wire.ids import ConnectionId, RobotId
+from robosignal.protocol.errors import TooLarge, TryAgain
+from robosignal.protocol.ids import ConnectionId, RobotId
+from robosignal.server.core.expressions import Write
+from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.steps import Refused, Won
+from robosignal.server.limits.limiter import Buckets
 from tests.tokens import signer
 from tests.world import Peer, World
 

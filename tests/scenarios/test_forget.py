@@ -1,6 +1,6 @@
 """Forgetting a robot: all trace of it goes, and whoever is concerned hears of it."""
 
-from signaling.wire.ids import RobotId
+from robosignal.protocol.ids import RobotId
 from tests.world import Peer, World
 
 

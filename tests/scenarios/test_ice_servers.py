@@ -2,8 +2,8 @@
 
 import pytest
 
-from signaling.adapters.turn import TurnIce
-from signaling.ports import Store
+from robosignal.server.ice.turn import TurnIce
+from robosignal.server.ports import Store
 from tests.tokens import signer
 from tests.world import ICE, Frame, Peer, World
 

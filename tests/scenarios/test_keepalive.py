@@ -3,12 +3,12 @@
 import pytest
 
 from robosignal.gateway.store import LocalStore
-from signaling.adapters.events import SCHEDULED
-from signaling.core.keepalive import ROBOTS_PER_SHARD
-from signaling.core.listing import FLEET
-from signaling.core.steps import Page
-from signaling.wire.errors import TryAgain
-from signaling.wire.limits import SEED_KEEPALIVE_SECONDS
+from robosignal.protocol.errors import TryAgain
+from robosignal.protocol.limits import SEED_KEEPALIVE_SECONDS
+from robosignal.server.core.keepalive import ROBOTS_PER_SHARD
+from robosignal.server.core.listing import FLEET
+from robosignal.server.core.steps import Page
+from robosignal.server.events import SCHEDULED
 from tests.tokens import signer
 from tests.world import World
 

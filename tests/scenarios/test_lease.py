@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from signaling.adapters.dynamodb import DynamoStore
-from signaling.wire.limits import GRACE_SECONDS
+from robosignal.protocol.limits import GRACE_SECONDS
+from robosignal.server.aws.dynamodb import DynamoStore
 from tests.tables import CONNECTIONS, ROBOTS
 from tests.tokens import signer
 from tests.world import World

@@ -5,8 +5,8 @@ import logging
 import pytest
 
 from robosignal.gateway.store import LocalStore
-from signaling.adapters.limiter import Buckets
-from signaling.wire.limits import BURST, STRIKES
+from robosignal.protocol.limits import BURST, STRIKES
+from robosignal.server.limits.limiter import Buckets
 from tests.tokens import signer
 from tests.world import World
 

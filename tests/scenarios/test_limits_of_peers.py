@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from robosignal.gateway.store import LocalStore
-from signaling.adapters.limiter import UNITS, Buckets
-from signaling.wire.limits import BURST, PEER_BURST, USER_BURST, USER_UNITS_PER_SECOND
-from signaling.wire.messages import MESSAGES
+from robosignal.protocol.limits import BURST, PEER_BURST, USER_BURST, USER_UNITS_PER_SECOND
+from robosignal.protocol.messages import MESSAGES
+from robosignal.server.limits.limiter import UNITS, Buckets
 from tests.tokens import signer
 from tests.world import Peer, World
 

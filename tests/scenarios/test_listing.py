@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from signaling.adapters.dynamodb import DynamoStore
+from robosignal.server.aws.dynamodb import DynamoStore
 from tests.tables import ROBOTS
 from tests.tokens import signer
 from tests.world import Frame, Peer, World

@@ -2,9 +2,9 @@
 
 import pytest
 
-from signaling.core.request import Rules
-from signaling.ports import Store
-from signaling.wire.ids import RobotId
+from robosignal.protocol.ids import RobotId
+from robosignal.server.core.request import Rules
+from robosignal.server.ports import Store
 from tests.scenarios.registering import register
 from tests.tokens import signer
 from tests.world import World

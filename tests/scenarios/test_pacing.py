@@ -11,15 +11,15 @@ from websockets.typing import Subprotocol
 
 from robosignal.gateway.local import Local, Service
 from robosignal.gateway.store import LocalStore
-from signaling.adapters.limiter import Buckets
-from signaling.settings import read_options
-from signaling.wire.limits import OPERATORS, PUSHES_BURST, TAKEN_BURST, VIEWERS, WATCHERS
+from robosignal.protocol.limits import OPERATORS, PUSHES_BURST, TAKEN_BURST, VIEWERS, WATCHERS
+from robosignal.server.limits.limiter import Buckets
+from robosignal.server.settings import read_options
 from tests.docs.pages import page
 from tests.tokens import signer
 from tests.world import Frame, Peer, World
 
 if TYPE_CHECKING:
-    from signaling.ports import Store
+    from robosignal.server.ports import Store
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_the_dearest_change_costs_what_the_page_says_and_no_second_of_them_more(
     told = dict(one - Counter(watchers=one["watchers"])), one["watchers"]
 
     assert told == ({"write_robot": 2, "write_connection": 1, "posts": 112}, OPERATORS + 2)
-    assert f"{one.total()} calls" in page("docs/cost.md")
+    assert f"{one.total()} calls" in page("docs/explanation/cost.md")
     assert many["watchers"] == PUSHES_BURST * (OPERATORS + 2)
     assert many["posts"] <= PUSHES_BURST * WATCHERS + TAKEN_BURST * (VIEWERS + 2)
 

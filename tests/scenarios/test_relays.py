@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from signaling.wire.ids import ConnectionId, RobotId, session_id
+from robosignal.protocol.ids import ConnectionId, RobotId, session_id
 from tests.world import Frame, Peer, World
 
 NOBODYS = "r1:" + "A" * 22

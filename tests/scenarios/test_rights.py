@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from signaling.core.policy import MAY, NOBODY
-from signaling.wire.messages import MESSAGES
+from robosignal.protocol.messages import MESSAGES
+from robosignal.server.core.policy import MAY, NOBODY
 from tests.world import World
 
 SESSION = "r1:AAAAAAAAAAAAAAAAAAAAAA"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from signaling.wire.errors import TryAgain
+from robosignal.protocol.errors import TryAgain
 from tests.world import Frame, Peer, World
 
 ENDS = ("unshare", "transfer", "forget", "release-control", "grant-control", "bye")

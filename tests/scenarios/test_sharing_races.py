@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from signaling.adapters.dynamodb import DynamoStore
-from signaling.wire.ids import RobotId, UserId
+from robosignal.protocol.ids import RobotId, UserId
+from robosignal.server.aws.dynamodb import DynamoStore
 from tests.scenarios.between import Between
 from tests.scenarios.shares import listed, shares
 from tests.tables import CONNECTIONS, ROBOTS

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from robosignal.gateway.store import LocalStore
-from signaling.core.records import Robot, Session
-from signaling.core.request import Rules
-from signaling.wire.ids import ConnectionId, SessionId, session_id
+from robosignal.protocol.ids import ConnectionId, SessionId, session_id
+from robosignal.server.core.records import Robot, Session
+from robosignal.server.core.request import Rules
 from tests.scenarios.drawn import PEOPLE, ROBOTS, SEATS, Message, Step, steps
 from tests.tokens import signer
 from tests.world import Frame, Peer, World

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from robosignal.gateway.store import LocalStore
-from signaling.core.expressions import Condition, Exists, Put, Write
-from signaling.core.records import Robot
-from signaling.core.steps import Refused, Won
-from signaling.wire.errors import TryAgain
-from signaling.wire.ids import RobotId
+from robosignal.protocol.errors import TryAgain
+from robosignal.protocol.ids import RobotId
+from robosignal.server.core.expressions import Condition, Exists, Put, Write
+from robosignal.server.core.records import Robot
+from robosignal.server.core.steps import Refused, Won
 from tests.tokens import signer
 from tests.world import Peer, World
 
 if TYPE_CHECKING:
-    from signaling.ports import Store
+    from robosignal.server.ports import Store
 
 WRITES_PER_SECOND = 1000
 READS_PER_SECOND = 3000

@@ -2,8 +2,8 @@
 
 import pytest
 
-from signaling.core.request import Rules
-from signaling.ports import Store
+from robosignal.server.core.request import Rules
+from robosignal.server.ports import Store
 from tests.tokens import signer
 from tests.world import Peer, World
 

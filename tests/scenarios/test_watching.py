@@ -3,8 +3,8 @@
 from typing import Any
 
 from robosignal.gateway.store import LocalStore
-from signaling.core.steps import Watcher
-from signaling.wire import limits
+from robosignal.protocol import limits
+from robosignal.server.core.steps import Watcher
 from tests.tokens import signer
 from tests.world import Peer, World
 

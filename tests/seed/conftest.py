@@ -6,7 +6,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from robosignal.gateway.local import Local, Service
-from signaling.settings import read_options
+from robosignal.server.settings import read_options
 from tests.browser import ARGUMENTS, require_browser
 
 OpenPage = Callable[[], Awaitable[Page]]

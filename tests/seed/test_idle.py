@@ -8,8 +8,8 @@ import pytest
 
 from robosignal.gateway.gateway import Limits
 from robosignal.gateway.local import Local, Service
-from signaling.settings import read_options
-from signaling.wire.limits import IDLE_SECONDS
+from robosignal.protocol.limits import IDLE_SECONDS
+from robosignal.server.settings import read_options
 from tests.seed.conftest import OpenPage
 from tests.seed.page import kept, open_seed_page, wait_for_video
 from tests.seed.robot import SeedRobot, seed_robot

@@ -11,8 +11,8 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from robosignal.gateway.local import Local
+from robosignal.protocol.ids import RobotId
 from robosignal.robot.client import run
-from signaling.wire.ids import RobotId
 from tests.seed.conftest import OpenPage
 from tests.seed.page import kept, open_seed_page, wait_for_video
 from tests.seed.robot import seed_robot

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from signaling.adapters.management import ManagementPosts
-from signaling.wire.ids import ConnectionId
+from robosignal.protocol.ids import ConnectionId
+from robosignal.server.aws.management import ManagementPosts
 from tests.tables import CONNECTIONS, ROBOTS
 from tests.world import Outbox
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.asset import CannotBundle, Size, Target, assemble, size
+from stacks.asset import LOCK, SOURCES, CannotBundle, Size, Target, assemble, size
 from tests.stacks.emulator import HOST_MACHINE, HOST_PYTHON
 from tests.stacks.synthesis import ROOT
 
@@ -22,8 +22,8 @@ PROBE = """
 import json, sys
 sys.path[:0] = [sys.argv[1]]
 import jose.jwk, msgspec, cryptography
-from signaling.adapters.tokens import verify
-from signaling.core import dispatch
+from robosignal.server.identity.tokens import verify
+from robosignal.server.core import dispatch
 modulus = "gA" + "A" * 339 + "Q"
 key = jose.jwk.construct({"kty": "RSA", "n": modulus, "e": "AQAB"}, "RS256")
 print(json.dumps([key.verify(b"a", b"b"), jose.__file__, msgspec.__file__, cryptography.__file__]))
@@ -40,12 +40,12 @@ def digest(asset: Path) -> str:
 @pytest.fixture(scope="module")
 def asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the function runs on Lambda."""
-    return assemble(ROOT / "lambdas", LAMBDA, LIBRARIES, tmp_path_factory.mktemp("asset"))
+    return assemble(ROOT, LAMBDA, LIBRARIES, tmp_path_factory.mktemp("asset"))
 
 
 def test_the_same_sources_make_the_same_bytes(asset: Path, tmp_path: Path) -> None:
     """Installed anew, in another place, by another run of pip."""
-    again = assemble(ROOT / "lambdas", LAMBDA, tmp_path / "libraries", tmp_path / "asset")
+    again = assemble(ROOT, LAMBDA, tmp_path / "libraries", tmp_path / "asset")
 
     assert digest(again) == digest(asset)
 
@@ -55,7 +55,7 @@ def test_the_asset_holds_what_the_handler_needs_and_nothing_else(asset: Path) ->
     tops = {path.name.partition(".")[0] for path in asset.iterdir()}
     kinds = {path.suffix for path in asset.rglob("*") if path.is_file()}
 
-    assert tops == {"signaling", "msgspec", "jose", "cryptography", "_cffi_backend"}
+    assert tops == {"signaling", "robosignal", "msgspec", "jose", "cryptography", "_cffi_backend"}
     assert kinds == {".py", ".so"}
 
 
@@ -68,7 +68,7 @@ def test_the_libraries_are_for_the_functions_machine(asset: Path) -> None:
 
 def test_the_asset_is_all_that_the_handler_needs_besides_boto3(tmp_path: Path) -> None:
     """With nothing but itself and Python, it judges a signature and knows the rules."""
-    asset = assemble(ROOT / "lambdas", HERE, LIBRARIES, tmp_path)
+    asset = assemble(ROOT, HERE, LIBRARIES, tmp_path)
 
     ran = subprocess.run(
         [sys.executable, "-I", "-S", "-c", PROBE, asset],
@@ -126,15 +126,16 @@ def test_the_builders_own_wishes_for_pip_change_nothing(
     for name, value in variables.items():
         monkeypatch.setenv(name, value.replace("pip.conf", str(tmp_path / "pip.conf")))
 
-    again = assemble(ROOT / "lambdas", LAMBDA, tmp_path / "libraries", tmp_path / "asset")
+    again = assemble(ROOT, LAMBDA, tmp_path / "libraries", tmp_path / "asset")
 
     assert digest(again) == digest(asset)
 
 
 def test_a_lock_that_pip_refuses_is_explained(tmp_path: Path) -> None:
     """A package without its hash is refused, in pip's own words."""
-    (tmp_path / "signaling").mkdir()
-    (tmp_path / "requirements.txt").write_text("msgspec==0.22.0\n")
+    lock = tmp_path / LOCK
+    lock.parent.mkdir(parents=True)
+    lock.write_text("msgspec==0.22.0\n")
 
     with pytest.raises(CannotBundle, match="hash"):
         assemble(tmp_path, LAMBDA, tmp_path / "libraries", tmp_path / "asset")
@@ -142,11 +143,15 @@ def test_a_lock_that_pip_refuses_is_explained(tmp_path: Path) -> None:
 
 def test_compiled_files_of_this_machine_stay_here(tmp_path: Path) -> None:
     """They differ from machine to machine, and would change the digest."""
-    lambdas = tmp_path / "lambdas"
-    (lambdas / "signaling" / "__pycache__").mkdir(parents=True)
-    (lambdas / "signaling" / "__pycache__" / "x.pyc").write_bytes(os.urandom(8))
-    (lambdas / "requirements.txt").write_bytes((ROOT / "lambdas/requirements.txt").read_bytes())
+    root = tmp_path / "root"
+    for source in (*SOURCES, LOCK):
+        (root / source).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / source).is_dir():
+            (root / source / "__pycache__").mkdir(parents=True)
+            (root / source / "__pycache__" / "x.pyc").write_bytes(os.urandom(8))
+        else:
+            (root / source).write_bytes((ROOT / source).read_bytes())
 
-    asset = assemble(lambdas, LAMBDA, LIBRARIES, tmp_path / "asset")
+    asset = assemble(root, LAMBDA, LIBRARIES, tmp_path / "asset")
 
     assert list(asset.rglob("*.pyc")) == []

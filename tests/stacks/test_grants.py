@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from signaling.adapters.dynamodb import DynamoStore
-from signaling.adapters.turn_secret import SecretsManager, StoredSecret
+from robosignal.server.aws.dynamodb import DynamoStore
+from robosignal.server.aws.turn_secret import SecretsManager, StoredSecret
 from tests.stacks.calls import Posts, Use, Uses
 from tests.stacks.policies import granted
 from tests.stacks.synthesis import Template, Workshop, resources, table_named

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from signaling.adapters.metrics import DIRECTIVES, NAMESPACE
-from signaling.settings import read_settings
+from robosignal.server.aws.metrics import DIRECTIVES, NAMESPACE
+from robosignal.server.settings import read_settings
 from stacks.context import read_settings as read_context
 from tests.stacks.emulator import DIFFERENCES
 from tests.stacks.policies import text

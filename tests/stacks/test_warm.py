@@ -7,13 +7,13 @@ from pathlib import Path
 
 from tests.tokens import CLIENT, ISSUER, NOW, signer
 
-LAMBDAS = Path(__file__).parents[2] / "lambdas"
+ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
 import json, sys
-from signaling.warm import warm
-from signaling.adapters.jwks import StaticKeys
-from signaling.adapters.tokens import Issuer, verify
+from robosignal.server.aws.snapstart import warm
+from robosignal.server.identity.jwks import StaticKeys
+from robosignal.server.identity.tokens import Issuer, verify
 asked = json.loads(sys.argv[1])
 warm(asked["environment"])
 before = set(sys.modules)
@@ -39,7 +39,7 @@ def first_token_after(environment: dict[str, str]) -> list[str]:
         capture_output=True,
         text=True,
         check=True,
-        env={"PYTHONPATH": str(LAMBDAS)},
+        env={"PYTHONPATH": str(ROOT)},
     )
     said = json.loads(ran.stdout)
     assert said["user"] == "ada"

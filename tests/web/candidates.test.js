@@ -8,7 +8,7 @@ import { SESSION, driving } from "./client.js";
 import { settled } from "./world.js";
 
 const SHAPES = JSON.parse(
-  readFileSync(new URL("../../protocol/vectors/candidates.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../spec/vectors/candidates.json", import.meta.url), "utf8"),
 );
 
 for (const { name, payload, means } of SHAPES) {

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { IDLE, step } from "../../web/robosignal/connection/machine.js";
 
 const read = (name) =>
-  JSON.parse(readFileSync(new URL(`../../protocol/vectors/${name}.json`, import.meta.url), "utf8"));
+  JSON.parse(readFileSync(new URL(`../../spec/vectors/${name}.json`, import.meta.url), "utf8"));
 const OURS = [...read("connection"), ...read("silence")].filter(({ kind }) => kind !== "robot");
 
 /** The outputs of each step of a vector, in order. */

@@ -13,7 +13,7 @@ from tests.web.steps import WAIT_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
+VECTORS = Path(__file__).parents[2] / "spec" / "vectors"
 SHAPES: list[dict[str, Any]] = json.loads((VECTORS / "candidates.json").read_text())
 
 CONNECTS = """async ({ payload, isEnd }) => {

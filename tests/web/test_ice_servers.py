@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 
-from signaling.adapters.ice import check_servers
+from robosignal.server.ice.static import check_servers
 
 Server = dict[str, Any]
 

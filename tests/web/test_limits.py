@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from robosignal.protocol import limits
 from robosignal.robot import commands
-from signaling.wire import limits
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "web" / "robosignal"
@@ -36,7 +36,7 @@ def test_the_page_renews_as_often_as_the_server_expects() -> None:
     [
         "web/console/check.js",
         "web/robosignal/environment.js",
-        "docs/browser.md",
+        "docs/howto/own-page.md",
         "tests/web/test_denied.py",
     ],
 )

@@ -88,7 +88,7 @@ export function browserEnvironment() {
   };
 }
 
-/** The oldest browsers that have all that is used here; `check.js` and docs/browser.md say the same. */
+/** The oldest browsers that have all that is used here; `check.js` and the docs say the same. */
 const SUPPORTED = "Chrome or Edge 100, Firefox 113, Safari 15.4, or a later version of these";
 
 /**

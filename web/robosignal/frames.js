@@ -125,7 +125,7 @@ const init = (payload) =>
 /**
  * The candidate that a payload holds, in each shape that the protocol allows: the string of an
  * RTCIceCandidateInit, the whole object as payload or within it; `null` and "" end the candidates.
- * `protocol/vectors/candidates.json` lists them for every client.
+ * `spec/vectors/candidates.json` lists them for every client.
  *
  * @param {object} payload
  * @returns {RTCIceCandidateInit} an empty `candidate` ends them

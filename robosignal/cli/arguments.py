@@ -1,0 +1,179 @@
+"""How the text of arguments becomes values: one reader for each kind, for every command.
+
+Owns the sentences about text that cannot be used; must never know what a command does with it.
+"""
+
+import argparse
+import math
+import re
+from collections.abc import Callable, Mapping
+
+from robosignal.protocol import limits
+from robosignal.protocol.parsing import ID_RULE
+from robosignal.robot.token import TOKEN
+
+TOKEN_VARIABLE = "ROBOSIGNAL_TOKEN"  # noqa: S105 - the name of one, not one
+STATE = ".robosignal"
+IN_MEMORY = ":memory:"
+MOST_PORT = 65535
+
+_ID = re.compile(limits.ID_PATTERN)
+_USER = re.compile(limits.USER_PATTERN)
+
+
+class Refused(Exception):
+    """The command cannot run. The text says why, and what to do."""
+
+
+# Readers, for argparse's `type`. Each raises ArgumentTypeError, whose text follows the option.
+
+
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return a reader of whole numbers within these bounds, both included."""
+    rule = f"of at least {least}" if most is None else f"from {least} to {most}"
+    # int() refuses longer texts than this with a ValueError of its own.
+    longest = 4000 if most is None else len(str(most))
+
+    def read(text: str) -> int:
+        digits = text.lstrip("0") or "0"
+        if text.isascii() and text.isdigit() and len(digits) <= longest:
+            found = int(digits)
+            if least <= found and (most is None or found <= most):
+                return found
+        raise _wrong(f"must be a whole number {rule}", text)
+
+    return read
+
+
+def number(most: float) -> Callable[[str], float]:
+    """Return a reader of numbers from 0 to `most`, both included."""
+
+    def read(text: str) -> float:
+        found = _float(text)
+        if 0 <= found <= most:
+            return found
+        raise _wrong(f"must be a number from 0 to {most:g}", text)
+
+    return read
+
+
+def seconds(most: float | None = None) -> Callable[[str], float]:
+    """Return a reader of lengths of time above 0, `most` included."""
+    rule = "" if most is None else f", at most {most:g}"
+
+    def read(text: str) -> float:
+        found = _float(text)
+        if 0 < found < math.inf and (most is None or found <= most):
+            return found
+        raise _wrong(f"must be a number of seconds above 0{rule}", text)
+
+    return read
+
+
+def port(text: str) -> int:
+    """Read a TCP port; 0 stands for any free one."""
+    return whole(0, MOST_PORT)(text)
+
+
+def host(text: str) -> str:
+    """Read what `getaddrinfo` can be asked about; whether it is this machine's shows later."""
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        raise _wrong("must be an address or a name of this machine", text) from None
+    return _some(text)
+
+
+def directory(text: str) -> str:
+    """Read a path, or `:memory:`."""
+    return _some(text)
+
+
+def word(text: str) -> str:
+    """Read any text but none."""
+    return _some(text)
+
+
+def identifier(text: str) -> str:
+    """Read the id of a robot, or of a run of one."""
+    if not _ID.search(text):
+        raise _wrong(ID_RULE, text)
+    return text
+
+
+def user(text: str) -> str:
+    """Read the name of a local user."""
+    if not _USER.search(text):
+        raise _wrong("must be 1 to 128 characters of printable ASCII, the first one no #", text)
+    return text
+
+
+# What may hold a password or a token is not shown again: argparse's output ends up in logs.
+
+
+def websocket_url(text: str) -> str:
+    """Read the address of a server."""
+    # Imported here, as below: only who is given such an address pays for it.
+    from websockets.exceptions import InvalidURI  # noqa: PLC0415
+    from websockets.uri import parse_uri  # noqa: PLC0415
+
+    try:
+        parse_uri(text)
+    except (InvalidURI, ValueError):
+        raise argparse.ArgumentTypeError(
+            "must be a WebSocket URL, such as ws://127.0.0.1:8080/prod"
+        ) from None
+    return text
+
+
+def jwks_url(text: str) -> str:
+    """Read the address of an issuer's keys."""
+    from robosignal.server.identity.jwks_fetch import checked_url  # noqa: PLC0415
+
+    try:
+        return checked_url(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            "must be an https URL without a user in it, or an http URL to 127.0.0.1"
+        ) from None
+
+
+def token(option: str, argument: str | None, variable: str, env: Mapping[str, str]) -> str | None:
+    """Return the option's token, else the variable's, else None. Raise Refused for no token's text.
+
+    No reader, since argparse would print a token that it refuses.
+    """
+    name, found = (option, argument) if argument else (variable, env.get(variable, ""))
+    found = found.strip()
+    if found and not TOKEN.fullmatch(found):
+        raise Refused(f"{name} holds characters that no token has: pass it whole, unquoted")
+    return found or None
+
+
+def own_token(argument: str | None, env: Mapping[str, str]) -> str:
+    """Return `--token`'s token, else the environment's. Raise Refused when there is none."""
+    found = token("--token", argument, TOKEN_VARIABLE, env)
+    if found is None:
+        raise Refused(
+            f"no token: give --token, or set {TOKEN_VARIABLE} (robosignal token USER prints one)"
+        )
+    return found
+
+
+def _some(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
+
+
+def _float(text: str) -> float:
+    """Return the number, or NaN, which is within no bounds."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _wrong(rule: str, text: str) -> argparse.ArgumentTypeError:
+    shown = text if len(text) <= limits.NAME_CHARACTERS else f"{text[: limits.NAME_CHARACTERS]}…"
+    return argparse.ArgumentTypeError(f"{rule}, not {shown!a}")

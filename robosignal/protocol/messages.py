@@ -1,0 +1,215 @@
+"""What a client may send: one frozen struct for each message type of the protocol.
+
+Knows names, types and limits of fields; never who may send what, nor what then happens.
+"""
+
+from typing import Annotated, Any, Literal, get_args
+
+from msgspec import Meta, Struct, field
+
+from robosignal.protocol import limits
+from robosignal.protocol.ids import ConnectionId, InstanceId, RobotId, SessionId, UserId
+
+Role = Literal["controller", "viewer"]
+Dialect = Literal["seed", "v1"]
+
+RobotIdField = Annotated[RobotId, Meta(pattern=limits.ID_PATTERN)]
+SessionIdField = Annotated[SessionId, Meta(pattern=limits.SESSION_PATTERN)]
+InstanceIdField = Annotated[InstanceId, Meta(pattern=limits.ID_PATTERN)]
+MessageIdField = Annotated[str, Meta(pattern=limits.ID_PATTERN)]
+UserIdField = Annotated[UserId, Meta(pattern=limits.USER_PATTERN)]
+ConnectionIdField = Annotated[
+    ConnectionId, Meta(min_length=1, max_length=limits.CONNECTION_ID_CHARACTERS)
+]
+AddressField = Annotated[str, Meta(min_length=1, max_length=limits.CONNECTION_ID_CHARACTERS)]
+Counter = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+
+
+class Message(Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag=""):
+    """Any message. `id` is the sender's own; the reply bears it as `replyTo`."""
+
+    id: MessageIdField | None = None
+
+
+class Ready(Message, frozen=True, kw_only=True, tag="ready"):
+    """Says that the sender listens; `protocol: 1` asks for the v1 dialect."""
+
+    protocol: Literal[1] | None = None
+
+
+class Ping(Message, frozen=True, kw_only=True, tag="ping"):
+    """Keeps the socket busy and renews what it names."""
+
+    robot_id: RobotIdField | None = None
+    session_id: SessionIdField | None = None
+
+
+class IceServers(Message, frozen=True, kw_only=True, tag="ice-servers"):
+    """Asks for fresh ICE servers, with a view to this robot."""
+
+    robot_id: RobotIdField | None = None
+
+
+class Register(Message, frozen=True, kw_only=True, tag="register"):
+    """Claims a robot's presence for the sender's connection."""
+
+    robot_id: RobotIdField
+    instance_id: InstanceIdField | None = None
+    metadata: dict[str, str] | None = None
+    ice_restart: bool = True
+    force: bool = False
+
+
+class Unregister(Message, frozen=True, kw_only=True, tag="unregister"):
+    """Ends the robot's presence; ownership stays."""
+
+    robot_id: RobotIdField
+
+
+class Forget(Message, frozen=True, kw_only=True, tag="forget"):
+    """Removes all trace of a robot, ownership and epoch included."""
+
+    robot_id: RobotIdField
+
+
+class Share(Message, frozen=True, kw_only=True, tag="share"):
+    """Makes a user an operator of a robot: they may watch it, and drive while it is free."""
+
+    robot_id: RobotIdField
+    user_id: UserIdField
+
+
+class Unshare(Message, frozen=True, kw_only=True, tag="unshare"):
+    """Takes a user from a robot's operators, and ends what they have with it."""
+
+    robot_id: RobotIdField
+    user_id: UserIdField
+
+
+class Transfer(Message, frozen=True, kw_only=True, tag="transfer"):
+    """Gives a robot to another owner; its presence and its sessions end."""
+
+    robot_id: RobotIdField
+    user_id: UserIdField
+
+
+class Addressed(Message, frozen=True, kw_only=True):
+    """A message to one end of a session, in any spelling (see `robosignal.server.core.address`)."""
+
+    robot_id: RobotIdField | None = None
+    session_id: SessionIdField | None = None
+    to: AddressField | None = None
+    client_connection_id: ConnectionIdField | None = None
+    target: Literal["robot", "client"] | None = None
+
+
+class Relayed(Addressed, frozen=True, kw_only=True):
+    """A message whose payload goes to the other end as it came."""
+
+    payload: dict[str, Any]
+    pc_id: MessageIdField | None = None
+    seq: Counter | None = None
+
+
+class Offer(Relayed, frozen=True, kw_only=True, tag="offer"):
+    """An SDP offer (RFC 8829): opens a session, or renegotiates in one."""
+
+    role: Role | None = None
+
+
+class Answer(Relayed, frozen=True, kw_only=True, tag="answer"):
+    """An SDP answer."""
+
+
+class IceCandidate(Relayed, frozen=True, kw_only=True, tag="ice-candidate"):
+    """A trickled ICE candidate (RFC 8838), or the end of them."""
+
+    word: str = field(default="ice-candidate", name="word")
+    """How the sender spelled the type, in lower case. Set by `parse`, never by the sender."""
+
+
+class Resume(Message, frozen=True, kw_only=True, tag="resume"):
+    """After a redial: moves the same user's session to this connection."""
+
+    session_id: SessionIdField
+
+
+class Bye(Addressed, frozen=True, kw_only=True, tag="bye"):
+    """Ends a session."""
+
+
+class Takeover(Addressed, frozen=True, kw_only=True, tag="takeover"):
+    """Moves the control lease to the sender at once."""
+
+
+class ReleaseControl(Addressed, frozen=True, kw_only=True, tag="release-control"):
+    """Frees the control lease; the holder becomes a viewer."""
+
+
+class RequestControl(Addressed, frozen=True, kw_only=True, tag="request-control"):
+    """A viewer asks the holder for the control lease."""
+
+
+class GrantControl(Message, frozen=True, kw_only=True, tag="grant-control"):
+    """The holder hands the lease to a viewer."""
+
+    robot_id: RobotIdField
+    session_id: SessionIdField
+
+
+class DenyControl(Message, frozen=True, kw_only=True, tag="deny-control"):
+    """The holder keeps the lease, and the viewer who asked is told."""
+
+    robot_id: RobotIdField
+    session_id: SessionIdField
+
+
+class Watch(Message, frozen=True, kw_only=True, tag="watch"):
+    """Asks for each change of one's own robots from now on; `all`: of every robot, for admins."""
+
+    all: bool = False
+
+
+class Unwatch(Message, frozen=True, kw_only=True, tag="unwatch"):
+    """Asks for no more of them."""
+
+
+class Robots(Message, frozen=True, kw_only=True, tag="robots"):
+    """Asks which robots there are."""
+
+    robot_ids: Annotated[list[RobotIdField], Meta(max_length=limits.ROBOTS_PER_PAGE)] | None = None
+    all: bool = False
+    cursor: Annotated[str, Meta(min_length=1, max_length=1024)] | None = None
+
+
+AnyMessage = (
+    Ready
+    | Ping
+    | IceServers
+    | Register
+    | Unregister
+    | Forget
+    | Share
+    | Unshare
+    | Transfer
+    | Offer
+    | Answer
+    | IceCandidate
+    | Resume
+    | Bye
+    | Takeover
+    | ReleaseControl
+    | RequestControl
+    | GrantControl
+    | DenyControl
+    | Robots
+    | Watch
+    | Unwatch
+)
+
+MESSAGES: dict[str, type[AnyMessage]] = {
+    str(kind.__struct_config__.tag): kind for kind in get_args(AnyMessage)
+}
+"""Every message by its type's name on the wire."""
+
+ALIASES = {"candidate": "ice-candidate"}

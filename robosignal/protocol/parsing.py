@@ -1,0 +1,180 @@
+"""Turns any text into a message, or says which field is wrong and what its limit is.
+
+Total: whatever arrives, `parse` returns a message or raises BadMessage, UnknownType or
+TooLarge, and nothing else. It never asks who sent it.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from robosignal.protocol import limits
+from robosignal.protocol.errors import BadMessage, SignalingError, TooLarge, UnknownType
+from robosignal.protocol.messages import (
+    ALIASES,
+    MESSAGES,
+    AnyMessage,
+    DenyControl,
+    Forget,
+    GrantControl,
+    IceCandidate,
+    Register,
+    Relayed,
+    Share,
+    Transfer,
+    Unshare,
+)
+
+ID_RULE = "must be 1 to 64 of the characters A-Z a-z 0-9 _ . -"
+
+RULES = {
+    "id": ID_RULE,
+    "robotId": ID_RULE,
+    "robotIds": f"must be a list of at most {limits.ROBOTS_PER_PAGE} robot ids",
+    "userId": "must be 1 to 128 characters of printable ASCII, the first one no #",
+    "instanceId": ID_RULE,
+    "pcId": ID_RULE,
+    "sessionId": "must be a robot id, a colon and 22 characters of base64url",
+    "to": f"must be text of 1 to {limits.CONNECTION_ID_CHARACTERS} characters",
+    "clientConnectionId": f"must be text of 1 to {limits.CONNECTION_ID_CHARACTERS} characters",
+    "target": "must be 'robot' or 'client'",
+    "role": "must be 'controller' or 'viewer'",
+    "payload": "must be an object",
+    "seq": "must be a whole number from 1 to 2^53 - 1",
+    "protocol": "must be 1, the only protocol there is besides the seed's",
+    "metadata": "must be a flat object of text values",
+    "iceRestart": "must be true or false",
+    "force": "must be true or false",
+    "all": "must be true or false",
+    "cursor": "must be a cursor from an earlier reply",
+}
+
+TO_A_ROBOT = (Forget, Share, Unshare, Transfer, GrantControl, DenyControl)
+"""What only a client sends, so that its `to` is a robot. The others' is looked at by the core."""
+
+_WHERE = re.compile(r"at `\$\.?([A-Za-z]*)")
+_MISSING = re.compile(r"missing required field `([^`]+)`")
+_ID = re.compile(limits.ID_PATTERN)
+
+
+def parse(text: object) -> AnyMessage:
+    """Return the message that a frame's text holds.
+
+    Raise BadMessage, UnknownType or TooLarge, each with `reply_to` set when the frame bore a
+    usable `id`, and `kind` when it bore a known `type`.
+    """
+    fields = _fields(text)
+    try:
+        return _message(fields)
+    except SignalingError as error:
+        error.reply_to = _usable_id(fields)
+        error.kind = _kind_named(fields)
+        raise
+
+
+def _fields(text: object) -> dict[str, Any]:
+    """Read one JSON object, within the limits on size and depth."""
+    if not isinstance(text, str):
+        raise BadMessage("message", "must be text")
+    try:
+        # API Gateway closes at this size before we see it; other callers do not.
+        if len(text) > limits.MESSAGE_BYTES or len(text.encode()) > limits.MESSAGE_BYTES:
+            raise TooLarge("message", limits.MESSAGE_BYTES)
+        value = msgspec.json.decode(text)
+        if _is_deeper(value, limits.JSON_DEPTH, text):
+            raise BadMessage("message", f"is nested deeper than {limits.JSON_DEPTH} levels")
+    except (ValueError, RecursionError) as error:
+        # A lone surrogate fails in encode, hostile nesting in decode.
+        raise BadMessage("message", "must be JSON (RFC 8259)") from error
+    if not isinstance(value, dict):
+        raise BadMessage("message", "must be a JSON object")
+    return value
+
+
+def _is_deeper(value: object, depth: int, text: str = "") -> bool:
+    if text:
+        containers = text.count("{") + text.count("[")
+        if containers <= depth:
+            return False
+        if containers > limits.JSON_CONTAINERS:
+            raise BadMessage("message", f"has more than {limits.JSON_CONTAINERS} brackets")
+    if not isinstance(value, dict | list):
+        return False
+    if depth == 0:
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return any(_is_deeper(each, depth - 1) for each in inner)
+
+
+def _usable_id(fields: dict[str, Any]) -> str | None:
+    given = fields.get("id")
+    return given if isinstance(given, str) and _ID.search(given) else None
+
+
+def _kind_named(fields: dict[str, Any]) -> str | None:
+    given = fields.get("type")
+    # The Kelvin sign becomes a k in lower case: `ta\u212aeover` is no spelling of takeover.
+    word = given.lower() if isinstance(given, str) and given.isascii() else ""
+    name = ALIASES.get(word, word)
+    return name if name in MESSAGES else None
+
+
+def _message(fields: dict[str, Any]) -> AnyMessage:
+    given = fields.get("type")
+    if not isinstance(given, str):
+        raise BadMessage("type", "is missing" if given is None else "must be text")
+    name = _kind_named(fields)
+    if name is None:
+        raise UnknownType(given[: limits.NAME_CHARACTERS], tuple(MESSAGES))
+    kind = MESSAGES[name]
+    folded = _folded(kind, fields) | {"type": name, "word": given.lower()}
+    try:
+        message = msgspec.convert(folded, kind)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error)) from error
+    _check_sizes(message)
+    return message
+
+
+def _folded(kind: type[AnyMessage], fields: dict[str, Any]) -> dict[str, Any]:
+    """Bring every accepted spelling to one. A null field counts as absent."""
+    folded = {name: value for name, value in fields.items() if value is not None}
+    if kind is Register and "robotId" not in folded and "from" in folded:
+        folded["robotId"] = folded["from"]
+    if kind in TO_A_ROBOT and "robotId" not in folded and "to" in folded:
+        folded["robotId"] = folded["to"]
+    if issubclass(kind, Relayed):
+        loose = {name: folded[name] for name in ("sdp", "candidate") if name in folded}
+        if kind is IceCandidate and "candidate" in fields:
+            # A null candidate is no absent one: it ends the candidates.
+            loose["candidate"] = fields["candidate"]
+        if loose and isinstance(folded.get("payload", {}), dict):
+            folded["payload"] = loose | folded.get("payload", {})
+    return folded
+
+
+def _explained(problem: str) -> BadMessage:
+    if missing := _MISSING.search(problem):
+        return BadMessage(missing[1], "is missing")
+    where = _WHERE.search(problem)
+    name = where[1] if where else ""
+    return BadMessage(name or "message", RULES.get(name, problem))
+
+
+def _check_sizes(message: AnyMessage) -> None:
+    if isinstance(message, Register) and message.metadata is not None:
+        if len(msgspec.json.encode(message.metadata)) > limits.METADATA_BYTES:
+            raise BadMessage("metadata", f"is over the limit of {limits.METADATA_BYTES} bytes")
+    elif isinstance(message, Relayed):
+        if not message.payload:
+            raise BadMessage("payload", "is empty")
+        _check_size(message.payload, "sdp", limits.SDP_BYTES)
+        _check_size(message.payload, "candidate", limits.CANDIDATE_BYTES)
+
+
+def _check_size(payload: dict[str, Any], name: str, limit_bytes: int) -> None:
+    value = payload.get(name)
+    raw = value.encode() if isinstance(value, str) else msgspec.json.encode(value)
+    if len(raw) > limit_bytes:
+        raise TooLarge(name, limit_bytes)

@@ -1,0 +1,302 @@
+"""The store on DynamoDB: two tables, conditional writes, consistent reads.
+
+Knows how the tables are laid out; never which write is right. What is immutable of a
+connection is kept in this process's memory, bounded, and never an absence.
+"""
+
+from collections.abc import Sequence
+from os import urandom
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from robosignal.protocol.errors import TryAgain
+from robosignal.protocol.ids import ConnectionId, RobotId, UserId
+from robosignal.protocol.limits import WATCHERS
+from robosignal.server.aws.calls import ask, pausing
+from robosignal.server.aws.expressions import Rendered, marshal, plain
+from robosignal.server.core.expressions import Condition, Put, Write, apply
+from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.steps import Page, Refused, Watcher, Won
+from robosignal.server.core.writes.rows import item_of
+from robosignal.server.deadline import allowance
+from robosignal.server.limits.bounded import Bounded
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+KNOWN = 10_000
+BATCH_TRIES = 8
+"""More than an event has time for: the rest of a batch is asked for until that time is over."""
+STAMP_BYTES = 9
+
+STAMP = ("stamp",)
+"""Which write made a robot's item what it is, but for renewals: by it a write that was
+repeated, since its answer was lost, knows its own doing. No rule reads it."""
+
+
+def connection_of(item: dict[str, Any]) -> Connection:
+    """Return a row's record."""
+    return msgspec.convert(item, Connection)
+
+
+def robot_of_item(item: dict[str, Any]) -> Robot:
+    """Return a robot's record."""
+    return msgspec.convert(item, Robot)
+
+
+class DynamoStore:
+    """Implements `robosignal.server.ports.Store`."""
+
+    def __init__(
+        self, client: "DynamoDBClient", connections: str, robots: str, known: int = KNOWN
+    ) -> None:
+        """Use these two tables; `known` senders at most are kept in memory."""
+        self._client = client
+        self._connections = connections
+        self._robots = robots
+        self._known: Bounded[ConnectionId, Connection] = Bounded(known)
+
+    # Connections
+
+    def sender(self, connection: ConnectionId) -> Connection | None:
+        """Return a row, from memory if its dialect can change no more."""
+        return self._known.get(connection) or self.connection(connection)
+
+    def connection(self, connection: ConnectionId) -> Connection | None:
+        """Return a row as it is now."""
+        item = self._get(self._connections, "connectionId", connection)
+        return None if item is None else self._remember(connection_of(item))
+
+    def _remember(self, row: Connection) -> Connection:
+        if row.is_settled:
+            self._known.keep(row.connection_id, row)
+        return row
+
+    def add_connection(self, row: Connection) -> None:
+        """Keep the row of a connection that opens; one that is there stays as it is."""
+        item = {name: marshal(value) for name, value in item_of(row).items()}
+        try:
+            ask(
+                self._client.put_item,
+                TableName=self._connections,
+                Item=item,
+                ConditionExpression="attribute_not_exists(connectionId)",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return  # delivered twice: what the connection has become since is not undone
+
+    def remove_connection(self, connection: ConnectionId) -> Connection | None:
+        """Delete a row and return it as it was."""
+        self._known.drop(connection)
+        found = ask(
+            self._client.delete_item,
+            TableName=self._connections,
+            Key={"connectionId": marshal(connection)},
+            ReturnValues="ALL_OLD",
+        )
+        item = found.get("Attributes")
+        return None if item is None else connection_of(plain(item))
+
+    def write_connection(
+        self, connection: ConnectionId, write: Write
+    ) -> Won[Connection] | Refused[Connection]:
+        """Carry out a write to a row."""
+        before, after = self._write(self._connections, "connectionId", connection, write)
+        if after is None:
+            return Refused(None if before is None else self._remember(connection_of(before)))
+        row = self._remember(connection_of(after))
+        return Won(None if before is None else connection_of(before), row)
+
+    # Robots
+
+    def robot(self, robot: RobotId) -> Robot | None:
+        """Return a robot's item as it is now."""
+        item = self._get(self._robots, "robotId", robot)
+        return None if item is None else robot_of_item(item)
+
+    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+        """Carry out a write to a robot's item."""
+        stamp = None if write.renewal else urandom(STAMP_BYTES).hex()
+        stamped = write if stamp is None else _stamped(write, stamp)
+        before, after = self._write(self._robots, "robotId", robot, stamped)
+        was = None if before is None else robot_of_item(before)
+        if after is not None:
+            return Won(was, robot_of_item(after))
+        if before is not None and stamp is not None and before.get(*STAMP) == stamp:
+            return Won(None, robot_of_item(before))
+        return Refused(was)
+
+    def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+        """Evaluate a write to a robot's item now, without writing."""
+        item = self._get(self._robots, "robotId", robot)
+        before = None if item is None else robot_of_item(item)
+        after = apply(write, item or {})
+        return (
+            Refused(before)
+            if after is None
+            else Won(before, robot_of_item(_with_key(robot, after)))
+        )
+
+    def remove_robot(self, robot: RobotId, when: Condition) -> bool:
+        """Delete a robot's item if the condition holds of it."""
+        try:
+            ask(
+                self._client.delete_item,
+                TableName=self._robots,
+                Key={"robotId": marshal(robot)},
+                **Rendered(when).parameters,
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def robots(self, robots: Sequence[RobotId]) -> list[Robot]:
+        """Return the items of those that exist, in the order asked."""
+        asked: Any = {
+            self._robots: {
+                "Keys": [{"robotId": marshal(robot)} for robot in robots],
+                "ConsistentRead": True,
+            }
+        }
+        found: dict[RobotId, Robot] = {}
+        pauses = pausing(allowance(), BATCH_TRIES)
+        while True:
+            answer = ask(self._client.batch_get_item, RequestItems=asked)
+            for item in answer["Responses"].get(self._robots, []):
+                robot = robot_of_item(plain(item))
+                found[robot.robot_id] = robot
+            asked = answer.get("UnprocessedKeys")
+            if not asked:
+                return [found[robot] for robot in robots if robot in found]
+            # Whatever is left was throttled: DynamoDB asks for pauses that grow.
+            if not next(pauses, False):
+                raise TryAgain
+
+    def note_share(self, robot: RobotId, user: UserId) -> None:
+        """Put the share's own item, which the index of operators lists."""
+        ask(
+            self._client.update_item,
+            TableName=self._robots,
+            Key={"robotId": marshal(_share(robot, user))},
+            UpdateExpression="SET operatorUserId = :user",
+            ExpressionAttributeValues={":user": marshal(user)},
+        )
+
+    def drop_share(self, robot: RobotId, user: UserId) -> None:
+        """Delete the share's own item."""
+        ask(
+            self._client.delete_item,
+            TableName=self._robots,
+            Key={"robotId": marshal(_share(robot, user))},
+        )
+
+    def watchers(self, watcher: str) -> tuple[Watcher, ...]:
+        """Return the connections that are told of changes, as many as are told at most."""
+        found: list[Watcher] = []
+        start: Any = {}
+        while len(found) < WATCHERS:
+            page = ask(
+                self._client.query,
+                TableName=self._connections,
+                IndexName="watchers",
+                KeyConditionExpression="#k = :v",
+                ExpressionAttributeNames={"#k": "watcherUserId"},
+                ExpressionAttributeValues={":v": marshal(watcher)},
+                Limit=WATCHERS - len(found),
+                **start,
+            )
+            found += (_watcher(plain(item)) for item in page["Items"])
+            if "LastEvaluatedKey" not in page:
+                break
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+        return tuple(found)
+
+    def owned(self, user: UserId, after: str | None, limit: int) -> Page:
+        """Return the robots that a user owns."""
+        return self._page("owners", "ownerUserId", user, after, limit)
+
+    def shared(self, user: UserId, after: str | None, limit: int) -> Page:
+        """Return the robots that are shared with a user."""
+        share = None if after is None else _share(RobotId(after), user)
+        return self._page("operators", "operatorUserId", user, share, limit)
+
+    def fleet(self, shard: str, after: str | None, limit: int) -> Page:
+        """Return every robot of one shard of the fleet."""
+        return self._page("fleet", "fleetShard", shard, after, limit)
+
+    # Calls
+
+    def _get(self, table: str, key: str, value: str) -> dict[str, Any] | None:
+        found = ask(
+            self._client.get_item, TableName=table, Key={key: marshal(value)}, ConsistentRead=True
+        )
+        item = found.get("Item")
+        return None if item is None else plain(item)
+
+    def _write(
+        self, table: str, key: str, value: str, write: Write
+    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """Carry out a write; return the item before, and after: None there when it was refused.
+
+        The old item comes back either way, so a refusal needs no read to be explained. What
+        the item became follows from it: the write was atomic.
+        """
+        try:
+            answer = ask(
+                self._client.update_item,
+                TableName=table,
+                Key={key: marshal(value)},
+                ReturnValues="ALL_OLD",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **Rendered(write).parameters,
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as refused:
+            item: Any = refused.response.get("Item")
+            return (plain(item) if item else None), None
+        old = answer.get("Attributes")
+        before = plain(old) if old else None
+        after = apply(write, before or {})
+        return before, None if after is None else {key: value, **after}
+
+    def _page(self, index: str, key: str, value: str, after: str | None, limit: int) -> Page:
+        start: Any = {} if after is None else {"ExclusiveStartKey": _start(key, value, after)}
+        found = ask(
+            self._client.query,
+            TableName=self._robots,
+            IndexName=index,
+            KeyConditionExpression="#k = :v",
+            ExpressionAttributeNames={"#k": key},
+            ExpressionAttributeValues={":v": marshal(value)},
+            Limit=limit,
+            **start,
+        )
+        ids = tuple(_robot_id(plain(item)) for item in found["Items"])
+        last = found.get("LastEvaluatedKey")
+        return Page(ids, None if last is None else _robot_id(plain(last)))
+
+
+def _with_key(robot: RobotId, item: dict[str, Any]) -> dict[str, Any]:
+    return {"robotId": robot, **item}
+
+
+def _stamped(write: Write, stamp: str) -> Write:
+    return Write(write.name, write.when, (*write.then, Put(STAMP, stamp)))
+
+
+def _start(key: str, value: str, after: str) -> dict[str, Any]:
+    return {key: marshal(value), "robotId": marshal(after)}
+
+
+def _share(robot: RobotId, user: UserId) -> str:
+    """Return the key of a share: no robot's id has a `#`."""
+    return f"{robot}#{user}"
+
+
+def _robot_id(item: dict[str, Any]) -> RobotId:
+    """Return the robot of a robot's item, or of a share's, whose key is `<robotId>#<userId>`."""
+    return RobotId(item["robotId"].partition("#")[0])
+
+
+def _watcher(item: dict[str, Any]) -> Watcher:
+    return Watcher(ConnectionId(item["connectionId"]), item["expiresAt"])

@@ -1,0 +1,183 @@
+"""Renders conditions and updates as DynamoDB's expressions.
+
+Every name and value is a placeholder, used at least once, so no reserved word and no session
+id with a dot in it can be misread. Source: "Expressions in DynamoDB", developer guide.
+"""
+
+from typing import Any, assert_never
+
+from robosignal.server.core.expressions import (
+    All,
+    Compare,
+    Condition,
+    Contains,
+    Differs,
+    Drop,
+    Either,
+    Exists,
+    Join,
+    Keep,
+    Missing,
+    Part,
+    Path,
+    Put,
+    Rise,
+    Size,
+    Update,
+    Write,
+)
+
+
+def marshal(value: Any) -> dict[str, Any]:  # noqa: PLR0911 - one for each type
+    """Return a plain value as DynamoDB writes it. Raise TypeError for any other type."""
+    match value:
+        case str():
+            return {"S": value}
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(value)}
+        case None:
+            return {"NULL": True}
+        case dict():
+            return {"M": {name: marshal(each) for name, each in value.items()}}
+        case set() | frozenset():
+            return {"SS": sorted(value)}
+        case list() | tuple():
+            return {"L": [marshal(each) for each in value]}
+        case _:
+            raise TypeError(f"cannot store {type(value).__name__}")
+
+
+def unmarshal(attribute: dict[str, Any]) -> Any:
+    """Return the plain value of one attribute: numbers are whole, string sets are sets."""
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "S" | "BOOL":
+            return value
+        case "N":
+            return int(value)
+        case "M":
+            return plain(value)
+        case "NULL":
+            return None
+        case "SS":
+            return set(value)
+        case "L":
+            return [unmarshal(each) for each in value]
+        case _:
+            raise TypeError(f"cannot read an attribute of type {kind}")
+
+
+def plain(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item with plain values."""
+    return {name: unmarshal(each) for name, each in item.items()}
+
+
+class Rendered:
+    """One write as the parameters of UpdateItem, or a condition alone as those of DeleteItem."""
+
+    def __init__(self, asked: Write | Condition) -> None:
+        self._names: dict[str, str] = {}
+        self._values: dict[str, Any] = {}
+        when = asked.when if isinstance(asked, Write) else asked
+        self.parameters: dict[str, Any] = {"ConditionExpression": self._condition(_plainer(when))}
+        if isinstance(asked, Write):
+            self.parameters["UpdateExpression"] = self._updates(asked.then)
+        names = {hold: name for name, hold in self._names.items()}
+        self.parameters["ExpressionAttributeNames"] = names
+        if self._values:
+            self.parameters["ExpressionAttributeValues"] = self._values
+
+    def _path(self, path: Path) -> str:
+        return ".".join(self._names.setdefault(name, f"#{len(self._names)}") for name in path)
+
+    def _value(self, value: Any) -> str:
+        found = marshal(value)
+        for hold, known in self._values.items():
+            if known == found:
+                return hold
+        hold = f":{len(self._values)}"
+        self._values[hold] = found
+        return hold
+
+    def _condition(self, condition: Condition) -> str:  # noqa: PLR0911 - one for each kind
+        match condition:
+            case Exists(path):
+                return f"attribute_exists({self._path(path)})"
+            case Missing(path):
+                return f"attribute_not_exists({self._path(path)})"
+            case Compare(path, how, value):
+                return f"{self._path(path)} {how} {self._value(value)}"
+            case Differs(path, value):
+                missing = f"attribute_not_exists({self._path(path)})"
+                return f"{missing} OR {self._path(path)} <> {self._value(value)}"
+            case Contains(path, member):
+                return f"contains({self._path(path)}, {self._value(member)})"
+            case Size(path, how, value):
+                # The guard is for moto, which fails on the size of a missing attribute.
+                there = f"attribute_exists({self._path(path)})"
+                return f"{there} AND size({self._path(path)}) {how} {self._value(value)}"
+            case All(of):
+                return " AND ".join(self._conjunct(part) for part in of)
+            case Either(of):
+                if not of:
+                    raise ValueError("nobody has this right: no write should ask for it")
+                return " OR ".join(self._condition(part) for part in of)
+            case _:
+                assert_never(condition)
+
+    def _conjunct(self, part: Condition) -> str:
+        # AND binds before OR, so only an OR within an AND needs its parentheses.
+        text = self._condition(part)
+        return f"({text})" if isinstance(part, Either | Differs) else text
+
+    def _updates(self, updates: tuple[Update, ...]) -> str:
+        clauses: dict[str, list[str]] = {}
+        for update in updates:
+            clause, text = self._update(update)
+            clauses.setdefault(clause, []).append(text)
+        return " ".join(f"{clause} {', '.join(texts)}" for clause, texts in clauses.items())
+
+    def _update(self, update: Update) -> tuple[str, str]:
+        path = self._path(update.path)
+        match update:
+            case Put(value=value, once=once):
+                held = self._value(value)
+                return (
+                    "SET",
+                    f"{path} = if_not_exists({path}, {held})" if once else f"{path} = {held}",
+                )
+            case Keep(source=source):
+                kept = f"if_not_exists({self._path(source)}, {self._value(None)})"
+                return "SET", f"{path} = {kept}"
+            case Rise(begins=begins):
+                first = None if begins is None else self._value(begins)
+                old = path if first is None else f"if_not_exists({path}, {first})"
+                return "SET", f"{path} = {old} + {self._value(1)}"
+            case Drop():
+                return "REMOVE", path
+            case Join(member=member):
+                return "ADD", f"{path} {self._value({member})}"
+            case Part(member=member):
+                return "DELETE", f"{path} {self._value({member})}"
+            case _:
+                assert_never(update)
+
+
+TRUE = All(())
+
+
+def _plainer(condition: Condition) -> Condition:
+    """Return the same condition without parts that are always true, or groups of one part."""
+    match condition:
+        case All(of):
+            parts = tuple(part for part in map(_plainer, of) if part != TRUE)
+            return parts[0] if len(parts) == 1 else All(parts)
+        case Either(of):
+            parts = tuple(map(_plainer, of))
+            if TRUE in parts:
+                return TRUE
+            return parts[0] if len(parts) == 1 else Either(parts)
+        case _:
+            return condition

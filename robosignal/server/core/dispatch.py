@@ -1,0 +1,98 @@
+"""Which flow carries out which message. A type that is not here has no flow."""
+
+from typing import assert_never
+
+from robosignal.protocol.frames import Reply
+from robosignal.protocol.messages import (
+    Answer,
+    AnyMessage,
+    Bye,
+    DenyControl,
+    Forget,
+    GrantControl,
+    IceCandidate,
+    IceServers,
+    Offer,
+    Ping,
+    Ready,
+    Register,
+    ReleaseControl,
+    RequestControl,
+    Resume,
+    Robots,
+    Share,
+    Takeover,
+    Transfer,
+    Unregister,
+    Unshare,
+    Unwatch,
+    Watch,
+)
+from robosignal.server.core import (
+    control,
+    handover,
+    lifecycle,
+    listing,
+    offers,
+    ownership,
+    registration,
+    relays,
+    upkeep,
+    watching,
+)
+from robosignal.server.core.policy import refuse_unlisted
+from robosignal.server.core.request import Request
+from robosignal.server.core.steps import Flow
+
+
+def carry_out(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C901, PLR0911, PLR0912
+    """Return the flow that carries out this message and decides its reply.
+
+    Raise Forbidden for a message that has no row in the table of rights.
+    """
+    refuse_unlisted(type(message))
+    match message:
+        case Answer() | IceCandidate():
+            return relays.relay(request, message)
+        case Offer():
+            return offers.offer(request, message)
+        case Ping():
+            return upkeep.ping(request, message)
+        case Ready():
+            return lifecycle.ready(request, message)
+        case IceServers():
+            return lifecycle.ice_servers(request, message)
+        case Register():
+            return registration.register(request, message)
+        case Unregister():
+            return registration.unregister(request, message)
+        case Forget():
+            return ownership.forget(request, message)
+        case Share():
+            return ownership.share(request, message)
+        case Unshare():
+            return ownership.unshare(request, message)
+        case Transfer():
+            return ownership.transfer(request, message)
+        case Resume():
+            return upkeep.resume(request, message)
+        case Bye():
+            return upkeep.bye(request, message)
+        case Takeover():
+            return control.take_over(request, message)
+        case ReleaseControl():
+            return control.release_control(request, message)
+        case RequestControl():
+            return handover.request_control(request, message)
+        case GrantControl():
+            return handover.grant_control(request, message)
+        case DenyControl():
+            return handover.deny_control(request, message)
+        case Watch():
+            return watching.watch(request, message)
+        case Unwatch():
+            return watching.unwatch(request, message)
+        case Robots():
+            return listing.robots(request, message)
+        case _:
+            assert_never(message)

@@ -1,0 +1,47 @@
+"""Brings a new session to the robot's notice and to its client's row, side by side.
+
+Knows the two steps, and what a failed note means; never what is to be undone then.
+"""
+
+from robosignal.protocol.errors import Forbidden, NoSession, TryAgain
+from robosignal.protocol.ids import SessionId
+from robosignal.server.core.delivery import handing_over
+from robosignal.server.core.dialects import AnyFrame
+from robosignal.server.core.records import Connection, Robot, Session
+from robosignal.server.core.request import Request
+from robosignal.server.core.rights import robots_drive_nothing
+from robosignal.server.core.steps import Flow, Refused, Won, WriteConnection, together
+from robosignal.server.core.writes import rows
+
+
+def introduce(
+    request: Request, robot: Robot, session: Session, frame: AnyFrame | None
+) -> Flow[tuple[bool, Won[Connection] | Refused[Connection]]]:
+    """Hand the robot the session's first frame, and note the session on the sender's row.
+
+    A robot that is told nothing, `frame` being None, counts as reached. Return whether the robot
+    was, and what became of the note. Raise TryAgain when AWS was too busy for either.
+    """
+    noting = note(request, session.session_id)
+    telling = [] if frame is None else [handing_over(robot, frame, request.now)]
+    *delivered, noted = yield from together((*telling, noting))
+    return all(delivered), noted
+
+
+def note(request: Request, session_id: SessionId) -> WriteConnection:
+    """Return the step that notes a session on the sender's row."""
+    me = request.sender.connection_id
+    return WriteConnection(me, rows.note_session(me, session_id, request.sender.dialect))
+
+
+def unnoted(
+    robot: Robot, noted: Won[Connection] | Refused[Connection]
+) -> Forbidden | TryAgain | NoSession:
+    """Return why a session could not be noted: the row as it is now tells."""
+    row = noted.item if isinstance(noted, Refused) else None
+    if row is None:
+        return NoSession(robot.robot_id)
+    if row.robot_id is not None:
+        return robots_drive_nothing()
+    # The sender asked for v1 meanwhile, and the session was made in the seed's dialect.
+    return TryAgain(robot.robot_id)

@@ -1,0 +1,100 @@
+"""Keeps the connections of seed robots and pages from being idle, since they never ping.
+
+Runs on a schedule, over the whole fleet; never decides how often, nor renews anything: what a
+seed connection has lasts as long as its socket and token.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from robosignal.protocol.messages import Role
+from robosignal.protocol.seed import PageKeepalive, RobotKeepalive
+from robosignal.server.core.delivery import handing_over, is_gone, losing
+from robosignal.server.core.listing import FLEET
+from robosignal.server.core.records import Robot, Session
+from robosignal.server.core.steps import (
+    Flow,
+    ListFleet,
+    Page,
+    ReadRobots,
+    Step,
+    WriteRobot,
+    attempted,
+    together,
+)
+from robosignal.server.core.writes import presence
+
+ROBOTS_PER_SHARD = 100
+"""Robots in one page; a BatchGetItem reads as many."""
+
+ROUNDS = 8
+"""How many pages of each part a run reads: 6,400 robots, within the function's timeout."""
+
+LOSSES_PER_RUN = 8
+"""How many lost sockets one run records; each is a change that watchers are told.
+
+The next run finds the others again.
+"""
+
+
+class Kept(Struct, frozen=True):
+    """A run's result: how many connections got a frame, and whether all robots were read."""
+
+    connections: int
+    complete: bool
+
+
+class Idle(Struct, frozen=True):
+    """One end that speaks seed: a robot, or a client's session with it."""
+
+    robot: Robot
+    session: Session | None = None
+    role: Role = "controller"
+
+    def step(self, now: int) -> Step:
+        """Return the step that sends it a frame to ignore, or closes an expired connection."""
+        robot_id = self.robot.robot_id
+        if self.session is None:
+            return handing_over(self.robot, RobotKeepalive(robot_id=robot_id, to=robot_id), now)
+        return handing_over(self.session, PageKeepalive(robot_id=robot_id), now)
+
+    def loss(self, now: int) -> Iterator[Step]:
+        """Yield the write that records its socket as lost."""
+        if self.session is not None:
+            yield WriteRobot(self.robot.robot_id, losing(self.session, self.role, now))
+        elif self.robot.connection_id is not None:
+            yield WriteRobot(self.robot.robot_id, presence.lose(self.robot.connection_id))
+
+
+def keep_alive(now: int) -> Flow[Kept]:
+    """Hand a frame to each seed robot that is online and each seed client in a session.
+
+    Raise TryAgain when AWS is too busy to list or read the fleet.
+    """
+    after: dict[str, str | None] = dict.fromkeys(FLEET)
+    kept, losses = 0, LOSSES_PER_RUN
+    for _ in range(ROUNDS):
+        asked = [ListFleet(shard, start, ROBOTS_PER_SHARD) for shard, start in after.items()]
+        pages: tuple[Page, ...] = yield from together(asked)
+        found = yield from together(ReadRobots(one.robot_ids) for one in pages if one.robot_ids)
+        idle = list(_idle((robot for some in found for robot in some), now))
+        outcomes = yield from attempted(each.step(now) for each in idle)
+        kept += sum(outcome is True for outcome in outcomes)
+        gone = [each for each, to in zip(idle, outcomes, strict=True) if is_gone(to)]
+        lost = [step for each in gone for step in each.loss(now)][:losses]
+        losses -= len(lost)
+        yield from attempted(lost)
+        after = {shard: to.after for shard, to in zip(after, pages, strict=True) if to.after}
+        if not after:
+            return Kept(kept, complete=True)
+    return Kept(kept, complete=False)
+
+
+def _idle(robots: Iterable[Robot], now: int) -> Iterator[Idle]:
+    for robot in robots:
+        if robot.dialect == "seed" and robot.is_online(now):
+            yield Idle(robot)
+        for session, role in robot.sessions():
+            if session.dialect == "seed" and session.lost is None and session.until >= now:
+                yield Idle(robot, session, role)

@@ -1,0 +1,129 @@
+"""Writes to a robot's presence and ownership: registering, renewing, losing, ending.
+
+Ownership and the epoch outlive every connection; no write here takes them away.
+"""
+
+from msgspec import Struct
+
+from robosignal.protocol.ids import ConnectionId, InstanceId
+from robosignal.server.core.expressions import (
+    All,
+    Compare,
+    Condition,
+    Differs,
+    Drop,
+    Either,
+    Exists,
+    Missing,
+    Put,
+    Rise,
+    Update,
+    Write,
+)
+from robosignal.server.core.records import Connection
+from robosignal.server.core.writes.paths import (
+    CONNECTION,
+    CONTROLLER,
+    EPOCH,
+    OVER,
+    OWNER,
+    PRESENCE_UNTIL,
+    REMEMBER_HOLDER,
+    REV,
+    VIEWERS,
+)
+
+INSTANCE = ("instanceId",)
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """A robot's claim to its id, as it registers."""
+
+    row: Connection
+    instance_id: InstanceId
+    metadata: str | None
+    ice_restart: bool
+    fleet_shard: str
+    until: int
+    now: int
+    force: bool
+    """An admin's: whoever the owner is, who stays the owner."""
+    provisioned: bool
+    """Only an id that has an owner already may be claimed."""
+
+
+def _is_owned_by(claim: Claim) -> Condition:
+    return Exists(OWNER) if claim.force else Compare(OWNER, "=", claim.row.user_id)
+
+
+def _is_newest(claim: Claim) -> Condition:
+    """Ask that no newer socket of this robot has registered: a late message must not win."""
+    return Either((Missing(CONNECTION), Compare(("connectedAt",), "<=", claim.row.ts)))
+
+
+def _present(claim: Claim) -> tuple[Update, ...]:
+    said = () if claim.metadata is None else (Put(("metadata",), claim.metadata),)
+    return (
+        Put(CONNECTION, claim.row.connection_id),
+        Put(("connectedAt",), claim.row.ts),
+        Put(PRESENCE_UNTIL, claim.until),
+        Put(("dialect",), claim.row.dialect),
+        Put(("expiresAt",), claim.row.expires_at),
+        Put(("iceRestart",), claim.ice_restart),
+        Put(("updatedAt",), claim.now),
+        *said,
+    )
+
+
+def register_again(claim: Claim) -> Write:
+    """Register the same process after a redial: sessions stay."""
+    same = Compare(INSTANCE, "=", claim.instance_id)
+    when = All((_is_owned_by(claim), same, _is_newest(claim)))
+    return Write("register_again", when, (*_present(claim), Rise(REV)))
+
+
+def register_anew(claim: Claim) -> Write:
+    """Claim an unknown id, or register a new process: sessions end, the epoch rises."""
+    unknown = () if claim.provisioned else (Missing(OWNER),)
+    owned = Either((*unknown, _is_owned_by(claim)))
+    other = Differs(INSTANCE, claim.instance_id)
+    then = (
+        *_present(claim),
+        Put(OWNER, claim.row.user_id, once=True),
+        Put(("fleetShard",), claim.fleet_shard, once=True),
+        Put(INSTANCE, claim.instance_id),
+        REMEMBER_HOLDER,
+        Put(VIEWERS, {}),
+        Rise(EPOCH, begins=0),
+        # Whoever watched a robot that was forgotten must take its next life for the newer.
+        Rise(REV, begins=claim.now),
+        Drop(CONTROLLER),
+    )
+    return Write("register_anew", All((owned, _is_newest(claim), other)), then)
+
+
+def renew(me: ConnectionId, until: int) -> Write:
+    """Carry out a robot's ping."""
+    renewed = (Put(PRESENCE_UNTIL, until),)
+    return Write("renew_presence", Compare(CONNECTION, "=", me), renewed, renewal=True)
+
+
+def lose(gone: ConnectionId) -> Write:
+    """End presence when the robot's socket is lost, unless a newer one has registered."""
+    then = (Put(PRESENCE_UNTIL, 0), Rise(REV), Drop(CONNECTION))
+    return Write("lose_robot", Compare(CONNECTION, "=", gone), then)
+
+
+def unregister(me: ConnectionId) -> Write:
+    """End presence and every session, by the robot; ownership and the epoch stay."""
+    return Write("unregister", Compare(CONNECTION, "=", me), OVER)
+
+
+def evict(right: Condition) -> Write:
+    """End presence and every session, by whoever has the right to."""
+    return Write("evict", All((Exists(OWNER), right)), OVER)
+
+
+def unchanged_since(rev: int) -> Condition:
+    """Ask that neither the robot's connection nor its holder has changed since."""
+    return Compare(REV, "=", rev)

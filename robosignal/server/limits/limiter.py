@@ -1,0 +1,307 @@
+"""Counts messages in this process's memory, by connection, by peer and by user: token buckets.
+
+In the local gateway that is exact, since one process serves every connection. A Lambda counts
+only what its own environment sees; on AWS the stage's throttle is the bound.
+"""
+
+from dataclasses import dataclass, field
+
+from robosignal.protocol.errors import SignalingError
+from robosignal.protocol.frames import Reply
+from robosignal.protocol.ids import ConnectionId, RobotId, UserId
+from robosignal.protocol.limits import (
+    BURST,
+    MESSAGES_PER_SECOND,
+    PEER_BURST,
+    PEER_MESSAGES_PER_SECOND,
+    PEERS,
+    PUSHES_BURST,
+    PUSHES_PER_SECOND,
+    TAKEN_BURST,
+    TAKEN_PER_SECOND,
+    USER_BURST,
+    USER_RENEWALS_BURST,
+    USER_RENEWALS_PER_SECOND,
+    USER_UNITS_PER_SECOND,
+)
+from robosignal.protocol.messages import (
+    Answer,
+    AnyMessage,
+    Bye,
+    Forget,
+    GrantControl,
+    IceCandidate,
+    Offer,
+    Ping,
+    Register,
+    ReleaseControl,
+    RequestControl,
+    Resume,
+    Robots,
+    Share,
+    Takeover,
+    Transfer,
+    Unregister,
+    Unshare,
+    Watch,
+)
+from robosignal.server.core.records import Connection
+from robosignal.server.limits.bounded import Bounded
+
+STRIKE_MS = 1000
+KEPT = 10_000
+
+RENEWALS = (Ping, Resume, Register)
+"""Messages that keep a robot or a session alive: other messages never use up their rate."""
+
+ENDS = (Bye, ReleaseControl, Unregister)
+"""Messages that end one: they have a rate of their own too, or a page could not let go."""
+
+RELAYED = (Answer, IceCandidate)
+"""Messages whose number grows with the number of a sender's peers."""
+
+UNITS: dict[type, int] = {
+    **dict.fromkeys((Robots, Watch), 8),
+    **dict.fromkeys((Offer, Takeover, RequestControl, GrantControl), 4),
+    **dict.fromkeys((Share, Unshare, Transfer, Forget), 4),
+}
+"""How many of its user's units a message takes; any other takes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How fast a bucket fills, in tokens a millisecond, and how many tokens it holds."""
+
+    per_ms: float
+    burst: float
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A token bucket."""
+
+    rate: Rate
+    tokens: float
+    at: int
+
+    def fill(self, now: int) -> float:
+        """Return how many tokens there are at `now` (epoch ms)."""
+        # A clock may be set back: that must not use up a rate.
+        passed = max(0, now - self.at)
+        self.tokens = min(self.rate.burst, self.tokens + passed * self.rate.per_ms)
+        self.at = now
+        return self.tokens
+
+    def take(self, now: int, tokens: int = 1) -> bool:
+        """Take `tokens`, and return True; take none and return False if there are fewer."""
+        if self.fill(now) < tokens:
+            return False
+        self.tokens -= tokens
+        return True
+
+    @property
+    def is_half_full(self) -> bool:
+        """Whether more than half of the burst was left at the last look."""
+        return self.tokens > self.rate.burst / 2
+
+
+def full(rate: Rate, now: int) -> Bucket:
+    """Return a full bucket at `now` (epoch ms)."""
+    return Bucket(rate, rate.burst, now)
+
+
+TAKEN = Rate(TAKEN_PER_SECOND / 1000, TAKEN_BURST)
+PUSHES = Rate(PUSHES_PER_SECOND / 1000, PUSHES_BURST)
+
+
+@dataclass(slots=True)
+class _Peer:
+    """What is kept of one whom a connection has relayed to."""
+
+    messages: Bucket
+    is_reached: bool = True
+    """Whether the last relay has reached it. Without that, its bucket serves nobody, but stays as
+    empty as it is: a full one would be had for the price of a refusal."""
+
+
+@dataclass(slots=True)
+class _Sender:
+    """What is kept of one connection."""
+
+    messages: Bucket
+    renewals: Bucket
+    ends: Bucket
+    peers: dict[str, _Peer] = field(default_factory=dict)
+    """By each address with which a relay has reached that peer, the newest last."""
+    strikes: int = 0
+    struck_at: int = 0
+
+    def strike(self, now: int) -> int:
+        """Count a refusal, and return which strike it is: one for each second."""
+        if not 0 <= now - self.struck_at < STRIKE_MS:
+            self.strikes += 1
+            self.struck_at = now
+        return self.strikes
+
+
+@dataclass(slots=True)
+class _User:
+    """What is kept of one user, whatever the number of their connections."""
+
+    units: Bucket
+    renewals: Bucket
+
+
+class Buckets:
+    """At most 50 messages a second of a connection over time, 100 at once.
+
+    What ends or renews has such a bucket for itself. What is relayed to a peer that a relay has
+    reached before comes from that peer's bucket first, so a robot may trickle to each of its
+    sessions as if it were the only one. All connections of one user share a bucket of units,
+    of which dear messages take more; a user who sends less than 50 messages a second never
+    finds it empty.
+    """
+
+    def __init__(self, per_second: float = MESSAGES_PER_SECOND, burst: int = BURST) -> None:
+        self._messages = Rate(per_second / 1000, burst)
+        self._to_peer = Rate(PEER_MESSAGES_PER_SECOND / 1000, PEER_BURST)
+        self._units = Rate(USER_UNITS_PER_SECOND / 1000, USER_BURST)
+        self._renewals = Rate(USER_RENEWALS_PER_SECOND / 1000, USER_RENEWALS_BURST)
+        self._senders: Bounded[ConnectionId, _Sender] = Bounded(KEPT)
+        self._users: Bounded[UserId, _User] = Bounded(KEPT)
+        self._taken: Bounded[tuple[UserId, RobotId], Bucket] = Bounded(KEPT)
+        self._pushes: Bounded[RobotId, Bucket] = Bounded(KEPT)
+
+    def strike(self, connection: ConnectionId, now: int) -> int:
+        """Count anything of this connection's at `now`, as `judge` counts a message."""
+        sender = self._sender(connection, now)
+        if not sender.messages.take(now):
+            return sender.strike(now)
+        if sender.messages.is_half_full:
+            sender.strikes = 0
+        return 0
+
+    def judge(self, by: Connection, message: AnyMessage | SignalingError, now: int) -> int:
+        """Count one message at `now` (epoch ms): 0 if within the limits, else which strike.
+
+        A second in which a limit was passed is one strike, however often; strikes are
+        forgotten once the connection's bucket and its user's are half full again.
+        """
+        sender, user = self._sender(by.connection_id, now), self._user(by.user_id, now)
+        if not _is_admitted(sender, user, message, now):
+            return sender.strike(now)
+        if sender.messages.is_half_full and user.units.is_half_full:
+            sender.strikes = 0
+        return 0
+
+    def note(self, by: Connection, message: AnyMessage, reply: Reply, now: int) -> None:
+        """Note that this message was carried out at `now`: a relay has reached its peer."""
+        sender = self._senders.get(by.connection_id)
+        if sender is None or not isinstance(message, (Offer, *RELAYED)):
+            return
+        named = {each for each in map(_address, (message, reply)) if each is not None}
+        known = [sender.peers[each] for each in named if each in sender.peers]
+        peer = known[0] if known else _Peer(full(self._to_peer, now))
+        peer.is_reached = True
+        for each in named - sender.peers.keys():
+            if len(sender.peers) >= PEERS:
+                del sender.peers[next(iter(sender.peers))]
+            sender.peers[each] = peer
+
+    def refuse(self, by: Connection, message: AnyMessage) -> None:
+        """Note that this message was refused: a relay has not reached its peer."""
+        sender = self._senders.get(by.connection_id)
+        peer = None if sender is None else sender.peers.get(_address(message) or "")
+        if peer is not None and isinstance(message, RELAYED):
+            peer.is_reached = False
+
+    def forget(self, connection: ConnectionId) -> None:
+        """Drop what is kept of a connection that has ended."""
+        self._senders.drop(connection)
+
+    def may_take(self, user: UserId, robot: RobotId, now: int) -> bool:
+        """Whether a user may take a robot's lease once more."""
+        taken = self._taken.get((user, robot))
+        return taken is None or taken.fill(now) >= 1
+
+    def note_taken(self, user: UserId, robot: RobotId, now: int) -> None:
+        """Note that a user has taken a robot's lease."""
+        self._taken.get_or_make((user, robot), lambda: full(TAKEN, now)).take(now)
+
+    def may_push(self, robot: RobotId, now: int) -> bool:
+        """Count a round of pushes to a robot's watchers; False when it is to wait."""
+        return self._pushes.get_or_make(robot, lambda: full(PUSHES, now)).take(now)
+
+    def _sender(self, connection: ConnectionId, now: int) -> _Sender:
+        rate = self._messages
+        return self._senders.get_or_make(
+            connection, lambda: _Sender(full(rate, now), full(rate, now), full(rate, now))
+        )
+
+    def _user(self, user: UserId, now: int) -> _User:
+        return self._users.get_or_make(
+            user, lambda: _User(full(self._units, now), full(self._renewals, now))
+        )
+
+
+def _is_admitted(
+    sender: _Sender, user: _User, message: AnyMessage | SignalingError, now: int
+) -> bool:
+    """Say whether a message is within the limits, and take what it costs."""
+    if isinstance(message, RENEWALS + ENDS):
+        # It also counts as one of the connection's messages, if the bucket has room for it.
+        sender.messages.take(now)
+        own = sender.ends if isinstance(message, ENDS) else sender.renewals
+        return own.take(now) and user.renewals.take(now)
+    if isinstance(message, RELAYED):
+        peer = sender.peers.get(_address(message) or "")
+        if peer is not None and peer.is_reached and peer.messages.take(now):
+            return True
+    units = UNITS.get(type(message), 1)
+    if user.units.fill(now) < units or not sender.messages.take(now):
+        return False
+    return user.units.take(now, units)
+
+
+def _address(said: object) -> str | None:
+    """Return the name by which a message, or its reply, means the other end of a session.
+
+    A robot's own id comes last: beside another name it tells nothing of the other end.
+    """
+    for name in ("session_id", "client_connection_id", "to", "robot_id"):
+        found = getattr(said, name, None)
+        if isinstance(found, str):
+            return found
+    return None
+
+
+class Unlimited:
+    """No limits, for benchmarks."""
+
+    def strike(self, connection: ConnectionId, now: int) -> int:  # noqa: ARG002 - never any
+        """Count nothing."""
+        return 0
+
+    def judge(self, by: Connection, message: AnyMessage | SignalingError, now: int) -> int:  # noqa: ARG002
+        """Count nothing."""
+        return 0
+
+    def note(self, by: Connection, message: AnyMessage, reply: Reply, now: int) -> None:
+        """Keep nothing."""
+
+    def refuse(self, by: Connection, message: AnyMessage) -> None:
+        """Keep nothing."""
+
+    def forget(self, connection: ConnectionId) -> None:
+        """Keep nothing."""
+
+    def may_take(self, user: UserId, robot: RobotId, now: int) -> bool:  # noqa: ARG002
+        """Allow it."""
+        return True
+
+    def note_taken(self, user: UserId, robot: RobotId, now: int) -> None:
+        """Keep nothing."""
+
+    def may_push(self, robot: RobotId, now: int) -> bool:  # noqa: ARG002
+        """Allow it."""
+        return True

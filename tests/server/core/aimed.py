@@ -1,0 +1,294 @@
+"""Draws writes whose arguments come mostly from the item that they meet.
+
+So conditions hold often, and fail by little. What such an item can be is drawn elsewhere.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from robosignal.protocol.ids import ConnectionId, RobotId, SessionId, UserId, session_id
+from robosignal.protocol.messages import (
+    Dialect,
+    Forget,
+    Message,
+    Offer,
+    Resume,
+    Share,
+    Takeover,
+    Transfer,
+    Unshare,
+)
+from robosignal.server.core.expressions import All, Condition, Item, Write, holds
+from robosignal.server.core.policy import right
+from robosignal.server.core.records import Connection, Session
+from robosignal.server.core.writes import lease, ownership, places, presence, rows
+from robosignal.server.core.writes.presence import Claim
+from tests.server.core.generated import (
+    INSTANCES,
+    NOW,
+    ROBOT,
+    SOCKETS,
+    clients,
+    connections,
+    dialects,
+    items,
+    often,
+    opened,
+    session_ids,
+    sessions,
+    sockets,
+    soon,
+    users,
+)
+
+
+class Aim:
+    """Draws a write's arguments, mostly from the item that it will meet."""
+
+    def __init__(self, draw: DrawFn, item: Item | None) -> None:
+        self._draw = draw
+        self._item: Item = item or {}
+
+    def _mostly(self, likely: Any, else_: SearchStrategy[Any]) -> Any:
+        return likely if likely is not None and self._draw(often) else self._draw(else_)
+
+    def session(self, *, viewer: bool) -> Session:
+        """Draw one of the item's sessions, or any."""
+        held = self._item.get("controller")
+        # The first to lapse, where places are concerned.
+        viewers = sorted(self._item.get("viewers", {}).values(), key=lambda one: one["until"])
+        standing = next(iter(viewers), None) if viewer else held
+        likely = None if standing is None else msgspec.convert(standing, Session)
+        found: Session = self._mostly(likely, sessions())
+        return found
+
+    def end(self, *, viewer: bool) -> tuple[SessionId, ConnectionId]:
+        """Draw a session's id and its connection."""
+        found = self.session(viewer=viewer)
+        client: ConnectionId = self._mostly(found.connection_id, clients)
+        return found.session_id, client
+
+    def mine(self, *, viewer: bool = False, holder: bool = False) -> Session:
+        """Draw the session that a sender would have: on its own connection, or one that stands."""
+        if viewer or holder:
+            found = self.session(viewer=viewer)
+            return msgspec.structs.replace(found, until=NOW + 60_000, lost=None)
+        client: ConnectionId = self._draw(clients | sockets)
+        user = self._mostly(self._item.get("ownerUserId"), users)
+        own = self._draw(sessions(session_id(ROBOT, client)))
+        return msgspec.structs.replace(own, connection_id=client, user_id=user, lost=None)
+
+    def moved(self, *, viewer: bool) -> Session:
+        """Draw a session as it stands after a redial."""
+        found = self.session(viewer=viewer)
+        return msgspec.structs.replace(
+            found,
+            connection_id=self._draw(clients),
+            connected_at=self._draw(opened),
+            until=NOW + 60_000,
+        )
+
+    def standing(self) -> list[Session]:
+        """Draw the viewers that were seen before the write: those that stand, or none."""
+        viewers = self._item.get("viewers", {}).values() if self._draw(often) else ()
+        return [msgspec.convert(each, Session) for each in viewers]
+
+    def right(self, kind: type[Message], mine: Session) -> Condition:
+        """Draw the right of the session's user, who is sometimes an admin."""
+        if not self._draw(often):
+            return All(())
+        return right(kind, self._draw(connections(user_id=mine.user_id, groups=())))
+
+    def socket(self) -> ConnectionId:
+        """Draw the robot's connection, or another."""
+        found: ConnectionId = self._mostly(self._item.get("connectionId"), sockets)
+        return found
+
+    def claim(self) -> Claim:
+        """Draw a claim to the robot."""
+        user = self._mostly(self._item.get("ownerUserId"), users)
+        return Claim(
+            row=self._draw(connections(connection_id=self._draw(sockets), user_id=user)),
+            instance_id=self._draw(st.sampled_from(INSTANCES)),
+            metadata=self._draw(st.sampled_from([None, '{"a":"b"}'])),
+            ice_restart=self._draw(st.booleans()),
+            fleet_shard="5",
+            until=NOW + 300_000,
+            now=NOW,
+            force=self._draw(st.booleans()),
+            provisioned=self._draw(st.booleans()),
+        )
+
+    def seen(self, viewer: SessionId) -> ConnectionId:
+        """Draw the connection on which a viewer was seen."""
+        place = self._item.get("viewers", {}).get(viewer, {})
+        found: ConnectionId = self._mostly(place.get("connectionId"), clients)
+        return found
+
+    def operator(self) -> UserId:
+        """Draw whom the robot is shared with, or somebody else."""
+        operators = sorted(self._item.get("operators", ()))
+        found: UserId = self._mostly(operators[0] if operators else None, users)
+        return found
+
+    def unshared(self, *, holder: bool) -> tuple[UserId, Condition, list[SessionId]]:
+        """Draw whose share ends, by which right, and which viewers of theirs were seen."""
+        held = self._item.get("controller") if holder else None
+        user: UserId = self._mostly(held and held["userId"], users)
+        theirs = [each.session_id for each in self.standing() if each.user_id == user]
+        return user, self.right(Unshare, self.mine()), theirs
+
+    def epoch(self) -> int:
+        """Draw the epoch that was seen."""
+        found: int = self._mostly(self._item.get("epoch"), st.integers(1, 3))
+        return found
+
+    def until(self) -> int:
+        """Draw an end."""
+        return self._draw(soon)
+
+    def limit(self) -> int:
+        """Draw how many viewers there may be."""
+        return self._draw(st.sampled_from([2, 2, 0, 1]))
+
+    def dialect(self) -> Dialect:
+        """Draw what the connection spoke."""
+        return self._draw(dialects)
+
+    def noted(self) -> SessionId:
+        """Draw a session that the row notes, or another."""
+        noted = sorted(self._item.get("sessions", ()))
+        found: SessionId = self._mostly(noted[0] if noted else None, session_ids)
+        return found
+
+    def client(self) -> ConnectionId:
+        """Draw a client's connection."""
+        found: ConnectionId = self._mostly(self._item.get("connectionId"), clients)
+        return found
+
+
+def _taking(write: Callable[..., Write], aim: Aim, mine: Session) -> Write:
+    return write(mine, aim.right(Offer, mine), NOW)
+
+
+def _over(write: Callable[..., Write], aim: Aim, mine: Session) -> Write:
+    return write(mine, aim.right(Takeover, mine))
+
+
+def _resuming(write: Callable[..., Write], aim: Aim, moved: Session) -> Write:
+    return write(moved, aim.right(Resume, moved))
+
+
+def _granting(aim: Aim) -> Write:
+    mine, theirs = aim.mine(holder=True), aim.moved(viewer=True)
+    if theirs.session_id == mine.session_id:
+        # To oneself: refused before any write, since two paths of one update would overlap.
+        mine = msgspec.structs.replace(mine, session_id=session_id(ROBOT, SOCKETS[0]))
+    return lease.grant(mine, theirs, aim.seen(theirs.session_id), aim.epoch())
+
+
+def _viewing(aim: Aim) -> Write:
+    mine = aim.mine()
+    return places.take(mine, aim.right(Offer, mine), aim.limit(), aim.standing())
+
+
+def _viewing_lapsed(aim: Aim) -> Write:
+    mine = aim.mine()
+    lapsed = aim.session(viewer=True).session_id
+    return places.take_lapsed(mine, aim.right(Offer, mine), lapsed, NOW, aim.standing())
+
+
+ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
+    lease.acquire: lambda aim: _taking(lease.acquire, aim, aim.mine()),
+    lease.acquire_among_viewers: lambda aim: _taking(
+        partial(lease.acquire_among_viewers, seen=aim.standing()), aim, aim.mine()
+    ),
+    lease.acquire_as_viewer: lambda aim: _taking(
+        lease.acquire_as_viewer, aim, aim.mine(viewer=True)
+    ),
+    lease.acquire_again: lambda aim: _taking(lease.acquire_again, aim, aim.mine(holder=True)),
+    lease.take_over: lambda aim: _over(lease.take_over, aim, aim.mine()),
+    lease.take_over_among_viewers: lambda aim: _over(
+        partial(lease.take_over_among_viewers, seen=aim.standing()), aim, aim.mine()
+    ),
+    lease.take_over_as_viewer: lambda aim: _over(
+        lease.take_over_as_viewer, aim, aim.mine(viewer=True)
+    ),
+    lease.renew: lambda aim: lease.renew(*aim.end(viewer=False), NOW + 60_000),
+    lease.resume: lambda aim: _resuming(lease.resume, aim, aim.moved(viewer=False)),
+    lease.lose: lambda aim: lease.lose(*aim.end(viewer=False), NOW, NOW + 30_000),
+    lease.lose_late: lambda aim: lease.lose_late(*aim.end(viewer=False), NOW, NOW + 30_000),
+    lease.grant: _granting,
+    lease.release: lambda aim: lease.release(aim.mine(holder=True), aim.limit()),
+    lease.leave: lambda aim: lease.leave(*aim.end(viewer=False)),
+    lease.dismiss: lambda aim: lease.dismiss(aim.end(viewer=False)[0], aim.socket()),
+    lease.give_back: lambda aim: lease.give_back(*aim.end(viewer=False)),
+    lease.give_back_with_robot: lambda aim: lease.give_back_with_robot(
+        *aim.end(viewer=False), aim.socket()
+    ),
+    places.take: _viewing,
+    places.take_lapsed: _viewing_lapsed,
+    places.renew: lambda aim: places.renew(*aim.end(viewer=True), NOW + 300_000),
+    places.resume: lambda aim: _resuming(places.resume, aim, aim.moved(viewer=True)),
+    places.lose: lambda aim: places.lose(*aim.end(viewer=True), NOW, aim.until()),
+    places.lose_late: lambda aim: places.lose_late(*aim.end(viewer=True), NOW, aim.until()),
+    places.leave: lambda aim: places.leave(*aim.end(viewer=True)),
+    places.dismiss: lambda aim: places.dismiss(aim.end(viewer=True)[0], aim.socket()),
+    presence.register_again: lambda aim: presence.register_again(aim.claim()),
+    presence.register_anew: lambda aim: presence.register_anew(aim.claim()),
+    presence.renew: lambda aim: presence.renew(aim.socket(), aim.until()),
+    presence.lose: lambda aim: presence.lose(aim.socket()),
+    presence.unregister: lambda aim: presence.unregister(aim.socket()),
+    presence.evict: lambda aim: presence.evict(aim.right(Forget, aim.mine())),
+    ownership.share: lambda aim: ownership.share(
+        aim.operator(), aim.right(Share, aim.mine()), aim.limit()
+    ),
+    ownership.unshare: lambda aim: ownership.unshare(*aim.unshared(holder=False)),
+    ownership.unshare_holder: lambda aim: ownership.unshare_holder(*aim.unshared(holder=True)),
+    ownership.transfer: lambda aim: ownership.transfer(
+        aim.operator(), aim.right(Transfer, aim.mine())
+    ),
+}
+"""How to draw each write to a robot's item."""
+
+ROW_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
+    rows.speak_v1: lambda aim: rows.speak_v1(aim.client()),
+    rows.note_robot: lambda aim: rows.note_robot(aim.client(), ROBOT, aim.dialect()),
+    rows.note_session: lambda aim: rows.note_session(aim.client(), aim.noted(), aim.dialect()),
+    rows.watch: lambda aim: rows.watch(aim.client(), "ann"),
+    rows.unwatch: lambda _: rows.unwatch(),
+    rows.forget_session: lambda aim: rows.forget_session(aim.noted()),
+}
+"""How to draw each write to a connection's row."""
+
+
+TRIES = 10
+
+
+@st.composite
+def robot_cases(draw: DrawFn, write: Callable[..., Write]) -> tuple[dict[str, Any] | None, Write]:
+    """Draw an item and a write of this kind that meets it: about as often won as lost."""
+    wanted = draw(st.booleans())
+    viewers = 1 if write.__module__ == places.__name__ or write is lease.grant else 0
+    for _ in range(TRIES):
+        item = draw(items(viewers))
+        made = ROBOT_WRITES[write](Aim(draw, item))
+        if holds(made.when, item or {}) == wanted:
+            break
+    return item, made
+
+
+@st.composite
+def row_cases(draw: DrawFn, write: Callable[..., Write]) -> tuple[Connection | None, Write]:
+    """Draw a row and a write of this kind that may meet it."""
+    noted = frozenset(draw(st.just([]) | st.lists(session_ids, max_size=2)))
+    robot_id = draw(st.sampled_from([None, None, ROBOT, RobotId("other")]))
+    watcher = draw(st.sampled_from([None, "ann", "#admins"]))
+    rows_drawn = connections(robot_id=robot_id, sessions=noted, watcher_user_id=watcher)
+    row = draw(rows_drawn) if draw(often) else None
+    return row, ROW_WRITES[write](Aim(draw, None if row is None else rows.item_of(row)))

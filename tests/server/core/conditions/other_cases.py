@@ -1,0 +1,297 @@
+"""How the writes to places, presence and rows judge what they meet."""
+
+from typing import Any
+
+from msgspec import structs
+
+from robosignal.protocol.ids import InstanceId, SessionId
+from robosignal.protocol.messages import Forget, Offer, Resume
+from robosignal.server.core.policy import right
+from robosignal.server.core.writes import places, presence, rows
+from robosignal.server.core.writes.presence import Claim
+from tests.server.core.conditions.cases import (
+    EVE,
+    GONE,
+    MINE,
+    NOW,
+    OLGA,
+    OTHERS,
+    R1,
+    ROBOT,
+    SENDER,
+    Changes,
+    Examined,
+    Kind,
+    robot,
+    session,
+)
+from tests.server.core.conditions.lease_cases import (
+    ITSELF,
+    MY_PLACE,
+    OWNED,
+    RESUMED_HERE,
+    UNREACHABLE,
+)
+
+ME, OTHER, ELSEWHERE = session(), session(OTHERS, EVE), session(OTHERS, OLGA)
+SID, THIRD = ME.session_id, SessionId("r1:third")
+MAY = right(Offer, SENDER)
+MOVED = session(MINE, session_id=THIRD, connected_at=NOW)
+LAPSED = session(OTHERS, EVE, session_id=THIRD, until=NOW - 1)
+
+NOT_FOR_VIEWERS: dict[str, Changes] = {
+    "the robot speaks seed": {"dialect": "seed"},
+    "the sender holds": {"controller": session(MINE, session_id=THIRD)},
+    "the sender's session holds, resumed elsewhere": {
+        "controller": session(OTHERS, session_id=SID)
+    },
+    "the sender views already": {MY_PLACE: ME},
+}
+MOVED_AWAY: dict[str, Changes] = {
+    "the viewer is gone": {MY_PLACE: GONE},
+    "the viewer has redialled": {f"{MY_PLACE}.connectionId": OTHERS},
+}
+
+LOST: dict[str, Changes] = {"its socket is lost": {f"{MY_PLACE}.lost": NOW - 5}}
+
+PLACES_CASES: dict[Kind, Examined] = {
+    places.take: Examined(
+        places.take(ME, MAY, 3, (ELSEWHERE, OTHER)),
+        robot(OTHER, OTHER),
+        refuses=UNREACHABLE
+        | ITSELF
+        | NOT_FOR_VIEWERS
+        | RESUMED_HERE
+        | {"no place is free": {"viewers.r1:third": LAPSED, "viewers.r1:fourth": LAPSED}},
+        accepts=OWNED | {"nobody holds": {"controller": GONE}},
+    ),
+    places.take_lapsed: Examined(
+        places.take_lapsed(ME, MAY, THIRD, NOW, (ELSEWHERE, OTHER)),
+        robot(OTHER, OTHER, LAPSED),
+        refuses=UNREACHABLE
+        | ITSELF
+        | NOT_FOR_VIEWERS
+        | RESUMED_HERE
+        | {
+            "it was renewed": {"viewers.r1:third.until": NOW},
+            "it was renewed by a clock that is ahead": {"viewers.r1:third.until": NOW + 310_000},
+            "it is a seed's": {
+                "viewers.r1:third.until": NOW + 7_210_000,
+                "viewers.r1:third.dialect": "seed",
+            },
+            "it is gone, and its place perhaps taken": {"viewers.r1:third": GONE},
+        },
+        accepts=OWNED
+        | {
+            "nobody holds": {"controller": GONE},
+            "it ends later than any can": {"viewers.r1:third.until": NOW + 310_001},
+            "a seed's does": {
+                "viewers.r1:third.until": NOW + 7_210_001,
+                "viewers.r1:third.dialect": "seed",
+            },
+        },
+    ),
+    places.renew: Examined(
+        places.renew(SID, MINE, NOW + 9),
+        robot(None, ME),
+        refuses=MOVED_AWAY | LOST,
+        accepts={"it has lapsed": {f"{MY_PLACE}.until": NOW - 1}},
+    ),
+    places.resume: Examined(
+        places.resume(MOVED, right(Resume, SENDER)),
+        robot(OTHER, session(OTHERS, session_id=THIRD)),
+        refuses={
+            "it is not shared with the sender any more": {"operators": {"somebody"}},
+            "it is another user's": {"viewers.r1:third.userId": EVE},
+            "a newer connection has resumed it": {"viewers.r1:third.connectedAt": NOW + 1},
+            "this connection has a session of its own": {MY_PLACE: ME},
+            "this connection holds": {"controller": ME},
+            "this connection has it, and its socket is lost": {
+                "viewers.r1:third.connectionId": MINE,
+                "viewers.r1:third.lost": NOW - 5,
+            },
+        },
+        accepts=OWNED
+        | {
+            "nobody holds": {"controller": GONE},
+            "its socket is lost": {"viewers.r1:third.lost": NOW - 5},
+            "this connection has it already": {"viewers.r1:third.connectionId": MINE},
+            "one of the same age has it": {"viewers.r1:third.connectedAt": NOW},
+            "the session that it opened has moved on": {MY_PLACE: session(OTHERS)},
+        },
+    ),
+    places.lose: Examined(
+        places.lose(SID, MINE, NOW, NOW + 30_000),
+        robot(None, ME),
+        refuses=MOVED_AWAY
+        | LOST
+        | {"it ends as soon as grace would": {f"{MY_PLACE}.until": NOW + 30_000}},
+        accepts={},
+    ),
+    places.lose_late: Examined(
+        places.lose_late(SID, MINE, NOW, NOW + 30_000),
+        robot(None, session(until=NOW + 30_000)),
+        refuses=MOVED_AWAY
+        | LOST
+        | {"it was renewed meanwhile": {f"{MY_PLACE}.until": NOW + 30_001}},
+        accepts={"it has lapsed": {f"{MY_PLACE}.until": NOW - 1}},
+    ),
+    places.leave: Examined(
+        places.leave(SID, MINE), robot(None, ME), refuses=MOVED_AWAY, accepts={}
+    ),
+    places.dismiss: Examined(
+        places.dismiss(SID, ROBOT),
+        robot(None, ME),
+        refuses={
+            "the viewer is gone": {MY_PLACE: GONE},
+            "the robot has redialled": {"connectionId": "newer="},
+        },
+        accepts={"it was resumed": {f"{MY_PLACE}.connectionId": OTHERS}},
+    ),
+}
+
+CLAIM = Claim(
+    row=structs.replace(SENDER, kind="robot", ts=NOW),
+    instance_id=InstanceId("run-1"),
+    metadata=None,
+    ice_restart=True,
+    fleet_shard="1",
+    until=NOW + 300_000,
+    now=NOW,
+    force=False,
+    provisioned=False,
+)
+ANEW = structs.replace(CLAIM, instance_id=InstanceId("run-2"))
+
+
+def owned(**fields: Any) -> dict[str, Any]:
+    """Return the item of a robot that olga owns."""
+    return robot() | {"ownerUserId": OLGA} | fields
+
+
+NOT_OWNED: dict[str, Changes] = {"another owns it": {"ownerUserId": EVE}}
+NEWER: dict[str, Changes] = {"a newer socket has registered": {"connectedAt": NOW + 1}}
+OFFLINE: dict[str, Changes] = {
+    "a newer socket was lost": {"connectionId": GONE, "connectedAt": NOW + 1},
+    "one of the same age stands there": {"connectedAt": NOW},
+}
+NOT_CURRENT: dict[str, Changes] = {
+    "another socket has registered": {"connectionId": "newer="},
+    "it is offline": {"connectionId": GONE},
+}
+
+PRESENCE_CASES: dict[Kind, Examined] = {
+    presence.register_again: Examined(
+        presence.register_again(CLAIM),
+        owned(),
+        refuses=NOT_OWNED | NEWER | {"it is another process": {"instanceId": "run-0"}},
+        accepts=OFFLINE,
+    ),
+    presence.register_anew: Examined(
+        presence.register_anew(ANEW),
+        owned(),
+        refuses=NOT_OWNED | NEWER | {"it is the same process": {"instanceId": "run-2"}},
+        accepts=OFFLINE
+        | {
+            "nobody owns it": {"ownerUserId": GONE},
+            "it was enrolled and never registered": {"instanceId": GONE},
+        },
+    ),
+    presence.renew: Examined(
+        presence.renew(ROBOT, NOW + 9), robot(), refuses=NOT_CURRENT, accepts={}
+    ),
+    presence.lose: Examined(presence.lose(ROBOT), robot(), refuses=NOT_CURRENT, accepts={}),
+    presence.unregister: Examined(
+        presence.unregister(ROBOT), robot(), refuses=NOT_CURRENT, accepts={}
+    ),
+    presence.evict: Examined(
+        presence.evict(right(Forget, SENDER)),
+        owned(),
+        refuses=NOT_OWNED,
+        accepts={"it is offline": {"connectionId": GONE}},
+    ),
+}
+
+ROW: dict[str, Any] = {"connectionId": MINE, "userId": OLGA, "kind": "client"}
+V1_NOW: dict[str, Changes] = {"it speaks v1 by now": {"dialect": "v1"}}
+NO_ROW: dict[str, Changes] = {"the row is gone": {"connectionId": GONE}}
+ENGAGED: dict[str, Changes] = {"it has a session": {"sessions": {SID}}}
+REGISTERED: dict[str, Changes] = {"it has registered a robot": {"robotId": R1}}
+
+ROWS_CASES: dict[Kind, Examined] = {
+    rows.speak_v1: Examined(
+        rows.speak_v1(MINE), ROW, refuses=NO_ROW | ENGAGED | REGISTERED, accepts={}
+    ),
+    rows.note_robot: Examined(
+        rows.note_robot(MINE, R1, "seed"),
+        ROW,
+        refuses=NO_ROW | ENGAGED | V1_NOW | {"it is another robot": {"robotId": "r2"}},
+        accepts=REGISTERED,
+    ),
+    rows.note_session: Examined(
+        rows.note_session(MINE, SID, "seed"),
+        ROW,
+        refuses=NO_ROW | REGISTERED | V1_NOW,
+        accepts=ENGAGED,
+    ),
+    rows.watch: Examined(rows.watch(MINE, OLGA), ROW, refuses=NO_ROW, accepts={}),
+    rows.unwatch: Examined(
+        rows.unwatch(),
+        ROW | {"watcherUserId": OLGA},
+        refuses={"it does not watch": {"watcherUserId": GONE}},
+        accepts={},
+    ),
+    rows.forget_session: Examined(
+        rows.forget_session(SID),
+        ROW | {"sessions": {SID, THIRD}},
+        refuses={"it is not noted": {"sessions": {THIRD}}},
+        accepts={},
+    ),
+}
+
+BOSS = structs.replace(SENDER, groups=("admins",))
+NOBODYS: dict[str, Changes] = {"nobody owns it": {"ownerUserId": GONE}}
+ANOTHERS: dict[str, Changes] = {"another owns it": {"ownerUserId": EVE}}
+
+MORE: dict[Kind, tuple[Examined, ...]] = {
+    places.take_lapsed: (
+        Examined(
+            places.take_lapsed(ME, MAY, SID, NOW),
+            robot(OTHER, session(OTHERS, session_id=SID, until=NOW - 1)),
+            refuses={"it was renewed": {f"{MY_PLACE}.until": NOW}},
+            accepts={},
+        ),
+    ),
+    presence.register_again: (
+        Examined(
+            presence.register_again(structs.replace(CLAIM, force=True)),
+            owned(),
+            refuses=NOBODYS,
+            accepts=ANOTHERS,
+        ),
+    ),
+    presence.register_anew: (
+        Examined(
+            presence.register_anew(structs.replace(ANEW, provisioned=True)),
+            owned(),
+            refuses=NOBODYS | ANOTHERS,
+            accepts={},
+        ),
+        Examined(
+            presence.register_anew(structs.replace(ANEW, provisioned=True, force=True)),
+            owned(),
+            refuses=NOBODYS,
+            accepts=ANOTHERS,
+        ),
+    ),
+    rows.note_robot: (
+        Examined(rows.note_robot(MINE, R1, "v1"), ROW, refuses=NO_ROW, accepts=V1_NOW),
+    ),
+    rows.note_session: (
+        Examined(rows.note_session(MINE, SID, "v1"), ROW, refuses=NO_ROW, accepts=V1_NOW),
+    ),
+    presence.evict: (
+        Examined(presence.evict(right(Forget, BOSS)), owned(), refuses=NOBODYS, accepts=ANOTHERS),
+    ),
+}
+"""The same writes otherwise made: by an admin, of an enrolled robot, in one's own old place."""

@@ -1,0 +1,94 @@
+"""How the writes to whose a robot is judge what they meet."""
+
+from msgspec import structs
+
+from robosignal.protocol.ids import UserId
+from robosignal.protocol.messages import Share, Transfer, Unshare
+from robosignal.server.core.policy import right
+from robosignal.server.core.writes import ownership
+from tests.server.core.conditions.cases import (
+    EVE,
+    GONE,
+    OLGA,
+    OTHERS,
+    SENDER,
+    Changes,
+    Examined,
+    Kind,
+    robot,
+    session,
+)
+
+BOB = UserId("bob")
+BOSS = structs.replace(SENDER, groups=("admins",))
+NOBODYS: dict[str, Changes] = {"nobody owns it": {"ownerUserId": GONE}}
+ANOTHERS: dict[str, Changes] = {"another owns it": {"ownerUserId": EVE}}
+BOBS: dict[str, Changes] = {"it is that user's by now": {"ownerUserId": BOB}}
+EVES_LEASE: dict[str, Changes] = {"somebody else holds": {"controller": session(OTHERS, EVE)}}
+BOBS_LEASE: dict[str, Changes] = {"the user holds": {"controller": session(OTHERS, BOB)}}
+FREE: dict[str, Changes] = {"the lease is free": {"controller": GONE}}
+OWNED = robot() | {"ownerUserId": OLGA, "operators": {EVE, BOB}}
+HELD = robot(session(OTHERS, BOB)) | {"ownerUserId": OLGA, "operators": {BOB}}
+
+OWNERSHIP_CASES: dict[Kind, Examined] = {
+    ownership.share: Examined(
+        ownership.share(BOB, right(Share, SENDER), 2),
+        OWNED | {"operators": {EVE}},
+        refuses=ANOTHERS | {"there are as many as there may be": {"operators": {EVE, OLGA}}},
+        accepts={
+            "it is shared with nobody": {"operators": GONE},
+            "it is shared with the user already": {"operators": {EVE, BOB}},
+        },
+    ),
+    ownership.unshare: Examined(
+        ownership.unshare(BOB, right(Unshare, SENDER)),
+        OWNED,
+        refuses=ANOTHERS,
+        accepts=EVES_LEASE | BOBS_LEASE | {"it is not shared": {"operators": GONE}},
+    ),
+    ownership.unshare_holder: Examined(
+        ownership.unshare_holder(BOB, right(Unshare, SENDER)),
+        HELD,
+        refuses=ANOTHERS | EVES_LEASE | FREE,
+        accepts={},
+    ),
+    ownership.transfer: Examined(
+        ownership.transfer(BOB, right(Transfer, SENDER)),
+        OWNED,
+        refuses=ANOTHERS,
+        accepts={"it is offline": {"connectionId": GONE}},
+    ),
+}
+
+BY_ADMINS: dict[Kind, tuple[Examined, ...]] = {
+    ownership.share: (
+        Examined(
+            ownership.share(BOB, right(Share, BOSS), 2),
+            OWNED,
+            refuses=NOBODYS | BOBS,
+            accepts=ANOTHERS,
+        ),
+    ),
+    ownership.unshare: (
+        Examined(
+            ownership.unshare(BOB, right(Unshare, BOSS)), OWNED, refuses=NOBODYS, accepts=ANOTHERS
+        ),
+    ),
+    ownership.unshare_holder: (
+        Examined(
+            ownership.unshare_holder(BOB, right(Unshare, BOSS)),
+            HELD,
+            refuses=NOBODYS,
+            accepts=ANOTHERS,
+        ),
+    ),
+    ownership.transfer: (
+        Examined(
+            ownership.transfer(BOB, right(Transfer, BOSS)),
+            OWNED,
+            refuses=NOBODYS | BOBS,
+            accepts=ANOTHERS,
+        ),
+    ),
+}
+"""The same by an admin, whom the owner does not keep out."""

@@ -1,0 +1,76 @@
+"""Every write's condition, against an item that it is right for and all that may differ.
+
+Flows look before they write, so a scenario rarely meets these: they are for what changes
+between the look and the write. And each part of each condition is shown to matter: without
+it, some item here would be judged otherwise.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from robosignal.server.core.expressions import Write, holds
+from tests.mutations.conjuncts import Place, parts, without
+from tests.mutations.equivalent import EQUIVALENT
+from tests.server.core.aimed import ROBOT_WRITES, ROW_WRITES
+from tests.server.core.conditions.cases import Examined, Item, Kind
+from tests.server.core.conditions.every_case import CASES
+
+
+def named(kind: Kind) -> str:
+    """Return a write's name for a test's id."""
+    return f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}"
+
+
+def judged() -> Iterator[Any]:
+    """Yield every case, under a name that says it."""
+    for kind, several in CASES.items():
+        for number, examined in enumerate(several):
+            for why, item, expected in examined.all():
+                name = f"{named(kind)}{number or ''}: {why}"
+                yield pytest.param(examined.write, item, expected, id=name)
+
+
+def each_part() -> Iterator[Any]:
+    """Yield each part of each condition that can be left out and ought not to be."""
+    for kind, (first, *_) in CASES.items():
+        for place, _ in parts(first.write.when):
+            name = f"{named(kind)} {'.'.join(map(str, place)) or 'all'}"
+            if name not in EQUIVALENT:
+                yield pytest.param(kind, place, id=name)
+
+
+def notices(examined: Examined, place: Place) -> bool:
+    """Say whether a case is judged otherwise without this part, if the write has it."""
+    with suppress(LookupError):
+        mutated = without(examined.write.when, place)
+        return any(holds(mutated, item) is not expected for _, item, expected in examined.all())
+    return False
+
+
+def test_every_write_is_examined(record_property: Callable[[str, object], None]) -> None:
+    """A new write needs its cases."""
+    there, noticed = list(each_part()), 0
+    for part in there:
+        kind, place = part.values
+        noticed += any(notices(examined, place) for examined in CASES[kind])
+    told = (
+        f"{noticed} of {len(there)} noticed, by {len(list(judged()))} cases of {len(CASES)} writes"
+    )
+    record_property("parts of conditions left out", told)
+
+    assert set(CASES) == {*ROBOT_WRITES, *ROW_WRITES}
+
+
+@pytest.mark.parametrize(("write", "item", "expected"), list(judged()))
+def test_a_condition_holds_or_refuses(write: Write, item: Item, *, expected: bool) -> None:
+    """As the case's name says."""
+    assert holds(write.when, item) is expected
+
+
+@pytest.mark.parametrize(("kind", "place"), list(each_part()))
+def test_no_part_of_a_condition_can_be_left_out(kind: Kind, place: Place) -> None:
+    """Some case above notices: none is there for show, and none is without a test."""
+    assert any(notices(examined, place) for examined in CASES[kind])

@@ -1,0 +1,113 @@
+"""Draws robots' items, connections' rows and writes that fit them, close to every boundary.
+
+A write's arguments come mostly from the item that it meets, so that conditions hold often and
+fail by little. Only items that the rules could have left are drawn.
+"""
+
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from robosignal.protocol.ids import ConnectionId, InstanceId, RobotId, SessionId, UserId, session_id
+from robosignal.protocol.messages import Dialect
+from robosignal.server.core.records import Connection, Session
+
+NOW = 1_800_000_000_000
+ROBOT = RobotId("arm.7")
+"""A dot in the id stands in every session id too, where a path must not break at it."""
+
+USERS = [UserId("ann"), UserId("bob"), UserId("cy")]
+CLIENTS = [ConnectionId(f"client{n}=") for n in range(3)]
+SOCKETS = [ConnectionId("socket1="), ConnectionId("socket2=")]
+SESSIONS = [session_id(ROBOT, client) for client in CLIENTS]
+INSTANCES = [InstanceId("run-1"), InstanceId("run-2")]
+
+users = st.sampled_from(USERS)
+clients = st.sampled_from(CLIENTS)
+sockets = st.sampled_from(SOCKETS)
+session_ids = st.sampled_from(SESSIONS)
+opened = st.sampled_from([NOW - 9000, NOW - 8000, NOW - 7000])
+soon = st.sampled_from([NOW - 1, NOW, NOW + 1, NOW + 30_000, NOW + 60_000])
+lapsing = st.sampled_from([NOW - 1, NOW, NOW + 60_000])
+dialects: SearchStrategy[Dialect] = st.sampled_from(["v1", "v1", "seed"])
+
+
+@st.composite
+def sessions(
+    draw: DrawFn, session: SessionId | None = None, until: SearchStrategy[int] = soon
+) -> Session:
+    """Draw a session: held, lapsed or in grace, on its first connection or a later one."""
+    return Session(
+        session_id=session or draw(session_ids),
+        user_id=draw(users),
+        name=draw(st.sampled_from([None, "Ann"])),
+        connection_id=draw(clients),
+        connected_at=draw(opened),
+        dialect=draw(dialects),
+        expires_at=NOW + 3_600_000,
+        until=draw(until),
+        lost=draw(st.sampled_from([None, None, NOW - 5])),
+    )
+
+
+def connections(**fields: Any) -> SearchStrategy[Connection]:
+    """Draw rows; a field given is as given."""
+    drawn: dict[str, Any] = {
+        "connection_id": clients,
+        "user_id": users,
+        "groups": st.sampled_from([(), ("drivers",), ("Admins",)]),
+        "dialect": dialects,
+        "ts": opened,
+    }
+    fixed = {name: st.just(value) for name, value in fields.items()}
+    always = {"expires_at": st.just(NOW + 3_600_000), "ttl": st.just(NOW // 1000)}
+    return st.builds(Connection, **(drawn | always | fixed))
+
+
+@st.composite
+def registered(draw: DrawFn, viewers: int) -> dict[str, Any]:
+    """Draw the item of a robot that has registered at least once, with so many viewers or more."""
+    item: dict[str, Any] = {
+        "robotId": ROBOT,
+        "ownerUserId": draw(users),
+        "instanceId": draw(st.sampled_from(INSTANCES)),
+        "connectedAt": draw(opened),
+        "leaseUntil": draw(soon),
+        "dialect": draw(dialects),
+        "expiresAt": NOW + 3_600_000,
+        "iceRestart": draw(st.booleans()),
+        "updatedAt": NOW - 5,
+        "fleetShard": "3",
+        "epoch": draw(st.integers(1, 3)),
+        "rev": draw(st.integers(1, 3)),
+        "viewers": {
+            each: msgspec.to_builtins(draw(sessions(each, lapsing)))
+            for each in draw(st.lists(session_ids, min_size=viewers, max_size=2, unique=True))
+        },
+    }
+    if draw(often):
+        item["connectionId"] = draw(sockets)
+    if draw(st.booleans()):
+        item["controller"] = msgspec.to_builtins(draw(sessions()))
+    more: dict[str, SearchStrategy[Any]] = {
+        "operators": st.sets(users, min_size=1),
+        "prev": st.none() | sessions().map(msgspec.to_builtins),
+        "metadata": st.just('{"model":"x"}'),
+    }
+    return item | {name: draw(value) for name, value in more.items() if draw(st.booleans())}
+
+
+ENROLLED: dict[str, Any] = {"robotId": ROBOT, "ownerUserId": USERS[0], "fleetShard": "3"}
+"""A robot that has an owner and has never registered."""
+
+often = st.sampled_from([True, True, True, True, False])
+
+
+@st.composite
+def items(draw: DrawFn, viewers: int) -> dict[str, Any] | None:
+    """Draw what may stand under a robot's id; None for nothing."""
+    choice = registered(viewers) if draw(often) else st.sampled_from([ENROLLED, None])
+    item: dict[str, Any] | None = draw(choice)
+    return item

@@ -1,0 +1,152 @@
+"""The runner: outcomes go back to the flow, each step goes to its port, and a flow ends."""
+
+from typing import Any
+
+import pytest
+
+from robosignal.gateway.store import LocalStore
+from robosignal.protocol.errors import TryAgain
+from robosignal.protocol.ids import ConnectionId, RobotId, UserId
+from robosignal.server.core import steps
+from robosignal.server.core.records import Connection
+from robosignal.server.core.steps import Flow, IceServers, Page, Refused, Step
+from robosignal.server.core.writes import presence, rows
+from robosignal.server.executor import MAX_STEPS, Hands, run
+from robosignal.server.ice.static import StaticIce
+from tests.world import Outbox
+
+C1, R1, ANN = ConnectionId("c1="), RobotId("r1"), UserId("ann")
+ROW = Connection(connection_id=C1, user_id=ANN, ts=1, expires_at=2, ttl=3)
+READ = steps.ReadRobot(R1)
+
+
+def counted(times: int) -> Flow[list[Any]]:
+    """Ask so many times, and return what came back."""
+    outcomes: list[Any] = []
+    for _ in range(times):
+        outcomes += [(yield READ)]
+    return outcomes
+
+
+def test_a_flow_is_sent_the_outcome_of_each_step() -> None:
+    """In order, and what it returns is what was decided."""
+    answers = iter("abc")
+
+    assert run(counted(3), lambda _: next(answers)) == ["a", "b", "c"]
+
+
+def test_a_flow_without_steps_decides_at_once() -> None:
+    """Nothing is carried out."""
+
+    def never(step: Step) -> None:
+        raise AssertionError(step)
+
+    assert run(counted(0), never) == []
+
+
+def test_what_a_step_refuses_is_raised_in_the_flow_which_may_go_on() -> None:
+    """A flow that can do without a step catches its refusal."""
+
+    def tolerant() -> Flow[str]:
+        try:
+            yield READ
+        except TryAgain:
+            answer: str = yield READ
+            return answer
+        return "not refused"
+
+    answers = iter([TryAgain(), "second"])
+
+    def sometimes(_: Step) -> str:
+        answer = next(answers)
+        if isinstance(answer, TryAgain):
+            raise answer
+        return str(answer)
+
+    assert run(tolerant(), sometimes) == "second"
+
+
+def test_what_a_step_refuses_ends_a_flow_that_needs_it() -> None:
+    """Nothing after it is carried out."""
+    asked: list[Step] = []
+
+    def failing(step: Step) -> None:
+        asked.append(step)
+        raise TryAgain
+
+    with pytest.raises(TryAgain):
+        run(counted(3), failing)
+
+    assert asked == [READ]
+
+
+def test_a_flow_may_take_its_last_step_and_decide() -> None:
+    """As many steps as there may be, less the one that would be asked for next."""
+    assert len(run(counted(MAX_STEPS - 1), lambda _: None)) == MAX_STEPS - 1
+
+
+def test_a_flow_that_never_decides_is_our_own_mistake() -> None:
+    """It is stopped, and the alarm goes off."""
+    with pytest.raises(RuntimeError, match=f"more than {MAX_STEPS} steps"):
+        run(counted(MAX_STEPS + 1), lambda _: None)
+
+
+@pytest.fixture
+def outbox() -> Outbox:
+    """A sender with one open connection."""
+    sender = Outbox()
+    sender.open[C1] = []
+    return sender
+
+
+@pytest.fixture
+def hands(local_store: LocalStore, outbox: Outbox) -> Hands:
+    """Hands over real adapters, with one row in the store."""
+    local_store.add_connection(ROW)
+    return Hands(local_store, outbox, StaticIce([]), 1)
+
+
+NO_MORE: Page = Page((), None)
+
+STEPS: dict[type, tuple[Step, Any]] = {
+    steps.ReadConnection: (steps.ReadConnection(C1), ROW),
+    steps.AddConnection: (steps.AddConnection(ROW), None),
+    steps.RemoveConnection: (steps.RemoveConnection(C1), ROW),
+    steps.WriteConnection: (steps.WriteConnection(C1, rows.unwatch()), Refused(ROW)),
+    steps.ReadRobot: (READ, None),
+    steps.WriteRobot: (steps.WriteRobot(R1, presence.lose(C1)), Refused(None)),
+    steps.CheckRobot: (steps.CheckRobot(R1, presence.lose(C1)), Refused(None)),
+    steps.RemoveRobot: (steps.RemoveRobot(R1, presence.unchanged_since(1)), False),
+    steps.NoteShare: (steps.NoteShare(R1, ANN), None),
+    steps.DropShare: (steps.DropShare(R1, ANN), None),
+    steps.ReadRobots: (steps.ReadRobots((R1,)), []),
+    steps.ListOwned: (steps.ListOwned(ANN, None, 5), NO_MORE),
+    steps.ListShared: (steps.ListShared(ANN, None, 5), NO_MORE),
+    steps.ListFleet: (steps.ListFleet("0", None, 5), NO_MORE),
+    steps.FindWatchers: (steps.FindWatchers("ann"), ()),
+    steps.FindIceServers: (steps.FindIceServers(ANN, 1), IceServers([], 3600)),
+    steps.Post: (steps.Post(C1, b"{}"), True),
+    steps.Close: (steps.Close(C1), None),
+    steps.Together: (steps.Together((READ, steps.Post(C1, b"{}"))), (None, True)),
+}
+
+
+def test_every_step_is_examined() -> None:
+    """A new step needs its row above."""
+    assert set(STEPS) == set(Step.__args__)
+
+
+@pytest.mark.parametrize(("step", "outcome"), STEPS.values(), ids=lambda each: type(each).__name__)
+def test_each_step_goes_to_its_port(hands: Hands, step: Step, outcome: Any) -> None:
+    """And its outcome is the port's."""
+    assert hands.carry_out(step) == outcome
+
+
+def test_steps_together_keep_their_order(hands: Hands, outbox: Outbox) -> None:
+    """Whoever carries them out side by side yields their outcomes as they were asked for."""
+    gone = steps.Post(ConnectionId("gone="), b"{}")
+
+    outcomes = hands.carry_out(steps.Together((gone, steps.Post(C1, b"{}"), gone)))
+
+    assert outcomes == (False, True, False)
+    assert outbox.posts == 3
