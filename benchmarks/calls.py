@@ -1,9 +1,6 @@
-"""How many calls to AWS each event takes, counted by the tests that hold them to their budgets.
+"""How many calls to AWS each event takes, counted as `tests/scenarios/test_calls.py` does."""
 
-Owns the table alone: the events and the counting are those of `tests/scenarios/test_calls.py`.
-"""
-
-from benchmarks.emulated import dynamodb
+from benchmarks.dynamodb import emulate_dynamodb
 from benchmarks.tables import Table
 from robosignal.server.aws.dynamodb import DynamoStore
 from tests.scenarios.test_calls import EVENTS, Calls, Stage, measured
@@ -19,9 +16,9 @@ NOTE = (
 HEAD = ("event", "calls to DynamoDB, warm", "cold", "posts to connections")
 
 
-def counted() -> Table:
+def count() -> Table:
     """Return the calls of every event."""
-    with dynamodb() as client:
+    with emulate_dynamodb() as client:
         stage = Stage(World(DynamoStore(client, CONNECTIONS, ROBOTS), signer()), client)
         return Table(TITLE, HEAD, tuple(_rows(stage, Calls(client))), NOTE)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarks.tables import Table, machine, markdown
+from benchmarks.tables import Table, describe_machine, format_markdown
 from tests.e2e.conftest import Site, serve
 from tests.e2e.delaying import delaying
 from tests.e2e.tabs import BROWSERS, Tab, launched
@@ -24,7 +24,7 @@ SEED = 1
 ROBOT, OWNER = "rover-1", "olga"
 DRIVE = f"li[data-robot-id={ROBOT}] [data-action=drive]"
 
-# Pressed and timed within the page, so that the driver's own time is not counted.
+# Pressed and timed within the page, so that the browser driver's own time is not counted.
 PRESS = """selector => new Promise(shown => {
   const pressed = performance.now();
   const video = document.querySelector("video");
@@ -39,23 +39,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.first_frame", description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS, help="of each, %(default)s by default")
     runs = parser.parse_args().runs
-    sys.stdout.write(f"{machine()}\n\n")
+    sys.stdout.write(f"{describe_machine()}\n\n")
     rows = []
-    for signaling, site in _sites():
+    for signaling, site in _start_sites():
         robot = site.robot(ROBOT, OWNER)
         for name in BROWSERS:
             with launched(name) as browser:
                 tab = browser.tab()
                 tab.goto(site.link(OWNER))
-                rows.append(_row(name, signaling, [_timed(tab) for _ in range(runs)]))
+                rows.append(_row(name, signaling, [_time_first_frame(tab) for _ in range(runs)]))
                 tab.close()
         robot.stop()
     head = ("browser", "signaling", "runs", "least", "median", "most")
-    sys.stdout.write(markdown(Table("From Drive to the first frame, in ms", head, tuple(rows))))
+    sys.stdout.write(
+        format_markdown(Table("From Drive to the first frame, in ms", head, tuple(rows)))
+    )
     return 0
 
 
-def _timed(tab: Tab) -> float:
+def _time_first_frame(tab: Tab) -> float:
     tab.wait_for(IS_ENABLED, DRIVE)
     took_ms: float = tab.evaluate(PRESS, DRIVE)
     tab.click("#panel [data-action=leave]")
@@ -67,8 +69,8 @@ def _row(browser: str, signaling: str, took_ms: list[float]) -> tuple[str, ...]:
     return (browser, signaling, str(len(took_ms)), *(f"{figure:.0f}" for figure in figures))
 
 
-def _sites() -> Iterator[tuple[str, Site]]:
-    with _serving() as site:
+def _start_sites() -> Iterator[tuple[str, Site]]:
+    with _serve() as site:
         yield "at once", site
         with delaying(site.page_url, SHORTEST_S, LONGEST_S, SEED) as page_url:
             websocket_url = f"{page_url.replace('http', 'ws', 1)}prod"
@@ -77,7 +79,7 @@ def _sites() -> Iterator[tuple[str, Site]]:
 
 
 @contextmanager
-def _serving() -> Iterator[Site]:
+def _serve() -> Iterator[Site]:
     with TemporaryDirectory() as state:
         # One user takes control more often here than a person may.
         site = serve(Path(state), "--unlimited")

@@ -1,7 +1,7 @@
 """The CPU of the local gateway for one relay, rules and transport apart, against bare echoes.
 
 Every server has a process of its own and serves the same load: some connections at once, each
-with one frame under way. Owns the load; must never know how a server works.
+with one frame in flight.
 """
 
 import asyncio
@@ -9,20 +9,19 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from benchmarks.amount import Amount
-from benchmarks.places import ours
-from benchmarks.rules import relaying
-from benchmarks.tables import MICROSECONDS, Figure, Table, measured, ratio
-from robosignal.loadtest.command import OWN
-from robosignal.loadtest.gauged import Gauged, gauged
-from robosignal.loadtest.pair import End, Pair
+from benchmarks.environment import own_environment
+from benchmarks.rules import measure_rules
+from benchmarks.scale import Scale
+from benchmarks.tables import MICROSECONDS, Figure, Table, ratio, tabulate
+from robosignal.loadtest.command import GATEWAY_MODULE
+from robosignal.loadtest.measured_process import MeasuredProcess, run_measured
 from robosignal.loadtest.plan import Plan
-from robosignal.probe.dial import dial
-from robosignal.probe.laps import Laps
-from robosignal.probe.line import Line
+from robosignal.loadtest.session import Session
+from robosignal.probe.connection import Connection, dial
+from robosignal.probe.steps import StepTimer
 
 TITLE = "CPU of the local gateway, for one relay"
-PATIENCE_SECONDS = 10
+TIMEOUT_SECONDS = 10
 ADDRESSES = ("127.0.0.1",)
 
 GATEWAY, TRANSPORT = "local gateway", "its transport alone"
@@ -33,8 +32,8 @@ Act = Callable[[], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """One way through a server: what sends a frame into it, and what awaits it at the end."""
+class Route:
+    """One route through a server: a function that sends a frame, and one that awaits it."""
 
     send: Act
     receive: Act
@@ -42,114 +41,119 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server, and all ways through it."""
+    """A running server, and all routes through it."""
 
-    process: Gauged
-    links: tuple[Link, ...]
+    process: MeasuredProcess
+    routes: tuple[Route, ...]
     prepare: Callable[[], Awaitable[object]]
     """Done before each turn, and not measured."""
 
     async def relay(self, count: int) -> float:
         """Relay so many frames, and return the server's CPU of one in µs."""
         await self.prepare()
-        each = max(1, count // len(self.links))
+        each = max(1, count // len(self.routes))
         before = await self.process.cpu_s()
-        await asyncio.gather(*(_relay(link, each) for link in self.links))
-        return (await self.process.cpu_s() - before) * 1e6 / (each * len(self.links))
+        await asyncio.gather(*(_relay(route, each) for route in self.routes))
+        return (await self.process.cpu_s() - before) * 1e6 / (each * len(self.routes))
 
 
-async def _relay(link: Link, count: int) -> None:
+async def _relay(route: Route, count: int) -> None:
     for _ in range(count):
-        await link.send()
-        await link.receive()
+        await route.send()
+        await route.receive()
 
 
-def compared(amount: Amount) -> Table:
+def compare(scale: Scale) -> Table:
     """Return the CPU of one relay in each server, and the gateway's ratio to the echoes."""
-    taken = asyncio.run(_taken(amount))
-    figures = [Figure(name, MICROSECONDS, tuple(values)) for name, values in taken.items()]
-    rest = (a - b for a, b in zip(taken[GATEWAY], taken[TRANSPORT], strict=True))
+    times = asyncio.run(_measure(scale))
+    figures = [Figure(name, MICROSECONDS, tuple(values)) for name, values in times.items()]
+    rest = (a - b for a, b in zip(times[GATEWAY], times[TRANSPORT], strict=True))
     figures.insert(1, Figure(IN_PLACE, MICROSECONDS, tuple(rest)))
     figures += [
-        ratio(f"{above} / {below}", taken[above], taken[below])
+        ratio(f"{above} / {below}", times[above], times[below])
         for above in (GATEWAY, TRANSPORT)
         for below in (AIOHTTP, WEBSOCKETS)
     ]
-    return measured(TITLE, figures)
+    return tabulate(TITLE, figures)
 
 
-async def _taken(amount: Amount) -> dict[str, list[float]]:
+async def _measure(scale: Scale) -> dict[str, list[float]]:
     async with AsyncExitStack() as stack:
-        gateway, text = await _gateway(stack, amount.pairs)
+        gateway, text = await _start_gateway(stack, scale.pairs)
         servers = {
             GATEWAY: gateway,
-            TRANSPORT: await _echo(stack, "transport", text, amount.pairs, ends=2),
-            AIOHTTP: await _echo(stack, "aiohttp", text, amount.pairs, ends=1),
-            WEBSOCKETS: await _echo(stack, "websockets", text, amount.pairs, ends=1),
+            TRANSPORT: await _start_echo(stack, "transport", text, scale.pairs, ends=2),
+            AIOHTTP: await _start_echo(stack, "aiohttp", text, scale.pairs, ends=1),
+            WEBSOCKETS: await _start_echo(stack, "websockets", text, scale.pairs, ends=1),
         }
-        rules = stack.enter_context(relaying())
+        rules = stack.enter_context(measure_rules())
         for server in servers.values():
-            await server.relay(amount.relays)
-        rules(amount.relays)
-        return await _rounds(servers, rules, amount)
+            await server.relay(scale.relays)
+        rules(scale.relays)
+        return await _rounds(servers, rules, scale)
 
 
 async def _rounds(
-    servers: dict[str, Server], rules: Callable[[int], float], amount: Amount
+    servers: dict[str, Server], rules: Callable[[int], float], scale: Scale
 ) -> dict[str, list[float]]:
-    """Let all take turns, in another order each round."""
+    """Let all take turns; the order changes each round."""
     found: dict[str, list[float]] = {name: [] for name in (GATEWAY, RULES, TRANSPORT)}
     found |= {name: [] for name in (AIOHTTP, WEBSOCKETS)}
     names = list(found)
-    for number in range(amount.rounds):
+    for number in range(scale.rounds):
         start = number % len(names)
         for name in names[start:] + names[:start]:
             server = servers.get(name)
             found[name].append(
-                rules(amount.relays) if server is None else await server.relay(amount.relays)
+                rules(scale.relays) if server is None else await server.relay(scale.relays)
             )
     return found
 
 
-async def _gateway(stack: AsyncExitStack, count: int) -> tuple[Server, str]:
-    """Start the local gateway and let pairs meet there; return it and the frame to be relayed."""
-    process = await stack.enter_async_context(gauged(OWN, environment=ours()))
+async def _start_gateway(stack: AsyncExitStack, count: int) -> tuple[Server, str]:
+    """Start the local gateway and sessions on it; return it and the frame to be relayed."""
+    process = await stack.enter_async_context(
+        run_measured(GATEWAY_MODULE, environment=own_environment())
+    )
     url, token = process.ready["url"], process.ready["token"]
-    plan = Plan(url=url, token=token, robots=count, rate=1, seconds=1, patience_s=PATIENCE_SECONDS)
-    pairs = [Pair() for _ in range(count)]
-    for pair in pairs:
-        await pair.meet(plan, ADDRESSES, Laps(lambda _: None), stack)
+    plan = Plan(url=url, token=token, robots=count, rate=1, seconds=1, timeout_s=TIMEOUT_SECONDS)
+    sessions = [Session() for _ in range(count)]
+    for session in sessions:
+        await session.start(plan, ADDRESSES, StepTimer(lambda _: None), stack)
 
     async def renew() -> None:
-        for pair in pairs:
-            await pair.client.line.ask("pong", type="ping", sessionId=pair.session)
-            await pair.robot.line.ask("pong", type="ping", robotId=pair.robot_id)
+        for session in sessions:
+            await session.client.request({"type": "ping", "sessionId": session.session_id}, "pong")
+            await session.robot.request({"type": "ping", "robotId": session.robot_id}, "pong")
 
-    links = tuple(_link(pair.client, pair.robot, pair.candidate(1)) for pair in pairs)
-    return Server(process, links, renew), pairs[0].candidate(1)
+    routes = tuple(
+        _make_route(session.client, session.robot, session.candidate(1)) for session in sessions
+    )
+    return Server(process, routes, renew), sessions[0].candidate(1)
 
 
-async def _echo(stack: AsyncExitStack, kind: str, text: str, count: int, ends: int) -> Server:
-    """Start another server; a link through it has one end, or another one to come out at."""
-    process = await stack.enter_async_context(gauged("benchmarks.echoes", kind, environment=ours()))
+async def _start_echo(stack: AsyncExitStack, kind: str, text: str, count: int, ends: int) -> Server:
+    """Start another server; a route through it has one connection, or two."""
+    process = await stack.enter_async_context(
+        run_measured("benchmarks.echo_servers", kind, environment=own_environment())
+    )
     url = process.ready["url"]
-    links = []
+    routes = []
     for _ in range(count):
-        between = [await _dialled(stack, url) for _ in range(ends)]
-        links.append(_link(between[0], between[-1], text))
-    return Server(process, tuple(links), lambda: asyncio.sleep(0))
+        between = [await _dial(stack, url) for _ in range(ends)]
+        routes.append(_make_route(between[0], between[-1], text))
+    return Server(process, tuple(routes), lambda: asyncio.sleep(0))
 
 
-async def _dialled(stack: AsyncExitStack, url: str) -> End:
-    socket = await dial(url, "bench", ADDRESSES, PATIENCE_SECONDS)
-    end = End(socket, Line(socket, PATIENCE_SECONDS))
-    stack.push_async_callback(end.line.close)
-    return end
+async def _dial(stack: AsyncExitStack, url: str) -> Connection:
+    connection = await dial(url, "bench", ADDRESSES, TIMEOUT_SECONDS)
+    stack.push_async_callback(connection.close)
+    return connection
 
 
-def _link(sender: End, receiver: End, text: str) -> Link:
-    # Every frame is read in the same way, so that no server meets a quicker client.
-    return Link(
-        lambda: sender.socket.send(text),
-        lambda: receiver.line.first(lambda _: True, "candidate"),
+def _make_route(sender: Connection, receiver: Connection, text: str) -> Route:
+    # All servers have the same client, so that none has a quicker one.
+    return Route(
+        lambda: sender.send(text),
+        lambda: receiver.receive(lambda _: True, "candidate"),
     )

@@ -1,7 +1,4 @@
-"""The CPU of the Lambda's handler for one event, against the bare calls that it makes.
-
-Owns which events and how the parts are put together; must never know how time is taken.
-"""
+"""The CPU of the Lambda's handler for one event, against the bare calls that it makes."""
 
 import asyncio
 import sys
@@ -11,12 +8,12 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from benchmarks.amount import Amount
-from benchmarks.places import environment, ours
-from benchmarks.tables import MICROSECONDS, Figure, Table, measured, ratio
-from benchmarks.tape import DEFAULTS, HANDLER, SETTINGS, Tape
-from benchmarks.taping import taped
-from robosignal.loadtest.gauged import gauged
+from benchmarks.environment import handler_environment, own_environment
+from benchmarks.recorder import record
+from benchmarks.recording import DEFAULTS, HANDLER, SETTINGS, Recording
+from benchmarks.scale import Scale
+from benchmarks.tables import MICROSECONDS, Figure, Table, ratio, tabulate
+from robosignal.loadtest.measured_process import run_measured
 from tests.scenarios.test_calls import (
     Act,
     Stage,
@@ -38,18 +35,20 @@ EVENTS: dict[str, Begin] = {
 }
 
 
-def compared(amount: Amount) -> Table:
+def compare(scale: Scale) -> Table:
     """Return the CPU of each event, and its ratio to the bare calls, round by round."""
     figures = [
-        figure for name, begin in EVENTS.items() for figure in _figures(name, taped(begin), amount)
+        figure for name, begin in EVENTS.items() for figure in _figures(name, record(begin), scale)
     ]
-    return measured(TITLE, figures)
+    return tabulate(TITLE, figures)
 
 
-def _figures(name: str, tape: Tape, amount: Amount) -> list[Figure]:
-    taken = asyncio.run(contested(tape, amount))
-    handler, defaults, settings = (taken[each] for each in (HANDLER, DEFAULTS, SETTINGS))
-    calls = f"its {len(tape.calls)} bare calls" if len(tape.calls) > 1 else "its bare call"
+def _figures(name: str, recording: Recording, scale: Scale) -> list[Figure]:
+    times = asyncio.run(compare_variants(recording, scale))
+    handler, defaults, settings = (times[each] for each in (HANDLER, DEFAULTS, SETTINGS))
+    calls = (
+        f"its {len(recording.calls)} bare calls" if len(recording.calls) > 1 else "its bare call"
+    )
     return [
         Figure(f"{name}: handler", MICROSECONDS, tuple(handler)),
         Figure(f"{name}: {calls}, botocore's defaults", MICROSECONDS, tuple(defaults)),
@@ -58,27 +57,29 @@ def _figures(name: str, tape: Tape, amount: Amount) -> list[Figure]:
     ]
 
 
-async def contested(tape: Tape, amount: Amount) -> dict[str, list[float]]:
-    """Return the CPU of each contender for one event in µs, round by round.
+async def compare_variants(recording: Recording, scale: Scale) -> dict[str, list[float]]:
+    """Return the CPU of each variant for one event in µs, round by round.
 
-    They run in a process that has the handler's environment, beside a stand-in for AWS. Raise
-    RuntimeError if they do not make the calls of the tape.
+    They run in a process that has the handler's environment, beside one that replays AWS's
+    answers. Raise RuntimeError if they do not make the calls of the recording.
     """
     with TemporaryDirectory() as directory:
-        path = Path(directory) / "tape.json"
-        path.write_bytes(msgspec.json.encode(tape))
-        async with gauged("benchmarks.standin", str(path), environment=ours()) as aws:
-            return await _measured(path, aws.ready["url"], amount)
+        path = Path(directory) / "recording.json"
+        path.write_bytes(msgspec.json.encode(recording))
+        async with run_measured(
+            "benchmarks.replay_server", str(path), environment=own_environment()
+        ) as aws:
+            return await _run_process(path, aws.ready["url"], scale)
 
 
-async def _measured(path: Path, url: str, amount: Amount) -> dict[str, list[float]]:
+async def _run_process(path: Path, url: str, scale: Scale) -> dict[str, list[float]]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.contest", str(path)),
-        *(str(amount.rounds), str(amount.events)),
+        *(sys.executable, "-m", "benchmarks.handler_process", str(path)),
+        *(str(scale.rounds), str(scale.events)),
         stdout=asyncio.subprocess.PIPE,
-        env=environment(url, f"{url}/jwks.json"),
+        env=handler_environment(url, f"{url}/jwks.json"),
     )
     out, _ = await process.communicate()
     if process.returncode:
-        raise RuntimeError(f"the contest ended with {process.returncode}")
+        raise RuntimeError(f"the comparison ended with exit code {process.returncode}")
     return msgspec.json.decode(out, type=dict[str, list[float]])

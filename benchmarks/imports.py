@@ -1,16 +1,15 @@
 """How long the handler takes to import, against boto3 with the two clients that it makes.
 
-Each import has a fresh interpreter, which tells the CPU time that it took. Owns both programs;
-must never know what the handler does.
+Each import has a fresh interpreter, which prints the CPU time that it took.
 """
 
 import subprocess
 import sys
 from collections.abc import Mapping
 
-from benchmarks.amount import Amount
-from benchmarks.places import environment
-from benchmarks.tables import MILLISECONDS, Figure, Table, measured, ratio
+from benchmarks.environment import handler_environment
+from benchmarks.scale import Scale
+from benchmarks.tables import MILLISECONDS, Figure, Table, ratio, tabulate
 
 TITLE = "Importing the handler"
 
@@ -28,21 +27,21 @@ began = time.process_time()
 print((time.process_time() - began) * 1000)
 """
 
-NOBODY = "https://abc.execute-api.eu-central-1.amazonaws.com/prod"
+ENDPOINT = "https://abc.execute-api.eu-central-1.amazonaws.com/prod"
 
 
-def imported(amount: Amount) -> Table:
+def measure(scale: Scale) -> Table:
     """Return the CPU time of both, and their ratio."""
-    variables = environment(NOBODY, f"{NOBODY}/jwks.json")
+    variables = handler_environment(ENDPOINT, f"{ENDPOINT}/jwks.json")
     for program in (HANDLER, CLIENTS):
         _cpu_ms(program, variables)  # so that all bytecode is there
     handler: list[float] = []
     clients: list[float] = []
-    for number in range(amount.imports):
+    for number in range(scale.imports):
         turns = [(HANDLER, handler), (CLIENTS, clients)]
-        for program, taken in turns if number % 2 else reversed(turns):
-            taken.append(_cpu_ms(program, variables))
-    return measured(
+        for program, times in turns if number % 2 else reversed(turns):
+            times.append(_cpu_ms(program, variables))
+    return tabulate(
         TITLE,
         (
             Figure("`signaling.handler`", MILLISECONDS, tuple(handler)),

@@ -2,45 +2,45 @@
 
 import asyncio
 
-from benchmarks.amount import Amount
-from benchmarks.places import ours
+from benchmarks.environment import own_environment
+from benchmarks.scale import Scale
 from benchmarks.tables import MILLISECONDS, Table
 from robosignal.loadtest.bench import bench
-from robosignal.loadtest.command import OWN, PATIENCE_SECONDS, RATE, ROBOTS
-from robosignal.loadtest.gauged import gauged
-from robosignal.loadtest.plan import Found, Plan
-from robosignal.loadtest.report import LATENCY, LATENESS, PARTS, percentiles, rate
+from robosignal.loadtest.command import GATEWAY_MODULE, RATE, ROBOTS, TIMEOUT_SECONDS
+from robosignal.loadtest.measured_process import run_measured
+from robosignal.loadtest.plan import Plan, Result
+from robosignal.loadtest.report import LATENCY, LATENESS, PERCENTILES, percentiles, rate
 
 TITLE = "Latency through the local gateway"
-HEAD = ("what", "unit", "n", *PARTS)
+HEAD = ("what", "unit", "n", *PERCENTILES)
 
 
-def timed(amount: Amount) -> Table:
+def measure(scale: Scale) -> Table:
     """Return the percentiles. Raise RuntimeError if anything went wrong."""
-    found = asyncio.run(_found(amount))
-    if not found.is_good:
-        raise RuntimeError(f"no latency without errors: {found.errors}, {found.failure}")
-    times = {LATENCY: found.latencies_ms, LATENESS: found.late_ms}
+    result = asyncio.run(_bench(scale))
+    if not result.is_good:
+        raise RuntimeError(f"no latency without errors: {result.errors}, {result.failure}")
+    times = {LATENCY: result.latencies_ms, LATENESS: result.late_ms}
     rows = tuple(
         (name, MILLISECONDS, str(len(each)), *(f"{one:.2f}" for one in percentiles(each).values()))
         for name, each in times.items()
     )
-    return Table(TITLE, HEAD, rows, _note(found))
+    return Table(TITLE, HEAD, rows, _note(result))
 
 
-def _note(found: Found) -> str:
-    pairs = f"{found.pairs} robots and as many clients, each of which sends {RATE} a second"
-    return f"{pairs}; {rate(found):.0f} relays a second, {found.cpu_us:.0f} µs of CPU for each."
+def _note(result: Result) -> str:
+    pairs = f"{result.sessions} robots and as many clients, each of which sends {RATE} a second"
+    return f"{pairs}; {rate(result):.0f} relays a second, {result.cpu_us:.0f} µs of CPU for each."
 
 
-async def _found(amount: Amount) -> Found:
-    async with gauged(OWN, environment=ours()) as own:
+async def _bench(scale: Scale) -> Result:
+    async with run_measured(GATEWAY_MODULE, environment=own_environment()) as gateway:
         plan = Plan(
-            url=own.ready["url"],
-            token=own.ready["token"],
+            url=gateway.ready["url"],
+            token=gateway.ready["token"],
             robots=ROBOTS,
             rate=RATE,
-            seconds=amount.seconds,
-            patience_s=PATIENCE_SECONDS,
+            seconds=scale.seconds,
+            timeout_s=TIMEOUT_SECONDS,
         )
-        return await bench(plan, lambda _: None, asyncio.Event(), own.cpu_s)
+        return await bench(plan, lambda _: None, asyncio.Event(), gateway.cpu_s)

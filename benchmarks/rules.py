@@ -1,39 +1,36 @@
-"""The rules alone: the backend's handler for a candidate in a session, over the local store.
-
-Nothing is sent: what is posted is dropped. Owns this one conversation; must never know a socket.
-"""
+"""The rules alone: the handler for a candidate in a session, without sockets."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
-from benchmarks.shaped import ShapedWorld
+from benchmarks.world import GatewayEventsWorld
 from robosignal.gateway.store import LocalStore
-from robosignal.loadtest.pair import CANDIDATE
+from robosignal.loadtest.session import CANDIDATE
 from robosignal.protocol.ids import ConnectionId
 from tests.tokens import NOW
 from tests.world import Outbox
 
 
-class Dropping(Outbox):
-    """Takes every frame and keeps none."""
+class DiscardingOutbox(Outbox):
+    """Discards every frame."""
 
-    def post(self, connection: ConnectionId, frame: bytes) -> bool:  # noqa: ARG002 - it is dropped
-        """Say that it was handed over."""
+    def post(self, connection: ConnectionId, frame: bytes) -> bool:  # noqa: ARG002 - it is discarded
+        """Claim that the frame was delivered."""
         return True
 
 
 @contextmanager
-def relaying() -> Iterator[Callable[[int], float]]:
-    """Yield what relays so many candidates, and returns the CPU of one in µs."""
+def measure_rules() -> Iterator[Callable[[int], float]]:
+    """Yield a function that relays so many candidates and returns the CPU of one in µs."""
     with closing(LocalStore(None)) as store:
-        world = ShapedWorld(store, Dropping(), NOW)
+        world = GatewayEventsWorld(store, DiscardingOutbox(), NOW)
         world.robot("r1")
         driver = world.connect("owner")
         driver.send(type="ready")
         session = driver.offer("r1")["sessionId"]
         driver.send(type="ice-candidate", sessionId=session, seq=1, pcId="b", payload=CANDIDATE)
-        handle, event = world.signaling.handle, world.last
+        handle, event = world.signaling.handle, world.last_event
 
         def relay(count: int) -> float:
             began = time.process_time()

@@ -1,9 +1,8 @@
 """What one user's sockets cost a neighbour on the local gateway, without and with limits.
 
 One user owns fifty robots and asks for the list of them on sixty sockets, each within its own
-limit; another one's lists are timed meanwhile. `python -m benchmarks.strangers serve|ask` are the
-processes beside this one: the gateway, and the user who asks. Owns the load; must never know
-how the gateway bounds it.
+limit; another user's lists are timed meanwhile. `python -m benchmarks.strangers serve|ask` are the
+processes beside this one: the gateway, and the user who asks.
 """
 
 import asyncio
@@ -17,14 +16,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from benchmarks.amount import Amount
-from benchmarks.places import ours
+from benchmarks.environment import own_environment
+from benchmarks.scale import Scale
 from benchmarks.tables import MILLISECONDS, RATIO, Table
-from robosignal.gateway.local import Local, Service
-from robosignal.loadtest.gauge import answer
-from robosignal.loadtest.gauged import Gauged, gauged
+from robosignal.loadtest.measured_process import MeasuredProcess, report_cpu, run_measured
 from robosignal.loadtest.report import percentiles
-from robosignal.server.settings import read_options
+from robosignal.testing import LocalBackend
 
 TITLE = "One user's sixty sockets, and a neighbour"
 HEAD = ("what", "unit", "n", "p50", "p95")
@@ -37,15 +34,15 @@ EACH_PER_SECOND = 10
 
 NEIGHBOUR_EVERY_S = 0.02
 SETTLING_S = 1.0
-"""Passes before anything is timed: what a burst may bring has come by then."""
+"""Waited before anything is timed, so that the burst allowance is used up."""
 
 ALONE, WITHOUT, WITH = "alone", "beside them, limits off", "beside them, limits on"
 LIST = json.dumps({"type": "robots", "id": "q"})
 
 
-def compared(amount: Amount) -> Table:
+def compare(scale: Scale) -> Table:
     """Return the neighbour's percentiles, alone and beside the others, and their ratio."""
-    found = asyncio.run(_found(amount.seconds / 4))
+    found = asyncio.run(_measure(scale.seconds / 4))
     shown = {name: percentiles(times) for name, times in found.items()}
     rows: list[tuple[str, ...]] = [
         (name, MILLISECONDS, str(len(found[name])), f"{each['p50']:.2f}", f"{each['p95']:.2f}")
@@ -58,32 +55,34 @@ def compared(amount: Amount) -> Table:
     return Table(TITLE, HEAD, tuple(rows), note)
 
 
-async def _found(seconds: float) -> dict[str, list[float]]:
+async def _measure(seconds: float) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for name, limits in ((WITHOUT, "off"), (WITH, "on")):
-        async with gauged(MODULE, "serve", limits, environment=ours()) as gateway:
-            await _timed(gateway, found, name, seconds)
+        async with run_measured(MODULE, "serve", limits, environment=own_environment()) as gateway:
+            await _time_neighbour(gateway, found, name, seconds)
     return found
 
 
-async def _timed(gateway: Gauged, found: dict[str, list[float]], name: str, seconds: float) -> None:
+async def _time_neighbour(
+    gateway: MeasuredProcess, found: dict[str, list[float]], name: str, seconds: float
+) -> None:
     url, token = gateway.ready["url"], gateway.ready["neighbour"]
-    async with _opened(url, token) as neighbour:
-        found.setdefault(ALONE, []).extend(await _asked(neighbour, seconds / 2))
+    async with _open(url, token) as neighbour:
+        found.setdefault(ALONE, []).extend(await _time_lists(neighbour, seconds / 2))
         asking = (MODULE, "ask", url, gateway.ready["token"])
-        async with gauged(*asking, environment=ours()):
+        async with run_measured(*asking, environment=own_environment()):
             await asyncio.sleep(SETTLING_S)
-            found[name] = await _asked(neighbour, seconds)
+            found[name] = await _time_lists(neighbour, seconds)
 
 
 @asynccontextmanager
-async def _opened(url: str, token: str) -> AsyncIterator[ClientConnection]:
+async def _open(url: str, token: str) -> AsyncIterator[ClientConnection]:
     carried = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{token}")]
     async with connect(url, subprotocols=carried, compression=None) as socket:
         yield socket
 
 
-async def _asked(socket: ClientConnection, seconds: float) -> list[float]:
+async def _time_lists(socket: ClientConnection, seconds: float) -> list[float]:
     """Ask for lists at a steady pace; return how long each took, in ms."""
     times: list[float] = []
     end = time.monotonic() + seconds
@@ -100,33 +99,31 @@ async def _asked(socket: ClientConnection, seconds: float) -> list[float]:
 
 
 async def _serve(limits: str) -> None:
-    service = Service(port=0, unlimited=limits == "off")
-    async with Local(service, read_options({})) as local:
-        key = local.key
-        said = {"token": key.sign("mallory"), "neighbour": key.sign("ann")}
-        await answer({"url": local.gateway.websocket_url, **said})
+    async with LocalBackend(environment={"LIMITS": limits}) as backend:
+        tokens = {"token": backend.token("mallory"), "neighbour": backend.token("ann")}
+        await report_cpu({"url": backend.url, **tokens})
 
 
 async def _ask(url: str, token: str) -> None:
     """Register the robots, open the sockets, and ask until standard input ends."""
     async with AsyncExitStack() as stack:
         for number in range(ROBOTS):
-            robot = await stack.enter_async_context(_opened(url, token))
+            robot = await stack.enter_async_context(_open(url, token))
             said = {"type": "register", "robotId": f"r{number}", "metadata": {"x": "m" * 900}}
             await robot.send(json.dumps(said))
             await robot.recv()
         async with asyncio.TaskGroup() as group:
-            asking = [group.create_task(_go_on_asking(url, token)) for _ in range(SOCKETS)]
-            await answer({})
+            asking = [group.create_task(_keep_asking(url, token)) for _ in range(SOCKETS)]
+            await report_cpu({})
             for each in asking:
                 each.cancel()
 
 
-async def _go_on_asking(url: str, token: str) -> None:
+async def _keep_asking(url: str, token: str) -> None:
     """Ask at a steady pace, read what comes, and dial again when closed."""
     while True:
         try:
-            async with _opened(url, token) as socket, asyncio.TaskGroup() as both:
+            async with _open(url, token) as socket, asyncio.TaskGroup() as both:
                 both.create_task(_read(socket))
                 while True:
                     await socket.send(LIST)
@@ -141,7 +138,7 @@ async def _read(socket: ClientConnection) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Be one of the other processes."""
+    """Run one of the other processes."""
     what, *rest = arguments
     asyncio.run(_serve(*rest) if what == "serve" else _ask(*rest))
 

@@ -1,7 +1,4 @@
-"""Figures as tables: how many were taken, the least, the median and the spread.
-
-Knows how a figure looks, and on which machine it was taken; must never know how.
-"""
+"""Figures as tables: how many rounds, minimum, median and spread, and on which machine."""
 
 import os
 import platform
@@ -47,10 +44,10 @@ class Table:
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
-    """A sentence that stands below."""
+    """A sentence below the table."""
 
 
-def measured(title: str, figures: Iterable[Figure]) -> Table:
+def tabulate(title: str, figures: Iterable[Figure]) -> Table:
     """Return the table of these figures."""
     return Table(title, HEAD, tuple(figure.cells() for figure in figures))
 
@@ -68,7 +65,7 @@ def spread(values: Sequence[float]) -> float:
     return third - first
 
 
-def markdown(table: Table) -> str:
+def format_markdown(table: Table) -> str:
     """Return a table that people can read as text as well."""
     lines = [table.head, *table.rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -89,8 +86,8 @@ def _number(value: float, unit: str) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}"  # noqa: PLR2004 - three digits do
 
 
-def machine() -> str:
-    """Return what the figures depend on: cores, system, Python and libraries, and the load now."""
+def describe_machine() -> str:
+    """Return what figures depend on: cores, system, versions, and the current load."""
     parts = [
         f"{os.cpu_count()} cores",
         *_processor(),

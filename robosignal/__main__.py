@@ -2,6 +2,6 @@
 
 import sys
 
-from robosignal.cli.main import main
+from robosignal.cli.start import start
 
-sys.exit(main())
+sys.exit(start())

@@ -1,20 +1,20 @@
-"""One line on a terminal that says what is going on; nothing elsewhere."""
+"""One line on a terminal that shows what is going on. Nothing is written to a file or pipe."""
 
 from typing import TextIO
 
 
 class Progress:
-    """Writes over its own line."""
+    """Overwrites its own line."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream if stream.isatty() else None
 
-    def tell(self, line: str) -> None:
-        """Show this instead of what was shown."""
+    def show(self, line: str) -> None:
+        """Show this line in place of the one before."""
         if self._stream is not None:
             self._stream.write(f"\r{line}\x1b[K")
             self._stream.flush()
 
     def close(self) -> None:
-        """Take the line away."""
-        self.tell("")
+        """Clear the line."""
+        self.show("")

@@ -1,135 +1,124 @@
-"""One benchmark from its first connection to its last: meet, relay, forget, and what was found.
-
-Owns the order of things and what may go on at once; must never know how a figure looks.
-"""
+"""One benchmark, from its first connection to its last: sessions start, relay, and are cleared."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
+from robosignal.loadtest.cancellation import cancel, run_until
 from robosignal.loadtest.load import Load
-from robosignal.loadtest.pair import Pair
-from robosignal.loadtest.plan import Found, Plan
-from robosignal.loadtest.stopping import cancelled, until
-from robosignal.probe.advice import advise
-from robosignal.probe.dial import resolve
-from robosignal.probe.laps import Laps, StepFailed
-from robosignal.probe.play import CLIENT
-from robosignal.probe.report import Failure
+from robosignal.loadtest.plan import Plan, Result
+from robosignal.loadtest.session import Session
+from robosignal.probe.connection import resolve
+from robosignal.probe.probe import CLIENT, describe_failure
+from robosignal.probe.steps import StepFailed, StepTimer
 
-AT_ONCE = 8
-"""So many pairs meet at once: a new account's Lambda runs ten invocations."""
+CONCURRENT_STARTS = 8
+"""How many sessions start or are cleared at once: a new account's Lambda runs ten invocations."""
 
-TELL_SECONDS = 0.5
+PROGRESS_SECONDS = 0.5
 
-Tell = Callable[[str], None]
-"""Told what is going on, again and again."""
+OnProgress = Callable[[str], None]
+"""Called again and again with a sentence on what is going on."""
 
-Cpu = Callable[[], Awaitable[float]]
+ReadCpu = Callable[[], Awaitable[float]]
 """Returns the CPU seconds that the server has used so far."""
 
 
-async def bench(plan: Plan, tell: Tell, stop: asyncio.Event, cpu: Cpu | None = None) -> Found:
-    """Carry a benchmark out, and return what was found. `stop` ends it early, and in order.
+async def bench(
+    plan: Plan, on_progress: OnProgress, stop: asyncio.Event, read_cpu: ReadCpu | None = None
+) -> Result:
+    """Run a benchmark and return what it measured. Setting `stop` ends it early, and in order.
 
-    Whatever comes between, every robot is forgotten, or named in what was found.
+    Whatever happens, every robot is forgotten, or named in `left_behind`.
     """
-    return await _Bench(plan, tell, stop, cpu).carried_out()
+    return await _Bench(plan, on_progress, stop, read_cpu).run()
 
 
 class _Bench:
-    def __init__(self, plan: Plan, tell: Tell, stop: asyncio.Event, cpu: Cpu | None) -> None:
+    def __init__(
+        self, plan: Plan, on_progress: OnProgress, stop: asyncio.Event, read_cpu: ReadCpu | None
+    ) -> None:
         self._plan = plan
-        self._tell = tell
+        self._on_progress = on_progress
         self._stop = stop
-        self._cpu = cpu
-        self._pairs = [Pair() for _ in range(plan.robots)]
-        self._laps = Laps(lambda _: None)
-        self._found = Found()
+        self._read_cpu = read_cpu
+        self._sessions = [Session() for _ in range(plan.robots)]
+        self._timer = StepTimer(lambda _: None)
+        self._result = Result()
 
-    async def carried_out(self) -> Found:
-        found = self._found
-        async with AsyncExitStack() as sockets:
+    async def run(self) -> Result:
+        result = self._result
+        async with AsyncExitStack() as connections:
             try:
-                if await until(self._stop, self._meet(sockets)):
+                if await run_until(self._stop, self._start_sessions(connections)):
                     await self._relay()
             except StepFailed as failed:
-                found.failure = _failure(failed, self._plan, found.pairs + 1)
+                result.failure = describe_failure(failed, self._plan.token, result.sessions + 1)
             finally:
-                found.stopped = self._stop.is_set()
-                self._tell("forgetting the robots")
-                found.left_behind = await self._forget()
-        return found
+                result.stopped = self._stop.is_set()
+                self._on_progress("forgetting the robots")
+                result.left_behind = await self._clear_sessions()
+        return result
 
-    async def _meet(self, sockets: AsyncExitStack) -> None:
-        """Let all pairs meet, some at once. Raise StepFailed once one of them has failed."""
-        with self._laps.step("resolve", CLIENT):
-            addresses = await resolve(self._plan.url, self._plan.patience_s)
+    async def _start_sessions(self, connections: AsyncExitStack) -> None:
+        """Start all sessions, some at once. Raise StepFailed once one of them has failed."""
+        with self._timer.measure("resolve", CLIENT):
+            addresses = await resolve(self._plan.url, self._plan.timeout_s)
         failures: list[StepFailed] = []
 
-        async def meet(pair: Pair) -> None:
+        async def start(session: Session) -> None:
             if failures:
                 return
-            self._tell(f"{self._found.pairs} of {self._plan.robots} pairs have met")
+            self._on_progress(f"{self._result.sessions} of {self._plan.robots} sessions started")
             try:
-                await pair.meet(self._plan, addresses, self._laps, sockets)
+                await session.start(self._plan, addresses, self._timer, connections)
             except StepFailed as failed:
                 failures.append(failed)
             else:
-                self._found.pairs += 1
+                self._result.sessions += 1
 
-        await _some_at_once(meet, self._pairs)
+        await _for_each(self._sessions, start)
         if failures:
             raise failures[0]
 
     async def _relay(self) -> None:
         before = await self._cpu_s()
-        telling = asyncio.ensure_future(self._tell_on())
+        progress = asyncio.ensure_future(self._show_progress())
         try:
-            await Load(self._plan, self._pairs, self._found).run(self._stop)
+            await Load(self._plan, self._sessions, self._result).run(self._stop)
         finally:
-            await cancelled(telling)
-        if self._cpu is not None and self._found.arrived:
-            self._found.cpu_us = (await self._cpu_s() - before) * 1e6 / self._found.arrived
+            await cancel(progress)
+        if self._read_cpu is not None and self._result.arrived:
+            self._result.cpu_us = (await self._cpu_s() - before) * 1e6 / self._result.arrived
 
     async def _cpu_s(self) -> float:
-        return 0.0 if self._cpu is None else await self._cpu()
+        return 0.0 if self._read_cpu is None else await self._read_cpu()
 
-    async def _tell_on(self) -> None:
+    async def _show_progress(self) -> None:
         began, seconds = time.perf_counter(), self._plan.seconds
         while True:
             elapsed = min(time.perf_counter() - began, seconds)
-            arrived = f"{self._found.arrived} candidates have arrived"
-            self._tell(f"{elapsed:.0f} of {seconds:g} s, {arrived}")
-            await asyncio.sleep(TELL_SECONDS)
+            arrived = f"{self._result.arrived} candidates have arrived"
+            self._on_progress(f"{elapsed:.0f} of {seconds:g} s, {arrived}")
+            await asyncio.sleep(PROGRESS_SECONDS)
 
-    async def _forget(self) -> list[str]:
+    async def _clear_sessions(self) -> list[str]:
         left: list[str] = []
 
-        async def clear(pair: Pair) -> None:
-            if not await pair.clear():
-                left.append(pair.robot_id)
+        async def clear(session: Session) -> None:
+            if not await session.clear():
+                left.append(session.robot_id)
 
-        await _some_at_once(clear, self._pairs)
+        await _for_each(self._sessions, clear)
         return left
 
 
-async def _some_at_once(act: Callable[[Pair], Awaitable[None]], pairs: Sequence[Pair]) -> None:
-    turns = asyncio.Semaphore(AT_ONCE)
+async def _for_each(sessions: Sequence[Session], act: Callable[[Session], Awaitable[None]]) -> None:
+    slots = asyncio.Semaphore(CONCURRENT_STARTS)
 
-    async def in_turn(pair: Pair) -> None:
-        async with turns:
-            await act(pair)
+    async def act_in_slot(session: Session) -> None:
+        async with slots:
+            await act(session)
 
-    await asyncio.gather(*map(in_turn, pairs))
-
-
-def _failure(failed: StepFailed, plan: Plan, number: int) -> Failure:
-    return Failure(
-        step=failed.step,
-        who=failed.who,
-        round=number,
-        seen=str(failed.trouble),
-        check=advise(failed, plan.token, int(time.time())),
-    )
+    await asyncio.gather(*map(act_in_slot, sessions))

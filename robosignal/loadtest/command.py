@@ -1,7 +1,4 @@
-"""`robosignal bench`: how fast candidates go through a deployment, and what that costs the server.
-
-Owns the arguments, what is printed and the exit code; must never know the protocol.
-"""
+"""`robosignal bench`: how fast candidates pass through a deployment, and what CPU they cost it."""
 
 import argparse
 import asyncio
@@ -14,21 +11,21 @@ from contextlib import closing
 from robosignal.cli import arguments
 from robosignal.cli.arguments import TOKEN_VARIABLE, Refused
 from robosignal.cli.progress import Progress
-from robosignal.loadtest.bench import Tell, bench
-from robosignal.loadtest.gauged import gauged
-from robosignal.loadtest.plan import Found, Plan
-from robosignal.loadtest.report import document, text
+from robosignal.loadtest.bench import OnProgress, bench
+from robosignal.loadtest.measured_process import run_measured
+from robosignal.loadtest.plan import Plan, Result
+from robosignal.loadtest.report import format_json, format_text
 
 ROBOTS, MOST_ROBOTS = 10, 500
-"""A local gateway takes a thousand connections: so many robots, and as many clients."""
+"""A local gateway takes a thousand connections, two for each robot and its client."""
 
 RATE, MOST_RATE = 20, 1000
 """A connection may send 50 messages a second, unless limits are off."""
 
 SECONDS, MOST_SECONDS = 10, 600
-PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 10, 60
+TIMEOUT_SECONDS, MOST_TIMEOUT_SECONDS = 10, 60
 
-OWN = "robosignal.loadtest.own"
+GATEWAY_MODULE = "robosignal.loadtest.gateway_process"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,66 +36,72 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.websocket_url,
         metavar="URL",
         nargs="?",
-        help="such as ws://127.0.0.1:8080/prod; without one, a gateway is started to be measured",
+        help="the deployment; without one, a gateway is started in a process of its own, in memory"
+        " and without rate limits, and measured",
     )
-    add("--token", help=f"of robots and clients; else the environment's {TOKEN_VARIABLE}")
+    add(
+        "--token",
+        help="the token of the user whose robots and clients these are (default: the environment's "
+        f"{TOKEN_VARIABLE})",
+    )
     add(
         "--robots",
         type=arguments.whole(1, MOST_ROBOTS),
         default=ROBOTS,
         metavar="N",
-        help="as many clients, each with a session (%(default)s)",
+        help="how many robots, and as many clients, each with a session (default: %(default)s)",
     )
     add(
         "--seconds",
         type=arguments.seconds(MOST_SECONDS),
         default=SECONDS,
         metavar="S",
-        help="to relay for (%(default)s)",
+        help="how many seconds to relay (default: %(default)s)",
     )
     add(
         "--rate",
         type=_rate,
         default=RATE,
         metavar="R",
-        help="candidates a second that each client sends (%(default)s)",
+        help="candidates a second that each client sends; the server takes 50 messages a second"
+        " from a connection (default: %(default)s)",
     )
     add(
         "--timeout",
-        type=arguments.seconds(MOST_PATIENCE_SECONDS),
-        default=PATIENCE_SECONDS,
+        type=arguments.seconds(MOST_TIMEOUT_SECONDS),
+        default=TIMEOUT_SECONDS,
         metavar="S",
-        help="for any one answer (%(default)s s)",
+        help="how many seconds to wait for an answer (default: %(default)s)",
     )
-    add("--json", action="store_true", help="print JSON")
+    add("--json", action="store_true", help="print JSON, for programs")
 
 
 def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:
-    """Relay, print what was found, and return 0 if every candidate arrived, else 1.
+    """Relay, print the result, and return 0 if every candidate arrived, else 1.
 
     Raise Refused when there is no token for a URL, or no gateway could be started.
     """
     with closing(Progress(sys.stderr)) as progress:
-        plan, found = asyncio.run(_carried_out(asked, progress.tell))
-    say((document if asked.json else text)(plan, found))
-    return 0 if found.is_good else 1
+        plan, result = asyncio.run(_bench(asked, progress.show))
+    say((format_json if asked.json else format_text)(plan, result))
+    return 0 if result.is_good else 1
 
 
-async def _carried_out(asked: argparse.Namespace, tell: Tell) -> tuple[Plan, Found]:
+async def _bench(asked: argparse.Namespace, on_progress: OnProgress) -> tuple[Plan, Result]:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if asked.url is not None:
         plan = _plan(asked, asked.url, arguments.own_token(asked.token, os.environ))
-        return plan, await bench(plan, tell, stop)
+        return plan, await bench(plan, on_progress, stop)
     if asked.token is not None:
-        raise Refused("--token goes with a URL: give both, or neither")
+        raise Refused("--token needs a URL: give both, or neither")
     try:
-        async with gauged(OWN) as own:
-            plan = _plan(asked, own.ready["url"], own.ready["token"])
-            return plan, await bench(plan, tell, stop, own.cpu_s)
+        async with run_measured(GATEWAY_MODULE) as gateway:
+            plan = _plan(asked, gateway.ready["url"], gateway.ready["token"])
+            return plan, await bench(plan, on_progress, stop, gateway.cpu_s)
     except OSError as error:
-        raise Refused(f"the gateway to be measured cannot be run: {error}") from error
+        raise Refused(f"the local gateway could not be started: {error}") from error
 
 
 def _plan(asked: argparse.Namespace, url: str, token: str) -> Plan:
@@ -108,7 +111,7 @@ def _plan(asked: argparse.Namespace, url: str, token: str) -> Plan:
         robots=asked.robots,
         rate=asked.rate,
         seconds=asked.seconds,
-        patience_s=asked.timeout,
+        timeout_s=asked.timeout,
     )
 
 

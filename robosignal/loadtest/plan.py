@@ -1,4 +1,4 @@
-"""What a benchmark is asked for, and what it found: values alone."""
+"""What a benchmark is asked to do, and what it measured."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,24 +13,24 @@ class Plan:
     url: str
     token: str = field(repr=False)
     robots: int
-    """As many clients, each with a session of its own."""
+    """How many robots, each with one client that drives it."""
     rate: float
     """Candidates a second that each client sends."""
     seconds: float
     """How long they are sent."""
-    patience_s: float
-    """How long any one answer may take."""
+    timeout_s: float
+    """How long any one answer may take, in seconds."""
 
 
 @dataclass(slots=True)
-class Found:
-    """One benchmark's result, filled in as it goes on."""
+class Result:
+    """What one benchmark measured, filled in as it goes on."""
 
-    pairs: int = 0
+    sessions: int = 0
     """How many robots and clients met."""
     sent: int = 0
     elapsed_s: float = 0
-    """From the first candidate sent until the last one came."""
+    """From the first candidate sent until the last one arrived."""
     latencies_ms: list[float] = field(default_factory=list)
     """Of each candidate that arrived, from its sending to its receipt."""
     late_ms: list[float] = field(default_factory=list)
@@ -38,18 +38,18 @@ class Found:
     errors: Counter[str] = field(default_factory=Counter)
     """Refusals by code, and connections that closed."""
     lost: int = 0
-    """How many were neither refused nor arrived in time."""
+    """How many were not refused and did not arrive in time."""
     cpu_us: float | None = None
-    """The server's CPU for one relay, in µs; None if nobody can tell."""
+    """The server's CPU for one relay, in µs; None if it is not known."""
     left_behind: list[str] = field(default_factory=list)
-    """Robots whose items are still there."""
+    """Robots whose items are still in the deployment."""
     stopped: bool = False
-    """Whether it was ended before its time."""
+    """Whether it was stopped early."""
     failure: Failure | None = None
 
     @property
     def arrived(self) -> int:
-        """How many were received."""
+        """How many candidates arrived."""
         return len(self.latencies_ms)
 
     @property

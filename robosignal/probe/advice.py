@@ -1,24 +1,23 @@
-"""What to check next, for each step of the probe and each trouble that it can meet.
+"""What to check next, for each step of the probe and each error that it can meet."""
 
-Knows how a deployment is put together; must never touch one.
-"""
-
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
-from robosignal.probe.claims import hints
-from robosignal.probe.laps import StepFailed
-from robosignal.probe.trouble import (
-    Ended,
-    Fault,
-    NoDialect,
-    Refusal,
-    Rejected,
-    Silence,
-    Trouble,
+from robosignal.probe.errors import (
+    Closed,
+    GatewayFault,
+    HandshakeRejected,
+    HostNotFound,
+    NoSubprotocol,
+    ProbeError,
+    RequestRefused,
+    TimedOut,
+    TlsFailed,
     Unreachable,
-    Unresolved,
-    Untrusted,
 )
+from robosignal.probe.steps import StepFailed
+from robosignal.server.identity.compact import taken_apart
 
 NETWORK = "the network: a firewall or a proxy on the way"
 THROTTLES = "the throttle of the stage and of the account: API Gateway's 429s in CloudWatch"
@@ -26,33 +25,36 @@ LOG = "the function's log"
 POSTS = (
     "posts to connections: the function needs execute-api:ManageConnections on this API's stage",
     "WS_MGMT_ENDPOINT: it must be this API's own https address, with the stage as its path",
-    f"{LOG}, where a refused post stands",
+    f"{LOG}, which has every refused post",
 )
 REPLIES = (
-    "the route response of $default: without one, replies have no way back",
+    "the route response of $default: without one, replies never reach the client",
     f"the integration of $default, and {LOG}",
 )
 
-STATUSES: dict[int, list[str]] = {
-    HTTPStatus.BAD_REQUEST: ["the URL: does its query bear another token?"],
+BY_STATUS: dict[int, list[str]] = {
+    HTTPStatus.BAD_REQUEST: ["the URL: its query may hold another token"],
     HTTPStatus.FORBIDDEN: [
         "the URL's path: it must be the API's stage, such as /prod",
         "ALLOWED_ORIGINS: the probe sends no Origin, so only if a proxy on the way adds one",
     ],
     HTTPStatus.NOT_FOUND: ["the URL: is a WebSocket API there, and is this its stage?"],
-    HTTPStatus.UPGRADE_REQUIRED: ["a proxy on the way: the request to upgrade was lost"],
+    HTTPStatus.UPGRADE_REQUIRED: ["a proxy on the way that drops the request to upgrade"],
     HTTPStatus.TOO_MANY_REQUESTS: [THROTTLES],
     HTTPStatus.INTERNAL_SERVER_ERROR: [f"{LOG}: $connect failed"],
     HTTPStatus.BAD_GATEWAY: [
         f"{LOG}: the function failed, or could not start",
-        "its environment: a variable that is missing or wrong is named there",
+        "its environment: the log names the variable that is missing or wrong",
     ],
-    HTTPStatus.SERVICE_UNAVAILABLE: [THROTTLES, "the function's concurrency, and the tables'"],
+    HTTPStatus.SERVICE_UNAVAILABLE: [
+        THROTTLES,
+        "the function's concurrency, and the tables' capacity",
+    ],
     HTTPStatus.GATEWAY_TIMEOUT: [f"{LOG}: it did not answer within the integration's timeout"],
 }
 
-WAY: dict[type[Trouble], list[str]] = {
-    Unresolved: [
+BY_ERROR: dict[type[ProbeError], list[str]] = {
+    HostNotFound: [
         "the URL's host: the stack's output WebSocketUrl has it",
         "this machine's DNS, and whether it is online",
     ],
@@ -61,23 +63,23 @@ WAY: dict[type[Trouble], list[str]] = {
         "ws or wss: does the server speak TLS there?",
         NETWORK,
     ],
-    Untrusted: [
+    TlsFailed: [
         "the URL's host: it must be a name that the certificate is for",
-        "this machine's clock and certificates, and a proxy that opens TLS",
+        "this machine's clock and certificates, and any proxy that opens TLS",
     ],
-    NoDialect: [
+    NoSubprotocol: [
         "the result of $connect: its header Sec-WebSocket-Protocol must be robosignal.v1",
         "a proxy on the way that drops this header",
     ],
-    Ended: [f"{LOG}: who closed it, and why", NETWORK],
+    Closed: [f"{LOG}: who closed it, and why", NETWORK],
 }
 
-CODES = {
-    "token_expired": ["the token: it ended while the probe ran, so get a new one"],
-    "forbidden": ["the two tokens: the client's user must own the robot's, or be an admin"],
+BY_CODE = {
+    "token_expired": ["the token: it expired while the probe ran, so get a new one"],
+    "forbidden": ["the two tokens: the client's user must own the robot, or be an admin"],
     "robot_offline": list(POSTS),
     "peer_gone": list(POSTS),
-    "rate_limited": ["LIMITS, and what else this user sends"],
+    "rate_limited": ["LIMITS, and what else this user is sending"],
     "try_again": [
         "the tables: throttled writes, or another Region than the function's",
         *POSTS,
@@ -85,52 +87,119 @@ CODES = {
     "unknown_type": ["the version: this deployment does not know the message"],
 }
 
-CLAIM = "CLAIM_POLICY: with `provisioned`, no new robot may register, so no probe's either"
+CLAIM = "CLAIM_POLICY: under `provisioned` no new robot may register, so neither may the probe's"
 
 
 def advise(failed: StepFailed, token: str, now_s: int) -> list[str]:
-    """Return what to check, likeliest first. `token` is that of the end that failed."""
-    match failed.trouble:
-        case Rejected(status=HTTPStatus.UNAUTHORIZED):
+    """Return what to check, likeliest first. `token` is that of the side that failed."""
+    match failed.error:
+        case HandshakeRejected(status=HTTPStatus.UNAUTHORIZED):
             return [
-                *hints(token, now_s),
+                *explain_token(token, now_s),
                 f"the issuer's keys: TOKEN_JWKS_URL, and the reason in {LOG}",
             ]
-        case Refusal() | Fault() as answered:
-            return _on_answer(failed.step, answered)
-        case Silence() as silence:
-            return _on_silence(failed.step, silence)
-        case trouble:
-            return _on_way(trouble)
+        case RequestRefused() | GatewayFault() as answer:
+            return _advise_on_answer(failed.step, answer)
+        case TimedOut() as timeout:
+            return _advise_on_timeout(failed.step, timeout)
+        case error:
+            return _advise_on_connection(error)
 
 
-def _on_way(trouble: Trouble) -> list[str]:
-    """Advise on what keeps a connection from opening, or from staying open."""
-    if isinstance(trouble, Rejected):
-        return STATUSES.get(trouble.status, [f"the URL, and {LOG}"])
-    return WAY.get(type(trouble), [LOG])
+def _advise_on_connection(error: ProbeError) -> list[str]:
+    """Advise on why a connection does not open, or does not stay open."""
+    if isinstance(error, HandshakeRejected):
+        return BY_STATUS.get(error.status, [f"the URL, and {LOG}"])
+    return BY_ERROR.get(type(error), [LOG])
 
 
-def _on_answer(step: str, answered: Refusal | Fault) -> list[str]:
-    request = f"{LOG}: search it for request {answered.request_id}"
-    if isinstance(answered, Fault):
-        if answered.message == "Forbidden":
+def _advise_on_answer(step: str, answer: RequestRefused | GatewayFault) -> list[str]:
+    request = f"{LOG}: search it for request {answer.request_id}"
+    if isinstance(answer, GatewayFault):
+        if answer.message == "Forbidden":
             return ["the route $default: it is missing, so no message reaches the function"]
         return [request, "the function's timeout, and its permissions"]
-    if answered.code == "internal":
+    if answer.code == "internal":
         return [request, "its permissions on both tables, and on this API's connections"]
-    if step == "register" and answered.code == "forbidden":
+    if step == "register" and answer.code == "forbidden":
         return [CLAIM, "the robot's token: whose it is"]
-    return CODES.get(answered.code, [f"{LOG}: what was refused, and why"])
+    return BY_CODE.get(answer.code, [f"{LOG}: what was refused, and why"])
 
 
-def _on_silence(step: str, silence: Silence) -> list[str]:
+def _advise_on_timeout(step: str, timeout: TimedOut) -> list[str]:
     match step:
         case "resolve":
             return ["this machine's DNS"]
         case "connect":
             return ["the URL's host and port", NETWORK, f"{LOG}: $connect may take too long"]
-        case _ if silence.awaited.startswith("reply to"):
+        case _ if timeout.awaited.startswith("reply to"):
             return list(REPLIES)
         case _:
             return list(POSTS)
+
+
+AUDIENCES = {"access": "client_id", "id": "aud"}
+"""Which claim names the audience, by the token's use."""
+
+
+def explain_token(token: str, now_s: int) -> list[str]:
+    """Return what in a token may explain why it was refused, judged without its signature.
+
+    `now_s` is in epoch seconds.
+    """
+    claims = _claims(token)
+    if claims is None:
+        return ["the token: this one is no JWT; pass it whole, without quotes or `Bearer`"]
+    return [*_expiry(claims, now_s), _use(claims), _issuer(claims), *_audience(claims)]
+
+
+def _claims(token: str) -> Mapping[str, Any] | None:
+    """Return a token's claims, unverified; None if the text is no JWT."""
+    try:
+        return taken_apart(token).claims
+    except ValueError:
+        return None
+
+
+def _expiry(claims: Mapping[str, Any], now_s: int) -> list[str]:
+    expires = claims.get("exp")
+    if type(expires) is not int:
+        return ["the token's expiry: the claim `exp` is missing or no whole number"]
+    if expires <= now_s:
+        return [f"the token's expiry: it ended {_ago(now_s - expires)} ago, so get a new one"]
+    issued = claims.get("iat")
+    if type(issued) is int and issued > now_s:
+        return [f"the clocks: the token was issued {_ago(issued - now_s)} from now"]
+    return []
+
+
+def _use(claims: Mapping[str, Any]) -> str:
+    use = claims.get("token_use")
+    if use in AUDIENCES:
+        return f"the token's signature: it is an {use} token, which its issuer signs with RS256"
+    return f"the token's use: `token_use` must be access or id, and this says {_shown(use)}"
+
+
+def _issuer(claims: Mapping[str, Any]) -> str:
+    named = f"the issuer: the token's is {_shown(claims.get('iss'))}"
+    return f"{named}, and TOKEN_ISSUER must be exactly that"
+
+
+def _audience(claims: Mapping[str, Any]) -> list[str]:
+    claim = AUDIENCES.get(str(claims.get("token_use")))
+    if claim is None:
+        return []
+    named = f"the audience: the token's `{claim}` is {_shown(claims.get(claim))}"
+    return [f"{named}, and TOKEN_AUDIENCES must name it"]
+
+
+def _shown(value: object) -> str:
+    text = str(value) if isinstance(value, str) else "missing"
+    return "".join(filter(str.isprintable, text))[:200]
+
+
+def _ago(seconds: int) -> str:
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"

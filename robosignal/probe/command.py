@@ -1,7 +1,4 @@
-"""`robosignal probe`: whether robots and clients can meet through a deployment, and how fast.
-
-Owns the arguments, what is printed and the exit code; must never know the protocol.
-"""
+"""`robosignal probe`: whether robots and clients can meet through a deployment, and how fast."""
 
 import argparse
 import asyncio
@@ -13,9 +10,8 @@ from contextlib import closing
 from robosignal.cli import arguments
 from robosignal.cli.arguments import TOKEN_VARIABLE
 from robosignal.cli.progress import Progress
-from robosignal.probe.play import Target
-from robosignal.probe.probe import Tell, probe
-from robosignal.probe.report import document, text
+from robosignal.probe.probe import OnStep, Target, probe
+from robosignal.probe.report import format_json, format_text
 
 ROBOT_TOKEN_VARIABLE = "ROBOSIGNAL_TOKEN_ROBOT"  # noqa: S105 - the name of one, not one
 
@@ -31,40 +27,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "url",
         type=arguments.websocket_url,
         metavar="URL",
-        help="such as wss://ID.execute-api.REGION.amazonaws.com/prod",
+        help="the deployment, such as wss://ID.execute-api.REGION.amazonaws.com/prod",
     )
-    add("--token", help=f"of the client; else the environment's {TOKEN_VARIABLE}")
+    add("--token", help=f"the client's token (default: the environment's {TOKEN_VARIABLE})")
     add(
         "--token-robot",
         metavar="TOKEN",
-        help=f"of the robot; else the environment's {ROBOT_TOKEN_VARIABLE}, else the client's",
+        help="the robot's token (default: the environment's "
+        f"{ROBOT_TOKEN_VARIABLE}, else the client's)",
     )
     add(
         "--count",
         type=arguments.whole(1, MOST_ROUNDS),
         default=1,
         metavar="N",
-        help="rounds to run (%(default)s)",
+        help="how many rounds to run (default: %(default)s)",
     )
     add(
         "--timeout",
         type=arguments.seconds(MOST_SECONDS),
         default=SECONDS,
         metavar="S",
-        help="for any one answer (%(default)s s)",
+        help="how many seconds to wait for an answer (default: %(default)s)",
     )
-    add("--json", action="store_true", help="print JSON")
+    add("--json", action="store_true", help="print JSON, for programs")
 
 
 def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:
-    """Probe, print what was found, and return 0 if every round went through, else 1.
+    """Probe, print the report, and return 0 if every round went through, else 1.
 
     Raise Refused when there is no token, or none that could be one.
     """
     target = _target(asked)
     with closing(Progress(sys.stderr)) as progress:
-        report = asyncio.run(probe(target, asked.count, rounds(progress, asked.count)))
-    say(document(report) if asked.json else text(report))
+        report = asyncio.run(probe(target, asked.count, show_rounds(progress, asked.count)))
+    say(format_json(report) if asked.json else format_text(report))
     return 0 if report.failure is None else 1
 
 
@@ -77,14 +74,14 @@ def _target(asked: argparse.Namespace) -> Target:
         url=asked.url,
         client_token=token,
         robot_token=robot_token or token,
-        seconds=asked.timeout,
+        timeout_s=asked.timeout,
     )
 
 
-def rounds(progress: Progress, count: int) -> Tell:
-    """Return what tells of each step, as one of so many rounds."""
+def show_rounds(progress: Progress, count: int) -> OnStep:
+    """Return a callback that shows each step, with the number of its round out of `count`."""
 
-    def tell(number: int, step: str) -> None:
-        progress.tell(f"round {number} of {count}: {step}")
+    def show(number: int, step: str) -> None:
+        progress.show(f"round {number} of {count}: {step}")
 
-    return tell
+    return show

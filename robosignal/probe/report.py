@@ -1,7 +1,4 @@
-"""What a probe found: as a table for a person, and as JSON for programs.
-
-Knows how it looks; must never know how it was found, and never shows a token.
-"""
+"""A probe's result: as a table for a person, and as JSON for programs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from robosignal.probe.laps import STEPS, percentile
+from robosignal.probe.steps import STEPS, percentile
 
 MEDIAN, TAIL = 0.5, 0.95
 WIDTHS = (11, 46, 5, 10, 10)
@@ -40,15 +37,15 @@ class Report:
     """The robot whose item is still there."""
 
 
-def shown_url(url: str) -> str:
+def redact_url(url: str) -> str:
     """Return a URL without what may hold a secret: user, query and fragment."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def text(report: Report) -> str:
+def format_text(report: Report) -> str:
     """Return the report for a person to read."""
-    lines = [f"{shown_url(report.url)}: {_rounds(report.rounds)} went through"]
+    lines = [f"{redact_url(report.url)}: {_rounds(report.rounds)} went through"]
     rows = [_row(*_cells(step, times)) for step, times in report.times.items() if times]
     if rows:
         lines += ["", _row("step", "from, to", "n", "p50 ms", "p95 ms"), *rows]
@@ -91,7 +88,7 @@ def _row(*cells: str) -> str:
     return "".join(left + right)
 
 
-def document(report: Report) -> str:
+def format_json(report: Report) -> str:
     """Return the report as JSON."""
     steps = [
         {
@@ -104,7 +101,7 @@ def document(report: Report) -> str:
         if times
     ]
     found: dict[str, Any] = {
-        "url": shown_url(report.url),
+        "url": redact_url(report.url),
         "ok": report.failure is None,
         "rounds": report.rounds,
         "steps": steps,

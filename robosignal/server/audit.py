@@ -9,8 +9,8 @@ import logging
 from robosignal.server.core.notices import takeover_reason
 from robosignal.server.core.records import Connection, Robot, Session
 from robosignal.server.core.watching import Change
+from robosignal.server.core.writes.attributes import COPY_HOLDER, EPOCH, REV
 from robosignal.server.core.writes.lease import TAKEOVERS
-from robosignal.server.core.writes.paths import EPOCH, REMEMBER_HOLDER, REV
 
 log = logging.getLogger("signaling.audit")
 
@@ -39,7 +39,7 @@ def audit(change: Change, by: Connection | None) -> None:
     """Log this change, made by this connection's user; None: by a socket that was lost."""
     before, after = change.before, change.after
     # Of a write whose answer was lost only what it keeps itself is known of before.
-    kept = after.prev if REMEMBER_HOLDER in change.write.then else None
+    kept = after.prev if COPY_HOLDER in change.write.then else None
     held = kept if before is None else before.controller
     log.info(
         _what(change),

@@ -17,11 +17,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from robosignal.gateway.gateway import Gateway, Limits
-from robosignal.gateway.local import Local, Service
+from robosignal.gateway.local import Service
 from robosignal.gateway.sockets import Sockets
 from robosignal.paths import web_root
 from robosignal.protocol.limits import BURST, MESSAGES_PER_SECOND
-from robosignal.server.settings import read_options
+from robosignal.testing import LocalBackend
 from tests.gateway.raw import Raw, dial, request
 from tests.gateway.recorder import echoes
 
@@ -132,10 +132,10 @@ class Talker:
 
 
 @asynccontextmanager
-async def talking(local: Local, user: str) -> AsyncIterator[Talker]:
+async def talking(backend: LocalBackend, user: str) -> AsyncIterator[Talker]:
     """Have a connection of this user's."""
-    carried = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{local.key.sign(user)}")]
-    async with connect(local.gateway.websocket_url, subprotocols=carried) as socket:
+    carried = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{backend.token(user)}")]
+    async with connect(backend.url, subprotocols=carried) as socket:
         yield Talker(socket)
 
 
@@ -163,9 +163,9 @@ async def _flood(talker: Talker) -> None:
 async def test_a_flood_is_cut_off_and_its_neighbour_is_served_meanwhile() -> None:
     """The flood gets what the limit allows and is closed; nobody else is refused anything."""
     async with (
-        Local(Service(port=0), read_options({})) as local,
-        talking(local, "ann") as flooding,
-        talking(local, "bob") as neighbour,
+        LocalBackend() as backend,
+        talking(backend, "ann") as flooding,
+        talking(backend, "bob") as neighbour,
         asyncio.timeout(PATIENCE),
     ):
         began = time.monotonic()

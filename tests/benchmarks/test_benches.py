@@ -5,13 +5,13 @@ from dataclasses import replace
 from math import isfinite
 
 import pytest
+from msgspec import structs
 
 from benchmarks import calls, gateway, handler, imports, latency, strangers
 from benchmarks.__main__ import BENCHES, main
-from benchmarks.amount import SMALL
+from benchmarks.recorder import record
+from benchmarks.scale import SMALL
 from benchmarks.tables import HEAD, RATIO, Table
-from benchmarks.tape import Tape
-from benchmarks.taping import taped
 from tests.scenarios.test_calls import EVENTS, relay_to_robot
 
 ROUNDS = str(SMALL.rounds)
@@ -27,7 +27,7 @@ def figures(table: Table) -> dict[str, tuple[str, ...]]:
 
 def test_the_handler_is_compared_with_its_bare_calls() -> None:
     """Four events: two times and two ratios of each, in as many rounds as were asked for."""
-    found = figures(handler.compared(SMALL))
+    found = figures(handler.compare(SMALL))
 
     assert len(found) == 4 * len(handler.EVENTS)
     assert {row[2] for row in found.values()} == {ROUNDS}
@@ -36,40 +36,42 @@ def test_the_handler_is_compared_with_its_bare_calls() -> None:
     assert "$connect: its bare call, botocore's defaults" in found
 
 
-def test_a_tape_has_the_calls_that_the_tests_count() -> None:
+def test_a_recording_has_the_calls_that_the_tests_count() -> None:
     """A relay: one read of the robot, one post of the frame."""
-    tape = taped(relay_to_robot)
+    recording = record(relay_to_robot)
 
-    assert [call.operation for call in tape.calls] == ["GetItem", "PostToConnection"]
-    assert '"seq"' not in tape.calls[1].parameters["Data"]
-    assert set(tape.answers) == {"GetItem robots", "GetItem connections"}
+    assert [call.operation for call in recording.calls] == ["GetItem", "PostToConnection"]
+    assert '"seq"' not in recording.calls[1].parameters["Data"]
+    assert set(recording.answers) == {"GetItem robots", "GetItem connections"}
 
 
-def test_whoever_makes_other_calls_is_not_compared(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_variant_that_makes_other_calls_is_not_compared(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     """A ratio of unlike things would look like a figure."""
-    tape = taped(relay_to_robot)
-    short = Tape(tape.event, tape.calls[:1], tape.answers, tape.jwks)
+    recording = record(relay_to_robot)
+    short = structs.replace(recording, calls=recording.calls[:1])
 
-    with pytest.raises(RuntimeError, match="the contest ended with 1"):
-        asyncio.run(handler.contested(short, SMALL))
-    assert "not the calls that were noted" in capfd.readouterr().err
+    with pytest.raises(RuntimeError, match="the comparison ended with exit code 1"):
+        asyncio.run(handler.compare_variants(short, SMALL))
+    assert "a variant makes other calls than the recording" in capfd.readouterr().err
 
 
 def test_an_event_that_the_handler_refuses_is_not_measured(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """A refusal is quick, and would look like a good figure."""
-    tape = taped(relay_to_robot)
-    wrong = Tape({**tape.event, "body": "{}"}, tape.calls, tape.answers, tape.jwks)
+    recording = record(relay_to_robot)
+    wrong = structs.replace(recording, event={**recording.event, "body": "{}"})
 
-    with pytest.raises(RuntimeError, match="the contest ended with 1"):
-        asyncio.run(handler.contested(wrong, SMALL))
+    with pytest.raises(RuntimeError, match="the comparison ended with exit code 1"):
+        asyncio.run(handler.compare_variants(wrong, SMALL))
     assert "the handler refuses the event" in capfd.readouterr().err
 
 
 def test_the_import_is_compared_with_boto3s() -> None:
     """Each in an interpreter of its own."""
-    found = figures(imports.imported(SMALL))
+    found = figures(imports.measure(SMALL))
 
     assert [row[2] for row in found.values()] == [str(SMALL.imports)] * 3
     assert float(found["`signaling.handler`"][4]) > 0
@@ -77,7 +79,7 @@ def test_the_import_is_compared_with_boto3s() -> None:
 
 def test_the_gateway_is_compared_with_bare_echoes() -> None:
     """Six times, and the ratios of the whole and of its transport to both echoes."""
-    found = figures(gateway.compared(SMALL))
+    found = figures(gateway.compare(SMALL))
 
     assert [row[1] for row in found.values()] == ["µs"] * 6 + [RATIO] * 4
     assert float(found[gateway.GATEWAY][4]) > float(found[gateway.RULES][4]) > 0
@@ -85,7 +87,7 @@ def test_the_gateway_is_compared_with_bare_echoes() -> None:
 
 def test_latency_is_told_by_percentiles() -> None:
     """Of every candidate of the run."""
-    table = latency.timed(replace(SMALL, seconds=0.2))
+    table = latency.measure(replace(SMALL, seconds=0.2))
 
     latencies, lateness = table.rows
     assert latencies[2] == lateness[2] == "40"
@@ -96,7 +98,7 @@ def test_latency_is_told_by_percentiles() -> None:
 
 def test_a_neighbours_lists_are_timed_alone_and_beside_a_users_sockets() -> None:
     """With limits and without; a ratio of each."""
-    table = strangers.compared(replace(SMALL, seconds=2))
+    table = strangers.compare(replace(SMALL, seconds=2))
 
     assert [row[0] for row in table.rows[:3]] == [
         strangers.ALONE,
@@ -109,7 +111,7 @@ def test_a_neighbours_lists_are_timed_alone_and_beside_a_users_sockets() -> None
 
 def test_the_calls_are_those_that_the_tests_hold_to_their_budgets() -> None:
     """The same events, and the same numbers."""
-    rows = {name: numbers for name, *numbers in calls.counted().rows}
+    rows = {name: numbers for name, *numbers in calls.count().rows}
 
     assert rows == {
         name: [str(budget.calls), str(budget.calls + budget.cold), str(budget.posts)]

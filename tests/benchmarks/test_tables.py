@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks import page
-from benchmarks.tables import Figure, Table, machine, markdown, measured, ratio, spread
+from benchmarks.tables import (
+    Figure,
+    Table,
+    describe_machine,
+    format_markdown,
+    ratio,
+    spread,
+    tabulate,
+)
 
 
 def test_a_figure_is_told_by_its_least_its_median_and_its_spread() -> None:
@@ -28,9 +36,9 @@ def test_a_ratio_is_taken_round_by_round() -> None:
 
 def test_a_table_can_be_read_as_text() -> None:
     """Its columns are padded."""
-    table = measured("Title", [Figure("relay", "µs", (123.4,)), ratio("a / b", [1.0], [3.0])])
+    table = tabulate("Title", [Figure("relay", "µs", (123.4,)), ratio("a / b", [1.0], [3.0])])
 
-    assert markdown(table).splitlines() == [
+    assert format_markdown(table).splitlines() == [
         "### Title",
         "",
         "| what  | unit  | rounds | min   | median | spread (IQR) |",
@@ -42,14 +50,16 @@ def test_a_table_can_be_read_as_text() -> None:
 
 def test_a_note_stands_below_its_table() -> None:
     """As a paragraph."""
-    assert markdown(Table("T", ("a",), (("1",),), "So it is.")).endswith("| 1 |\n\nSo it is.\n")
+    assert format_markdown(Table("T", ("a",), (("1",),), "So it is.")).endswith(
+        "| 1 |\n\nSo it is.\n"
+    )
 
 
 def test_figures_replace_those_before_them(tmp_path: Path) -> None:
     """What people wrote around them stays."""
     path = tmp_path / "page.md"
     path.write_text("Before\n<!-- figures -->\nold\n<!-- end of figures -->\nAfter\n")
-    page.write(page.told([Table("T", ("a",), ())], "2 cores", date(2026, 1, 2)), path)
+    page.write(page.render([Table("T", ("a",), ())], "2 cores", date(2026, 1, 2)), path)
 
     text = path.read_text()
     assert text.startswith("Before\n<!-- figures -->\nMeasured on 2026-01-02: 2 cores.\n\n### T\n")
@@ -74,5 +84,5 @@ def test_the_projects_page_has_its_marks() -> None:
 
 def test_the_machine_is_told_with_its_python() -> None:
     """Without them a figure says nothing."""
-    assert "cores" in machine()
-    assert "Python 3." in machine()
+    assert "cores" in describe_machine()
+    assert "Python 3." in describe_machine()

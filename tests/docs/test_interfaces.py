@@ -11,6 +11,11 @@ from stacks.context import read_settings
 from tests.docs.pages import ROOT, code, examples, page, rows
 from tests.docs.test_readme import OPTIONS
 
+SHOWN = [
+    example
+    for name in ("deploy", "turn")
+    for example in examples(page(f"docs/howto/{name}.md"), "json")
+]
 SOURCES = ROOT / "robosignal" / "server"
 
 
@@ -23,11 +28,6 @@ def listed(name: str) -> set[str]:
 def variables(cells: list[str]) -> set[str]:
     """Return the names of environment variables among these cells."""
     return {cell.strip("`") for cell in cells if re.fullmatch(r"`[A-Z]+(_[A-Z]+)*`", cell)}
-
-
-def test_the_gateways_page_lists_the_options_of_its_commands() -> None:
-    """Those of `serve` and `token`."""
-    assert listed("docs/reference/gateway.md") == OPTIONS["serve"] | OPTIONS["token"]
 
 
 def test_the_robots_page_lists_the_options_of_its_command() -> None:
@@ -52,11 +52,11 @@ def test_the_readme_marks_the_variables_that_are_required() -> None:
     assert variables(required) == needed
 
 
-@pytest.mark.parametrize("example", examples(page("docs/howto/deploy.md"), "json"), ids=str)
+@pytest.mark.parametrize("example", SHOWN, ids=str)
 def test_the_settings_that_are_shown_for_the_cdk_file_are_read_from_it(
     example: dict[str, Any],
 ) -> None:
-    """docs/howto/deploy.md shows lists as `cdk.json` may have them, in an object that it has."""
+    """The pages show lists as `cdk.json` may have them, in an object that it has."""
     context = json.loads(page("cdk.json"))["context"]
     ((stage, shown),) = example["context"].items()
     settings = read_settings({**context, stage: {**context[stage], **shown}, "STAGE": stage})
@@ -67,7 +67,7 @@ def test_the_settings_that_are_shown_for_the_cdk_file_are_read_from_it(
 
 def test_every_write_to_a_robot_is_explained() -> None:
     """docs/explanation/control.md has a row for each conditional write, and for no other."""
-    sources = (SOURCES / "core" / "writes").glob("[lp]*.py")
+    sources = (SOURCES / "core" / "writes").glob("[lpv]*.py")
     text = "".join(path.read_text(encoding="utf-8") for path in sources)
     written = set(re.findall(r'Write\(\s*"([a-z_]+)"', text))
     named = " ".join(row[0] for row in rows(page("docs/explanation/control.md")))

@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 import pytest
 from playwright.sync_api import sync_playwright
 
-from robosignal.robot.client import run
+from robosignal.robot import Robot
 from tests.browser import ARGUMENTS, require_browser
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, code, links, page
 from tests.e2e.processes import Process
@@ -26,7 +26,7 @@ from tests.e2e.processes import Process
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
 TEXTS = {name: page(name) for name in NAMES}
 VERBS = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))
-COMMANDS = {"make", "export", ".venv/bin/robosignal", "tools/cdk/cdk"}
+COMMANDS = {"make", "export", "echo", ".venv/bin/robosignal", "tools/cdk/cdk"}
 LINES = [
     line for text in TEXTS.values() for body in blocks(text, "sh") for line in body.split("\n")
 ]
@@ -156,13 +156,13 @@ def test_every_picture_is_shown_and_small(picture: Path) -> None:
 
 
 def test_the_robot_of_the_page_calls_what_there_is() -> None:
-    """The Python of the page compiles, and `run` takes the arguments that it gives."""
+    """The Python of the page compiles, and `Robot` takes the arguments that it gives."""
     (source,) = blocks(TEXTS["docs/howto/own-robot.md"], "python")
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    (given,) = [each for each in calls if ast.unparse(each.func) == "run"]
+    (given,) = [each for each in calls if ast.unparse(each.func) == "Robot"]
     named = {str(keyword.arg): None for keyword in given.keywords}
 
-    assert inspect.signature(run).bind(*given.args, **named)
+    assert inspect.signature(Robot).bind(*given.args, **named)
 
 
 class Quiet(SimpleHTTPRequestHandler):

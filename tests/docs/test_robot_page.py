@@ -97,7 +97,8 @@ async def test_the_robot_of_the_page_moves_its_wheels_and_shows_its_webcam(tmp_p
 
 def test_the_page_names_every_module_of_the_robot() -> None:
     """Its table leaves none out, and none that is gone is left."""
-    modules = {path.name for path in (ROOT / "robosignal" / "robot").glob("[a-z]*.py")}
+    package = ROOT / "robosignal" / "robot"
+    modules = {str(path.relative_to(package)) for path in package.rglob("[a-z]*.py")}
     table = page("docs/howto/own-robot.md").partition("### Its parts")[2]
 
     assert {each for each in code(table) if each.endswith(".py")} == modules

@@ -9,102 +9,99 @@ from typing import Any
 
 import pytest
 
-from robosignal.gateway.gateway import Limits
-from robosignal.gateway.local import Local, Service
 from robosignal.loadtest.bench import bench
-from robosignal.loadtest.pair import Pair
-from robosignal.loadtest.plan import Found, Plan
-from robosignal.probe.dial import dial
-from robosignal.probe.laps import Laps
-from robosignal.probe.line import Line
-from robosignal.server.settings import read_options
+from robosignal.loadtest.plan import Plan, Result
+from robosignal.loadtest.session import Session
+from robosignal.probe.connection import dial
+from robosignal.probe.steps import StepTimer
+from robosignal.testing import LocalBackend
 from tests.probe.deployment import Deployment, deployed
 from tests.tokens import signer
 
 ADDRESSES = ["127.0.0.1"]
 PATIENCE = 10
-SHORT = 0.2
+SHORT = 0.5
 """For what never arrives: so long it is waited for in vain."""
 
 
 @pytest.fixture
-async def local() -> AsyncIterator[Local]:
+async def backend() -> AsyncIterator[LocalBackend]:
     """The whole backend on this machine, without rate limits."""
-    async with Local(Service(port=0, unlimited=True), read_options({})) as backend:
+    async with LocalBackend(environment={"LIMITS": "off"}) as backend:
         yield backend
 
 
-def plan_for(local: Local, **changes: Any) -> Plan:
+def plan_for(backend: LocalBackend, **changes: Any) -> Plan:
     """Return a small plan for this backend, with these changes."""
     plan = Plan(
-        url=local.gateway.websocket_url,
-        token=local.key.sign("ann"),
+        url=backend.url,
+        token=backend.token("ann"),
         robots=3,
         rate=50,
         seconds=0.2,
-        patience_s=PATIENCE,
+        timeout_s=PATIENCE,
     )
     return replace(plan, **changes)
 
 
-async def carried_out(plan: Plan) -> Found:
+async def carried_out(plan: Plan) -> Result:
     """Return what is found when nobody ends it early."""
     return await bench(plan, lambda _: None, asyncio.Event())
 
 
-async def robots_of(local: Local) -> list[Any]:
+async def robots_of(backend: LocalBackend) -> list[Any]:
     """Return the robots that the benchmark's user has."""
-    url, token = local.gateway.websocket_url, local.key.sign("ann")
-    line = Line(await dial(url, token, ADDRESSES, PATIENCE), PATIENCE)
-    arrived = await line.ask("robots", type="robots")
-    await line.close()
-    robots: list[Any] = arrived.frame["robots"]
+    url, token = backend.url, backend.token("ann")
+    connection = await dial(url, token, ADDRESSES, PATIENCE)
+    received = await connection.request({"type": "robots"}, "robots")
+    await connection.close()
+    robots: list[Any] = received.frame["robots"]
     return robots
 
 
-async def faulty(deployment: Deployment, web: Path, seconds: float = PATIENCE) -> Found:
+async def faulty(deployment: Deployment, web: Path, seconds: float = PATIENCE) -> Result:
     """Return what is found of a deployment that knows one robot and one client."""
     async with deployed(deployment, web) as url:
         return await carried_out(Plan(url, signer().access(), 1, 50, 0.1, seconds))
 
 
-async def test_every_candidate_arrives_and_is_timed(local: Local) -> None:
+async def test_every_candidate_arrives_and_is_timed(backend: LocalBackend) -> None:
     """Three clients, 50 a second each, for 0.2 s: 10 from each."""
-    found = await carried_out(plan_for(local))
+    found = await carried_out(plan_for(backend))
 
-    assert (found.pairs, found.sent, found.arrived) == (3, 30, 30)
+    assert (found.sessions, found.sent, found.arrived) == (3, 30, 30)
     assert len(found.late_ms) == 30
     assert all(time > 0 for time in [*found.latencies_ms, *found.late_ms])
     assert found.is_good
 
 
-async def test_the_rate_is_kept(local: Local) -> None:
+async def test_the_rate_is_kept(backend: LocalBackend) -> None:
     """Candidates are spread over the time, not sent at once."""
-    found = await carried_out(plan_for(local, robots=1, rate=20, seconds=0.5))
+    found = await carried_out(plan_for(backend, robots=1, rate=20, seconds=0.5))
 
     # The last of ten is due after nine intervals.
     assert found.arrived == 10
     assert found.elapsed_s >= 0.45
 
 
-async def test_nothing_is_left_of_the_robots(local: Local) -> None:
+async def test_nothing_is_left_of_the_robots(backend: LocalBackend) -> None:
     """They were there, and are forgotten."""
     seen: list[int] = []
     looking: list[asyncio.Task[None]] = []
 
     async def look() -> None:
-        seen.append(len(await robots_of(local)))
+        seen.append(len(await robots_of(backend)))
 
     def tell(line: str) -> None:
         if "have arrived" in line:
             looking.append(asyncio.ensure_future(look()))
 
-    found = await bench(plan_for(local), tell, asyncio.Event())
+    found = await bench(plan_for(backend), tell, asyncio.Event())
     await asyncio.gather(*looking)
 
     assert seen[0] == 3
     assert found.left_behind == []
-    assert await robots_of(local) == []
+    assert await robots_of(backend) == []
 
 
 async def test_what_could_not_be_forgotten_is_named(tmp_path: Path) -> None:
@@ -118,9 +115,9 @@ async def test_what_could_not_be_forgotten_is_named(tmp_path: Path) -> None:
 
 async def test_refusals_are_counted_by_code() -> None:
     """A hundred at once are within the limits of a connection; what is beyond is refused."""
-    async with Local(Service(port=0), read_options({})) as local:
-        found = await carried_out(plan_for(local, robots=1, rate=1000, seconds=0.3))
-        left = await robots_of(local)
+    async with LocalBackend() as backend:
+        found = await carried_out(plan_for(backend, robots=1, rate=1000, seconds=0.3))
+        left = await robots_of(backend)
 
     assert found.errors["rate_limited"] > 0
     assert found.sent == found.arrived + found.errors["rate_limited"]
@@ -144,9 +141,8 @@ async def test_a_function_that_fails_is_told_in_api_gateways_words(tmp_path: Pat
 
 async def test_a_connection_that_closes_is_an_error() -> None:
     """With its code; what was on its way is lost."""
-    service = Service(port=0, limits=Limits(lifetime_seconds=0.5))
-    async with Local(service, read_options({})) as local:
-        found = await carried_out(plan_for(local, robots=1, seconds=30, patience_s=SHORT))
+    async with LocalBackend(max_lifetime_s=0.5) as backend:
+        found = await carried_out(plan_for(backend, robots=1, seconds=30, timeout_s=SHORT))
 
     # The robot's and the client's.
     assert found.errors["closed 1001"] == 2
@@ -154,17 +150,17 @@ async def test_a_connection_that_closes_is_an_error() -> None:
     assert not found.is_good
 
 
-async def test_a_token_that_is_refused_is_told_with_what_to_check(local: Local) -> None:
+async def test_a_token_that_is_refused_is_told_with_what_to_check(backend: LocalBackend) -> None:
     """As the probe tells it."""
-    found = await carried_out(plan_for(local, token=signer().access()))
+    found = await carried_out(plan_for(backend, token=signer().access()))
 
     assert found.failure is not None
     assert (found.failure.step, found.failure.who) == ("connect", "robot")
-    assert found.failure.seen == "the handshake is answered with HTTP status 401"
+    assert found.failure.seen == "the server answered the handshake with HTTP status 401"
     assert any("the issuer" in check for check in found.failure.check)
 
 
-async def test_a_benchmark_that_is_stopped_forgets_its_robots(local: Local) -> None:
+async def test_a_benchmark_that_is_stopped_forgets_its_robots(backend: LocalBackend) -> None:
     """It ends long before its time, with the figures so far."""
     stop = asyncio.Event()
 
@@ -172,37 +168,37 @@ async def test_a_benchmark_that_is_stopped_forgets_its_robots(local: Local) -> N
         if "have arrived" in line and not line.startswith("0 of 60 s, 0 "):
             stop.set()
 
-    found = await bench(plan_for(local, seconds=60), tell, stop)
+    found = await bench(plan_for(backend, seconds=60), tell, stop)
 
     assert found.stopped
     assert found.elapsed_s < 30
     assert 0 < found.arrived == found.sent
-    assert (found.left_behind, await robots_of(local)) == ([], [])
+    assert (found.left_behind, await robots_of(backend)) == ([], [])
 
 
-async def test_a_benchmark_can_be_stopped_while_pairs_meet(local: Local) -> None:
-    """Those that have met, or were about to, leave nothing behind."""
+async def test_a_benchmark_can_be_stopped_while_sessions_start(backend: LocalBackend) -> None:
+    """Those that have started, or were about to, leave nothing behind."""
     stop = asyncio.Event()
 
     def tell(line: str) -> None:
-        if line.endswith("have met") and not line.startswith("0 "):
+        if line.endswith("sessions started") and not line.startswith("0 "):
             stop.set()
 
-    found = await bench(plan_for(local, robots=30), tell, stop)
+    found = await bench(plan_for(backend, robots=30), tell, stop)
 
     assert found.stopped
-    assert (found.sent, found.left_behind, await robots_of(local)) == (0, [], [])
+    assert (found.sent, found.left_behind, await robots_of(backend)) == (0, [], [])
 
 
-async def test_a_pair_renews_its_lease_and_its_presence(local: Local) -> None:
+async def test_a_session_renews_its_lease_and_its_presence(backend: LocalBackend) -> None:
     """Or a session would end after a minute."""
-    pair = Pair()
+    session = Session()
     async with AsyncExitStack() as stack:
-        await pair.meet(plan_for(local), ADDRESSES, Laps(lambda _: None), stack)
-        await pair.renew_lease()
-        await pair.renew_presence()
+        await session.start(plan_for(backend), ADDRESSES, StepTimer(lambda _: None), stack)
+        await session.renew_lease()
+        await session.renew_presence()
 
-        for end in (pair.client, pair.robot):
-            answer = await end.line.first(lambda _: True, "answer")
+        for connection in (session.client, session.robot):
+            answer = await connection.receive(lambda _: True, "answer")
             assert answer.frame["type"] == "pong"
-        assert await pair.clear()
+        assert await session.clear()

@@ -7,17 +7,17 @@ from collections import Counter
 import pytest
 
 from robosignal.cli.progress import Progress
-from robosignal.loadtest.plan import Found, Plan
-from robosignal.loadtest.report import document, percentiles, rate, text
+from robosignal.loadtest.plan import Plan, Result
+from robosignal.loadtest.report import format_json, format_text, percentiles, rate
 from robosignal.probe.report import Failure
 
 PLAN = Plan("wss://me:pw@a.example/prod?token=t", "secret", 2, 10, 5, 10)
 
 
-def found() -> Found:
+def found() -> Result:
     """Return the result of a run in which one was refused and one was lost."""
-    return Found(
-        pairs=2,
+    return Result(
+        sessions=2,
         sent=100,
         elapsed_s=4.9,
         latencies_ms=[float(number) for number in range(1, 99)],
@@ -30,7 +30,7 @@ def found() -> Found:
 
 def test_a_result_is_a_table() -> None:
     """Percentiles are times that were measured; the URL has lost its secrets."""
-    assert text(PLAN, found()).splitlines() == [
+    assert format_text(PLAN, found()).splitlines() == [
         "wss://a.example/prod: 2 robots and as many clients, 10 candidates a second each, for 5 s",
         "",
         "ms                                       n       p50       p95       p99       max",
@@ -47,9 +47,9 @@ def test_a_failure_is_told_with_what_to_check() -> None:
     """And no table, for there is nothing in it."""
     failure = Failure("connect", "robot", 1, "no connection", ["the network"])
 
-    assert text(PLAN, Found(failure=failure)).splitlines()[1:] == [
+    assert format_text(PLAN, Result(failure=failure)).splitlines()[1:] == [
         "",
-        "failed at connect, of the robot, when 0 pairs had met: no connection",
+        "failed at connect, of the robot, after 0 sessions had started: no connection",
         "check next:",
         "  - the network",
     ]
@@ -58,31 +58,31 @@ def test_a_failure_is_told_with_what_to_check() -> None:
 @pytest.mark.parametrize(
     ("result", "remark"),
     [
-        (Found(pairs=2, sent=5, lost=5), "nothing arrived; errors: lost 5"),
-        (Found(stopped=True, elapsed_s=1.25), "stopped after 1.2 s of relaying"),
-        (Found(left_behind=["bench-1"]), "left behind, not forgotten: bench-1"),
-        (Found(sent=50, elapsed_s=5), "this machine sent less than was due"),
+        (Result(sessions=2, sent=5, lost=5), "nothing arrived; errors: lost 5"),
+        (Result(stopped=True, elapsed_s=1.25), "stopped after 1.2 s of relaying"),
+        (Result(left_behind=["bench-1"]), "could not be forgotten: bench-1"),
+        (Result(sent=50, elapsed_s=5), "this machine sent less than was due"),
     ],
 )
-def test_what_a_table_does_not_say_is_said_below(result: Found, remark: str) -> None:
+def test_what_a_table_does_not_say_is_said_below(result: Result, remark: str) -> None:
     """In one sentence each."""
-    assert any(line.startswith(remark) for line in text(PLAN, result).splitlines())
+    assert any(line.startswith(remark) for line in format_text(PLAN, result).splitlines())
 
 
 def test_a_program_gets_the_same() -> None:
     """Times in ms, the CPU in µs, and no token."""
-    shown = json.loads(document(PLAN, found()))
+    shown = json.loads(format_json(PLAN, found()))
 
     assert (shown["ok"], shown["sent"], shown["arrived"], shown["lost"]) == (False, 100, 98, 1)
     assert shown["latencyMs"] == {"p50": 49.0, "p95": 94.0, "p99": 98.0, "max": 98.0}
     assert (shown["errors"], shown["serverCpuUs"]) == ({"rate_limited": 1}, 71.4)
-    assert "secret" not in document(PLAN, found()) + text(PLAN, found()) + repr(PLAN)
+    assert "secret" not in format_json(PLAN, found()) + format_text(PLAN, found()) + repr(PLAN)
 
 
 def test_nothing_has_no_percentiles_and_no_rate() -> None:
     """Of a run that never began."""
     assert percentiles([]) == {}
-    assert rate(Found()) == 0
+    assert rate(Result()) == 0
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_run_is_good_when_all_of_it_arrived(changes: dict[str, object], *, goo
     """Also one that was stopped; but not one in which nothing happened."""
     values = {"sent": 1, "latencies_ms": [1.0], **changes}
 
-    assert Found(**values).is_good is good  # type: ignore[arg-type]
+    assert Result(**values).is_good is good  # type: ignore[arg-type]
 
 
 class Terminal(io.StringIO):
@@ -109,7 +109,7 @@ def test_progress_is_one_line_on_a_terminal_and_nothing_elsewhere() -> None:
     terminal, log = Terminal(), io.StringIO()
     for stream in (terminal, log):
         progress = Progress(stream)
-        progress.tell("1 of 10 s")
+        progress.show("1 of 10 s")
         progress.close()
 
     assert terminal.getvalue() == "\r1 of 10 s\x1b[K\r\x1b[K"

@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from robosignal.gateway.local import Local, Service
-from robosignal.server.settings import read_options
+from robosignal.testing import LocalBackend
 
 
 @pytest.fixture
-async def local() -> AsyncIterator[Local]:
+async def backend() -> AsyncIterator[LocalBackend]:
     """The whole backend on this machine."""
-    async with Local(Service(port=0), read_options({})) as backend:
+    async with LocalBackend() as backend:
         yield backend

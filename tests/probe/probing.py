@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from robosignal.probe.play import Target
-from robosignal.probe.probe import probe
+from robosignal.probe.probe import Target, probe
 from robosignal.probe.report import Failure, Report
 from tests.probe.deployment import Deployment, deployed
 from tests.tokens import signer
@@ -11,7 +10,7 @@ from tests.tokens import signer
 TOKEN = signer().access()
 
 PATIENCE = 10
-SHORT = 0.2
+SHORT = 0.5
 """For deployments that stay silent: so long the probe waits in vain."""
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from robosignal.gateway.local import Local
 from robosignal.probe.advice import POSTS, REPLIES
 from robosignal.protocol.errors import SignalingError
+from robosignal.testing import LocalBackend
 from tests.probe.deployment import Deployment, answering, selecting
 from tests.probe.probing import SHORT, failed, probed
 
@@ -30,7 +30,7 @@ async def test_a_refused_handshake_is_explained(tmp_path: Path, status: int, che
     failure = await failed(Deployment(connect=answering(status)), tmp_path)
 
     assert failure.step == "connect"
-    assert failure.seen == f"the handshake is answered with HTTP status {status}"
+    assert failure.seen == f"the server answered the handshake with HTTP status {status}"
     assert any(check in each for each in failure.check)
 
 
@@ -46,9 +46,9 @@ async def test_a_connect_that_crashes_is_a_502(tmp_path: Path) -> None:
     assert "failed, or could not start" in failure.check[0]
 
 
-async def test_a_wrong_stage_is_a_403(local: Local) -> None:
+async def test_a_wrong_stage_is_a_403(backend: LocalBackend) -> None:
     """The path is the first thing to check."""
-    report = await probed(f"{local.gateway.websocket_url}uction", local.key.sign("ann"))
+    report = await probed(f"{backend.url}uction", backend.token("ann"))
 
     assert report.failure is not None
     assert "the URL's path" in report.failure.check[0]
@@ -97,7 +97,7 @@ async def test_a_function_that_crashes_is_found_by_its_request(tmp_path: Path) -
     failure = await failed(Deployment(raising=("ready",)), tmp_path)
 
     assert failure.step == "welcome"
-    assert failure.seen == "API Gateway answers 'Internal server error'"
+    assert failure.seen == "API Gateway answered 'Internal server error'"
     assert failure.check[0].startswith("the function's log: search it for request ")
 
 

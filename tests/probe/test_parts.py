@@ -9,17 +9,17 @@ import pytest
 
 from robosignal.cli.arguments import Refused
 from robosignal.cli.progress import Progress
-from robosignal.probe.claims import hints
-from robosignal.probe.command import add_arguments, rounds, run
-from robosignal.probe.dial import resolve
-from robosignal.probe.laps import STEPS, percentile
-from robosignal.probe.report import Failure, Report, shown_url, text
+from robosignal.probe.advice import explain_token
+from robosignal.probe.command import add_arguments, run, show_rounds
+from robosignal.probe.connection import resolve
+from robosignal.probe.report import Failure, Report, format_text, redact_url
+from robosignal.probe.steps import STEPS, percentile
 from tests.tokens import ABSENT, ISSUER, NOW_S, signer
 
 
 def told(**changes: Any) -> str:
     """Return the hints about an access token with these changes, as one text."""
-    return "\n".join(hints(signer().access(**changes), NOW_S))
+    return "\n".join(explain_token(signer().access(**changes), NOW_S))
 
 
 def test_a_good_token_gets_its_issuer_and_audience_shown() -> None:
@@ -33,7 +33,7 @@ def test_a_good_token_gets_its_issuer_and_audience_shown() -> None:
 
 def test_an_id_tokens_audience_stands_in_another_claim() -> None:
     """Cognito's ID tokens have `aud`."""
-    found = "\n".join(hints(signer().id(), NOW_S))
+    found = "\n".join(explain_token(signer().id(), NOW_S))
 
     assert "`aud` is 4h57k1s2example," in found
 
@@ -44,7 +44,7 @@ def test_an_id_tokens_audience_stands_in_another_claim() -> None:
 )
 def test_an_expired_token_is_told_first(ago_s: int, words: str) -> None:
     """It is what happens most."""
-    first = hints(signer().access(exp=NOW_S - ago_s), NOW_S)[0]
+    first = explain_token(signer().access(exp=NOW_S - ago_s), NOW_S)[0]
 
     assert first == f"the token's expiry: it ended {words} ago, so get a new one"
 
@@ -70,7 +70,7 @@ def test_what_is_wrong_with_a_token_is_told(changes: dict[str, Any], hint: str) 
 @pytest.mark.parametrize("text", ["", "abc", "a.b.c", "Bearer x.y.z", "é"])
 def test_what_is_no_token_is_told(text: str) -> None:
     """A shell's quotes, or half a line copied."""
-    assert hints(text, NOW_S) == [
+    assert explain_token(text, NOW_S) == [
         "the token: this one is no JWT; pass it whole, without quotes or `Bearer`"
     ]
 
@@ -90,7 +90,7 @@ def test_a_report_is_a_table_and_says_what_to_check() -> None:
     times |= {"resolve": [1.0, 3.0], "connect": [20.25]}
     report = Report("wss://api.example/prod", 1, times, failure, None)
 
-    assert text(report).splitlines() == [
+    assert format_text(report).splitlines() == [
         "wss://api.example/prod: 1 round went through",
         "",
         "step       from, to                                          n    p50 ms    p95 ms",
@@ -106,7 +106,9 @@ def test_a_report_is_a_table_and_says_what_to_check() -> None:
 
 def test_a_shown_url_holds_no_secret() -> None:
     """User, query and fragment are left out."""
-    assert shown_url("wss://me:pw@api.example:8443/prod?token=t#x") == "wss://api.example:8443/prod"
+    assert (
+        redact_url("wss://me:pw@api.example:8443/prod?token=t#x") == "wss://api.example:8443/prod"
+    )
 
 
 async def test_a_proxys_name_is_resolved_in_place_of_the_hosts(
@@ -199,7 +201,7 @@ def test_progress_is_one_line_on_a_terminal() -> None:
     """It is written over, and taken away at the end."""
     terminal = Terminal()
     progress = Progress(terminal)
-    rounds(progress, 3)(2, "offer")
+    show_rounds(progress, 3)(2, "offer")
     progress.close()
 
     assert terminal.getvalue() == "\rround 2 of 3: offer\x1b[K\r\x1b[K"
@@ -209,7 +211,7 @@ def test_progress_is_nothing_elsewhere() -> None:
     """A log wants no such lines."""
     log = io.StringIO()
     progress = Progress(log)
-    rounds(progress, 3)(1, "offer")
+    show_rounds(progress, 3)(1, "offer")
     progress.close()
 
     assert log.getvalue() == ""

@@ -6,19 +6,18 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from robosignal.gateway.local import Local
 from robosignal.probe.command import add_arguments, run
-from robosignal.probe.laps import STEPS
-from robosignal.probe.play import Target
-from robosignal.probe.probe import probe
-from robosignal.probe.report import text
+from robosignal.probe.probe import Target, probe
+from robosignal.probe.report import format_text
+from robosignal.probe.steps import STEPS
+from robosignal.testing import LocalBackend
 from tests.probe.deployment import Deployment, answering, deployed, selecting
 from tests.probe.probing import PATIENCE, SHORT, probed
 
 
-async def test_a_good_deployment_goes_through(local: Local) -> None:
+async def test_a_good_deployment_goes_through(backend: LocalBackend) -> None:
     """Every step has its time in every round; both ends connect and are welcomed."""
-    report = await probed(local.gateway.websocket_url, local.key.sign("ann"), count=3)
+    report = await probed(backend.url, backend.token("ann"), count=3)
 
     assert (report.rounds, report.failure) == (3, None)
     counts = {step: len(times) for step, times in report.times.items()}
@@ -26,11 +25,11 @@ async def test_a_good_deployment_goes_through(local: Local) -> None:
     assert all(time > 0 for times in report.times.values() for time in times)
 
 
-async def test_a_probe_that_goes_through_is_exit_code_0(local: Local) -> None:
+async def test_a_probe_that_goes_through_is_exit_code_0(backend: LocalBackend) -> None:
     """As a shell runs it."""
     parser = ArgumentParser()
     add_arguments(parser)
-    given = [local.gateway.websocket_url, "--token", local.key.sign("ann"), "--json"]
+    given = [backend.url, "--token", backend.token("ann"), "--json"]
     said: list[str] = []
     code = await asyncio.to_thread(run, parser.parse_args(given), said.append)
 
@@ -38,11 +37,11 @@ async def test_a_probe_that_goes_through_is_exit_code_0(local: Local) -> None:
     assert json.loads(said[0])["ok"] is True
 
 
-async def test_the_rounds_are_told_step_by_step(local: Local) -> None:
+async def test_the_rounds_are_told_step_by_step(backend: LocalBackend) -> None:
     """Whoever watches learns which step of which round is under way."""
     told: list[tuple[int, str]] = []
-    token = local.key.sign("ann")
-    target = Target(local.gateway.websocket_url, token, token, PATIENCE)
+    token = backend.token("ann")
+    target = Target(backend.url, token, token, PATIENCE)
     await probe(target, 2, lambda number, step: told.append((number, step)))
 
     order = ["resolve", "connect", "welcome", "connect", "welcome"]
@@ -50,22 +49,20 @@ async def test_the_rounds_are_told_step_by_step(local: Local) -> None:
     assert told == [(number, step) for number in (1, 2) for step in order]
 
 
-async def test_an_admin_may_be_the_client_of_anothers_robot(local: Local) -> None:
+async def test_an_admin_may_be_the_client_of_anothers_robot(backend: LocalBackend) -> None:
     """Two tokens, two users: the client's right to drive is the deployment's business."""
     report = await probed(
-        local.gateway.websocket_url,
-        local.key.sign("boss", ["ADMINS"]),
-        robot_token=local.key.sign("ann"),
+        backend.url,
+        backend.token("boss", groups=["ADMINS"]),
+        robot_token=backend.token("ann"),
     )
 
     assert report.failure is None
 
 
-async def test_a_client_who_may_not_drive_is_pointed_to_the_tokens(local: Local) -> None:
+async def test_a_client_who_may_not_drive_is_pointed_to_the_tokens(backend: LocalBackend) -> None:
     """The offer is refused, and the robot is cleaned up nevertheless."""
-    report = await probed(
-        local.gateway.websocket_url, local.key.sign("eve"), robot_token=local.key.sign("ann")
-    )
+    report = await probed(backend.url, backend.token("eve"), robot_token=backend.token("ann"))
 
     assert report.failure is not None
     assert (report.failure.step, report.failure.who) == ("offer", "client")
@@ -93,7 +90,7 @@ async def test_what_a_deployment_cannot_forget_is_named(tmp_path: Path) -> None:
     assert report.failure is None
     assert report.left_behind is not None
     assert report.left_behind.startswith("probe-")
-    assert f"left behind: the item of {report.left_behind}" in text(report)
+    assert f"left behind: the item of {report.left_behind}" in format_text(report)
 
 
 async def test_a_failed_round_is_cleaned_up_as_well(tmp_path: Path) -> None:

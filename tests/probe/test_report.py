@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from robosignal.probe.advice import POSTS
-from robosignal.probe.laps import STEPS
-from robosignal.probe.report import document, text
+from robosignal.probe.report import format_json, format_text
+from robosignal.probe.steps import STEPS
 from tests.probe.deployment import Deployment, answering, deployed
 from tests.probe.probing import SHORT, TOKEN, probed
 
@@ -15,7 +15,7 @@ async def test_no_report_shows_a_token(tmp_path: Path) -> None:
     async with deployed(Deployment(connect=answering(401)), tmp_path) as url:
         report = await probed(f"{url}?token={TOKEN}")
 
-    for shown in (text(report), document(report)):
+    for shown in (format_text(report), format_json(report)):
         assert TOKEN not in shown
         assert TOKEN.split(".")[2] not in shown
         assert "3f2a-user" not in shown
@@ -25,7 +25,7 @@ async def test_json_tells_what_the_table_tells(tmp_path: Path) -> None:
     """For programs: each step's p50 and p95, the failure, and what is left."""
     async with deployed(Deployment(lost=("answer",)), tmp_path) as url:
         report = await probed(url, seconds=SHORT)
-    found = json.loads(document(report))
+    found = json.loads(format_json(report))
 
     assert (found["url"], found["ok"], found["rounds"]) == (url, False, 0)
     assert [each["step"] for each in found["steps"]] == list(STEPS)[: list(STEPS).index("answer")]

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 from websockets.asyncio.server import serve
 
-from robosignal.gateway.local import Local
+from robosignal.testing import LocalBackend
 from tests.probe.probing import SHORT, probed
 from tests.tokens import signer
 
@@ -51,7 +51,7 @@ async def test_a_port_where_nobody_listens_is_told() -> None:
         report = await probed(f"ws://127.0.0.1:{reserved.getsockname()[1]}/prod")
 
     assert report.failure is not None
-    assert report.failure.seen == "no connection: nobody listens there"
+    assert report.failure.seen == "no connection: nothing listens there"
 
 
 async def test_a_server_that_says_nothing_is_not_waited_for_forever() -> None:
@@ -78,13 +78,13 @@ async def test_what_is_no_websocket_server_is_told() -> None:
         report = await probed(f"ws://127.0.0.1:{port}/prod")
 
     assert report.failure is not None
-    assert report.failure.seen == "no connection: what answers there speaks no WebSocket"
+    assert report.failure.seen == "no connection: the server there is no WebSocket server"
 
 
-async def test_names_below_localhost_are_this_machine(local: Local) -> None:
+async def test_names_below_localhost_are_this_machine(backend: LocalBackend) -> None:
     """RFC 6761, section 6.3; emulators of AWS use such names."""
-    url = f"ws://abc123.execute-api.localhost:{local.gateway.port}/prod"
-    report = await probed(url, local.key.sign("ann"))
+    url = f"ws://abc123.execute-api.localhost:{backend.port}/prod"
+    report = await probed(url, backend.token("ann"))
 
     assert report.failure is None
 

@@ -11,9 +11,9 @@ from typing import Any
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import InstanceId, RobotId, SessionId
-from robosignal.robot import actions, logic
-from robosignal.robot.presence import Presence
-from robosignal.robot.state import Robot
+from robosignal.robot.session import events, machine
+from robosignal.robot.session.registration import Identity, Registration
+from robosignal.robot.session.state import RobotState
 from tests.tokens import signer
 from tests.world import Frame, Peer, World
 
@@ -64,7 +64,7 @@ class Crowd:
         self.random = Random(seed)  # noqa: S311 - chooses tests, protects nothing
         self.world = World(LocalStore(None), signer())
         self.network = Network(self.random, orderly=orderly, lossy=False)
-        self.robot = Robot(Presence(ROBOT, InstanceId("run-1")))
+        self.robot = RobotState(Registration(Identity(ROBOT, InstanceId("run-1"))))
         self.sockets: list[Peer] = []
         self.people: list[tuple[str, Peer]] = []
         self.acts = (*ACTS, _forget) if forgotten else ACTS
@@ -107,14 +107,14 @@ class Crowd:
         """Open the robot's next socket; the one before may drain, those before that are closed."""
         self.sockets = [*self.sockets[-1:], self.world.connect("owner", ttl_s=DAY_S)]
         self.dials += 1
-        self._step(actions.Frame(self._welcome()))
+        self._step(events.Frame(self._welcome()))
 
     def lose(self) -> None:
         """Lose the robot's sockets, then open another one."""
         for socket in self.sockets:
             socket.disconnect()
         self.sockets = []
-        self._step(actions.Offline())
+        self._step(events.Offline())
         self.redial()
 
     def deliver(self) -> bool:
@@ -122,7 +122,7 @@ class Crowd:
         came = self.network.deliver()
         if came is not None and came[0] in self.sockets:
             old = None if came[0] is self.sockets[-1] else "old"
-            self._step(actions.Frame(came[1], old))  # type: ignore[arg-type]
+            self._step(events.Frame(came[1], old))  # type: ignore[arg-type]
         return came is not None
 
     def settle(self) -> None:
@@ -139,9 +139,9 @@ class Crowd:
 
     def tick(self) -> None:
         """Have the robot do what is due."""
-        due = logic.next_due(self.robot)
+        due = machine.next_due(self.robot)
         if due is not None and due <= self.world.now:
-            self._step(actions.Tick())
+            self._step(events.Tick())
 
     def sessions(self) -> set[str]:
         """Return the sessions that stand."""
@@ -150,27 +150,27 @@ class Crowd:
     def command(self, session: SessionId) -> bool:
         """Have a session's page send a command; whether the robot has moved."""
         pc = self.robot.peers[session].pc_id
-        asked = self._step(actions.Message(session, pc, FORWARD))
-        return any(isinstance(action, actions.Move) for action in asked)
+        asked = self._step(events.Message(session, pc, FORWARD))
+        return any(isinstance(action, events.Move) for action in asked)
 
-    def _step(self, event: actions.Event) -> list[actions.Action]:
-        self.robot, asked = logic.step(self.robot, event, self.world.now)
+    def _step(self, event: events.Event) -> list[events.Action]:
+        self.robot, asked = machine.step(self.robot, event, self.world.now)
         for action in asked:
             self._carry_out(action)
         return asked
 
-    def _carry_out(self, action: actions.Action) -> None:
+    def _carry_out(self, action: events.Action) -> None:
         match action:
-            case actions.Send(frame):
+            case events.Send(frame):
                 self.registers += frame["type"] == "register"
                 socket = self.sockets[-1]
                 reply = socket.send(**frame)
                 self._collect()
                 if reply is not None:
                     self.network.take(socket, reply)
-            case actions.Open(session, pc) | actions.Renegotiate(session, pc):
-                self._step(actions.Answered(session, pc, "v=1"))
-            case actions.Quit(text):
+            case events.Open(session, pc) | events.Renegotiate(session, pc):
+                self._step(events.Answered(session, pc, "v=1"))
+            case events.Quit(text):
                 raise AssertionError(text)
             case _:
                 pass
@@ -234,7 +234,7 @@ def _gone(crowd: Crowd, user: str, peer: Peer) -> None:
 
 
 def _redial(crowd: Crowd) -> None:
-    if crowd.robot.presence.registered:
+    if crowd.robot.registration.is_registered:
         crowd.redial()
 
 

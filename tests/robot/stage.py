@@ -6,28 +6,31 @@ What is tested against them is the robot's shell; they decide nothing by themsel
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from av import VideoFrame
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from robosignal.protocol.ids import InstanceId, RobotId
-from robosignal.robot.client import run
-from robosignal.robot.link import Span
-from robosignal.robot.motors import Mover
-from robosignal.robot.picture import HEIGHT, number_in
-from robosignal.robot.shell import Video
+from robosignal.robot.client import Robot
+from robosignal.robot.connection.state import Timing
+from robosignal.robot.errors import RobotError
+from robosignal.robot.media.test_pattern import HEIGHT
+from robosignal.robot.motors import DriveHandler
+from robosignal.robot.runtime import MakeTrack
 from robosignal.robot.token import TokenSource
+from tests.robot.pictures import number_in
 
 ROBOT = RobotId("demo")
 INSTANCE = InstanceId("first-run")
 TOKEN = "a.good.token"
 PATIENCE = 10
+LOGGER = logging.getLogger("robosignal.robot")
 ALICE = {"userId": "u1", "name": "Alice"}
 BOB = {"userId": "u2", "name": "Bob"}
 
@@ -261,6 +264,17 @@ class Lines(logging.Handler):
                 await self._new.wait()
 
 
+@contextmanager
+def logged(log: Lines) -> Iterator[None]:
+    """Write to `log` whatever robots log, until left."""
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.addHandler(log)
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(log)
+
+
 class Running:
     """A robot that runs, and how to stop it."""
 
@@ -270,35 +284,41 @@ class Running:
         *,
         token: str | TokenSource = TOKEN,
         instance: InstanceId = INSTANCE,
-        span: Span | None = None,
+        timing: Timing | None = None,
         log: Lines | None = None,
-        move: Mover | None = None,
-        video: Video | None = None,
+        on_drive: DriveHandler | None = None,
+        video: MediaStreamTrack | MakeTrack | None = None,
     ) -> None:
         self.log = log or Lines()
-        logger = logging.Logger("robot-under-test")  # noqa: LOG001 - one for each test
-        logger.addHandler(self.log)
         self._stop = asyncio.Event()
         self._run = asyncio.create_task(
-            run(
-                url,
-                ROBOT,
-                token,
-                log=logger,
-                stop=self._stop,
-                instance_id=instance,
-                span=span,
-                move=move,
-                video=video,
+            self._be(
+                Robot(
+                    url,
+                    ROBOT,
+                    token=token,
+                    on_drive=on_drive,
+                    video=video,
+                    instance_id=instance,
+                    timing=timing,
+                )
             )
         )
 
-    async def ended(self) -> int:
-        """Return the exit code when the robot has ended."""
+    async def _be(self, robot: Robot) -> RobotError | None:
+        with logged(self.log):
+            try:
+                await robot.run(stop=self._stop)
+            except RobotError as error:
+                return error
+        return None
+
+    async def ended(self) -> RobotError | None:
+        """Return why the robot has ended, as soon as it has; None if it was stopped."""
         return await asyncio.wait_for(self._run, PATIENCE)
 
-    async def stop(self) -> int:
-        """Stop the robot and return its exit code."""
+    async def stop(self) -> RobotError | None:
+        """Stop the robot, and return why it had ended before, if it had."""
         self._stop.set()
         return await self.ended()
 
@@ -306,13 +326,13 @@ class Running:
 @asynccontextmanager
 async def robot(
     stage: Stage,
-    span: Span | None = None,
+    timing: Timing | None = None,
     *,
-    move: Mover | None = None,
-    video: Video | None = None,
+    on_drive: DriveHandler | None = None,
+    video: MediaStreamTrack | MakeTrack | None = None,
 ) -> AsyncIterator[Running]:
     """Run a robot against the stage until left."""
-    running = Running(stage.url, span=span, move=move, video=video)
+    running = Running(stage.url, timing=timing, on_drive=on_drive, video=video)
     try:
         await stage.frame("register")
         yield running

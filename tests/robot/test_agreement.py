@@ -41,7 +41,7 @@ def server(crowd: Crowd) -> tuple[int, str | None]:
 
 def obeyed(crowd: Crowd) -> tuple[int, str | None]:
     """Return the epoch, and whom it names, as the robot has them."""
-    return crowd.robot.fence.epoch, crowd.robot.fence.holder
+    return crowd.robot.control.fence.epoch, crowd.robot.control.fence.holder
 
 
 def test_robot_is_never_ahead_of_the_server(record_property: Record) -> None:

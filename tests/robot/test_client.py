@@ -1,14 +1,17 @@
 """The robot as a program: how it registers, what it survives, and when it ends."""
 
+import logging
 from typing import Any
 
 import pytest
 
-from robosignal.robot.link import Span
+from robosignal.robot import RegistrationRefused, Robot, RobotReplaced, TokenRejected
+from robosignal.robot.connection.state import Timing
 from tests.robot.stage import (
     ALICE,
     BOB,
     INSTANCE,
+    LOGGER,
     ROBOT,
     TOKEN,
     Running,
@@ -35,32 +38,33 @@ async def test_registers_under_its_instance_and_offers_the_token_as_a_subprotoco
     assert stage.handshakes == [f"robosignal.v1, bearer.{TOKEN}"]
 
 
-async def test_stop_unregisters_and_ends_with_zero() -> None:
+async def test_stop_unregisters_and_ends_without_an_error() -> None:
     """Others see at once that the robot has gone."""
     stage = Stage()
     async with stage.open():
         running = Running(stage.url)
         await running.log.wait_for("online")
-        code = await running.stop()
+        error = await running.stop()
         unregister = await stage.frame("unregister")
 
-    assert (code, unregister["robotId"]) == (0, ROBOT)
+    assert (error, unregister["robotId"]) == (None, ROBOT)
 
 
-async def test_refused_token_ends_with_one_and_says_what_to_do() -> None:
+async def test_refused_token_ends_with_an_error_that_says_what_to_do() -> None:
     """A 401 at the handshake is not tried again."""
     stage = Stage()
     stage.status = 401
     async with stage.open():
         running = Running(stage.url)
-        code = await running.ended()
+        error = await running.ended()
 
-    assert code == 1
+    assert isinstance(error, TokenRejected)
+    assert (error.robot_id, error.reason, error.refused_seconds) == (ROBOT, "never-accepted", 0)
     assert len(stage.handshakes) == 1
-    assert "the token is refused or expired" in running.log.lines[-1]
+    assert str(error).startswith("the token is refused or expired: sign in again")
 
 
-async def test_foreign_robot_id_ends_with_one_and_says_what_to_do() -> None:
+async def test_foreign_robot_id_ends_with_an_error_that_says_what_to_do() -> None:
     """The registration of another owner's robot is refused for good."""
     stage = Stage()
     stage.refusal = {
@@ -71,10 +75,11 @@ async def test_foreign_robot_id_ends_with_one_and_says_what_to_do() -> None:
     }
     async with stage.open():
         running = Running(stage.url)
-        code = await running.ended()
+        error = await running.ended()
 
-    assert code == 1
-    assert "choose another --robot-id" in running.log.lines[-1]
+    assert isinstance(error, RegistrationRefused)
+    assert (error.robot_id, error.code) == (ROBOT, "owned_by_another")
+    assert "choose another robot id" in str(error)
 
 
 async def test_robot_replaced_by_another_instance_does_not_redial() -> None:
@@ -84,10 +89,11 @@ async def test_robot_replaced_by_another_instance_does_not_redial() -> None:
         running = Running(stage.url)
         await running.log.wait_for("online")
         await stage.push("replaced", instanceId="another-run")
-        code = await running.ended()
+        error = await running.ended()
 
-    assert (code, len(stage.handshakes)) == (1, 1)
-    assert "two devices bear the id demo" in running.log.lines[-1]
+    assert isinstance(error, RobotReplaced)
+    assert len(stage.handshakes) == 1
+    assert "two devices have the id demo" in str(error)
     assert stage.none_of("unregister")
 
 
@@ -102,10 +108,11 @@ async def test_robot_whose_registration_another_device_overtook_says_so() -> Non
     }
     async with stage.open():
         running = Running(stage.url)
-        code = await running.ended()
+        error = await running.ended()
 
-    assert (code, len(stage.handshakes)) == (1, 1)
-    assert "two devices bear one id" in running.log.lines[-1]
+    assert isinstance(error, RobotReplaced)
+    assert len(stage.handshakes) == 1
+    assert "two devices have one id" in str(error)
 
 
 async def test_server_that_is_not_there_yet_is_dialled_until_it_is() -> None:
@@ -157,7 +164,7 @@ async def test_next_socket_whose_welcome_cannot_be_read_leaves_the_current_one_i
     """The robot goes on as it is, and dials the next one again."""
     stage = Stage()
     async with stage.open():
-        running = Running(stage.url, span=Span(life_ms=200, drain_ms=0))
+        running = Running(stage.url, timing=Timing(life_ms=200, drain_ms=0))
         await stage.frame("register")
         stage.welcome = {"heartbeatSeconds": "x"}
         await running.log.wait_for("cannot redial yet: the server's welcome cannot be read")
@@ -197,10 +204,30 @@ async def test_offer_that_cannot_be_read_is_refused_and_costs_nobody_else_anythi
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "ws://127.0.0.1:99999/prod"])
-async def test_url_that_is_none_ends_with_one(url: str) -> None:
-    """A wrong argument is said at once, not dialled for ever."""
-    running = Running(url)
-    code = await running.ended()
+def test_url_that_is_none_is_refused_at_once(url: str) -> None:
+    """It is not dialled for ever."""
+    with pytest.raises(ValueError, match="url must be a WebSocket URL"):
+        Robot(url, ROBOT, token=TOKEN)
 
-    assert code == 1
-    assert "must be a WebSocket URL" in running.log.lines[-1]
+
+@pytest.mark.parametrize("wrong", ["", "a b", "a" * 65, "demo\n"])
+def test_ids_that_the_server_would_refuse_are_refused_at_once(wrong: str) -> None:
+    """Both are said by their names."""
+    with pytest.raises(ValueError, match="robot_id must be 1 to 64"):
+        Robot("ws://127.0.0.1:1/prod", wrong, token=TOKEN)
+    with pytest.raises(ValueError, match="instance_id must be 1 to 64"):
+        Robot("ws://127.0.0.1:1/prod", ROBOT, token=TOKEN, instance_id=wrong)
+
+
+async def test_library_leaves_the_levels_of_all_loggers_as_they_are() -> None:
+    """What is logged is the program's to choose; and no level makes the token appear."""
+    before = {name: logging.getLogger(name).level for name in ("aiortc", "aioice", "websockets")}
+    stage = Stage()
+    async with stage.open():
+        running = Running(stage.url)
+        LOGGER.setLevel(logging.DEBUG)
+        await running.log.wait_for("online")
+        await running.stop()
+
+    assert {name: logging.getLogger(name).level for name in before} == before
+    assert TOKEN not in "\n".join(running.log.lines)

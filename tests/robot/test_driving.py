@@ -4,7 +4,7 @@ import asyncio
 
 import numpy as np
 
-from robosignal.robot.picture import HEIGHT
+from robosignal.robot.media.test_pattern import HEIGHT
 from tests.robot.stage import (
     ALICE,
     BOB,

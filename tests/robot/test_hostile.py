@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from robosignal.robot.link import Span
-from robosignal.robot.picture import FRAMES_PER_SECOND, HEIGHT
+from robosignal.robot import TokenRejected
+from robosignal.robot.connection.state import Timing
+from robosignal.robot.media.test_pattern import FRAMES_PER_SECOND, HEIGHT
 from tests.robot.stage import (
     ALICE,
     BOB,
@@ -148,9 +149,9 @@ async def test_a_robot_whose_token_ends_comes_back_with_a_new_one() -> None:
         for _ in range(2):
             await expire(stage)
             await stage.frame("register")
-        code = await running.stop()
+        error = await running.stop()
 
-    assert (code, offered(stage)) == (0, ["token.1", "token.2", "token.3"])
+    assert (error, offered(stage)) == (None, ["token.1", "token.2", "token.3"])
     assert running.log.count("asks for a new one") == 2
 
 
@@ -161,24 +162,27 @@ async def test_a_robot_whose_fixed_token_ends_does_not_dial_again() -> None:
         running = Running(stage.url)
         await stage.frame("register")
         await expire(stage)
-        code = await running.ended()
+        error = await running.ended()
 
-    assert (code, len(stage.handshakes)) == (1, 1)
-    assert "pass the new --token" in running.log.lines[-1]
+    assert isinstance(error, TokenRejected)
+    assert (error.reason, len(stage.handshakes)) == ("expired", 1)
+    assert str(error) == "the token has expired: sign in again for a new one"
 
 
 async def test_a_new_token_that_is_refused_is_the_last_one_asked_for_without_patience() -> None:
     """A source that keeps giving what nobody takes does not make the robot dial for ever."""
     stage, tokens = Stage(), Tokens()
     async with stage.open():
-        running = Running(stage.url, token=tokens, span=Span(patience_ms=0))
+        running = Running(stage.url, token=tokens, timing=Timing(patience_ms=0))
         await stage.frame("register")
         stage.status = 401
         await expire(stage)
-        code = await running.ended()
+        error = await running.ended()
 
-    assert (code, tokens.given, offered(stage)) == (1, ["token.1", "token.2"], tokens.given)
-    assert "was accepted before, and has been refused" in running.log.lines[-1]
+    assert isinstance(error, TokenRejected)
+    assert (tokens.given, offered(stage)) == (["token.1", "token.2"], tokens.given)
+    assert error.reason == "refused"
+    assert "was accepted before, and has been refused" in str(error)
 
 
 async def test_a_fixed_token_that_is_refused_for_a_moment_brings_the_robot_back() -> None:
@@ -193,9 +197,9 @@ async def test_a_fixed_token_that_is_refused_for_a_moment_brings_the_robot_back(
         refusal = await running.log.wait_for("offline: the token is refused; dials again in")
         stage.status = None
         await stage.frame("register")
-        code = await running.stop()
+        error = await running.stop()
 
-    assert (code, refusal.count(TOKEN)) == (0, 0)
+    assert (error, refusal.count(TOKEN)) == (None, 0)
     assert len(stage.handshakes) == 3
 
 
@@ -205,6 +209,7 @@ async def test_a_first_token_that_is_refused_is_the_only_one_asked_for() -> None
     stage.status = 401
     async with stage.open():
         running = Running(stage.url, token=tokens)
-        code = await running.ended()
+        error = await running.ended()
 
-    assert (code, tokens.given) == (1, ["token.1"])
+    assert isinstance(error, TokenRejected)
+    assert tokens.given == ["token.1"]

@@ -8,8 +8,8 @@ from time import monotonic
 
 import pytest
 
-from robosignal.robot import commands, motors
-from robosignal.robot.commands import STILL, Drive
+from robosignal.robot import Robot, motors
+from robosignal.robot.drive import STILL, Drive
 from robosignal.robot.motors import Motors
 from tests.robot.stage import (
     ALICE,
@@ -17,9 +17,9 @@ from tests.robot.stage import (
     PATIENCE,
     ROBOT,
     Lines,
-    Running,
     Stage,
     browser,
+    logged,
     robot,
     session,
 )
@@ -65,7 +65,7 @@ async def test_each_command_reaches_the_motors_and_so_does_the_watchdogs_stop() 
     stage, wheels = Stage(), Wheels()
     async with (
         stage.open(),
-        robot(stage, move=wheels),
+        robot(stage, on_drive=wheels),
         browser(stage, "a", "pc-a1", ALICE) as alice,
     ):
         await alice.join("controller", 2)
@@ -88,12 +88,12 @@ async def test_every_change_of_epoch_stops_the_motors(
     monkeypatch: pytest.MonkeyPatch, kind: str, change: dict[str, object], line: str
 ) -> None:
     """Whoever drives next begins from a stand, and it is not the watchdog that sees to it."""
-    monkeypatch.setattr(commands, "WATCHDOG_MS", NEVER_MS)
+    monkeypatch.setattr("robosignal.robot.drive.WATCHDOG_MS", NEVER_MS)
     monkeypatch.setattr(motors, "WATCHDOG_MS", NEVER_MS)
     stage, wheels = Stage(), Wheels()
     async with (
         stage.open(),
-        robot(stage, move=wheels) as running,
+        robot(stage, on_drive=wheels) as running,
         browser(stage, "a", "pc-a1", ALICE) as alice,
     ):
         await alice.join("controller", 2)
@@ -111,7 +111,7 @@ async def test_motors_that_fail_are_stopped_and_the_robot_lives_on() -> None:
     stage, wheels = Stage(), Wheels(failures=1)
     async with (
         stage.open(),
-        robot(stage, move=wheels) as running,
+        robot(stage, on_drive=wheels) as running,
         browser(stage, "a", "pc-a1", ALICE) as alice,
     ):
         await alice.join("controller", 2)
@@ -132,7 +132,7 @@ async def test_motors_that_cannot_be_stopped_are_stopped_when_they_can_be() -> N
     stage, wheels = Stage(), Wheels(failures=3)
     async with (
         stage.open(),
-        robot(stage, move=wheels) as running,
+        robot(stage, on_drive=wheels) as running,
         browser(stage, "a", "pc-a1", ALICE) as alice,
     ):
         await alice.join("controller", 2)
@@ -148,11 +148,11 @@ async def test_motors_that_could_not_be_stopped_at_the_end_are_stopped_before_it
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However quick the farewell is: a program that ends leaves no motor running."""
-    monkeypatch.setattr(motors, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(motors, "RETRY_SECONDS", 0.01)
     stage, wheels = Stage(), Wheels()
     async with (
         stage.open(),
-        robot(stage, move=wheels),
+        robot(stage, on_drive=wheels),
         browser(stage, "a", "pc-a1", ALICE) as alice,
     ):
         await alice.join("controller", 2)
@@ -165,10 +165,10 @@ async def test_motors_that_could_not_be_stopped_at_the_end_are_stopped_before_it
 
 async def test_robot_that_has_ended_tries_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Motors that fail to the last are left to whoever has started the robot."""
-    monkeypatch.setattr(motors, "AGAIN_SECONDS", 0)
-    monkeypatch.setattr(motors, "LAST_SECONDS", 0.05)
+    monkeypatch.setattr(motors, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(motors, "GIVE_UP_SECONDS", 0.05)
     stage, wheels = Stage(), Wheels(failures=10**6)
-    async with stage.open(), robot(stage, move=wheels):
+    async with stage.open(), robot(stage, on_drive=wheels):
         pass
     told = len(wheels.told)
     left = [each for each in threading.enumerate() if each.name.startswith("motors of ")]
@@ -180,16 +180,14 @@ async def test_robot_that_has_ended_tries_nothing_again(monkeypatch: pytest.Monk
     assert len(wheels.told) == told
 
 
-async def test_function_that_would_have_to_be_awaited_is_refused() -> None:
+def test_function_that_would_have_to_be_awaited_is_refused() -> None:
     """Its calls would make no move, and no stop either."""
 
     async def move(_: Drive) -> None:
         """Never run."""
 
-    running = Running("ws://127.0.0.1:1/", move=move)  # type: ignore[arg-type]
-
     with pytest.raises(TypeError, match="plain functions"):
-        await running.ended()
+        Robot("ws://127.0.0.1:1/", ROBOT, token="t", on_drive=move)  # type: ignore[arg-type]
 
 
 class Lever:
@@ -227,13 +225,12 @@ async def log() -> Lines:
 
 @pytest.fixture
 async def moved(lever: Lever, log: Lines) -> AsyncIterator[Motors]:
-    """Motors with that mover."""
-    logger = logging.Logger("motors-under-test")  # noqa: LOG001 - one for each test
-    logger.addHandler(log)
-    found = Motors(ROBOT, [lever], logger)
-    yield found
-    lever.free.release(100)
-    await found.closed()
+    """Motors with that handler."""
+    with logged(log):
+        found = Motors(ROBOT, [lever])
+        yield found
+        lever.free.release(100)
+        await found.wait_closed()
 
 
 async def test_watchdog_stops_the_motors_while_the_event_loop_is_busy(
@@ -326,18 +323,18 @@ async def test_a_mover_that_does_not_return_is_logged(
     moved.move(FORWARD)
     moved.move(FORWARD)
 
-    assert log.count("`move` has not returned") == 1
+    assert log.count("`on_drive` has not returned") == 1
 
 
 async def test_motors_that_hang_at_the_end_are_given_up(
     monkeypatch: pytest.MonkeyPatch, moved: Motors, lever: Lever, log: Lines
 ) -> None:
     """The program ends all the same, and its last line says what to do."""
-    monkeypatch.setattr(motors, "LAST_SECONDS", 0)
+    monkeypatch.setattr(motors, "GIVE_UP_SECONDS", 0)
     monkeypatch.setattr(motors, "SLOW_SECONDS", 0)
     moved.move(FORWARD)
     lever.wait()
-    await moved.closed()
+    await moved.wait_closed()
 
     assert log.lines == [f"{ROBOT}: the motors may still run: cut their power"]
 
@@ -358,8 +355,6 @@ async def test_neither_a_mover_nor_a_log_that_fails_costs_the_watchdog(
     """The thread outlives whatever is raised in it."""
     told: list[Drive] = []
     failed, stopped = threading.Event(), threading.Event()
-    logger = logging.Logger("motors-under-test")  # noqa: LOG001 - one for each test
-    logger.addHandler(Torn())
 
     def move(drive: Drive) -> None:
         told.append(drive)
@@ -368,11 +363,12 @@ async def test_neither_a_mover_nor_a_log_that_fails_costs_the_watchdog(
         if drive == STILL:
             (stopped if BACK in told else failed).set()
 
-    found = Motors(ROBOT, [move], logger)
-    found.move(FORWARD)
-    assert await asyncio.to_thread(failed.wait, PATIENCE)
-    found.move(BACK)
-    assert await asyncio.to_thread(stopped.wait, PATIENCE)
-    await found.closed()
+    with logged(Torn()):
+        found = Motors(ROBOT, [move])
+        found.move(FORWARD)
+        assert await asyncio.to_thread(failed.wait, PATIENCE)
+        found.move(BACK)
+        assert await asyncio.to_thread(stopped.wait, PATIENCE)
+        await found.wait_closed()
 
     assert told == [FORWARD, STILL, BACK, STILL]

@@ -1,19 +1,15 @@
 """Control that changes hands all the time: what it may cost, and that nobody keeps old news."""
 
 import asyncio
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from websockets.asyncio.client import connect
-from websockets.typing import Subprotocol
 
-from robosignal.gateway.local import Local, Service
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.limits import OPERATORS, PUSHES_BURST, TAKEN_BURST, VIEWERS, WATCHERS
 from robosignal.server.limits.limiter import Buckets
-from robosignal.server.settings import read_options
+from robosignal.testing import LocalBackend
 from tests.docs.pages import page
 from tests.tokens import signer
 from tests.world import Frame, Peer, World
@@ -235,32 +231,23 @@ def test_the_dearest_change_costs_what_the_page_says_and_no_second_of_them_more(
 
 async def test_the_local_gateway_pays_by_itself() -> None:
     """Within a second or two, though nobody sends anything more."""
-
-    async def ask(socket: Any, **said: Any) -> Frame:
-        await socket.send(json.dumps({"id": "q", **said}))
-        while True:
-            frame: Frame = json.loads(await socket.recv())
-            if frame.get("replyTo") == "q":
-                return frame
-
-    async with Local(Service(port=0), read_options({})) as local, asyncio.timeout(30):
-        carried = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{local.key.sign('ann')}")]
-        url = local.gateway.websocket_url
-        async with (
-            connect(url, subprotocols=carried) as robot,
-            connect(url, subprotocols=carried) as watcher,
-            connect(url, subprotocols=carried) as one,
-            connect(url, subprotocols=carried) as two,
-        ):
-            await ask(robot, type="register", robotId="r1", instanceId="i")
-            await ask(watcher, type="watch")
-            for _ in range(8):
-                for each in (one, two):
-                    last = await ask(each, type="takeover", robotId="r1")
-            newest = (await ask(watcher, type="robots", robotIds=["r1"]))["robots"][0]["rev"]
-            pushed = 0
-            while pushed < newest:
-                pushed = json.loads(await watcher.recv()).get("rev", 0)
+    async with (
+        LocalBackend() as backend,
+        backend.connect("ann") as robot,
+        backend.connect("ann") as watcher,
+        backend.connect("ann") as one,
+        backend.connect("ann") as two,
+        asyncio.timeout(30),
+    ):
+        await robot.request("register", robotId="r1", instanceId="i")
+        await watcher.request("watch")
+        for _ in range(8):
+            for each in (one, two):
+                last = await each.request("takeover", robotId="r1")
+        newest = (await watcher.request("robots", robotIds=["r1"]))["robots"][0]["rev"]
+        pushed = 0
+        while pushed < newest:
+            pushed = (await watcher.receive("presence"))["rev"]
 
     assert last["type"] == "ack"
     assert pushed == newest

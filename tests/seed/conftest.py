@@ -5,18 +5,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
-from robosignal.gateway.local import Local, Service
-from robosignal.server.settings import read_options
+from robosignal.testing import LocalBackend
 from tests.browser import ARGUMENTS, require_browser
 
 OpenPage = Callable[[], Awaitable[Page]]
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def local() -> AsyncIterator[Local]:
+async def backend() -> AsyncIterator[LocalBackend]:
     """Yield a backend that keeps nothing, on a free port."""
-    async with Local(Service(port=0), read_options({})) as running:
-        yield running
+    async with LocalBackend() as backend:
+        yield backend
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.async_api import Page
 
-from robosignal.gateway.local import Local
+from robosignal.testing import LocalBackend
 
 SCRIPT = Path(__file__).with_name("page.js").read_text()
 
@@ -14,11 +14,11 @@ FRAMES = "() => document.querySelector('video').getVideoPlaybackQuality().totalV
 
 
 async def open_seed_page(
-    page: Page, local: Local, robot_id: str, user: str, *, takes_over: bool = False
+    page: Page, backend: LocalBackend, robot_id: str, user: str, *, takes_over: bool = False
 ) -> None:
     """Open the page as this user; it asks for the robot at once, or takes it over before."""
-    await page.goto(f"{local.gateway.url}health")
-    given = [local.gateway.websocket_url, local.key.sign(user), robot_id, takes_over]
+    await page.goto(f"{backend.page_url}health")
+    given = [backend.url, backend.token(user), robot_id, takes_over]
     await page.evaluate(SCRIPT, given)
 
 

@@ -6,10 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from robosignal.gateway.gateway import Limits
-from robosignal.gateway.local import Local, Service
 from robosignal.protocol.limits import IDLE_SECONDS
-from robosignal.server.settings import read_options
+from robosignal.testing import LocalBackend
 from tests.seed.conftest import OpenPage
 from tests.seed.page import kept, open_seed_page, wait_for_video
 from tests.seed.robot import SeedRobot, seed_robot
@@ -26,18 +24,16 @@ HOUR = round(3600 / 300 / KEEPALIVE_S)
 
 
 @asynccontextmanager
-async def backend(keepalive_s: float | None) -> AsyncIterator[Local]:
+async def silent_backend(keepalive_s: float | None) -> AsyncIterator[LocalBackend]:
     """Run a backend with short limits until left."""
-    limits = Limits(idle_seconds=IDLE_S)
-    service = Service(port=0, limits=limits, seed_keepalive_seconds=keepalive_s)
-    async with Local(service, read_options({})) as local:
-        yield local
+    async with LocalBackend(idle_timeout_s=IDLE_S, seed_keepalive_s=keepalive_s) as running:
+        yield running
 
 
 @asynccontextmanager
-async def registered(local: Local) -> AsyncIterator[SeedRobot]:
+async def registered(backend: LocalBackend) -> AsyncIterator[SeedRobot]:
     """Run a strict robot of the seed's until left."""
-    url, token = local.gateway.websocket_url, local.key.sign(OWNER)
+    url, token = backend.url, backend.token(OWNER)
     async with seed_robot(url, ROBOT, token) as robot:
         yield robot
 
@@ -52,9 +48,9 @@ async def pass_keepalives(robot: SeedRobot, count: int) -> None:
 async def test_a_seed_robot_and_page_outlive_an_hour_of_silence(new_page: OpenPage) -> None:
     """The robot without a driver, then both in a session: still open, reading, and with video."""
     page, next_page = await new_page(), await new_page()
-    async with backend(KEEPALIVE_S) as local, registered(local) as robot:
+    async with silent_backend(KEEPALIVE_S) as backend, registered(backend) as robot:
         await pass_keepalives(robot, HOUR // 4)
-        await open_seed_page(page, local, ROBOT, OWNER)
+        await open_seed_page(page, backend, ROBOT, OWNER)
         await wait_for_video(page)
         await pass_keepalives(robot, HOUR)
 
@@ -64,15 +60,15 @@ async def test_a_seed_robot_and_page_outlive_an_hour_of_silence(new_page: OpenPa
         assert await kept(page, "faults") == []
         await wait_for_video(page)
         await page.context.close()
-        await open_seed_page(next_page, local, ROBOT, OWNER)
+        await open_seed_page(next_page, backend, ROBOT, OWNER)
         await wait_for_video(next_page)
 
 
 async def test_without_keepalive_a_silent_robot_and_page_are_closed(new_page: OpenPage) -> None:
     """As API Gateway does after ten minutes: the page's video ends, the robot does not redial."""
     page = await new_page()
-    async with backend(None) as local, registered(local) as robot:
-        await open_seed_page(page, local, ROBOT, OWNER)
+    async with silent_backend(None) as backend, registered(backend) as robot:
+        await open_seed_page(page, backend, ROBOT, OWNER)
         await wait_for_video(page)
         await page.wait_for_function("() => window.page.closed")
         async with asyncio.timeout(15):
@@ -85,10 +81,10 @@ async def test_without_keepalive_a_silent_robot_and_page_are_closed(new_page: Op
 async def test_a_page_without_a_session_is_not_kept(new_page: OpenPage) -> None:
     """It was refused: once it is idle it is closed, as the seed's own server did."""
     driver, refused = await new_page(), await new_page()
-    async with backend(KEEPALIVE_S) as local, registered(local):
-        await open_seed_page(driver, local, ROBOT, OWNER)
+    async with silent_backend(KEEPALIVE_S) as backend, registered(backend):
+        await open_seed_page(driver, backend, ROBOT, OWNER)
         await wait_for_video(driver)
-        await open_seed_page(refused, local, ROBOT, OWNER)
+        await open_seed_page(refused, backend, ROBOT, OWNER)
         await refused.wait_for_function("() => window.page.closed")
 
         assert (await kept(refused, "locked"))["robotId"] == ROBOT

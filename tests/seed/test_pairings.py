@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from robosignal.gateway.local import Local
-from robosignal.protocol.ids import RobotId
-from robosignal.robot.client import run
+from robosignal.robot import Robot
+from robosignal.testing import LocalBackend
 from tests.seed.conftest import OpenPage
 from tests.seed.page import kept, open_seed_page, wait_for_video
 from tests.seed.robot import seed_robot
@@ -25,21 +23,19 @@ OWNER, ADMIN = "olga", "boss"
 
 
 @asynccontextmanager
-async def own_robot(local: Local) -> AsyncIterator[None]:
+async def own_robot(backend: LocalBackend) -> AsyncIterator[None]:
     """Run the shipped robot until left."""
     stop = asyncio.Event()
-    url, token = local.gateway.websocket_url, local.key.sign(OWNER)
-    running = asyncio.create_task(
-        run(url, RobotId(ROBOT), token, log=logging.getLogger("robot"), stop=stop)
-    )
+    robot = Robot(backend.url, ROBOT, token=backend.token(OWNER))
+    running = asyncio.create_task(robot.run(stop=stop))
     yield
     stop.set()
-    assert await running == 0
+    await running
 
 
-async def open_console(page: Page, local: Local, user: str, *groups: str) -> None:
+async def open_console(page: Page, backend: LocalBackend, user: str, *groups: str) -> None:
     """Sign in to the console, and wait for the robot's row."""
-    await page.goto(f"{local.gateway.url}#token={local.key.sign(user, groups)}")
+    await page.goto(f"{backend.page_url}#token={backend.token(user, groups)}")
     await expect(row(page)).to_have_attribute("data-online", "true")
 
 
@@ -62,23 +58,27 @@ async def command_of(heard: asyncio.Queue[str | bytes]) -> dict[str, Any]:
                 return message
 
 
-async def test_a_seed_page_sees_the_shipped_robot(local: Local, new_page: OpenPage) -> None:
+async def test_a_seed_page_sees_the_shipped_robot(
+    backend: LocalBackend, new_page: OpenPage
+) -> None:
     """The robot's answer holds its candidates; nothing reaches the page that it cannot use."""
     page = await new_page()
-    async with own_robot(local):
-        await open_seed_page(page, local, ROBOT, OWNER)
+    async with own_robot(backend):
+        await open_seed_page(page, backend, ROBOT, OWNER)
         await wait_for_video(page)
 
         assert await kept(page, "faults") == []
         assert await kept(page, "unknown") == []
 
 
-async def test_a_seed_page_sees_a_v1_robot_that_trickles(local: Local, new_page: OpenPage) -> None:
+async def test_a_seed_page_sees_a_v1_robot_that_trickles(
+    backend: LocalBackend, new_page: OpenPage
+) -> None:
     """Each text candidate arrives as the object that the page needs, by the word that it knows."""
     page = await new_page()
-    url, token = local.gateway.websocket_url, local.key.sign(OWNER)
+    url, token = backend.url, backend.token(OWNER)
     async with trickling_robot(url, ROBOT, token) as robot:
-        await open_seed_page(page, local, ROBOT, OWNER)
+        await open_seed_page(page, backend, ROBOT, OWNER)
         await wait_for_video(page)
 
         assert await kept(page, "faults") == []
@@ -87,12 +87,12 @@ async def test_a_seed_page_sees_a_v1_robot_that_trickles(local: Local, new_page:
         assert robot.added
 
 
-async def test_a_seed_page_sees_a_seed_robot(local: Local, new_page: OpenPage) -> None:
+async def test_a_seed_page_sees_a_seed_robot(backend: LocalBackend, new_page: OpenPage) -> None:
     """As they did before there was v1."""
     page = await new_page()
-    url, token = local.gateway.websocket_url, local.key.sign(OWNER)
+    url, token = backend.url, backend.token(OWNER)
     async with seed_robot(url, ROBOT, token) as robot:
-        await open_seed_page(page, local, ROBOT, OWNER)
+        await open_seed_page(page, backend, ROBOT, OWNER)
         await wait_for_video(page)
 
         assert await kept(page, "faults") == []
@@ -103,13 +103,13 @@ async def test_a_seed_page_sees_a_seed_robot(local: Local, new_page: OpenPage) -
 
 
 async def test_the_console_drives_a_seed_robot_again_and_again(
-    local: Local, new_page: OpenPage
+    backend: LocalBackend, new_page: OpenPage
 ) -> None:
     """Drive, leave, drive: the robot hears each command, and goes on reading."""
     page = await new_page()
-    url, token = local.gateway.websocket_url, local.key.sign(OWNER)
+    url, token = backend.url, backend.token(OWNER)
     async with seed_robot(url, ROBOT, token) as robot:
-        await open_console(page, local, OWNER)
+        await open_console(page, backend, OWNER)
         for drive in (1, 2):
             await press(page, "drive")
             await wait_for_video(page)
@@ -125,14 +125,14 @@ async def test_the_console_drives_a_seed_robot_again_and_again(
 
 
 async def test_a_takeover_at_the_console_leaves_a_seed_robot_hearing(
-    local: Local, new_page: OpenPage
+    backend: LocalBackend, new_page: OpenPage
 ) -> None:
     """It is told nothing but the taker's offer; later the displaced driver drives it again."""
     owner, admin = await new_page(), await new_page()
-    url, token = local.gateway.websocket_url, local.key.sign(OWNER)
+    url, token = backend.url, backend.token(OWNER)
     async with seed_robot(url, ROBOT, token) as robot:
-        await open_console(owner, local, OWNER)
-        await open_console(admin, local, ADMIN, "ADMINS")
+        await open_console(owner, backend, OWNER)
+        await open_console(admin, backend, ADMIN, "ADMINS")
         await press(owner, "drive")
         await wait_for_video(owner)
         await press(admin, "take-over")
@@ -147,16 +147,16 @@ async def test_a_takeover_at_the_console_leaves_a_seed_robot_hearing(
 
 
 async def test_a_takeover_by_a_seed_page_leaves_a_seed_robot_hearing(
-    local: Local, new_page: OpenPage
+    backend: LocalBackend, new_page: OpenPage
 ) -> None:
     """The console's driver is displaced; the seed page's own offer shows it video."""
     owner, seed = await new_page(), await new_page()
-    url, token = local.gateway.websocket_url, local.key.sign(OWNER)
+    url, token = backend.url, backend.token(OWNER)
     async with seed_robot(url, ROBOT, token) as robot:
-        await open_console(owner, local, OWNER)
+        await open_console(owner, backend, OWNER)
         await press(owner, "drive")
         await wait_for_video(owner)
-        await open_seed_page(seed, local, ROBOT, OWNER, takes_over=True)
+        await open_seed_page(seed, backend, ROBOT, OWNER, takes_over=True)
         await wait_for_video(seed)
 
         assert robot.ended is None
@@ -177,13 +177,13 @@ APPLICATION = """async ([url, token, robotId]) => {
 
 
 async def test_a_candidate_that_the_browser_cannot_use_is_told_and_the_video_goes_on(
-    local: Local, new_page: OpenPage
+    backend: LocalBackend, new_page: OpenPage
 ) -> None:
     """One of a section that the peer connection does not have."""
     page = await new_page()
-    url, token = local.gateway.websocket_url, local.key.sign(OWNER)
+    url, token = backend.url, backend.token(OWNER)
     async with seed_robot(url, ROBOT, token) as robot:
-        await page.goto(f"{local.gateway.url}health")
+        await page.goto(f"{backend.page_url}health")
         await page.evaluate(APPLICATION, [url, token, ROBOT])
         await wait_for_video(page)
         candidate = robot.added[0] | {"sdpMid": None, "sdpMLineIndex": 9}
@@ -195,22 +195,22 @@ async def test_a_candidate_that_the_browser_cannot_use_is_told_and_the_video_goe
 
 
 async def test_a_seed_page_reads_who_holds_the_robot_and_that_it_is_offline(
-    local: Local, new_page: OpenPage
+    backend: LocalBackend, new_page: OpenPage
 ) -> None:
     """Neither the page nor the robot that is driven is disturbed by what the page is told."""
     driver, second, third = await new_page(), await new_page(), await new_page()
-    url, token = local.gateway.websocket_url, local.key.sign(OWNER)
+    url, token = backend.url, backend.token(OWNER)
     async with seed_robot(url, ROBOT, token) as robot:
-        await open_seed_page(driver, local, ROBOT, OWNER)
+        await open_seed_page(driver, backend, ROBOT, OWNER)
         await wait_for_video(driver)
-        await open_seed_page(second, local, ROBOT, OWNER)
+        await open_seed_page(second, backend, ROBOT, OWNER)
         await second.wait_for_function("() => window.page.locked !== null")
 
         assert (await kept(second, "locked"))["lockedBy"] == OWNER
         assert await kept(second, "errors") == []
         assert robot.ended is None
         await wait_for_video(driver)
-    await open_seed_page(third, local, ROBOT, OWNER)
+    await open_seed_page(third, backend, ROBOT, OWNER)
     await third.wait_for_function("() => window.page.errors.length > 0")
 
     assert [one["error"] for one in await kept(third, "errors")] == ["robot_offline"]

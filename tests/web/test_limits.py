@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from robosignal.protocol import limits
-from robosignal.robot import commands
+from robosignal.robot import drive
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "web" / "robosignal"
@@ -22,7 +22,7 @@ def constant(name: str, file: str = "session/offers.js") -> int:
 
 def test_what_is_held_outlasts_no_watchdog_of_the_robots() -> None:
     """A page that has not run, or not sent, for so long drives a robot that has stopped."""
-    assert constant("WATCHDOG_MS", "keys.js") == commands.WATCHDOG_MS
+    assert constant("WATCHDOG_MS", "keys.js") == drive.WATCHDOG_MS
 
 
 def test_the_page_renews_as_often_as_the_server_expects() -> None:

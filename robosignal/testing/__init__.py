@@ -1,0 +1,33 @@
+"""The real backend inside a test: `LocalBackend`, and a client to talk to it with.
+
+Needs the extra `gateway`: `pip install 'robosignal[gateway]'`. How to use it is in
+docs/howto/test-your-own-code.md.
+"""
+
+try:
+    from robosignal.testing.backend import LocalBackend
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"robosignal.testing needs {error.name}: install it with pip install 'robosignal[gateway]'",
+        name=error.name,
+        path=error.path,
+    ) from error
+from robosignal.probe.errors import (
+    Closed,
+    HandshakeRejected,
+    ProbeError,
+    RequestRefused,
+    TimedOut,
+)
+from robosignal.testing.client import Client, Frame
+
+__all__ = [
+    "Client",
+    "Closed",
+    "Frame",
+    "HandshakeRejected",
+    "LocalBackend",
+    "ProbeError",
+    "RequestRefused",
+    "TimedOut",
+]
