@@ -20,11 +20,11 @@ REASONS = {
     "release": "released",
     "leave_lease": "bye",
     "dismiss_holder": "bye",
-    "give_back": "unreachable",
-    "give_back_with_robot": "unreachable",
-    "register_anew": "restarted",
-    "register_again": "redialled",
-    "lose_robot": "lost",
+    "roll_back": "unreachable",
+    "roll_back_with_robot": "unreachable",
+    "register_process": "restarted",
+    "register_redial": "redialled",
+    "record_robot_loss": "lost",
     "unregister": "unregistered",
     "evict": "evicted",
     "share": "shared",
@@ -72,7 +72,7 @@ def _whom(before: Robot, after: Robot) -> str | None:
 def _reason(change: Change, by: Connection | None) -> str:
     """Return why: for a lease that was taken, by what it could be."""
     after, write = change.after, change.write.name
-    if write == "register_anew" and after.epoch == 1:
+    if write == "register_process" and after.epoch == 1:
         return "claimed"
     if write in REASONS:
         return REASONS[write]

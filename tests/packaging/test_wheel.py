@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import robosignal
-from tests.robot.stage import INSTANCE, PATIENCE, ROBOT, TOKEN, Stage
+from tests.robot.server import INSTANCE, PATIENCE, ROBOT, TOKEN, SignalingServer
 
 ROOT = Path(__file__).parents[2]
 
@@ -180,7 +180,7 @@ def test_robot_needs_neither_numpy_nor_the_gateways_packages(robot: Environment)
 
 async def test_robot_of_the_wheel_registers_and_ends(robot: Environment) -> None:
     """The client works with what its extra installs: it draws, dials, and stops."""
-    stage = Stage()
+    server = SignalingServer()
     code = (
         "import asyncio, sys\n"
         "from robosignal.robot import Robot\n"
@@ -191,14 +191,14 @@ async def test_robot_of_the_wheel_registers_and_ends(robot: Environment) -> None
         "        instance_id=sys.argv[4]).run(stop=stop)\n"
         "asyncio.run(main())\n"
     )
-    async with stage.open():
+    async with server.open():
         process = await asyncio.create_subprocess_exec(
-            *(robot.python, "-c", code, stage.url, ROBOT, TOKEN, INSTANCE),
+            *(robot.python, "-c", code, server.url, ROBOT, TOKEN, INSTANCE),
             stdout=PIPE,
             stderr=STDOUT,
         )
-        register = await stage.frame("register")
-        await stage.frame("unregister")
+        register = await server.frame("register")
+        await server.frame("unregister")
         output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
 
     assert register["instanceId"] == INSTANCE

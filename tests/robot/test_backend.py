@@ -15,7 +15,7 @@ from robosignal.robot import Robot as RobotClient
 from robosignal.robot import RobotError, RobotReplaced
 from robosignal.robot.connection.state import Timing
 from robosignal.server.settings import read_options
-from tests.robot.stage import PATIENCE, Lines, logged
+from tests.robot.server import PATIENCE, LogLines, logged
 
 ROBOT = "rover-1"
 OWNER = "alice"
@@ -68,7 +68,7 @@ class Robot:
     """A robot that runs against the backend, with a new token for each dial."""
 
     def __init__(self, local: Local, instance: str, timing: Timing) -> None:
-        self.lines = Lines()
+        self.lines = LogLines()
         self._local = local
         self._stop = asyncio.Event()
         client = RobotClient(

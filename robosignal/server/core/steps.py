@@ -59,9 +59,9 @@ class WriteRobot(Struct, frozen=True):
 
 
 class CheckRobot(Struct, frozen=True):
-    """Read a robot's item and evaluate a write's condition; write nothing.
+    """Read a robot's item and evaluate a write's condition: outcomes as of `WriteRobot`.
 
-    Its outcome: Written[Robot] | ConditionFailed[Robot].
+    Nothing is written.
     """
 
     robot_id: RobotId

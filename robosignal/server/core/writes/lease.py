@@ -50,8 +50,8 @@ NO_VIEWERS = Size(VIEWERS, "=", 0)
 
 
 def _make_holder(mine: Session) -> tuple[Update, ...]:
-    leave_place = Remove(viewer_path(mine.session_id))
-    return (COPY_HOLDER, Put(CONTROLLER, session_item(mine)), *NEXT_EPOCH, leave_place)
+    leave_viewer = Remove(viewer_path(mine.session_id))
+    return (COPY_HOLDER, Put(CONTROLLER, session_item(mine)), *NEXT_EPOCH, leave_viewer)
 
 
 def _is_free(mine: Session, now: int) -> Condition:
@@ -174,7 +174,7 @@ def begin_grace(session_id: SessionId, gone: ConnectionId, now: int, until: int)
     """
     longer = (Missing(HOLDER_LOST), Compare(HOLDER_UNTIL, ">", until))
     when = AllOf((_is_held(session_id, gone), *longer))
-    return Write("lose_holder", when, (Put(HOLDER_UNTIL, until), Put(HOLDER_LOST, now)))
+    return Write("begin_holder_grace", when, (Put(HOLDER_UNTIL, until), Put(HOLDER_LOST, now)))
 
 
 def record_late_loss(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
@@ -184,7 +184,7 @@ def record_late_loss(session_id: SessionId, gone: ConnectionId, now: int, until:
     """
     ends_sooner = (Missing(HOLDER_LOST), Compare(HOLDER_UNTIL, "<=", until))
     when = AllOf((_is_held(session_id, gone), *ends_sooner))
-    return Write("lose_holder_late", when, (Put(HOLDER_LOST, now),))
+    return Write("record_late_holder_loss", when, (Put(HOLDER_LOST, now),))
 
 
 def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Write:
@@ -238,11 +238,11 @@ def dismiss(session_id: SessionId, robot: ConnectionId) -> Write:
 
 def roll_back(session_id: SessionId, me: ConnectionId) -> Write:
     """Free a lease that was taken for nothing, unless the session was resumed meanwhile."""
-    return Write("give_back", _is_held(session_id, me), (*NEXT_EPOCH, Remove(CONTROLLER)))
+    return Write("roll_back", _is_held(session_id, me), (*NEXT_EPOCH, Remove(CONTROLLER)))
 
 
 def roll_back_with_robot(session_id: SessionId, me: ConnectionId, gone: ConnectionId) -> Write:
     """Free a lease whose first frame found the robot's socket gone, and end presence."""
     when = AllOf((_is_held(session_id, me), Compare(CONNECTION_ID, "=", gone)))
     then = (*NEXT_EPOCH, Put(PRESENCE_UNTIL, 0), Remove(CONTROLLER), Remove(CONNECTION_ID))
-    return Write("give_back_with_robot", when, then)
+    return Write("roll_back_with_robot", when, then)

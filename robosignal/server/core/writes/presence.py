@@ -79,7 +79,7 @@ def register_redial(claim: Claim) -> Write:
     """Register the same process after a redial: sessions stay."""
     same = Compare(INSTANCE, "=", claim.instance_id)
     when = AllOf((_is_owned_by(claim), same, _is_newest(claim)))
-    return Write("register_again", when, (*_claim_updates(claim), Increment(REV)))
+    return Write("register_redial", when, (*_claim_updates(claim), Increment(REV)))
 
 
 def register_process(claim: Claim) -> Write:
@@ -99,7 +99,7 @@ def register_process(claim: Claim) -> Write:
         Increment(REV, begins=claim.now),
         Remove(CONTROLLER),
     )
-    return Write("register_anew", AllOf((owned, _is_newest(claim), other)), then)
+    return Write("register_process", AllOf((owned, _is_newest(claim), other)), then)
 
 
 def renew(me: ConnectionId, until: int) -> Write:
@@ -111,7 +111,7 @@ def renew(me: ConnectionId, until: int) -> Write:
 def record_loss(gone: ConnectionId) -> Write:
     """End presence when the robot's socket is lost, unless a newer one has registered."""
     then = (Put(PRESENCE_UNTIL, 0), Increment(REV), Remove(CONNECTION_ID))
-    return Write("lose_robot", Compare(CONNECTION_ID, "=", gone), then)
+    return Write("record_robot_loss", Compare(CONNECTION_ID, "=", gone), then)
 
 
 def unregister(me: ConnectionId) -> Write:
