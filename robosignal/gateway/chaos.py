@@ -9,13 +9,13 @@ import time
 from random import Random
 from typing import Any
 
-from robosignal.server.core.steps import Step
-from robosignal.server.entry import AroundStep, CarryOut
+from robosignal.server.core.steps import Action
+from robosignal.server.executor import Execute, Hook
 
 LONGEST_PAUSE_SECONDS = 0.05
 
 
-def chaos(seed: int) -> AroundStep:
+def chaos(seed: int) -> Hook:
     """Return what pauses for up to 50 ms before each step, by random numbers from this seed.
 
     A step itself stays whole, as a call to DynamoDB does: the local store is used by one
@@ -23,14 +23,14 @@ def chaos(seed: int) -> AroundStep:
     """
     random, one_at_a_time = Random(seed), threading.Lock()  # noqa: S311 - no secret is drawn
 
-    def around(carry_out: CarryOut) -> CarryOut:
-        def step(asked: Step) -> Any:
+    def hook(execute: Execute) -> Execute:
+        def execute_later(action: Action) -> Any:
             with one_at_a_time:
                 pause = random.uniform(0, LONGEST_PAUSE_SECONDS)
             time.sleep(pause)
             with one_at_a_time:
-                return carry_out(asked)
+                return execute(action)
 
-        return step
+        return execute_later
 
-    return around
+    return hook

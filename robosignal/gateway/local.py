@@ -24,7 +24,7 @@ from robosignal.paths import web_root
 from robosignal.protocol.errors import TokenExpired
 from robosignal.protocol.frames import encode
 from robosignal.server.clock import epoch_ms
-from robosignal.server.entry import Signaling, calm, told
+from robosignal.server.entry import Signaling, no_hook
 from robosignal.server.events import SCHEDULED
 from robosignal.server.ice.static import StaticIce
 from robosignal.server.ice.turn import TurnIce
@@ -32,6 +32,7 @@ from robosignal.server.identity.jwks import RemoteKeys
 from robosignal.server.identity.tokens import Issuer, check_issuers
 from robosignal.server.limits.limiter import Buckets, Unlimited
 from robosignal.server.ports import IceSource, Pacer
+from robosignal.server.replies import error_frame
 from robosignal.server.settings import Options
 
 log = logging.getLogger("robosignal.gateway")
@@ -96,7 +97,7 @@ class Local:
             rules=options.rules,
             origins=options.origins,
             clock=epoch_ms,
-            around_step=chaos(service.chaos_seed) if service.chaos_seed is not None else calm,
+            hook=chaos(service.chaos_seed) if service.chaos_seed is not None else no_hook,
         )
 
     def _handle(self, service: Service, *, limited: bool) -> Handle:
@@ -144,7 +145,7 @@ class Local:
 
         Also send the push that is due. On AWS no timer runs: the next message does both.
         """
-        ended = encode(told(TokenExpired()))
+        ended = encode(error_frame(TokenExpired()))
         for row in self._store.expired(epoch_ms()):
             if row.dialect == "v1":
                 self._sockets.post(row.connection_id, ended)

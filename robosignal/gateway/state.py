@@ -37,7 +37,7 @@ class StateUnreadable(Exception):
         )
 
     @classmethod
-    def to_us(cls, directory: Path, error: OSError) -> Self:
+    def from_os_error(cls, directory: Path, error: OSError) -> Self:
         """Return what the system's refusal means for a state directory."""
         if isinstance(error, FileExistsError | NotADirectoryError):
             return cls(directory, "it is no directory", "move it away")
@@ -75,7 +75,7 @@ def _open(directory: Path) -> int:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise StateUnreadable.to_us(directory, error) from error
+        raise StateUnreadable.from_os_error(directory, error) from error
     try:
         _check(directory, os.fstat(descriptor))
     except StateUnreadable:

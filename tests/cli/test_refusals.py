@@ -247,4 +247,4 @@ def test_the_demo_cannot_stand_beside_its_own_name(refusal: Refusal) -> None:
 
     told = refusal("serve", "--demo", "--issuer", "robosignal-local", *keys)
 
-    assert told.startswith("--demo signs people in as robosignal-local itself")
+    assert told.startswith("--demo signs users in as robosignal-local itself")

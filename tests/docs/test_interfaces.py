@@ -56,10 +56,12 @@ def test_the_readme_marks_the_variables_that_are_required() -> None:
 def test_the_settings_that_are_shown_for_the_cdk_file_are_read_from_it(
     example: dict[str, Any],
 ) -> None:
-    """The pages show lists as `cdk.json` may have them, in an object that it has."""
+    """The pages show lists as `cdk.json` may have them, in the object of a stage."""
     context = json.loads(page("cdk.json"))["context"]
     ((stage, shown),) = example["context"].items()
-    settings = read_settings({**context, stage: {**context[stage], **shown}, "STAGE": stage})
+    settings = read_settings(
+        {**context, stage: {**context.get(stage, {}), **shown}, "STAGE": stage}
+    )
 
     read = {name: getattr(settings, name) for name in shown}
     assert json.loads(json.dumps(read)) == shown
@@ -67,7 +69,7 @@ def test_the_settings_that_are_shown_for_the_cdk_file_are_read_from_it(
 
 def test_every_write_to_a_robot_is_explained() -> None:
     """docs/explanation/control.md has a row for each conditional write, and for no other."""
-    sources = (SOURCES / "core" / "writes").glob("[lpv]*.py")
+    sources = (SOURCES / "core" / "writes").glob("[lopv]*.py")
     text = "".join(path.read_text(encoding="utf-8") for path in sources)
     written = set(re.findall(r'Write\(\s*"([a-z_]+)"', text))
     named = " ".join(row[0] for row in rows(page("docs/explanation/control.md")))

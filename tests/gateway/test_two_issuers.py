@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from robosignal.cli.service import welcome
+from robosignal.cli.serve import welcome_text
 from robosignal.gateway.keys import LOCAL_ISSUER
 from robosignal.gateway.local import Local, Service
 from robosignal.server.settings import read_options
@@ -86,7 +86,7 @@ async def test_no_link_signs_in_an_admin_beside_a_pool(local: Local) -> None:
     """The printed link is that of the demo robot's owner alone."""
     service = Service(port=0, demo=True, remote=SlowIssuer(POOL).elsewhere())
 
-    said = welcome(local, service, print)
+    said = welcome_text(local, service, print)
 
     assert said.count(local.gateway.url + "#") == 1
     assert "demo, who owns the demo robot:" in said
