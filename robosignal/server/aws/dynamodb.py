@@ -9,6 +9,7 @@ from os import urandom
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import structs
 
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
@@ -283,7 +284,7 @@ def _with_key(robot: RobotId, item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stamped(write: Write, stamp: str) -> Write:
-    return Write(write.name, write.when, (*write.then, Put(STAMP, stamp)))
+    return structs.replace(write, then=(*write.then, Put(STAMP, stamp)))
 
 
 def _start(key: str, value: str, after: str) -> dict[str, Any]:

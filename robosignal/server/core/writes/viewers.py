@@ -49,7 +49,7 @@ def replace_lapsed(
 ) -> Write:
     """Open a viewer's session in the place of one that was not renewed."""
     place = viewer_path(viewing.session_id)
-    over = has_lapsed(viewer_path(replaced), now, limits.PLACE_SECONDS)
+    over = has_lapsed(viewer_path(replaced), now, limits.VIEWER_SECONDS)
     # A session that was resumed elsewhere, and lapsed there, bears the id that its first
     # connection opens anew; two paths of one update must not overlap.
     own = replaced == viewing.session_id
