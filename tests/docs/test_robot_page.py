@@ -115,6 +115,6 @@ def test_the_page_names_every_module_of_the_robot() -> None:
     """Its table leaves none out, and none that is gone is left."""
     package = ROOT / "robosignal" / "robot"
     modules = {str(path.relative_to(package)) for path in package.rglob("[a-z]*.py")}
-    table = page("docs/howto/own-robot.md").partition("### Its parts")[2]
+    table = page("docs/explanation/robot.md").partition("## Its parts")[2]
 
     assert {each for each in code(table) if each.endswith(".py")} == modules
