@@ -1,6 +1,7 @@
 """The robot client, for your own motors and camera: `Robot(...)`, then `await robot.run()`.
 
-It needs the extra `robot`: `pip install 'robosignal[robot]'`. docs/robot.md has a whole program.
+It needs the extra `robot`: `pip install 'robosignal[robot]'`.
+docs/howto/own-robot.md has a whole program.
 """
 
 try:

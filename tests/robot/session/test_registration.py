@@ -9,7 +9,7 @@ from robosignal.robot.session import machine
 from robosignal.robot.session.events import Event, Frame, Message, Send, Tick
 from robosignal.robot.session.registration import EARLY_PING_MS, Identity, Registration
 from robosignal.robot.session.state import RobotState
-from tests.robot.crowd import FORWARD, ROBOT, Crowd
+from tests.robot.simulation import FORWARD, ROBOT, Simulation
 
 ALICE, BOB = SessionId("demo:alice"), SessionId("demo:bob")
 PC = PcId("pc-1")
@@ -128,17 +128,17 @@ def test_robot_that_is_about_to_be_told_asks_nothing_more() -> None:
 
 def test_driver_of_whom_the_robot_was_not_told_drives_after_one_refusal() -> None:
     """And the one before, whom the robot has obeyed till then, is refused from there on."""
-    crowd = Crowd(1, orderly=True)
-    bob, owner = crowd.join("bob"), crowd.join("owner")
+    simulation = Simulation(1, orderly=True)
+    bob, owner = simulation.join("bob"), simulation.join("owner")
     sdp = {"sdp": "v=0"}
     first = bob.ask(type="offer", robotId=ROBOT, role="controller", pcId="b", payload=sdp)
     second = owner.ask(type="offer", robotId=ROBOT, role="viewer", pcId="o", payload=sdp)
-    crowd.settle()
+    simulation.settle()
     owner.ask(type="takeover", robotId=ROBOT)
-    crowd.sockets[-1].take()  # the one that was to tell the robot has died
-    before = [crowd.command(first["sessionId"]), crowd.command(second["sessionId"])]
-    crowd.settle()
+    simulation.sockets[-1].take()  # the one that was to tell the robot has died
+    before = [simulation.command(first["sessionId"]), simulation.command(second["sessionId"])]
+    simulation.settle()
 
     assert before == [True, False]
-    assert set(crowd.robot.peers) == {second["sessionId"]}
-    assert crowd.command(second["sessionId"])
+    assert set(simulation.robot.peers) == {second["sessionId"]}
+    assert simulation.command(second["sessionId"])

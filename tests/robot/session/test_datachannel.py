@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robosignal.robot.drive import STILL, Drive, Motion
+from robosignal.robot.drive import Drive
 from robosignal.robot.session.datachannel import Command, Done, Ping, Pong, Refused, encode, parse
 
 
@@ -63,15 +63,3 @@ def test_answers_are_written_as_the_page_reads_them() -> None:
         '{"type":"refused","n":7,"epoch":3}',
         '{"type":"refused","epoch":3}',
     ]
-
-
-def test_motion_lasts_half_a_second() -> None:
-    """The watchdog ends it then, and not before."""
-    motion = Motion.begin(Drive(0.0, 1.0), 1000)
-
-    assert (motion.is_over(1499), motion.is_over(1500)) == (False, True)
-
-
-def test_standing_still_needs_no_watchdog() -> None:
-    """A command to stand leaves nothing to be stopped."""
-    assert Motion.begin(STILL, 1000) == Motion()

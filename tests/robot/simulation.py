@@ -51,7 +51,7 @@ class Network:
         return self._under_way[at] if twice else self._under_way.pop(at)
 
 
-class Crowd:
+class Simulation:
     """A backend, a robot, and people who act as the seed says.
 
     While the network is lossy, AWS is now and then too busy for a post as well. If the robot may
@@ -190,68 +190,68 @@ class Crowd:
         return reply
 
 
-def _offer(crowd: Crowd) -> None:
-    pc = f"pc-{crowd.random.randrange(1000):03}"
-    crowd.send(type="offer", role="controller", pcId=pc, payload={"sdp": "v=0"})
+def _offer(simulation: Simulation) -> None:
+    pc = f"pc-{simulation.random.randrange(1000):03}"
+    simulation.send(type="offer", role="controller", pcId=pc, payload={"sdp": "v=0"})
 
 
-def _view(crowd: Crowd) -> None:
-    pc = f"pc-{crowd.random.randrange(1000):03}"
-    crowd.send(type="offer", role="viewer", pcId=pc, payload={"sdp": "v=0"})
+def _view(simulation: Simulation) -> None:
+    pc = f"pc-{simulation.random.randrange(1000):03}"
+    simulation.send(type="offer", role="viewer", pcId=pc, payload={"sdp": "v=0"})
 
 
-def _grant(crowd: Crowd) -> None:
-    item = crowd.world.store.robot(ROBOT)
+def _grant(simulation: Simulation) -> None:
+    item = simulation.world.store.robot(ROBOT)
     viewers = list(item.viewers) if item else []
     if viewers:
-        crowd.send(type="grant-control", sessionId=crowd.random.choice(viewers))
+        simulation.send(type="grant-control", sessionId=simulation.random.choice(viewers))
 
 
-def _ping(crowd: Crowd) -> None:
-    peer = crowd.someone()[1]
-    session = crowd.session(peer)
+def _ping(simulation: Simulation) -> None:
+    peer = simulation.someone()[1]
+    session = simulation.session(peer)
     if session is not None:
         peer.ask(type="ping", sessionId=session)
 
 
-def _resume(crowd: Crowd) -> None:
-    user, peer = crowd.someone()
-    session = crowd.session(peer)
+def _resume(simulation: Simulation) -> None:
+    user, peer = simulation.someone()
+    session = simulation.session(peer)
     if session is not None:
-        crowd.join(user).ask(type="resume", sessionId=session)
-        if crowd.random.random() < 0.5:
-            _gone(crowd, user, peer)
+        simulation.join(user).ask(type="resume", sessionId=session)
+        if simulation.random.random() < 0.5:
+            _gone(simulation, user, peer)
 
 
-def _drop(crowd: Crowd) -> None:
-    if len(crowd.people) > 1:
-        _gone(crowd, *crowd.someone())
+def _drop(simulation: Simulation) -> None:
+    if len(simulation.people) > 1:
+        _gone(simulation, *simulation.someone())
 
 
-def _gone(crowd: Crowd, user: str, peer: Peer) -> None:
+def _gone(simulation: Simulation, user: str, peer: Peer) -> None:
     peer.disconnect()
-    crowd.people.remove((user, peer))
+    simulation.people.remove((user, peer))
 
 
-def _redial(crowd: Crowd) -> None:
-    if crowd.robot.registration.is_registered:
-        crowd.redial()
+def _redial(simulation: Simulation) -> None:
+    if simulation.robot.registration.is_registered:
+        simulation.redial()
 
 
-def _pass(crowd: Crowd) -> None:
-    crowd.world.pass_seconds(crowd.random.choice(LATE_S))
-    crowd.tick()
+def _pass(simulation: Simulation) -> None:
+    simulation.world.pass_seconds(simulation.random.choice(LATE_S))
+    simulation.tick()
 
 
-def _forget(crowd: Crowd) -> None:
-    crowd.join("boss").ask(type="forget", robotId=ROBOT)
+def _forget(simulation: Simulation) -> None:
+    simulation.join("boss").ask(type="forget", robotId=ROBOT)
 
 
-def _asking(kind: str) -> Callable[[Crowd], None]:
-    return lambda crowd: crowd.send(type=kind)
+def _asking(kind: str) -> Callable[[Simulation], None]:
+    return lambda simulation: simulation.send(type=kind)
 
 
-ACTS: tuple[Callable[[Crowd], object], ...] = (
+ACTS: tuple[Callable[[Simulation], object], ...] = (
     _offer,
     _offer,
     _view,
@@ -261,8 +261,8 @@ ACTS: tuple[Callable[[Crowd], object], ...] = (
     _drop,
     _redial,
     _pass,
-    Crowd.join,
-    Crowd.lose,
-    *[Crowd.deliver] * 4,
+    Simulation.join,
+    Simulation.lose,
+    *[Simulation.deliver] * 4,
     *map(_asking, ("takeover", "request-control", "release-control", "bye")),
 )

@@ -40,7 +40,7 @@ def session(letter: str) -> str:
     return f"{ROBOT}:{letter * 22}"
 
 
-class Stage:
+class SignalingServer:
     """The server. What it has taken of the robot waits for `frame`, by type.
 
     `current` is the socket that is registered; on any other, frames about sessions are refused.
@@ -68,7 +68,7 @@ class Stage:
         return f"ws://127.0.0.1:{port}/prod"
 
     @asynccontextmanager
-    async def open(self, port: int = 0) -> AsyncIterator["Stage"]:
+    async def open(self, port: int = 0) -> AsyncIterator["SignalingServer"]:
         """Listen on loopback until left."""
         async with serve(
             self._serve,
@@ -157,10 +157,12 @@ WELCOME = {
 class Browser:
     """One client's peer connection: watches the video and talks over `control`."""
 
-    def __init__(self, stage: Stage, letter: str, pc: str, person: dict[str, str]) -> None:
+    def __init__(
+        self, server: SignalingServer, letter: str, pc: str, person: dict[str, str]
+    ) -> None:
         self.session = session(letter)
         self.pc = pc
-        self._stage = stage
+        self._server = server
         self._person = person
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._peer.addTransceiver("video", direction="recvonly")
@@ -187,7 +189,7 @@ class Browser:
     async def _answered(self, role: str, epoch: int | None) -> dict[str, str]:
         await self._peer.setLocalDescription(await self._peer.createOffer())
         fields = {} if epoch is None else {"epoch": epoch}
-        await self._stage.push(
+        await self._server.push(
             "offer",
             sessionId=self.session,
             pcId=self.pc,
@@ -196,7 +198,7 @@ class Browser:
             payload={"type": "offer", "sdp": self._peer.localDescription.sdp},
             **fields,
         )
-        answer = await self._stage.frame("answer")
+        answer = await self._server.frame("answer")
         assert (answer["sessionId"], answer["pcId"]) == (self.session, self.pc)
         payload: dict[str, str] = answer["payload"]
         return payload
@@ -235,7 +237,7 @@ class Browser:
             self.closed.set()
 
 
-class Lines(logging.Handler):
+class LogLines(logging.Handler):
     """The robot's log, line by line."""
 
     def __init__(self) -> None:
@@ -265,7 +267,7 @@ class Lines(logging.Handler):
 
 
 @contextmanager
-def logged(log: Lines) -> Iterator[None]:
+def logged(log: LogLines) -> Iterator[None]:
     """Write to `log` whatever robots log, until left."""
     LOGGER.setLevel(logging.INFO)
     LOGGER.addHandler(log)
@@ -285,11 +287,11 @@ class Running:
         token: str | TokenSource = TOKEN,
         instance: InstanceId = INSTANCE,
         timing: Timing | None = None,
-        log: Lines | None = None,
+        log: LogLines | None = None,
         on_drive: DriveHandler | None = None,
         video: MediaStreamTrack | MakeTrack | None = None,
     ) -> None:
-        self.log = log or Lines()
+        self.log = log or LogLines()
         self._stop = asyncio.Event()
         self._run = asyncio.create_task(
             self._be(
@@ -325,16 +327,16 @@ class Running:
 
 @asynccontextmanager
 async def robot(
-    stage: Stage,
+    server: SignalingServer,
     timing: Timing | None = None,
     *,
     on_drive: DriveHandler | None = None,
     video: MediaStreamTrack | MakeTrack | None = None,
 ) -> AsyncIterator[Running]:
-    """Run a robot against the stage until left."""
-    running = Running(stage.url, timing=timing, on_drive=on_drive, video=video)
+    """Run a robot against the server until left."""
+    running = Running(server.url, timing=timing, on_drive=on_drive, video=video)
     try:
-        await stage.frame("register")
+        await server.frame("register")
         yield running
     finally:
         await running.stop()
@@ -342,10 +344,10 @@ async def robot(
 
 @asynccontextmanager
 async def browser(
-    stage: Stage, letter: str, pc: str, person: dict[str, str]
+    server: SignalingServer, letter: str, pc: str, person: dict[str, str]
 ) -> AsyncIterator[Browser]:
     """Have a peer connection until left."""
-    one = Browser(stage, letter, pc, person)
+    one = Browser(server, letter, pc, person)
     try:
         yield one
     finally:
