@@ -16,7 +16,7 @@ from robosignal.server.aws.dynamodb import DynamoStore
 from robosignal.server.aws.metrics import EmbeddedMetrics
 from robosignal.server.core.request import Rules
 from robosignal.server.entry import Signaling
-from robosignal.server.ice.static import StaticIce
+from robosignal.server.ice.static import StaticServers
 from robosignal.server.limits.limiter import Unlimited
 from robosignal.server.ports import Store
 from tests.tables import CONNECTIONS, ROBOTS
@@ -207,7 +207,7 @@ class MeteredWorld(World):
         self.signaling = Signaling(
             store=store,
             poster=self.outbox,
-            ice=StaticIce(ICE),
+            ice=StaticServers(ICE),
             limiter=Unlimited(),
             issuers=(signer().issuer(),),
             rules=Rules(),

@@ -1,6 +1,6 @@
-"""A dictionary of at most so many entries, safe to use from several threads.
+"""A dictionary with a maximum number of entries, which several threads may use.
 
-The oldest entry goes for a new one, so what is kept here must be no more than a convenience.
+A new entry replaces the oldest, so only what can be lost may be kept here.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 
 
 class Bounded(Generic[Key, Value]):
-    """Keeps the newest entries."""
+    """Keeps at most `at_most` entries, the newest."""
 
     def __init__(self, at_most: int) -> None:
         self._at_most = at_most
@@ -20,23 +20,23 @@ class Bounded(Generic[Key, Value]):
         self._lock = Lock()
 
     def get(self, key: Key) -> Value | None:
-        """Return what is kept under this key, or None."""
+        """Return the value of this key, or None."""
         return self._kept.get(key)
 
     def keep(self, key: Key, value: Value) -> None:
-        """Keep this, in place of what was kept under the key, or of the oldest entry."""
+        """Set the value of this key; drop the oldest entry if there are too many."""
         with self._lock:
             self._put(key, value)
 
     def get_or_make(self, key: Key, make: Callable[[], Value]) -> Value:
-        """Return what is kept under this key; keep what `make` returns if nothing is."""
+        """Return the value of this key; if there is none, set and return what `make` returns."""
         with self._lock:
             if key not in self._kept:
                 self._put(key, make())
             return self._kept[key]
 
     def drop(self, key: Key) -> None:
-        """Keep nothing under this key."""
+        """Remove this key, if it is there."""
         with self._lock:
             self._kept.pop(key, None)
 
