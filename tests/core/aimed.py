@@ -148,6 +148,11 @@ class Aim:
         found: int = self._mostly(self._item.get("epoch"), st.integers(1, 3))
         return found
 
+    def stamp(self) -> str:
+        """Draw the stamp of the last write, or another."""
+        found: str = self._mostly(self._item.get("stamp"), st.just("cafe"))
+        return found
+
     def until(self) -> int:
         """Draw an end."""
         return self._draw(soon)
@@ -231,6 +236,7 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     lease.give_back_with_robot: lambda aim: lease.give_back_with_robot(
         *aim.end(viewer=False), aim.socket()
     ),
+    lease.undo: lambda aim: lease.undo(*aim.end(viewer=False), aim.stamp()),
     places.take: _viewing,
     places.take_lapsed: _viewing_lapsed,
     places.renew: lambda aim: places.renew(*aim.end(viewer=True), NOW + 300_000),
@@ -238,6 +244,7 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     places.lose: lambda aim: places.lose(*aim.end(viewer=True), NOW, aim.until()),
     places.lose_late: lambda aim: places.lose_late(*aim.end(viewer=True), NOW, aim.until()),
     places.leave: lambda aim: places.leave(*aim.end(viewer=True)),
+    places.undo: lambda aim: places.undo(*aim.end(viewer=True), aim.stamp()),
     places.dismiss: lambda aim: places.dismiss(aim.end(viewer=True)[0], aim.socket()),
     presence.register_again: lambda aim: presence.register_again(aim.claim()),
     presence.register_anew: lambda aim: presence.register_anew(aim.claim()),

@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 from signaling.core.expressions import Condition, Write
 from signaling.core.records import Connection, Robot
 from signaling.core.steps import Page, Refused, Watcher, Won
+from signaling.core.writes.paths import stamped
 from signaling.ports import Store
+from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId, UserId
 from tests.explorer.calls import WATCHING, Call
 from tests.explorer.history import Posted, Wrote
@@ -24,12 +26,21 @@ class GatedStore:
     """Implements `signaling.ports.Store`."""
 
     def __init__(
-        self, store: Store, running: Running, warm: dict[ConnectionId, Connection]
+        self,
+        store: Store,
+        running: Running,
+        warm: dict[ConnectionId, Connection],
+        *,
+        stamps: bool = False,
     ) -> None:
-        """`warm`: the rows that a Lambda remembers as it first saw them; it reads them no more."""
+        """`warm`: the rows that a Lambda remembers as it first saw them; it reads them no more.
+
+        `stamps`: whether the store itself stamps what it writes, as the one on DynamoDB does.
+        """
         self._store = store
         self._running = running
         self._warm = warm
+        self._stamps = stamps
 
     def sender(self, connection: ConnectionId) -> Connection | None:
         """Return a row, from memory if it is remembered."""
@@ -79,9 +90,11 @@ class GatedStore:
         write that is no renewal has come between the two.
         """
         first: list[Robot] = []
+        stamp = None if write.renewal or self._stamps else self._running.next_stamp()
+        written = write if stamp is None else stamped(write, stamp)
 
         def carried_out() -> Won[Robot] | Refused[Robot]:
-            outcome = self._store.write_robot(robot, write)
+            outcome = self._store.write_robot(robot, written)
             if isinstance(outcome, Refused) and first and self._running.history.written == first[0]:
                 return Won(None, outcome.item or first[0])
             if isinstance(outcome, Won):
@@ -93,7 +106,10 @@ class GatedStore:
                 self._running.history.happened.append(wrote)
             return outcome
 
-        return self._held(Call("write robot", write.name, changes=("robot",)), carried_out)
+        try:
+            return self._held(Call("write robot", write.name, changes=("robot",)), carried_out)
+        except TryAgain as unanswered:
+            raise TryAgain(stamp=stamp) from unanswered
 
     def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
         """Return what a write would come to."""

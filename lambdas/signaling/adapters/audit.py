@@ -22,6 +22,7 @@ REASONS = {
     "dismiss_holder": "bye",
     "give_back": "unreachable",
     "give_back_with_robot": "unreachable",
+    "undo_lease": "unanswered",
     "register_anew": "restarted",
     "register_again": "redialled",
     "lose_robot": "lost",

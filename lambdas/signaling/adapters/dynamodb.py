@@ -13,9 +13,10 @@ import msgspec
 from signaling.adapters.bounded import Bounded
 from signaling.adapters.calls import ask, pausing
 from signaling.adapters.expressions import Rendered, marshal, plain
-from signaling.core.expressions import Condition, Put, Write, apply
+from signaling.core.expressions import Condition, Write, apply
 from signaling.core.records import Connection, Robot
 from signaling.core.steps import Page, Refused, Watcher, Won
+from signaling.core.writes.paths import STAMP, stamped
 from signaling.core.writes.rows import item_of
 from signaling.deadline import allowance
 from signaling.wire.errors import TryAgain
@@ -29,10 +30,6 @@ KNOWN = 10_000
 BATCH_TRIES = 8
 """More than an event has time for: the rest of a batch is asked for until that time is over."""
 STAMP_BYTES = 9
-
-STAMP = ("stamp",)
-"""Which write made a robot's item what it is, but for renewals: by it a write that was
-repeated, since its answer was lost, knows its own doing. No rule reads it."""
 
 
 def connection_of(item: dict[str, Any]) -> Connection:
@@ -71,6 +68,9 @@ class DynamoStore:
     def _remember(self, row: Connection) -> Connection:
         if row.is_settled:
             self._known.keep(row.connection_id, row)
+        else:
+            # As after a seed's only session: what was settled by it is so no more.
+            self._known.drop(row.connection_id)
         return row
 
     def add_connection(self, row: Connection) -> None:
@@ -118,8 +118,11 @@ class DynamoStore:
     def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
         """Carry out a write to a robot's item."""
         stamp = None if write.renewal else urandom(STAMP_BYTES).hex()
-        stamped = write if stamp is None else _stamped(write, stamp)
-        before, after = self._write(self._robots, "robotId", robot, stamped)
+        written = write if stamp is None else stamped(write, stamp)
+        try:
+            before, after = self._write(self._robots, "robotId", robot, written)
+        except TryAgain as unanswered:
+            raise TryAgain(stamp=stamp) from unanswered
         was = None if before is None else robot_of_item(before)
         if after is not None:
             return Won(was, robot_of_item(after))
@@ -278,10 +281,6 @@ class DynamoStore:
 
 def _with_key(robot: RobotId, item: dict[str, Any]) -> dict[str, Any]:
     return {"robotId": robot, **item}
-
-
-def _stamped(write: Write, stamp: str) -> Write:
-    return Write(write.name, write.when, (*write.then, Put(STAMP, stamp)))
 
 
 def _start(key: str, value: str, after: str) -> dict[str, Any]:

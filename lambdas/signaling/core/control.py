@@ -4,7 +4,7 @@ One driver at a time. Each change is one conditional write that raises the epoch
 concerned is told once it stands and the new holder is known to reach the robot.
 """
 
-from signaling.core.address import robot_addressed
+from signaling.core.address import Found, robot_addressed
 from signaling.core.delivery import notify
 from signaling.core.dialects import takeover_notice
 from signaling.core.expressions import Write
@@ -27,7 +27,7 @@ from signaling.core.steps import (
     read_robot,
     write_robot,
 )
-from signaling.core.taking import hold, present, tell_change
+from signaling.core.taking import confirm, hold, present, take, tell_change
 from signaling.core.writes import lease
 from signaling.wire.errors import (
     Forbidden,
@@ -44,7 +44,7 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
     refuse_robots(request)
     mine = request.session_with(robot_id, request.lease_until)
     may = right(Takeover, request.sender)
-    outcome = yield from write_robot(robot_id, lease.take_over(mine, may))
+    outcome = yield from take(request, robot_id, lease.take_over(mine, may))
     if isinstance(outcome, Won):
         return (yield from _took_over(request, message, outcome.after, mine))
     robot = permitted(request, message, robot_id, outcome.item)
@@ -54,6 +54,7 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
         return (yield from _take(request, message, robot, mine, taking))
     own, role = found
     if role == "controller" and not own.has_lapsed(role, request.now):
+        yield from confirm(request, robot, Found(own, role))
         return Ack(session_id=own.session_id, epoch=robot.epoch)
     mine = request.moved(own.session_id, request.lease_until)
     if role == "controller":

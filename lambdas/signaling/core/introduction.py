@@ -3,12 +3,21 @@
 Knows the two steps, and what a failed note means; never what is to be undone then.
 """
 
-from signaling.core.delivery import handing_over
+from signaling.core.address import Found
+from signaling.core.delivery import handing_over, losing
 from signaling.core.dialects import AnyFrame
 from signaling.core.records import Connection, Robot, Session
 from signaling.core.request import Request
 from signaling.core.rights import robots_drive_nothing
-from signaling.core.steps import Flow, Refused, Won, WriteConnection, together
+from signaling.core.steps import (
+    Flow,
+    Refused,
+    Won,
+    WriteConnection,
+    WriteRobot,
+    attempted,
+    together,
+)
 from signaling.core.writes import rows
 from signaling.wire.errors import Forbidden, NoSession, TryAgain
 from signaling.wire.ids import SessionId
@@ -32,6 +41,18 @@ def note(request: Request, session_id: SessionId) -> WriteConnection:
     """Return the step that notes a session on the sender's row."""
     me = request.sender.connection_id
     return WriteConnection(me, rows.note_session(me, session_id, request.sender.dialect))
+
+
+def note_or_lose(request: Request, robot: Robot, found: Found) -> Flow[None]:
+    """Note an existing session on the sender's row.
+
+    If the row refuses, treat the session's socket as lost, and raise why.
+    """
+    (noted,) = yield from together((note(request, found.session.session_id),))
+    if isinstance(noted, Refused):
+        lost = WriteRobot(robot.robot_id, losing(found.session, found.role, request.now))
+        yield from attempted((lost,), "reserved")
+        raise unnoted(robot, noted)
 
 
 def unnoted(

@@ -15,8 +15,8 @@ from signaling.core.records import Robot, Session
 from signaling.core.relays import relay_on, to_robot
 from signaling.core.request import Request, epoch_told
 from signaling.core.rights import permitted, refuse_robots
-from signaling.core.steps import Flow, Won, read_robot, write_robot
-from signaling.core.taking import hold, present, tell_change
+from signaling.core.steps import Flow, Won, read_robot
+from signaling.core.taking import confirm, hold, present, take, tell_change
 from signaling.core.viewing import view
 from signaling.core.writes import lease
 from signaling.wire.errors import BadMessage, NoSession, RobotOffline
@@ -42,7 +42,7 @@ def _first(request: Request, message: Offer, robot_id: RobotId) -> Flow[Ack]:
     refuse_robots(request)
     mine = request.session_with(robot_id, request.lease_until)
     taking = lease.acquire(mine, right(Offer, request.sender), request.now)
-    outcome = yield from write_robot(robot_id, taking)
+    outcome = yield from take(request, robot_id, taking)
     if isinstance(outcome, Won):
         return (yield from _opened(request, message, outcome.after, mine))
     robot = permitted(request, message, robot_id, outcome.item)
@@ -73,12 +73,13 @@ def _on(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
 
 def _renegotiate(request: Request, message: Offer, robot: Robot, found: Found) -> Flow[Ack]:
     """Relay in the session, after the change of role that the offer asks for."""
+    yield from confirm(request, robot, found)
     wants = message.role or found.role
     lapsed = found.role == "controller" and found.session.has_lapsed(found.role, request.now)
     if wants == "controller" and (lapsed or found.role == "viewer"):
         mine = request.moved(found.session.session_id, request.lease_until)
-        take = lease.acquire_again if lapsed else lease.acquire_as_viewer
-        taking = take(mine, right(Offer, request.sender), request.now)
+        acquire = lease.acquire_again if lapsed else lease.acquire_as_viewer
+        taking = acquire(mine, right(Offer, request.sender), request.now)
         return (yield from _control(request, message, robot, mine, taking, viewed=not lapsed))
     if wants == "viewer" and found.role == "controller":
         robot, viewing, _ = yield from released(request, robot, found.session)

@@ -6,12 +6,14 @@ Knows what follows a won write and what undoes it; never by which right or why i
 from collections.abc import Sequence
 from contextlib import suppress
 
+from msgspec import structs
+
 from signaling.core.address import Found
 from signaling.core.delivery import notify
 from signaling.core.dialects import AnyFrame
 from signaling.core.ending import Ended, end, giving_back, told_of_end
 from signaling.core.expressions import Write
-from signaling.core.introduction import introduce, unnoted
+from signaling.core.introduction import introduce, note_or_lose, unnoted
 from signaling.core.notices import (
     Notice,
     control_of,
@@ -22,21 +24,86 @@ from signaling.core.notices import (
 from signaling.core.records import Robot, Session
 from signaling.core.request import Request, without_grace
 from signaling.core.rights import permitted
-from signaling.core.steps import Flow, Won, in_reserve, write_robot
-from signaling.core.writes import lease, presence
+from signaling.core.steps import CheckRobot, Flow, Refused, Won, in_reserve, write_robot
+from signaling.core.writes import lease, places, presence
 from signaling.wire.errors import RobotBusy, RobotOffline, SignalingError, TryAgain
-from signaling.wire.ids import ConnectionId
-from signaling.wire.messages import Offer, RequestControl, Takeover
+from signaling.wire.ids import ConnectionId, RobotId
+from signaling.wire.messages import Offer, RequestControl, Role, Takeover
 
 
 def hold(
     request: Request, message: Offer | Takeover | RequestControl, robot: Robot, taking: Write
 ) -> Flow[Robot]:
     """Carry out a write that takes the lease. Raise what explains a refusal."""
-    outcome = yield from write_robot(robot.robot_id, taking)
+    outcome = yield from take(request, robot.robot_id, taking)
     if isinstance(outcome, Won):
         return outcome.after
     raise refusal(request, permitted(request, message, robot.robot_id, outcome.item))
+
+
+def take(request: Request, robot_id: RobotId, taking: Write) -> Flow[Won[Robot] | Refused[Robot]]:
+    """Carry out a write that takes the lease or a viewer's place.
+
+    If it is never answered, it may have been carried out all the same. A v1 session lapses soon;
+    a seed session lasts until its token ends, so undo the write. Then raise TryAgain.
+    """
+    try:
+        return (yield from write_robot(robot_id, taking))
+    except TryAgain as unanswered:
+        if unanswered.stamp is not None and request.sender.dialect == "seed":
+            mine = request.session_with(robot_id, request.lease_until)
+            yield from in_reserve(_undo(request, robot_id, mine, taking, unanswered.stamp))
+        raise
+
+
+def _undo(
+    request: Request, robot_id: RobotId, mine: Session, taking: Write, stamp: str
+) -> Flow[None]:
+    """End the session that a write has opened, if the item is still as that write left it.
+
+    A write that took the lease for an older session is not undone: that session is noted on its
+    row, so it ends with its socket.
+    """
+    if taking.name not in lease.OPENING | places.OPENING:
+        return
+    role: Role = "controller" if taking.name in lease.OPENING else "viewer"
+    undo = lease.undo if role == "controller" else places.undo
+    undoing = undo(mine.session_id, mine.connection_id, stamp)
+    with suppress(SignalingError):
+        # Read first: usually nothing was written, and the key may be throttled for writes.
+        found: object = yield CheckRobot(robot_id, undoing)
+        if not isinstance(found, Won):
+            return
+        outcome = yield from write_robot(robot_id, undoing)
+        if isinstance(outcome, Won):
+            yield from notify(request, robot_id, _told_of_undoing(outcome.after, mine, role))
+
+
+def _told_of_undoing(robot: Robot, mine: Session, role: Role) -> list[Notice]:
+    ended = Ended(robot, mine, role)
+    if role == "viewer":
+        return told_of_end(ended)
+    # The undone write held at one epoch less, and told nobody.
+    displaced = told_displaced(structs.replace(robot, epoch=robot.epoch - 1), mine)
+    return displaced + told_of_end(ended)
+
+
+def confirm(request: Request, robot: Robot, found: Found) -> Flow[None]:
+    """Note a seed's session on the sender's row if it isn't noted there.
+
+    The message that opened it may be about to undo it, so write to the session first: that
+    changes the stamp. Raise TryAgain if the session is gone.
+    """
+    session_id, role = found.session.session_id, found.role
+    if found.session.dialect != "seed" or session_id in request.sender.sessions:
+        return
+    renew = lease.renew if role == "controller" else places.renew
+    touching = renew(session_id, found.session.connection_id, found.session.until)
+    # Not as a renewal, which would leave the stamp as it is.
+    outcome = yield from write_robot(robot.robot_id, structs.replace(touching, renewal=False))
+    if not isinstance(outcome, Won):
+        raise TryAgain(robot.robot_id)
+    yield from note_or_lose(request, robot, found)
 
 
 def refusal(request: Request, robot: Robot) -> RobotOffline | RobotBusy | TryAgain:

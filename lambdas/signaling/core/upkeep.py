@@ -4,9 +4,9 @@ Renewal and resumption are conditional on the connection or the user that has it
 """
 
 from signaling.core.address import Found, robot_addressed, session_of_client, session_of_robot
-from signaling.core.delivery import losing, notify
+from signaling.core.delivery import notify
 from signaling.core.ending import dismissing, end, leaving, left, told_freed, told_of_end
-from signaling.core.introduction import note, unnoted
+from signaling.core.introduction import note_or_lose
 from signaling.core.notices import (
     can_be_told,
     control_state,
@@ -21,10 +21,8 @@ from signaling.core.steps import (
     Refused,
     Won,
     WriteConnection,
-    WriteRobot,
     attempted,
     read_robot,
-    together,
     write_robot,
 )
 from signaling.core.writes import lease, places, presence, rows
@@ -115,11 +113,7 @@ def refuse_second(request: Request, session_id: SessionId) -> Flow[None]:
 def _resumed(request: Request, robot: Robot, found: Found) -> Flow[Ack]:
     """Note the session on the new connection's row; if that is gone, the socket is lost."""
     session_id = found.session.session_id
-    (noted,) = yield from together((note(request, session_id),))
-    if isinstance(noted, Refused):
-        lost = WriteRobot(robot.robot_id, losing(found.session, found.role, request.now))
-        yield from attempted((lost,), "reserved")
-        raise unnoted(robot, noted)
+    yield from note_or_lose(request, robot, found)
     epoch = epoch_told(request, robot, found.role)
     return Ack(session_id=session_id, role=found.role, epoch=epoch)
 

@@ -23,8 +23,8 @@ from signaling.core.steps import (
     WriteRobot,
     attempted,
     in_reserve,
-    write_robot,
 )
+from signaling.core.taking import take
 from signaling.core.writes import places, presence
 from signaling.wire.errors import Forbidden, RobotOffline, SignalingError, TooManyViewers, TryAgain
 from signaling.wire.frames import Ack
@@ -42,7 +42,7 @@ def view(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
         raise Forbidden(robot.robot_id, "this connection's session has moved to a newer one")
     lapsed = _to_replace(request, robot)
     taking = _taking(request, robot, viewing, lapsed)
-    outcome = yield from write_robot(robot.robot_id, taking)
+    outcome = yield from take(request, robot.robot_id, taking)
     if isinstance(outcome, Refused):
         raise _refusal(request, permitted(request, message, robot.robot_id, outcome.item))
     yield from _present(request, message, outcome.after, viewing)

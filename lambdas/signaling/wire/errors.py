@@ -217,9 +217,15 @@ class TryAgain(SignalingError):
     """AWS throttled us, keys are out of reach, or somebody else's write came in between.
 
     What was asked for is not given; whom it displaced on the way has been told.
+    `stamp` names the write to a robot's item that was not answered, where that is the cause: it
+    may have been carried out. It is never sent.
     """
 
     code, status = "try_again", 503
+
+    def __init__(self, robot_id: RobotId | None = None, *, stamp: str | None = None) -> None:
+        super().__init__(robot_id)
+        self.stamp = stamp
 
     def __str__(self) -> str:
         return "the service is busy: send the message again in a moment"

@@ -19,6 +19,7 @@ from tests.core.conditions.cases import (
     R1,
     ROBOT,
     SENDER,
+    WRITTEN_SINCE,
     Changes,
     Examined,
     Kind,
@@ -138,6 +139,12 @@ PLACES_CASES: dict[Kind, Examined] = {
     ),
     places.leave: Examined(
         places.leave(SID, MINE), robot(None, ME), refuses=MOVED_AWAY, accepts={}
+    ),
+    places.undo: Examined(
+        places.undo(SID, MINE, "f00d"),
+        robot(None, ME) | {"stamp": "f00d"},
+        refuses=MOVED_AWAY | WRITTEN_SINCE,
+        accepts={},
     ),
     places.dismiss: Examined(
         places.dismiss(SID, ROBOT),

@@ -41,6 +41,7 @@ from signaling.core.writes.paths import (
     place_of,
     reachable_but_not,
     still_elsewhere,
+    unchanged_since,
 )
 from signaling.wire import limits
 from signaling.wire.ids import ConnectionId, SessionId
@@ -133,6 +134,10 @@ def take_over_as_viewer(mine: Session, right: Condition) -> Write:
 
 TAKEOVERS = frozenset({"take_over", "take_over_among_viewers", "take_over_as_viewer"})
 """The writes that move the lease away from somebody, by their names."""
+
+
+OPENING = frozenset({"acquire", "acquire_among_viewers", "take_over", "take_over_among_viewers"})
+"""The writes that open a session as they take the lease, by their names."""
 
 
 TAKING = TAKEOVERS | {
@@ -236,3 +241,9 @@ def give_back_with_robot(session_id: SessionId, me: ConnectionId, gone: Connecti
     when = All((_is_held(session_id, me), Compare(CONNECTION, "=", gone)))
     then = (*NEW_HOLDER, Put(PRESENCE_UNTIL, 0), Drop(CONTROLLER), Drop(CONNECTION))
     return Write("give_back_with_robot", when, then)
+
+
+def undo(session_id: SessionId, me: ConnectionId, stamp: str) -> Write:
+    """End the holder's session that an unanswered write has opened, unless it was used since."""
+    when = All((_is_held(session_id, me), unchanged_since(stamp)))
+    return Write("undo_lease", when, (*NEW_HOLDER, Drop(CONTROLLER)))

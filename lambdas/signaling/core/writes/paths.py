@@ -24,6 +24,7 @@ from signaling.core.expressions import (
     Put,
     Rise,
     Update,
+    Write,
 )
 from signaling.core.records import Session, latest
 from signaling.wire import limits
@@ -43,6 +44,10 @@ VIEWERS = ("viewers",)
 EPOCH = ("epoch",)
 REV = ("rev",)
 
+STAMP = ("stamp",)
+"""Which write last changed the item, renewals aside. A store that repeats a write because its
+answer was lost recognises its own by it, and so does the write that undoes an unanswered one."""
+
 NEW_HOLDER: tuple[Update, ...] = (Rise(EPOCH), Rise(REV))
 """Every change of holder raises both numbers; a change of connection alone raises `rev`."""
 
@@ -60,6 +65,16 @@ OVER: tuple[Update, ...] = (
     Drop(CONNECTION),
 )
 """Ends presence and every session."""
+
+
+def stamped(write: Write, stamp: str) -> Write:
+    """Return the write as it also leaves its stamp."""
+    return Write(write.name, write.when, (*write.then, Put(STAMP, stamp)))
+
+
+def unchanged_since(stamp: str) -> Condition:
+    """Ask that the write with this stamp was carried out, and none since but renewals."""
+    return Compare(STAMP, "=", stamp)
 
 
 def item_of(session: Session) -> dict[str, Any]:

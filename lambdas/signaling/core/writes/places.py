@@ -31,9 +31,13 @@ from signaling.core.writes.paths import (
     place_of,
     reachable_but_not,
     still_elsewhere,
+    unchanged_since,
 )
 from signaling.wire import limits
 from signaling.wire.ids import ConnectionId, SessionId
+
+OPENING = frozenset({"take_place", "take_lapsed_place"})
+"""The writes that open a viewer's session, by their names."""
 
 
 def take(viewing: Session, right: Condition, limit: int, seen: Iterable[Session] = ()) -> Write:
@@ -114,3 +118,9 @@ def dismiss(session_id: SessionId, robot: ConnectionId) -> Write:
     """End a viewer's session, by the robot."""
     when = All((Exists(place_of(session_id)), Compare(CONNECTION, "=", robot)))
     return Write("dismiss_viewer", when, (Drop(place_of(session_id)),))
+
+
+def undo(session_id: SessionId, me: ConnectionId, stamp: str) -> Write:
+    """End the viewer's session that an unanswered write has opened, unless it was used since."""
+    when = All((_is_on(session_id, me), unchanged_since(stamp)))
+    return Write("undo_place", when, (Drop(place_of(session_id)),))
