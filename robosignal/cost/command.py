@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--turn-urls",
         action="store_true",
-        help="the stack is deployed with turn_urls, and so keeps a secret",
+        help="the stack is deployed with turn_urls: a secret, and a password for each session",
     )
     add(
         "--region-prices",

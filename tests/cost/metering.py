@@ -12,9 +12,9 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from signaling.adapters.dynamodb import DynamoStore
-from signaling.adapters.ice import StaticIce
 from signaling.adapters.limiter import Unlimited
 from signaling.adapters.metrics import EmbeddedMetrics
+from signaling.adapters.turn import TurnIce
 from signaling.core.request import Rules
 from signaling.entry import Signaling
 from signaling.ports import Store
@@ -207,7 +207,7 @@ class MeteredWorld(World):
         self.signaling = Signaling(
             store=store,
             poster=self.outbox,
-            ice=StaticIce(ICE),
+            ice=self._ice,
             limiter=Unlimited(),
             issuers=(signer().issuer(),),
             rules=Rules(),
@@ -227,6 +227,10 @@ class MeteredWorld(World):
         count.replied = len(result.get("body", "").encode())
         count.logged = sum(map(len, self._lines))
         return result
+
+    def give_turn(self) -> None:
+        """Have TURN servers from now on, with a password for each user."""
+        self._ice = TurnIce(("turn:turn.example.org:3478",), lambda _: "secret", ICE)
 
     @property
     def count(self) -> Count:

@@ -1,27 +1,28 @@
 """The store on DynamoDB: two tables, conditional writes, consistent reads.
 
 Knows how the tables are laid out; never which write is right. What is immutable of a
-connection is kept in this process's memory, bounded, and never an absence.
+connection is kept in this process's memory, bounded, and never an absence. That a user has no
+watching connection is remembered too, for a few seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from os import urandom
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from signaling.adapters.bounded import Bounded
+from signaling.adapters.bounded import Bounded, Recent
 from signaling.adapters.calls import ask, pausing
 from signaling.adapters.expressions import Rendered, marshal, plain
-from signaling.core.expressions import Condition, Write, apply
+from signaling.core.expressions import Condition, Put, Write, apply
 from signaling.core.records import Connection, Robot
 from signaling.core.steps import Page, Refused, Watcher, Won
 from signaling.core.writes.paths import STAMP, stamped
-from signaling.core.writes.rows import item_of
+from signaling.core.writes.rows import WATCHER, item_of
 from signaling.deadline import allowance
 from signaling.wire.errors import TryAgain
 from signaling.wire.ids import ConnectionId, RobotId, UserId
-from signaling.wire.limits import WATCHERS
+from signaling.wire.limits import SECOND_LOOK_SECONDS, WATCHERS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,6 +31,17 @@ KNOWN = 10_000
 BATCH_TRIES = 8
 """More than an event has time for: the rest of a batch is asked for until that time is over."""
 STAMP_BYTES = 9
+
+INDEX_LAG_SECONDS = 2
+"""How late the index of watchers may be. AWS: "within a fraction of a second, under normal
+conditions" (DynamoDB developer guide, "Using Global Secondary Indexes")."""
+
+UNWATCHED_SECONDS = SECOND_LOOK_SECONDS - INDEX_LAG_SECONDS
+"""How long an answer of that index is trusted that a user has no watching connection.
+
+A page lists a second time `SECOND_LOOK_SECONDS` after it began to watch. Every change after that
+list is pushed, because by then no answer from before the index had the page is trusted.
+"""
 
 
 def connection_of(item: dict[str, Any]) -> Connection:
@@ -46,13 +58,23 @@ class DynamoStore:
     """Implements `signaling.ports.Store`."""
 
     def __init__(
-        self, client: "DynamoDBClient", connections: str, robots: str, known: int = KNOWN
+        self,
+        client: "DynamoDBClient",
+        connections: str,
+        robots: str,
+        known: int = KNOWN,
+        unwatched: Recent[str] | None = None,
     ) -> None:
-        """Use these two tables; `known` senders at most are kept in memory."""
+        """Use these two tables; `known` senders at most are kept in memory.
+
+        `unwatched` remembers which users have no watching connection; by default, as many users
+        as senders, for `UNWATCHED_SECONDS`.
+        """
         self._client = client
         self._connections = connections
         self._robots = robots
         self._known: Bounded[ConnectionId, Connection] = Bounded(known)
+        self._unwatched = unwatched or Recent(UNWATCHED_SECONDS, known)
 
     # Connections
 
@@ -102,7 +124,11 @@ class DynamoStore:
         self, connection: ConnectionId, write: Write
     ) -> Won[Connection] | Refused[Connection]:
         """Carry out a write to a row."""
-        before, after = self._write(self._connections, "connectionId", connection, write)
+        try:
+            before, after = self._write(self._connections, "connectionId", connection, write)
+        finally:
+            for watcher in _begins_to_watch(write):
+                self._unwatched.forget(watcher)
         if after is None:
             return Refused(None if before is None else self._remember(connection_of(before)))
         row = self._remember(connection_of(after))
@@ -195,7 +221,13 @@ class DynamoStore:
         )
 
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
-        """Return the connections that are told of changes, as many as are told at most."""
+        """Return the connections that are told of changes, as many as are told at most.
+
+        A user who had none a few seconds ago is not looked up again.
+        """
+        if self._unwatched.has(watcher):
+            return ()
+        asked_at = self._unwatched.now()
         found: list[Watcher] = []
         start: Any = {}
         while len(found) < WATCHERS:
@@ -213,6 +245,8 @@ class DynamoStore:
             if "LastEvaluatedKey" not in page:
                 break
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+        if not found:
+            self._unwatched.note(watcher, asked_at)
         return tuple(found)
 
     def owned(self, user: UserId, after: str | None, limit: int) -> Page:
@@ -295,6 +329,13 @@ def _share(robot: RobotId, user: UserId) -> str:
 def _robot_id(item: dict[str, Any]) -> RobotId:
     """Return the robot of a robot's item, or of a share's, whose key is `<robotId>#<userId>`."""
     return RobotId(item["robotId"].partition("#")[0])
+
+
+def _begins_to_watch(write: Write) -> Iterator[str]:
+    """Yield the user, or `#admins`, for whom a write to a row lets its connection watch."""
+    for update in write.then:
+        if isinstance(update, Put) and update.path == WATCHER:
+            yield update.value
 
 
 def _watcher(item: dict[str, Any]) -> Watcher:
