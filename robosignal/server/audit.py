@@ -22,6 +22,7 @@ REASONS = {
     "dismiss_holder": "bye",
     "roll_back": "unreachable",
     "roll_back_with_robot": "unreachable",
+    "undo_lease": "unanswered",
     "register_process": "restarted",
     "register_redial": "redialled",
     "record_robot_loss": "lost",

@@ -6,6 +6,8 @@ Knows what follows a won write and what undoes it; never by which right or why i
 from collections.abc import Sequence
 from contextlib import suppress
 
+from msgspec import structs
+
 from robosignal.protocol.errors import (
     Forbidden,
     NoSession,
@@ -14,12 +16,12 @@ from robosignal.protocol.errors import (
     SignalingError,
     TryAgain,
 )
-from robosignal.protocol.ids import ConnectionId, SessionId
-from robosignal.protocol.messages import Offer, RequestControl, Takeover
+from robosignal.protocol.ids import ConnectionId, RobotId, SessionId
+from robosignal.protocol.messages import Offer, RequestControl, Role, Takeover
 from robosignal.server.core.addressing import ActiveSession
 from robosignal.server.core.authorization import authorize, robot_cannot_drive
 from robosignal.server.core.conditional_writes import Write
-from robosignal.server.core.delivery import hand_over, notify
+from robosignal.server.core.delivery import hand_over, loss_write, notify
 from robosignal.server.core.dialects import AnyFrame
 from robosignal.server.core.notices import (
     Notice,
@@ -37,25 +39,95 @@ from robosignal.server.core.sessions import (
     writes_to_roll_back,
 )
 from robosignal.server.core.steps import (
+    CheckRobot,
     ConditionFailed,
     Flow,
     WriteConnection,
+    WriteRobot,
     Written,
+    attempt_all,
     in_reserve,
     perform_all,
     write_robot,
 )
-from robosignal.server.core.writes import connections, lease, presence
+from robosignal.server.core.writes import connections, lease, presence, viewers
 
 
 def acquire(
     request: Request, message: Offer | Takeover | RequestControl, robot: Robot, taking: Write
 ) -> Flow[Robot]:
     """Carry out a write that takes the lease. Raise what explains a refusal."""
-    outcome = yield from write_robot(robot.robot_id, taking)
+    outcome = yield from write_or_undo(request, robot.robot_id, taking)
     if isinstance(outcome, Written):
         return outcome.after
     raise explain_refusal(request, authorize(request, message, robot.robot_id, outcome.item))
+
+
+def write_or_undo(
+    request: Request, robot_id: RobotId, taking: Write
+) -> Flow[Written[Robot] | ConditionFailed[Robot]]:
+    """Carry out a write that takes the lease or a viewer's place.
+
+    A write that is never answered may have been carried out all the same. A v1 session lapses
+    soon, but a seed session lasts until its token ends, so undo the write. Then raise TryAgain.
+    """
+    try:
+        return (yield from write_robot(robot_id, taking))
+    except TryAgain as unanswered:
+        if unanswered.stamp is not None and request.sender.dialect == "seed":
+            mine = request.session_with(robot_id, request.lease_until)
+            yield from in_reserve(_undo(request, robot_id, mine, taking, unanswered.stamp))
+        raise
+
+
+def _undo(
+    request: Request, robot_id: RobotId, mine: Session, taking: Write, stamp: str
+) -> Flow[None]:
+    """End the session that a write opened, if the item is still as that write left it.
+
+    A write that took the lease for an older session is not undone: that session is noted on its
+    row, so it ends with its socket.
+    """
+    if taking.name not in lease.OPENING | viewers.OPENING:
+        return
+    role: Role = "controller" if taking.name in lease.OPENING else "viewer"
+    undo = lease.undo if role == "controller" else viewers.undo
+    undoing = undo(mine.session_id, mine.connection_id, stamp)
+    with suppress(SignalingError):
+        # Read first: usually nothing was written, and the key may be throttled for writes.
+        checked: object = yield CheckRobot(robot_id, undoing)
+        if not isinstance(checked, Written):
+            return
+        outcome = yield from write_robot(robot_id, undoing)
+        if isinstance(outcome, Written):
+            yield from notify(request, robot_id, _undo_notices(outcome.after, mine, role))
+
+
+def _undo_notices(robot: Robot, mine: Session, role: Role) -> list[Notice]:
+    ended = EndedSession(robot, mine, role)
+    if role == "viewer":
+        return end_notices(ended)
+    # The undone write held at one epoch less, and told no one.
+    displaced = displaced_notices(structs.replace(robot, epoch=robot.epoch - 1), mine)
+    return displaced + end_notices(ended)
+
+
+def confirm_session(request: Request, robot: Robot, found: ActiveSession) -> Flow[None]:
+    """Note a seed's session on the sender's row if it isn't noted there.
+
+    The message that opened it may be about to undo it, so write to the session first: that
+    changes the stamp. Raise TryAgain if the session is gone.
+    """
+    session_id, role = found.session.session_id, found.role
+    if found.session.dialect != "seed" or session_id in request.sender.sessions:
+        return
+    renew = lease.renew if role == "controller" else viewers.renew
+    touching = renew(session_id, found.session.connection_id, found.session.until)
+    # Not as a renewal, which would leave the stamp as it is.
+    outcome = yield from write_robot(robot.robot_id, structs.replace(touching, renewal=False))
+    if not isinstance(outcome, Written):
+        raise TryAgain(robot.robot_id)
+    yield from note_or_record_loss(request, robot, found)
 
 
 def explain_refusal(request: Request, robot: Robot) -> RobotOffline | RobotBusy | TryAgain:
@@ -178,6 +250,18 @@ def note_session(request: Request, session_id: SessionId) -> WriteConnection:
     """Return the step that notes a session on the sender's row."""
     me = request.sender.connection_id
     return WriteConnection(me, connections.note_session(me, session_id, request.sender.dialect))
+
+
+def note_or_record_loss(request: Request, robot: Robot, found: ActiveSession) -> Flow[None]:
+    """Note an existing session on the sender's row.
+
+    If the row refuses, treat the session's socket as lost, and raise why.
+    """
+    (noted,) = yield from perform_all((note_session(request, found.session.session_id),))
+    if isinstance(noted, ConditionFailed):
+        lost = WriteRobot(robot.robot_id, loss_write(found.session, found.role, request.now))
+        yield from attempt_all((lost,), "reserved")
+        raise explain_missing_note(robot, noted)
 
 
 def explain_missing_note(

@@ -23,10 +23,12 @@ from robosignal.protocol.messages import (
 from robosignal.server.core.acquisition import (
     acquire,
     announce_driver,
+    confirm_session,
     explain_refusal,
     introduce_driver,
+    write_or_undo,
 )
-from robosignal.server.core.addressing import resolve_robot_id
+from robosignal.server.core.addressing import ActiveSession, resolve_robot_id
 from robosignal.server.core.authorization import authorize, condition_for, refuse_robot_connections
 from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.delivery import deliver, notify
@@ -53,7 +55,7 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
     refuse_robot_connections(request)
     mine = request.session_with(robot_id, request.lease_until)
     may = condition_for(Takeover, request.sender)
-    outcome = yield from write_robot(robot_id, lease.take_over(mine, may))
+    outcome = yield from write_or_undo(request, robot_id, lease.take_over(mine, may))
     if isinstance(outcome, Written):
         return (yield from _announce_takeover(request, message, outcome.after, mine))
     robot = authorize(request, message, robot_id, outcome.item)
@@ -63,6 +65,7 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
         return (yield from _acquire(request, message, robot, mine, taking))
     own, role = found
     if role == "controller" and not own.has_lapsed(role, request.now):
+        yield from confirm_session(request, robot, ActiveSession(own, role))
         return Ack(session_id=own.session_id, epoch=robot.epoch)
     mine = request.moved(own.session_id, request.lease_until)
     if role == "controller":

@@ -15,7 +15,7 @@ from robosignal.protocol.errors import (
 from robosignal.protocol.frames import Ack
 from robosignal.protocol.ids import ConnectionId
 from robosignal.protocol.messages import Offer
-from robosignal.server.core.acquisition import explain_missing_note, introduce
+from robosignal.server.core.acquisition import explain_missing_note, introduce, write_or_undo
 from robosignal.server.core.addressing import ActiveSession
 from robosignal.server.core.authorization import authorize, condition_for
 from robosignal.server.core.conditional_writes import Write
@@ -37,7 +37,6 @@ from robosignal.server.core.steps import (
     Written,
     attempt_all,
     in_reserve,
-    write_robot,
 )
 from robosignal.server.core.writes import presence, viewers
 
@@ -52,7 +51,7 @@ def open_viewer(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
         raise Forbidden(robot.robot_id, "this connection's session has moved to a newer one")
     lapsed = _choose_replaced(request, robot)
     taking = _choose_write(request, robot, viewing, lapsed)
-    outcome = yield from write_robot(robot.robot_id, taking)
+    outcome = yield from write_or_undo(request, robot.robot_id, taking)
     if isinstance(outcome, ConditionFailed):
         raise _explain_refusal(request, authorize(request, message, robot.robot_id, outcome.item))
     yield from _introduce_viewer(request, message, outcome.after, viewing)

@@ -26,6 +26,7 @@ from robosignal.server.core.conditional_writes import (
     Put,
     Remove,
     Update,
+    Write,
 )
 from robosignal.server.core.records import Session, latest_end
 
@@ -42,6 +43,10 @@ PRESENCE_UNTIL = ("leaseUntil",)
 VIEWERS = ("viewers",)
 EPOCH = ("epoch",)
 REV = ("rev",)
+
+STAMP = ("stamp",)
+"""Which write last changed the item, renewals aside. A store that repeats a write because its
+answer was lost recognises its own by it, and so does the write that undoes an unanswered one."""
 
 NEXT_EPOCH: tuple[Update, ...] = (Increment(EPOCH), Increment(REV))
 """Every change of holder raises both numbers; a change of connection alone raises `rev`."""
@@ -60,6 +65,16 @@ END_ALL: tuple[Update, ...] = (
     Remove(CONNECTION_ID),
 )
 """Ends presence and every session."""
+
+
+def add_stamp(write: Write, stamp: str) -> Write:
+    """Return the write with one more update, which leaves its stamp on the item."""
+    return Write(write.name, write.when, (*write.then, Put(STAMP, stamp)))
+
+
+def is_unchanged_since(stamp: str) -> Condition:
+    """Ask that the write with this stamp was carried out, and none since except renewals."""
+    return Compare(STAMP, "=", stamp)
 
 
 def session_item(session: Session) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from robosignal.server.core.writes.attributes import (
     is_not_held_by,
     is_not_lost_on,
     is_reachable_not,
+    is_unchanged_since,
     move_session,
     session_item,
     viewer_path,
@@ -137,6 +138,10 @@ def take_over_as_viewer(mine: Session, right: Condition) -> Write:
 
 TAKEOVERS = frozenset({"take_over", "take_over_among_viewers", "take_over_as_viewer"})
 """The writes that move the lease away from somebody, by their names."""
+
+
+OPENING = frozenset({"acquire", "acquire_among_viewers", "take_over", "take_over_among_viewers"})
+"""The writes that open a session as they take the lease, by their names."""
 
 
 TAKING = TAKEOVERS | {
@@ -246,3 +251,9 @@ def roll_back_with_robot(session_id: SessionId, me: ConnectionId, gone: Connecti
     when = AllOf((_is_held(session_id, me), Compare(CONNECTION_ID, "=", gone)))
     then = (*NEXT_EPOCH, Put(PRESENCE_UNTIL, 0), Remove(CONTROLLER), Remove(CONNECTION_ID))
     return Write("roll_back_with_robot", when, then)
+
+
+def undo(session_id: SessionId, me: ConnectionId, stamp: str) -> Write:
+    """End the holder's session that an unanswered write opened, unless it was used since."""
+    when = AllOf((_is_held(session_id, me), is_unchanged_since(stamp)))
+    return Write("undo_lease", when, (*NEXT_EPOCH, Remove(CONTROLLER)))

@@ -30,10 +30,14 @@ from robosignal.server.core.writes.attributes import (
     is_not_held_by,
     is_not_lost_on,
     is_reachable_not,
+    is_unchanged_since,
     move_session,
     session_item,
     viewer_path,
 )
+
+OPENING = frozenset({"add_viewer", "replace_lapsed_viewer"})
+"""The writes that open a viewer's session, by their names."""
 
 
 def add(viewing: Session, right: Condition, limit: int, seen: Iterable[Session] = ()) -> Write:
@@ -118,3 +122,9 @@ def dismiss(session_id: SessionId, robot: ConnectionId) -> Write:
     """End a viewer's session, by the robot."""
     when = AllOf((Exists(viewer_path(session_id)), Compare(CONNECTION_ID, "=", robot)))
     return Write("dismiss_viewer", when, (Remove(viewer_path(session_id)),))
+
+
+def undo(session_id: SessionId, me: ConnectionId, stamp: str) -> Write:
+    """End the viewer's session that an unanswered write opened, unless it was used since."""
+    when = AllOf((_is_on(session_id, me), is_unchanged_since(stamp)))
+    return Write("undo_viewer", when, (Remove(viewer_path(session_id)),))
