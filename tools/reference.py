@@ -8,6 +8,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 from robosignal.cli.main import COMMANDS
@@ -35,9 +36,9 @@ def commands() -> str:
 
 
 def _command(name: str) -> str:
-    command, purpose = COMMANDS[name]
+    module, purpose = COMMANDS[name]
     parser = argparse.ArgumentParser(add_help=False)
-    command.add_arguments(parser)
+    import_module(module).add_arguments(parser)
     arguments = parser._actions  # noqa: SLF001 - argparse has no public way to list them
     usage = _folded([f"robosignal {name}", *_usage(parser, arguments)])
     table = _table(("argument", "meaning"), [_row(each) for each in arguments])

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from robosignal.cli import arguments
 from robosignal.cli.arguments import TOKEN_VARIABLE, Refused
-from robosignal.gateway.gateway import Limits, PortTaken
+from robosignal.gateway.backend import Backend, BackendSettings, RemoteIssuer
+from robosignal.gateway.gateway import PortTaken
 from robosignal.gateway.keys import LOCAL_ISSUER, KeyRefused
-from robosignal.gateway.local import Local, RemoteIssuer, Service
+from robosignal.gateway.limits import Limits
 from robosignal.gateway.sign_in import LINK_SECONDS
 from robosignal.gateway.state import StateInUse, StateUnreadable
 from robosignal.protocol.limits import IDLE_SECONDS, LIFETIME_SECONDS
@@ -110,9 +111,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM, and return 0. Raise Refused if the backend cannot start."""
-    service = _read_service(asked)
+    settings = _read_settings(asked)
     try:
-        asyncio.run(serve(service, read_options(os.environ), print))
+        asyncio.run(serve(settings, read_options(os.environ), print))
     except BadEnvironment as error:
         raise Refused(f"in the environment, {error}") from error
     except PortTaken as taken:
@@ -127,8 +128,8 @@ def run(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _read_service(asked: argparse.Namespace) -> Service:
-    return Service(
+def _read_settings(asked: argparse.Namespace) -> BackendSettings:
+    return BackendSettings(
         host=asked.host,
         port=asked.port,
         state=None if asked.state == arguments.IN_MEMORY else Path(asked.state),
@@ -170,7 +171,7 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-async def serve(service: Service, options: Options, show: Print) -> None:
+async def serve(settings: BackendSettings, options: Options, show: Print) -> None:
     """Serve until SIGINT or SIGTERM. `show` prints what a person needs to know.
 
     Raise PortTaken, StateInUse, StateUnreadable or KeyRefused, whose text says what to do.
@@ -180,10 +181,10 @@ async def serve(service: Service, options: Options, show: Print) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with _open(service, options) as local:
-        show(welcome_text(local, service, show))
-        if service.demo:
-            await _run_demo_robot(local, stop, show)
+    async with _open(settings, options) as backend:
+        show(welcome_text(backend, settings, show))
+        if settings.demo:
+            await _run_demo_robot(backend, stop, show)
         await stop.wait()
         show("stopping")
 
@@ -196,50 +197,50 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def _open(service: Service, options: Options) -> Local:
+def _open(settings: BackendSettings, options: Options) -> Backend:
     """Return the backend, which does not listen yet: an OSError can only be about its state."""
     try:
-        return Local(service, options)
+        return Backend(settings, options)
     except OSError as error:
-        if service.state is None:
+        if settings.state is None:
             raise
-        raise StateUnreadable.from_os_error(service.state, error) from error
+        raise StateUnreadable.from_os_error(settings.state, error) from error
 
 
-def welcome_text(local: Local, service: Service, show: Print) -> str:
+def welcome_text(backend: Backend, settings: BackendSettings, show: Print) -> str:
     """Return where the backend is, and how to sign in.
 
     `show` prints later sign-in links, each of which replaces one that was used.
     """
-    gateway = local.gateway
+    gateway = backend.gateway
     lines = [
         f"robosignal is up at {gateway.url}",
         f"robots and browsers connect to {gateway.websocket_url}",
     ]
-    if service.demo:
-        lines += ["", *_sign_in_lines(local, service, show), ""]
-    elif service.remote is None:
-        state = f" --state {service.state}" if service.state else ""
+    if settings.demo:
+        lines += ["", *_sign_in_lines(backend, settings, show), ""]
+    elif settings.remote is None:
+        state = f" --state {settings.state}" if settings.state else ""
         lines.append(f"sign in with a token: robosignal token USER{state}")
-    if service.host not in ("127.0.0.1", "::1", "localhost"):
+    if settings.host not in ("127.0.0.1", "::1", "localhost"):
         lines.append(
-            f"listening on {service.host}: every machine that reaches this one can connect"
+            f"listening on {settings.host}: every machine that reaches this one can connect"
         )
     return "\n".join(lines)
 
 
-def _sign_in_lines(local: Local, service: Service, show: Print) -> list[str]:
+def _sign_in_lines(backend: Backend, settings: BackendSettings, show: Print) -> list[str]:
     """Return the lines with links to sign in as users who may drive the demo robot."""
     owner = _sign_in_line(
-        local, "  demo, who owns the demo robot:  ", lambda: local.key.sign(DEMO), show
+        backend, "  demo, who owns the demo robot:  ", lambda: backend.key.sign(DEMO), show
     )
-    if service.remote is not None:
+    if settings.remote is not None:
         # No admin link: a local admin must not control the robots of the issuer's users.
         return [f"Open this link within {MINUTES} minutes. It signs in one window, once:", owner]
     admin = _sign_in_line(
-        local,
+        backend,
         "  admin, who may take it over:    ",
-        lambda: local.key.sign(ADMIN, [ADMIN_GROUP]),
+        lambda: backend.key.sign(ADMIN, [ADMIN_GROUP]),
         show,
     )
     return [
@@ -250,23 +251,23 @@ def _sign_in_lines(local: Local, service: Service, show: Print) -> list[str]:
     ]
 
 
-def _sign_in_line(local: Local, title: str, sign: Callable[[], str], show: Print) -> str:
+def _sign_in_line(backend: Backend, title: str, sign: Callable[[], str], show: Print) -> str:
     """Return the line with a sign-in link; `show` prints the links that replace it."""
 
     def line(code: str) -> str:
-        return f"{title}{local.gateway.url}#code={code}"
+        return f"{title}{backend.gateway.url}#code={code}"
 
-    return line(local.sign_ins.begin(sign, lambda code: show(f"the next link:\n{line(code)}")))
+    return line(backend.sign_ins.begin(sign, lambda code: show(f"the next link:\n{line(code)}")))
 
 
-async def _run_demo_robot(local: Local, stop: asyncio.Event, show: Print) -> None:
+async def _run_demo_robot(backend: Backend, stop: asyncio.Event, show: Print) -> None:
     """Run the demo robot in a process of its own, beside the gateway, until `stop`."""
     robot = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "robosignal", "robot", "--until-eof", "--robot-id", DEMO),
-        *("--url", local.gateway.websocket_url),
+        *("--url", backend.gateway.websocket_url),
         # In the environment and not among the arguments, which other users can read.
-        env=os.environ | {TOKEN_VARIABLE: local.key.sign(DEMO)},
+        env=os.environ | {TOKEN_VARIABLE: backend.key.sign(DEMO)},
         # A terminal's Ctrl-C reaches the whole group; the robot is stopped by the gateway instead.
         start_new_session=True,
         # The pipe ends with this process, however that ends: no robot is left behind.

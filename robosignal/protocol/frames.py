@@ -14,7 +14,7 @@ from robosignal.protocol.messages import Dialect, Role
 Times = int
 """Epoch milliseconds."""
 
-Relation = Literal["owner", "operator", "admin"]
+RelationName = Literal["owner", "operator", "admin"]
 TakeoverReason = Literal["owner", "admin", "self"]
 LeaveReason = Literal["bye", "evicted", "restarted", "unregistered"]
 
@@ -136,7 +136,7 @@ class RobotEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     valid_for_seconds: int
     rev: int
     owner: Person
-    relation: Relation
+    relation: RelationName
     controlled_by: Person | None = None
     viewers: int
     metadata: dict[str, str]

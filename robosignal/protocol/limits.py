@@ -46,10 +46,10 @@ HEARTBEAT_SECONDS = 120
 PRESENCE_SECONDS = HEARTBEAT_SECONDS * 5 // 2
 """Presence lasts two and a half heartbeats: one that is lost or late is forgiven."""
 
-PLACE_RENEWAL_SECONDS = 120
+VIEWER_RENEWAL_SECONDS = 120
 """How often a viewer renews its place, whatever the heartbeat."""
 
-PLACE_SECONDS = 300
+VIEWER_SECONDS = 300
 LEASE_SECONDS = 60
 LEASE_RENEWAL_SECONDS = 20
 GRACE_SECONDS = 30

@@ -156,7 +156,7 @@ class Pacer(Protocol):
         """Drop what is kept of a connection that has ended."""
 
 
-class Happened(Struct, frozen=True, kw_only=True):
+class EventMetrics(Struct, frozen=True, kw_only=True):
     """What one event came to, for whoever watches the service; never whom it concerned."""
 
     kind: str
@@ -180,5 +180,5 @@ class Happened(Struct, frozen=True, kw_only=True):
 class Meter(Protocol):
     """Keeps count of what happens."""
 
-    def record(self, happened: Happened) -> None:
+    def record(self, metrics: EventMetrics) -> None:
         """Take one event's tally. Raises nothing."""

@@ -11,8 +11,8 @@ from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.core.records import Connection, Robot
 from robosignal.server.entry import Signaling
 from robosignal.server.ice.static import StaticIce
+from robosignal.server.limits.checks import Reputations
 from robosignal.server.limits.limiter import Unlimited
-from robosignal.server.limits.reputations import Reputations
 from robosignal.server.ports import Store
 from tests.explorer.calls import Call
 from tests.explorer.cast import ROBOT, RULES, SITUATIONS, Copied, gathered
@@ -125,7 +125,7 @@ class Scene:
             rules=RULES,
             origins=None,
             clock=lambda: now,
-            side_by_side=running.gate.side_by_side,
+            parallel_map=running.gate.side_by_side,
             reputations=Doubtful() if self.doubtful else Reputations(),
         )
 

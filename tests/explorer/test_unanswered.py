@@ -1,4 +1,4 @@
-"""A seed's offer whose taking write is never answered: it neither holds on nor ends what is acked.
+"""A seed's offer whose write is never answered: its session ends, unless another try got an `ack`.
 
 Nothing renews a seed's session, so one that its client and its robot know nothing of would keep
 everyone else out until the client's token ends.
@@ -9,7 +9,6 @@ from http import HTTPStatus
 
 import pytest
 
-from robosignal.server.core.writes import lease, viewers
 from tests.explorer.amounts import SOAK
 from tests.explorer.cast import SITUATIONS
 from tests.explorer.events import BY_NAME, EVENTS, Event
@@ -17,12 +16,14 @@ from tests.explorer.explorer import Explorer
 from tests.explorer.running import Fault, Running
 from tests.explorer.scene import Scene
 from tests.explorer.schedules import every
+from tests.server.core.conditions.every_case import FIRST
 
 Record = Callable[[str, object], None]
 
 OFFERS = [BY_NAME["offer by seed"], BY_NAME["offer as viewer by seed"]]
 SEIZE = Event("seed", "takeover", BY_NAME["takeover by boss"].message)
-OPENING = lease.OPENING | viewers.OPENING
+OPENING = {case.write.name for case in FIRST.values() if case.write.opens is not None}
+"""The names of the writes that open a session."""
 
 
 def unanswered(scene: Scene, events: Sequence[Event]) -> Iterator[tuple[str, Running]]:
@@ -39,7 +40,7 @@ def unanswered(scene: Scene, events: Sequence[Event]) -> Iterator[tuple[str, Run
 
 
 def stays_unnoted(scene: Scene, running: Running) -> bool:
-    """Say whether a seed's session stands that its row does not note, and nobody else has written.
+    """Say whether there is a seed's session that its row does not note, if no other wrote since.
 
     What another has written to since is left as it is: it may have been used.
     """
@@ -53,7 +54,7 @@ def stays_unnoted(scene: Scene, running: Running) -> bool:
 
 @pytest.mark.parametrize("situation", ["free", "lapsed", "operator lapsed", "free, watched"])
 @pytest.mark.parametrize("event", [*OFFERS, SEIZE], ids=lambda event: event.name)
-def test_a_session_that_nobody_knows_of_is_ended(situation: str, event: Event) -> None:
+def test_an_unanswered_session_is_ended(situation: str, event: Event) -> None:
     """The sender is asked to try again, and others may drive meanwhile."""
     scene = Scene(situation)
     for told, running in unanswered(scene, [event]):
@@ -78,9 +79,9 @@ def test_what_another_try_was_acknowledged_is_not_ended(
             mine = scene.cast.session("seed")
             assert item is not None
             assert row is not None
-            stands = item.session(mine) is not None and mine in row.sessions
+            is_there = item.session(mine) is not None and mine in row.sessions
 
-            assert stands or not acked, f"{offer.name}, {told}"
+            assert is_there or not acked, f"{offer.name}, {told}"
     record_property(
         f"explorer, an unanswered try and {sent - 1} more, {situation}",
         f"{played} schedules, 0 violations",

@@ -10,7 +10,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from robosignal.gateway.local import Local, Service
+from robosignal.gateway.backend import Backend, BackendSettings
 from robosignal.robot import Robot as RobotClient
 from robosignal.robot import RobotError, RobotReplaced
 from robosignal.robot.connection.state import Timing
@@ -47,14 +47,14 @@ class Client:
 
 
 @asynccontextmanager
-async def backend() -> AsyncIterator[Local]:
+async def backend() -> AsyncIterator[Backend]:
     """Run the backend on a free port until left."""
-    async with Local(Service(port=0, unlimited=True), read_options({})) as local:
+    async with Backend(BackendSettings(port=0, unlimited=True), read_options({})) as local:
         yield local
 
 
 @asynccontextmanager
-async def client(local: Local) -> AsyncIterator[Client]:
+async def client(local: Backend) -> AsyncIterator[Client]:
     """Connect as the robot's owner until left."""
     carried = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{local.key.sign(OWNER)}")]
     async with connect(local.gateway.websocket_url, subprotocols=carried) as socket:
@@ -67,7 +67,7 @@ async def client(local: Local) -> AsyncIterator[Client]:
 class Robot:
     """A robot that runs against the backend, with a new token for each dial."""
 
-    def __init__(self, local: Local, instance: str, timing: Timing) -> None:
+    def __init__(self, local: Backend, instance: str, timing: Timing) -> None:
         self.lines = LogLines()
         self._local = local
         self._stop = asyncio.Event()
@@ -108,7 +108,7 @@ class Robot:
 
 @asynccontextmanager
 async def robot(
-    local: Local, instance: str = "one-run", timing: Timing | None = None
+    local: Backend, instance: str = "one-run", timing: Timing | None = None
 ) -> AsyncIterator[Robot]:
     """Run a robot that is online until left."""
     running = Robot(local, instance, timing or Timing())

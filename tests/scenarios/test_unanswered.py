@@ -32,14 +32,14 @@ class LostAnswers:
 
     def lose(self) -> None:
         """Lose the answers to the next write."""
-        self.left = TRIES["needed"]
+        self.left = TRIES["decide"]
 
     def before_send(self, request: AWSPreparedRequest, **_: Any) -> None:
         """Carry the first try out behind the client's back, and fail each."""
         name, parameters = call_of(request)
         if not self.left or (name, parameters["TableName"]) != ("UpdateItem", ROBOTS):
             return
-        if self.left == TRIES["needed"]:
+        if self.left == TRIES["decide"]:
             try:
                 self._aside.update_item(**parameters)
             except self._aside.exceptions.ConditionalCheckFailedException:
@@ -58,15 +58,15 @@ def client(dynamodb: "DynamoDBClient") -> "DynamoDBClient":
 
 
 @pytest.fixture
-def lost(client: "DynamoDBClient") -> LostAnswers:
+def answers(client: "DynamoDBClient") -> LostAnswers:
     """Answers of the table of robots that get lost, none yet."""
-    answers = LostAnswers(client)
-    client.meta.events.register_first("before-send.dynamodb", answers.before_send)
-    return answers
+    losing = LostAnswers(client)
+    client.meta.events.register_first("before-send.dynamodb", losing.before_send)
+    return losing
 
 
 @pytest.fixture
-def stage(client: "DynamoDBClient") -> World:
+def backend(client: "DynamoDBClient") -> World:
     """A backend on DynamoDB with a robot that is shared with olga."""
     world = World(DynamoStore(client, CONNECTIONS, ROBOTS), signer())
     world.robot()
@@ -74,63 +74,63 @@ def stage(client: "DynamoDBClient") -> World:
     return world
 
 
-def lost_offer(stage: World, lost: LostAnswers, *, v1: bool = False, **more: Any) -> Peer:
+def lost_offer(backend: World, answers: LostAnswers, *, v1: bool = False, **more: Any) -> Peer:
     """Send an offer of a seed client's whose write is carried out and never answered."""
-    client = stage.connect("olga", v1=v1)
-    lost.lose()
+    client = backend.connect("olga", v1=v1)
+    answers.lose()
     assert client.refused(type="offer", robotId="r1", sdp="o", **more) == (503, "try_again")
-    assert lost.left == 0
+    assert answers.left == 0
     return client
 
 
 @pytest.mark.parametrize("role", ["controller", "viewer"])
 def test_a_seed_that_was_never_answered_does_not_hold_on(
-    stage: World, lost: LostAnswers, role: str
+    backend: World, answers: LostAnswers, role: str
 ) -> None:
     """It leaves without another word: the robot is free at once, not when its token ends."""
-    before = stage.item().epoch
-    lost_offer(stage, lost, role=role).disconnect()
-    item = stage.item()
+    before = backend.item().epoch
+    lost_offer(backend, answers, role=role).disconnect()
+    item = backend.item()
 
-    assert item.engaged() == ()
+    assert item.all_sessions() == ()
     assert item.epoch == before + (2 if role == "controller" else 0)
-    assert stage.connect("owner").offer()["role"] == "controller"
+    assert backend.connect("owner").offer()["role"] == "controller"
 
 
-def test_everyone_is_told_that_control_is_free(stage: World, lost: LostAnswers) -> None:
+def test_everyone_is_told_that_control_is_free(backend: World, answers: LostAnswers) -> None:
     """The robot, which moves its fence, and the viewers."""
-    viewer = stage.connect("owner")
+    viewer = backend.connect("owner")
     viewer.offer(role="viewer")
-    robot = next(peer for peer in stage.peers if peer.types() == ["offer"])
+    robot = next(peer for peer in backend.peers if peer.types() == ["offer"])
     robot.take()
-    lost_offer(stage, lost)
-    epoch = stage.item().epoch
+    lost_offer(backend, answers)
+    epoch = backend.item().epoch
 
     assert [(each["type"], each["epoch"]) for each in robot.take()] == [("peer-left", epoch)]
     assert [(each["type"], each["epoch"]) for each in viewer.take()] == [("control", epoch)]
 
 
-def test_who_was_displaced_for_nothing_is_told(stage: World, lost: LostAnswers) -> None:
+def test_who_was_displaced_for_nothing_is_told(backend: World, answers: LostAnswers) -> None:
     """Of the epoch at which the other held, as if its offer had failed later."""
-    driver, boss = stage.connect("olga"), stage.connect("boss", v1=False, groups=["ADMINS"])
+    driver, boss = backend.connect("olga"), backend.connect("boss", v1=False, groups=["ADMINS"])
     driver.offer()
-    held = stage.item().epoch
+    held = backend.item().epoch
     driver.take()
-    lost.lose()
+    answers.lose()
 
     assert boss.refused(type="takeover", robotId="r1") == (503, "try_again")
-    assert stage.item().controller is None
+    assert backend.item().controller is None
     assert [(each["type"], each["epoch"]) for each in driver.take()] == [("control-lost", held + 1)]
 
 
-def test_what_was_used_since_stays(stage: World, lost: LostAnswers) -> None:
+def test_what_was_used_since_stays(backend: World, answers: LostAnswers) -> None:
     """Another offer of the same page is acknowledged just before the first one fails."""
-    client, acked = stage.connect("olga", v1=False), []
-    lost.before_last = lambda: acked.append(client.offer())
-    lost.lose()
+    client, acked = backend.connect("olga", v1=False), []
+    answers.before_last = lambda: acked.append(client.offer())
+    answers.lose()
     refused = client.refused(type="offer", robotId="r1", sdp="o")
-    row = stage.store.connection(client.connection_id)
-    held = stage.item().controller
+    row = backend.store.connection(client.connection_id)
+    held = backend.item().controller
 
     assert (refused, acked[0]["type"]) == ((503, "try_again"), "ack")
     assert held is not None
@@ -142,31 +142,31 @@ def test_what_was_used_since_stays(stage: World, lost: LostAnswers) -> None:
 
 
 def test_a_session_that_its_row_does_not_note_is_noted_by_the_next_offer(
-    stage: World, lost: LostAnswers
+    backend: World, answers: LostAnswers
 ) -> None:
     """Where the first was not undone either, as by a Lambda that died: its end is heard of."""
-    client = stage.connect("olga", v1=False)
-    lost.before_last = lambda: stage.share("r1", "eve")  # another write comes between
-    lost.lose()
+    client = backend.connect("olga", v1=False)
+    answers.before_last = lambda: backend.share("r1", "eve")  # another write comes between
+    answers.lose()
     client.refused(type="offer", robotId="r1", sdp="o")
-    unsure = stage.item().controller
+    unsure = backend.item().controller
     again = client.offer()
     client.disconnect()
-    stage.pass_seconds(31)
+    backend.pass_seconds(31)
 
     assert unsure is not None
     assert again["type"] == "ack"
-    assert stage.connect("owner").offer()["role"] == "controller"
+    assert backend.connect("owner").offer()["role"] == "controller"
 
 
 def test_a_v1_client_keeps_what_it_may_be_acknowledged_still(
-    stage: World, lost: LostAnswers
+    backend: World, answers: LostAnswers
 ) -> None:
     """Its lease lapses by itself a minute later."""
-    client = lost_offer(stage, lost, v1=True)
-    held = stage.item().controller
-    stage.pass_seconds(61)
+    client = lost_offer(backend, answers, v1=True)
+    held = backend.item().controller
+    backend.pass_seconds(61)
 
     assert held is not None
     assert held.connection_id == client.connection_id
-    assert stage.connect("owner").offer()["role"] == "controller"
+    assert backend.connect("owner").offer()["role"] == "controller"

@@ -40,7 +40,7 @@ def knowing(client: "DynamoDBClient", clock: Callable[[], float]) -> DynamoStore
     return DynamoStore(client, CONNECTIONS, ROBOTS, unwatched=unwatched)
 
 
-class Stage:
+class CountedBackend:
     """A backend on DynamoDB whose calls are counted, and whose clock is the world's."""
 
     def __init__(self, client: "DynamoDBClient") -> None:
@@ -67,21 +67,21 @@ class Stage:
 
 
 @pytest.fixture
-def stage(dynamodb: "DynamoDBClient") -> Iterator[Stage]:
+def backend(dynamodb: "DynamoDBClient") -> Iterator[CountedBackend]:
     """An empty backend."""
-    made = Stage(dynamodb)
+    made = CountedBackend(dynamodb)
     dynamodb.meta.events.register("before-call.dynamodb", made.count)
     yield made
     dynamodb.meta.events.unregister("before-call.dynamodb", made.count)
 
 
-def crowd(stage: Stage, watching: int) -> list[Peer]:
+def fill_robot(backend: CountedBackend, watching: int) -> list[Peer]:
     """Return the owner's two pages, at a robot as crowded as one can be.
 
     As many users are operators, ten of them view, and `watching` of them watch from as many pages
     as are told.
     """
-    world = stage.world
+    world = backend.world
     world.robot()
     operators = [f"op{number}" for number in range(OPERATORS)]
     for user in operators:
@@ -99,19 +99,21 @@ def crowd(stage: Stage, watching: int) -> list[Peer]:
 
 
 @pytest.mark.parametrize("watching", [OPERATORS, 10, 1])
-def test_the_dearest_takeovers_cost_what_the_page_says(stage: Stage, watching: int) -> None:
+def test_the_dearest_takeovers_cost_what_the_page_says(
+    backend: CountedBackend, watching: int
+) -> None:
     """The first, a second one soon after, one each second, and as many at once as one user may."""
-    owners = crowd(stage, watching)
-    first = stage.cost(owners)
-    stage.world.pass_seconds(UNWATCHED_SECONDS - 0.001)
-    second = stage.cost(owners[1:])
+    owners = fill_robot(backend, watching)
+    first = backend.cost(owners)
+    backend.world.pass_seconds(UNWATCHED_SECONDS - 0.001)
+    second = backend.cost(owners[1:])
     steady: list[Counter[str]] = []
-    stage.world.pass_seconds(60)
+    backend.world.pass_seconds(60)
     for _ in range(12):
-        steady.append(stage.cost(owners[len(steady) % 2 :][:1]))
-        stage.world.pass_seconds(1)
-    stage.world.pass_seconds(60)
-    series = stage.cost(owners, TAKEN_BURST)
+        steady.append(backend.cost(owners[len(steady) % 2 :][:1]))
+        backend.world.pass_seconds(1)
+    backend.world.pass_seconds(60)
+    series = backend.cost(owners, TAKEN_BURST)
     everyone = OPERATORS + 2
     a_second = sum(each["Query"] for each in steady) / len(steady)
     figures = [watching, first.total(), second.total(), f"{a_second:.1f}", series["Query"]]
@@ -122,29 +124,31 @@ def test_the_dearest_takeovers_cost_what_the_page_says(stage: Stage, watching: i
     assert f"| {' | '.join(map(str, figures))} |" in page("docs/explanation/cost.md")
 
 
-def test_who_begins_to_watch_is_told_of_the_next_change(stage: Stage) -> None:
+def test_who_begins_to_watch_is_told_of_the_next_change(backend: CountedBackend) -> None:
     """At once, in the environment that has seen it."""
-    robot = stage.world.robot()
-    watcher = stage.world.connect("owner")
+    robot = backend.world.robot()
+    watcher = backend.world.connect("owner")
     watcher.ask(type="watch")
     robot.ask(type="unregister", robotId="r1")
 
     assert [frame["online"] for frame in watcher.take()] == [False]
 
 
-def test_another_environment_tells_of_every_change_after_the_second_list(stage: Stage) -> None:
-    """One that has just learned that nobody watches misses no more than the index could."""
-    robot = stage.world.robot()
-    other = stage.environment()
-    watcher = stage.world.connect("owner")
-    stage.world.store, knowing = other, stage.world.store
-    stage.world.run_on(other)
+def test_another_environment_tells_of_every_change_after_the_second_list(
+    backend: CountedBackend,
+) -> None:
+    """One that has just found no watcher misses no more than the index could."""
+    robot = backend.world.robot()
+    other = backend.environment()
+    watcher = backend.world.connect("owner")
+    backend.world.store, knowing = other, backend.world.store
+    backend.world.run_on(other)
     watcher.ask(type="watch")
-    stage.world.run_on(knowing)
-    stage.world.pass_seconds(1)
-    stage.world.connect("owner").offer()
+    backend.world.run_on(knowing)
+    backend.world.pass_seconds(1)
+    backend.world.connect("owner").offer()
     missed = watcher.take()
-    stage.world.pass_seconds(SECOND_LOOK_SECONDS - 1)
+    backend.world.pass_seconds(SECOND_LOOK_SECONDS - 1)
     listed = watcher.ask(type="robots")["robots"]
     robot.ask(type="unregister", robotId="r1")
 
@@ -154,7 +158,7 @@ def test_another_environment_tells_of_every_change_after_the_second_list(stage: 
 
 
 class Index:
-    """Stands for a DynamoDB client whose index of watchers lags as much as it may."""
+    """A DynamoDB client whose index of watchers lags as much as it may."""
 
     def __init__(self) -> None:
         self.now = 0.0

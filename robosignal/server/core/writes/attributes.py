@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from robosignal.protocol import limits
 from robosignal.protocol.ids import ConnectionId, SessionId, robot_of, session_id
@@ -69,7 +70,7 @@ END_ALL: tuple[Update, ...] = (
 
 def add_stamp(write: Write, stamp: str) -> Write:
     """Return the write with one more update, which leaves its stamp on the item."""
-    return Write(write.name, write.when, (*write.then, Put(STAMP, stamp)))
+    return structs.replace(write, then=(*write.then, Put(STAMP, stamp)))
 
 
 def is_unchanged_since(stamp: str) -> Condition:

@@ -20,6 +20,7 @@ from robosignal.server.core.conditional_writes import (
     Update,
     Write,
 )
+from robosignal.server.core.effects import Effect
 from robosignal.server.core.records import Connection
 from robosignal.server.core.writes.attributes import (
     CONNECTION_ID,
@@ -79,7 +80,9 @@ def register_redial(claim: Claim) -> Write:
     """Register the same process after a redial: sessions stay."""
     same = Compare(INSTANCE, "=", claim.instance_id)
     when = AllOf((_is_owned_by(claim), same, _is_newest(claim)))
-    return Write("register_redial", when, (*_claim_updates(claim), Increment(REV)))
+    return Write(
+        "register_redial", when, (*_claim_updates(claim), Increment(REV)), effect=Effect.REDIALLED
+    )
 
 
 def register_process(claim: Claim) -> Write:
@@ -99,7 +102,9 @@ def register_process(claim: Claim) -> Write:
         Increment(REV, begins=claim.now),
         Remove(CONTROLLER),
     )
-    return Write("register_process", AllOf((owned, _is_newest(claim), other)), then)
+    return Write(
+        "register_process", AllOf((owned, _is_newest(claim), other)), then, effect=Effect.CLAIMED
+    )
 
 
 def renew(me: ConnectionId, until: int) -> Write:
@@ -111,17 +116,17 @@ def renew(me: ConnectionId, until: int) -> Write:
 def record_loss(gone: ConnectionId) -> Write:
     """End presence when the robot's socket is lost, unless a newer one has registered."""
     then = (Put(PRESENCE_UNTIL, 0), Increment(REV), Remove(CONNECTION_ID))
-    return Write("record_robot_loss", Compare(CONNECTION_ID, "=", gone), then)
+    return Write("record_robot_loss", Compare(CONNECTION_ID, "=", gone), then, effect=Effect.LOST)
 
 
 def unregister(me: ConnectionId) -> Write:
     """End presence and every session, by the robot; ownership and the epoch stay."""
-    return Write("unregister", Compare(CONNECTION_ID, "=", me), END_ALL)
+    return Write("unregister", Compare(CONNECTION_ID, "=", me), END_ALL, effect=Effect.UNREGISTERED)
 
 
 def evict(right: Condition) -> Write:
     """End presence and every session, by whoever has the right to."""
-    return Write("evict", AllOf((Exists(OWNER), right)), END_ALL)
+    return Write("evict", AllOf((Exists(OWNER), right)), END_ALL, effect=Effect.EVICTED)
 
 
 def is_unchanged_since(rev: int) -> Condition:

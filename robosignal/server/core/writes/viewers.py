@@ -36,16 +36,13 @@ from robosignal.server.core.writes.attributes import (
     viewer_path,
 )
 
-OPENING = frozenset({"add_viewer", "replace_lapsed_viewer"})
-"""The writes that open a viewer's session, by their names."""
-
 
 def add(viewing: Session, right: Condition, limit: int, seen: Iterable[Session] = ()) -> Write:
     """Open a viewer's session in a free place."""
     place = viewer_path(viewing.session_id)
     free = Missing(place), Size(VIEWERS, "<", limit)
     when = AllOf((*_may_view(viewing, right, seen), *free))
-    return Write("add_viewer", when, (Put(place, session_item(viewing)),))
+    return Write("add_viewer", when, (Put(place, session_item(viewing)),), opens="viewer")
 
 
 def replace_lapsed(
@@ -53,15 +50,14 @@ def replace_lapsed(
 ) -> Write:
     """Open a viewer's session in the place of one that was not renewed."""
     place = viewer_path(viewing.session_id)
-    over = has_lapsed(viewer_path(replaced), now, limits.PLACE_SECONDS)
+    over = has_lapsed(viewer_path(replaced), now, limits.VIEWER_SECONDS)
     # A session that was resumed elsewhere, and lapsed there, bears the id that its first
     # connection opens anew; two paths of one update must not overlap.
     own = replaced == viewing.session_id
     free = () if own else (Missing(place),)
     then = (Put(place, session_item(viewing)), *(() if own else (Remove(viewer_path(replaced)),)))
-    return Write(
-        "replace_lapsed_viewer", AllOf((*_may_view(viewing, right, seen), *free, over)), then
-    )
+    when = AllOf((*_may_view(viewing, right, seen), *free, over))
+    return Write("replace_lapsed_viewer", when, then, opens="viewer")
 
 
 def _may_view(viewing: Session, right: Condition, seen: Iterable[Session]) -> tuple[Condition, ...]:

@@ -11,8 +11,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from robosignal.gateway.local import Local, Service
-from robosignal.gateway.places import CONNECTIONS_PER_USER, Places
+from robosignal.gateway.backend import Backend, BackendSettings
+from robosignal.gateway.connection_quota import CONNECTIONS_PER_USER, ConnectionQuota
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.core.conditional_writes import Missing, Put, Write
@@ -26,14 +26,16 @@ MOST = 3
 @asynccontextmanager
 async def backend(
     *, chaos_seed: int | None = None, unlimited: bool = False
-) -> AsyncIterator[Local]:
+) -> AsyncIterator[Backend]:
     """Run a backend in which a user may have three connections."""
-    service = Service(port=0, connections_per_user=MOST, chaos_seed=chaos_seed, unlimited=unlimited)
-    async with Local(service, read_options({})) as local:
+    service = BackendSettings(
+        port=0, connections_per_user=MOST, chaos_seed=chaos_seed, unlimited=unlimited
+    )
+    async with Backend(service, read_options({})) as local:
         yield local
 
 
-def dialled(local: Local, user: str) -> connect:
+def dialled(local: Backend, user: str) -> connect:
     """Return a client of the v1 dialect, to be opened."""
     token = local.key.sign(user)
     offered = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{token}")]
@@ -41,13 +43,13 @@ def dialled(local: Local, user: str) -> connect:
 
 
 async def opened(
-    stack: AsyncExitStack, local: Local, user: str, count: int
+    stack: AsyncExitStack, local: Backend, user: str, count: int
 ) -> list[ClientConnection]:
     """Return so many connections of a user, open until the stack ends."""
     return [await stack.enter_async_context(dialled(local, user)) for _ in range(count)]
 
 
-async def refusal(local: Local, user: str) -> tuple[int, dict[str, object]]:
+async def refusal(local: Backend, user: str) -> tuple[int, dict[str, object]]:
     """Return the status and the body with which one more connection is refused."""
     with pytest.raises(InvalidStatus) as refused:
         async with dialled(local, user):
@@ -76,9 +78,7 @@ async def test_one_connection_more_than_a_user_may_have_is_refused_with_why(
         status, body = await refusal(local, "ann")
 
     assert (status, body["type"], body["code"]) == (429, "error", "rate_limited")
-    assert body["message"] == (
-        "3 connections of this user are open, the most there may be: close one"
-    )
+    assert body["message"] == ("this user has 3 open connections, which is the limit: close one")
     assert [vars(one)["by"] for one in caplog.records if one.message == "connect refused"] == [
         "ann"
     ]
@@ -127,7 +127,7 @@ async def test_each_robot_that_a_user_owns_is_a_place_more() -> None:
         await opened(stack, local, "ann", MOST)
         status, body = await refusal(local, "ann")
 
-    assert (status, str(body["message"])[:14]) == (429, "9 connections ")
+    assert (status, str(body["message"])[:32]) == (429, "this user has 9 open connections")
 
 
 async def test_a_fleet_comes_back_all_at_once() -> None:
@@ -199,7 +199,7 @@ def test_the_gateways_page_names_the_limit() -> None:
 def test_no_user_may_have_every_connection() -> None:
     """Whoever claims ids without end makes places for no more than all but a hundred."""
     store = LocalStore(None)
-    places = Places(lambda _: {"statusCode": 200}, store, per_user=3, of=110)
+    places = ConnectionQuota(lambda _: {"statusCode": 200}, store, per_user=3, total=110)
     for number in range(30):
         robot_id = RobotId(f"r{number}")
         write = Write("claim", Missing(("ownerUserId",)), (Put(("ownerUserId",), "mallory"),))

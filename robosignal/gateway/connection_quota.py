@@ -1,14 +1,11 @@
-"""How many connections one user may have: no Lambda can count them, and one process can.
-
-Owns the refusal of one too many at its handshake; must never know frames, tokens or sockets.
-"""
+"""How many connections one user may have: one process can count them, and a Lambda cannot."""
 
 import logging
 import threading
 from typing import Any
 
-from robosignal.gateway.dispatch import Handle
-from robosignal.gateway.shared import Limits
+from robosignal.gateway.integration import Handle
+from robosignal.gateway.limits import Limits
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.errors import RateLimited
 from robosignal.protocol.frames import Error, encode
@@ -21,44 +18,44 @@ from robosignal.server.limits.sampling import SampledLog
 log = logging.getLogger("robosignal.gateway")
 
 CONNECTIONS_PER_USER = 250
-"""A quarter of all that there may be, besides one for each robot that the user owns.
+"""A quarter of all connections, and one more for each robot that the user owns.
 
-No person's pages and scripts need as many, redials included, and one user's cannot lock the
-others out. A whole fleet may well be owned by one user, and comes back at once when the gateway
-restarts: before they register, its robots are connections like any other.
+No person's pages and scripts need as many, redials included, and one user cannot lock the others
+out. One user may own a whole fleet, which redials at once when the gateway restarts: before its
+robots register, they are connections like any other.
 """
 
-OTHERS = 100
-"""So many of all connections no single user may have, whatever it owns."""
+RESERVED_FOR_OTHERS = 100
+"""How many of all connections no single user can get, whatever they own."""
 
 
-class Places:
-    """A handler around a handler, which lets in as many of each user as there are places."""
+class ConnectionQuota:
+    """A handler around another handler, which refuses a user's connections above the quota."""
 
     def __init__(
-        self, handle: Handle, store: LocalStore, per_user: int, of: int = Limits().sockets
+        self, handle: Handle, store: LocalStore, per_user: int, total: int = Limits().connections
     ) -> None:
-        """Let in so many of each user, and one more for each of its robots, `of` so many."""
+        """Allow `per_user` connections, and one more for each robot of the user, of `total`."""
         self._handle = handle
         self._store = store
         self._per_user = per_user
-        self._most = max(per_user, of - OTHERS)
+        self._most = max(per_user, total - RESERVED_FOR_OTHERS)
         self._lock = threading.Lock()
         self._refused = SampledLog(log, "connect refused")
 
     def __call__(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Handle as a Lambda does; a `$connect` that finds no place is refused with 429."""
+        """Handle an event as a Lambda does; refuse a `$connect` above the quota with 429."""
         self._refused.flush(epoch_ms())
         answer = self._handle(event)
         context = event["requestContext"]
         row = None
         if context["eventType"] == "CONNECT":
             row = self._store.connection(ConnectionId(context["connectionId"]))
-        return answer if row is None else self._judged(row, answer)
+        return answer if row is None else self._check(row, answer)
 
-    def _judged(self, row: Connection, answer: dict[str, Any]) -> dict[str, Any]:
-        # Each is counted before it is judged, and no longer once it is refused. So of those that
-        # come at the same time, as many are let in as there are places, and no more.
+    def _check(self, row: Connection, answer: dict[str, Any]) -> dict[str, Any]:
+        # Each is counted before it is checked, and no more once it is refused. So of connections
+        # that open at the same time, exactly as many are accepted as the quota allows.
         with self._lock:
             robots = self._store.count_robots(row.user_id)
             most = min(self._per_user + robots, self._most)
@@ -67,5 +64,5 @@ class Places:
             self._store.remove_connection(row.connection_id)
         code = RateLimited.code
         self._refused.write(epoch_ms(), code, code=code, by=row.user_id)
-        text = f"{most} connections of this user are open, the most there may be: close one"
+        text = f"this user has {most} open connections, which is the limit: close one"
         return dict(result(RateLimited.status, encode(Error(code=RateLimited.code, message=text))))

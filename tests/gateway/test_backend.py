@@ -12,8 +12,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from robosignal.gateway.backend import Backend, BackendSettings, RemoteIssuer
 from robosignal.gateway.gateway import PortTaken
-from robosignal.gateway.local import Local, RemoteIssuer, Service
 from robosignal.gateway.store import LocalStore
 from robosignal.server.core.steps import Page
 from robosignal.server.entry import Signaling
@@ -21,13 +21,13 @@ from robosignal.server.settings import read_options
 
 
 @pytest.fixture
-async def local() -> AsyncIterator[Local]:
+async def local() -> AsyncIterator[Backend]:
     """A backend that keeps nothing, on a free port."""
-    async with Local(Service(port=0), read_options({})) as running:
+    async with Backend(BackendSettings(port=0), read_options({})) as running:
         yield running
 
 
-def dialed(local: Local, token: str) -> connect:
+def dialed(local: Backend, token: str) -> connect:
     """Return a client of the v1 dialect, to be opened."""
     offered = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{token}")]
     return connect(local.gateway.websocket_url, subprotocols=offered)
@@ -40,7 +40,7 @@ async def asked(client: ClientConnection, **message: object) -> dict[str, object
     return frame
 
 
-async def test_a_client_is_welcomed_by_its_own_name(local: Local) -> None:
+async def test_a_client_is_welcomed_by_its_own_name(local: Backend) -> None:
     """The identity is the token's, signed and verified by the gateway's own key."""
     async with dialed(local, local.key.sign("ann")) as client:
         welcome = await asked(client, type="ready")
@@ -55,7 +55,7 @@ async def pinged(client: ClientConnection) -> dict[str, object]:
     return await asked(client, type="ready")
 
 
-async def test_pings_are_limited_as_messages_are(local: Local) -> None:
+async def test_pings_are_limited_as_messages_are(local: Backend) -> None:
     """Too many at once end the connection."""
     async with dialed(local, local.key.sign("ann")) as client:
         with pytest.raises(ConnectionClosed) as closed:
@@ -67,9 +67,9 @@ async def test_pings_are_limited_as_messages_are(local: Local) -> None:
 
 async def test_without_limits_on_rates_there_is_none_on_pings() -> None:
     """For benchmarks, as of messages."""
-    unlimited = Service(port=0, unlimited=True)
+    unlimited = BackendSettings(port=0, unlimited=True)
     async with (
-        Local(unlimited, read_options({})) as local,
+        Backend(unlimited, read_options({})) as local,
         dialed(local, local.key.sign("ann")) as client,
     ):
         reply = await pinged(client)
@@ -91,7 +91,7 @@ async def test_keepalives_use_the_store_in_the_thread_that_all_events_use(
 
     monkeypatch.setattr(LocalStore, "fleet", fleet)
     async with (
-        Local(Service(port=0, seed_keepalive_seconds=0.01), read_options({})),
+        Backend(BackendSettings(port=0, seed_keepalive_seconds=0.01), read_options({})),
         asyncio.timeout(20),
     ):
         await asked.wait()
@@ -115,7 +115,7 @@ async def test_a_timer_goes_on_after_a_fault_and_logs_it(
 
     monkeypatch.setattr(Signaling, name, fail)
     async with (
-        Local(Service(port=0, seed_keepalive_seconds=0.01), read_options({})),
+        Backend(BackendSettings(port=0, seed_keepalive_seconds=0.01), read_options({})),
         asyncio.timeout(20),
     ):
         await again.wait()
@@ -123,7 +123,7 @@ async def test_a_timer_goes_on_after_a_fault_and_logs_it(
     assert "timer failed" in caplog.messages
 
 
-async def test_an_idle_connection_is_closed_when_its_token_ends(local: Local) -> None:
+async def test_an_idle_connection_is_closed_when_its_token_ends(local: Backend) -> None:
     """Without a word from it: the last frame says why, and the close is an orderly one."""
     async with dialed(local, local.key.sign("ann", ttl_s=2)) as client:
         async with asyncio.timeout(20):
@@ -136,7 +136,9 @@ async def test_an_idle_connection_is_closed_when_its_token_ends(local: Local) ->
     assert closed.value.rcvd.code == 1000
 
 
-async def test_a_seed_connection_is_told_nothing_unasked_when_its_token_ends(local: Local) -> None:
+async def test_a_seed_connection_is_told_nothing_unasked_when_its_token_ends(
+    local: Backend,
+) -> None:
     """It is closed all the same."""
     headers = {"Authorization": f"Bearer {local.key.sign('ann', ttl_s=2)}"}
     async with connect(local.gateway.websocket_url, additional_headers=headers) as client:
@@ -148,11 +150,13 @@ async def test_a_seed_connection_is_told_nothing_unasked_when_its_token_ends(loc
 async def test_a_port_that_is_taken_leaves_the_state_free(tmp_path: Path) -> None:
     """Whoever meets it may go on in the same process: the lock is let go."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        refused = Local(Service(port=taken.getsockname()[1], state=tmp_path), read_options({}))
+        refused = Backend(
+            BackendSettings(port=taken.getsockname()[1], state=tmp_path), read_options({})
+        )
         with pytest.raises(PortTaken):
             await refused.__aenter__()
     LocalStore(tmp_path).close()
-    async with Local(Service(port=0, state=tmp_path), read_options({})) as second:
+    async with Backend(BackendSettings(port=0, state=tmp_path), read_options({})) as second:
         assert second.gateway.port != 0
 
     # Held until here, so that it was not its end which let go.
@@ -161,7 +165,7 @@ async def test_a_port_that_is_taken_leaves_the_state_free(tmp_path: Path) -> Non
 
 async def test_a_start_that_is_cancelled_leaves_the_state_free(tmp_path: Path) -> None:
     """As by a signal that comes early."""
-    cancelled = Local(Service(port=0, state=tmp_path), read_options({}))
+    cancelled = Backend(BackendSettings(port=0, state=tmp_path), read_options({}))
     starting = asyncio.ensure_future(cancelled.__aenter__())
     await asyncio.sleep(0)
     starting.cancel()
@@ -176,7 +180,7 @@ def test_an_issuer_that_cannot_be_trusted_leaves_the_state_free(tmp_path: Path) 
     """The state was open before it was looked at."""
     remote = RemoteIssuer("https://i.example", "http://i.example/jwks", frozenset({"a"}))
     with pytest.raises(ValueError, match="http") as refused:
-        Local(Service(port=0, state=tmp_path, remote=remote), read_options({}))
+        Backend(BackendSettings(port=0, state=tmp_path, remote=remote), read_options({}))
     LocalStore(tmp_path).close()
 
     # Its traceback holds what was half made.

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from robosignal.gateway.front import HEAD_BYTES, Doors, Front
+from robosignal.gateway.listener import HEAD_BYTES, Protocols, RequestHead
 from tests.gateway.raw import request
 
 WEBSOCKET = request()
@@ -30,13 +30,15 @@ def handed_over(*reads: bytes) -> tuple[list[bytes], list[bytes], Kept]:
     """Return what the WebSocket's door and HTTP's door got, and the transport."""
     websocket: list[bytes] = []
     http: list[bytes] = []
-    doors = Doors(lambda _, data: websocket.append(data), lambda _, data: http.append(data), 5)
-    front, transport = Front(doors), Kept()
-    front.connection_made(transport)
+    protocols = Protocols(
+        lambda _, data: websocket.append(data), lambda _, data: http.append(data), 5
+    )
+    head, transport = RequestHead(protocols), Kept()
+    head.connection_made(transport)
     for data in reads:
-        front.get_buffer(-1)[: len(data)] = data
-        front.buffer_updated(len(data))
-    front.connection_lost(None)
+        head.get_buffer(-1)[: len(data)] = data
+        head.buffer_updated(len(data))
+    head.connection_lost(None)
     return websocket, http, transport
 
 
