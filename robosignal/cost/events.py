@@ -47,7 +47,7 @@ EVENTS = {
         posts=2,
         pushes=1,
         received=189,
-        replied=175,
+        replied=197,
         posted=192,
         logged=235,
     ),

@@ -17,7 +17,7 @@ from robosignal.protocol.limits import SECOND_LOOK_SECONDS, WATCHERS
 from robosignal.server.aws.calls import ask, pausing
 from robosignal.server.aws.expressions import Rendered, marshal, plain
 from robosignal.server.core.conditional_writes import Condition, Put, Write, apply
-from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.records import Connection, Robot, robot_from_item
 from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
 from robosignal.server.core.writes.attributes import STAMP, add_stamp
 from robosignal.server.core.writes.connections import WATCHER, connection_item
@@ -47,11 +47,6 @@ list is pushed, because by then no answer from before the index had the page is 
 def connection_of(item: dict[str, Any]) -> Connection:
     """Return a row's record."""
     return msgspec.convert(item, Connection)
-
-
-def robot_of_item(item: dict[str, Any]) -> Robot:
-    """Return a robot's record."""
-    return msgspec.convert(item, Robot)
 
 
 class DynamoStore:
@@ -141,32 +136,32 @@ class DynamoStore:
     def robot(self, robot: RobotId) -> Robot | None:
         """Return a robot's item as it is now."""
         item = self._get(self._robots, "robotId", robot)
-        return None if item is None else robot_of_item(item)
+        return None if item is None else robot_from_item(item)
 
     def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Carry out a write to a robot's item."""
         stamp = None if write.renewal else urandom(STAMP_BYTES).hex()
-        written = write if stamp is None else add_stamp(write, stamp)
+        stamped = write if stamp is None else add_stamp(write, stamp)
         try:
-            before, after = self._write(self._robots, "robotId", robot, written)
+            before, after = self._write(self._robots, "robotId", robot, stamped)
         except TryAgain as unanswered:
             raise TryAgain(stamp=stamp) from unanswered
-        was = None if before is None else robot_of_item(before)
+        was = None if before is None else robot_from_item(before)
         if after is not None:
-            return Written(was, robot_of_item(after))
+            return Written(was, robot_from_item(after))
         if before is not None and stamp is not None and before.get(*STAMP) == stamp:
-            return Written(None, robot_of_item(before))
+            return Written(None, robot_from_item(before))
         return ConditionFailed(was)
 
     def check_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Evaluate a write to a robot's item now, without writing."""
         item = self._get(self._robots, "robotId", robot)
-        before = None if item is None else robot_of_item(item)
+        before = None if item is None else robot_from_item(item)
         after = apply(write, item or {})
         return (
             ConditionFailed(before)
             if after is None
-            else Written(before, robot_of_item(_with_key(robot, after)))
+            else Written(before, robot_from_item(_with_key(robot, after)))
         )
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
@@ -195,7 +190,7 @@ class DynamoStore:
         while True:
             answer = ask(self._client.batch_get_item, RequestItems=asked)
             for item in answer["Responses"].get(self._robots, []):
-                robot = robot_of_item(plain(item))
+                robot = robot_from_item(plain(item))
                 found[robot.robot_id] = robot
             asked = answer.get("UnprocessedKeys")
             if not asked:

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from robosignal.protocol.ids import ConnectionId
-from robosignal.server.aws.dynamodb import DynamoStore, connection_of, robot_of_item
+from robosignal.server.aws.dynamodb import DynamoStore, connection_of
 from robosignal.server.aws.expressions import marshal, plain
 from robosignal.server.core.conditional_writes import Write, apply
-from robosignal.server.core.records import Connection
+from robosignal.server.core.records import Connection, robot_from_item
 from robosignal.server.core.steps import ConditionFailed, Written
 from robosignal.server.core.writes import connections, lease, ownership, presence, viewers
 from robosignal.server.core.writes.attributes import STAMP
@@ -116,7 +116,7 @@ def test_a_write_to_a_robot_agrees(
     def agrees(case: tuple[Item | None, Write]) -> None:
         item, write = case
         after = carried_out(write, item, robotId=ROBOT)
-        before = None if item is None else robot_of_item(item)
+        before = None if item is None else robot_from_item(item)
         place.put(item)
 
         outcome = dynamo_store.write_robot(ROBOT, write)
@@ -125,7 +125,7 @@ def test_a_write_to_a_robot_agrees(
         expected_item = item if after is None else after
         assert place.get() == (expected_item and unstamped(expected_item))
         expected = (
-            ConditionFailed(before) if after is None else Written(before, robot_of_item(after))
+            ConditionFailed(before) if after is None else Written(before, robot_from_item(after))
         )
         assert outcome == expected
         outcomes[type(outcome)] += 1

@@ -74,6 +74,7 @@ def registered(draw: DrawFn, viewers: int) -> dict[str, Any]:
         "ownerUserId": draw(users),
         "instanceId": draw(st.sampled_from(INSTANCES)),
         "connectedAt": draw(opened),
+        "presenceUntil": draw(soon),
         "leaseUntil": draw(soon),
         "dialect": draw(dialects),
         "expiresAt": NOW + 3_600_000,

@@ -29,7 +29,7 @@ from robosignal.server.core.conditional_writes import (
     Update,
     Write,
 )
-from robosignal.server.core.records import Session, latest_end
+from robosignal.server.core.records import OLD_PRESENCE_UNTIL, Session, latest_end
 
 OWNER = ("ownerUserId",)
 OPERATORS = ("operators",)
@@ -40,7 +40,7 @@ HOLDER_CONNECTION_ID = ("controller", "connectionId")
 HOLDER_USER_ID = ("controller", "userId")
 HOLDER_UNTIL = ("controller", "until")
 HOLDER_LOST = ("controller", "lost")
-PRESENCE_UNTIL = ("leaseUntil",)
+PRESENCE_UNTIL = ("presenceUntil",)
 VIEWERS = ("viewers",)
 EPOCH = ("epoch",)
 REV = ("rev",)
@@ -49,6 +49,12 @@ STAMP = ("stamp",)
 """Which write last changed the item, renewals aside. A store that repeats a write because its
 answer was lost recognises its own by it, and so does the write that undoes an unanswered one."""
 
+
+def put_presence_until(until: int) -> tuple[Update, ...]:
+    """Set when presence ends (epoch ms), also under the name that earlier versions read."""
+    return Put(PRESENCE_UNTIL, until), Put((OLD_PRESENCE_UNTIL,), until)
+
+
 NEXT_EPOCH: tuple[Update, ...] = (Increment(EPOCH), Increment(REV))
 """Every change of holder raises both numbers; a change of connection alone raises `rev`."""
 
@@ -56,7 +62,7 @@ COPY_HOLDER = Copy(("prev",), CONTROLLER)
 
 
 END_ALL: tuple[Update, ...] = (
-    Put(PRESENCE_UNTIL, 0),
+    *put_presence_until(0),
     COPY_HOLDER,
     Put(VIEWERS, {}),
     # A robot that was enrolled and never registered has neither number.

@@ -33,7 +33,6 @@ from robosignal.server.core.writes.attributes import (
     HOLDER_UNTIL,
     HOLDER_USER_ID,
     NEXT_EPOCH,
-    PRESENCE_UNTIL,
     VIEWERS,
     are_still_elsewhere,
     has_lapsed,
@@ -43,6 +42,7 @@ from robosignal.server.core.writes.attributes import (
     is_reachable_not,
     is_unchanged_since,
     move_session,
+    put_presence_until,
     session_item,
     viewer_path,
 )
@@ -254,7 +254,7 @@ def roll_back(session_id: SessionId, me: ConnectionId) -> Write:
 def roll_back_with_robot(session_id: SessionId, me: ConnectionId, gone: ConnectionId) -> Write:
     """Free a lease whose first frame found the robot's socket gone, and end presence."""
     when = AllOf((_is_held(session_id, me), Compare(CONNECTION_ID, "=", gone)))
-    then = (*NEXT_EPOCH, Put(PRESENCE_UNTIL, 0), Remove(CONTROLLER), Remove(CONNECTION_ID))
+    then = (*NEXT_EPOCH, *put_presence_until(0), Remove(CONTROLLER), Remove(CONNECTION_ID))
     return Write("roll_back_with_robot", when, then, effect=Effect.ROLLED_BACK)
 
 

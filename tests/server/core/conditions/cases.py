@@ -93,6 +93,7 @@ def robot(holder: Session | None = None, *viewers: Session) -> Item:
         "connectionId": ROBOT,
         "connectedAt": NOW - 5000,
         "instanceId": "run-1",
+        "presenceUntil": NOW + 60_000,
         "leaseUntil": NOW + 60_000,
         "dialect": "v1",
         "epoch": 3,
