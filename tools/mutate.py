@@ -23,7 +23,7 @@ from tests.mutations.mutants import Mutant, mutants
 PAIRS = "tests/explorer/test_pairs.py::"
 TESTS = (
     "tests/server/core/conditions/test_conditions.py::test_a_condition_holds_or_refuses",
-    "tests/server/core/test_policy.py",
+    "tests/server/core/test_authorization.py",
     "tests/explorer/test_found.py",
     PAIRS + "test_a_connection_is_not_robot_and_client_at_once",
     PAIRS + "test_who_loses_the_right_gets_nothing_more",
