@@ -3,14 +3,15 @@
 SHELL = /bin/sh
 BIN = .venv/bin
 
-.PHONY: help setup run test lint fmt lock screenshots synth deploy destroy test-deploy soak bench
+.PHONY: help setup run test lint fmt docs lock screenshots synth deploy destroy test-deploy soak bench
 
 help:
 	@echo "make run    start robosignal with a demo robot and print the links to drive it"
 	@echo "make test   lint, types, every test"
 	@echo "make setup  install everything that the tests need into .venv"
-	@echo "make lint   only the linter and the type checker"
+	@echo "make lint   only the linters and the type checkers"
 	@echo "make fmt    format the code"
+	@echo "make docs   build the documentation into build/docs"
 	@echo "make synth  write the CloudFormation templates; needs no account"
 	@echo "make deploy STAGE=dev   deploy to the AWS account of your credentials"
 	@echo "make destroy STAGE=dev  remove that deployment"
@@ -29,6 +30,7 @@ setup:
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix tests/web run --silent lint
 
 # One process a core; the tests of one file share their fixtures.
 test: lint
@@ -60,13 +62,21 @@ bench: setup
 
 fmt: setup
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix tests/web run --silent fmt
+
+# Without a network: a reader's browser asks no third party for anything either.
+docs: setup
+	@$(BIN)/python -m tools.reference
+	@$(BIN)/python -m sphinx -q -W --keep-going -n -d build/doctrees -c tools/docs docs build/docs
+	@echo "open build/docs/index.html"
 
 screenshots: setup
 	@$(BIN)/python -m tools.screenshots
 
 # Every Python and platform at once, with hashes; what running needs, then everything.
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml
+EXTRAS = --extra build --extra robot --extra gateway
 
 lock: setup
-	@$(LOCK) --extra build --extra dev --output-file requirements.txt
-	@$(LOCK) --extra build --output-file requirements-run.txt
+	@$(LOCK) $(EXTRAS) --extra dev --extra docs --output-file requirements.txt
+	@$(LOCK) $(EXTRAS) --output-file requirements-run.txt

@@ -15,7 +15,7 @@ from robosignal.protocol.errors import SignalingError
 from robosignal.protocol.frames import Frame
 from robosignal.protocol.messages import ALIASES, MESSAGES, AnyMessage
 from robosignal.server.core import dispatch
-from robosignal.server.core.policy import MAY
+from robosignal.server.core.authorization import PERMISSIONS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "robosignal"
@@ -112,7 +112,7 @@ def test_only_the_aws_package_knows_aws(module: Path) -> None:
     assert allowed or aws == []
 
 
-PUBLIC_PACKAGES = {PACKAGE / "testing"}
+PUBLIC_PACKAGES = {PACKAGE, PACKAGE / "robot", PACKAGE / "testing"}
 """Those that users import names from."""
 
 
@@ -124,6 +124,11 @@ PUBLIC_PACKAGES = {PACKAGE / "testing"}
 def test_packages_are_empty(package: Path) -> None:
     """To import one module imports no other."""
     assert package.read_text() == ""
+
+
+def test_the_package_itself_imports_nothing() -> None:
+    """It tells its version, and the Lambda imports it at each cold start."""
+    assert list(imported(PACKAGE / "__init__.py")) == []
 
 
 def loaded_by(module: str) -> set[str]:
@@ -157,7 +162,7 @@ def test_the_entry_loads_no_token_library() -> None:
 
 def test_every_message_has_a_right() -> None:
     """What is not in the table is refused, so a forgotten type could never be sent."""
-    assert set(MAY) == set(MESSAGES.values())
+    assert set(PERMISSIONS) == set(MESSAGES.values())
 
 
 def test_every_message_is_listed_by_its_name() -> None:
@@ -168,8 +173,8 @@ def test_every_message_is_listed_by_its_name() -> None:
 
 
 def test_every_message_has_a_flow() -> None:
-    """Each type is one case of `carry_out`; the last case is for none."""
-    function: Any = ast.parse(dedent(getsource(dispatch.carry_out))).body[0]
+    """Each type is one case of `flow_for`; the last case is for none."""
+    function: Any = ast.parse(dedent(getsource(dispatch.flow_for))).body[0]
     match = next(node for node in function.body if isinstance(node, ast.Match))
     classes = [node for node in ast.walk(match) if isinstance(node, ast.MatchClass)]
     names = [node.cls.id for node in classes if isinstance(node.cls, ast.Name)]

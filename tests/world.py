@@ -11,11 +11,18 @@ from typing import Any
 
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId
-from robosignal.server.core.expressions import Exists, Join, Missing, Part, Put, Write
-from robosignal.server.core.listing import FLEET
-from robosignal.server.core.records import Connection, Robot, shard_of
+from robosignal.server.core.conditional_writes import (
+    AddToSet,
+    Exists,
+    Missing,
+    Put,
+    RemoveFromSet,
+    Write,
+)
+from robosignal.server.core.directory import FLEET
+from robosignal.server.core.records import Connection, Robot, fleet_shard_of
 from robosignal.server.core.request import Rules
-from robosignal.server.core.steps import Won
+from robosignal.server.core.steps import Written
 from robosignal.server.deadline import Deadline
 from robosignal.server.entry import Signaling
 from robosignal.server.events import SCHEDULED
@@ -221,20 +228,20 @@ class World:
 
     def enrol(self, robot_id: str, user: str) -> None:
         """Give a robot that has never registered an owner."""
-        shard = shard_of(RobotId(robot_id))
+        shard = fleet_shard_of(RobotId(robot_id))
         puts = (Put(("ownerUserId",), user), Put(("fleetShard",), shard))
         enrols = Write("enrol", Missing(("ownerUserId",)), puts)
-        assert isinstance(self.store.write_robot(RobotId(robot_id), enrols), Won)
+        assert isinstance(self.store.write_robot(RobotId(robot_id), enrols), Written)
 
     def share(self, robot_id: str, user: str) -> None:
         """Make a user an operator of a robot, as sharing does on the robot's item."""
-        joins = Write("share", Exists(("ownerUserId",)), (Join(("operators",), user),))
-        assert isinstance(self.store.write_robot(RobotId(robot_id), joins), Won)
+        joins = Write("share", Exists(("ownerUserId",)), (AddToSet(("operators",), user),))
+        assert isinstance(self.store.write_robot(RobotId(robot_id), joins), Written)
 
     def unshare(self, robot_id: str, user: str) -> None:
         """Take a user from a robot's operators, and leave the sessions as they are."""
-        parts = Write("unshare", Exists(("ownerUserId",)), (Part(("operators",), user),))
-        assert isinstance(self.store.write_robot(RobotId(robot_id), parts), Won)
+        parts = Write("unshare", Exists(("ownerUserId",)), (RemoveFromSet(("operators",), user),))
+        assert isinstance(self.store.write_robot(RobotId(robot_id), parts), Written)
 
     def stored(self) -> dict[str, Robot | Connection | None]:
         """Return all that the store has: every robot's item and every connection's row."""

@@ -14,8 +14,8 @@ from msgspec import structs
 from robosignal.protocol import limits
 from robosignal.protocol.ids import ConnectionId, InstanceId, UserId
 from robosignal.protocol.messages import Forget, Offer, Resume, Takeover, Transfer, Unshare
-from robosignal.server.core.expressions import Write, apply
-from robosignal.server.core.policy import right
+from robosignal.server.core.authorization import condition_for
+from robosignal.server.core.conditional_writes import Write, apply
 from robosignal.server.core.records import Connection, Session
 from robosignal.server.core.writes import lease, ownership, presence
 from robosignal.server.core.writes.presence import Claim
@@ -54,11 +54,15 @@ def _row(connection: ConnectionId, user: UserId) -> Connection:
 
 
 def _offer(connection: ConnectionId, user: UserId) -> Write:
-    return lease.acquire(session(connection, user), right(Offer, _row(connection, user)), NOW)
+    return lease.acquire(
+        session(connection, user), condition_for(Offer, _row(connection, user)), NOW
+    )
 
 
 def _takeover(connection: ConnectionId, user: UserId) -> Write:
-    return lease.take_over(session(connection, user), right(Takeover, _row(connection, user)))
+    return lease.take_over(
+        session(connection, user), condition_for(Takeover, _row(connection, user))
+    )
 
 
 VIEWER = session(THIRD, EVE)
@@ -79,33 +83,37 @@ SID = HOLDER.session_id
 EVENTS: dict[str, tuple[Write, ...]] = {
     "`offer` of another who may drive": (_offer(ELSEWHERE, EVE),),
     "`offer` of the same user, elsewhere": (_offer(ELSEWHERE, OLGA),),
-    "`offer` of the holder": (lease.acquire_again(HOLDER, right(Offer, _row(HERE, OLGA)), NOW),),
+    "`offer` of the holder": (
+        lease.acquire_again(HOLDER, condition_for(Offer, _row(HERE, OLGA)), NOW),
+    ),
     "`takeover` by owner or admin": (_takeover(ELSEWHERE, ANN),),
     "`takeover` by the same user, elsewhere": (_takeover(ELSEWHERE, OLGA),),
     "`ping` of the holder": (lease.renew(SID, HERE, NOW + MINUTE),),
-    "`resume` by the same user": (lease.resume(MOVED, right(Resume, _row(ELSEWHERE, OLGA))),),
+    "`resume` by the same user": (
+        lease.resume(MOVED, condition_for(Resume, _row(ELSEWHERE, OLGA))),
+    ),
     "`grant-control` by the holder": (lease.grant(HOLDER, VIEWER, THIRD, 3),),
     "`release-control` by the holder": (lease.release(HOLDER, limits.VIEWERS),),
     "`bye` of the holder": (lease.leave(SID, HERE),),
     "`bye` to the holder, by the robot": (lease.dismiss(SID, ROBOT),),
     "the holder's socket is lost": (
-        lease.lose(SID, HERE, NOW, NOW + GRACE),
-        lease.lose_late(SID, HERE, NOW, NOW + GRACE),
+        lease.begin_grace(SID, HERE, NOW, NOW + GRACE),
+        lease.record_late_loss(SID, HERE, NOW, NOW + GRACE),
     ),
     "the robot restarts": (
-        presence.register_anew(structs.replace(CLAIM, instance_id=InstanceId("run-2"))),
+        presence.register_process(structs.replace(CLAIM, instance_id=InstanceId("run-2"))),
     ),
-    "the robot redials": (presence.register_again(CLAIM),),
-    "the robot's socket is lost": (presence.lose(ROBOT),),
+    "the robot redials": (presence.register_redial(CLAIM),),
+    "the robot's socket is lost": (presence.record_loss(ROBOT),),
     "`unregister`": (presence.unregister(ROBOT),),
     "`unshare` of the holder by owner or admin": (
-        ownership.unshare_holder(OLGA, right(Unshare, _row(ELSEWHERE, ANN))),
-        ownership.unshare(OLGA, right(Unshare, _row(ELSEWHERE, ANN))),
+        ownership.unshare_holder(OLGA, condition_for(Unshare, _row(ELSEWHERE, ANN))),
+        ownership.unshare(OLGA, condition_for(Unshare, _row(ELSEWHERE, ANN))),
     ),
     "`transfer` by owner or admin": (
-        ownership.transfer(EVE, right(Transfer, _row(ELSEWHERE, ANN))),
+        ownership.transfer(EVE, condition_for(Transfer, _row(ELSEWHERE, ANN))),
     ),
-    "`forget` by owner or admin": (presence.evict(right(Forget, _row(ELSEWHERE, ANN))),),
+    "`forget` by owner or admin": (presence.evict(condition_for(Forget, _row(ELSEWHERE, ANN))),),
 }
 """Each event with the writes that it tries, in order."""
 

@@ -1,4 +1,4 @@
-"""Writes web/config.json, from which the console page takes where to connect and sign in.
+"""Writes web/console/config.json, from which the console page takes where to connect and sign in.
 
 Run with the file of outputs that `cdk deploy` has written. Must never write a secret: every
 visitor of the page reads this file.
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-PAGE = Path(__file__).parent.parent / "web" / "config.json"
+PAGE = Path(__file__).parent.parent / "web" / "console" / "config.json"
 
 NAMES = {
     "webSocketUrl": "WebSocketUrl",
@@ -31,7 +31,7 @@ def page_config(outputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page's configuration from a file of outputs, to `web/` or where a second one says.
+    """Write the page's configuration from a file of outputs, to where a second argument says.
 
     Return 0; 1 with a sentence when the file is not one stack's outputs.
     """

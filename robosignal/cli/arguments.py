@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 
 from robosignal.protocol import limits
 from robosignal.protocol.parsing import ID_RULE
-from robosignal.robot.token import TOKEN
 
 TOKEN_VARIABLE = "ROBOSIGNAL_TOKEN"  # noqa: S105 - the name of one, not one
 STATE = ".robosignal"
@@ -145,7 +144,7 @@ def token(option: str, argument: str | None, variable: str, env: Mapping[str, st
     """
     name, found = (option, argument) if argument else (variable, env.get(variable, ""))
     found = found.strip()
-    if found and not TOKEN.fullmatch(found):
+    if found and not re.search(limits.TOKEN_PATTERN, found):
         raise Refused(f"{name} holds characters that no token has: pass it whole, unquoted")
     return found or None
 

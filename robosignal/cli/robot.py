@@ -1,7 +1,4 @@
-"""`robosignal robot`: a robot with a moving test picture, until a signal or the input's end.
-
-Owns the arguments and when to stop; must never know how a robot talks.
-"""
+"""`robosignal robot`: a robot with a moving test picture, until a signal or its input's end."""
 
 import argparse
 import asyncio
@@ -13,53 +10,81 @@ import threading
 from contextlib import suppress
 
 from robosignal.cli import arguments
-from robosignal.cli.arguments import TOKEN_VARIABLE
-from robosignal.protocol.ids import InstanceId, RobotId
-from robosignal.robot.token import TokenSource, of_command
+from robosignal.cli.arguments import TOKEN_VARIABLE, Refused
+from robosignal.robot import Robot, RobotError, TokenRejected, TokenSource
+from robosignal.robot.token import from_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments `run` takes."""
+    """Declare the arguments of `run`."""
     add = parser.add_argument
-    url = "such as ws://127.0.0.1:8080/prod"
+    url = "the server's WebSocket address, such as ws://127.0.0.1:8080/prod"
     add("--url", type=arguments.websocket_url, required=True, help=url)
-    add("--robot-id", type=arguments.identifier, required=True, metavar="ID")
+    add(
+        "--robot-id",
+        type=arguments.identifier,
+        required=True,
+        metavar="ID",
+        help="the robot's id, 1 to 64 of A-Z a-z 0-9 _ . -",
+    )
     token = parser.add_mutually_exclusive_group().add_argument
-    token("--token", help=f"else the environment's {TOKEN_VARIABLE}, which others cannot read")
-    token("--token-command", metavar="CMD", help="a shell command that prints one, for each dial")
-    add("--instance", type=arguments.identifier, metavar="ID", help="id of this run (random)")
-    add("--until-eof", action="store_true", help="stop when standard input ends")
+    token(
+        "--token",
+        help=f"the token; better in the environment's {TOKEN_VARIABLE}, which other users of this"
+        " machine cannot read",
+    )
+    token(
+        "--token-command",
+        metavar="CMD",
+        help="a shell command that prints a token, run for each connection",
+    )
+    add(
+        "--instance",
+        type=arguments.identifier,
+        metavar="ID",
+        help="id of this run; a robot that comes back under the same one keeps its sessions"
+        " (default: random)",
+    )
+    add(
+        "--until-eof",
+        action="store_true",
+        help="stop when standard input ends, for a robot that another program starts",
+    )
 
 
 def run(asked: argparse.Namespace) -> int:
-    """Be the robot, and return the exit code. Raise Refused, whose text says why."""
-    return asyncio.run(_until_stopped(asked, _token(asked)))
+    """Run the robot until a signal, and return 0. Raise Refused, whose text says why it ended."""
+    # At the level INFO these libraries log about single packets.
+    for chatty in ("aiortc", "aioice"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        asyncio.run(_run_until_stopped(asked))
+    except RobotError as error:
+        raise Refused(f"{error.robot_id}: {error} ({_name_option(error)})") from error
+    return 0
 
 
-def _token(asked: argparse.Namespace) -> str | TokenSource:
-    if asked.token_command:
-        return of_command(asked.token_command)
-    return arguments.own_token(asked.token, os.environ)
+def _name_option(error: RobotError) -> str:
+    if isinstance(error, TokenRejected):
+        return "pass it as --token, or see --token-command"
+    return "the options are --robot-id and --token"
 
 
-async def _until_stopped(asked: argparse.Namespace, token: str | TokenSource) -> int:
-    # Imported here: the other commands need no video library.
-    from robosignal.robot.client import run as be  # noqa: PLC0415
-
+async def _run_until_stopped(asked: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if asked.until_eof:
         args = (asyncio.get_running_loop(), stop)
         threading.Thread(target=_stop_at_eof, args=args, daemon=True).start()
-    return await be(
-        asked.url,
-        RobotId(asked.robot_id),
-        token,
-        log=logging.getLogger("robot"),
-        stop=stop,
-        instance_id=InstanceId(asked.instance) if asked.instance else None,
-    )
+    robot = Robot(asked.url, asked.robot_id, token=_read_token(asked), instance_id=asked.instance)
+    await robot.run(stop=stop)
+
+
+def _read_token(asked: argparse.Namespace) -> str | TokenSource:
+    if asked.token_command:
+        return from_command(asked.token_command)
+    return arguments.own_token(asked.token, os.environ)
 
 
 def _stop_at_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -38,57 +38,75 @@ Print = Callable[[str], None]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `run`."""
     add = parser.add_argument
-    add("--host", type=arguments.host, default="127.0.0.1", help="to listen on (%(default)s)")
-    add("--port", type=arguments.port, default=8080, help="to listen on, 0 for any (%(default)s)")
+    add(
+        "--host",
+        type=arguments.host,
+        default="127.0.0.1",
+        help="address to listen on; any but a loopback address can be reached from other machines"
+        " (default: %(default)s)",
+    )
+    add(
+        "--port",
+        type=arguments.port,
+        default=8080,
+        help="port to listen on; 0 takes a free one (default: %(default)s)",
+    )
     add(
         "--state",
         type=arguments.directory,
         default=arguments.STATE,
         metavar="DIR",
-        help="state and signing key (%(default)s)",
+        help="directory of the state and the signing key; :memory: keeps nothing"
+        " (default: %(default)s)",
     )
-    add("--demo", action="store_true", help="run a demo robot and print links to drive it")
+    add("--demo", action="store_true", help="run a demo robot and print the links to drive it")
     add(
         "--issuer",
         type=arguments.word,
         metavar="URL",
-        help="trust the tokens of this issuer instead of our own",
+        help="trust the tokens of this issuer instead of the gateway's own; needs --jwks and"
+        " --audience",
     )
-    add("--jwks", type=arguments.jwks_url, metavar="URL", help="where the issuer's keys are")
+    add("--jwks", type=arguments.jwks_url, metavar="URL", help="URL of the issuer's key set")
     add(
         "--audience",
         type=arguments.word,
         metavar="ID",
         action="append",
-        help="client id to accept; repeat for more",
+        help="client id whose tokens are accepted; repeat it for more",
     )
     add(
         "--idle-timeout",
         type=arguments.seconds(),
         default=IDLE_SECONDS,
         metavar="S",
-        help="without a message, until a connection is closed (%(default)s s)",
+        help="close a connection after so many seconds without a message (default: %(default)s)",
     )
     add(
         "--max-lifetime",
         type=arguments.seconds(),
         default=LIFETIME_SECONDS,
         metavar="S",
-        help="until a connection is closed in any case (%(default)s s)",
+        help="close a connection after so many seconds in any case (default: %(default)s)",
     )
     add(
         "--seed-keepalive",
         type=arguments.seconds(),
         metavar="S",
-        help="send a frame to seed connections every S seconds, so that they are never idle",
+        help="send seed connections a frame every so many seconds, so that they are never idle"
+        " (default: off)",
     )
     add(
         "--chaos",
         type=arguments.whole(0),
         metavar="SEED",
-        help="overlap and delay the steps of messages",
+        help="let messages overlap, and pause up to 50 ms before each step, drawn from this seed",
     )
-    add("--unlimited", action="store_true", help="no limits on rates and on connections of a user")
+    add(
+        "--unlimited",
+        action="store_true",
+        help="lift the limits on rates and on the connections of one user, for benchmarks",
+    )
 
 
 def run(asked: argparse.Namespace) -> int:

@@ -13,27 +13,27 @@ from robosignal.server.identity.tokens import LIFETIME_SECONDS
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `run`."""
     add = parser.add_argument
-    add("user", type=arguments.user, metavar="USER")
+    add("user", type=arguments.user, metavar="USER", help="the user's id, the claim `sub`")
     add(
         "--group",
         type=arguments.word,
         action="append",
         default=[],
-        help="a group, such as ADMINS; repeat for more",
+        help="a group of the user's, such as ADMINS; repeat it for more",
     )
     add(
         "--ttl",
         type=arguments.whole(1, LIFETIME_SECONDS),
         default=TOKEN_SECONDS,
         metavar="S",
-        help="lifetime in seconds, at most 24 h (12 h)",
+        help="lifetime in seconds, 86400 at most (default: 43200)",
     )
     add(
         "--state",
         type=arguments.directory,
         default=arguments.STATE,
         metavar="DIR",
-        help="where the signing key is (%(default)s)",
+        help="directory of the signing key (default: %(default)s)",
     )
 
 

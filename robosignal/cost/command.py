@@ -18,54 +18,55 @@ MOST = 1_000_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments `run` takes."""
+    """Declare the arguments of `run`."""
     add = parser.add_argument
     add(
         "--robots",
         type=arguments.whole(1, MOST),
         required=True,
         metavar="N",
-        help="how many there are",
+        help="how many robots there are",
     )
     add(
         "--hours",
         type=arguments.number(MOST_HOURS),
         default=HOURS_A_MONTH,
         metavar="H",
-        help="a month that each is online (%(default)s)",
+        help="hours a month that each is online; 730 is always (default: %(default)s)",
     )
     add(
         "--sessions",
         type=arguments.number(MOST),
         required=True,
         metavar="S",
-        help="a month with each robot",
+        help="how often each robot is driven a month",
     )
     add(
         "--minutes",
         type=arguments.number(MOST_HOURS * 60),
         default=30,
         metavar="M",
-        help="that a session lasts (%(default)s)",
+        help="how many minutes a session lasts (default: %(default)s)",
     )
     add(
         "--drivers",
         type=arguments.whole(0, MOST),
         metavar="N",
-        help="users who sign in, robots with one of their own included (as many as robots)",
+        help="users who sign in at Cognito, robots with a user of their own included"
+        " (default: as many as robots)",
     )
     add(
         "--turn-urls",
         action="store_true",
-        help="the stack is deployed with turn_urls, and so keeps a secret",
+        help="the stack is deployed with the setting turn_urls, and so keeps a secret",
     )
     add(
         "--region-prices",
         type=Path,
         metavar="FILE",
-        help="JSON as robosignal/cost/prices.json, with another Region's prices",
+        help="another Region's prices, in the shape of robosignal/cost/prices.json",
     )
-    add("--json", action="store_true", help="print JSON")
+    add("--json", action="store_true", help="print JSON with all that the estimate rests on")
 
 
 def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:

@@ -18,6 +18,11 @@ CONTENT_TYPES: Final = {
 }
 """The files that are served, by the end of their names."""
 
+HOME: Final = "index.html"
+CONSOLE: Final = "console"
+MODULE: Final = "robosignal"
+"""The folders of what is served: the console's at the root, the module's under its own name."""
+
 PRIVATE_FOLDERS: Final = frozenset({"node_modules", "test", "tests"})
 
 
@@ -36,7 +41,9 @@ def page_routes(
         return web.json_response(jwks())
 
     async def page(request: web.Request) -> web.StreamResponse:
-        return _file(root, request.match_info["path"] or "index.html")
+        path = request.match_info["path"]
+        part, _, rest = path.partition("/")
+        return _file(root / MODULE, rest) if part == MODULE else _file(root / CONSOLE, path or HOME)
 
     return [
         web.get("/health", health),

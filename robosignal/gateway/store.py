@@ -16,10 +16,10 @@ from robosignal.gateway.state import RESTORE, Database, StateDirectory, StateUnr
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.protocol.limits import GRACE_SECONDS, WATCHERS
 from robosignal.server.clock import epoch_ms
-from robosignal.server.core.expressions import Condition, Write, apply, holds
+from robosignal.server.core.conditional_writes import Condition, Write, apply, evaluate
 from robosignal.server.core.records import Connection, Robot
-from robosignal.server.core.steps import Page, Refused, Watcher, Won
-from robosignal.server.core.writes.rows import item_of
+from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
+from robosignal.server.core.writes.connections import connection_item
 
 Item = dict[str, Any]
 
@@ -96,7 +96,7 @@ class LocalStore:
         if row.connection_id in self._connections:
             return
         self._connections[row.connection_id] = row
-        self._rows[row.connection_id] = item_of(row)
+        self._rows[row.connection_id] = connection_item(row)
 
     def remove_connection(self, connection: ConnectionId) -> Connection | None:
         """Delete a row and return it as it was."""
@@ -107,18 +107,18 @@ class LocalStore:
 
     def write_connection(
         self, connection: ConnectionId, write: Write
-    ) -> Won[Connection] | Refused[Connection]:
+    ) -> Written[Connection] | ConditionFailed[Connection]:
         """Carry out a write to a row."""
         before = self._connections.get(connection)
         after = apply(write, self._rows.get(connection, {}))
         if after is None:
-            return Refused(before)
+            return ConditionFailed(before)
         after = {"connectionId": connection, **after}
         row = msgspec.convert(after, Connection)
         self._rows[connection] = after
         self._connections[connection] = row
         self._update_watchers(before, row)
-        return Won(before, row)
+        return Written(before, row)
 
     def _update_watchers(self, before: Connection | None, after: Connection | None) -> None:
         """Update the index of watchers after a row has changed."""
@@ -142,7 +142,7 @@ class LocalStore:
         """Return the items of those that exist, in the order asked."""
         return [self._robots[robot] for robot in robots if robot in self._robots]
 
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+    def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Carry out a write to a robot's item; it is on disk when this returns.
 
         Raise TryAgain, with nothing changed, if it cannot be written to disk.
@@ -150,26 +150,26 @@ class LocalStore:
         before = self._robots.get(robot)
         after = apply(write, self._items.get(robot, {}))
         if after is None:
-            return Refused(before)
+            return ConditionFailed(before)
         after = {"robotId": robot, **after}
         # What can fail fails before the write to disk; memory changes only after that.
         kept = msgspec.convert(after, Robot)
         if self._database is not None and not write.renewal:
             self._database.put(robot, msgspec.json.encode(after).decode())
         self._keep(robot, after, kept)
-        return Won(before, kept)
+        return Written(before, kept)
 
-    def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+    def check_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Evaluate a write to a robot's item now, without writing."""
         before = self._robots.get(robot)
         after = apply(write, self._items.get(robot, {}))
         if after is None:
-            return Refused(before)
-        return Won(before, msgspec.convert({"robotId": robot, **after}, Robot))
+            return ConditionFailed(before)
+        return Written(before, msgspec.convert({"robotId": robot, **after}, Robot))
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds. Raise TryAgain as `write_robot` does."""
-        if not holds(when, self._items.get(robot, {})):
+        if not evaluate(when, self._items.get(robot, {})):
             return False
         if self._database is not None:
             self._database.remove(robot)

@@ -29,45 +29,51 @@ GATEWAY_MODULE = "robosignal.loadtest.gateway_process"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments `run` takes."""
+    """Declare the arguments of `run`."""
     add = parser.add_argument
     add(
         "url",
         type=arguments.websocket_url,
         metavar="URL",
         nargs="?",
-        help="such as ws://127.0.0.1:8080/prod; without one, a local gateway is measured",
+        help="the deployment; without one, a gateway is started in a process of its own, in memory"
+        " and without rate limits, and measured",
     )
-    add("--token", help=f"of robots and clients; else the environment's {TOKEN_VARIABLE}")
+    add(
+        "--token",
+        help="the token of the user whose robots and clients these are (default: the environment's "
+        f"{TOKEN_VARIABLE})",
+    )
     add(
         "--robots",
         type=arguments.whole(1, MOST_ROBOTS),
         default=ROBOTS,
         metavar="N",
-        help="each with one client that drives it (%(default)s)",
+        help="how many robots, and as many clients, each with a session (default: %(default)s)",
     )
     add(
         "--seconds",
         type=arguments.seconds(MOST_SECONDS),
         default=SECONDS,
         metavar="S",
-        help="to relay for (%(default)s)",
+        help="how many seconds to relay (default: %(default)s)",
     )
     add(
         "--rate",
         type=_rate,
         default=RATE,
         metavar="R",
-        help="candidates a second that each client sends (%(default)s)",
+        help="candidates a second that each client sends; the server takes 50 messages a second"
+        " from a connection (default: %(default)s)",
     )
     add(
         "--timeout",
         type=arguments.seconds(MOST_TIMEOUT_SECONDS),
         default=TIMEOUT_SECONDS,
         metavar="S",
-        help="for any one answer (%(default)s s)",
+        help="how many seconds to wait for an answer (default: %(default)s)",
     )
-    add("--json", action="store_true", help="print JSON")
+    add("--json", action="store_true", help="print JSON, for programs")
 
 
 def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:

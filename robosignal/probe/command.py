@@ -21,35 +21,36 @@ MOST_ROUNDS = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments `run` takes."""
+    """Declare the arguments of `run`."""
     add = parser.add_argument
     add(
         "url",
         type=arguments.websocket_url,
         metavar="URL",
-        help="such as wss://ID.execute-api.REGION.amazonaws.com/prod",
+        help="the deployment, such as wss://ID.execute-api.REGION.amazonaws.com/prod",
     )
-    add("--token", help=f"of the client; else the environment's {TOKEN_VARIABLE}")
+    add("--token", help=f"the client's token (default: the environment's {TOKEN_VARIABLE})")
     add(
         "--token-robot",
         metavar="TOKEN",
-        help=f"of the robot; else the environment's {ROBOT_TOKEN_VARIABLE}, else the client's",
+        help="the robot's token (default: the environment's "
+        f"{ROBOT_TOKEN_VARIABLE}, else the client's)",
     )
     add(
         "--count",
         type=arguments.whole(1, MOST_ROUNDS),
         default=1,
         metavar="N",
-        help="rounds to run (%(default)s)",
+        help="how many rounds to run (default: %(default)s)",
     )
     add(
         "--timeout",
         type=arguments.seconds(MOST_SECONDS),
         default=SECONDS,
         metavar="S",
-        help="for any one answer (%(default)s s)",
+        help="how many seconds to wait for an answer (default: %(default)s)",
     )
-    add("--json", action="store_true", help="print JSON")
+    add("--json", action="store_true", help="print JSON, for programs")
 
 
 def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:

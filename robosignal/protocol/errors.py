@@ -30,12 +30,16 @@ from robosignal.protocol.ids import RobotId, UserId
 class SignalingError(Exception):
     """A request was refused. `code` and `status` are fixed by the protocol.
 
+    A subclass's docstring says what happened, and `remedy` what its reader does: both are in
+    `docs/reference/errors.md`.
+
     `reply_to` is the refused message's id, where it bore a usable one; `kind` is its type, where
     it could not be read further.
     """
 
     code: ClassVar[str]
     status: ClassVar[int]
+    remedy: ClassVar[str]
 
     def __init__(self, robot_id: RobotId | None = None) -> None:
         super().__init__(robot_id)
@@ -45,9 +49,10 @@ class SignalingError(Exception):
 
 
 class BadMessage(SignalingError):
-    """The frame is not JSON, not an object, or one of its fields is missing or wrong."""
+    """The message is not JSON, not an object, or a field is missing, wrong or too long."""
 
     code, status = "bad_message", 400
+    remedy = "correct the sender; `message` names the field"
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__()
@@ -59,9 +64,10 @@ class BadMessage(SignalingError):
 
 
 class UnknownType(SignalingError):
-    """The message's type is none that the protocol has."""
+    """There is no message of this type."""
 
     code, status = "unknown_type", 400
+    remedy = "correct the sender; `message` lists the types"
 
     def __init__(self, given: str, known: tuple[str, ...]) -> None:
         super().__init__()
@@ -73,15 +79,13 @@ class UnknownType(SignalingError):
 
 
 class Unauthorized(SignalingError):
-    """No identity: the token was refused, or the connection is unknown.
-
-    `reason` is for the log alone. The public text is the same for every cause, so that a
-    refusal teaches an attacker nothing.
-    """
+    """The token was refused, or the server does not know this connection."""
 
     code, status = "unauthorized", 401
+    remedy = "connect again, with a new token"
 
     def __init__(self, reason: str) -> None:
+        """`reason` is for the log alone: the same text for every cause teaches no attacker."""
         super().__init__()
         self.reason = reason
 
@@ -90,18 +94,23 @@ class Unauthorized(SignalingError):
 
 
 class TokenExpired(SignalingError):
-    """The token with which the connection was opened has expired."""
+    """The connection's token has expired, and the server closes the connection."""
 
     code, status = "token_expired", 401
+    remedy = "connect again, with a new token"
 
     def __str__(self) -> str:
         return "the token has expired: connect again with a new one"
 
 
 class Forbidden(SignalingError):
-    """The sender may not do this. A robot that does not exist reads the same."""
+    """The sender may not do this; a robot that does not exist gives the same answer."""
 
     code, status = "forbidden", 403
+    remedy = (
+        "read `message`: only the owner, operators and admins may drive or watch a robot, and "
+        "only the owner or an admin may forget it or take over from another user"
+    )
 
     def __init__(self, robot_id: RobotId | None = None, why: str | None = None) -> None:
         super().__init__(robot_id)
@@ -112,9 +121,10 @@ class Forbidden(SignalingError):
 
 
 class RobotOffline(SignalingError):
-    """The robot has no connection, or its connection turned out to be gone."""
+    """The robot has no connection."""
 
     code, status = "robot_offline", 404
+    remedy = "try again when the robot is back"
 
     def __str__(self) -> str:
         return "the robot is offline: try again when it is back"
@@ -124,33 +134,43 @@ class NotRegistered(SignalingError):
     """This connection is not the robot's current one."""
 
     code, status = "not_registered", 404
+    remedy = (
+        "if it replies to `register`, stop, since another device uses this id; if it replies "
+        "to anything else, register again"
+    )
 
     def __str__(self) -> str:
         return "this connection is not the robot's current one: register first"
 
 
 class NoSession(SignalingError):
-    """The session does not exist, or it is not the sender's."""
+    """There is no such session, or it is not the sender's."""
 
     code, status = "no_session", 404
+    remedy = "a client offers again; a robot closes that session's peer connection"
 
     def __str__(self) -> str:
         return "no such session of yours: a client opens one with an offer"
 
 
 class OwnedByAnother(SignalingError):
-    """Another user has claimed this robot id."""
+    """Another user owns this robot id."""
 
     code, status = "owned_by_another", 409
+    remedy = "choose another id, or use a token of its owner"
 
     def __str__(self) -> str:
         return "another user owns this robot id: choose another one, or ask its owner"
 
 
 class RobotBusy(SignalingError):
-    """Somebody holds the robot's control lease."""
+    """Another session holds the control lease.
+
+    `controlledBy` names its user; `you` is true if that is the sender's own user.
+    """
 
     code, status = "robot_busy", 409
+    remedy = "watch, ask for control, or take over"
 
     def __init__(self, robot_id: RobotId, user_id: UserId, name: str | None, *, you: bool) -> None:
         super().__init__(robot_id)
@@ -165,9 +185,10 @@ class RobotBusy(SignalingError):
 
 
 class TooManyViewers(SignalingError):
-    """All places for viewers are taken."""
+    """The robot has as many viewers as it may have."""
 
     code, status = "too_many_viewers", 409
+    remedy = "try again when a viewer has left"
 
     def __init__(self, robot_id: RobotId, limit: int) -> None:
         super().__init__(robot_id)
@@ -178,18 +199,20 @@ class TooManyViewers(SignalingError):
 
 
 class PeerGone(SignalingError):
-    """Not delivered: the other end's connection is gone."""
+    """The frame was not delivered, because the other end has lost its connection."""
 
     code, status = "peer_gone", 410
+    remedy = "wait: the other end may resume the session"
 
     def __str__(self) -> str:
         return "not delivered: the other end has lost its connection, and may resume this session"
 
 
 class TooLarge(SignalingError):
-    """A part of the message is over its limit in bytes."""
+    """The message, its `payload`, its SDP or its candidate is over its limit in bytes."""
 
     code, status = "too_large", 413
+    remedy = "send less at once; `message` names the field and the limit"
 
     def __init__(self, field: str, limit_bytes: int) -> None:
         super().__init__()
@@ -201,9 +224,10 @@ class TooLarge(SignalingError):
 
 
 class RateLimited(SignalingError):
-    """This connection sends more messages than it may."""
+    """This connection, or all connections of its user together, send too many messages."""
 
     code, status = "rate_limited", 429
+    remedy = "slow down: after the third second over the limit, the server closes the connection"
 
     def __init__(self, *, last: bool = False) -> None:
         super().__init__()
@@ -214,21 +238,23 @@ class RateLimited(SignalingError):
 
 
 class TryAgain(SignalingError):
-    """AWS throttled us, keys are out of reach, or somebody else's write came in between.
+    """The service is busy, this user takes this lease too often, or another change came first.
 
-    What was asked for is not given; whom it displaced on the way has been told.
+    What was asked for was not done, but what it displaced may have ended.
     """
 
     code, status = "try_again", 503
+    remedy = "send the message again in a moment"
 
     def __str__(self) -> str:
         return "the service is busy: send the message again in a moment"
 
 
 class Internal(SignalingError):
-    """Our own fault. Only the request id is told; the log has the rest."""
+    """The server failed; its log has an entry under `requestId`."""
 
     code, status = "internal", 500
+    remedy = "report the `requestId`, and try again"
 
     def __init__(self, request_id: str = "") -> None:
         """`request_id` is empty where a step failed: the entry knows it."""

@@ -18,6 +18,8 @@ JSON_CONTAINERS = 1000
 """Opening brackets in a frame, in texts too: walking more would cost too much to look into."""
 
 ID_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$(?!\n)"
+TOKEN_PATTERN = r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$(?!\n)"  # noqa: S105 - a pattern
+"""A token travels as a subprotocol, and those are header tokens (RFC 7230, section 3.2.6)."""
 SESSION_PATTERN = r"^[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_-]{22}$(?!\n)"
 USER_PATTERN = r"^(?!#)[\x20-\x7e]{1,128}$(?!\n)"
 CONNECTION_ID_CHARACTERS = 128

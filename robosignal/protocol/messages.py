@@ -94,7 +94,7 @@ class Transfer(Message, frozen=True, kw_only=True, tag="transfer"):
 
 
 class Addressed(Message, frozen=True, kw_only=True):
-    """A message to one end of a session, in any spelling (see `robosignal.server.core.address`)."""
+    """A message to one end of a session, in any spelling that `addressing` reads."""
 
     robot_id: RobotIdField | None = None
     session_id: SessionIdField | None = None

@@ -1,0 +1,33 @@
+"""The robot client, for your own motors and camera: `Robot(...)`, then `await robot.run()`.
+
+It needs the extra `robot`: `pip install 'robosignal[robot]'`.
+docs/howto/own-robot.md has a whole program.
+"""
+
+try:
+    from robosignal.robot.client import Robot
+except ModuleNotFoundError as missing:
+    from robosignal.extras import explain
+
+    raise explain("robosignal.robot", "robot", missing) from missing
+from robosignal.robot.connection.state import Timing
+from robosignal.robot.drive import STILL, Drive
+from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
+from robosignal.robot.motors import DriveHandler
+from robosignal.robot.runtime import MakeTrack
+from robosignal.robot.token import NoToken, TokenSource
+
+__all__ = [
+    "STILL",
+    "Drive",
+    "DriveHandler",
+    "MakeTrack",
+    "NoToken",
+    "RegistrationRefused",
+    "Robot",
+    "RobotError",
+    "RobotReplaced",
+    "Timing",
+    "TokenRejected",
+    "TokenSource",
+]

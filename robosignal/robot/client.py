@@ -1,72 +1,117 @@
-"""A robot in one call: what a program of one's own starts, and `robosignal robot` too.
-
-Owns the arguments and what they are when they are left out; never what the robot then does.
-"""
+"""The robot client: `Robot`, which a program of your own runs, as `robosignal robot` does."""
 
 import asyncio
-import logging
+import re
 import secrets
 from collections.abc import Mapping
 from inspect import iscoroutinefunction
 
+from aiortc import MediaStreamTrack
+from aiortc.contrib.media import MediaRelay
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
 from robosignal.protocol.ids import InstanceId, RobotId
-from robosignal.robot.link import Span
-from robosignal.robot.motors import Mover
-from robosignal.robot.presence import Presence
-from robosignal.robot.shell import Shell, Video
-from robosignal.robot.token import TokenSource, fixed
+from robosignal.protocol.limits import ID_PATTERN
+from robosignal.protocol.parsing import ID_RULE
+from robosignal.robot.connection.state import Timing
+from robosignal.robot.motors import DriveHandler
+from robosignal.robot.runtime import MakeTrack, Runtime
+from robosignal.robot.session.registration import Identity
+from robosignal.robot.token import TokenSource, from_text
 
 
-async def run(
-    url: str,
-    robot_id: RobotId,
-    token: str | TokenSource,
-    *,
-    log: logging.Logger,
-    stop: asyncio.Event | None = None,
-    instance_id: InstanceId | None = None,
-    metadata: Mapping[str, str] | None = None,
-    span: Span | None = None,
-    move: Mover | None = None,
-    video: Video | None = None,
-) -> int:
-    """Be this robot until `stop` is set, and return the exit code.
+class Robot:
+    """A robot that people drive over WebRTC.
 
-    0 after `stop`, which makes the robot unregister; 1 when going on would be of no use: the
-    token is refused, the robot may not register, or another device bears its id. The log's last
-    line then says what to do. A token that is a function is called at each dial.
-    `instance_id` is random for each run unless given; `span` is how long a socket is used.
+    Args:
+        url: the server's WebSocket address, such as `wss://host/prod`.
+        robot_id: the robot's id, 1 to 64 of `A-Z a-z 0-9 _ . -`. The first user to register an
+            unknown id owns it.
+        token: a JWT that the server accepts, or a function that returns one. A function is called
+            at each dial, and may be a coroutine function: see `robosignal.robot.token`.
+        on_drive: is called with a `Drive` for every command that is carried out, up to some 20 a
+            second, and with `STILL` for every stop: 500 ms after the last command, at each change
+            of driver, and at the end. It runs in a thread of its own, one call at a time. What it
+            raises is logged, and the motors are stopped. None: nothing but the test picture moves.
+        video: a track that all peers watch, or a function that returns the track of one peer
+            connection, None for no video. A function is called on the event loop, and its track
+            is stopped when the peer connection ends; a track is relayed, and is yours to stop.
+            Without `video` the peers watch the test picture, 640 by 360 at 20 frames a second.
+        metadata: what lists of robots show beside the id, such as `{"model": "rover"}`: strings,
+            at most 1024 bytes of JSON in all.
+        instance_id: the id of this run, 1 to 64 of the same characters, random if left out.
+            A robot that comes back under the same one keeps its sessions.
+        timing: how long sockets are used, for servers other than API Gateway.
 
-    `move` is called for every command that is obeyed and for every stop, also the last one, in a
-    thread of its own. `video` is asked for a track by each peer connection that takes video,
-    on the event loop's thread; without it all peers watch the test picture. What they raise is
-    logged: then the robot stands still, or that offer is refused. Raise TypeError for a coroutine
-    function in place of either.
+    Raises:
+        ValueError: `url`, `robot_id` or `instance_id` is not of that form.
+        TypeError: `on_drive` or `video` is a coroutine function, which would never be awaited.
     """
+
+    def __init__(
+        self,
+        url: str,
+        robot_id: str,
+        *,
+        token: str | TokenSource,
+        on_drive: DriveHandler | None = None,
+        video: MediaStreamTrack | MakeTrack | None = None,
+        metadata: Mapping[str, str] | None = None,
+        instance_id: str | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        _check_url(url)
+        instance_id = secrets.token_hex(16) if instance_id is None else instance_id
+        _check_id("robot_id", robot_id)
+        _check_id("instance_id", instance_id)
+        if iscoroutinefunction(on_drive) or iscoroutinefunction(video):
+            raise TypeError("on_drive and video must be plain functions, not coroutine functions")
+        self._url = url
+        self._identity = Identity(RobotId(robot_id), InstanceId(instance_id), dict(metadata or {}))
+        self._token = token
+        self._on_drive = on_drive
+        self._make_track = _relay(video) if isinstance(video, MediaStreamTrack) else video
+        self._timing = timing or Timing()
+
+    async def run(self, *, stop: asyncio.Event | None = None) -> None:
+        """Be this robot until `stop` is set; then stop the motors, unregister, and return.
+
+        A lost connection is dialled again, after 0.5 to 30 s, and touches no peer connection.
+        If the task is cancelled, the motors are stopped and the robot unregisters as well.
+        Each call is a run of its own, but all have the same `instance_id`: run one at a time.
+
+        Raises:
+            TokenRejected: the server refuses the token, and no connection is left.
+            RegistrationRefused: the server does not register this robot.
+            RobotReplaced: another device has registered the same robot id.
+        """
+        is_renewable = not isinstance(self._token, str)
+        runtime = Runtime(
+            self._url,
+            from_text(self._token) if isinstance(self._token, str) else self._token,
+            self._identity,
+            self._timing,
+            is_renewable=is_renewable,
+            on_drive=self._on_drive,
+            make_track=self._make_track,
+        )
+        await runtime.run(stop or asyncio.Event())
+
+
+def _relay(track: MediaStreamTrack) -> MakeTrack:
+    relay = MediaRelay()
+    # A slow viewer misses frames rather than see old ones.
+    return lambda: relay.subscribe(track, buffered=False)
+
+
+def _check_url(url: str) -> None:
     try:
         parse_uri(url)
     except (InvalidURI, ValueError):
-        log.error("%s: --url must be a WebSocket URL, such as ws://127.0.0.1:8080/prod", robot_id)  # noqa: TRY400
-        return 1
-    if iscoroutinefunction(move) or iscoroutinefunction(video):
-        raise TypeError("move and video must be plain functions: nobody would await them")
-    for chatty in ("aiortc", "aioice"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    instance = instance_id or InstanceId(secrets.token_hex(16))
-    is_renewable = not isinstance(token, str)
-    source = fixed(token) if isinstance(token, str) else token
-    presence = Presence(robot_id, instance, metadata or {})
-    shell = Shell(
-        url,
-        source,
-        presence,
-        span or Span(),
-        log,
-        is_renewable=is_renewable,
-        move=move,
-        video=video,
-    )
-    return await shell.run(stop or asyncio.Event())
+        raise ValueError("url must be a WebSocket URL, such as ws://127.0.0.1:8080/prod") from None
+
+
+def _check_id(name: str, given: str) -> None:
+    if not re.search(ID_PATTERN, given):
+        raise ValueError(f"{name} {ID_RULE}")

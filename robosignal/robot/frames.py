@@ -1,7 +1,4 @@
-"""The frames that a robot reads; anything else is named and ignored.
-
-Knows shapes alone: what a frame means, and who may send it, is decided elsewhere.
-"""
+"""The frames that a robot reads. Anything else becomes `Unreadable`, and is ignored."""
 
 import re
 from dataclasses import dataclass
@@ -53,7 +50,7 @@ Frame = (
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What came is no frame that a robot knows; `why` never quotes its contents."""
+    """A message that is no frame a robot knows; `why` says so, and never quotes its contents."""
 
     why: str
 
@@ -77,11 +74,11 @@ def parse(found: dict[str, Any]) -> Frame | Unreadable:
     try:
         frame: Frame = msgspec.convert(found, Frame)
     except (msgspec.ValidationError, RecursionError):
-        return Unreadable(f"a frame of type {plain(str(kind))!r} that it cannot read")
+        return Unreadable(f"a frame of type {sanitize(str(kind))!r} that it cannot read")
     return frame
 
 
-def steadied(found: dict[str, Any], wall: int, steady: int) -> dict[str, Any]:
+def to_steady_clock(found: dict[str, Any], wall: int, steady: int) -> dict[str, Any]:
     """Return a frame with its `expiresAt` moved from the wall's clock to a steady one, both in ms.
 
     Dates are read once, when they come: a robot's clock may be set while it runs.
@@ -90,14 +87,14 @@ def steadied(found: dict[str, Any], wall: int, steady: int) -> dict[str, Any]:
     return found | {"expiresAt": expires - wall + steady} if isinstance(expires, int) else found
 
 
-def plain(text: str) -> str:
+def sanitize(text: str) -> str:
     """Return text fit for one line of a log or a picture: printable, and not too long."""
     return "".join(letter for letter in text if letter.isprintable())[:NAME_CHARACTERS]
 
 
-def name_of(person: Person) -> str:
+def display_name(person: Person) -> str:
     """Return what to call a person where people read it."""
-    return plain(person.name or person.user_id)
+    return sanitize(person.name or person.user_id)
 
 
 class Candidate(Struct, frozen=True, rename="camel"):
@@ -108,7 +105,7 @@ class Candidate(Struct, frozen=True, rename="camel"):
     sdp_m_line_index: int | None = field(default=None, name="sdpMLineIndex")
 
 
-def sdp_of(payload: dict[str, Any]) -> str | None:
+def read_sdp(payload: dict[str, Any]) -> str | None:
     """Return the session description in an offer's payload, in each spelling; None if none."""
     found = payload.get("sdp")
     if isinstance(found, dict):
@@ -116,7 +113,7 @@ def sdp_of(payload: dict[str, Any]) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-def candidate_of(payload: dict[str, Any]) -> Candidate | None:
+def read_candidate(payload: dict[str, Any]) -> Candidate | None:
     """Return the candidate in a payload, in each spelling; None if it holds none.
 
     `spec/vectors/candidates.json` lists the spellings for every client.
@@ -135,7 +132,7 @@ def candidate_of(payload: dict[str, Any]) -> Candidate | None:
 _BUNDLE = re.compile(r"^a=group:BUNDLE (\S+)", re.MULTILINE)
 
 
-def placed(candidate: Candidate, sdp: str) -> Candidate:
+def assign_section(candidate: Candidate, sdp: str) -> Candidate:
     """Return a candidate with the media section of this description that it is for.
 
     One that names none is for the section that carries everything: the first of the first bundle

@@ -1,7 +1,4 @@
-"""Where the robot's token comes from: a string, a function, or a command's output.
-
-Knows how to ask for it; never what is in it, nor when a connection is dialled.
-"""
+"""Where the robot's token comes from: a string, a function, or a shell command's output."""
 
 import asyncio
 import contextlib
@@ -10,51 +7,52 @@ import re
 import signal
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 
-TokenSource = Callable[[], Awaitable[str]]
-"""Asked for a token at each dial, so that a new one may be given each time."""
+from robosignal.protocol.limits import TOKEN_PATTERN
 
-# RFC 7230, section 3.2.6: it travels as a subprotocol, and those are header tokens.
-TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+TokenSource = Callable[[], str | Awaitable[str]]
+"""Called for a token at each dial, so that it may return a new one each time.
+
+It may be a coroutine function or a plain one; a plain one must not block, since it runs on the
+event loop. It has 10 s, opening the connection included.
+"""
 
 
 class NoToken(Exception):
-    """There is no token now. The text says why, in words that bear no secret."""
+    """There is no token now. The text says why, and never quotes a secret."""
 
 
-def fixed(token: str) -> TokenSource:
+def from_text(token: str) -> TokenSource:
     """Return a source that always gives this token."""
+    return lambda: token
+
+
+def from_command(command: str) -> TokenSource:
+    """Return a source that runs this shell command each time; its output is the token."""
 
     async def source() -> str:
-        return token
+        return await _run(command)
 
     return source
 
 
-def of_command(command: str) -> TokenSource:
-    """Return a source that runs this shell command anew each time; its output is the token."""
-
-    async def source() -> str:
-        return await _output(command)
-
-    return source
-
-
-async def ask(source: TokenSource) -> str:
-    """Return a token fit for a handshake. Raise NoToken where there is none, whatever failed."""
+async def request_token(source: TokenSource) -> str:
+    """Return a token fit for a handshake. Raise NoToken if there is none, whatever failed."""
     try:
-        token = await source()
+        given = source()
+        token = await given if isawaitable(given) else given
     except NoToken:
         raise
     except Exception as failure:
         # Never the exception's own text: it may quote what it failed on.
         raise NoToken(f"its source failed with {type(failure).__name__}") from failure
-    if not isinstance(token, str) or TOKEN.fullmatch(token) is None:
+    if not isinstance(token, str) or not re.search(TOKEN_PATTERN, token):
         raise NoToken("its source gave something that is no token")
     return token
 
 
-async def _output(command: str) -> str:
+async def _run(command: str) -> str:
     starting = asyncio.create_task(_start(command))
     try:
         # Shielded: a start that is broken off would leave behind what the shell has started.
@@ -63,12 +61,12 @@ async def _output(command: str) -> str:
     finally:
         await _end(await starting)
     if process.returncode != 0:
-        raise NoToken(f"--token-command ended with {process.returncode}")
+        raise NoToken(f"the token command ended with {process.returncode}")
     return output.decode(errors="replace").strip()
 
 
 async def _start(command: str) -> Process:
-    # In a group of its own, so that giving up ends all of it.
+    # In a process group of its own, so that giving up ends all of it.
     return await asyncio.create_subprocess_shell(
         command,
         stdin=asyncio.subprocess.DEVNULL,

@@ -9,8 +9,8 @@ import logging
 from robosignal.server.core.notices import takeover_reason
 from robosignal.server.core.records import Connection, Robot, Session
 from robosignal.server.core.watching import Change
+from robosignal.server.core.writes.attributes import COPY_HOLDER, EPOCH, REV
 from robosignal.server.core.writes.lease import TAKEOVERS
-from robosignal.server.core.writes.paths import EPOCH, REMEMBER_HOLDER, REV
 
 log = logging.getLogger("signaling.audit")
 
@@ -20,11 +20,11 @@ REASONS = {
     "release": "released",
     "leave_lease": "bye",
     "dismiss_holder": "bye",
-    "give_back": "unreachable",
-    "give_back_with_robot": "unreachable",
-    "register_anew": "restarted",
-    "register_again": "redialled",
-    "lose_robot": "lost",
+    "roll_back": "unreachable",
+    "roll_back_with_robot": "unreachable",
+    "register_process": "restarted",
+    "register_redial": "redialled",
+    "record_robot_loss": "lost",
     "unregister": "unregistered",
     "evict": "evicted",
     "share": "shared",
@@ -39,7 +39,7 @@ def audit(change: Change, by: Connection | None) -> None:
     """Log this change, made by this connection's user; None: by a socket that was lost."""
     before, after = change.before, change.after
     # Of a write whose answer was lost only what it keeps itself is known of before.
-    kept = after.prev if REMEMBER_HOLDER in change.write.then else None
+    kept = after.prev if COPY_HOLDER in change.write.then else None
     held = kept if before is None else before.controller
     log.info(
         _what(change),
@@ -72,7 +72,7 @@ def _whom(before: Robot, after: Robot) -> str | None:
 def _reason(change: Change, by: Connection | None) -> str:
     """Return why: for a lease that was taken, by what it could be."""
     after, write = change.after, change.write.name
-    if write == "register_anew" and after.epoch == 1:
+    if write == "register_process" and after.epoch == 1:
         return "claimed"
     if write in REASONS:
         return REASONS[write]

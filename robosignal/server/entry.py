@@ -39,9 +39,9 @@ from robosignal.protocol.parsing import parse
 from robosignal.protocol.seed import OF_PAGES, SeedError, SessionLocked
 from robosignal.server.audit import audit
 from robosignal.server.aws.metrics import Unmetered
-from robosignal.server.core import lifecycle
+from robosignal.server.core import connections
 from robosignal.server.core.checking import checked
-from robosignal.server.core.dispatch import carry_out
+from robosignal.server.core.dispatch import flow_for
 from robosignal.server.core.keepalive import keep_alive
 from robosignal.server.core.pacing import paced
 from robosignal.server.core.records import Connection
@@ -181,7 +181,7 @@ class Signaling:
     def _connect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         try:
             row, subprotocol = self._admitted(incoming, now)
-            self._run(lifecycle.connect(row), now, row, tally)
+            self._run(connections.connect(row), now, row, tally)
         except Internal as fault:
             raise (fault.__cause__ or fault) from None
         except SignalingError as error:
@@ -220,7 +220,7 @@ class Signaling:
     def _disconnect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
         self._limiter.forget(incoming.connection_id)
         try:
-            self._run(lifecycle.disconnect(incoming.connection_id, now), now, None, tally)
+            self._run(connections.disconnect(incoming.connection_id, now), now, None, tally)
         except Internal as fault:
             raise (fault.__cause__ or fault) from None
         except SignalingError as error:
@@ -288,7 +288,7 @@ class Signaling:
 
     def _flow(self, request: Request, message: AnyMessage) -> Flow[Reply]:
         """Return the flow of a message; what is only relayed writes nothing to be checked."""
-        flow, sender = carry_out(request, message), request.sender
+        flow, sender = flow_for(request, message), request.sender
         if isinstance(message, Answer | IceCandidate):
             return flow
         pace = self._paces.of(sender.user_id, request.now)

@@ -77,7 +77,7 @@ class Hands:
                 return self.store.write_robot(robot_id, write)
             case steps.Post(connection_id, frame):
                 return self.poster.post(connection_id, frame)
-            case steps.Together(asked, use):
+            case steps.Parallel(asked, use):
                 attempt = partial(self._attempt, Deadline.current(), use)
                 # A single step needs no thread of its own.
                 together = self.side_by_side if len(asked) > 1 else map

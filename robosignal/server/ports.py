@@ -13,9 +13,9 @@ from robosignal.protocol.errors import SignalingError
 from robosignal.protocol.frames import Reply
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.protocol.messages import AnyMessage
-from robosignal.server.core.expressions import Condition, Write
+from robosignal.server.core.conditional_writes import Condition, Write
 from robosignal.server.core.records import Connection, Robot
-from robosignal.server.core.steps import IceServers, Page, Refused, Watcher, Won
+from robosignal.server.core.steps import ConditionFailed, IceServers, Page, Watcher, Written
 
 Jwk = Mapping[str, Any]
 """One RSA public key as a JSON Web Key (RFC 7517)."""
@@ -79,7 +79,7 @@ class Store(Protocol):
 
     def write_connection(
         self, connection: ConnectionId, write: Write
-    ) -> Won[Connection] | Refused[Connection]:
+    ) -> Written[Connection] | ConditionFailed[Connection]:
         """Carry out a write to a row."""
 
     def robot(self, robot: RobotId) -> Robot | None:
@@ -88,14 +88,14 @@ class Store(Protocol):
     def robots(self, robots: Sequence[RobotId]) -> list[Robot]:
         """Return the items of those that exist, in the order asked."""
 
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+    def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Carry out a write to a robot's item, which begins if the condition allows it.
 
-        A write that had to be repeated, since its answer was lost, is Won, without `before`:
+        A write that had to be repeated, since its answer was lost, is Written, without `before`:
         unless another that is no renewal came between the two.
         """
 
-    def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+    def check_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Evaluate a write to a robot's item now, without writing."""
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from robosignal.protocol.errors import Internal, SignalingError, Unauthorized
-from robosignal.server.core.steps import Post, Step, Together, Won, WriteRobot
+from robosignal.server.core.steps import Parallel, Post, Step, WriteRobot, Written
 from robosignal.server.core.writes.lease import TAKEOVERS
 from robosignal.server.ports import Happened, KeysUnavailable
 
@@ -54,14 +54,14 @@ class Tally:
 
     def _note(self, step: Step, outcome: Any) -> None:
         match step:
-            case Together(steps) if isinstance(outcome, tuple):
+            case Parallel(steps) if isinstance(outcome, tuple):
                 for each, its_outcome in zip(steps, outcome, strict=True):
                     self._note(each, its_outcome)
             case Post():
                 self._gone += outcome is False
                 self._undelivered += isinstance(outcome, SignalingError)
             case WriteRobot(_, write) if write.name in TAKEOVERS:
-                self._took_over = self._took_over or isinstance(outcome, Won)
+                self._took_over = self._took_over or isinstance(outcome, Written)
             case _:
                 pass
 

@@ -6,12 +6,10 @@ docs/howto/test-your-own-code.md.
 
 try:
     from robosignal.testing.backend import LocalBackend
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"robosignal.testing needs {error.name}: install it with pip install 'robosignal[gateway]'",
-        name=error.name,
-        path=error.path,
-    ) from error
+except ModuleNotFoundError as missing:
+    from robosignal.extras import explain
+
+    raise explain("robosignal.testing", "gateway", missing) from missing
 from robosignal.probe.errors import (
     Closed,
     HandshakeRejected,

@@ -11,9 +11,9 @@ import pytest
 
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.ids import InstanceId, RobotId
-from robosignal.robot import actions, logic
-from robosignal.robot.presence import Presence
-from robosignal.robot.state import Robot
+from robosignal.robot.session import events, machine
+from robosignal.robot.session.registration import Identity, Registration
+from robosignal.robot.session.state import RobotState
 from tests.tokens import signer
 from tests.world import Frame, Peer, World
 
@@ -31,34 +31,34 @@ class Machine:
         self.peer: Peer = world.connect("owner")
         self.opened: list[str] = []
         self.added: list[str] = []
-        self.wrong: list[actions.Action] = []
+        self.wrong: list[events.Action] = []
         self._world = world
-        self._robot = Robot(Presence(ROBOT, InstanceId("run-1")))
+        self._robot = RobotState(Registration(Identity(ROBOT, InstanceId("run-1"))))
         self.hear([self.peer.ask(type="ready", protocol=1)])
 
     def hear(self, frames: Sequence[Frame]) -> None:
         """Take these frames in this order."""
         for frame in frames:
-            self._step(actions.Frame(frame))
+            self._step(events.Frame(frame))
 
-    def _step(self, event: actions.Event) -> None:
-        self._robot, asked = logic.step(self._robot, event, self._world.now)
+    def _step(self, event: events.Event) -> None:
+        self._robot, asked = machine.step(self._robot, event, self._world.now)
         for action in asked:
             self._carry_out(action)
 
-    def _carry_out(self, action: actions.Action) -> None:
+    def _carry_out(self, action: events.Action) -> None:
         match action:
-            case actions.Send(frame):
+            case events.Send(frame):
                 reply = self.peer.send(**frame)
                 self.hear([] if reply is None else [reply])
-            case actions.Open(session, pc, sdp):
+            case events.Open(session, pc, sdp):
                 self.opened.append(sdp)
-                self._step(actions.Answered(session, pc, ANSWER))
-            case actions.Add(_, _, candidate):
+                self._step(events.Answered(session, pc, ANSWER))
+            case events.Add(_, _, candidate):
                 # None can be added before the peer connection is there.
                 assert self.opened
                 self.added.append(candidate.candidate)
-            case actions.Renegotiate() | actions.Shut() | actions.Quit():
+            case events.Renegotiate() | events.Shut() | events.Quit():
                 self.wrong.append(action)
 
 

@@ -19,8 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from robosignal.gateway.keys import LocalKey
-from robosignal.protocol.ids import RobotId
-from robosignal.robot.client import run
+from robosignal.robot import Robot
 from tests.explorer.amounts import amount
 
 KILLS = amount(5, 20)
@@ -173,18 +172,19 @@ class Driver(Person):
 async def robots(gateway: Gateway, key: LocalKey) -> AsyncIterator[Heard]:
     """Run the fleet until left."""
     heard, stop = Heard(), asyncio.Event()
-    log = logging.Logger("fleet")  # noqa: LOG001 - this test's own
+    log = logging.getLogger("robosignal.robot")
+    log.setLevel(logging.INFO)
     log.addHandler(heard)
     running = [
-        asyncio.create_task(run(gateway.url, RobotId(each), key.sign(each), log=log, stop=stop))
+        asyncio.create_task(Robot(gateway.url, each, token=key.sign(each)).run(stop=stop))
         for each in FLEET
     ]
     try:
         yield heard
     finally:
         stop.set()
-        ended = await asyncio.gather(*running)
-    assert set(ended) == {0}
+        await asyncio.gather(*running)
+        log.removeHandler(heard)
 
 
 async def listed(gateway: Gateway, key: LocalKey) -> list[Frame]:

@@ -3,19 +3,15 @@
 import json
 import os
 import pty
-import re
 import signal
 import subprocess
 import sys
-from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from robosignal.cli.main import main
-from robosignal.loadtest.command import add_arguments
-from tests.docs.pages import page, rows
 from tests.e2e.processes import PATIENCE_SECONDS, Process, run
 
 SMALL = ("--robots", "2", "--seconds", "0.3")
@@ -125,16 +121,6 @@ def test_what_cannot_be_begun_is_one_sentence(
     assert main(["bench", *arguments]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"robosignal: {told}")
-
-
-def test_the_page_lists_the_options() -> None:
-    """All of them, and none that there is not."""
-    parser = ArgumentParser()
-    add_arguments(parser)
-    cells = " ".join(row[0] for row in rows(page("docs/explanation/benchmarks.md")))
-
-    options = set(re.findall(r"--[a-z-]+", parser.format_help())) - {"--help"}
-    assert set(re.findall(r"`(--[a-z-]+)`", cells)) == options
 
 
 @pytest.mark.parametrize(

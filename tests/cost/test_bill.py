@@ -186,15 +186,6 @@ def test_the_example_in_the_page_is_what_the_command_prints() -> None:
     assert output == printed(arguments) + "\n"
 
 
-def test_the_page_lists_every_option() -> None:
-    """Those of `robosignal cost`, and no other."""
-    parser = ArgumentParser(add_help=False)
-    add_arguments(parser)
-    offered = set(re.findall(r"--[a-z-]+", parser.format_help()))
-
-    assert set(re.findall(r"^\| `(--[a-z-]+)", PAGE.read_text(), re.MULTILINE)) == offered
-
-
 def test_the_page_names_every_assumption_and_no_other() -> None:
     """Each estimate of the model stands in the page with its value."""
     assumptions = json.loads(printed("--robots 1 --sessions 1 --json"))["assumptions"]

@@ -11,6 +11,11 @@ from stacks.context import read_settings
 from tests.docs.pages import ROOT, code, examples, page, rows
 from tests.docs.test_readme import OPTIONS
 
+SHOWN = [
+    example
+    for name in ("deploy", "turn")
+    for example in examples(page(f"docs/howto/{name}.md"), "json")
+]
 SOURCES = ROOT / "robosignal" / "server"
 
 
@@ -23,11 +28,6 @@ def listed(name: str) -> set[str]:
 def variables(cells: list[str]) -> set[str]:
     """Return the names of environment variables among these cells."""
     return {cell.strip("`") for cell in cells if re.fullmatch(r"`[A-Z]+(_[A-Z]+)*`", cell)}
-
-
-def test_the_gateways_page_lists_the_options_of_its_commands() -> None:
-    """Those of `serve` and `token`."""
-    assert listed("docs/reference/gateway.md") == OPTIONS["serve"] | OPTIONS["token"]
 
 
 def test_the_robots_page_lists_the_options_of_its_command() -> None:
@@ -52,11 +52,11 @@ def test_the_readme_marks_the_variables_that_are_required() -> None:
     assert variables(required) == needed
 
 
-@pytest.mark.parametrize("example", examples(page("docs/howto/deploy.md"), "json"), ids=str)
+@pytest.mark.parametrize("example", SHOWN, ids=str)
 def test_the_settings_that_are_shown_for_the_cdk_file_are_read_from_it(
     example: dict[str, Any],
 ) -> None:
-    """docs/howto/deploy.md shows lists as `cdk.json` may have them, in the object of a stage."""
+    """The pages show lists as `cdk.json` may have them, in the object of a stage."""
     context = json.loads(page("cdk.json"))["context"]
     ((stage, shown),) = example["context"].items()
     settings = read_settings(
@@ -69,7 +69,7 @@ def test_the_settings_that_are_shown_for_the_cdk_file_are_read_from_it(
 
 def test_every_write_to_a_robot_is_explained() -> None:
     """docs/explanation/control.md has a row for each conditional write, and for no other."""
-    sources = (SOURCES / "core" / "writes").glob("[lp]*.py")
+    sources = (SOURCES / "core" / "writes").glob("[lopv]*.py")
     text = "".join(path.read_text(encoding="utf-8") for path in sources)
     written = set(re.findall(r'Write\(\s*"([a-z_]+)"', text))
     named = " ".join(row[0] for row in rows(page("docs/explanation/control.md")))
@@ -81,22 +81,21 @@ def test_every_write_to_a_robot_is_explained() -> None:
 
 def test_every_event_of_the_browsers_module_is_explained() -> None:
     """docs/howto/own-page.md names each event that a signal or a session emits."""
-    events = set()
-    for name in ("signal.js", "session.js"):
-        source = (ROOT / "web" / "robosignal" / name).read_text(encoding="utf-8")
-        (listing,) = re.findall(r"@typedef \{object\} \w+Events\n(.*?)\*/", source, re.DOTALL)
-        events |= set(re.findall(r"@property \{[^}]+\} ([\w-]+)", listing))
+    source = page("web/robosignal/types.js")
+    listings = re.findall(r"@typedef \{object\} \w+Events\n(.*?)\*/", source, re.DOTALL)
+    events = set(re.findall(r"@property \{[^\n]+\} ([\w-]+) ", "".join(listings)))
 
+    assert len(listings) == 2
     assert events <= {row[0].strip("`") for row in rows(page("docs/howto/own-page.md"))}
 
 
 def test_every_method_of_the_browsers_module_is_explained() -> None:
-    """Every public method and getter has a row, but for those that its parts call."""
-    ours = {"constructor", "look", "forget", "ask", "tell", "on", "abandon", "hasJoined"}
+    """Every method and property that its declarations have has a row."""
+    declared = page("web/robosignal/robosignal.d.ts")
     named = " ".join(code(page("docs/howto/own-page.md")))
-    for variable in ("signal", "session"):
-        path = ROOT / "web" / "robosignal" / f"{variable}.js"
-        source = path.read_text(encoding="utf-8")
-        methods = set(re.findall(r"^  (?:async |get )?([a-zA-Z]+)\(.*\{$", source, re.MULTILINE))
+    for variable, name in (("signal", "Signal"), ("session", "Session")):
+        (body,) = re.findall(rf"(?ms)^declare class {name} .*?\n(.*?)^\}}", declared)
+        methods = set(re.findall(r"^  (?:get )?(\w+)\(", body, re.MULTILINE))
 
-        assert methods - ours <= set(re.findall(rf"{variable}\.(\w+)", named))
+        assert len(methods) > 10
+        assert methods <= set(re.findall(rf"{variable}\.(\w+)", named))

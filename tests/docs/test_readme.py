@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 import pytest
 from playwright.sync_api import sync_playwright
 
-from robosignal.robot.client import run
+from robosignal.robot import Robot
 from tests.browser import ARGUMENTS, require_browser
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, code, links, page
 from tests.e2e.processes import Process
@@ -26,14 +26,23 @@ from tests.e2e.processes import Process
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
 TEXTS = {name: page(name) for name in NAMES}
 VERBS = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))
-COMMANDS = {"make", "export", ".venv/bin/robosignal", "tools/cdk/cdk"}
+COMMANDS = {"make", "export", "echo", ".venv/bin/robosignal", "tools/cdk/cdk"}
 LINES = [
     line for text in TEXTS.values() for body in blocks(text, "sh") for line in body.split("\n")
 ]
 TYPED = sorted({line for line in LINES if line})
 
 # Where a page may name a file from: the root, or the folder that the page is about.
-FOLDERS = ("", "spec/vectors", "robosignal", "robosignal/server", "robosignal/robot", "web")
+FOLDERS = (
+    "",
+    "spec/vectors",
+    "robosignal",
+    "robosignal/server",
+    "robosignal/robot",
+    "web",
+    "web/console",
+    "web/robosignal",
+)
 NAMED = re.compile(r"\.?\w[\w./-]*(?:\.(?:py|js|json|md|html|css|txt)|/)")
 PICTURE_BYTES = 120 * 1024
 LOCAL = "ws://127.0.0.1:8080/prod"
@@ -147,13 +156,13 @@ def test_every_picture_is_shown_and_small(picture: Path) -> None:
 
 
 def test_the_robot_of_the_page_calls_what_there_is() -> None:
-    """The Python of the page compiles, and `run` takes the arguments that it gives."""
+    """The Python of the page compiles, and `Robot` takes the arguments that it gives."""
     (source,) = blocks(TEXTS["docs/howto/own-robot.md"], "python")
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    (given,) = [each for each in calls if ast.unparse(each.func) == "run"]
+    (given,) = [each for each in calls if ast.unparse(each.func) == "Robot"]
     named = {str(keyword.arg): None for keyword in given.keywords}
 
-    assert inspect.signature(run).bind(*given.args, **named)
+    assert inspect.signature(Robot).bind(*given.args, **named)
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -193,7 +202,6 @@ def mine(gateway: Process, tmp_path: Path) -> Iterator[str]:
     (html,) = blocks(TEXTS["README.md"], "html")
     html = html.replace(LOCAL, socket_url).replace("PASTE A TOKEN", token)
     (tmp_path / "mine.html").write_text(html, encoding="utf-8")
-    shutil.copy(ROOT / "web" / "robosignal.js", tmp_path)
     shutil.copytree(ROOT / "web" / "robosignal", tmp_path / "robosignal")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:
         thread = Thread(target=server.serve_forever)

@@ -1,4 +1,4 @@
-"""The configuration that the deployment page gives for coturn, carried out by a real one."""
+"""The configuration that the TURN page gives for coturn, carried out by a real one."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ PORT = 9
 
 (CONFIGURATION,) = (
     body.splitlines()
-    for body in blocks(page("docs/howto/deploy.md"), "text")
+    for body in blocks(page("docs/howto/turn.md"), "text")
     if "denied-peer-ip" in body
 )
 DENIED = [line.partition("=")[2] for line in CONFIGURATION if line.startswith("denied-peer-ip")]

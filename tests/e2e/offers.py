@@ -33,7 +33,7 @@ DRIVEN_SECONDS = 1.0
 
 ROVER = """
 import asyncio, logging, os, sys, time
-from robosignal.robot.client import run
+from robosignal.robot import Robot
 
 def move(drive):
     # The clock is the machine's: other processes read the same one.
@@ -41,7 +41,7 @@ def move(drive):
 
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 url, robot, token = sys.argv[1:]
-sys.exit(asyncio.run(run(url, robot, token, log=logging.getLogger("robot"), move=move)))
+asyncio.run(Robot(url, robot, token=token, on_drive=move).run())
 """
 
 FLOOD = """

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from robosignal.robot.picture import BLOCK, NUMBER_BITS
+from robosignal.robot.media.test_pattern import BLOCK, NUMBER_BITS
 from tests.e2e.conftest import Site
 from tests.e2e.processes import Process
 from tests.e2e.tabs import Open, Tab

@@ -5,7 +5,6 @@ are its own.
 """
 
 import asyncio
-import logging
 import os
 import signal
 import threading
@@ -16,9 +15,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from robosignal.protocol.ids import RobotId
-from robosignal.robot.client import run
-from robosignal.robot.commands import STILL, Drive
+from robosignal.robot import Robot as RobotClient
+from robosignal.robot.drive import STILL, Drive
 from tests.browser import require_browser
 from tests.e2e.chromium import Chromium, Page
 from tests.e2e.conftest import Site
@@ -102,15 +100,10 @@ class Robot:
     def __init__(self, site: Site, moves: Moves) -> None:
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
-        log = logging.getLogger("robot")
-        being = run(
-            site.websocket_url,
-            RobotId(ROBOT),
-            site.token(OWNER),
-            log=log,
-            stop=self._stop,
-            move=moves.note,
+        client = RobotClient(
+            site.websocket_url, ROBOT, token=site.token(OWNER), on_drive=moves.note
         )
+        being = client.run(stop=self._stop)
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(being,))
         self._thread.start()
 

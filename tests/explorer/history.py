@@ -9,7 +9,7 @@ from typing import Any
 
 from robosignal.protocol.ids import ConnectionId, UserId
 from robosignal.server.core.records import Robot
-from robosignal.server.core.steps import Refused, Won
+from robosignal.server.core.steps import ConditionFailed, Written
 from tests.explorer.calls import Call
 
 Frame = dict[str, Any]
@@ -127,13 +127,13 @@ class History:
 
 def _told(outcome: Any) -> str:  # noqa: PLR0911 - one for each kind
     match outcome:
-        case Won(after=Robot() as robot):
+        case Written(after=Robot() as robot):
             return f"won: {_stands(robot)}"
-        case Won():
+        case Written():
             return "won"
-        case Refused(item=Robot() as robot):
+        case ConditionFailed(item=Robot() as robot):
             return f"refused: {_stands(robot)}"
-        case Refused():
+        case ConditionFailed():
             return "refused"
         case Robot():
             return _stands(outcome)

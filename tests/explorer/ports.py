@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
-from robosignal.server.core.expressions import Condition, Write
+from robosignal.server.core.conditional_writes import Condition, Write
 from robosignal.server.core.records import Connection, Robot
-from robosignal.server.core.steps import Page, Refused, Watcher, Won
+from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
 from robosignal.server.ports import Store
 from tests.explorer.calls import WATCHING, Call
 from tests.explorer.history import Posted, Wrote
@@ -55,7 +55,7 @@ class GatedStore:
 
     def write_connection(
         self, connection: ConnectionId, write: Write
-    ) -> Won[Connection] | Refused[Connection]:
+    ) -> Written[Connection] | ConditionFailed[Connection]:
         """Carry out a write to a row."""
         more = ("watchers",) if write.name in WATCHING else ()
         call = Call("write row", f"{connection} {write.name}", changes=(f"row {connection}", *more))
@@ -72,7 +72,7 @@ class GatedStore:
         call = Call("read robots", "", reads=("robot",))
         return self._held(call, lambda: self._store.robots(robots))
 
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+    def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Carry out a write to the robot's item.
 
         One that is made again knows its own doing, as on AWS by its stamp, unless another
@@ -80,11 +80,15 @@ class GatedStore:
         """
         first: list[Robot] = []
 
-        def carried_out() -> Won[Robot] | Refused[Robot]:
+        def carried_out() -> Written[Robot] | ConditionFailed[Robot]:
             outcome = self._store.write_robot(robot, write)
-            if isinstance(outcome, Refused) and first and self._running.history.written == first[0]:
-                return Won(None, outcome.item or first[0])
-            if isinstance(outcome, Won):
+            if (
+                isinstance(outcome, ConditionFailed)
+                and first
+                and self._running.history.written == first[0]
+            ):
+                return Written(None, outcome.item or first[0])
+            if isinstance(outcome, Written):
                 first.append(outcome.after)
                 if not write.renewal:
                     self._running.history.written = outcome.after
@@ -95,7 +99,7 @@ class GatedStore:
 
         return self._held(Call("write robot", write.name, changes=("robot",)), carried_out)
 
-    def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+    def check_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Return what a write would come to."""
         call = Call("check robot", write.name, reads=("robot",))
         return self._held(call, lambda: self._store.check_robot(robot, write))

@@ -6,8 +6,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from robosignal.server.core.expressions import Write
-from robosignal.server.core.writes import lease, places, presence
+from robosignal.server.core.conditional_writes import Write
+from robosignal.server.core.writes import lease, presence, viewers
 from tests.explorer.cast import ROBOT
 from tests.explorer.events import BY_NAME, Event
 from tests.explorer.explorer import Explorer
@@ -46,7 +46,7 @@ MISTAKES: list[Mistake] = [
     ),
     (
         "a second report that begins the grace anew",
-        lease.lose_late,
+        lease.record_late_loss,
         (1,),
         "in grace",
         ("bye to olga by robot", "answer to ann by robot"),
@@ -62,7 +62,7 @@ MISTAKES: list[Mistake] = [
     ),
     (
         "a late ping that keeps the place of a lost socket",
-        places.renew,
+        viewers.renew,
         (1,),
         "watched",
         ("$disconnect by olga", "ping by olga"),
@@ -70,7 +70,7 @@ MISTAKES: list[Mistake] = [
     ),
     (
         "a late report that revives a lapsed lease",
-        lease.lose,
+        lease.begin_grace,
         (2,),
         "lapsed",
         ("$disconnect by ann", "ping by olga"),
@@ -78,7 +78,7 @@ MISTAKES: list[Mistake] = [
     ),
     (
         "a robot's late register that wins over a newer one",
-        presence.register_again,
+        presence.register_redial,
         (2,),
         "redialled",
         ("register by robot", "ping by ann"),
@@ -86,7 +86,7 @@ MISTAKES: list[Mistake] = [
     ),
     (
         "a clean-up that does not look at what is there now",
-        presence.lose,
+        presence.record_loss,
         (),
         "held",
         ("register again by robot2", "$disconnect by robot"),
@@ -94,7 +94,7 @@ MISTAKES: list[Mistake] = [
     ),
     (
         "a lease given back that was resumed meanwhile",
-        lease.give_back_with_robot,
+        lease.roll_back_with_robot,
         (0, 1),
         "lapsed",
         ("offer by ann", "resume by ann2", "$disconnect by robot"),
@@ -125,7 +125,7 @@ def mutated(request: pytest.FixtureRequest) -> Iterator[Mistake]:
     """One write without one of its conjuncts, wherever it is made."""
     mistake: Mistake = request.param
     _, write, place, *_ = mistake
-    module = {each.__name__: each for each in (lease, places, presence)}[write.__module__]
+    module = {each.__name__: each for each in (lease, presence, viewers)}[write.__module__]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, write.__name__, weakened(write, place))
         yield mistake

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from robosignal.server.aws.dynamodb import DynamoStore
 from robosignal.server.aws.expressions import marshal
 from robosignal.server.core.records import Robot
-from robosignal.server.core.writes.rows import item_of
+from robosignal.server.core.writes.connections import connection_item
 from tests.explorer.amounts import amount
 from tests.explorer.cast import ROBOT
 from tests.explorer.events import KEY
@@ -35,7 +35,7 @@ def _copied(scene: Scene, client: "DynamoDBClient") -> DynamoStore:
         key = {"connectionId": marshal(peer.connection_id)}
         client.delete_item(TableName=CONNECTIONS, Key=key)
         if row is not None:
-            item = {name: marshal(value) for name, value in item_of(row).items()}
+            item = {name: marshal(value) for name, value in connection_item(row).items()}
             client.put_item(TableName=CONNECTIONS, Item=item)
     client.delete_item(TableName=ROBOTS, Key={"robotId": marshal(ROBOT)})
     held = scene.store.stored(ROBOT)

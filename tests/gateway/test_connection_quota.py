@@ -15,7 +15,7 @@ from robosignal.gateway.backend import Backend, BackendSettings
 from robosignal.gateway.connection_quota import CONNECTIONS_PER_USER, ConnectionQuota
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
-from robosignal.server.core.expressions import Missing, Put, Write
+from robosignal.server.core.conditional_writes import Missing, Put, Write
 from robosignal.server.core.records import Connection
 from robosignal.server.settings import read_options
 from tests.docs.pages import page

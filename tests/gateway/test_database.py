@@ -16,7 +16,7 @@ FILLED = """
 import json, logging, resource, sys
 from pathlib import Path
 from robosignal.gateway.store import LocalStore
-from robosignal.server.core.expressions import Exists
+from robosignal.server.core.conditional_writes import Exists
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import RobotId
 from tests.tokens import signer

@@ -24,7 +24,7 @@ def fill(root: Path, *names: str) -> None:
 
 async def test_the_console_is_at_the_root(serve: Serve, web_root: Path) -> None:
     """`/` is `index.html`."""
-    fill(web_root, "index.html")
+    fill(web_root / "console", "index.html")
     status, text, headers = await fetched((await serve(answers_ok)).url)
 
     assert (status, text) == (200, "index.html")
@@ -47,10 +47,21 @@ async def test_a_file_has_its_content_type(
     serve: Serve, web_root: Path, name: str, content_type: str
 ) -> None:
     """Browsers refuse a module under a wrong type."""
-    fill(web_root, name)
+    fill(web_root / "console", name)
     status, text, headers = await fetched((await serve(answers_ok)).url + name)
 
     assert (status, text, headers["Content-Type"]) == (200, name, content_type)
+
+
+async def test_the_module_is_in_its_own_folder(serve: Serve, web_root: Path) -> None:
+    """The console imports it from beside itself, here as on any host of static files."""
+    fill(web_root, "robosignal/index.js", "robosignal/session/state.js", "console/a.js")
+    url = (await serve(answers_ok)).url
+
+    for path in ("robosignal/index.js", "robosignal/session/state.js"):
+        assert (await fetched(url + path))[:2] == (200, path)
+    for path in ("robosignal", "robosignal/", "index.js", "console/index.html"):
+        assert (await fetched(url + path))[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -73,7 +84,7 @@ async def test_what_is_not_for_browsers_stays_inside(
     serve: Serve, web_root: Path, name: str
 ) -> None:
     """The list says what may leave; all else looks as if it were not there."""
-    fill(web_root, name)
+    fill(web_root / "console", name)
     status, _, _ = await fetched((await serve(answers_ok)).url + name)
 
     assert status == 404
@@ -86,6 +97,8 @@ async def test_what_is_not_for_browsers_stays_inside(
         "/%2e%2e/secret.json",
         "/..%2fsecret.json",
         "/sub/../../secret.json",
+        "/robosignal/../secret.json",
+        "/robosignal/../../secret.json",
         "/sub//../../secret.json",
         "//secret.json",
         "/..%5csecret.json",
@@ -96,9 +109,11 @@ async def test_what_is_not_for_browsers_stays_inside(
 )
 async def test_no_path_leads_out_of_the_directory(serve: Serve, web_root: Path, path: str) -> None:
     """Neither dots, encoded or not, nor a link; raw, for clients tidy paths up."""
+    console = web_root / "console"
     fill(web_root.parent, "secret.json")
-    fill(web_root, "sub/a.js", "folder.json/a.js")
-    (web_root / "link.json").symlink_to(web_root.parent / "secret.json")
+    fill(web_root, "secret.json")
+    fill(console, "sub/a.js", "folder.json/a.js")
+    (console / "link.json").symlink_to(web_root / "secret.json")
     async with dial(await serve(answers_ok)) as raw:
         await raw.send(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         head, _, body = (await raw.ended()).partition(b"\r\n\r\n")
@@ -111,7 +126,7 @@ async def test_every_response_bears_the_security_headers(
     serve: Serve, web_root: Path, path: str
 ) -> None:
     """Whether it succeeds or not."""
-    fill(web_root, "index.html")
+    fill(web_root / "console", "index.html")
     _, _, headers = await fetched((await serve(answers_ok)).url + path)
 
     assert "default-src 'self';" in headers["Content-Security-Policy"]

@@ -16,7 +16,7 @@ from robosignal.gateway.backend import Backend, BackendSettings
 from robosignal.gateway.keys import LocalKey
 from robosignal.gateway.state import StateInUse, StateUnreadable
 from robosignal.gateway.store import LocalStore
-from robosignal.server.core.writes.presence import register_anew
+from robosignal.server.core.writes.presence import register_process
 from robosignal.server.settings import read_options
 from tests.server.aws.items import ANN, R1, claim
 
@@ -30,7 +30,7 @@ REFUSED_WRITES = 10
 def claimed(directory: Path) -> Iterator[LocalStore]:
     """Yield a store in which Ann owns a robot."""
     store = LocalStore(directory)
-    store.write_robot(R1, register_anew(claim()))
+    store.write_robot(R1, register_process(claim()))
     yield store
     store.close()
 

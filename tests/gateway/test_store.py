@@ -15,10 +15,16 @@ from msgspec import structs
 from robosignal.gateway.state import StateInUse
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.ids import ConnectionId, UserId, session_id
-from robosignal.server.core.expressions import Contains, Exists, Join, Part, Write
+from robosignal.server.core.conditional_writes import (
+    AddToSet,
+    Contains,
+    Exists,
+    RemoveFromSet,
+    Write,
+)
 from robosignal.server.core.records import Robot, Session
-from robosignal.server.core.steps import Won
-from robosignal.server.core.writes import lease, places, presence
+from robosignal.server.core.steps import Written
+from robosignal.server.core.writes import lease, presence, viewers
 from tests.server.aws.items import ANN, BOB, C1, C2, NOW, R1, claim, row
 from tests.server.core.conditions.every_case import CASES
 
@@ -30,13 +36,13 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from robosignal.gateway.store import LocalStore
-from robosignal.server.core.expressions import Exists, Rise, Write
-from robosignal.server.core.writes.presence import register_anew
+from robosignal.server.core.conditional_writes import Exists, Increment, Write
+from robosignal.server.core.writes.presence import register_process
 from tests.server.aws.items import R1, claim
 
 store = LocalStore(Path(sys.argv[1]))
-store.write_robot(R1, register_anew(claim()))
-rise = Write("rise", Exists(("epoch",)), (Rise(("epoch",)),))
+store.write_robot(R1, register_process(claim()))
+rise = Write("rise", Exists(("epoch",)), (Increment(("epoch",)),))
 while True:
     print(store.write_robot(R1, rise).after.epoch, flush=True)
 """
@@ -57,12 +63,12 @@ def driving(connection: ConnectionId, user: UserId) -> Session:
 
 def busy(store: LocalStore) -> Robot:
     """Claim a robot that a user drives, another one watches, and both may."""
-    store.write_robot(R1, presence.register_anew(claim()))
+    store.write_robot(R1, presence.register_process(claim()))
     for user in (ANN, BOB):
-        store.write_robot(R1, Write("share", ANYONE, (Join(("operators",), user),)))
+        store.write_robot(R1, Write("share", ANYONE, (AddToSet(("operators",), user),)))
     store.write_robot(R1, lease.acquire(driving(C1, ANN), ANYONE, NOW))
-    outcome = store.write_robot(R1, places.take(driving(C2, BOB), ANYONE, 10))
-    assert isinstance(outcome, Won)
+    outcome = store.write_robot(R1, viewers.add(driving(C2, BOB), ANYONE, 10))
+    assert isinstance(outcome, Written)
     return outcome.after
 
 
@@ -96,12 +102,12 @@ def test_a_driver_who_was_lost_before_is_not_revived_by_a_restart(tmp_path: Path
     """Its grace is on disk: however often the gateway restarts, it ends when it ends."""
     store = LocalStore(tmp_path)
     busy(store)
-    outcome = store.write_robot(R1, lease.lose(session_id(R1, C1), C1, NOW, NOW + 30_000))
+    outcome = store.write_robot(R1, lease.begin_grace(session_id(R1, C1), C1, NOW, NOW + 30_000))
     store.close()
 
     again = LocalStore(tmp_path, NOW + 600_000)
 
-    assert isinstance(outcome, Won)
+    assert isinstance(outcome, Written)
     assert again.robot(R1) == structs.replace(outcome.after, connection_id=None, presence_until=0)
     again.close()
 
@@ -125,14 +131,14 @@ def test_the_restart_itself_is_not_undone_by_the_next(tmp_path: Path) -> None:
     busy(store)
     store.close()
     second = LocalStore(tmp_path)
-    outcome = second.write_robot(R1, presence.register_anew(claim(run="later")))
+    outcome = second.write_robot(R1, presence.register_process(claim(run="later")))
     second.close()
 
     third = LocalStore(tmp_path, NOW)
     robot = third.robot(R1)
     third.close()
 
-    assert isinstance(outcome, Won)
+    assert isinstance(outcome, Written)
     assert robot == after_a_restart(outcome.after, NOW)
     assert robot.operators == frozenset({ANN, BOB})
 
@@ -143,12 +149,12 @@ def test_an_operator_is_one_after_a_restart_too(tmp_path: Path) -> None:
     busy(store)
     store.close()
     again = LocalStore(tmp_path)
-    is_bob, gone = Contains(("operators",), BOB), Part(("operators",), BOB)
+    is_bob, gone = Contains(("operators",), BOB), RemoveFromSet(("operators",), BOB)
 
     outcome = again.write_robot(R1, Write("unshare", is_bob, (gone,)))
     again.close()
 
-    assert isinstance(outcome, Won)
+    assert isinstance(outcome, Written)
     assert outcome.after.operators == frozenset({ANN})
 
 
@@ -164,7 +170,7 @@ def test_a_second_process_is_refused_with_what_to_do(tmp_path: Path) -> None:
     assert second.returncode != 0
     assert f"StateInUse: another robosignal uses {tmp_path}" in second.stderr
     assert "--state" in second.stderr
-    assert isinstance(store.write_robot(R1, presence.register_anew(claim())), Won)
+    assert isinstance(store.write_robot(R1, presence.register_process(claim())), Written)
     store.close()
 
 
@@ -188,7 +194,7 @@ def test_nobody_else_may_read_the_state(tmp_path: Path) -> None:
 RENEWING: dict[str, Callable[[], Write]] = {
     "renew_presence": lambda: presence.renew(ROBOTS_SOCKET, NOW + 600_000),
     "renew_lease": lambda: lease.renew(session_id(R1, C1), C1, NOW + 90_000),
-    "renew_place": lambda: places.renew(session_id(R1, C2), C2, NOW + 600_000),
+    "renew_viewer": lambda: viewers.renew(session_id(R1, C2), C2, NOW + 600_000),
 }
 
 
@@ -215,7 +221,7 @@ def test_a_renewal_writes_nothing_to_disk(tmp_path: Path, renewal: Callable[[], 
     reader.close()
     store.close()
 
-    assert isinstance(outcome, Won)
+    assert isinstance(outcome, Written)
     assert renewed == before
     assert left != before
 
@@ -224,7 +230,7 @@ def test_a_renewal_is_kept_by_the_next_write(tmp_path: Path) -> None:
     """What is put on disk is the whole item as it stands in memory."""
     store = LocalStore(tmp_path)
     busy(store)
-    store.write_robot(R1, RENEWING["renew_place"]())
+    store.write_robot(R1, RENEWING["renew_viewer"]())
     store.write_robot(R1, lease.leave(session_id(R1, C1), C1))
     store.close()
 

@@ -15,7 +15,7 @@ from websockets.typing import Subprotocol
 
 from robosignal.gateway.backend import Backend, BackendSettings
 from robosignal.protocol.ids import UserId
-from robosignal.robot.ice import configuration
+from robosignal.robot.media.ice import configure
 from robosignal.server.clock import epoch_ms
 from robosignal.server.ice.turn import TTL_SECONDS, TurnIce, credential
 from robosignal.server.settings import read_options
@@ -104,7 +104,7 @@ async def test_without_turn_servers_nothing_is_added() -> None:
 
 def relayed(servers: list[Server]) -> RTCPeerConnection:
     """Return a peer connection that uses relays alone."""
-    usable = configuration(servers).iceServers
+    usable = configure(servers).iceServers
     return RTCPeerConnection(
         RTCConfiguration(iceServers=usable, iceTransportPolicy=RTCIceTransportPolicy.RELAY)
     )

@@ -6,26 +6,26 @@ Conditions are data, so a mutation is a value too; no source text is edited.
 from collections.abc import Callable, Iterator
 from functools import wraps
 
-from robosignal.server.core.expressions import All, Condition, Either, Write
+from robosignal.server.core.conditional_writes import AllOf, AnyOf, Condition, Write
 
 Place = tuple[int, ...]
 """The way from the whole condition down to a part of it."""
 
-TRUE = All(())
-FALSE = Either(())
+TRUE = AllOf(())
+FALSE = AnyOf(())
 
 
 def parts(condition: Condition, here: Place = ()) -> Iterator[tuple[Place, Condition]]:
     """Yield every part that can be left out: each conjunct, and each alternative."""
     match condition:
-        case All(of) | Either(of):
+        case AllOf(of) | AnyOf(of):
             for index, part in enumerate(of):
                 if part in (TRUE, FALSE):
                     continue
                 # What stands inside one "and" within another is taken one by one.
-                if not (isinstance(part, All) and isinstance(condition, All)):
+                if not (isinstance(part, AllOf) and isinstance(condition, AllOf)):
                     yield (*here, index), part
-                if isinstance(part, All | Either):
+                if isinstance(part, AllOf | AnyOf):
                     yield from parts(part, (*here, index))
         case _:
             if not here:
@@ -38,12 +38,12 @@ def without(condition: Condition, place: Place) -> Condition:
         return TRUE
     index, *rest = place
     match condition:
-        case All(of):
+        case AllOf(of):
             made = without(of[index], tuple(rest))
-            return All((*of[:index], made, *of[index + 1 :]))
-        case Either(of):
+            return AllOf((*of[:index], made, *of[index + 1 :]))
+        case AnyOf(of):
             made = without(of[index], tuple(rest)) if rest else FALSE
-            return Either((*of[:index], made, *of[index + 1 :]))
+            return AnyOf((*of[:index], made, *of[index + 1 :]))
         case _:
             raise LookupError(place)
 

@@ -3,10 +3,12 @@
 A name here excuses a survivor; nothing else does.
 """
 
-from robosignal.server.core.policy import MAY, Standing
+from robosignal.server.core.authorization import PERMISSIONS, Relation
 
 EQUIVALENT: dict[str, str] = {
-    f"MAY {kind.__name__} +HOLDERS_USER": "one whose session holds is an operator, who may already"
-    for kind, may in MAY.items()
-    if Standing.OPERATOR in may
+    f"PERMISSIONS {kind.__name__} +HOLDERS_USER": (
+        "one whose session holds is an operator, who may already"
+    )
+    for kind, may in PERMISSIONS.items()
+    if Relation.OPERATOR in may
 }

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from robosignal.protocol.messages import Message
-from robosignal.server.core import delivery, policy, rights, upkeep
-from robosignal.server.core.expressions import Write
-from robosignal.server.core.policy import MAY, Standing
+from robosignal.server.core import authorization, delivery, renewal
+from robosignal.server.core.authorization import PERMISSIONS, Relation
+from robosignal.server.core.conditional_writes import Write
 from tests.mutations.conjuncts import Place, parts, weakened
 from tests.server.core.conditions.every_case import CASES
 
 CHECKS: tuple[Callable[..., object], ...] = (
-    policy.refuse_unlisted,
-    rights.refuse_former,
-    rights.refuse_robots,
+    authorization.refuse_unlisted,
+    authorization.refuse_former_robot,
+    authorization.refuse_robot_connections,
     delivery.refuse_oversize,
-    upkeep.refuse_odd_pair,
-    upkeep.refuse_second,
+    renewal.refuse_mismatched_ping,
+    renewal.refuse_second_session,
 )
 """What refuses a message before any write; a generator among them asks for no step then."""
 
@@ -43,10 +43,10 @@ def mutants() -> Iterator[Mutant]:
             numbers = ".".join(map(str, place)) or "all"
             name = f"{module}.{write.__name__} {numbers}"
             yield Mutant(name, f"without {part}", _weakening(write, place))
-    for kind, may in MAY.items():
-        for standing in Standing:
-            if Standing.ANYONE not in may and standing not in may:
-                name = f"MAY {kind.__name__} +{standing.name}"
+    for kind, may in PERMISSIONS.items():
+        for standing in Relation:
+            if Relation.ANYONE not in may and standing not in may:
+                name = f"PERMISSIONS {kind.__name__} +{standing.name}"
                 yield Mutant(name, f"also {standing.value}", _widening(kind, standing))
 
     for check in CHECKS:
@@ -74,8 +74,8 @@ def _silencing(check: Callable[..., object]) -> Callable[[], None]:
     return apply
 
 
-def _widening(kind: type[Message], standing: Standing) -> Callable[[], None]:
+def _widening(kind: type[Message], standing: Relation) -> Callable[[], None]:
     def apply() -> None:
-        policy.MAY[kind] = MAY[kind] | {standing}
+        authorization.PERMISSIONS[kind] = PERMISSIONS[kind] | {standing}
 
     return apply

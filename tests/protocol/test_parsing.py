@@ -16,7 +16,7 @@ from robosignal.protocol.frames import encode
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId, session_id
 from robosignal.protocol.messages import Answer, AnyMessage, Dialect, IceCandidate, Offer, Ping
 from robosignal.protocol.parsing import parse
-from robosignal.server.core.dialects import relayed_to_client, relayed_to_robot
+from robosignal.server.core.dialects import translate_for_client, translate_for_robot
 from robosignal.server.core.records import Robot, Session
 from tests.protocol.test_parsing_vectors import GOOD
 
@@ -64,8 +64,8 @@ def relayed(message: Offer | Answer | IceCandidate, ours: Dialect, theirs: Diale
     """Return the frames to a robot that speaks so and to its client, or none if one is refused."""
     try:
         return [
-            relayed_to_robot(robot(ours), session(theirs), "controller", message),
-            relayed_to_client(robot(ours), session(theirs), "viewer", message),
+            translate_for_robot(robot(ours), session(theirs), "controller", message),
+            translate_for_client(robot(ours), session(theirs), "viewer", message),
         ]
     except BadMessage:
         if "seed" not in (ours, theirs):

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,16 +10,15 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from robosignal.gateway.backend import Backend, BackendSettings
-from robosignal.protocol.ids import InstanceId, RobotId
-from robosignal.robot.client import run
-from robosignal.robot.link import Span
-from robosignal.server.settings import read_options
-from tests.robot.stage import PATIENCE, Lines
+from robosignal.robot import Robot as RobotClient
+from robosignal.robot import RobotError, RobotReplaced
+from robosignal.robot.connection.state import Timing
+from robosignal.testing import LocalBackend
+from tests.robot.server import PATIENCE, LogLines, logged
 
 ROBOT = "rover-1"
 OWNER = "alice"
-SHORT = Span(life_ms=400, drain_ms=150)
+SHORT = Timing(life_ms=400, drain_ms=150)
 REDIALS = 3
 
 
@@ -48,17 +46,17 @@ class Client:
 
 
 @asynccontextmanager
-async def backend() -> AsyncIterator[Backend]:
+async def backend() -> AsyncIterator[LocalBackend]:
     """Run the backend on a free port until left."""
-    async with Backend(BackendSettings(port=0, unlimited=True), read_options({})) as local:
+    async with LocalBackend(environment={"LIMITS": "off"}) as local:
         yield local
 
 
 @asynccontextmanager
-async def client(local: Backend) -> AsyncIterator[Client]:
+async def client(local: LocalBackend) -> AsyncIterator[Client]:
     """Connect as the robot's owner until left."""
-    carried = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{local.key.sign(OWNER)}")]
-    async with connect(local.gateway.websocket_url, subprotocols=carried) as socket:
+    carried = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{local.token(OWNER)}")]
+    async with connect(local.url, subprotocols=carried) as socket:
         one = Client(socket)
         await socket.send(json.dumps({"type": "ready", "protocol": 1}))
         await one.hear("type", "welcome")
@@ -68,47 +66,51 @@ async def client(local: Backend) -> AsyncIterator[Client]:
 class Robot:
     """A robot that runs against the backend, with a new token for each dial."""
 
-    def __init__(self, local: Backend, instance: str, span: Span) -> None:
-        self.lines = Lines()
+    def __init__(self, local: LocalBackend, instance: str, timing: Timing) -> None:
+        self.lines = LogLines()
         self._local = local
         self._stop = asyncio.Event()
-        logger = logging.Logger("robot-under-test")  # noqa: LOG001 - one for each test
-        logger.addHandler(self.lines)
-        running = run(
-            local.gateway.websocket_url,
-            RobotId(ROBOT),
-            self._token,
-            log=logger,
-            stop=self._stop,
-            instance_id=InstanceId(instance),
-            span=span,
+        client = RobotClient(
+            local.url,
+            ROBOT,
+            token=self._token,
+            instance_id=instance,
+            timing=timing,
         )
-        self._run = asyncio.create_task(running)
+        self._run = asyncio.create_task(self._be(client))
+
+    async def _be(self, client: RobotClient) -> RobotError | None:
+        with logged(self.lines):
+            try:
+                await client.run(stop=self._stop)
+            except RobotError as error:
+                return error
+        return None
 
     @property
     def runs(self) -> bool:
         """Whether it has not ended."""
         return not self._run.done()
 
-    async def ended(self) -> int:
-        """Return the exit code when the robot has ended."""
+    async def ended(self) -> RobotError | None:
+        """Return why the robot has ended, as soon as it has; None if it was stopped."""
         return await asyncio.wait_for(self._run, PATIENCE)
 
-    async def stop(self) -> int:
-        """Stop the robot and return its exit code."""
+    async def stop(self) -> RobotError | None:
+        """Stop the robot, and return why it had ended before, if it had."""
         self._stop.set()
         return await self.ended()
 
     async def _token(self) -> str:
-        return self._local.key.sign(OWNER)
+        return self._local.token(OWNER)
 
 
 @asynccontextmanager
 async def robot(
-    local: Backend, instance: str = "one-run", span: Span | None = None
+    local: LocalBackend, instance: str = "one-run", timing: Timing | None = None
 ) -> AsyncIterator[Robot]:
     """Run a robot that is online until left."""
-    running = Robot(local, instance, span or Span())
+    running = Robot(local, instance, timing or Timing())
     try:
         await running.lines.wait_for("online")
         yield running
@@ -131,7 +133,7 @@ async def test_every_offer_is_answered_while_the_robot_redials() -> None:
     payload = {"type": "offer", "sdp": await sdp()}
     epochs: set[int] = set()
     answers: list[str] = []
-    async with backend() as local, robot(local, span=SHORT) as running, client(local) as one:
+    async with backend() as local, robot(local, timing=SHORT) as running, client(local) as one:
         while running.lines.count("registered again") < REDIALS:
             pc = f"peer-connection-{len(answers)}"
             ack = await one.ask("offer", robotId=ROBOT, pcId=pc, payload=payload)
@@ -152,14 +154,15 @@ async def test_of_two_devices_with_one_id_the_older_says_so_and_ends() -> None:
         robot(local, "device-2") as newer,
         client(local) as one,
     ):
-        code = await older.ended()
+        error = await older.ended()
         robots = await one.ask("robots")
         stays = newer.runs
 
-    assert (code, stays) == (1, True)
-    assert "two devices bear the id rover-1" in older.lines.lines[-1]
+    assert isinstance(error, RobotReplaced)
+    assert stays
+    assert "two devices have the id rover-1" in str(error)
     assert [one["online"] for one in robots["robots"]] == [True]
-    assert newer.lines.count("two devices") == 0
+    assert await newer.ended() is None
 
 
 async def test_device_that_comes_back_pushes_the_other_out_once() -> None:
@@ -169,10 +172,12 @@ async def test_device_that_comes_back_pushes_the_other_out_once() -> None:
         robot(local, "device-1") as first,
         robot(local, "device-2") as second,
     ):
-        first_code = await first.ended()
+        first_error = await first.ended()
         async with robot(local, "device-1-again") as third:
-            second_code = await second.ended()
+            second_error = await second.ended()
             stays = third.runs
 
-    assert (first_code, second_code, stays) == (1, 1, True)
-    assert [one.lines.count("two devices") for one in (first, second, third)] == [1, 1, 0]
+    assert isinstance(first_error, RobotReplaced)
+    assert isinstance(second_error, RobotReplaced)
+    assert stays
+    assert await third.ended() is None

@@ -3,19 +3,19 @@ import gc
 import os
 from typing import Any
 
-from robosignal.robot import logic
-from robosignal.robot.actions import Frame, Send, Tick
-from robosignal.robot.outbox import KEPT, Outbox, posted
-from robosignal.robot.peer import Peer
-from robosignal.robot.presence import Presence
-from robosignal.robot.state import Robot
-from tests.robot.stage import (
+from robosignal.robot.media.peer import Peer
+from robosignal.robot.session import machine
+from robosignal.robot.session.events import Frame, Send, Tick
+from robosignal.robot.session.pending import OUTGOING, PUSHES, Outbox
+from robosignal.robot.session.registration import Identity, Registration
+from robosignal.robot.session.state import RobotState
+from tests.robot.server import (
     ALICE,
     INSTANCE,
     PATIENCE,
     ROBOT,
     WELCOME,
-    Stage,
+    SignalingServer,
     browser,
     robot,
     session,
@@ -24,13 +24,13 @@ from tests.robot.stage import (
 SESSIONS = 4
 
 
-async def one_session(stage: Stage, number: int) -> None:
+async def one_session(server: SignalingServer, number: int) -> None:
     """Join, see a frame, drive, and leave."""
-    async with browser(stage, "a", f"peer-connection-{number}", ALICE) as alice:
+    async with browser(server, "a", f"peer-connection-{number}", ALICE) as alice:
         await alice.join("controller", number)
         assert await alice.number() is not None
         await alice.drive(number)
-        await stage.push("peer-left", sessionId=alice.session, reason="bye", epoch=number + 1)
+        await server.push("peer-left", sessionId=alice.session, reason="bye", epoch=number + 1)
         await asyncio.wait_for(alice.closed.wait(), PATIENCE)
 
 
@@ -47,15 +47,15 @@ def descriptors() -> int:
 
 async def test_sessions_that_end_leave_nothing_behind() -> None:
     """No task, no peer connection and no open socket outlives its session."""
-    stage = Stage()
-    async with stage.open(), robot(stage):
+    server = SignalingServer()
+    async with server.open(), robot(server):
         # The first one makes what is made once, such as a pool of threads.
         tasks = asyncio.all_tasks()
-        await one_session(stage, 2)
+        await one_session(server, 2)
         assert not await settled(tasks)
         opened = descriptors()
         for number in range(SESSIONS):
-            await one_session(stage, 4 + 2 * number)
+            await one_session(server, 4 + 2 * number)
         left = await settled(tasks)
         gc.collect()
         peers = [found for found in gc.get_objects() if isinstance(found, Peer)]
@@ -68,19 +68,19 @@ async def test_sessions_that_end_leave_nothing_behind() -> None:
 def test_outbox_keeps_so_many_frames_and_no_more() -> None:
     """A server that answers nothing costs a bounded number of frames."""
     box, sends = Outbox(), 0
-    for number in range(3 * KEPT):
-        box, actions = posted(box, {"n": number}, registered=number % 2 == 0)
+    for number in range(3 * OUTGOING):
+        box, actions = box.post({"n": number}, is_registered=number % 2 == 0)
         sends += len(actions)
 
-    assert len(box.sent) == KEPT
-    assert len(box.waiting) <= KEPT
-    assert sends == 3 * KEPT - 1
+    assert len(box.unanswered) == OUTGOING
+    assert len(box.waiting) <= OUTGOING
+    assert sends == 3 * OUTGOING - 1
 
 
 def test_no_flood_of_frames_hides_who_drives() -> None:
     """Whatever else comes between `register` and its answer, a takeover is not pushed out."""
     first, second = session("a"), session("b")
-    seen = Robot(Presence(ROBOT, INSTANCE))
+    seen = RobotState(Registration(Identity(ROBOT, INSTANCE)))
     takeover = {"type": "takeover", "robotId": ROBOT, "by": ALICE, "reason": "owner"}
     candidate = {"type": "ice-candidate", "robotId": ROBOT, "sessionId": first, "role": "viewer"}
     control = {"epoch": 2, "sessionId": first}
@@ -89,13 +89,13 @@ def test_no_flood_of_frames_hides_who_drives() -> None:
     came: list[dict[str, Any]] = [
         WELCOME,
         takeover | {"sessionId": second, "epoch": 3},
-        *[candidate | {"payload": {"candidate": "candidate:1"}}] * (2 * logic.DEFERRED),
+        *[candidate | {"payload": {"candidate": "candidate:1"}}] * (2 * PUSHES),
         standing | intervals,
     ]
     for frame in came:
-        seen, _ = logic.step(seen, Frame(frame), 0)
+        seen, _ = machine.step(seen, Frame(frame), 0)
 
-    assert (seen.fence.epoch, seen.fence.holder) == (3, second)
+    assert (seen.control.fence.epoch, seen.control.fence.holder) == (3, second)
 
 
 class Forgetful:
@@ -103,7 +103,7 @@ class Forgetful:
 
     def __init__(self) -> None:
         """Bring a robot to its welcome."""
-        self.seen = Robot(Presence(ROBOT, INSTANCE))
+        self.seen = RobotState(Registration(Identity(ROBOT, INSTANCE)))
         self.now = 0
         self.sent: list[dict[str, Any]] = []
         self.registers = 0
@@ -111,7 +111,7 @@ class Forgetful:
 
     def tell(self, event: Frame | Tick) -> None:
         """Tell the robot of an event, and keep what it sends."""
-        self.seen, actions = logic.step(self.seen, event, self.now)
+        self.seen, actions = machine.step(self.seen, event, self.now)
         frames = [action.frame for action in actions if isinstance(action, Send)]
         asked = [frame for frame in frames if frame["type"] == "register"]
         assert not asked or not any(frame["type"] == "register" for frame in self.sent)

@@ -9,12 +9,12 @@ from robosignal.protocol.ids import RobotId, UserId
 from robosignal.robot.frames import (
     Candidate,
     Unreadable,
-    candidate_of,
-    name_of,
+    display_name,
     parse,
-    plain,
     read,
-    sdp_of,
+    read_candidate,
+    read_sdp,
+    sanitize,
 )
 
 keys = st.sampled_from(
@@ -45,8 +45,8 @@ def test_error_of_the_gateway_itself_is_a_failure_of_the_server() -> None:
 def test_any_object_is_a_frame_or_unreadable(found: dict[str, Any]) -> None:
     """A server cannot crash the robot."""
     parse(found)
-    sdp_of(found)
-    candidate_of(found)
+    read_sdp(found)
+    read_candidate(found)
 
 
 @pytest.mark.parametrize("text", ["[1]", "7", "no json", "\ud800", "[" * 100_000, b"\xff"])
@@ -64,32 +64,32 @@ def test_what_is_no_object_is_unreadable(text: str | bytes) -> None:
 )
 def test_candidate_is_read_in_each_spelling(payload: dict[str, Any]) -> None:
     """An object may stand for the payload or within it."""
-    assert candidate_of(payload) == Candidate("candidate:1", "0", 0)
+    assert read_candidate(payload) == Candidate("candidate:1", "0", 0)
 
 
 @pytest.mark.parametrize("payload", [{"candidate": ""}, {"candidate": None}, {}])
 def test_empty_candidate_is_the_end_of_them(payload: dict[str, Any]) -> None:
     """Both spellings of the end are one."""
-    assert candidate_of(payload) == Candidate("")
+    assert read_candidate(payload) == Candidate("")
 
 
 @pytest.mark.parametrize("payload", [{"sdp": "v=0"}, {"sdp": {"type": "offer", "sdp": "v=0"}}])
 def test_description_is_read_in_each_spelling(payload: dict[str, Any]) -> None:
     """A text, or a description within."""
-    assert sdp_of(payload) == "v=0"
+    assert read_sdp(payload) == "v=0"
 
 
 @pytest.mark.parametrize("payload", [{}, {"sdp": ""}, {"sdp": 7}, {"sdp": {"sdp": {"sdp": "v"}}}])
 def test_payload_without_a_description_has_none(payload: dict[str, Any]) -> None:
     """Nothing is guessed."""
-    assert sdp_of(payload) is None
+    assert read_sdp(payload) is None
 
 
 def test_person_without_a_name_is_called_by_the_user_id() -> None:
     """There is always something to show."""
-    assert name_of(Person(UserId("u1"))) == "u1"
+    assert display_name(Person(UserId("u1"))) == "u1"
 
 
 def test_name_fits_one_line() -> None:
     """Whoever names himself writes no second line, and no long one."""
-    assert plain("Eve\r\n\x1b[2J" + "!" * 60) == "Eve[2J" + "!" * 34
+    assert sanitize("Eve\r\n\x1b[2J" + "!" * 60) == "Eve[2J" + "!" * 34

@@ -6,10 +6,13 @@ import msgspec
 import pytest
 
 from robosignal.protocol.ids import InstanceId, RobotId
-from robosignal.robot import actions, connection, logic, signals
-from robosignal.robot.link import Connection
-from robosignal.robot.presence import Presence
-from robosignal.robot.state import Robot
+from robosignal.robot.connection import events as signals
+from robosignal.robot.connection import machine as connection_machine
+from robosignal.robot.connection.state import ConnectionState
+from robosignal.robot.session import events
+from robosignal.robot.session import machine as session_machine
+from robosignal.robot.session.registration import Identity, Registration
+from robosignal.robot.session.state import RobotState
 
 VECTORS = Path(__file__).parents[2] / "spec" / "vectors"
 
@@ -23,11 +26,11 @@ def scripts(name: str) -> pytest.MarkDecorator:
 @scripts("connection.json")
 def test_connection_follows_the_script(script: dict[str, Any]) -> None:
     """Each event of the shared script has exactly the outputs that it names."""
-    seen = Connection(heartbeats=script.get("kind") != "robot")
+    seen = ConnectionState(heartbeats=script.get("kind") != "robot")
     heard = []
     for one in script["steps"]:
         event = msgspec.convert(one["event"], signals.Event)
-        seen, outputs = connection.step(seen, event, one["at"], script["random"])
+        seen, outputs = connection_machine.step(seen, event, one["at"], script["random"])
         heard.append(msgspec.to_builtins(outputs))
 
     assert heard == [one["expect"] for one in script["steps"]]
@@ -36,34 +39,34 @@ def test_connection_follows_the_script(script: dict[str, Any]) -> None:
 @scripts("robot.json")
 def test_robot_follows_the_script(script: dict[str, Any]) -> None:
     """Each event of the script has exactly the actions that it names."""
-    presence = Presence(RobotId(script["robotId"]), InstanceId(script["instanceId"]))
-    seen = Robot(presence)
+    identity = Identity(RobotId(script["robotId"]), InstanceId(script["instanceId"]))
+    seen = RobotState(Registration(identity))
     done = []
     for one in script["steps"]:
-        seen, asked = logic.step(seen, event_of(one["event"]), one["at"])
+        seen, asked = session_machine.step(seen, event_of(one["event"]), one["at"])
         done.append(msgspec.to_builtins(asked))
 
     assert [readable(one) for one in done] == [readable(one["expect"]) for one in script["steps"]]
 
 
-def event_of(found: dict[str, Any]) -> actions.Event:
+def event_of(found: dict[str, Any]) -> events.Event:
     """Return what an event in a script stands for."""
     if found["type"] == "message":
         # Text or bytes: no JSON says which, so msgspec declines to read it.
-        return actions.Message(found["sessionId"], found["pcId"], found["data"])
-    event: actions.Event = msgspec.convert(found, OTHER_EVENTS)
+        return events.Message(found["sessionId"], found["pcId"], found["data"])
+    event: events.Event = msgspec.convert(found, OTHER_EVENTS)
     return event
 
 
 OTHER_EVENTS = (
-    actions.Frame
-    | actions.Offline
-    | actions.Answered
-    | actions.Gathered
-    | actions.Failed
-    | actions.Refused
-    | actions.Tick
-    | actions.Stop
+    events.Frame
+    | events.Offline
+    | events.Answered
+    | events.Gathered
+    | events.Failed
+    | events.Refused
+    | events.Tick
+    | events.Stop
 )
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId
-from robosignal.server.core.expressions import Write
+from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.records import Connection, Robot
-from robosignal.server.core.steps import Refused, Won
+from robosignal.server.core.steps import ConditionFailed, Written
 
 Happening = Callable[[], object]
 
@@ -29,7 +29,7 @@ class Between(LocalStore):
         """Be too busy for more writes to an item than so many; None: be so no more."""
         self._writes_left = after
 
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+    def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Carry out a write to an item, after what comes before it."""
         happening, self.before_robot = self.before_robot, nothing
         happening()
@@ -41,7 +41,7 @@ class Between(LocalStore):
 
     def write_connection(
         self, connection: ConnectionId, write: Write
-    ) -> Won[Connection] | Refused[Connection]:
+    ) -> Written[Connection] | ConditionFailed[Connection]:
         """Carry out a write to a row, after what comes before it."""
         happening, self.before_row = self.before_row, nothing
         happening()

@@ -78,8 +78,8 @@ def test_a_change_whose_answer_was_lost_names_nobody_it_does_not_know(
 
     for write in (
         lease.leave(SID, ME),
-        lease.give_back_with_robot(SID, ME, ME),
-        presence.lose(ME),
+        lease.roll_back_with_robot(SID, ME, ME),
+        presence.record_loss(ME),
         presence.unregister(ME),
     ):
         audit(Change(write, None, robot), None)

@@ -3,9 +3,9 @@
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId
-from robosignal.server.core.expressions import Write
+from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.records import Connection
-from robosignal.server.core.steps import Refused, Won
+from robosignal.server.core.steps import ConditionFailed, Written
 from tests.tokens import signer
 from tests.world import World
 
@@ -106,7 +106,7 @@ class BusyFor(LocalStore):
 
     def write_connection(
         self, connection: ConnectionId, write: Write
-    ) -> Won[Connection] | Refused[Connection]:
+    ) -> Written[Connection] | ConditionFailed[Connection]:
         """Refuse that kind while busy."""
         if self.is_busy and write.name == self._name:
             raise TryAgain

@@ -8,9 +8,9 @@ import pytest
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.errors import TooLarge, TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId
-from robosignal.server.core.expressions import Write
+from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.records import Connection, Robot
-from robosignal.server.core.steps import Refused, Won
+from robosignal.server.core.steps import ConditionFailed, Written
 from robosignal.server.limits.limiter import Buckets
 from tests.tokens import signer
 from tests.world import Peer, World
@@ -271,7 +271,7 @@ class Unseeing(LocalStore):
 class Uncleaning(LocalStore):
     """A store that fails at every clean-up of a socket found gone."""
 
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+    def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Carry out any other write."""
         if write.name.startswith("lose"):
             raise RuntimeError(write.name)
@@ -279,7 +279,7 @@ class Uncleaning(LocalStore):
 
     def write_connection(
         self, connection: ConnectionId, write: Write
-    ) -> Won[Connection] | Refused[Connection]:
+    ) -> Written[Connection] | ConditionFailed[Connection]:
         """Carry out any write but the last of a session."""
         if write.name in ("forget_session", "unwatch"):
             raise RuntimeError(write.name)
@@ -329,9 +329,9 @@ def test_a_change_that_cannot_be_audited_has_happened(
 class Forgetful(LocalStore):
     """A store that fails at the first lost socket of each event."""
 
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+    def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Fail for one robot's lost holder."""
-        if write.name == "lose_holder" and robot == "r1":
+        if write.name == "begin_holder_grace" and robot == "r1":
             raise TryAgain
         return super().write_robot(robot, write)
 

@@ -5,8 +5,8 @@ import pytest
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.limits import SEED_KEEPALIVE_SECONDS
+from robosignal.server.core.directory import FLEET
 from robosignal.server.core.keepalive import ROBOTS_PER_SHARD
-from robosignal.server.core.listing import FLEET
 from robosignal.server.core.steps import Page
 from robosignal.server.events import SCHEDULED
 from tests.tokens import signer

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from robosignal.protocol.messages import MESSAGES
-from robosignal.server.core.policy import MAY, NOBODY
+from robosignal.server.core.authorization import NO_RELATIONS, PERMISSIONS
 from tests.world import World
 
 SESSION = "r1:AAAAAAAAAAAAAAAAAAAAAA"
@@ -26,7 +26,7 @@ def test_a_message_without_its_row_is_refused_to_everyone(
     local_world.robot("r1", "owner")
     everyone = local_world.connect("owner", groups=["ADMINS"])
     before = local_world.stored()
-    monkeypatch.setitem(MAY, MESSAGES[name], NOBODY)
+    monkeypatch.setitem(PERMISSIONS, MESSAGES[name], NO_RELATIONS)
 
     assert everyone.refused(type=name, **FIELDS) == (403, "forbidden")
     assert local_world.stored() == before

@@ -8,9 +8,9 @@ import pytest
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import RobotId
-from robosignal.server.core.expressions import Condition, Exists, Put, Write
+from robosignal.server.core.conditional_writes import Condition, Exists, Put, Write
 from robosignal.server.core.records import Robot
-from robosignal.server.core.steps import Refused, Won
+from robosignal.server.core.steps import ConditionFailed, Written
 from tests.tokens import signer
 from tests.world import Peer, World
 
@@ -68,7 +68,7 @@ class HotKey:
         """Return how many writes this robot has taken in all."""
         return sum(n for (kind, which, _), n in self.used.items() if (kind, which) == ("w", robot))
 
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+    def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Write, unless the key is too busy."""
         self._use("w", robot, WRITES_PER_SECOND)
         return self._store.write_robot(robot, write)
@@ -83,7 +83,7 @@ class HotKey:
         self._use("r", robot, READS_PER_SECOND)
         return self._store.robot(robot)
 
-    def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+    def check_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Read, unless the key is too busy."""
         self._use("r", robot, READS_PER_SECOND)
         return self._store.check_robot(robot, write)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from robosignal.protocol.ids import RobotId
-from robosignal.robot.client import run
+from robosignal.robot import Robot
 from robosignal.testing import LocalBackend
 from tests.seed.conftest import OpenPage
 from tests.seed.page import kept, open_seed_page, wait_for_video
@@ -28,13 +26,11 @@ OWNER, ADMIN = "olga", "boss"
 async def own_robot(backend: LocalBackend) -> AsyncIterator[None]:
     """Run the shipped robot until left."""
     stop = asyncio.Event()
-    url, token = backend.url, backend.token(OWNER)
-    running = asyncio.create_task(
-        run(url, RobotId(ROBOT), token, log=logging.getLogger("robot"), stop=stop)
-    )
+    robot = Robot(backend.url, ROBOT, token=backend.token(OWNER))
+    running = asyncio.create_task(robot.run(stop=stop))
     yield
     stop.set()
-    assert await running == 0
+    await running
 
 
 async def open_console(page: Page, backend: LocalBackend, user: str, *groups: str) -> None:

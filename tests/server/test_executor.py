@@ -9,8 +9,8 @@ from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.core import steps
 from robosignal.server.core.records import Connection
-from robosignal.server.core.steps import Flow, IceServers, Page, Refused, Step
-from robosignal.server.core.writes import presence, rows
+from robosignal.server.core.steps import ConditionFailed, Flow, IceServers, Page, Step
+from robosignal.server.core.writes import connections, presence
 from robosignal.server.executor import MAX_STEPS, Hands, run
 from robosignal.server.ice.static import StaticIce
 from tests.world import Outbox
@@ -112,11 +112,11 @@ STEPS: dict[type, tuple[Step, Any]] = {
     steps.ReadConnection: (steps.ReadConnection(C1), ROW),
     steps.AddConnection: (steps.AddConnection(ROW), None),
     steps.RemoveConnection: (steps.RemoveConnection(C1), ROW),
-    steps.WriteConnection: (steps.WriteConnection(C1, rows.unwatch()), Refused(ROW)),
+    steps.WriteConnection: (steps.WriteConnection(C1, connections.unwatch()), ConditionFailed(ROW)),
     steps.ReadRobot: (READ, None),
-    steps.WriteRobot: (steps.WriteRobot(R1, presence.lose(C1)), Refused(None)),
-    steps.CheckRobot: (steps.CheckRobot(R1, presence.lose(C1)), Refused(None)),
-    steps.RemoveRobot: (steps.RemoveRobot(R1, presence.unchanged_since(1)), False),
+    steps.WriteRobot: (steps.WriteRobot(R1, presence.record_loss(C1)), ConditionFailed(None)),
+    steps.CheckRobot: (steps.CheckRobot(R1, presence.record_loss(C1)), ConditionFailed(None)),
+    steps.RemoveRobot: (steps.RemoveRobot(R1, presence.is_unchanged_since(1)), False),
     steps.NoteShare: (steps.NoteShare(R1, ANN), None),
     steps.DropShare: (steps.DropShare(R1, ANN), None),
     steps.ReadRobots: (steps.ReadRobots((R1,)), []),
@@ -127,7 +127,7 @@ STEPS: dict[type, tuple[Step, Any]] = {
     steps.FindIceServers: (steps.FindIceServers(ANN, 1), IceServers([], 3600)),
     steps.Post: (steps.Post(C1, b"{}"), True),
     steps.Close: (steps.Close(C1), None),
-    steps.Together: (steps.Together((READ, steps.Post(C1, b"{}"))), (None, True)),
+    steps.Parallel: (steps.Parallel((READ, steps.Post(C1, b"{}"))), (None, True)),
 }
 
 
@@ -146,7 +146,7 @@ def test_steps_together_keep_their_order(hands: Hands, outbox: Outbox) -> None:
     """Whoever carries them out side by side yields their outcomes as they were asked for."""
     gone = steps.Post(ConnectionId("gone="), b"{}")
 
-    outcomes = hands.carry_out(steps.Together((gone, steps.Post(C1, b"{}"), gone)))
+    outcomes = hands.carry_out(steps.Parallel((gone, steps.Post(C1, b"{}"), gone)))
 
     assert outcomes == (False, True, False)
     assert outbox.posts == 3

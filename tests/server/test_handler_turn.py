@@ -18,7 +18,7 @@ with mock_aws():
     from robosignal.server.clock import epoch_ms
     from robosignal.server.aws.dynamodb import DynamoStore
     from robosignal.server.core.records import Connection
-    from robosignal.server.core.writes.presence import register_anew
+    from robosignal.server.core.writes.presence import register_process
     from tests.server.aws.items import R1, claim
     from tests.tables import CONNECTIONS, ROBOTS, make_tables
     vault = boto3.client("secretsmanager")
@@ -31,7 +31,7 @@ with mock_aws():
         connection_id="c1=", user_id="ann", name="Ann", groups=frozenset(), dialect="v1",
         ts=now, expires_at=now + 600_000, ttl=now // 1000 + 600,
     ))
-    DynamoStore(dynamodb, CONNECTIONS, ROBOTS).write_robot(R1, register_anew(claim()))
+    DynamoStore(dynamodb, CONNECTIONS, ROBOTS).write_robot(R1, register_process(claim()))
     asked = Asked()
     session = boto3._get_default_session()
     session.events.register("before-call.secrets-manager", asked.note)

@@ -1,4 +1,4 @@
-"""docs/howto/deploy.md says of the settings and outputs what the code says."""
+"""The page of settings says of settings and outputs what the code says."""
 
 import re
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from stacks.context import NAMES, TYPES, described, read_settings
 from tests.stacks.synthesis import ROOT, Template
 
-PAGE = (ROOT / "docs" / "howto" / "deploy.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
 DEV, PROD = read_settings({}), read_settings({"STAGE": "prod"})
 
 

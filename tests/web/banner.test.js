@@ -2,11 +2,31 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bannerOf, driverFact, driverName, quoted, requestOf, rowOf, sentence } from "../../web/banner.js";
+import {
+  bannerOf,
+  driverFact,
+  driverName,
+  quoted,
+  requestOf,
+  rowOf,
+  sentence,
+} from "../../web/console/banner.js";
 
 const ME = { userId: "u-me", name: "Dana" };
 const ALICE = { userId: "u-alice", name: "Alice" };
-const LIVE = { robotId: "demo", state: "live", why: null, role: "viewer", driver: null, stale: false, lostTo: null, epoch: 1, requests: [], asking: false, missing: [] };
+const LIVE = {
+  robotId: "demo",
+  state: "live",
+  why: null,
+  role: "viewer",
+  driver: null,
+  stale: false,
+  lostTo: null,
+  epoch: 1,
+  requests: [],
+  asking: false,
+  missing: [],
+};
 const ROBOT = { robotId: "demo", online: true, relation: "owner", owner: ME };
 
 const BANNERS = [
@@ -14,25 +34,105 @@ const BANNERS = [
   ["you drive", { ...LIVE, role: "controller" }, "you-drive", /^You drive demo$/],
   ["somebody else drives", { ...LIVE, driver: ALICE }, "watching", /^“Alice” drives — you watch$/],
   ["you drive elsewhere", { ...LIVE, driver: ME }, "watching", /another window/],
-  ["you have asked for control", { ...LIVE, driver: ALICE, asking: true }, "asking", /^“Alice” drives — you have asked for control$/],
+  [
+    "you have asked for control",
+    { ...LIVE, driver: ALICE, asking: true },
+    "asking",
+    /^“Alice” drives — you have asked for control$/,
+  ],
   ["you have asked whoever drives", { ...LIVE, asking: true }, "asking", /^Somebody drives/],
-  ["you ask for what you lost", { ...LIVE, driver: ALICE, lostTo: ALICE, asking: true }, "asking", /^“Alice” drives/],
+  [
+    "you ask for what you lost",
+    { ...LIVE, driver: ALICE, lostTo: ALICE, asking: true },
+    "asking",
+    /^“Alice” drives/,
+  ],
   ["nobody drives", LIVE, "nobody", /^Nobody drives demo/],
-  ["you lost control", { ...LIVE, driver: ALICE, lostTo: ALICE }, "lost", /^You lost control to “Alice”$/],
-  ["you lost control and are still rejoining", { ...LIVE, state: "connecting", driver: ALICE, lostTo: ALICE }, "lost", /Alice/],
+  [
+    "you lost control",
+    { ...LIVE, driver: ALICE, lostTo: ALICE },
+    "lost",
+    /^You lost control to “Alice”$/,
+  ],
+  [
+    "you lost control and are still rejoining",
+    { ...LIVE, state: "connecting", driver: ALICE, lostTo: ALICE },
+    "lost",
+    /Alice/,
+  ],
   ["you took over elsewhere", { ...LIVE, driver: ME, lostTo: ME }, "lost", /another window/],
-  ["the robot is away", { ...LIVE, state: "waiting", why: "gone" }, "waiting", /^Waiting for demo$/],
-  ["nothing is granted yet", { ...LIVE, state: "connecting", role: null }, "joining", /Joining demo/],
-  ["a driver's robot is away", { ...LIVE, state: "waiting", role: "controller", why: "gone" }, "waiting", /^Waiting for demo$/],
-  ["a viewer is cut off from the server", { ...LIVE, stale: true, driver: ALICE }, "unknown", /^Who drives is not known/],
-  ["a driver is cut off from server and robot", { ...LIVE, state: "waiting", role: "controller", stale: true, why: "cut" }, "waiting", /^Not connected to demo$/],
-  ["the robot is connected and its picture has yet to come", { ...LIVE, state: "connecting", role: "controller", missing: ["picture"] }, "joining", /Joining demo/],
-  ["no picture comes", { ...LIVE, state: "waiting", role: "controller", missing: ["picture"], why: "late" }, "waiting", /^No picture of demo yet$/],
-  ["a channel does not open", { ...LIVE, state: "waiting", role: "controller", missing: ["channel"], why: "late" }, "waiting", /^demo cannot be driven yet$/],
-  ["a robot has no data channel", { ...LIVE, role: "controller", missing: ["channel"] }, "waiting", /^You cannot drive demo$/],
-  ["a robot sends no video", { ...LIVE, role: "controller", missing: ["picture"] }, "waiting", /^You drive demo without a picture$/],
-  ["a displaced driver's session has ended", { ...LIVE, state: "ended", role: null, lostTo: ALICE, why: "a seed robot takes no viewers" }, "ended", /^You lost control to “Alice”$/],
-  ["the session has ended", { ...LIVE, state: "ended", role: null, why: "not allowed" }, "ended", /ended/],
+  [
+    "the robot is away",
+    { ...LIVE, state: "waiting", why: "gone" },
+    "waiting",
+    /^Waiting for demo$/,
+  ],
+  [
+    "nothing is granted yet",
+    { ...LIVE, state: "connecting", role: null },
+    "joining",
+    /Joining demo/,
+  ],
+  [
+    "a driver's robot is away",
+    { ...LIVE, state: "waiting", role: "controller", why: "gone" },
+    "waiting",
+    /^Waiting for demo$/,
+  ],
+  [
+    "a viewer is cut off from the server",
+    { ...LIVE, stale: true, driver: ALICE },
+    "unknown",
+    /^Who drives is not known/,
+  ],
+  [
+    "a driver is cut off from server and robot",
+    { ...LIVE, state: "waiting", role: "controller", stale: true, why: "cut" },
+    "waiting",
+    /^Not connected to demo$/,
+  ],
+  [
+    "the robot is connected and its picture has yet to come",
+    { ...LIVE, state: "connecting", role: "controller", missing: ["picture"] },
+    "joining",
+    /Joining demo/,
+  ],
+  [
+    "no picture comes",
+    { ...LIVE, state: "waiting", role: "controller", missing: ["picture"], why: "late" },
+    "waiting",
+    /^No picture of demo yet$/,
+  ],
+  [
+    "a channel does not open",
+    { ...LIVE, state: "waiting", role: "controller", missing: ["channel"], why: "late" },
+    "waiting",
+    /^demo cannot be driven yet$/,
+  ],
+  [
+    "a robot has no data channel",
+    { ...LIVE, role: "controller", missing: ["channel"] },
+    "waiting",
+    /^You cannot drive demo$/,
+  ],
+  [
+    "a robot sends no video",
+    { ...LIVE, role: "controller", missing: ["picture"] },
+    "waiting",
+    /^You drive demo without a picture$/,
+  ],
+  [
+    "a displaced driver's session has ended",
+    { ...LIVE, state: "ended", role: null, lostTo: ALICE, why: "a seed robot takes no viewers" },
+    "ended",
+    /^You lost control to “Alice”$/,
+  ],
+  [
+    "the session has ended",
+    { ...LIVE, state: "ended", role: null, why: "not allowed" },
+    "ended",
+    /ended/,
+  ],
 ];
 
 for (const [when, view, kind, title] of BANNERS) {
@@ -62,14 +162,21 @@ test("what a connection lacks is said, to drivers and to viewers", () => {
 
   assert.match(text({ state: "connecting", missing: ["picture"] }), /No picture yet/);
   assert.match(text({ state: "connecting", missing: ["channel"] }), /data channel is not open yet/);
-  assert.match(text({ state: "connecting", missing: ["picture", "channel"] }), /No picture and no data channel/);
+  assert.match(
+    text({ state: "connecting", missing: ["picture", "channel"] }),
+    /No picture and no data channel/,
+  );
   assert.match(text({ role: "controller", missing: ["channel"] }), /opened no data channel/);
   assert.match(text({ role: "controller", missing: ["picture"] }), /sends no video/);
   assert.match(text({ driver: ALICE, missing: ["picture"] }), /sends no video/);
 });
 
 test("no list says that we drive what no command of ours reaches", () => {
-  const { status, takeOver } = rowOf(ROBOT, { ...LIVE, role: "controller", missing: ["channel"] }, ME);
+  const { status, takeOver } = rowOf(
+    ROBOT,
+    { ...LIVE, role: "controller", missing: ["channel"] },
+    ME,
+  );
 
   assert.match(status, /^Yours, but takes no commands/);
   assert.equal(takeOver, false);
@@ -91,13 +198,26 @@ for (const [name, title] of NAMES) {
 }
 
 test("who is called as the robot's owner is told apart from the owner", () => {
-  const row = rowOf({ ...ROBOT, relation: "operator", owner: ALICE, controlledBy: { userId: "u-mallory-42", name: "Alice" } }, null, ME);
+  const row = rowOf(
+    {
+      ...ROBOT,
+      relation: "operator",
+      owner: ALICE,
+      controlledBy: { userId: "u-mallory-42", name: "Alice" },
+    },
+    null,
+    ME,
+  );
   assert.equal(row.status, "“Alice” (u-mallor) drives · owned by “Alice” (u-alice)");
   assert.equal(quoted(ALICE, ALICE, null), "“Alice”");
   assert.equal(requestOf({ userId: "u-m", name: "You" }), "“You” asks for control");
 });
 
-const LAST = [[ALICE, /When last heard, “Alice” drove/], [ME, /you drove in another window/], [null, /nobody drove/]];
+const LAST = [
+  [ALICE, /When last heard, “Alice” drove/],
+  [ME, /you drove in another window/],
+  [null, /nobody drove/],
+];
 
 for (const [driver, words] of LAST) {
   test(`who is cut off reads who drove when last heard: ${driver?.name ?? "nobody"}`, () => {
@@ -106,9 +226,14 @@ for (const [driver, words] of LAST) {
 }
 
 const FACTS = [
-  [null, "–"], [{ ...LIVE, role: "controller" }, "You (“Dana”)"], [{ ...LIVE, driver: ALICE }, "“Alice”"], [LIVE, "Nobody"],
-  [{ ...LIVE, driver: ALICE, stale: true }, "Not known"], [{ ...LIVE, state: "waiting", role: "controller" }, "–"],
-  [{ ...LIVE, state: "connecting", role: null }, "–"], [{ ...LIVE, state: "ended", role: null, stale: true }, "–"],
+  [null, "–"],
+  [{ ...LIVE, role: "controller" }, "You (“Dana”)"],
+  [{ ...LIVE, driver: ALICE }, "“Alice”"],
+  [LIVE, "Nobody"],
+  [{ ...LIVE, driver: ALICE, stale: true }, "Not known"],
+  [{ ...LIVE, state: "waiting", role: "controller" }, "–"],
+  [{ ...LIVE, state: "connecting", role: null }, "–"],
+  [{ ...LIVE, state: "ended", role: null, stale: true }, "–"],
 ];
 
 for (const [view, words] of FACTS) {
@@ -127,7 +252,11 @@ test("a free robot may be driven or watched", () => {
 });
 
 test("an offline robot may be nothing", () => {
-  assert.deepEqual(may({ online: false, controlledBy: ALICE }), { drive: false, watch: false, takeOver: false });
+  assert.deepEqual(may({ online: false, controlledBy: ALICE }), {
+    drive: false,
+    watch: false,
+    takeOver: false,
+  });
 });
 
 test("a robot that somebody drives may be watched, and taken over by its owner", () => {
@@ -136,13 +265,21 @@ test("a robot that somebody drives may be watched, and taken over by its owner",
 
 test("a robot that one drives oneself in a window that may be gone is driven at a press, whoever owns it", () => {
   for (const relation of ["owner", "operator", "admin"]) {
-    assert.deepEqual(may({ relation, controlledBy: ME }), { drive: true, watch: true, takeOver: true });
+    assert.deepEqual(may({ relation, controlledBy: ME }), {
+      drive: true,
+      watch: true,
+      takeOver: true,
+    });
   }
   assert.equal(may({ controlledBy: ME, online: false }).drive, false);
 });
 
 test("who watches, and drives in another window, takes over from there", () => {
-  assert.deepEqual(may({ controlledBy: ME }, { ...LIVE, driver: ME }), { drive: false, watch: false, takeOver: true });
+  assert.deepEqual(may({ controlledBy: ME }, { ...LIVE, driver: ME }), {
+    drive: false,
+    watch: false,
+    takeOver: true,
+  });
 });
 
 test("an operator takes over from nobody but himself", () => {
@@ -155,7 +292,9 @@ test("a seed robot takes no viewers, and its control is advisory", () => {
   assert.equal(rowOf({ ...ROBOT, dialect: "seed" }, null, ME).advisory, true);
 });
 
-const mayRequest = (view, robot = {}) => rowOf({ ...ROBOT, controlledBy: ALICE, ...robot }, { ...LIVE, driver: ALICE, ...view }, ME).request;
+const mayRequest = (view, robot = {}) =>
+  rowOf({ ...ROBOT, controlledBy: ALICE, ...robot }, { ...LIVE, driver: ALICE, ...view }, ME)
+    .request;
 
 test("a viewer asks somebody else for control, once at a time", () => {
   assert.equal(mayRequest({}), true);
@@ -169,8 +308,11 @@ test("a viewer asks somebody else for control, once at a time", () => {
 });
 
 const STATUSES = [
-  [{}, "Free"], [{ online: false }, "Offline"], [{ controlledBy: ALICE }, "“Alice” drives"],
-  [{ controlledBy: ME }, "You drive in another window"], [{ controlledBy: ALICE, stale: true }, "Not known just now"],
+  [{}, "Free"],
+  [{ online: false }, "Offline"],
+  [{ controlledBy: ALICE }, "“Alice” drives"],
+  [{ controlledBy: ME }, "You drive in another window"],
+  [{ controlledBy: ALICE, stale: true }, "Not known just now"],
   [{ owner: ALICE, relation: "operator" }, "Free · owned by “Alice”"],
 ];
 
@@ -181,14 +323,32 @@ for (const [robot, status] of STATUSES) {
 }
 
 test("within a session, who drives is what the session says, not the list", () => {
-  assert.equal(rowOf({ ...ROBOT, controlledBy: ALICE }, { ...LIVE, role: "controller" }, ME).status, "You drive");
+  assert.equal(
+    rowOf({ ...ROBOT, controlledBy: ALICE }, { ...LIVE, role: "controller" }, ME).status,
+    "You drive",
+  );
 });
 
 const IN_SESSION = [
   ["the list is behind", { controlledBy: ME }, { driver: ALICE }, "“Alice” drives"],
-  ["nothing is granted yet", { controlledBy: ALICE }, { state: "connecting", role: null }, "“Alice” drives"],
-  ["the server is out of reach", { controlledBy: ALICE }, { driver: ALICE, stale: true }, "Not known just now"],
-  ["what we drive is away", {}, { state: "waiting", role: "controller" }, "Yours to drive, waiting for it"],
+  [
+    "nothing is granted yet",
+    { controlledBy: ALICE },
+    { state: "connecting", role: null },
+    "“Alice” drives",
+  ],
+  [
+    "the server is out of reach",
+    { controlledBy: ALICE },
+    { driver: ALICE, stale: true },
+    "Not known just now",
+  ],
+  [
+    "what we drive is away",
+    {},
+    { state: "waiting", role: "controller" },
+    "Yours to drive, waiting for it",
+  ],
 ];
 
 for (const [when, robot, view, status] of IN_SESSION) {

@@ -13,7 +13,8 @@ import puppeteer from "puppeteer-core";
 
 const POLL_MS = 20;
 /** Firefox reports a socket that it cannot open, or that a page leaves behind, as if a script had thrown. */
-const NO_ERROR = /^Error: (Firefox can’t establish a connection|The connection to .* was interrupted)/;
+const NO_ERROR =
+  /^Error: (Firefox can’t establish a connection|The connection to .* was interrupted)/;
 
 /** @type {Browser | null} */
 let browser = null;
@@ -23,7 +24,12 @@ const tabs = new Map();
 /** What may be asked, by name. @type {Record<string, (asked: any) => Promise<unknown>>} */
 const COMMANDS = {
   launch: async ({ name, executable, arguments: args }) => {
-    browser = await puppeteer.launch({ browser: name, executablePath: executable, args, protocol: "webDriverBiDi" });
+    browser = await puppeteer.launch({
+      browser: name,
+      executablePath: executable,
+      args,
+      protocol: "webDriverBiDi",
+    });
     return browser.version();
   },
   open: async ({ tab }) => {
@@ -31,7 +37,10 @@ const COMMANDS = {
     const page = await context.newPage();
     /** @type {string[]} */
     const errors = [];
-    page.on("pageerror", (error) => void (NO_ERROR.test(String(error)) || errors.push(String(error))));
+    page.on(
+      "pageerror",
+      (error) => void (NO_ERROR.test(String(error)) || errors.push(String(error))),
+    );
     tabs.set(tab, { context, page, errors });
   },
   // A name and its arguments: `page.click`, `keyboard.down`.
@@ -40,9 +49,11 @@ const COMMANDS = {
     const target = /** @type {any} */ (on === "page" ? page : /** @type {any} */ (page)[on]);
     await target[method](...args);
   },
-  evaluate: ({ tab, script, args }) => of(tab).page.evaluate(`(${script})(...${JSON.stringify(args)})`),
+  evaluate: ({ tab, script, args }) =>
+    of(tab).page.evaluate(`(${script})(...${JSON.stringify(args)})`),
   // Puppeteer's own waiting makes functions of strings, which the console's CSP forbids.
-  wait: ({ tab, script, args, timeoutMs }) => of(tab).page.evaluate(waiting(script, args, timeoutMs)),
+  wait: ({ tab, script, args, timeoutMs }) =>
+    of(tab).page.evaluate(waiting(script, args, timeoutMs)),
   close: async ({ tab }) => {
     const { context, errors } = of(tab);
     tabs.delete(tab);
@@ -51,14 +62,20 @@ const COMMANDS = {
   },
 };
 
-/** @param {string} tab */
+/**
+ * @param {string} tab
+ */
 function of(tab) {
   const found = tabs.get(tab);
   if (!found) throw new Error(`there is no tab ${tab}`);
   return found;
 }
 
-/** @param {string} script @param {unknown[]} args @param {number} timeoutMs */
+/**
+ * @param {string} script
+ * @param {unknown[]} args
+ * @param {number} timeoutMs
+ */
 function waiting(script, args, timeoutMs) {
   return `new Promise((resolve) => {
     const until = performance.now() + ${timeoutMs};

@@ -7,7 +7,9 @@ import { candidateOf, firstSectionOf } from "../../web/robosignal/frames.js";
 import { SESSION, driving } from "./client.js";
 import { settled } from "./world.js";
 
-const SHAPES = JSON.parse(readFileSync(new URL("../../spec/vectors/candidates.json", import.meta.url), "utf8"));
+const SHAPES = JSON.parse(
+  readFileSync(new URL("../../spec/vectors/candidates.json", import.meta.url), "utf8"),
+);
 
 for (const { name, payload, means } of SHAPES) {
   test(`a candidate is read in each shape: ${name}`, () => {
@@ -18,7 +20,11 @@ for (const { name, payload, means } of SHAPES) {
 }
 
 test("the username fragment is kept, by which ICE tells a restart", () => {
-  assert.equal(candidateOf({ candidate: { candidate: "candidate:1", usernameFragment: "u" } }).usernameFragment, "u");
+  assert.equal(
+    candidateOf({ candidate: { candidate: "candidate:1", usernameFragment: "u" } })
+      .usernameFragment,
+    "u",
+  );
 });
 
 for (const payload of [{ candidate: 7 }, { candidate: [] }, { candidate: { candidate: {} } }]) {
@@ -28,19 +34,32 @@ for (const payload of [{ candidate: 7 }, { candidate: [] }, { candidate: { candi
 }
 
 test("a candidate of no section is for the one that carries all", () => {
-  assert.deepEqual(firstSectionOf("v=0\r\na=group:BUNDLE video0 data\r\nm=video 9\r\n"), { sdpMid: "video0" });
-  assert.deepEqual(firstSectionOf("v=0\r\na=group:LS a b\r\na=group:BUNDLE 1 0\r\n"), { sdpMid: "1" });
+  assert.deepEqual(firstSectionOf("v=0\r\na=group:BUNDLE video0 data\r\nm=video 9\r\n"), {
+    sdpMid: "video0",
+  });
+  assert.deepEqual(firstSectionOf("v=0\r\na=group:LS a b\r\na=group:BUNDLE 1 0\r\n"), {
+    sdpMid: "1",
+  });
   assert.deepEqual(firstSectionOf("v=0\r\nm=video 9\r\n"), { sdpMLineIndex: 0 });
 });
 
 for (const { name, payload, means } of SHAPES.filter(({ means }) => means.candidate !== "")) {
   test(`a robot's candidate reaches the browser in its section: ${name}`, async () => {
     const { world } = await driving();
-    world.socket.receive({ type: "ice-candidate", robotId: "demo", sessionId: SESSION, pcId: world.socket.last("offer").pcId, payload });
+    world.socket.receive({
+      type: "ice-candidate",
+      robotId: "demo",
+      sessionId: SESSION,
+      pcId: world.socket.last("offer").pcId,
+      payload,
+    });
     await settled();
     const [{ candidate, sdpMid = null, sdpMLineIndex = null }] = world.peer.added;
 
-    assert.deepEqual([candidate, sdpMid, sdpMLineIndex], [means.candidate, means.sdpMLineIndex === null ? "0" : means.sdpMid, means.sdpMLineIndex]);
+    assert.deepEqual(
+      [candidate, sdpMid, sdpMLineIndex],
+      [means.candidate, means.sdpMLineIndex === null ? "0" : means.sdpMid, means.sdpMLineIndex],
+    );
   });
 }
 

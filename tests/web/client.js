@@ -1,6 +1,6 @@
 /** A client on a world by hand, brought as far as a test needs it. */
 
-import { connect } from "../../web/robosignal.js";
+import { connect } from "../../web/robosignal/index.js";
 import { FakeWorld, WELCOME, settled } from "./world.js";
 
 export const URL = "wss://signal.example/prod";
@@ -24,7 +24,13 @@ export async function driving(welcome = {}) {
   await settled();
   world.socket.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
   const session = await joining;
-  world.socket.receive({ type: "answer", robotId: "demo", sessionId: SESSION, pcId: world.socket.last("offer").pcId, payload: { type: "answer", sdp: "" } });
+  world.socket.receive({
+    type: "answer",
+    robotId: "demo",
+    sessionId: SESSION,
+    pcId: world.socket.last("offer").pcId,
+    payload: { type: "answer", sdp: "" },
+  });
   await settled();
   world.peer.channel.onopen();
   return { world, signal, session };

@@ -2,7 +2,16 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Cognito, SignInError, authorizeUrl, base64url, challengeOf, logoutUrl, poolOf, tokensOf } from "../../web/cognito.js";
+import {
+  Cognito,
+  SignInError,
+  authorizeUrl,
+  base64url,
+  challengeOf,
+  logoutUrl,
+  poolOf,
+  tokensOf,
+} from "../../web/console/cognito.js";
 
 const POOL = { origin: "https://pool.example", clientId: "client-1" };
 const HOME = "https://console.example/";
@@ -17,7 +26,12 @@ function tab(...answers) {
   let minted = 0;
   const world = {
     time: 0,
-    storage: { isLasting: true, getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => void kept.set(key, value), removeItem: (key) => void kept.delete(key) },
+    storage: {
+      isLasting: true,
+      getItem: (key) => kept.get(key) ?? null,
+      setItem: (key, value) => void kept.set(key, value),
+      removeItem: (key) => void kept.delete(key),
+    },
     now: () => world.time,
     mint: () => `minted-${(minted += 1)}`,
     fetch: async (url, { body }) => {
@@ -30,7 +44,12 @@ function tab(...answers) {
   return { cognito: new Cognito(POOL, HOME, world), world, kept, asked, answers };
 }
 
-const GRANTED = { access_token: jwt({ username: "dana" }), id_token: jwt({ nonce: "minted-2", name: "Dana" }), refresh_token: "refresh-1", expires_in: 3600 };
+const GRANTED = {
+  access_token: jwt({ username: "dana" }),
+  id_token: jwt({ nonce: "minted-2", name: "Dana" }),
+  refresh_token: "refresh-1",
+  expires_in: 3600,
+};
 
 /** A tab that has signed in. */
 async function signedIn(granted = GRANTED, ...answers) {
@@ -41,7 +60,10 @@ async function signedIn(granted = GRANTED, ...answers) {
 }
 
 test("the challenge is RFC 7636's, by its appendix B", async () => {
-  assert.equal(await challengeOf("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+  assert.equal(
+    await challengeOf("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+    "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+  );
 });
 
 test("base64 for URLs is RFC 7636's, by its appendix A", () => {
@@ -54,8 +76,14 @@ test("the address to sign in asks for a code, with state, nonce and challenge, a
 
   assert.equal(origin + pathname, "https://pool.example/oauth2/authorize");
   assert.deepEqual(Object.fromEntries(searchParams), {
-    response_type: "code", client_id: "client-1", redirect_uri: HOME, scope: "openid profile",
-    state: "minted-1", nonce: "minted-2", code_challenge: await challengeOf("minted-3"), code_challenge_method: "S256",
+    response_type: "code",
+    client_id: "client-1",
+    redirect_uri: HOME,
+    scope: "openid profile",
+    state: "minted-1",
+    nonce: "minted-2",
+    code_challenge: await challengeOf("minted-3"),
+    code_challenge_method: "S256",
   });
 });
 
@@ -63,16 +91,25 @@ test("addresses are encoded", () => {
   const asked = { state: "a&b", nonce: "n", challenge: "c" };
 
   assert.equal(new URL(authorizeUrl(POOL, HOME, asked)).searchParams.get("state"), "a&b");
-  assert.equal(logoutUrl(POOL, HOME), "https://pool.example/logout?client_id=client-1&logout_uri=https%3A%2F%2Fconsole.example%2F");
+  assert.equal(
+    logoutUrl(POOL, HOME),
+    "https://pool.example/logout?client_id=client-1&logout_uri=https%3A%2F%2Fconsole.example%2F",
+  );
 });
 
 test("the code is exchanged with the verifier, once", async () => {
   const { cognito, asked, kept } = await signedIn();
 
-  assert.deepEqual(asked, [{
-    url: "https://pool.example/oauth2/token", client_id: "client-1", grant_type: "authorization_code",
-    code: "code-1", redirect_uri: HOME, code_verifier: "minted-3",
-  }]);
+  assert.deepEqual(asked, [
+    {
+      url: "https://pool.example/oauth2/token",
+      client_id: "client-1",
+      grant_type: "authorization_code",
+      code: "code-1",
+      redirect_uri: HOME,
+      code_verifier: "minted-3",
+    },
+  ]);
   assert.equal(await cognito.token(), GRANTED.id_token);
   assert.deepEqual([...kept.keys()], ["robosignal.tokens"]);
 });
@@ -100,23 +137,31 @@ test("an ID token with another nonce is not believed", async () => {
 test("a refusal is a sentence with the server's code, and nothing else of what came", async () => {
   const made = tab();
   await made.cognito.begin();
-  const refused = made.cognito.complete("?error=access_denied&error_description=%3Cb%3E&state=minted-1");
+  const refused = made.cognito.complete(
+    "?error=access_denied&error_description=%3Cb%3E&state=minted-1",
+  );
 
-  await assert.rejects(refused, { message: "The sign-in was refused (access_denied). Sign in again." });
+  await assert.rejects(refused, {
+    message: "The sign-in was refused (access_denied). Sign in again.",
+  });
 });
 
 test("a reason that is no plain word is not repeated", async () => {
   const made = tab();
   await made.cognito.begin();
 
-  await assert.rejects(made.cognito.complete("?error=call+555-0100&state=minted-1"), { message: "The sign-in was refused. Sign in again." });
+  await assert.rejects(made.cognito.complete("?error=call+555-0100&state=minted-1"), {
+    message: "The sign-in was refused. Sign in again.",
+  });
 });
 
 test("a refused code is a sentence", async () => {
   const made = tab({ status: 400, body: { error: "invalid_grant" } });
   await made.cognito.begin();
 
-  await assert.rejects(made.cognito.complete("?code=c&state=minted-1"), { message: "The sign-in could not be completed (invalid_grant). Sign in again." });
+  await assert.rejects(made.cognito.complete("?code=c&state=minted-1"), {
+    message: "The sign-in could not be completed (invalid_grant). Sign in again.",
+  });
 });
 
 test("the access token serves where the ID token bears no name", () => {
@@ -146,11 +191,22 @@ test("a token is kept until it is due, and then refreshed once for all who ask",
 
   assert.equal(before, GRANTED.id_token);
   assert.deepEqual(after, [fresh.id_token, fresh.id_token]);
-  assert.deepEqual(asked.slice(1), [{ url: "https://pool.example/oauth2/token", client_id: "client-1", grant_type: "refresh_token", refresh_token: "refresh-1" }]);
+  assert.deepEqual(asked.slice(1), [
+    {
+      url: "https://pool.example/oauth2/token",
+      client_id: "client-1",
+      grant_type: "refresh_token",
+      refresh_token: "refresh-1",
+    },
+  ]);
 });
 
 test("a rotated refresh token replaces the one before", async () => {
-  const { cognito, world, asked } = await signedIn(GRANTED, { body: { ...GRANTED, refresh_token: "refresh-2" } }, { body: GRANTED });
+  const { cognito, world, asked } = await signedIn(
+    GRANTED,
+    { body: { ...GRANTED, refresh_token: "refresh-2" } },
+    { body: GRANTED },
+  );
   world.time = 3_300_000;
   await cognito.token();
   world.time = 6_600_000;
@@ -160,7 +216,10 @@ test("a rotated refresh token replaces the one before", async () => {
 });
 
 test("a refused refresh means a new sign-in", async () => {
-  const { cognito, world } = await signedIn(GRANTED, { status: 400, body: { error: "invalid_grant" } });
+  const { cognito, world } = await signedIn(GRANTED, {
+    status: 400,
+    body: { error: "invalid_grant" },
+  });
   world.time = 3_300_000;
 
   assert.deepEqual([await cognito.token(), cognito.isSignedIn], ["", false]);
@@ -201,7 +260,10 @@ test("signing out forgets at once, ends the refresh token, and goes to the pool'
   const left = kept.size;
 
   assert.equal(await going, logoutUrl(POOL, HOME));
-  assert.deepEqual([left, asked[1]], [0, { url: "https://pool.example/oauth2/revoke", client_id: "client-1", token: "refresh-1" }]);
+  assert.deepEqual(
+    [left, asked[1]],
+    [0, { url: "https://pool.example/oauth2/revoke", client_id: "client-1", token: "refresh-1" }],
+  );
 });
 
 test("signing out works while the sign-in server is away", async () => {
@@ -223,8 +285,14 @@ const POOLS = [
   [{}, null],
   [{ signInDomain: "pool.example" }, null],
   [{ userPoolClientId: "c" }, null],
-  [{ signInDomain: "pool.example", userPoolClientId: "c" }, { origin: "https://pool.example", clientId: "c" }],
-  [{ signInDomain: "http://127.0.0.1:9000", userPoolClientId: "c" }, { origin: "http://127.0.0.1:9000", clientId: "c" }],
+  [
+    { signInDomain: "pool.example", userPoolClientId: "c" },
+    { origin: "https://pool.example", clientId: "c" },
+  ],
+  [
+    { signInDomain: "http://127.0.0.1:9000", userPoolClientId: "c" },
+    { origin: "http://127.0.0.1:9000", clientId: "c" },
+  ],
 ];
 
 for (const [config, pool] of POOLS) {
@@ -233,7 +301,13 @@ for (const [config, pool] of POOLS) {
   });
 }
 
-for (const signInDomain of ["http://pool.example", "pool.example/path", "user@pool.example", "javascript:alert(1)", ""]) {
+for (const signInDomain of [
+  "http://pool.example",
+  "pool.example/path",
+  "user@pool.example",
+  "javascript:alert(1)",
+  "",
+]) {
   test(`a sign-in domain that is no host is refused: ${signInDomain}`, () => {
     assert.throws(() => poolOf({ signInDomain, userPoolClientId: "c" }), SignInError);
   });

@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { IDLE, step } from "../../web/robosignal/connection.js";
+import { IDLE, step } from "../../web/robosignal/connection/machine.js";
 
-const read = (name) => JSON.parse(readFileSync(new URL(`../../spec/vectors/${name}.json`, import.meta.url), "utf8"));
+const read = (name) =>
+  JSON.parse(readFileSync(new URL(`../../spec/vectors/${name}.json`, import.meta.url), "utf8"));
 const OURS = [...read("connection"), ...read("silence")].filter(({ kind }) => kind !== "robot");
 
 /** The outputs of each step of a vector, in order. */
@@ -24,7 +25,10 @@ test("there are vectors to run", () => {
 
 for (const vector of OURS) {
   test(`connection: ${vector.name}`, () => {
-    assert.deepEqual(play(vector), vector.steps.map(({ expect }) => expect));
+    assert.deepEqual(
+      play(vector),
+      vector.steps.map(({ expect }) => expect),
+    );
   });
 }
 

@@ -64,7 +64,10 @@ test("control that is lost to another is told, and the engagement goes on as a v
 test("a control-lost of an older epoch changes nothing", () => {
   const engaged = live("controller", 5);
 
-  assert.deepEqual(engaged.frame({ type: "control-lost", sessionId: SESSION, by: ALICE, epoch: 4 }), []);
+  assert.deepEqual(
+    engaged.frame({ type: "control-lost", sessionId: SESSION, by: ALICE, epoch: 4 }),
+    [],
+  );
   assert.equal(engaged.view.role, "controller");
 });
 
@@ -87,14 +90,22 @@ test("a list that was asked for before the last push does not bring the old driv
   const engaged = live("viewer");
   engaged.now = 1000;
   engaged.frame({ type: "control", epoch: 7 });
-  engaged.tell({ type: "listed", askedAt: 900, robot: { robotId: "demo", online: true, controlledBy: ALICE } });
+  engaged.tell({
+    type: "listed",
+    askedAt: 900,
+    robot: { robotId: "demo", online: true, controlledBy: ALICE },
+  });
 
   assert.equal(engaged.view.driver, null);
 });
 
 test("a list tells a viewer who drives", () => {
   const engaged = live("viewer");
-  engaged.tell({ type: "listed", askedAt: 900, robot: { robotId: "demo", online: true, controlledBy: ALICE } });
+  engaged.tell({
+    type: "listed",
+    askedAt: 900,
+    robot: { robotId: "demo", online: true, controlledBy: ALICE },
+  });
 
   assert.deepEqual(engaged.view.driver, ALICE);
 });
@@ -111,7 +122,10 @@ test("who lost control and sees it move on is told so no longer", () => {
 
 test("taking over keeps the peer connection and raises the epoch", () => {
   const engaged = live("viewer");
-  const effects = engaged.tell({ type: "took", ack: { type: "ack", sessionId: SESSION, epoch: 9 } });
+  const effects = engaged.tell({
+    type: "took",
+    ack: { type: "ack", sessionId: SESSION, epoch: 9 },
+  });
 
   assert.deepEqual(effects, []);
   assert.equal(engaged.view.role, "controller");
@@ -120,7 +134,10 @@ test("taking over keeps the peer connection and raises the epoch", () => {
 
 test("taking over after the session was lost offers anew", () => {
   const engaged = live("viewer");
-  const effects = engaged.tell({ type: "took", ack: { type: "ack", sessionId: "demo:another", epoch: 9 } });
+  const effects = engaged.tell({
+    type: "took",
+    ack: { type: "ack", sessionId: "demo:another", epoch: 9 },
+  });
 
   assert.deepEqual(doings(effects), ["open"]);
 });
@@ -138,7 +155,11 @@ test("a robot that obeys a later epoch tells us that we lost control, and the li
   const engaged = live("controller", 3);
   const effects = engaged.tell({ type: "refused", pcId: engaged.pcId, epoch: 4 });
   const before = engaged.view;
-  engaged.tell({ type: "listed", askedAt: engaged.now, robot: { robotId: "demo", online: true, controlledBy: ALICE } });
+  engaged.tell({
+    type: "listed",
+    askedAt: engaged.now,
+    robot: { robotId: "demo", online: true, controlledBy: ALICE },
+  });
 
   assert.deepEqual(doings(effects), ["request", "look"]);
   assert.deepEqual([before.role, before.lostTo?.name], ["viewer", "somebody else"]);

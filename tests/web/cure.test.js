@@ -22,8 +22,20 @@ test("a robot that has not heard of our epoch is offered the standing peer conne
   const { pcId } = engaged;
   const effects = refusedAt(engaged, 2);
 
-  assert.deepEqual(frames(effects), [{ type: "offer", robotId: "demo", sessionId: SESSION, role: "controller", pcId, payload: OFFER }]);
-  assert.deepEqual([engaged.view.role, engaged.view.state, engaged.pcId], ["controller", "live", pcId]);
+  assert.deepEqual(frames(effects), [
+    {
+      type: "offer",
+      robotId: "demo",
+      sessionId: SESSION,
+      role: "controller",
+      pcId,
+      payload: OFFER,
+    },
+  ]);
+  assert.deepEqual(
+    [engaged.view.role, engaged.view.state, engaged.pcId],
+    ["controller", "live", pcId],
+  );
 });
 
 test("its answer is not taken: the peer connection stands", () => {
@@ -71,7 +83,10 @@ test("who hears that somebody else drives has lost control, and asks how the ses
   const effects = engaged.refuse("cure", "robot_busy", { controlledBy: ALICE });
 
   assert.deepEqual(frames(effects), [{ type: "ping", sessionId: SESSION }]);
-  assert.deepEqual([engaged.view.role, engaged.view.driver, engaged.view.lostTo], ["viewer", ALICE, ALICE]);
+  assert.deepEqual(
+    [engaged.view.role, engaged.view.driver, engaged.view.lostTo],
+    ["viewer", ALICE, ALICE],
+  );
 });
 
 test("who hears that there is no such session joins anew", () => {

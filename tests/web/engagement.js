@@ -1,6 +1,6 @@
 /** Plays an engagement by hand: each call is one event, and gives the effects. */
 
-import { engagement, step, view } from "../../web/robosignal/engagement.js";
+import { engagement, step, view } from "../../web/robosignal/session/machine.js";
 
 export const ALICE = { userId: "u-alice", name: "Alice" };
 export const OFFER = { type: "offer", sdp: "v=0" };
@@ -27,9 +27,13 @@ export class Engaged {
 
   /** The effects of one event. */
   tell(event) {
-    const [state, effects] = step(this.state, event, { now: this.now, id: `pc-${(this.opened += 1)}` });
+    const [state, effects] = step(this.state, event, {
+      now: this.now,
+      id: `pc-${(this.opened += 1)}`,
+    });
     this.state = state;
-    for (const { do: what, to, frame } of effects) if (what === "request") this.asked[to] = { sent: frame, asOf: state.epoch };
+    for (const { do: what, to, frame } of effects)
+      if (what === "request") this.asked[to] = { sent: frame, asOf: state.epoch };
     return effects;
   }
 
@@ -39,7 +43,10 @@ export class Engaged {
 
   /** The reply to the last request of that kind; to one of just now if there was none. */
   reply(to, frame) {
-    const { sent, asOf } = this.asked[to] ?? { sent: { sessionId: this.state.sessionId }, asOf: this.state.epoch };
+    const { sent, asOf } = this.asked[to] ?? {
+      sent: { sessionId: this.state.sessionId },
+      asOf: this.state.epoch,
+    };
     return this.tell({ type: "reply", to, pcId: sent.pcId ?? null, sent, asOf, frame });
   }
 
@@ -66,7 +73,7 @@ export class Engaged {
   /** Ticks until `ms` from now, as the shell does; the effects of all. */
   wait(ms) {
     const effects = [];
-    for (const until = this.now + ms; this.now < until; ) {
+    for (const until = this.now + ms; this.now < until;) {
       this.now += 500;
       effects.push(...this.tell({ type: "tick" }));
     }

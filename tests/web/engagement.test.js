@@ -2,7 +2,17 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALICE, ANSWER, Engaged, OFFER, SESSION, doings, frames, live, offerIn } from "./engagement.js";
+import {
+  ALICE,
+  ANSWER,
+  Engaged,
+  OFFER,
+  SESSION,
+  doings,
+  frames,
+  live,
+  offerIn,
+} from "./engagement.js";
 
 const CANDIDATE = { candidate: "candidate:1", sdpMid: "0", sdpMLineIndex: 0 };
 
@@ -12,7 +22,13 @@ test("joining opens a peer connection and offers in the role that was asked for"
   const offered = engaged.offered();
 
   assert.deepEqual(opened, [{ do: "open", pcId: "pc-1" }]);
-  assert.deepEqual(offerIn(offered), { type: "offer", robotId: "demo", role: "controller", pcId: "pc-1", payload: OFFER });
+  assert.deepEqual(offerIn(offered), {
+    type: "offer",
+    robotId: "demo",
+    role: "controller",
+    pcId: "pc-1",
+    payload: OFFER,
+  });
 });
 
 test("joining while signaling is down offers as soon as it is up", () => {
@@ -30,12 +46,25 @@ test("candidates are held until the offer's ack, then sent in order with rising 
   engaged.offered();
   const early = engaged.tell({ type: "candidate", pcId: engaged.pcId, payload: CANDIDATE });
   engaged.tell({ type: "candidate", pcId: engaged.pcId, payload: { candidate: "" } });
-  const acked = engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
+  const acked = engaged.reply("offer", {
+    type: "ack",
+    sessionId: SESSION,
+    role: "controller",
+    epoch: 1,
+  });
 
   assert.deepEqual(early, []);
   assert.deepEqual(
-    frames(acked).map(({ type, seq, payload, sessionId }) => [type, seq, payload.candidate, sessionId]),
-    [["ice-candidate", 1, "candidate:1", SESSION], ["ice-candidate", 2, "", SESSION]],
+    frames(acked).map(({ type, seq, payload, sessionId }) => [
+      type,
+      seq,
+      payload.candidate,
+      sessionId,
+    ]),
+    [
+      ["ice-candidate", 1, "candidate:1", SESSION],
+      ["ice-candidate", 2, "", SESSION],
+    ],
   );
 });
 
@@ -47,7 +76,10 @@ test("the robot's candidates wait for its answer", () => {
   const answered = engaged.answer();
 
   assert.deepEqual(early, []);
-  assert.deepEqual(answered, [{ do: "remote", payload: ANSWER }, { do: "add", payload: CANDIDATE }]);
+  assert.deepEqual(answered, [
+    { do: "remote", payload: ANSWER },
+    { do: "add", payload: CANDIDATE },
+  ]);
 });
 
 test("an answer for another peer connection is not taken", () => {

@@ -20,7 +20,12 @@ function evicted() {
 test("a push of a forgotten robot's former life does not overtake the ack of the next, and the server is asked", () => {
   const engaged = evicted();
   engaged.frame({ type: "control", epoch: 8, sessionId: "demo:alice", person: ALICE });
-  const effects = engaged.reply("offer", { type: "ack", sessionId: NEW, role: "controller", epoch: 2 });
+  const effects = engaged.reply("offer", {
+    type: "ack",
+    sessionId: NEW,
+    role: "controller",
+    epoch: 2,
+  });
 
   assert.deepEqual([engaged.view.role, engaged.view.epoch], ["controller", 2]);
   assert.deepEqual(frames(effects), [{ type: "ping", sessionId: NEW }]);
@@ -63,7 +68,10 @@ test("a robot's word of a higher epoch is asked about, and does not judge what t
 
   assert.deepEqual([doubtful.role, doubtful.epoch], ["viewer", 2]);
   assert.deepEqual([sure.role, sure.lostTo], ["controller", null]);
-  assert.deepEqual([engaged.view.role, engaged.view.driver, engaged.view.epoch], ["viewer", ALICE, 3]);
+  assert.deepEqual(
+    [engaged.view.role, engaged.view.driver, engaged.view.epoch],
+    ["viewer", ALICE, 3],
+  );
 });
 
 test("a robot that is wrong about its epoch is told who drives, not asked about at each command", () => {
@@ -73,8 +81,14 @@ test("a robot that is wrong about its epoch is told who drives, not asked about 
   engaged.now += 6000;
   const again = Array.from({ length: 20 }, () => refusedAt(engaged, 9)).flat();
 
-  assert.deepEqual(frames(first).map(({ type }) => type), ["ping"]);
-  assert.deepEqual(frames(again).map(({ type }) => type), ["offer"]);
+  assert.deepEqual(
+    frames(first).map(({ type }) => type),
+    ["ping"],
+  );
+  assert.deepEqual(
+    frames(again).map(({ type }) => type),
+    ["offer"],
+  );
 });
 
 test("a robot whose epoch rises with each refusal is asked about every 5 seconds at most", () => {

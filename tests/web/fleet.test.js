@@ -2,12 +2,34 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NOTHING, aged, asked, dueAt, listed, pushed, robotsOf, toAsk } from "../../web/robosignal/fleet.js";
+import {
+  NOTHING,
+  aged,
+  asked,
+  dueAt,
+  listed,
+  pushed,
+  robotsOf,
+  toAsk,
+} from "../../web/robosignal/fleet.js";
 
 const ALICE = { userId: "u-alice", name: "Alice" };
-const row = (robotId, more = {}) => ({ robotId, online: true, rev: 5, validForSeconds: 60, relation: "owner", ...more });
-const list = (rows, askedAt = 0, among = null, before = NOTHING) => listed(before, rows, { askedAt, now: askedAt, among });
-const push = (fleet, more, now = 1) => pushed(fleet, { type: "presence", robotId: "a", rev: 6, online: true, validForSeconds: 60, ...more }, now);
+const row = (robotId, more = {}) => ({
+  robotId,
+  online: true,
+  rev: 5,
+  validForSeconds: 60,
+  relation: "owner",
+  ...more,
+});
+const list = (rows, askedAt = 0, among = null, before = NOTHING) =>
+  listed(before, rows, { askedAt, now: askedAt, among });
+const push = (fleet, more, now = 1) =>
+  pushed(
+    fleet,
+    { type: "presence", robotId: "a", rev: 6, online: true, validForSeconds: 60, ...more },
+    now,
+  );
 const only = (fleet) => robotsOf(fleet)[0];
 
 test("a push changes presence and control, and leaves the rest of the row", () => {
@@ -45,19 +67,28 @@ test("a list that was asked for later counts, even with a lower rev: the robot w
 test("a whole list drops whom it does not name, and keeps the order of the others", () => {
   const fleet = list([row("a"), row("b"), row("c")]);
 
-  assert.deepEqual(robotsOf(list([row("c"), row("a")], 1, null, fleet)).map(({ robotId }) => robotId), ["a", "c"]);
+  assert.deepEqual(
+    robotsOf(list([row("c"), row("a")], 1, null, fleet)).map(({ robotId }) => robotId),
+    ["a", "c"],
+  );
 });
 
 test("a list of some drops of these alone", () => {
   const fleet = list([row("a"), row("b"), row("c")]);
 
-  assert.deepEqual(robotsOf(list([row("a")], 1, ["a", "b"], fleet)).map(({ robotId }) => robotId), ["a", "c"]);
+  assert.deepEqual(
+    robotsOf(list([row("a")], 1, ["a", "b"], fleet)).map(({ robotId }) => robotId),
+    ["a", "c"],
+  );
 });
 
 test("a list that was asked for before a push does not drop whom the push named: the robot is new", () => {
   const fleet = push(list([row("a")]), {}, 100);
 
-  assert.deepEqual(robotsOf(list([], 50, null, fleet)).map(({ robotId }) => robotId), ["a"]);
+  assert.deepEqual(
+    robotsOf(list([], 50, null, fleet)).map(({ robotId }) => robotId),
+    ["a"],
+  );
   assert.deepEqual(robotsOf(list([], 100, null, fleet)), []);
 });
 
@@ -66,7 +97,10 @@ test("a robot that was forgotten and registered anew is what its newer life says
   const again = push(ended, { rev: 1_750_000_000_001, controlledBy: ALICE }, 2);
   const late = push(again, { rev: 11, online: false }, 3);
 
-  assert.deepEqual([only(again).online, only(late).online, only(late).controlledBy], [true, true, ALICE]);
+  assert.deepEqual(
+    [only(again).online, only(late).online, only(late).controlledBy],
+    [true, true, ALICE],
+  );
 });
 
 test("a robot that is gone without a word is stale after its time, and dropped by the next list of it", () => {
@@ -106,7 +140,9 @@ test("that a robot is offline has no end, but is asked for after 5 minutes: the 
 });
 
 test("one request names those that are due within seconds too, and 50 at most", () => {
-  const rows = Array.from({ length: 60 }, (_, n) => row(`r${n}`, { validForSeconds: n === 0 ? 60 : 63 }));
+  const rows = Array.from({ length: 60 }, (_, n) =>
+    row(`r${n}`, { validForSeconds: n === 0 ? 60 : 63 }),
+  );
 
   assert.equal(toAsk(list(rows), 55_000).length, 50);
 });

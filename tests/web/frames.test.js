@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FRAME_BYTES, encodeFrame, hasEnded, parseFrame } from "../../web/robosignal/frames.js";
-import { SignalingError } from "../../web/robosignal.js";
+import { SignalingError } from "../../web/robosignal/index.js";
 
 const jwt = (claims) => `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.x`;
 
@@ -17,13 +17,14 @@ const IGNORED = {
   "no JSON": "{",
   "no text": new ArrayBuffer(2),
   "a list": "[]",
-  "null": "null",
+  null: "null",
   "an unknown type": '{"type":"presence-of-mind"}',
   "a type that every object inherits": '{"type":"constructor"}',
   "a type that is no string": '{"type":7}',
   "a push without its epoch": '{"type":"control","robotId":"demo"}',
   "an epoch that is a text": '{"type":"control","robotId":"demo","epoch":"3"}',
-  "a person without an id": '{"type":"control-lost","robotId":"demo","epoch":1,"by":{"name":"Alice"}}',
+  "a person without an id":
+    '{"type":"control-lost","robotId":"demo","epoch":1,"by":{"name":"Alice"}}',
   "a payload that is a text": '{"type":"answer","robotId":"demo","payload":"v=0"}',
   "a robot without presence": '{"type":"robots","robots":[{"robotId":"demo"}]}',
   "a reply to something odd": '{"type":"ack","replyTo":{}}',
@@ -36,7 +37,9 @@ for (const [what, data] of Object.entries(IGNORED)) {
 }
 
 test("API Gateway's own frame, which has no type, is an internal error", () => {
-  const frame = parseFrame('{"message":"Internal server error","connectionId":"c=","requestId":"r="}');
+  const frame = parseFrame(
+    '{"message":"Internal server error","connectionId":"c=","requestId":"r="}',
+  );
 
   assert.equal(frame?.type, "error");
   assert.equal(frame?.code, "internal");
@@ -52,7 +55,13 @@ test("a frame of exactly 32 KiB is sent", () => {
 test("a frame over 32 KiB, counted in bytes, is refused with the limit in the sentence", () => {
   const frame = { type: "offer", payload: "é".repeat(FRAME_BYTES / 2) };
 
-  assert.throws(() => encodeFrame(frame), (error) => error instanceof SignalingError && error.code === "too_large" && error.message.includes("32768"));
+  assert.throws(
+    () => encodeFrame(frame),
+    (error) =>
+      error instanceof SignalingError &&
+      error.code === "too_large" &&
+      error.message.includes("32768"),
+  );
 });
 
 test("a token is over from its exp on", () => {

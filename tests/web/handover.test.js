@@ -34,7 +34,9 @@ test("a driver who is asked is told by whom", () => {
   const effects = engaged.frame(REQUESTED);
 
   assert.deepEqual(engaged.view.requests, [{ sessionId: BOBS, by: BOB, until: 30_000 }]);
-  assert.deepEqual(effects, [{ do: "announce", name: "control-requested", value: engaged.view.requests[0] }]);
+  assert.deepEqual(effects, [
+    { do: "announce", name: "control-requested", value: engaged.view.requests[0] },
+  ]);
 });
 
 test("who asks twice stands once in the list, and lapses later", () => {
@@ -43,7 +45,10 @@ test("who asks twice stands once in the list, and lapses later", () => {
   after(engaged, 10_000);
   engaged.frame(REQUESTED);
 
-  assert.deepEqual(engaged.view.requests.map(({ until }) => until), [40_000]);
+  assert.deepEqual(
+    engaged.view.requests.map(({ until }) => until),
+    [40_000],
+  );
 });
 
 test("a request lapses after 30 seconds", () => {
@@ -60,7 +65,10 @@ test("a flood of requests keeps the last ten", () => {
   const engaged = live("controller");
   for (let n = 0; n < 30; n += 1) engaged.frame({ ...REQUESTED, sessionId: `demo:${n}` });
 
-  assert.deepEqual(engaged.view.requests.map(({ sessionId }) => sessionId).slice(0, 2), ["demo:20", "demo:21"]);
+  assert.deepEqual(engaged.view.requests.map(({ sessionId }) => sessionId).slice(0, 2), [
+    "demo:20",
+    "demo:21",
+  ]);
   assert.equal(engaged.view.requests.length, 10);
 });
 
@@ -74,10 +82,17 @@ test("who does not drive is asked by nobody", () => {
 test("who grants watches on over the same peer connection, and knows who drives", () => {
   const engaged = live("controller", 3);
   engaged.frame(REQUESTED);
-  const effects = engaged.tell({ type: "granted", sessionId: BOBS, ack: { type: "ack", epoch: 4 } });
+  const effects = engaged.tell({
+    type: "granted",
+    sessionId: BOBS,
+    ack: { type: "ack", epoch: 4 },
+  });
 
   assert.deepEqual(effects, []);
-  assert.deepEqual([engaged.view.role, engaged.view.state, engaged.view.epoch], ["viewer", "live", 4]);
+  assert.deepEqual(
+    [engaged.view.role, engaged.view.state, engaged.view.epoch],
+    ["viewer", "live", 4],
+  );
   assert.deepEqual(engaged.view.driver, BOB);
   assert.equal(engaged.view.lostTo, null);
 });
@@ -85,7 +100,10 @@ test("who grants watches on over the same peer connection, and knows who drives"
 test("who grants to a viewer that did not ask looks up who drives", () => {
   const engaged = live("controller", 3);
 
-  assert.deepEqual(engaged.tell({ type: "granted", sessionId: BOBS, ack: { type: "ack", epoch: 4 } }), [{ do: "look" }]);
+  assert.deepEqual(
+    engaged.tell({ type: "granted", sessionId: BOBS, ack: { type: "ack", epoch: 4 } }),
+    [{ do: "look" }],
+  );
 });
 
 test("the answer to a grant that comes after a later change tells nothing new", () => {
@@ -112,7 +130,10 @@ test("a request that is answered is gone, the others stay", () => {
   engaged.frame({ ...REQUESTED, sessionId: "demo:carol" });
   engaged.tell({ type: "answered", sessionId: BOBS });
 
-  assert.deepEqual(engaged.view.requests.map(({ sessionId }) => sessionId), ["demo:carol"]);
+  assert.deepEqual(
+    engaged.view.requests.map(({ sessionId }) => sessionId),
+    ["demo:carol"],
+  );
 });
 
 test("who loses control has no requests to answer", () => {
@@ -126,7 +147,12 @@ test("who loses control has no requests to answer", () => {
 test("a viewer that asks is asking until the control is its own", () => {
   const engaged = asking();
   const before = engaged.view.asking;
-  const effects = engaged.frame({ type: "control", epoch: 5, sessionId: SESSION, person: { userId: "u-me" } });
+  const effects = engaged.frame({
+    type: "control",
+    epoch: 5,
+    sessionId: SESSION,
+    person: { userId: "u-me" },
+  });
 
   assert.deepEqual([before, engaged.view.asking, engaged.view.role], [true, false, "controller"]);
   assert.deepEqual(frames(effects), []);
@@ -180,7 +206,10 @@ test("asking ends as well while signaling is down", () => {
   assert.equal(engaged.view.asking, false);
 });
 
-for (const [what, person] of [["free", undefined], ["another's", BOB]]) {
+for (const [what, person] of [
+  ["free", undefined],
+  ["another's", BOB],
+]) {
   test(`the asking ends when the control is ${what}: the driver who was asked drives no more`, () => {
     const engaged = asking();
     engaged.frame({ type: "control", epoch: 5, ...(person && { person, sessionId: BOBS }) });

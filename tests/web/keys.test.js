@@ -2,9 +2,16 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { driveWithKeys } from "../../web/robosignal.js";
+import { driveWithKeys } from "../../web/robosignal/index.js";
 import { Emitter } from "../../web/robosignal/emitter.js";
-import { NOTHING, isDoubtful, keysToDrive, padToDrive, press, repeat } from "../../web/robosignal/held.js";
+import {
+  NOTHING,
+  isDoubtful,
+  keysToDrive,
+  padToDrive,
+  press,
+  repeat,
+} from "../../web/robosignal/input.js";
 
 const AHEAD = { x: 0, y: 1 };
 const STOP = { x: 0, y: 0 };
@@ -41,18 +48,40 @@ class Desk {
     this.window = Object.assign(new EventTarget(), {
       performance: { now: () => this.steady },
       Date: { now: () => this.wall },
-      setInterval: (callback, ms) => void (this.due = { callback, ms, at: this.steady + ms }) ?? 1,
+      setInterval: (callback, ms) => ((this.due = { callback, ms, at: this.steady + ms }), 1),
       clearInterval: () => void (this.due = null),
     });
-    this.document = Object.assign(new EventTarget(), { defaultView: this.window, visibilityState: "visible", hasFocus: () => true });
-    this.element = Object.assign(new EventTarget(), { ownerDocument: this.document, tabIndex: -1, getRootNode: () => ({ get activeElement() { return desk.focused; } }) });
+    this.document = Object.assign(new EventTarget(), {
+      defaultView: this.window,
+      visibilityState: "visible",
+      hasFocus: () => true,
+    });
+    this.element = Object.assign(new EventTarget(), {
+      ownerDocument: this.document,
+      tabIndex: -1,
+      getRootNode: () => ({
+        get activeElement() {
+          return desk.focused;
+        },
+      }),
+    });
     this.focused = this.element;
-    this.end = driveWithKeys(this.session, this.element, { onLoss: (why) => this.losses.push(why), ...options });
+    this.end = driveWithKeys(this.session, this.element, {
+      onLoss: (why) => this.losses.push(why),
+      ...options,
+    });
   }
 
   /** An event as a browser dispatches it: the window's listeners first. */
   key(type, code, more = {}) {
-    const event = Object.assign(new Event(type, { cancelable: true }), { code, key: code, repeat: false, ctrlKey: false, metaKey: false, altKey: false });
+    const event = Object.assign(new Event(type, { cancelable: true }), {
+      code,
+      key: code,
+      repeat: false,
+      ctrlKey: false,
+      metaKey: false,
+      altKey: false,
+    });
     Object.defineProperty(event, "timeStamp", { value: more.timeStamp ?? this.steady });
     Object.assign(event, more.repeat ? { repeat: true } : {});
     for (const target of [this.window, this.element]) target.dispatchEvent(event);
@@ -68,7 +97,7 @@ class Desk {
 
   /** Time passes, with each timer in its time; every 40 ms the system repeats `repeats`, if told. */
   pass(ms, repeats = null) {
-    for (const until = this.steady + ms; this.steady < until; ) {
+    for (const until = this.steady + ms; this.steady < until;) {
       this.steady += 10;
       this.wall += 10;
       if (repeats !== null && this.steady % 40 === 0) this.down(repeats, { repeat: true });
@@ -97,7 +126,10 @@ function held(options) {
 function assertReleased(desk) {
   const before = desk.session.sent.length;
   desk.pass(1_000, "KeyW");
-  assert.ok(desk.session.sent.slice(before).every(({ x, y }) => x === 0 && y === 0), "moves by itself");
+  assert.ok(
+    desk.session.sent.slice(before).every(({ x, y }) => x === 0 && y === 0),
+    "moves by itself",
+  );
   desk.up("KeyW");
   desk.down("KeyW");
   assert.deepEqual(desk.last, AHEAD);
@@ -117,8 +149,14 @@ test("an element that cannot take the focus can after that", () => {
 });
 
 for (const [what, lose] of [
-  ["the wall clock alone went on, as in a sleep on Linux and macOS", (desk) => void (desk.wall += 75_000)],
-  ["both clocks went on, as in a sleep on Windows", (desk) => void ((desk.wall += 75_000), (desk.steady += 75_000))],
+  [
+    "the wall clock alone went on, as in a sleep on Linux and macOS",
+    (desk) => void (desk.wall += 75_000),
+  ],
+  [
+    "both clocks went on, as in a sleep on Windows",
+    (desk) => void ((desk.wall += 75_000), (desk.steady += 75_000)),
+  ],
   ["the page did not run for half a second", (desk) => void (desk.steady += 500)],
 ]) {
   test(`a key held while ${what} counts as released`, () => {
@@ -127,7 +165,10 @@ for (const [what, lose] of [
     const before = desk.session.sent.length;
     desk.pass(50);
 
-    assert.deepEqual(desk.session.sent.slice(before).filter(({ y }) => y !== 0), []);
+    assert.deepEqual(
+      desk.session.sent.slice(before).filter(({ y }) => y !== 0),
+      [],
+    );
     assert.match(desk.losses[0], /page stopped/);
     assertReleased(desk);
   });
@@ -265,10 +306,24 @@ for (const heldMs of [0, -1, NaN, "soon"]) {
 }
 
 test("what is no element is refused", () => {
-  assert.throws(() => driveWithKeys(new FakeSession(() => {}), null), { name: "TypeError", message: /element/ });
+  assert.throws(() => driveWithKeys(new FakeSession(() => {}), null), {
+    name: "TypeError",
+    message: /element/,
+  });
 });
 
-for (const key of ["Meta", "OS", "Super", "Alt", "AltGraph", "Control", "ContextMenu", "Escape", "PrintScreen", "F10"]) {
+for (const key of [
+  "Meta",
+  "OS",
+  "Super",
+  "Alt",
+  "AltGraph",
+  "Control",
+  "ContextMenu",
+  "Escape",
+  "PrintScreen",
+  "F10",
+]) {
   test(`${key} pressed while another key is held is a loss: what is let go after it may not be told`, () => {
     const desk = held();
     desk.down(key);
@@ -279,9 +334,18 @@ for (const key of ["Meta", "OS", "Super", "Alt", "AltGraph", "Control", "Context
 }
 
 for (const [where, type, more] of [
-  ["window", "mousedown", { button: 2 }], ["window", "mousedown", { button: 1 }], ["window", "contextmenu", { composedPath: () => [] }],
-  ["window", "blur", {}], ["window", "pagehide", {}], ["window", "beforeunload", {}], ["window", "beforeprint", {}], ["window", "dragstart", {}],
-  ["window", "pointercancel", {}], ["document", "visibilitychange", {}], ["document", "freeze", {}], ["element", "blur", {}],
+  ["window", "mousedown", { button: 2 }],
+  ["window", "mousedown", { button: 1 }],
+  ["window", "contextmenu", { composedPath: () => [] }],
+  ["window", "blur", {}],
+  ["window", "pagehide", {}],
+  ["window", "beforeunload", {}],
+  ["window", "beforeprint", {}],
+  ["window", "dragstart", {}],
+  ["window", "pointercancel", {}],
+  ["document", "visibilitychange", {}],
+  ["document", "freeze", {}],
+  ["element", "blur", {}],
 ]) {
   test(`${type} on the ${where} is a loss${"button" in more ? `, with button ${more.button}` : ""}`, () => {
     const desk = held();
@@ -294,9 +358,21 @@ for (const [where, type, more] of [
 }
 
 for (const [what, lose, restore] of [
-  ["the focus is elsewhere, and no event said so", (desk) => void (desk.focused = null), (desk) => void (desk.focused = desk.element)],
-  ["the document has no focus, and no event said so", (desk) => void (desk.document.hasFocus = () => false), (desk) => void (desk.document.hasFocus = () => true)],
-  ["the page is hidden, and no event said so", (desk) => void (desk.document.visibilityState = "hidden"), (desk) => void (desk.document.visibilityState = "visible")],
+  [
+    "the focus is elsewhere, and no event said so",
+    (desk) => void (desk.focused = null),
+    (desk) => void (desk.focused = desk.element),
+  ],
+  [
+    "the document has no focus, and no event said so",
+    (desk) => void (desk.document.hasFocus = () => false),
+    (desk) => void (desk.document.hasFocus = () => true),
+  ],
+  [
+    "the page is hidden, and no event said so",
+    (desk) => void (desk.document.visibilityState = "hidden"),
+    (desk) => void (desk.document.visibilityState = "visible"),
+  ],
 ]) {
   test(`a key is lost when ${what}`, () => {
     const desk = held();
@@ -313,7 +389,10 @@ for (const [what, lose, restore] of [
 test("other keys, and keys for something within the element, are left to the page", () => {
   const desk = new Desk();
   desk.down("KeyQ");
-  const within = Object.assign(new Event("keydown", { cancelable: true }), { code: "KeyW", key: "w" });
+  const within = Object.assign(new Event("keydown", { cancelable: true }), {
+    code: "KeyW",
+    key: "w",
+  });
   Object.defineProperty(within, "target", { value: {} });
   desk.element.dispatchEvent(within);
 
@@ -341,7 +420,10 @@ test("a system that repeats slowly is given as much longer", () => {
   let state = press(NOTHING, "KeyW", 0);
   for (const at of [500, 2_300, 4_100]) state = repeat(state, "KeyW", at);
 
-  assert.deepEqual([7_000, 9_400, 9_600].map((now) => isDoubtful(state, 10_000, now)), [false, false, true]);
+  assert.deepEqual(
+    [7_000, 9_400, 9_600].map((now) => isDoubtful(state, 10_000, now)),
+    [false, false, true],
+  );
 });
 
 test("opposite keys cancel each other, and keys of two directions add up", () => {

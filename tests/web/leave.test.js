@@ -39,14 +39,25 @@ test("a session that has moved after leaving is answered with goodbye where it i
 test("what else comes after leaving is not answered", () => {
   const engaged = live("controller");
   engaged.tell({ type: "leave" });
-  const events = [engaged.refuse("offer", "robot_busy"), engaged.reply("renew", { type: "pong" }), engaged.reply("relay", ACK), engaged.answer()];
+  const events = [
+    engaged.refuse("offer", "robot_busy"),
+    engaged.reply("renew", { type: "pong" }),
+    engaged.reply("relay", ACK),
+    engaged.answer(),
+  ];
 
   assert.deepEqual(events.flat(), []);
 });
 
 test("a page that leaves while it joins anew says goodbye as soon as it was let in", async () => {
   const { world, session } = await driving();
-  world.socket.receive({ type: "peer-left", robotId: "demo", sessionId: SESSION, reason: "restarted", epoch: 2 });
+  world.socket.receive({
+    type: "peer-left",
+    robotId: "demo",
+    sessionId: SESSION,
+    reason: "restarted",
+    epoch: 2,
+  });
   await settled();
   session.leave();
   const before = world.socket.last("bye");
@@ -70,7 +81,10 @@ for (const call of ["drive", "view", "takeOver"]) {
     await settled();
 
     assert.deepEqual(before, ["another"]);
-    assert.deepEqual(world.socket.frames.slice(count).map(({ robotId }) => robotId), ["another", "demo"]);
+    assert.deepEqual(
+      world.socket.frames.slice(count).map(({ robotId }) => robotId),
+      ["another", "demo"],
+    );
   });
 }
 
@@ -83,7 +97,10 @@ test("a goodbye that is not answered is waited for no longer than two seconds", 
   world.pass(2_000);
   await settled();
 
-  assert.equal(world.socket.frames.slice(count).find(({ type }) => type === "offer").robotId, "demo");
+  assert.equal(
+    world.socket.frames.slice(count).find(({ type }) => type === "offer").robotId,
+    "demo",
+  );
 });
 
 test("a goodbye whose connection is lost is not waited for", async () => {

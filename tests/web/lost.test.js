@@ -8,7 +8,12 @@ test("a lost signaling connection leaves the media alone and resumes when it is 
   const engaged = live("controller");
   const lost = engaged.tell({ type: "offline" });
   const back = engaged.tell({ type: "online" });
-  const resumed = engaged.reply("resume", { type: "ack", sessionId: SESSION, role: "controller", epoch: 3 });
+  const resumed = engaged.reply("resume", {
+    type: "ack",
+    sessionId: SESSION,
+    role: "controller",
+    epoch: 3,
+  });
 
   assert.deepEqual(lost, []);
   assert.deepEqual(frames(back), [{ type: "resume", sessionId: SESSION }]);
@@ -55,7 +60,12 @@ test("a renewal that finds no session offers anew", () => {
 
 test("a robot that has restarted is offered to at once, in the former role", () => {
   const engaged = live("controller", 3);
-  const effects = engaged.frame({ type: "peer-left", sessionId: SESSION, epoch: 4, reason: "restarted" });
+  const effects = engaged.frame({
+    type: "peer-left",
+    sessionId: SESSION,
+    epoch: 4,
+    reason: "restarted",
+  });
 
   assert.deepEqual(doings(effects), ["open"]);
   assert.equal(engaged.view.state, "waiting");
@@ -81,7 +91,10 @@ test("a robot that went away is waited for, and driven again when it is back", (
 test("the leaving of another session is none of ours", () => {
   const engaged = live("controller", 3);
 
-  assert.deepEqual(engaged.frame({ type: "peer-left", sessionId: "demo:other", reason: "restarted" }), []);
+  assert.deepEqual(
+    engaged.frame({ type: "peer-left", sessionId: "demo:other", reason: "restarted" }),
+    [],
+  );
 });
 
 test("an offer that was never taken is sent again as it is, and made anew after 30 seconds", () => {

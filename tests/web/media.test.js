@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { partsDeclaredBy } from "../../web/robosignal/media.js";
+import { partsDeclaredBy } from "../../web/robosignal/session/media.js";
 import { Engaged, SESSION, doings } from "./engagement.js";
 
 const HEAD = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
@@ -14,15 +14,31 @@ const DECLARED = [
   ["a picture and a channel", BOTH, ["picture", "channel"]],
   ["lines that end in a line feed alone", BOTH.replaceAll("\r", ""), ["picture", "channel"]],
   ["no channel", HEAD + VIDEO, ["picture"]],
-  ["a channel that is refused by port 0", HEAD + CHANNEL.replace(" 9 ", " 0 ") + VIDEO, ["picture"]],
+  [
+    "a channel that is refused by port 0",
+    HEAD + CHANNEL.replace(" 9 ", " 0 ") + VIDEO,
+    ["picture"],
+  ],
   ["no video", HEAD + CHANNEL, ["channel"]],
   ["video that is refused", HEAD + CHANNEL + VIDEO.replace(" 9 ", " 0 "), ["channel"]],
   ["video that is inactive", HEAD + CHANNEL + VIDEO.replace("sendonly", "inactive"), ["channel"]],
-  ["video that is only received", HEAD + CHANNEL + VIDEO.replace("sendonly", "recvonly"), ["channel"]],
+  [
+    "video that is only received",
+    HEAD + CHANNEL + VIDEO.replace("sendonly", "recvonly"),
+    ["channel"],
+  ],
   ["video both ways", HEAD + VIDEO.replace("sendonly", "sendrecv"), ["picture"]],
   ["video without a direction", HEAD + VIDEO.replace("a=sendonly\r\n", ""), ["picture"]],
-  ["video with the session's direction", `${HEAD}a=inactive\r\n${VIDEO.replace("a=sendonly\r\n", "")}`, []],
-  ["a bundled section of an offer", HEAD + VIDEO.replace(" 9 ", " 0 ").concat("a=bundle-only\r\n"), ["picture"]],
+  [
+    "video with the session's direction",
+    `${HEAD}a=inactive\r\n${VIDEO.replace("a=sendonly\r\n", "")}`,
+    [],
+  ],
+  [
+    "a bundled section of an offer",
+    HEAD + VIDEO.replace(" 9 ", " 0 ").concat("a=bundle-only\r\n"),
+    ["picture"],
+  ],
   ["sound alone", HEAD + VIDEO.replace("m=video", "m=audio"), []],
   ["nothing", "", []],
   ["no text", undefined, []],
@@ -40,7 +56,12 @@ function connected(sdp) {
   engaged.tell({ type: "join", role: "controller" });
   engaged.offered();
   engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
-  engaged.frame({ type: "answer", sessionId: SESSION, pcId: engaged.pcId, payload: { type: "answer", sdp } });
+  engaged.frame({
+    type: "answer",
+    sessionId: SESSION,
+    pcId: engaged.pcId,
+    payload: { type: "answer", sdp },
+  });
   engaged.ice("connected");
   return engaged;
 }
@@ -50,9 +71,18 @@ const shown = ({ view: { state, missing } }) => [state, ...missing];
 
 test("nothing is live before the picture and the channel that were declared have come", () => {
   const engaged = connected(BOTH);
-  const [first, , second, , third] = [shown(engaged), arrives(engaged, "channel-opened"), shown(engaged), arrives(engaged, "picture"), shown(engaged)];
+  const [first, , second, , third] = [
+    shown(engaged),
+    arrives(engaged, "channel-opened"),
+    shown(engaged),
+    arrives(engaged, "picture"),
+    shown(engaged),
+  ];
 
-  assert.deepEqual([first, second, third], [["connecting", "picture", "channel"], ["connecting", "picture"], ["live"]]);
+  assert.deepEqual(
+    [first, second, third],
+    [["connecting", "picture", "channel"], ["connecting", "picture"], ["live"]],
+  );
 });
 
 test("before there is a path nothing is said to be missing from it", () => {
@@ -62,7 +92,10 @@ test("before there is a path nothing is said to be missing from it", () => {
   assert.deepEqual(shown(engaged), ["connecting"]);
 });
 
-for (const [sdp, event, missing] of [[HEAD + VIDEO, "picture", "channel"], [HEAD + CHANNEL, "channel-opened", "picture"]]) {
+for (const [sdp, event, missing] of [
+  [HEAD + VIDEO, "picture", "channel"],
+  [HEAD + CHANNEL, "channel-opened", "picture"],
+]) {
   test(`a robot that declared no ${missing} is live without it, and the view says so`, () => {
     const engaged = connected(sdp);
     arrives(engaged, event);
@@ -71,7 +104,11 @@ for (const [sdp, event, missing] of [[HEAD + VIDEO, "picture", "channel"], [HEAD
   });
 }
 
-for (const [event, why] of [["channel-opened", /no picture has come/], ["picture", /data channel is not open/], [null, /neither/]]) {
+for (const [event, why] of [
+  ["channel-opened", /no picture has come/],
+  ["picture", /data channel is not open/],
+  [null, /neither/],
+]) {
   test(`what does not come is named after 3 seconds, with ${event ?? "nothing"} there`, () => {
     const engaged = connected(BOTH);
     if (event) arrives(engaged, event);
@@ -82,7 +119,11 @@ for (const [event, why] of [["channel-opened", /no picture has come/], ["picture
     assert.equal(before, "connecting");
     assert.equal(engaged.view.state, "waiting");
     assert.match(engaged.view.why, why);
-    assert.deepEqual([doings(soon), doings(late)], [[], []], "nothing is offered anew: what is there serves viewers");
+    assert.deepEqual(
+      [doings(soon), doings(late)],
+      [[], []],
+      "nothing is offered anew: what is there serves viewers",
+    );
   });
 }
 
@@ -120,7 +161,12 @@ test("what came over the connection before says nothing of the next one", () => 
   engaged.wait(500);
   engaged.offered();
   engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
-  engaged.frame({ type: "answer", sessionId: SESSION, pcId: engaged.pcId, payload: { type: "answer", sdp: BOTH } });
+  engaged.frame({
+    type: "answer",
+    sessionId: SESSION,
+    pcId: engaged.pcId,
+    payload: { type: "answer", sdp: BOTH },
+  });
   engaged.ice("connected");
 
   assert.notEqual(engaged.view.state, "live");
@@ -129,7 +175,12 @@ test("what came over the connection before says nothing of the next one", () => 
 test("a robot's own offer later on declares anew", () => {
   const engaged = connected(HEAD + VIDEO);
   arrives(engaged, "picture");
-  engaged.frame({ type: "offer", sessionId: SESSION, pcId: engaged.pcId, payload: { type: "offer", sdp: BOTH } });
+  engaged.frame({
+    type: "offer",
+    sessionId: SESSION,
+    pcId: engaged.pcId,
+    payload: { type: "offer", sdp: BOTH },
+  });
 
   assert.deepEqual(shown(engaged), ["connecting", "channel"]);
 });

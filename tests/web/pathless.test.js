@@ -34,7 +34,10 @@ const gaps = (times) => times.slice(1).map((time, n) => time - times[n]);
 test("tries come less and less often, down to one in a minute and the 15 seconds that it takes", () => {
   const { times } = answered(joining(), 600_000);
 
-  assert.deepEqual(gaps(times).slice(0, 7), [17_000, 19_000, 23_000, 31_000, 47_000, 75_000, 75_000]);
+  assert.deepEqual(
+    gaps(times).slice(0, 7),
+    [17_000, 19_000, 23_000, 31_000, 47_000, 75_000, 75_000],
+  );
 });
 
 test("a path that fails at once is tried no more often for that", () => {
@@ -55,7 +58,11 @@ test("that the robot is online makes no try of its own: it was never away", () =
   const engaged = joining();
   answered(engaged, 60_000);
   engaged.wait(15_000);
-  const effects = engaged.tell({ type: "listed", askedAt: engaged.now, robot: { robotId: "demo", online: true } });
+  const effects = engaged.tell({
+    type: "listed",
+    askedAt: engaged.now,
+    robot: { robotId: "demo", online: true },
+  });
 
   assert.equal(engaged.state.phase, "waiting");
   assert.deepEqual([effects, engaged.wait(500)], [[], []]);

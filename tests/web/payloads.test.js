@@ -32,7 +32,10 @@ test("candidates that the browser cannot use are counted and told, and end nothi
   }
   await settled();
 
-  assert.deepEqual(told, [{ count: 1, message: "no such section" }, { count: 2, message: "no such section" }]);
+  assert.deepEqual(told, [
+    { count: 1, message: "no such section" },
+    { count: 2, message: "no such section" },
+  ]);
   assert.equal(world.peer.closed, false);
 });
 
@@ -59,17 +62,29 @@ function offering(acked = true) {
   const engaged = new Engaged();
   engaged.tell({ type: "join", role: "controller" });
   engaged.offered();
-  if (acked) engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 3 });
+  if (acked)
+    engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 3 });
   return engaged;
 }
 
 test("an offer that the robot refuses is told as why, and is followed by another peer connection's", () => {
   const engaged = offering();
-  const effects = engaged.frame({ type: "answer", sessionId: SESSION, pcId: engaged.pcId, payload: REFUSED });
+  const effects = engaged.frame({
+    type: "answer",
+    sessionId: SESSION,
+    pcId: engaged.pcId,
+    payload: REFUSED,
+  });
 
   assert.deepEqual(effects, [{ do: "close" }]);
-  assert.deepEqual([engaged.view.state, engaged.view.why], ["waiting", "The robot refuses the offer: the offer is too long."]);
-  assert.deepEqual([engaged.view.role, engaged.view.epoch, engaged.state.sessionId], ["controller", 3, SESSION]);
+  assert.deepEqual(
+    [engaged.view.state, engaged.view.why],
+    ["waiting", "The robot refuses the offer: the offer is too long."],
+  );
+  assert.deepEqual(
+    [engaged.view.role, engaged.view.epoch, engaged.state.sessionId],
+    ["controller", 3, SESSION],
+  );
 
   const opens = engaged.wait(5_000).find((effect) => effect.do === "open");
   assert.notEqual(opens.pcId, "pc-1");
@@ -83,13 +98,21 @@ test("a refusal that overtakes the reply of its offer ends that peer connection 
 
   assert.notEqual(engaged.wait(5_000).find((effect) => effect.do === "open").pcId, first);
   engaged.link("controller", 3);
-  assert.deepEqual([engaged.view.state, engaged.view.why, engaged.state.sessionId], ["live", null, SESSION]);
+  assert.deepEqual(
+    [engaged.view.state, engaged.view.why, engaged.state.sessionId],
+    ["live", null, SESSION],
+  );
 });
 
 for (const message of [undefined, 7, "x".repeat(10_000)]) {
   test(`a refusal is shown in a few words whatever it says: ${typeof message}`, () => {
     const engaged = offering();
-    engaged.frame({ type: "answer", sessionId: SESSION, pcId: engaged.pcId, payload: { type: "error", message } });
+    engaged.frame({
+      type: "answer",
+      sessionId: SESSION,
+      pcId: engaged.pcId,
+      payload: { type: "error", message },
+    });
 
     assert.ok(engaged.view.why.length < 400);
     assert.equal(engaged.view.state, "waiting");
@@ -99,7 +122,10 @@ for (const message of [undefined, 7, "x".repeat(10_000)]) {
 test("a refusal of another peer connection, or of one that has its answer, changes nothing", () => {
   const engaged = live("controller");
   for (const pcId of [engaged.pcId, "pc-other"]) {
-    assert.deepEqual(engaged.frame({ type: "answer", sessionId: SESSION, pcId, payload: REFUSED }), []);
+    assert.deepEqual(
+      engaged.frame({ type: "answer", sessionId: SESSION, pcId, payload: REFUSED }),
+      [],
+    );
   }
 });
 
@@ -107,10 +133,18 @@ test("a connection that the robot gives up before media flows is followed by ano
   const engaged = offering();
   engaged.answer();
   const given = { type: "error", code: "not_connected", message: "no path was found" };
-  const effects = engaged.frame({ type: "answer", sessionId: SESSION, pcId: engaged.pcId, payload: given });
+  const effects = engaged.frame({
+    type: "answer",
+    sessionId: SESSION,
+    pcId: engaged.pcId,
+    payload: given,
+  });
 
   assert.deepEqual(effects, [{ do: "close" }]);
-  assert.deepEqual([engaged.view.state, engaged.view.why], ["waiting", "The robot has given the connection up: no path was found."]);
+  assert.deepEqual(
+    [engaged.view.state, engaged.view.why],
+    ["waiting", "The robot has given the connection up: no path was found."],
+  );
   assert.deepEqual([engaged.view.role, engaged.state.sessionId], ["controller", SESSION]);
   assert.notEqual(engaged.wait(5_000).find((effect) => effect.do === "open").pcId, "pc-1");
 });

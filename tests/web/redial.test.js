@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect } from "../../web/robosignal.js";
+import { connect } from "../../web/robosignal/index.js";
 import { SESSION, URL, driving, online } from "./client.js";
 import { frames, live, offerIn } from "./engagement.js";
 import { FakeWorld, TODAY, WELCOME, found, settled } from "./world.js";
@@ -60,15 +60,26 @@ test("the peer connection outlives the redial", async () => {
   next.reply("resume", ACK);
   await settled();
 
-  assert.deepEqual(world.peers.map(({ closed }) => closed), [false]);
+  assert.deepEqual(
+    world.peers.map(({ closed }) => closed),
+    [false],
+  );
 });
 
 test("what the first socket still says is heard", async () => {
   const { next, old, session } = await drivingOn();
   next.receive(WELCOME);
-  old.receive({ type: "control-requested", robotId: "demo", sessionId: "demo:bob", by: { userId: "bob" } });
+  old.receive({
+    type: "control-requested",
+    robotId: "demo",
+    sessionId: "demo:bob",
+    by: { userId: "bob" },
+  });
 
-  assert.deepEqual(session.view.requests.map(({ by }) => by.userId), ["bob"]);
+  assert.deepEqual(
+    session.view.requests.map(({ by }) => by.userId),
+    ["bob"],
+  );
 });
 
 test("a request in flight is answered where it was asked, and the first socket waits for that", async () => {
@@ -235,13 +246,16 @@ test("a token that cannot be had just now is asked for again after a while", asy
   const world = new FakeWorld();
   let asked = 0;
   let signIns = 0;
-  const signal = connect({
-    url: URL,
-    token: async () => {
-      if ((asked += 1) === 1) throw new Error("no network");
-      return "t";
+  const signal = connect(
+    {
+      url: URL,
+      token: async () => {
+        if ((asked += 1) === 1) throw new Error("no network");
+        return "t";
+      },
     },
-  }, world.parts);
+    world.parts,
+  );
   signal.on("sign-in", () => (signIns += 1));
   await settled();
   world.pass(1_000);

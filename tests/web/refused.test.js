@@ -2,15 +2,21 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect } from "../../web/robosignal.js";
-import { TRUSTED, failedWith, isPaused, refusedBy } from "../../web/robosignal/suspicion.js";
+import { connect } from "../../web/robosignal/index.js";
+import {
+  TRUSTED,
+  failedWith,
+  isPaused,
+  refusedBy,
+} from "../../web/robosignal/connection/token-policy.js";
 import { URL, online } from "./client.js";
 import { FakeWorld, TODAY, WELCOME, settled } from "./world.js";
 
 const DAY_MS = 86_400_000;
 
 /** What looks like a JWT that ends so many ms after the world begins. */
-const ending = (ms, jti = "") => `e30.${btoa(JSON.stringify({ exp: (TODAY + ms) / 1000, jti })).replaceAll("=", "")}.c2ln`;
+const ending = (ms, jti = "") =>
+  `e30.${btoa(JSON.stringify({ exp: (TODAY + ms) / 1000, jti })).replaceAll("=", "")}.c2ln`;
 
 /** A client that dials, what it is told, and how often it asked to sign in. */
 function dialing(token, world = new FakeWorld()) {
@@ -42,7 +48,8 @@ for (const isReached of [false, true]) {
       const signs = Number(isReached) + Number(hasEnded) + Number(count === 3);
       test(`${count} failures, ${isReached ? "" : "not "}reached, ${hasEnded ? "" : "not "}ended: ${signs >= 2 ? "refused" : "not known"}`, () => {
         let state = TRUSTED;
-        for (let n = 1; n < count; n += 1) state = failedWith(state, "t", { isReached: false, hasEnded: false, now: 0 });
+        for (let n = 1; n < count; n += 1)
+          state = failedWith(state, "t", { isReached: false, hasEnded: false, now: 0 });
 
         assert.equal(failedWith(state, "t", { isReached, hasEnded, now: 0 }).isRefused, signs >= 2);
       });
@@ -59,7 +66,10 @@ test("a refused token is tried again after 30 s, then after pauses that double, 
   }
 
   assert.deepEqual(pauses, [30, 60, 120, 240, 300, 300]);
-  assert.deepEqual([isPaused(state, "t", 300_999), isPaused(state, "t", 301_000), isPaused(state, "other", 0)], [true, false, false]);
+  assert.deepEqual(
+    [isPaused(state, "t", 300_999), isPaused(state, "t", 301_000), isPaused(state, "other", 0)],
+    [true, false, false],
+  );
 });
 
 test("a token that has not ended pauses a minute at most, unless the server itself has said that it is over", () => {
@@ -92,7 +102,10 @@ test("another token begins with no suspicion", () => {
 
 // The clock of this machine is wrong.
 
-for (const [name, ms] of [["ahead by a day", DAY_MS], ["behind by a day", -DAY_MS]]) {
+for (const [name, ms] of [
+  ["ahead by a day", DAY_MS],
+  ["behind by a day", -DAY_MS],
+]) {
   test(`with a clock that is ${name}, a good token is dialled and accepted`, async () => {
     const world = new FakeWorld();
     world.clockIsAheadMs = ms;
@@ -173,7 +186,10 @@ test("a refused token asks to sign in once, and is dialled ever more rarely", as
   await failing(seen.world, 3_600_000);
 
   assert.equal(seen.signIns, 1);
-  assert.ok(seen.world.sockets.length >= 10 && seen.world.sockets.length <= 20, String(seen.world.sockets.length));
+  assert.ok(
+    seen.world.sockets.length >= 10 && seen.world.sockets.length <= 20,
+    String(seen.world.sockets.length),
+  );
 });
 
 test("redial dials a refused token at once", async () => {
@@ -283,6 +299,11 @@ test("a browser that makes no socket at all is a sentence, and no matter of the 
   world.pass(1000);
   await settled();
 
-  assert.deepEqual(errors, [["unsupported", `The browser opens no WebSocket to ${URL}: insecure from a page over HTTPS. A page that came by HTTPS needs an address that begins with wss://.`]]);
+  assert.deepEqual(errors, [
+    [
+      "unsupported",
+      `The browser opens no WebSocket to ${URL}: insecure from a page over HTTPS. A page that came by HTTPS needs an address that begins with wss://.`,
+    ],
+  ]);
   assert.equal(signIns, 0);
 });

@@ -10,12 +10,17 @@ const NEW = "demo:NNNNNNNNNNNNNNNNNNNNNN";
 const LOST = { type: "control-lost", robotId: "demo", sessionId: SESSION, by: ALICE, epoch: 4 };
 
 /** The roles that were offered in since control was first won. */
-const offers = ({ socket }) => socket.frames.filter(({ type }) => type === "offer").slice(1).map(({ role }) => role);
+const offers = ({ socket }) =>
+  socket.frames
+    .filter(({ type }) => type === "offer")
+    .slice(1)
+    .map(({ role }) => role);
 
 /** A driver who lost control while a request of that type had no reply yet. */
 async function losing(act, { role } = {}) {
   const { world, session } = await driving();
-  if (role === "viewer") world.socket.receive({ type: "control", robotId: "demo", epoch: 2, person: ALICE });
+  if (role === "viewer")
+    world.socket.receive({ type: "control", robotId: "demo", epoch: 2, person: ALICE });
   const done = act(session);
   await settled();
   world.socket.receive(LOST);
@@ -91,12 +96,20 @@ test("an offer that has no reply is not followed by another: it tells who drives
 
   assert.deepEqual(effects, []);
   assert.deepEqual([before.role, before.lostTo], ["viewer", ALICE]);
-  assert.deepEqual([engaged.view.role, engaged.view.epoch, engaged.state.sessionId], ["controller", 5, NEW]);
+  assert.deepEqual(
+    [engaged.view.role, engaged.view.epoch, engaged.state.sessionId],
+    ["controller", 5, NEW],
+  );
 });
 
 test("an offer that was taken before the loss is followed by one to watch", () => {
   const { engaged } = losingAnOffer();
-  const effects = engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 3 });
+  const effects = engaged.reply("offer", {
+    type: "ack",
+    sessionId: SESSION,
+    role: "controller",
+    epoch: 3,
+  });
 
   assert.deepEqual(doings(effects), ["open"]);
   assert.deepEqual([engaged.view.role, engaged.state.sessionId], ["viewer", null]);

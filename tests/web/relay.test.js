@@ -8,8 +8,12 @@ import { TODAY, WELCOME, found, settled } from "./world.js";
 
 const CANDIDATE = { candidate: "candidate:1", sdpMid: "0" };
 const ACK = { type: "ack", sessionId: SESSION, role: "controller", epoch: 3 };
-const trickle = (engaged) => engaged.tell({ type: "candidate", pcId: engaged.pcId, payload: CANDIDATE });
-const relayed = (effects) => frames(effects).filter(({ type }) => type === "ice-candidate").map(({ payload, sessionId }) => [payload.candidate, sessionId]);
+const trickle = (engaged) =>
+  engaged.tell({ type: "candidate", pcId: engaged.pcId, payload: CANDIDATE });
+const relayed = (effects) =>
+  frames(effects)
+    .filter(({ type }) => type === "ice-candidate")
+    .map(({ payload, sessionId }) => [payload.candidate, sessionId]);
 const ONCE = [["candidate:1", SESSION]];
 
 test("a session moves only after its candidates were answered, lest the move overtakes them", async () => {
@@ -74,19 +78,34 @@ test("a candidate of a session that is no more is not sent in the next", () => {
 
 test("the end of candidates, of one section or of all, is not relayed: no robot needs it", async () => {
   const { world } = await driving();
-  for (const event of [found("", "1"), found("candidate:1"), found("", "0"), { candidate: null }]) world.peer.onicecandidate(event);
+  for (const event of [found("", "1"), found("candidate:1"), found("", "0"), { candidate: null }])
+    world.peer.onicecandidate(event);
   await settled();
 
-  assert.deepEqual(world.socket.frames.filter(({ type }) => type === "ice-candidate").map(({ payload }) => payload), [CANDIDATE]);
+  assert.deepEqual(
+    world.socket.frames
+      .filter(({ type }) => type === "ice-candidate")
+      .map(({ payload }) => payload),
+    [CANDIDATE],
+  );
 });
 
 test("the robot's end of candidates ends nothing, for those that it ends may come after it", async () => {
   const { world } = await driving();
   const { pcId } = world.socket.last("offer");
   for (const candidate of ["", null, "candidate:1", "", "candidate:2"]) {
-    world.socket.receive({ type: "ice-candidate", robotId: "demo", sessionId: SESSION, pcId, payload: { candidate, sdpMid: "0" } });
+    world.socket.receive({
+      type: "ice-candidate",
+      robotId: "demo",
+      sessionId: SESSION,
+      pcId,
+      payload: { candidate, sdpMid: "0" },
+    });
   }
   await settled();
 
-  assert.deepEqual(world.peer.added.map(({ candidate }) => candidate), ["candidate:1", "candidate:2"]);
+  assert.deepEqual(
+    world.peer.added.map(({ candidate }) => candidate),
+    ["candidate:1", "candidate:2"],
+  );
 });

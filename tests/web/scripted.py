@@ -197,7 +197,7 @@ class Scripted:
         name = request.path.partition("?")[0].strip("/") or "index.html"
         if name == "prod":
             return self._judge(request.headers.get("Sec-WebSocket-Protocol", "").split(", "))
-        file = WEB / name
+        file = WEB / name if name.startswith("robosignal/") else WEB / "console" / name
         kind = TYPES.get(file.suffix)
         if kind is None or not file.is_file():
             return Response(HTTPStatus.NOT_FOUND, "Not Found", Headers(), b"")

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect } from "../../web/robosignal.js";
+import { connect } from "../../web/robosignal/index.js";
 import { SESSION, URL, driving, online } from "./client.js";
 import { ALICE } from "./engagement.js";
 import { FakeWorld, settled } from "./world.js";
@@ -20,7 +20,8 @@ const CALLS = {
   "signal.robots": ({ signal }) => signal.robots(),
   "signal.watch": ({ signal }) => signal.watch(),
   "signal.unwatch": ({ signal }) => signal.unwatch(),
-  "signal.request": ({ signal }) => signal.request({ type: "share", robotId: "demo", userId: "u-2" }),
+  "signal.request": ({ signal }) =>
+    signal.request({ type: "share", robotId: "demo", userId: "u-2" }),
   "signal.iceServers": ({ signal, world }) => ((world.time += 300_000), signal.iceServers()),
   "session.takeOver": ({ session }) => session.takeOver(),
   "session.release": ({ session }) => session.release(),
@@ -34,18 +35,41 @@ const CALLS = {
 const MISHAPS = {
   "the server never answers": () => {},
   "the socket is lost, and no other is to be had": ({ world }) => world.socket.shut(1006),
-  "a new sign-in is asked for, and nobody signs in": ({ world }) => world.socket.receive({ type: "error", code: "token_expired", message: "over" }),
+  "a new sign-in is asked for, and nobody signs in": ({ world }) =>
+    world.socket.receive({ type: "error", code: "token_expired", message: "over" }),
   "the session is left": ({ session }) => session.leave(),
-  "the robot's presence ends": ({ world }) => world.socket.receive({ type: "peer-left", robotId: "demo", sessionId: SESSION, reason: "unregistered" }),
-  "access is withdrawn": ({ world }) => world.socket.receive({ type: "peer-left", robotId: "demo", sessionId: SESSION, reason: "evicted" }),
-  "somebody takes the control": ({ world }) => world.socket.receive({ type: "control-lost", robotId: "demo", sessionId: SESSION, by: ALICE, epoch: 9 }),
+  "the robot's presence ends": ({ world }) =>
+    world.socket.receive({
+      type: "peer-left",
+      robotId: "demo",
+      sessionId: SESSION,
+      reason: "unregistered",
+    }),
+  "access is withdrawn": ({ world }) =>
+    world.socket.receive({
+      type: "peer-left",
+      robotId: "demo",
+      sessionId: SESSION,
+      reason: "evicted",
+    }),
+  "somebody takes the control": ({ world }) =>
+    world.socket.receive({
+      type: "control-lost",
+      robotId: "demo",
+      sessionId: SESSION,
+      by: ALICE,
+      epoch: 9,
+    }),
   "the page closes the connection": ({ signal }) => signal.close(),
 };
 
 /** How a promise stands: false while it waits. */
 function outcomeOf(promise) {
   const seen = { settled: false };
-  promise.then((value) => Object.assign(seen, { settled: true, value }), (error) => Object.assign(seen, { settled: true, error }));
+  promise.then(
+    (value) => Object.assign(seen, { settled: true, value }),
+    (error) => Object.assign(seen, { settled: true, error }),
+  );
   return seen;
 }
 
@@ -100,7 +124,9 @@ for (const name of Object.keys(CALLS).filter((name) => name.startsWith("session.
   });
 }
 
-for (const name of Object.keys(CALLS).filter((name) => name.startsWith("signal.") && !name.includes("that it drives"))) {
+for (const name of Object.keys(CALLS).filter(
+  (name) => name.startsWith("signal.") && !name.includes("that it drives"),
+)) {
   test(`${name} settles when there has never been a connection`, async () => {
     const world = new FakeWorld();
     const signal = connect({ url: URL, token: "t" }, world.parts);
@@ -149,7 +175,12 @@ test("to watch and at once to drive: the one resolves, and the other offers afte
   await viewing;
   await settled();
   const second = world.socket.last("offer").role;
-  world.socket.reply("offer", { type: "error", code: "robot_busy", message: "busy", controlledBy: ALICE });
+  world.socket.reply("offer", {
+    type: "error",
+    code: "robot_busy",
+    message: "busy",
+    controlledBy: ALICE,
+  });
 
   await assert.rejects(driven, { code: "robot_busy" });
   assert.deepEqual([first, second], ["viewer", "controller"]);
@@ -164,7 +195,10 @@ test("a robot that does not let us in within 30 seconds is given up, and says so
   await passing(world, 1_000);
 
   assert.equal(before, false);
-  assert.deepEqual([outcome.error.code, outcome.error.message], ["offline", "The server could not be reached within 30 seconds. Try again when it is back."]);
+  assert.deepEqual(
+    [outcome.error.code, outcome.error.message],
+    ["offline", "The server could not be reached within 30 seconds. Try again when it is back."],
+  );
 });
 
 test("a call that waits when the page closes the connection is told so", async () => {
@@ -197,13 +231,19 @@ test("without RTCPeerConnection drive rejects with a sentence, and the session h
   await settled();
 
   assert.equal(outcome.error?.code, "unsupported");
-  assert.match(outcome.error.message, /^This browser cannot show or drive a robot: it has no WebRTC/);
+  assert.match(
+    outcome.error.message,
+    /^This browser cannot show or drive a robot: it has no WebRTC/,
+  );
   signal.close();
 });
 
 test("without RTCPeerConnection nothing is taken over", async () => {
   const world = new FakeWorld();
-  const signal = connect({ url: URL, token: "t" }, { ...world.parts, RTCPeerConnection: undefined });
+  const signal = connect(
+    { url: URL, token: "t" },
+    { ...world.parts, RTCPeerConnection: undefined },
+  );
   await settled();
   world.socket.open();
   world.socket.receive({ type: "welcome", connectionId: "c=", userId: "u-me", iceServers: [] });
@@ -216,13 +256,21 @@ test("a constructor that throws whatever it is given is a sentence", async () =>
   const { world, signal } = await online();
   world.refusesPeers = true;
 
-  await assert.rejects(signal.drive("demo"), { code: "unsupported", message: /refuses to make a peer connection \(Failed to construct/ });
+  await assert.rejects(signal.drive("demo"), {
+    code: "unsupported",
+    message: /refuses to make a peer connection \(Failed to construct/,
+  });
 });
 
 test("a session whose next peer connection cannot be made ends with the sentence", async () => {
   const { world, session } = await driving();
   world.refusesPeers = true;
-  world.socket.receive({ type: "peer-left", robotId: "demo", sessionId: SESSION, reason: "restarted" });
+  world.socket.receive({
+    type: "peer-left",
+    robotId: "demo",
+    sessionId: SESSION,
+    reason: "restarted",
+  });
   await settled();
 
   assert.equal(session.view.state, "ended");
@@ -232,7 +280,11 @@ test("a session whose next peer connection cannot be made ends with the sentence
 const GOOD = { urls: "stun:good.example" };
 const LEFT_OUT = [
   ["a server beside a good one", [{ urls: "turn:bad" }, GOOD], [GOOD]],
-  ["a URL beside a good one", [{ urls: ["stun:bad", "stun:good.example"], username: "u" }], [{ urls: "stun:good.example", username: "u" }]],
+  [
+    "a URL beside a good one",
+    [{ urls: ["stun:bad", "stun:good.example"], username: "u" }],
+    [{ urls: "stun:good.example", username: "u" }],
+  ],
   ["a server without URLs", [{}, GOOD], [GOOD]],
   ["the only server", [{ urls: "turn:bad" }], []],
 ];
@@ -245,7 +297,12 @@ for (const [name, iceServers, kept] of LEFT_OUT) {
     for (const robotId of ["demo", "other"]) {
       const joining = signal.drive(robotId);
       await settled();
-      world.socket.reply("offer", { type: "ack", sessionId: `${robotId}:A`, role: "controller", epoch: 1 });
+      world.socket.reply("offer", {
+        type: "ack",
+        sessionId: `${robotId}:A`,
+        role: "controller",
+        epoch: 1,
+      });
       await joining;
     }
 
@@ -268,7 +325,9 @@ for (const method of ["drive", "view", "takeOver"]) {
     const { world, signal } = await online();
     const sent = world.socket.frames.length;
 
-    await assert.rejects(signal[method]("demo", { signal: AbortSignal.abort() }), { name: "AbortError" });
+    await assert.rejects(signal[method]("demo", { signal: AbortSignal.abort() }), {
+      name: "AbortError",
+    });
     assert.equal(world.socket.frames.length, sent);
   });
 }
@@ -386,7 +445,8 @@ async function watchingAfterAbort(method = "drive") {
     world.socket.reply("offer", reply);
     await settled();
   };
-  const offers = () => world.socket.frames.filter(({ type }) => type === "offer").map(({ role }) => role);
+  const offers = () =>
+    world.socket.frames.filter(({ type }) => type === "offer").map(({ role }) => role);
   return { world, signal, viewed, answer, offers };
 }
 
@@ -395,7 +455,10 @@ test("a drive that is aborted leaves a call that only watches without control", 
   await answer({ type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
   await answer({ type: "ack", sessionId: SESSION, role: "viewer", epoch: 2 });
 
-  assert.deepEqual([(await viewed).view.role, offers(), world.socket.last("bye")], ["viewer", ["controller", "viewer"], undefined]);
+  assert.deepEqual(
+    [(await viewed).view.role, offers(), world.socket.last("bye")],
+    ["viewer", ["controller", "viewer"], undefined],
+  );
 });
 
 test("a drive that is aborted before its offer goes out leaves an offer to watch", async () => {
@@ -414,7 +477,12 @@ test("a drive that is aborted before its offer goes out leaves an offer to watch
 
 test("a drive that is aborted and then refused leaves a call that only watches its robot", async () => {
   const { viewed, answer, offers } = await watchingAfterAbort();
-  await answer({ type: "error", code: "robot_busy", message: "busy", controlledBy: { userId: "bob", name: "Bob" } });
+  await answer({
+    type: "error",
+    code: "robot_busy",
+    message: "busy",
+    controlledBy: { userId: "bob", name: "Bob" },
+  });
   await answer({ type: "ack", sessionId: SESSION, role: "viewer", epoch: 2 });
 
   assert.deepEqual([(await viewed).view.role, offers()], ["viewer", ["controller", "viewer"]]);
@@ -438,7 +506,10 @@ test("a takeover that is aborted leaves a call that only watches its session, wi
   await answer({ type: "ack", sessionId: SESSION, role: "viewer", epoch: 2 });
 
   const session = await viewed;
-  assert.deepEqual([session.view.role, session.view.state !== "ended", world.socket.last("bye")], ["viewer", true, undefined]);
+  assert.deepEqual(
+    [session.view.role, session.view.state !== "ended", world.socket.last("bye")],
+    ["viewer", true, undefined],
+  );
 });
 
 test("a takeover that is aborted gives back the control that it wins", async () => {
@@ -451,7 +522,10 @@ test("a takeover that is aborted gives back the control that it wins", async () 
   world.socket.reply("takeover", { type: "ack", sessionId: SESSION, epoch: 2 });
   await settled();
 
-  assert.deepEqual([world.socket.last("bye").sessionId, world.socket.last("offer")], [SESSION, undefined]);
+  assert.deepEqual(
+    [world.socket.last("bye").sessionId, world.socket.last("offer")],
+    [SESSION, undefined],
+  );
 });
 
 test("a takeover whose offer is aborted gives back the control that it has won", async () => {

@@ -2,11 +2,17 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SignalingError, connect } from "../../web/robosignal.js";
+import { SignalingError, connect } from "../../web/robosignal/index.js";
 import { SESSION, URL, driving, online } from "./client.js";
 import { FakeWorld, WELCOME, settled } from "./world.js";
 
-for (const missing of [{ token: "t" }, { url: URL }, { url: "https://signal.example", token: "t" }, { url: "ws://h:99999/", token: "t" }, { url: "ws://h/#a", token: "t" }]) {
+for (const missing of [
+  { token: "t" },
+  { url: URL },
+  { url: "https://signal.example", token: "t" },
+  { url: "ws://h:99999/", token: "t" },
+  { url: "ws://h/#a", token: "t" },
+]) {
   test(`options that lack something throw at once: ${JSON.stringify(missing)}`, () => {
     assert.throws(() => connect(missing), TypeError);
   });
@@ -15,8 +21,14 @@ for (const missing of [{ token: "t" }, { url: URL }, { url: "https://signal.exam
 test("the token goes into the subprotocols, and nowhere else", async () => {
   const { world } = await online("abc");
 
-  assert.deepEqual([world.socket.url, world.socket.protocols], [URL, ["robosignal.v1", "bearer.abc"]]);
-  assert.equal(world.socket.texts.some((text) => text.includes("abc")), false);
+  assert.deepEqual(
+    [world.socket.url, world.socket.protocols],
+    [URL, ["robosignal.v1", "bearer.abc"]],
+  );
+  assert.equal(
+    world.socket.texts.some((text) => text.includes("abc")),
+    false,
+  );
 });
 
 test("each dial asks for the token anew", async () => {
@@ -56,7 +68,10 @@ test("a token that cannot stand in a header asks to sign in", async () => {
 
 test("replies are matched by replyTo, in whatever order they come", async () => {
   const { world, signal } = await online();
-  const [first, second] = [signal.request({ type: "ping" }), signal.request({ type: "ice-servers" })];
+  const [first, second] = [
+    signal.request({ type: "ping" }),
+    signal.request({ type: "ice-servers" }),
+  ];
   const [ping, ice] = world.socket.frames.slice(-2);
   world.socket.receive({ type: "ice-servers", replyTo: ice.id, iceServers: [], ttlSeconds: 60 });
   world.socket.receive({ type: "pong", replyTo: ping.id });
@@ -67,9 +82,21 @@ test("replies are matched by replyTo, in whatever order they come", async () => 
 test("a refused request rejects with the server's code, sentence, robot and driver", async () => {
   const { world, signal } = await online();
   const refused = signal.request({ type: "takeover", robotId: "demo" });
-  world.socket.reply("takeover", { type: "error", code: "robot_busy", message: "Alice drives", robotId: "demo", controlledBy: { userId: "a" } });
+  world.socket.reply("takeover", {
+    type: "error",
+    code: "robot_busy",
+    message: "Alice drives",
+    robotId: "demo",
+    controlledBy: { userId: "a" },
+  });
 
-  await assert.rejects(refused, (error) => error instanceof SignalingError && error.code === "robot_busy" && error.controlledBy?.userId === "a");
+  await assert.rejects(
+    refused,
+    (error) =>
+      error instanceof SignalingError &&
+      error.code === "robot_busy" &&
+      error.controlledBy?.userId === "a",
+  );
 });
 
 test("a request without a reply rejects after 10 seconds with a sentence", async () => {
@@ -124,18 +151,27 @@ test("a request over 32 KiB rejects before it is sent", async () => {
   const { world, signal } = await online();
   const sent = world.socket.texts.length;
 
-  await assert.rejects(signal.request({ type: "offer", sdp: "x".repeat(33_000) }), { code: "too_large" });
+  await assert.rejects(signal.request({ type: "offer", sdp: "x".repeat(33_000) }), {
+    code: "too_large",
+  });
   assert.equal(world.socket.texts.length, sent);
 });
 
 test("robots are read page by page", async () => {
   const { world, signal } = await online();
   const listing = signal.robots();
-  world.socket.reply("robots", { type: "robots", robots: [{ robotId: "a", online: true }], cursor: "next" });
+  world.socket.reply("robots", {
+    type: "robots",
+    robots: [{ robotId: "a", online: true }],
+    cursor: "next",
+  });
   await settled();
   world.socket.reply("robots", { type: "robots", robots: [{ robotId: "b", online: true }] });
 
-  assert.deepEqual((await listing).map(({ robotId }) => robotId), ["a", "b"]);
+  assert.deepEqual(
+    (await listing).map(({ robotId }) => robotId),
+    ["a", "b"],
+  );
   assert.equal(world.socket.last("robots").cursor, "next");
 });
 
@@ -157,7 +193,10 @@ test("a listener that throws stops nothing else", async () => {
   signal.on("state", (state) => states.push(state));
   world.socket.shut(1006);
 
-  assert.deepEqual(world.reported.map(({ message }) => message), ["the application's own"]);
+  assert.deepEqual(
+    world.reported.map(({ message }) => message),
+    ["the application's own"],
+  );
   assert.deepEqual(states, ["offline"]);
 });
 
@@ -173,7 +212,10 @@ test("a socket that was given up is not heard any more", async () => {
 test("driving offers one receiving video and one ordered channel called control", async () => {
   const { world } = await driving();
 
-  assert.deepEqual(world.peer.made, [["channel", "control", { ordered: true }], ["video", { direction: "recvonly" }]]);
+  assert.deepEqual(world.peer.made, [
+    ["channel", "control", { ordered: true }],
+    ["video", { direction: "recvonly" }],
+  ]);
 });
 
 test("a driver's commands are kept within their bounds", async () => {
@@ -201,8 +243,13 @@ test("a stop follows the commands that wait in a stalled channel, but not withou
   const { world, session } = await driving();
   const { channel } = world.peer;
   channel.send = (text) => void (channel.bufferedAmount += text.length);
-  const sent = (drive) => Array.from({ length: 1_000 }, () => session.drive(drive)).filter(Boolean).length;
-  const [commands, stops, more] = [sent({ x: 0, y: 1 }), sent({ x: 0, y: 0 }), sent({ x: 0, y: 1 })];
+  const sent = (drive) =>
+    Array.from({ length: 1_000 }, () => session.drive(drive)).filter(Boolean).length;
+  const [commands, stops, more] = [
+    sent({ x: 0, y: 1 }),
+    sent({ x: 0, y: 0 }),
+    sent({ x: 0, y: 1 }),
+  ];
 
   assert.ok(commands < 200 && stops > 0 && stops < 200, `${commands}, ${stops}`);
   assert.equal(more, 0);
@@ -211,16 +258,24 @@ test("a stop follows the commands that wait in a stalled channel, but not withou
 test("a command that is none throws, and says what it must be", async () => {
   const { session } = await driving();
 
-  for (const drive of [undefined, null, {}, { x: 0 }, { x: "0", y: 0 }, 1]) assert.throws(() => session.drive(drive), { name: "TypeError", message: /x and y/ });
+  for (const drive of [undefined, null, {}, { x: 0 }, { x: "0", y: 0 }, 1])
+    assert.throws(() => session.drive(drive), { name: "TypeError", message: /x and y/ });
 });
 
-for (const [what, sctp, limit] of [["the robot's limit", { maxMessageSize: 1_000 }, 1_000], ["64 KiB, without a limit of the robot's", undefined, 65_536]]) {
+for (const [what, sctp, limit] of [
+  ["the robot's limit", { maxMessageSize: 1_000 }, 1_000],
+  ["64 KiB, without a limit of the robot's", undefined, 65_536],
+]) {
   test(`a message above ${what} is refused with both sizes, and nothing is sent`, async () => {
     const { world, session } = await driving();
     world.peer.sctp = sctp;
     const before = world.peer.channel.sent.length;
 
-    assert.throws(() => session.send("é".repeat(limit / 2) + "x"), { name: "SignalingError", code: "too_large", message: new RegExp(`${limit + 1} bytes.*${limit} at most`) });
+    assert.throws(() => session.send("é".repeat(limit / 2) + "x"), {
+      name: "SignalingError",
+      code: "too_large",
+      message: new RegExp(`${limit + 1} bytes.*${limit} at most`),
+    });
     assert.equal(world.peer.channel.sent.length, before);
     assert.equal(session.send("é".repeat(limit / 2)), true);
   });
@@ -229,10 +284,14 @@ for (const [what, sctp, limit] of [["the robot's limit", { maxMessageSize: 1_000
 test("what is no text is not sent", async () => {
   const { session } = await driving();
 
-  for (const message of [undefined, null, {}, new Uint8Array(4)]) assert.throws(() => session.send(message), { name: "TypeError", message: /string/ });
+  for (const message of [undefined, null, {}, new Uint8Array(4)])
+    assert.throws(() => session.send(message), { name: "TypeError", message: /string/ });
 });
 
-for (const [why, name] of [["has closed meanwhile", "InvalidStateError"], ["is full", "OperationError"]]) {
+for (const [why, name] of [
+  ["has closed meanwhile", "InvalidStateError"],
+  ["is full", "OperationError"],
+]) {
   test(`a channel that ${why} makes no call throw: it was not sent`, async () => {
     const { world, session } = await driving();
     world.peer.channel.send = () => {
@@ -306,12 +365,21 @@ test("a driver who loses control hears it, and offers again to watch", async () 
   const { world, session } = await driving();
   const told = [];
   session.on("control", ({ role, lostTo }) => told.push([role, lostTo?.name]));
-  world.socket.receive({ type: "control-lost", robotId: "demo", sessionId: SESSION, by: { userId: "a", name: "Alice" }, epoch: 2 });
+  world.socket.receive({
+    type: "control-lost",
+    robotId: "demo",
+    sessionId: SESSION,
+    by: { userId: "a", name: "Alice" },
+    epoch: 2,
+  });
   await settled();
 
   assert.deepEqual(told, [["viewer", "Alice"]]);
   assert.equal(world.socket.last("offer").role, "viewer");
-  assert.deepEqual(world.peers.map(({ closed }) => closed), [true, false]);
+  assert.deepEqual(
+    world.peers.map(({ closed }) => closed),
+    [true, false],
+  );
 });
 
 test("leaving says bye, closes the peer connection and stops the timers", async () => {

@@ -19,10 +19,12 @@ async function drivingOn() {
 
 /** Passes time second by second, while the robot's data channel answers. */
 async function living(world, ms) {
-  for (const until = world.time + ms; world.time < until; ) {
+  for (const until = world.time + ms; world.time < until;) {
     world.pass(1000);
     for (const { channel, closed } of world.peers) {
-      const ping = channel.sent.map((text) => JSON.parse(text)).findLast(({ type }) => type === "ping");
+      const ping = channel.sent
+        .map((text) => JSON.parse(text))
+        .findLast(({ type }) => type === "ping");
       if (!closed && ping) channel.onmessage({ data: JSON.stringify({ type: "pong", n: ping.n }) });
     }
     await settled();
@@ -59,7 +61,10 @@ test("the session is resumed on the next socket, over the same peer connection, 
 
   assert.deepEqual([before, old.readyState, world.sockets.length], [1, 3, 2]);
   assert.deepEqual([session.view.role, session.view.state], ["controller", "live"]);
-  assert.deepEqual(world.peers.map(({ closed }) => closed), [false]);
+  assert.deepEqual(
+    world.peers.map(({ closed }) => closed),
+    [false],
+  );
   assert.equal(world.socket.last("ping").sessionId, SESSION);
 });
 
@@ -78,12 +83,24 @@ test("what a silent socket still says before the next one stands is heard: the n
   const { world, signal, session, states, old } = await drivingOn();
   world.answersPings = false;
   await living(world, 25_000);
-  old.receive({ type: "control-lost", robotId: "demo", sessionId: SESSION, by: { userId: "a" }, epoch: 2 });
+  old.receive({
+    type: "control-lost",
+    robotId: "demo",
+    sessionId: SESSION,
+    by: { userId: "a" },
+    epoch: 2,
+  });
   const { role } = session.view;
   const { state } = signal;
 
-  assert.deepEqual([role, state, old.readyState, world.socket.readyState], ["viewer", "online", 1, 3]);
-  assert.deepEqual(states.map(([name]) => name), ["connecting", "online"]);
+  assert.deepEqual(
+    [role, state, old.readyState, world.socket.readyState],
+    ["viewer", "online", 1, 3],
+  );
+  assert.deepEqual(
+    states.map(([name]) => name),
+    ["connecting", "online"],
+  );
 });
 
 test("whoever drives nothing notices a silent socket within a heartbeat and 5 seconds", async () => {
@@ -107,7 +124,13 @@ test("frames of any kind are answer enough: the socket lives", async () => {
   const { world, signal } = await online();
   signal.request({ type: "robots" }).catch(() => {});
   world.pass(4_000);
-  world.socket.receive({ type: "presence", robotId: "demo", rev: 1, online: true, validForSeconds: 60 });
+  world.socket.receive({
+    type: "presence",
+    robotId: "demo",
+    rev: 1,
+    online: true,
+    validForSeconds: 60,
+  });
   world.pass(4_000);
 
   assert.equal(signal.state, "online");
@@ -118,25 +141,39 @@ test("without a network the page is offline after 10 seconds more, and dials on"
   world.answersPings = false;
   await living(world, 60_000);
 
-  assert.deepEqual(states.slice(0, 3), [["connecting", 25_000], ["offline", 35_000], ["connecting", 35_500]]);
+  assert.deepEqual(states.slice(0, 3), [
+    ["connecting", 25_000],
+    ["offline", 35_000],
+    ["connecting", 35_500],
+  ]);
   assert.equal(session.view.state, "live");
-  assert.deepEqual(world.peers.map(({ closed }) => closed), [false]);
+  assert.deepEqual(
+    world.peers.map(({ closed }) => closed),
+    [false],
+  );
 });
 
 /** A server that answers whatever bears an id, and each ping, so late; handshakes succeed at once. */
 function answersAfter(world, ms) {
   const replies = {
-    ready: WELCOME, ping: { type: "pong", sessionId: SESSION, role: "controller", epoch: 1 },
-    resume: ACK, offer: ACK, robots: { type: "robots", robots: [] },
+    ready: WELCOME,
+    ping: { type: "pong", sessionId: SESSION, role: "controller", epoch: 1 },
+    resume: ACK,
+    offer: ACK,
+    robots: { type: "robots", robots: [] },
   };
   world.answer = (socket, { type, id }) => {
-    if (replies[type]) world.parts.setTimeout(() => socket.readyState === 1 && socket.receive({ ...replies[type], replyTo: id }), ms);
+    if (replies[type])
+      world.parts.setTimeout(
+        () => socket.readyState === 1 && socket.receive({ ...replies[type], replyTo: id }),
+        ms,
+      );
   };
 }
 
 /** Passes time while each socket opens as soon as it is dialled. */
 async function dialling(world, ms) {
-  for (const until = world.time + ms; world.time < until; ) {
+  for (const until = world.time + ms; world.time < until;) {
     await living(world, 1000);
     for (const socket of world.sockets) if (socket.readyState === 0) socket.open();
   }
@@ -157,7 +194,10 @@ test("a server that answers after 6 seconds costs a socket now and then, and no 
   await dialling(world, 600_000);
 
   assert.ok(times.length <= 3, String(times));
-  assert.equal(world.sockets.flatMap(({ frames }) => frames).filter(({ type }) => type === "resume").length, 0);
+  assert.equal(
+    world.sockets.flatMap(({ frames }) => frames).filter(({ type }) => type === "resume").length,
+    0,
+  );
   assert.deepEqual([session.view.role, session.view.state], ["controller", "live"]);
 });
 
@@ -170,7 +210,8 @@ test("a socket that falls silent again and again though others follow it is give
   world.answer = (socket, frame) => {
     if (frame.type === "ping") asked.push(world.time);
     if (frame.type === "ready") world.parts.setTimeout(() => socket.receive(WELCOME), 10);
-    if (frame.type === "resume") world.parts.setTimeout(() => socket.receive({ ...ACK, replyTo: frame.id }), 20);
+    if (frame.type === "resume")
+      world.parts.setTimeout(() => socket.receive({ ...ACK, replyTo: frame.id }), 20);
     answer.call(world, socket, frame);
   };
   await dialling(world, 200_000);

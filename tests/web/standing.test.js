@@ -50,7 +50,10 @@ test("an offer's ack that a grant has overtaken takes no control away", () => {
   engaged.answer();
   engaged.ice("connected");
 
-  assert.deepEqual([engaged.view.role, engaged.view.state, engaged.view.epoch], ["controller", "live", 4]);
+  assert.deepEqual(
+    [engaged.view.role, engaged.view.state, engaged.view.epoch],
+    ["controller", "live", 4],
+  );
 });
 
 test("a resume's ack that the loss of control has overtaken makes no driver of who lost it", () => {
@@ -59,7 +62,10 @@ test("a resume's ack that the loss of control has overtaken makes no driver of w
   engaged.reply("move", ack("controller", 3));
   const offer = offerIn(engaged.offered());
 
-  assert.deepEqual([engaged.view.role, engaged.view.epoch, engaged.view.lostTo], ["viewer", 4, ALICE]);
+  assert.deepEqual(
+    [engaged.view.role, engaged.view.epoch, engaged.view.lostTo],
+    ["viewer", 4, ALICE],
+  );
   assert.deepEqual([offer.role, engaged.state.sessionId], ["viewer", null]);
 });
 
@@ -81,7 +87,10 @@ test("an offer's ack that another's control has overtaken makes no driver", () =
   engaged.frame({ type: "control", epoch: 6, sessionId: "demo:alice", person: ALICE });
   engaged.reply("offer", ack("controller", 5));
 
-  assert.deepEqual([engaged.view.role, engaged.view.driver, engaged.view.epoch], ["viewer", ALICE, 6]);
+  assert.deepEqual(
+    [engaged.view.role, engaged.view.driver, engaged.view.epoch],
+    ["viewer", ALICE, 6],
+  );
 });
 
 test("an offer refused as busy before the control was granted is made again, and releases nothing", () => {
@@ -118,7 +127,10 @@ test("a renewal that fails while the session moves does not keep it from moving"
   engaged.tell({ type: "swapped" });
   engaged.refuse("renew", "try_again");
 
-  assert.deepEqual(frames(engaged.tell({ type: "move" })).map(({ type }) => type), ["resume"]);
+  assert.deepEqual(
+    frames(engaged.tell({ type: "move" })).map(({ type }) => type),
+    ["resume"],
+  );
 });
 
 test("a renewal of a session that has ended since says nothing of its successor", () => {
@@ -140,7 +152,11 @@ test("a renewal's reply tells a driver that the control is gone, and the list to
   const engaged = renewing(live("controller", 3));
   const effects = engaged.reply("renew", pong("viewer", 5));
   const before = engaged.view;
-  engaged.tell({ type: "listed", askedAt: engaged.now, robot: { robotId: "demo", online: true, controlledBy: ALICE } });
+  engaged.tell({
+    type: "listed",
+    askedAt: engaged.now,
+    robot: { robotId: "demo", online: true, controlledBy: ALICE },
+  });
 
   assert.deepEqual(doings(effects), ["look"]);
   assert.deepEqual([before.role, before.lostTo.name], ["viewer", "somebody else"]);
@@ -152,7 +168,10 @@ test("a driver whose control is free by now has lost it to nobody", () => {
   engaged.reply("renew", pong("viewer", 5));
   engaged.tell({ type: "listed", askedAt: engaged.now, robot: { robotId: "demo", online: true } });
 
-  assert.deepEqual([engaged.view.role, engaged.view.driver, engaged.view.lostTo], ["viewer", null, null]);
+  assert.deepEqual(
+    [engaged.view.role, engaged.view.driver, engaged.view.lostTo],
+    ["viewer", null, null],
+  );
 });
 
 test("a renewal's reply makes a viewer look up who drives once the epoch has risen", () => {
@@ -163,7 +182,11 @@ test("a renewal's reply makes a viewer look up who drives once the epoch has ris
   assert.deepEqual([doings(same), doings(risen)], [[], ["look"]]);
 });
 
-for (const [what, frame] of [["of an older epoch", pong("viewer", 2)], ["of another session", { ...pong("viewer", 9), sessionId: "demo:other" }], ["that tells nothing", { type: "pong" }]]) {
+for (const [what, frame] of [
+  ["of an older epoch", pong("viewer", 2)],
+  ["of another session", { ...pong("viewer", 9), sessionId: "demo:other" }],
+  ["that tells nothing", { type: "pong" }],
+]) {
   test(`a renewal's reply ${what} changes nothing`, () => {
     const engaged = renewing(live("controller", 3));
     const before = engaged.state;

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Cognito, SignInError } from "../../web/cognito.js";
-import { TabStorage, readStored } from "../../web/tab.js";
+import { Cognito, SignInError } from "../../web/console/cognito.js";
+import { TabStorage, readStored } from "../../web/console/tab.js";
 
 /** A browser's storage that holds so many characters. */
 function limited(room) {
@@ -14,7 +14,8 @@ function limited(room) {
     getItem: (key) => kept.get(key) ?? null,
     removeItem: (key) => void kept.delete(key),
     setItem: (key, value) => {
-      if (size() + key.length + value.length > room) throw new DOMException("full", "QuotaExceededError");
+      if (size() + key.length + value.length > room)
+        throw new DOMException("full", "QuotaExceededError");
       kept.set(key, value);
     },
   };
@@ -29,7 +30,10 @@ test("what the browser takes is kept there", () => {
   const tab = new TabStorage(() => storage);
   tab.setItem("a", "1");
 
-  assert.deepEqual([tab.getItem("a"), tab.getItem("b"), storage.kept.get("a"), tab.isLasting], ["1", null, "1", true]);
+  assert.deepEqual(
+    [tab.getItem("a"), tab.getItem("b"), storage.kept.get("a"), tab.isLasting],
+    ["1", null, "1", true],
+  );
 });
 
 test("what the browser denies is kept in memory, and said to be so", () => {
@@ -49,10 +53,13 @@ test("what is too much is kept in memory, and the value before it does not come 
   const [value, isLasting] = [tab.getItem("a"), tab.isLasting];
   tab.setItem("a", "new");
 
-  assert.deepEqual([value.length, isLasting, tab.getItem("a"), tab.isLasting, storage.kept.get("a")], [20, false, "new", true, "new"]);
+  assert.deepEqual(
+    [value.length, isLasting, tab.getItem("a"), tab.isLasting, storage.kept.get("a")],
+    [20, false, "new", true, "new"],
+  );
 });
 
-for (const text of ["no json", "7", "\"text\"", "true", "null", ""]) {
+for (const text of ["no json", "7", '"text"', "true", "null", ""]) {
   test(`what is stored and is no object is nothing: ${text}`, () => {
     assert.equal(readStored({ getItem: () => text }, "a"), null);
   });
@@ -60,7 +67,15 @@ for (const text of ["no json", "7", "\"text\"", "true", "null", ""]) {
 
 test("a sign-in that could not come back is not begun", async () => {
   const world = { storage: new TabStorage(denied), now: () => 0, mint: () => "m", fetch: denied };
-  const cognito = new Cognito({ origin: "https://pool.example", clientId: "c" }, "https://console.example/", world);
+  const cognito = new Cognito(
+    { origin: "https://pool.example", clientId: "c" },
+    "https://console.example/",
+    world,
+  );
 
-  await assert.rejects(cognito.begin(), (error) => error instanceof SignInError && error.message.includes("keeps nothing for this page"));
+  await assert.rejects(
+    cognito.begin(),
+    (error) =>
+      error instanceof SignInError && error.message.includes("keeps nothing for this page"),
+  );
 });

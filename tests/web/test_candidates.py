@@ -18,7 +18,7 @@ SHAPES: list[dict[str, Any]] = json.loads((VECTORS / "candidates.json").read_tex
 
 CONNECTS = """async ({ payload, isEnd }) => {
     const { Peer } = await import("/robosignal/peer.js");
-    const { browser } = await import("/robosignal/world.js");
+    const { browserEnvironment } = await import("/robosignal/environment.js");
     const bare = (sdp) => sdp.replace(/^a=(candidate:|end-of-candidates).*\\r\\n/gm, "");
     const robot = new RTCPeerConnection();
     const found = [];
@@ -44,7 +44,7 @@ CONNECTS = """async ({ payload, isEnd }) => {
         const unusable = (count, { message }) => errors.push(message);
         const rest = { report() {}, rtt() {}, stream() {}, message() {}, refused() {} };
         const listener = { tell, unusable, ...rest };
-        const peer = new Peer("pc", [], browser(), listener);
+        const peer = new Peer("pc", [], browserEnvironment(), listener);
     });
 }"""
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,15 @@ TSC = MODULES / "typescript" / "bin" / "tsc"
 FILES = sorted(HERE.glob("*.test.js"))
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *command: str, cwd: Path = HERE, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a command of the virtual environment's node, with what it prints kept."""
     path = f"{NODE_BIN}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         [str(NODE_BIN / command[0]), *command[1:]],
-        cwd=HERE,
-        env={**os.environ, "PATH": path, "NO_COLOR": "1"},
+        cwd=cwd,
+        env={**os.environ, **(environment or {}), "PATH": path, "NO_COLOR": "1"},
         capture_output=True,
         text=True,
         timeout=120,

@@ -2,12 +2,21 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { engagement, step, view } from "../../web/robosignal/engagement.js";
+import { engagement, step, view } from "../../web/robosignal/session/machine.js";
 import { ALICE, ANSWER, OFFER, SESSION } from "./engagement.js";
 
 const WALKS = 400;
 const STEPS = 120;
-const CODES = ["robot_busy", "robot_offline", "no_session", "forbidden", "try_again", "offline", "timeout", "too_many_viewers"];
+const CODES = [
+  "robot_busy",
+  "robot_offline",
+  "no_session",
+  "forbidden",
+  "try_again",
+  "offline",
+  "timeout",
+  "too_many_viewers",
+];
 
 /** A small seeded generator (mulberry32), so that a failure can be walked again. */
 function seeded(seed) {
@@ -28,8 +37,17 @@ function anyEvent(random, state, now) {
   const sessionId = pick(random, [SESSION, state.sessionId ?? SESSION, "demo:other"]);
   const epoch = Math.floor(random() * 6);
   const role = pick(random, ["controller", "viewer"]);
-  const error = { type: "error", code: pick(random, CODES), message: "no", ...pick(random, [{}, { controlledBy: ALICE }, { you: true }]) };
-  const ack = pick(random, [{ type: "ack", sessionId, role, epoch }, { type: "ack", sessionId, role }, { type: "ack" }]);
+  const error = {
+    type: "error",
+    code: pick(random, CODES),
+    message: "no",
+    ...pick(random, [{}, { controlledBy: ALICE }, { you: true }]),
+  };
+  const ack = pick(random, [
+    { type: "ack", sessionId, role, epoch },
+    { type: "ack", sessionId, role },
+    { type: "ack" },
+  ]);
   const frame = pick(random, [
     { type: "offer", robotId: "demo", pcId, payload: OFFER },
     { type: "answer", robotId: "demo", pcId, payload: ANSWER },
@@ -40,25 +58,72 @@ function anyEvent(random, state, now) {
     { type: "control-requested", robotId: "demo", sessionId: "demo:bob", by: ALICE },
     { type: "control-denied", robotId: "demo", by: ALICE },
     { type: "control-lost", robotId: "demo", sessionId, by: ALICE, epoch },
-    { type: "peer-left", robotId: "demo", sessionId, epoch, reason: pick(random, ["bye", "restarted", "evicted", "unregistered", "new"]) },
-    { type: "pong" }, { type: "robots", robots: [] }, error,
+    {
+      type: "peer-left",
+      robotId: "demo",
+      sessionId,
+      epoch,
+      reason: pick(random, ["bye", "restarted", "evicted", "unregistered", "new"]),
+    },
+    { type: "pong" },
+    { type: "robots", robots: [] },
+    error,
   ]);
   const pong = pick(random, [{ type: "pong" }, { type: "pong", sessionId, role, epoch }]);
-  const told = { frame: pick(random, [ack, error, pong]), asOf: Math.floor(random() * 6), sent: { type: "ice-candidate", sessionId, payload: {} } };
+  const told = {
+    frame: pick(random, [ack, error, pong]),
+    asOf: Math.floor(random() * 6),
+    sent: { type: "ice-candidate", sessionId, payload: {} },
+  };
   return pick(random, [
-    { type: "join", role }, { type: "online" }, { type: "offline" }, { type: "tick" }, { type: "drive" }, { type: "withdraw", wanted: pick(random, [null, "viewer", "controller"]) }, { type: "await" },
+    { type: "join", role },
+    { type: "online" },
+    { type: "offline" },
+    { type: "tick" },
+    { type: "drive" },
+    { type: "withdraw", wanted: pick(random, [null, "viewer", "controller"]) },
+    { type: "await" },
     ...(random() < 0.02 ? [{ type: "leave" }] : []),
-    { type: "took", ack }, { type: "released", ack }, { type: "granted", ack, sessionId: "demo:bob" },
-    { type: "claiming" }, { type: "claimed" }, { type: "asking" }, { type: "unasked" }, { type: "answered", sessionId: "demo:bob" },
-    { type: "swapped" }, { type: "move" }, { type: "reply", to: "move", pcId: null, ...told },
-    { type: "frame", frame }, { type: "frame", frame }, { type: "frame", frame },
-    { type: "listed", robot: { robotId: "demo", online: random() < 0.5, ...pick(random, [{}, { controlledBy: ALICE }]) }, askedAt: now - random() * 1000 },
-    { type: "reply", to: "offer", pcId: state.pcId, ...told }, { type: "reply", to: "offer", pcId: "pc-other", ...told },
-    { type: "reply", to: "resume", pcId: null, ...told }, { type: "reply", to: "renew", pcId: null, ...told },
+    { type: "took", ack },
+    { type: "released", ack },
+    { type: "granted", ack, sessionId: "demo:bob" },
+    { type: "claiming" },
+    { type: "claimed" },
+    { type: "asking" },
+    { type: "unasked" },
+    { type: "answered", sessionId: "demo:bob" },
+    { type: "swapped" },
+    { type: "move" },
+    { type: "reply", to: "move", pcId: null, ...told },
+    { type: "frame", frame },
+    { type: "frame", frame },
+    { type: "frame", frame },
+    {
+      type: "listed",
+      robot: {
+        robotId: "demo",
+        online: random() < 0.5,
+        ...pick(random, [{}, { controlledBy: ALICE }]),
+      },
+      askedAt: now - random() * 1000,
+    },
+    { type: "reply", to: "offer", pcId: state.pcId, ...told },
+    { type: "reply", to: "offer", pcId: "pc-other", ...told },
+    { type: "reply", to: "resume", pcId: null, ...told },
+    { type: "reply", to: "renew", pcId: null, ...told },
     { type: "reply", to: pick(random, ["cure", "relay", "again"]), pcId: state.pcId, ...told },
-    { type: "offered", pcId, payload: OFFER }, { type: "candidate", pcId, payload: {} }, { type: "described", pcId, payload: ANSWER },
-    { type: "ice", pcId, state: pick(random, ["connecting", "connected", "disconnected", "failed"]) },
-    { type: "channel-closed", pcId }, { type: "pong", pcId }, { type: "refused", pcId, epoch }, { type: "broken", pcId, message: "no" },
+    { type: "offered", pcId, payload: OFFER },
+    { type: "candidate", pcId, payload: {} },
+    { type: "described", pcId, payload: ANSWER },
+    {
+      type: "ice",
+      pcId,
+      state: pick(random, ["connecting", "connected", "disconnected", "failed"]),
+    },
+    { type: "channel-closed", pcId },
+    { type: "pong", pcId },
+    { type: "refused", pcId, epoch },
+    { type: "broken", pcId, message: "no" },
   ]);
 }
 
@@ -95,7 +160,10 @@ test("nothing is requested while signaling is down", () => {
 test("an ended engagement stays ended and does nothing, but to say goodbye to whoever lets it in", () => {
   everywhere(({ seed, before, next, effects }) => {
     const sent = effects.map(({ frame }) => frame?.type);
-    assert.ok(before.phase !== "ended" || (next === before && sent.every((type) => type === "bye")), `seed ${seed}`);
+    assert.ok(
+      before.phase !== "ended" || (next === before && sent.every((type) => type === "bye")),
+      `seed ${seed}`,
+    );
   });
 });
 
@@ -109,7 +177,8 @@ test("a push never lowers the epoch, unless access was withdrawn", () => {
 test("an engagement that is not ended is never stuck: something is due, awaited, or alive", () => {
   everywhere(({ seed, next, event }) => {
     const { phase, online, answerAt, retryAt, sessionId } = next;
-    const awaited = phase === "offering" ? answerAt !== null : phase === "waiting" ? retryAt !== null : true;
+    const awaited =
+      phase === "offering" ? answerAt !== null : phase === "waiting" ? retryAt !== null : true;
     // Without a connection, its coming back begins anew; so does the reply to a resume.
     const idle = phase !== "idle" || !online || sessionId !== null || !next.asked;
     assert.ok(awaited && idle, `seed ${seed} ${event.type}`);
@@ -127,8 +196,13 @@ test("no reply that a push has overtaken makes a driver whom the push did not na
   everywhere(({ seed, before, event, next }) => {
     const { frame, asOf } = event.type === "reply" ? event : {};
     // After an eviction a push may be of the robot's former life, and overtakes nothing.
-    const isLate = before.former === null && frame?.epoch !== undefined && asOf <= frame.epoch && frame.epoch < before.epoch;
-    const drove = before.role === "controller" || before.holder === (frame?.sessionId ?? before.sessionId);
+    const isLate =
+      before.former === null &&
+      frame?.epoch !== undefined &&
+      asOf <= frame.epoch &&
+      frame.epoch < before.epoch;
+    const drove =
+      before.role === "controller" || before.holder === (frame?.sessionId ?? before.sessionId);
     assert.ok(!isLate || drove || next.role !== "controller", `seed ${seed} ${event.to}`);
   });
 });
@@ -136,16 +210,35 @@ test("no reply that a push has overtaken makes a driver whom the push did not na
 test("who does not know says so: after a loss nothing is claimed before the server has told anew", () => {
   everywhere(({ seed, before, event, next }) => {
     const { stale, role, state } = view(next);
-    assert.ok(event.type !== "offline" || before.phase === "ended" || stale || (role === "controller" && state === "live"), `seed ${seed}`);
+    assert.ok(
+      event.type !== "offline" ||
+        before.phase === "ended" ||
+        stale ||
+        (role === "controller" && state === "live"),
+      `seed ${seed}`,
+    );
   });
 });
 
 test("a robot that refuses command after command causes few requests", () => {
   const random = seeded(7);
-  let state = { ...engagement("demo", true), phase: "linked", role: "controller", want: "controller", sessionId: SESSION, epoch: 5, pcId: "pc", offer: OFFER };
+  let state = {
+    ...engagement("demo", true),
+    phase: "linked",
+    role: "controller",
+    want: "controller",
+    sessionId: SESSION,
+    epoch: 5,
+    pcId: "pc",
+    offer: OFFER,
+  };
   let requests = 0;
   for (let now = 0; now < 600_000; now += 50) {
-    const [next, effects] = step(state, { type: "refused", pcId: "pc", epoch: Math.floor(random() * 6) }, { now, id: "pc-x" });
+    const [next, effects] = step(
+      state,
+      { type: "refused", pcId: "pc", epoch: Math.floor(random() * 6) },
+      { now, id: "pc-x" },
+    );
     requests += effects.filter((effect) => effect.do === "request").length;
     state = next;
   }
@@ -163,14 +256,20 @@ test("while a takeover has no reply, nothing is offered but to a robot that must
 test("only a driver is asked for control, and only a viewer asks", () => {
   everywhere(({ seed, next }) => {
     const { role, requests, asking } = view(next);
-    assert.ok((role === "controller" || requests.length === 0) && (role === "viewer" || !asking), `seed ${seed}`);
+    assert.ok(
+      (role === "controller" || requests.length === 0) && (role === "viewer" || !asking),
+      `seed ${seed}`,
+    );
   });
 });
 
 test("while a session moves nothing is sent in it but what moves it, and goodbye", () => {
   everywhere(({ seed, next, effects }) => {
     const sent = effects.filter(({ frame }) => frame).map(({ frame }) => frame.type);
-    assert.ok(!next.moving || sent.every((type) => type === "resume" || type === "bye"), `seed ${seed} ${sent}`);
+    assert.ok(
+      !next.moving || sent.every((type) => type === "resume" || type === "bye"),
+      `seed ${seed} ${sent}`,
+    );
   });
 });
 
@@ -180,19 +279,33 @@ test("who awaits an outcome is told it once, and at the latest when all ends", (
     const asks = event.type === "join" || event.type === "drive";
     assert.ok(settled <= (before.asked || asks ? 1 : 0), `seed ${seed}`);
     const isWithdrawn = event.type === "withdraw" && event.wanted === null;
-    assert.ok(next.asked || !before.asked || settled === 1 || isWithdrawn || event.type === "leave" || next.phase === "ended", `seed ${seed}`);
+    assert.ok(
+      next.asked ||
+        !before.asked ||
+        settled === 1 ||
+        isWithdrawn ||
+        event.type === "leave" ||
+        next.phase === "ended",
+      `seed ${seed}`,
+    );
   });
 });
 
 test("nobody waits for longer than 30 seconds and a tick", () => {
   everywhere(({ seed, event, next, now }) => {
-    assert.ok(!next.asked || next.phase === "ended" || event.type !== "tick" || now < next.askedUntil, `seed ${seed}`);
+    assert.ok(
+      !next.asked || next.phase === "ended" || event.type !== "tick" || now < next.askedUntil,
+      `seed ${seed}`,
+    );
   });
 });
 
 test("an offer that was withdrawn makes no driver, whatever its reply", () => {
   everywhere(({ seed, before, event, next }) => {
     const isReply = event.type === "reply" && event.to === "offer" && event.pcId === before.pcId;
-    assert.ok(!isReply || !before.withdrawn || before.role === "controller" || next.role !== "controller", `seed ${seed}`);
+    assert.ok(
+      !isReply || !before.withdrawn || before.role === "controller" || next.role !== "controller",
+      `seed ${seed}`,
+    );
   });
 });

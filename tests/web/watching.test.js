@@ -6,8 +6,22 @@ import { SESSION, driving, online } from "./client.js";
 import { TODAY, WELCOME, settled } from "./world.js";
 
 const ALICE = { userId: "u-alice", name: "Alice" };
-const row = (robotId, more = {}) => ({ robotId, online: true, rev: 5, validForSeconds: 60, relation: "owner", ...more });
-const presence = (more = {}) => ({ type: "presence", robotId: "demo", rev: 6, online: true, validForSeconds: 60, ...more });
+const row = (robotId, more = {}) => ({
+  robotId,
+  online: true,
+  rev: 5,
+  validForSeconds: 60,
+  relation: "owner",
+  ...more,
+});
+const presence = (more = {}) => ({
+  type: "presence",
+  robotId: "demo",
+  rev: 6,
+  online: true,
+  validForSeconds: 60,
+  ...more,
+});
 const sent = (world, type) => world.socket.frames.filter((frame) => frame.type === type);
 
 /** A client that watches the demo robot, and what it was told since. */
@@ -41,8 +55,14 @@ test("watching tells how the robots stand, and of each change", async () => {
   const { world, robots, told } = await watching();
   world.socket.receive(presence({ controlledBy: ALICE }));
 
-  assert.deepEqual(robots.map(({ robotId, stale }) => [robotId, stale]), [["demo", false]]);
-  assert.deepEqual(told.map(([demo]) => demo.controlledBy), [ALICE]);
+  assert.deepEqual(
+    robots.map(({ robotId, stale }) => [robotId, stale]),
+    [["demo", false]],
+  );
+  assert.deepEqual(
+    told.map(([demo]) => demo.controlledBy),
+    [ALICE],
+  );
 });
 
 test("a push of an older rev is not told", async () => {
@@ -78,7 +98,10 @@ test("a push for a robot that is new here is looked up, for only a list says who
   await settled();
 
   assert.deepEqual(robotIds, ["new"]);
-  assert.deepEqual(told.at(-1).map(({ robotId }) => robotId), ["demo", "new"]);
+  assert.deepEqual(
+    told.at(-1).map(({ robotId }) => robotId),
+    ["demo", "new"],
+  );
 });
 
 test("what runs out is asked for once, a little before", async () => {
@@ -88,14 +111,20 @@ test("what runs out is asked for once, a little before", async () => {
   const before = sent(world, "robots").length;
   world.pass(1_000);
 
-  assert.deepEqual([before, sent(world, "robots").map(({ robotIds }) => robotIds)], [1, [undefined, ["demo"]]]);
+  assert.deepEqual(
+    [before, sent(world, "robots").map(({ robotIds }) => robotIds)],
+    [1, [undefined, ["demo"]]],
+  );
 });
 
 test("what has run out without an answer is told as stale", async () => {
   const { world, told } = await watching();
   world.pass(60_000);
 
-  assert.deepEqual(told.at(-1).map(({ stale }) => stale), [true]);
+  assert.deepEqual(
+    told.at(-1).map(({ stale }) => stale),
+    [true],
+  );
 });
 
 test("after a loss the new connection is asked to tell of changes too", async () => {
@@ -138,7 +167,11 @@ test("a watch that is refused rejects, and nothing is watched", async () => {
   const told = [];
   signal.on("presence", (robots) => told.push(robots));
   const beginning = signal.watch({ all: true });
-  world.socket.reply("watch", { type: "error", code: "forbidden", message: "only an admin watches every robot" });
+  world.socket.reply("watch", {
+    type: "error",
+    code: "forbidden",
+    message: "only an admin watches every robot",
+  });
   await assert.rejects(beginning, { code: "forbidden" });
   world.socket.receive(presence());
   await reconnected(world);
@@ -152,16 +185,25 @@ test("a list that the application asks for is learnt from", async () => {
   world.socket.reply("robots", { type: "robots", robots: [row("demo", { controlledBy: ALICE })] });
   await asking;
 
-  assert.deepEqual(told.at(-1).map(({ controlledBy }) => controlledBy), [ALICE]);
+  assert.deepEqual(
+    told.at(-1).map(({ controlledBy }) => controlledBy),
+    [ALICE],
+  );
 });
 
 test("an admin's own list says nothing of the others that are watched", async () => {
-  const { world, signal, told } = await watching({ all: true }, [row("demo"), row("theirs", { relation: "admin" })]);
+  const { world, signal, told } = await watching({ all: true }, [
+    row("demo"),
+    row("theirs", { relation: "admin" }),
+  ]);
   const asking = signal.robots();
   world.socket.reply("robots", { type: "robots", robots: [row("demo")] });
   await asking;
 
-  assert.deepEqual(told.at(-1).map(({ robotId }) => robotId), ["demo", "theirs"]);
+  assert.deepEqual(
+    told.at(-1).map(({ robotId }) => robotId),
+    ["demo", "theirs"],
+  );
 });
 
 test("after unwatch nothing is told or asked for any more", async () => {
@@ -210,13 +252,22 @@ test("asking, granting and denying are requests with their own words", async () 
   await denying;
 
   assert.deepEqual([grant.robotId, grant.sessionId], ["demo", "demo:bob"]);
-  assert.deepEqual([isAsking, session.view.asking, session.view.role, session.view.epoch], [true, false, "controller", 3]);
+  assert.deepEqual(
+    [isAsking, session.view.asking, session.view.role, session.view.epoch],
+    [true, false, "controller", 3],
+  );
   assert.equal(world.socket.last("deny-control").sessionId, "demo:bob");
 });
 
 test("a request that is refused rejects, and nothing is waited for", async () => {
   const { world, session } = await driving();
-  world.socket.receive({ type: "control", robotId: "demo", epoch: 2, sessionId: "demo:alice", person: ALICE });
+  world.socket.receive({
+    type: "control",
+    robotId: "demo",
+    epoch: 2,
+    sessionId: "demo:alice",
+    person: ALICE,
+  });
   const asking = session.requestControl();
   await settled();
   world.socket.reply("request-control", { type: "error", code: "peer_gone", message: "gone" });
@@ -227,7 +278,12 @@ test("a request that is refused rejects, and nothing is waited for", async () =>
 
 test("an answer to somebody who has left takes the request away, and rejects", async () => {
   const { world, session } = await driving();
-  world.socket.receive({ type: "control-requested", robotId: "demo", sessionId: "demo:bob", by: { userId: "bob" } });
+  world.socket.receive({
+    type: "control-requested",
+    robotId: "demo",
+    sessionId: "demo:bob",
+    by: { userId: "bob" },
+  });
   const granting = session.grant("demo:bob");
   await settled();
   world.socket.reply("grant-control", { type: "error", code: "no_session", message: "gone" });
@@ -241,8 +297,19 @@ test("who is asked for control hears by whom, and who is denied by whom", async 
   const heard = [];
   session.on("control-requested", ({ by, sessionId }) => heard.push([by.userId, sessionId]));
   session.on("control-denied", ({ by }) => heard.push(by.userId));
-  world.socket.receive({ type: "control-requested", robotId: "demo", sessionId: "demo:bob", by: { userId: "bob" } });
-  world.socket.receive({ type: "control", robotId: "demo", epoch: 2, sessionId: "demo:alice", person: ALICE });
+  world.socket.receive({
+    type: "control-requested",
+    robotId: "demo",
+    sessionId: "demo:bob",
+    by: { userId: "bob" },
+  });
+  world.socket.receive({
+    type: "control",
+    robotId: "demo",
+    epoch: 2,
+    sessionId: "demo:alice",
+    person: ALICE,
+  });
   const asking = session.requestControl();
   await settled();
   world.socket.reply("request-control", { type: "ack" });
@@ -258,7 +325,11 @@ test("where there are TURN servers, a session asks for its robot's before it gat
   signal.drive("demo");
   await settled();
   const before = [world.peers.length, sent(world, "ice-servers").map(({ robotId }) => robotId)];
-  world.socket.reply("ice-servers", { type: "ice-servers", iceServers: [{ urls: "stun:a" }, { urls: "turn:b" }], ttlSeconds: 3600 });
+  world.socket.reply("ice-servers", {
+    type: "ice-servers",
+    iceServers: [{ urls: "stun:a" }, { urls: "turn:b" }],
+    ttlSeconds: 3600,
+  });
   await settled();
 
   assert.deepEqual(before, [0, ["demo"]]);
@@ -268,12 +339,19 @@ test("where there are TURN servers, a session asks for its robot's before it gat
 test("a TURN password is used again while it serves, also after a redial's welcome", async () => {
   const { world, signal } = await online("t", { turn: true });
   const first = signal.iceServers("demo");
-  world.socket.reply("ice-servers", { type: "ice-servers", iceServers: [{ urls: "turn:b" }], ttlSeconds: 3600 });
+  world.socket.reply("ice-servers", {
+    type: "ice-servers",
+    iceServers: [{ urls: "turn:b" }],
+    ttlSeconds: 3600,
+  });
   await first;
   const second = await signal.iceServers("demo");
   await reconnected(world, { turn: true });
 
-  assert.deepEqual([second, await signal.iceServers("demo")], [[{ urls: "turn:b" }], [{ urls: "turn:b" }]]);
+  assert.deepEqual(
+    [second, await signal.iceServers("demo")],
+    [[{ urls: "turn:b" }], [{ urls: "turn:b" }]],
+  );
   assert.equal(sent(world, "ice-servers").length, 0);
 });
 
@@ -281,11 +359,19 @@ test("who was given no TURN servers asks again for the next robot", async () => 
   const { world, signal } = await online("t", { turn: true });
   for (const robotId of ["a", "b"]) {
     const asking = signal.iceServers(robotId);
-    world.socket.reply("ice-servers", { type: "ice-servers", iceServers: [], ttlSeconds: 3600, turn: true });
+    world.socket.reply("ice-servers", {
+      type: "ice-servers",
+      iceServers: [],
+      ttlSeconds: 3600,
+      turn: true,
+    });
     await asking;
   }
 
-  assert.deepEqual(sent(world, "ice-servers").map(({ robotId }) => robotId), ["a", "b"]);
+  assert.deepEqual(
+    sent(world, "ice-servers").map(({ robotId }) => robotId),
+    ["a", "b"],
+  );
 });
 
 test("credentials from a reply serve for half of their time", async () => {
@@ -293,7 +379,11 @@ test("credentials from a reply serve for half of their time", async () => {
   world.answersPings = true;
   world.pass(240_001);
   const first = signal.iceServers();
-  world.socket.reply("ice-servers", { type: "ice-servers", iceServers: [{ urls: "stun:a" }], ttlSeconds: 1000 });
+  world.socket.reply("ice-servers", {
+    type: "ice-servers",
+    iceServers: [{ urls: "stun:a" }],
+    ttlSeconds: 1000,
+  });
   await first;
   world.pass(500_000);
   const kept = await signal.iceServers();
@@ -306,7 +396,9 @@ test("credentials from a reply serve for half of their time", async () => {
 });
 
 test("five seconds after it began to watch it lists all once more, for the server's index may have lagged", async () => {
-  const { world, robots, told } = await watching({ all: true }, [row("demo", { online: false, validForSeconds: 0 })]);
+  const { world, robots, told } = await watching({ all: true }, [
+    row("demo", { online: false, validForSeconds: 0 }),
+  ]);
   world.pass(4_999);
   const before = sent(world, "robots").length;
   world.pass(1);
@@ -316,7 +408,13 @@ test("five seconds after it began to watch it lists all once more, for the serve
   world.pass(20_000);
 
   assert.deepEqual([robots[0].online, before, robotIds, all], [false, 0, undefined, true]);
-  assert.deepEqual(told.at(-1).map(({ robotId, online }) => [robotId, online]), [["demo", true], ["new", true]]);
+  assert.deepEqual(
+    told.at(-1).map(({ robotId, online }) => [robotId, online]),
+    [
+      ["demo", true],
+      ["new", true],
+    ],
+  );
   assert.equal(sent(world, "robots").length, 1);
 });
 
@@ -327,7 +425,10 @@ test("a second look that is refused is tried again", async () => {
   await settled();
   world.pass(5_000);
 
-  assert.deepEqual(sent(world, "robots").map(({ robotIds }) => robotIds), [undefined, undefined]);
+  assert.deepEqual(
+    sent(world, "robots").map(({ robotIds }) => robotIds),
+    [undefined, undefined],
+  );
 });
 
 test("who watches no more does not look again", async () => {

@@ -1,6 +1,13 @@
 /** A browser's surroundings by hand: sockets, peer connections and a clock that tests move. */
 
-export const WELCOME = { type: "welcome", connectionId: "c=", userId: "u-me", name: "Me", iceServers: [], heartbeatSeconds: 120 };
+export const WELCOME = {
+  type: "welcome",
+  connectionId: "c=",
+  userId: "u-me",
+  name: "Me",
+  iceServers: [],
+  heartbeatSeconds: 120,
+};
 
 /** What the day is when a world begins, epoch ms. */
 export const TODAY = 1_750_000_000_000;
@@ -9,7 +16,9 @@ export const TODAY = 1_750_000_000_000;
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 /** What a browser tells of a candidate: a peer connection's, or one section's last and empty one. */
-export const found = (candidate, sdpMid = "0") => ({ candidate: { candidate, sdpMid, toJSON: () => ({ candidate, sdpMid }) } });
+export const found = (candidate, sdpMid = "0") => ({
+  candidate: { candidate, sdpMid, toJSON: () => ({ candidate, sdpMid }) },
+});
 
 class FakeSocket {
   readyState = 0;
@@ -62,7 +71,12 @@ class FakePeer {
   remoteDescription = { sdp: "v=0\r\na=group:BUNDLE 0 1\r\n" };
   closed = false;
   localDescription = { type: "offer", sdp: "v=0" };
-  channel = { sent: [], readyState: "open", bufferedAmount: 0, send: (text) => void this.channel.sent.push(text) };
+  channel = {
+    sent: [],
+    readyState: "open",
+    bufferedAmount: 0,
+    send: (text) => void this.channel.sent.push(text),
+  };
 
   constructor(refuses) {
     this.refuses = refuses;
@@ -124,7 +138,9 @@ export class FakeWorld {
   pass(ms) {
     const until = this.time + ms;
     for (;;) {
-      const next = [...this.timers].filter(([, { due }]) => due <= until).sort(([, a], [, b]) => a.due - b.due)[0];
+      const next = [...this.timers]
+        .filter(([, { due }]) => due <= until)
+        .sort(([, a], [, b]) => a.due - b.due)[0];
       if (!next) break;
       this.timers.delete(next[0]);
       this.time = next[1].due;
@@ -135,7 +151,10 @@ export class FakeWorld {
 
   answer(socket, { type, id }) {
     if (!this.answersPings || type !== "ping") return;
-    this.timers.set((this.#names += 1), { callback: () => socket.readyState === 1 && socket.receive({ type: "pong", replyTo: id }), due: this.time });
+    this.timers.set((this.#names += 1), {
+      callback: () => socket.readyState === 1 && socket.receive({ type: "pong", replyTo: id }),
+      due: this.time,
+    });
   }
 
   get parts() {
@@ -143,10 +162,17 @@ export class FakeWorld {
     const world = this;
     return {
       WebSocket: function (url, protocols) {
-        return keep(world.sockets, new FakeSocket(url, protocols, (socket, frame) => world.answer(socket, frame)));
+        return keep(
+          world.sockets,
+          new FakeSocket(url, protocols, (socket, frame) => world.answer(socket, frame)),
+        );
       },
       RTCPeerConnection: function ({ iceServers = [] }) {
-        const refused = world.refusesPeers ?? iceServers.find(({ urls }) => [urls].flat().some((url) => /bad|undefined/.test(String(url))));
+        const refused =
+          world.refusesPeers ??
+          iceServers.find(({ urls }) =>
+            [urls].flat().some((url) => /bad|undefined/.test(String(url))),
+          );
         if (refused) throw new SyntaxError("Failed to construct 'RTCPeerConnection'");
         return keep(world.peers, Object.assign(new FakePeer(world.refusePeers), { iceServers }));
       },
@@ -165,7 +191,7 @@ export class FakeWorld {
       random: () => 0,
       permissions: async () => this.lets,
       report: (error) => void this.reported.push(error),
-      mint: () => `pc-${(this.#names += 1)}`,
+      newId: () => `pc-${(this.#names += 1)}`,
     };
   }
 }

@@ -12,7 +12,10 @@ export class Emitter {
   #listeners = new Map();
   #report;
 
-  /** @param {(error: unknown) => void} report */
+  /**
+   * @internal
+   * @param {(error: unknown) => void} report
+   */
   constructor(report) {
     this.#report = report;
   }
@@ -32,6 +35,7 @@ export class Emitter {
   }
 
   /**
+   * @internal
    * @template {keyof Events} Name
    * @param {Name} name
    * @param {Events[Name]} value

@@ -3,7 +3,7 @@
  * be believed. Pure; it never asks anybody.
  */
 
-/** @import { PresenceFrame, Robot } from "./words.js" */
+/** @import { PresenceFrame, Robot } from "./types.js" */
 
 /** Pushes are best effort, so even what has no end is asked for again after so long. */
 const LONGEST_MS = 300_000;
@@ -68,7 +68,13 @@ export function pushed(fleet, { robotId, rev, online, validForSeconds, controlle
 export function aged(fleet, now) {
   const over = [...fleet].filter(([, { robot, until }]) => !robot.stale && now >= until);
   if (over.length === 0) return fleet;
-  return new Map([...fleet, ...over.map(([id, known]) => /** @type {const} */ ([id, { ...known, robot: { ...known.robot, stale: true } }]))]);
+  return new Map([
+    ...fleet,
+    ...over.map(
+      ([id, known]) =>
+        /** @type {const} */ ([id, { ...known, robot: { ...known.robot, stale: true } }]),
+    ),
+  ]);
 }
 
 /**
@@ -78,7 +84,9 @@ export function aged(fleet, now) {
  * @returns {number | null}
  */
 export function dueAt(fleet) {
-  const dues = [...fleet.values()].map(({ robot, askAt, until }) => (robot.stale ? askAt : Math.min(askAt, until)));
+  const dues = [...fleet.values()].map(({ robot, askAt, until }) =>
+    robot.stale ? askAt : Math.min(askAt, until),
+  );
   return dues.length ? Math.min(...dues) : null;
 }
 
@@ -91,7 +99,8 @@ export function dueAt(fleet) {
  * @returns {string[]}
  */
 export function toAsk(fleet, now) {
-  const due = (/** @type {number} */ by) => [...fleet].filter(([, { askAt }]) => by >= askAt).map(([robotId]) => robotId);
+  const due = (/** @type {number} */ by) =>
+    [...fleet].filter(([, { askAt }]) => by >= askAt).map(([robotId]) => robotId);
   return due(now).length === 0 ? [] : due(now + LONGEST_MARGIN_MS).slice(0, PAGE);
 }
 
@@ -112,13 +121,29 @@ export function asked(fleet, robotIds, now) {
   return next;
 }
 
-/** @param {Fleet} fleet @returns {Robot[]} */
+/**
+ * @param {Fleet} fleet
+ * @returns {Robot[]}
+ */
 export const robotsOf = (fleet) => [...fleet.values()].map(({ robot }) => robot);
 
-/** @param {Robot} robot @param {number} now @returns {Known} */
+/**
+ * @param {Robot} robot
+ * @param {number} now
+ * @returns {Known}
+ */
 function told(robot, now) {
   // What is said of a robot that is offline has no end, but the push that ends it may be lost.
-  const holds = robot.online && robot.validForSeconds !== undefined ? Math.min(LONGEST_MS, robot.validForSeconds * 1000) : LONGEST_MS;
+  const holds =
+    robot.online && robot.validForSeconds !== undefined
+      ? Math.min(LONGEST_MS, robot.validForSeconds * 1000)
+      : LONGEST_MS;
   const margin = Math.min(LONGEST_MARGIN_MS, holds / 10);
-  return { robot, rev: robot.rev ?? 0, heardAt: now, until: now + Math.max(SHORTEST_MS, holds), askAt: now + Math.max(SHORTEST_MS, holds - margin) };
+  return {
+    robot,
+    rev: robot.rev ?? 0,
+    heardAt: now,
+    until: now + Math.max(SHORTEST_MS, holds),
+    askAt: now + Math.max(SHORTEST_MS, holds - margin),
+  };
 }

@@ -2,9 +2,9 @@
  * What may be sent, and what is believed of what comes. It knows shapes, never their meaning.
  */
 
-import { SignalingError } from "./words.js";
+import { SignalingError } from "./errors.js";
 
-/** @import { Frame, OutFrame } from "./words.js" */
+/** @import { Frame, OutFrame } from "./types.js" */
 
 /** API Gateway's frame quota. A browser cannot split a frame, so a longer one is never sent. */
 export const FRAME_BYTES = 32 * 1024;
@@ -28,8 +28,12 @@ const every = (check) => (value) => Array.isArray(value) && value.every(check);
 const flag = (value) => typeof value === "boolean";
 /** @type {Check} */
 const robot = (value) =>
-  record(value) && text(value.robotId) && flag(value.online) && maybe(person)(value.controlledBy) &&
-  maybe(number)(value.rev) && maybe(number)(value.validForSeconds);
+  record(value) &&
+  text(value.robotId) &&
+  flag(value.online) &&
+  maybe(person)(value.controlledBy) &&
+  maybe(number)(value.rev) &&
+  maybe(number)(value.validForSeconds);
 
 const PEER = { robotId: text, sessionId: maybe(text), pcId: maybe(text), payload: record };
 
@@ -39,7 +43,13 @@ const SHAPES = {
   ack: { sessionId: maybe(text), role: maybe(role), epoch: maybe(number) },
   pong: { sessionId: maybe(text), role: maybe(role), epoch: maybe(number) },
   error: { code: text, message: text, robotId: maybe(text), controlledBy: maybe(person) },
-  welcome: { userId: text, name: maybe(text), iceServers: maybe(every(record)), turn: maybe(flag), heartbeatSeconds: maybe(number) },
+  welcome: {
+    userId: text,
+    name: maybe(text),
+    iceServers: maybe(every(record)),
+    turn: maybe(flag),
+    heartbeatSeconds: maybe(number),
+  },
   "ice-servers": { iceServers: every(record), ttlSeconds: number, turn: maybe(flag) },
   robots: { robots: every(robot), cursor: maybe(text) },
   offer: PEER,
@@ -49,7 +59,13 @@ const SHAPES = {
   "control-lost": { robotId: text, sessionId: maybe(text), by: person, epoch: number },
   "control-requested": { robotId: text, sessionId: text, by: person },
   "control-denied": { robotId: text, by: person },
-  presence: { robotId: text, rev: number, online: flag, validForSeconds: number, controlledBy: maybe(person) },
+  presence: {
+    robotId: text,
+    rev: number,
+    online: flag,
+    validForSeconds: number,
+    controlledBy: maybe(person),
+  },
   "peer-left": { robotId: text, sessionId: text, epoch: maybe(number), reason: text },
 };
 
@@ -71,7 +87,11 @@ export function parseFrame(data) {
   }
   if (!record(frame)) return null;
   if (frame.type === undefined && text(frame.message)) {
-    return { type: "error", code: "internal", message: `The service failed: ${frame.message}. Try again.` };
+    return {
+      type: "error",
+      code: "internal",
+      message: `The service failed: ${frame.message}. Try again.`,
+    };
   }
   const shape = Object.hasOwn(SHAPES, frame.type) ? SHAPES[frame.type] : undefined;
   if (!shape || !maybe(text)(frame.replyTo)) return null;
@@ -96,8 +116,11 @@ export function encodeFrame(frame) {
   return encoded;
 }
 
-/** @param {any} payload */
-const init = (payload) => (record(payload.candidate) ? { ...payload, candidate: "", ...payload.candidate } : payload);
+/**
+ * @param {any} payload
+ */
+const init = (payload) =>
+  record(payload.candidate) ? { ...payload, candidate: "", ...payload.candidate } : payload;
 
 /**
  * The candidate that a payload holds, in each shape that the protocol allows: the string of an

@@ -3,10 +3,26 @@
  * every way in which a browser keeps a release from a page; it never knows who may drive.
  */
 
-import { NOTHING, STOP, drag, driveOf, hear, isDoubtful, isDriveKey, isHolding, padToDrive, press, release, repeat, withoutKeys, withoutPointer } from "./held.js";
+import {
+  NOTHING,
+  STOP,
+  drag,
+  driveOf,
+  hear,
+  isDoubtful,
+  isDriveKey,
+  isHolding,
+  padToDrive,
+  press,
+  release,
+  repeat,
+  withoutKeys,
+  withoutPointer,
+} from "./input.js";
 
-/** @import { Drive, Held } from "./held.js" */
+/** @import { Held } from "./input.js" */
 /** @import { Session } from "./session.js" */
+/** @import { Drive, DriveOptions } from "./types.js" */
 
 const COMMAND_MS = 50;
 /** The robot stops by itself this long after the last command: what was held before does not count any more. */
@@ -14,7 +30,8 @@ const WATCHDOG_MS = 500;
 const HELD_MS = 10_000;
 
 /** Keys that open something of the system's or the browser's, which then keeps releases to itself. */
-const SYSTEM_KEYS = /^(Alt|AltGraph|Control|Meta|OS|Super|Hyper|ContextMenu|Escape|PrintScreen|F\d+)$/;
+const SYSTEM_KEYS =
+  /^(Alt|AltGraph|Control|Meta|OS|Super|Hyper|ContextMenu|Escape|PrintScreen|F\d+)$/;
 
 /** Short, so that they fit above a phone's video. */
 const LOST = {
@@ -29,15 +46,6 @@ const LOST = {
   unsent: "Nothing could be sent for half a second.",
   control: "The control or the connection has changed.",
 };
-
-/**
- * @typedef {object} DriveOptions
- * @property {HTMLElement} [pad] where a mouse's main button, a pen or a finger drives, by its position relative to the middle
- * @property {number} [heldMs] how long a key or a pointer counts as held without any event, in ms; 10,000 by default, and
- *   three times as long while only other keys have events
- * @property {(drive: Drive) => void} [onDrive] called with each command
- * @property {(why: string) => void} [onLoss] called when what was held counts as released and a new press is needed, with a sentence for the user
- */
 
 /**
  * Drive a session with W A S D or the arrow keys while `element` has the focus: 20 commands a second
@@ -56,9 +64,11 @@ const LOST = {
  * @throws {TypeError} when `element` is none, or `heldMs` is not a positive number
  */
 export function driveWithKeys(session, element, options = {}) {
-  if (!element?.ownerDocument?.defaultView) throw new TypeError("driveWithKeys: element must be an element of a page");
+  if (!element?.ownerDocument?.defaultView)
+    throw new TypeError("driveWithKeys: element must be an element of a page");
   const { heldMs = HELD_MS } = options;
-  if (!(heldMs > 0)) throw new TypeError("driveWithKeys: heldMs must be a positive number of milliseconds");
+  if (!(heldMs > 0))
+    throw new TypeError("driveWithKeys: heldMs must be a positive number of milliseconds");
   const input = new Input(session, element, { ...options, heldMs });
   return () => input.end();
 }
@@ -81,7 +91,11 @@ class Input {
   #beatAt;
   #sentAt = 0;
 
-  /** @param {Session} session @param {HTMLElement} element @param {DriveOptions & {heldMs: number}} options */
+  /**
+   * @param {Session} session
+   * @param {HTMLElement} element
+   * @param {DriveOptions & {heldMs: number}} options
+   */
   constructor(session, element, options) {
     this.#session = session;
     this.#element = element;
@@ -94,7 +108,11 @@ class Input {
     this.#listenToLosses();
     if (options.pad) this.#listenToPad(options.pad);
     const look = () => void (this.#hasControl() || this.#drop(LOST.control));
-    this.#unlisten = [session.on("control", look), session.on("state", look), session.on("refused", () => this.#drop(LOST.control))];
+    this.#unlisten = [
+      session.on("control", look),
+      session.on("state", look),
+      session.on("refused", () => this.#drop(LOST.control)),
+    ];
   }
 
   end() {
@@ -107,41 +125,63 @@ class Input {
   #listenToKeys() {
     // Before the page's own listeners, which may keep an event from going further.
     this.#on(this.#window, "keydown", (event) => this.#hear(event), true);
-    this.#on(this.#window, "keyup", ({ code }) => this.#let(release(this.#held, code, this.#now())), true);
+    this.#on(
+      this.#window,
+      "keyup",
+      ({ code }) => this.#let(release(this.#held, code, this.#now())),
+      true,
+    );
     this.#on(this.#element, "keydown", (event) => {
       if (event.target !== this.#element || !isDriveKey(event.code) || isModified(event)) return;
       event.preventDefault();
-      if (!event.repeat && !this.#isLate(event) && this.#isFocused()) this.#take((held) => press(held, event.code, this.#now()));
+      if (!event.repeat && !this.#isLate(event) && this.#isFocused())
+        this.#take((held) => press(held, event.code, this.#now()));
     });
   }
 
-  /** @param {KeyboardEvent} event */
+  /**
+   * @param {KeyboardEvent} event
+   */
   #hear(event) {
     if (SYSTEM_KEYS.test(event.key) || isModified(event)) return this.#drop(LOST.system);
-    this.#held = event.repeat ? repeat(this.#held, event.code, this.#now()) : hear(this.#held, this.#now());
+    this.#held = event.repeat
+      ? repeat(this.#held, event.code, this.#now())
+      : hear(this.#held, this.#now());
   }
 
   #listenToLosses() {
     this.#on(this.#element, "blur", () => this.#dropKeys());
     this.#on(this.#window, "blur", () => this.#drop(LOST.window));
-    for (const type of ["visibilitychange", "freeze"]) this.#on(this.#document, type, () => this.#drop(LOST.hidden));
+    for (const type of ["visibilitychange", "freeze"])
+      this.#on(this.#document, type, () => this.#drop(LOST.hidden));
     this.#on(this.#window, "pagehide", () => this.#drop(LOST.hidden));
-    for (const type of ["dragstart", "beforeunload", "beforeprint"]) this.#on(this.#window, type, () => this.#drop(LOST.menu), true);
+    for (const type of ["dragstart", "beforeunload", "beforeprint"])
+      this.#on(this.#window, type, () => this.#drop(LOST.menu), true);
     // Firefox opens its menu without an event when Shift is down.
-    this.#on(this.#window, "mousedown", ({ button }) => void (button !== 0 && this.#drop(LOST.menu)), true);
+    this.#on(
+      this.#window,
+      "mousedown",
+      ({ button }) => void (button !== 0 && this.#drop(LOST.menu)),
+      true,
+    );
     this.#on(this.#window, "contextmenu", (event) => this.#menu(event), true);
     this.#on(this.#window, "pointercancel", () => this.#drop(LOST.pointer), true);
   }
 
-  /** @param {MouseEvent} event */
+  /**
+   * @param {MouseEvent} event
+   */
   #menu(event) {
-    const isOnPad = this.#options.pad !== undefined && event.composedPath().includes(this.#options.pad);
+    const isOnPad =
+      this.#options.pad !== undefined && event.composedPath().includes(this.#options.pad);
     if (isOnPad) event.preventDefault();
     // A finger that rests on the pad asks for a menu too: where none opens, nothing is lost.
     if (!isOnPad || !this.#isTouch) this.#drop(LOST.menu);
   }
 
-  /** @param {HTMLElement} pad */
+  /**
+   * @param {HTMLElement} pad
+   */
   #listenToPad(pad) {
     // Otherwise a browser takes the finger's movement for scrolling, and cancels the pointer.
     pad.style.touchAction = "none";
@@ -151,15 +191,29 @@ class Input {
       if ((event.buttons & 1) === 0) return this.#let(withoutPointer(this.#held));
       this.#held = this.#dragged(this.#held, pad, event);
     });
-    this.#on(pad, "lostpointercapture", (event) => void (event.pointerId === this.#held.pointer?.id && this.#let(withoutPointer(this.#held))));
+    this.#on(
+      pad,
+      "lostpointercapture",
+      (event) =>
+        void (event.pointerId === this.#held.pointer?.id && this.#let(withoutPointer(this.#held))),
+    );
   }
 
-  /** @param {HTMLElement} pad @param {PointerEvent} event */
+  /**
+   * @param {HTMLElement} pad
+   * @param {PointerEvent} event
+   */
   #pointerDown(pad, event) {
     const { pointer } = this.#held;
     // Two pointers are a gesture, or a hand that slipped: neither drives.
     if (pointer !== null) return void (pointer.id !== event.pointerId && this.#drop(LOST.pointer));
-    if (!event.composedPath().includes(pad) || event.button !== 0 || isModified(event) || this.#isLate(event)) return;
+    if (
+      !event.composedPath().includes(pad) ||
+      event.button !== 0 ||
+      isModified(event) ||
+      this.#isLate(event)
+    )
+      return;
     try {
       pad.setPointerCapture(event.pointerId);
     } catch {
@@ -169,20 +223,35 @@ class Input {
     this.#take((held) => this.#dragged(held, pad, event));
   }
 
-  /** Something is pressed. @param {(held: Held) => Held} press */
+  /**
+   * Something is pressed.
+   *
+   * @param {(held: Held) => Held} press
+   */
   #take(press) {
     // What was held while the page did not run is not held any more, whatever is pressed now.
     if (this.#sinceBeatMs() >= WATCHDOG_MS) this.#drop(LOST.stall);
     if (!this.#hasControl()) return;
-    if (this.#rhythm === undefined) this.#rhythm = this.#window.setInterval(() => this.#beat(), COMMAND_MS);
-    if (!isHolding(this.#held)) [this.#sentAt, this.#epoch, this.#beatAt] = [this.#now(), this.#session.view.epoch, this.#clocks()];
+    if (this.#rhythm === undefined)
+      this.#rhythm = this.#window.setInterval(() => this.#beat(), COMMAND_MS);
+    if (!isHolding(this.#held))
+      [this.#sentAt, this.#epoch, this.#beatAt] = [
+        this.#now(),
+        this.#session.view.epoch,
+        this.#clocks(),
+      ];
     this.#held = press(this.#held);
     this.#beat();
   }
 
-  /** Drop one key or the pointer. @param {Held} held */
+  /**
+   * Drop one key or the pointer.
+   *
+   * @param {Held} held
+   */
   #let(held) {
-    const isNews = held.keys.length !== this.#held.keys.length || held.pointer !== this.#held.pointer;
+    const isNews =
+      held.keys.length !== this.#held.keys.length || held.pointer !== this.#held.pointer;
     this.#held = held;
     if (isNews) this.#beat();
   }
@@ -193,7 +262,9 @@ class Input {
     if (keys.length > 0) this.#options.onLoss?.(LOST.focus);
   }
 
-  /** @param {string} why */
+  /**
+   * @param {string} why
+   */
   #drop(why) {
     if (!isHolding(this.#held)) return;
     this.#let(NOTHING);
@@ -211,7 +282,9 @@ class Input {
     this.#rhythm = undefined;
   }
 
-  /** @returns {string | null} why what is held cannot be believed any more */
+  /**
+   * @returns {string | null} why what is held cannot be believed any more
+   */
   #doubt() {
     const { keys, pointer } = this.#held;
     const now = this.#now();
@@ -225,7 +298,9 @@ class Input {
     return now - this.#sentAt >= WATCHDOG_MS ? LOST.unsent : null;
   }
 
-  /** @param {Drive} drive */
+  /**
+   * @param {Drive} drive
+   */
   #send(drive) {
     const isSent = this.#session.drive(drive);
     if (isSent) this.#sentAt = this.#now();
@@ -236,7 +311,9 @@ class Input {
   /** Whether the session drives, and has done so since what is held was pressed. */
   #hasControl() {
     const { role, state, epoch } = this.#session.view;
-    return role === "controller" && state === "live" && (!isHolding(this.#held) || epoch === this.#epoch);
+    return (
+      role === "controller" && state === "live" && (!isHolding(this.#held) || epoch === this.#epoch)
+    );
   }
 
   #isFocused() {
@@ -244,17 +321,30 @@ class Input {
     return root.activeElement === this.#element && this.#document.hasFocus();
   }
 
-  /** @param {EventTarget} target @param {string} type @param {(event: any) => void} listener @param {boolean} [capture] */
+  /**
+   * @param {EventTarget} target
+   * @param {string} type
+   * @param {(event: any) => void} listener
+   * @param {boolean} [capture]
+   */
   #on(target, type, listener, capture = false) {
     target.addEventListener(type, listener, { capture, signal: this.#ending.signal });
   }
 
-  /** @param {Held} held @param {HTMLElement} pad @param {PointerEvent} event */
+  /**
+   * @param {Held} held
+   * @param {HTMLElement} pad
+   * @param {PointerEvent} event
+   */
   #dragged(held, pad, event) {
     return drag(held, event.pointerId, padToDrive(event, pad.getBoundingClientRect()), this.#now());
   }
 
-  /** Whether an event waited while the page did not run: what was pressed then may be up by now. @param {Event} event */
+  /**
+   * Whether an event waited while the page did not run: what was pressed then may be up by now.
+   *
+   * @param {Event} event
+   */
   #isLate({ timeStamp }) {
     return this.#now() - timeStamp >= WATCHDOG_MS;
   }
@@ -274,5 +364,7 @@ class Input {
   }
 }
 
-/** @param {{ctrlKey: boolean, metaKey: boolean, altKey: boolean}} event */
+/**
+ * @param {{ctrlKey: boolean, metaKey: boolean, altKey: boolean}} event
+ */
 const isModified = ({ ctrlKey, metaKey, altKey }) => ctrlKey || metaKey || altKey;

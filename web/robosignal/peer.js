@@ -3,11 +3,11 @@
  */
 
 import { candidateOf, firstSectionOf } from "./frames.js";
-import { SignalingError } from "./words.js";
+import { SignalingError } from "./errors.js";
 
-/** @import { Happening } from "./engagement.js" */
-/** @import { Description } from "./words.js" */
-/** @import { World } from "./world.js" */
+/** @import { Happening } from "./session/machine.js" */
+/** @import { Description } from "./types.js" */
+/** @import { Environment } from "./environment.js" */
 
 const PING_MS = 1_000;
 const PONG_MS = 3_000;
@@ -34,7 +34,7 @@ const STOPS_QUEUED_BYTES = 8_192;
 
 export class Peer {
   #pcId;
-  #world;
+  #environment;
   #listener;
   #connection;
   #channel;
@@ -53,15 +53,15 @@ export class Peer {
   /**
    * @param {string} pcId
    * @param {RTCIceServer[]} iceServers
-   * @param {World} world
+   * @param {Environment} environment
    * @param {PeerListener} listener
    * @throws {SignalingError} `unsupported`
    */
-  constructor(pcId, iceServers, world, listener) {
+  constructor(pcId, iceServers, environment, listener) {
     this.#pcId = pcId;
-    this.#world = world;
+    this.#environment = environment;
     this.#listener = listener;
-    this.#connection = openConnection(iceServers, world, listener.report);
+    this.#connection = openConnection(iceServers, environment, listener.report);
     this.#channel = this.#connection.createDataChannel("control", { ordered: true });
     this.#connection.addTransceiver("video", { direction: "recvonly" });
     this.#listen();
@@ -71,39 +71,54 @@ export class Peer {
     });
   }
 
-  /** @param {Description} payload the robot's answer, or its own offer */
+  /**
+   * @param {Description} payload the robot's answer, or its own offer
+   */
   describe(payload) {
     return this.#try(async () => {
-      await this.#connection.setRemoteDescription(/** @type {RTCSessionDescriptionInit} */ (payload));
+      await this.#connection.setRemoteDescription(
+        /** @type {RTCSessionDescriptionInit} */ (payload),
+      );
       if (payload.type !== "offer") return;
       await this.#connection.setLocalDescription();
       this.#listener.tell({ type: "described", pcId: this.#pcId, payload: this.#local() });
     });
   }
 
-  /** @param {object} payload a candidate in any shape that the protocol allows */
+  /**
+   * @param {object} payload a candidate in any shape that the protocol allows
+   */
   async add(payload) {
     try {
       const candidate = candidateOf(payload);
       // An end of candidates is ignored: candidates may arrive after it.
-      if (candidate.candidate !== "") await this.#connection.addIceCandidate(this.#placed(candidate));
+      if (candidate.candidate !== "")
+        await this.#connection.addIceCandidate(this.#placed(candidate));
     } catch (error) {
       // One bad candidate is no reason to end a connection that others may carry. After `close` none
       // is wanted.
-      if (this.#connection.signalingState !== "closed") this.#listener.unusable((this.#unusable += 1), /** @type {Error} */ (error));
+      if (this.#connection.signalingState !== "closed")
+        this.#listener.unusable((this.#unusable += 1), /** @type {Error} */ (error));
     }
   }
 
-  /** @param {RTCIceCandidateInit} candidate @returns {RTCIceCandidateInit} with the media section that it is for */
+  /**
+   * @param {RTCIceCandidateInit} candidate
+   * @returns {RTCIceCandidateInit} with the media section that it is for
+   */
   #placed(candidate) {
-    if (typeof candidate.sdpMid === "string" || typeof candidate.sdpMLineIndex === "number") return candidate;
+    if (typeof candidate.sdpMid === "string" || typeof candidate.sdpMLineIndex === "number")
+      return candidate;
     return { ...candidate, ...firstSectionOf(this.#connection.remoteDescription?.sdp ?? "") };
   }
 
-  /** @param {{x: number, y: number}} drive */
+  /**
+   * @param {{x: number, y: number}} drive
+   */
   command(drive) {
     const isStop = drive.x === 0 && drive.y === 0;
-    if (this.#channel.bufferedAmount > (isStop ? STOPS_QUEUED_BYTES : COMMANDS_QUEUED_BYTES)) return false;
+    if (this.#channel.bufferedAmount > (isStop ? STOPS_QUEUED_BYTES : COMMANDS_QUEUED_BYTES))
+      return false;
     return this.say(JSON.stringify({ type: "command", n: (this.#said += 1), drive }));
   }
 
@@ -125,22 +140,31 @@ export class Peer {
     }
   }
 
-  /** @returns {Promise<number>} */
+  /**
+   * @returns {Promise<number>}
+   */
   ping() {
     const n = (this.#said += 1);
     return new Promise((resolve, reject) => {
-      const timer = this.#world.setTimeout(() => this.#pings.delete(n) && reject(noAnswer()), PONG_MS);
-      this.#pings.set(n, { resolve, reject, at: this.#world.now(), timer });
+      const timer = this.#environment.setTimeout(
+        () => this.#pings.delete(n) && reject(noAnswer()),
+        PONG_MS,
+      );
+      this.#pings.set(n, { resolve, reject, at: this.#environment.now(), timer });
       if (!this.say(JSON.stringify({ type: "ping", n }))) this.#dropPings();
     });
   }
 
   close() {
     this.#isOpen = false;
-    this.#world.clearTimeout(this.#timer);
-    this.#world.clearTimeout(this.#pictureTimer);
+    this.#environment.clearTimeout(this.#timer);
+    this.#environment.clearTimeout(this.#pictureTimer);
     this.#dropPings();
-    Object.assign(this.#connection, { onicecandidate: null, onconnectionstatechange: null, ontrack: null });
+    Object.assign(this.#connection, {
+      onicecandidate: null,
+      onconnectionstatechange: null,
+      ontrack: null,
+    });
     Object.assign(this.#channel, { onopen: null, onclose: null, onmessage: null });
     this.#connection.close();
   }
@@ -149,9 +173,11 @@ export class Peer {
     const pcId = this.#pcId;
     this.#connection.onicecandidate = ({ candidate }) => {
       // No robot needs an end of candidates, neither of one section, as in Firefox, nor of all.
-      if (candidate?.candidate) this.#listener.tell({ type: "candidate", pcId, payload: candidate.toJSON() });
+      if (candidate?.candidate)
+        this.#listener.tell({ type: "candidate", pcId, payload: candidate.toJSON() });
     };
-    this.#connection.onconnectionstatechange = () => this.#listener.tell({ type: "ice", pcId, state: this.#connection.connectionState });
+    this.#connection.onconnectionstatechange = () =>
+      this.#listener.tell({ type: "ice", pcId, state: this.#connection.connectionState });
     this.#connection.ontrack = ({ track, streams }) => {
       this.stream = streams[0] ?? new MediaStream([track]);
       this.#listener.stream(this.stream);
@@ -170,18 +196,27 @@ export class Peer {
     const stats = await this.#connection.getStats();
     /** @type {any[]} */
     const reports = [...stats.values()];
-    const isThere = reports.some(({ type, kind, framesDecoded }) => type === "inbound-rtp" && kind === "video" && framesDecoded > 0);
+    const isThere = reports.some(
+      ({ type, kind, framesDecoded }) =>
+        type === "inbound-rtp" && kind === "video" && framesDecoded > 0,
+    );
     if (isThere) return this.#listener.tell({ type: "picture", pcId: this.#pcId });
-    this.#world.clearTimeout(this.#pictureTimer);
-    if (this.#isOpen) this.#pictureTimer = this.#world.setTimeout(() => void this.#awaitPicture(), PICTURE_MS);
+    this.#environment.clearTimeout(this.#pictureTimer);
+    if (this.#isOpen)
+      this.#pictureTimer = this.#environment.setTimeout(
+        () => void this.#awaitPicture(),
+        PICTURE_MS,
+      );
   }
 
   #pingOften() {
     this.ping().catch(ignore);
-    this.#timer = this.#world.setTimeout(() => this.#pingOften(), PING_MS);
+    this.#timer = this.#environment.setTimeout(() => this.#pingOften(), PING_MS);
   }
 
-  /** @param {unknown} data */
+  /**
+   * @param {unknown} data
+   */
   #hear(data) {
     const message = channelMessage(data);
     if (message?.type === "pong") return this.#pong(message.n);
@@ -192,40 +227,50 @@ export class Peer {
     if (message?.type !== "done") this.#listener.message(data);
   }
 
-  /** @param {number} n */
+  /**
+   * @param {number} n
+   */
   #pong(n) {
     this.#listener.tell({ type: "pong", pcId: this.#pcId });
     const ping = this.#pings.get(n);
     if (!ping) return;
     this.#pings.delete(n);
-    this.#world.clearTimeout(ping.timer);
-    const ms = this.#world.now() - ping.at;
+    this.#environment.clearTimeout(ping.timer);
+    const ms = this.#environment.now() - ping.at;
     ping.resolve(ms);
     this.#listener.rtt(ms);
   }
 
   #dropPings() {
     for (const { timer, reject } of this.#pings.values()) {
-      this.#world.clearTimeout(timer);
+      this.#environment.clearTimeout(timer);
       reject(noAnswer());
     }
     this.#pings.clear();
   }
 
-  /** @returns {Description} */
+  /**
+   * @returns {Description}
+   */
   #local() {
     const { type, sdp } = /** @type {RTCSessionDescription} */ (this.#connection.localDescription);
     return { type, sdp };
   }
 
-  /** @param {() => Promise<void>} work */
+  /**
+   * @param {() => Promise<void>} work
+   */
   async #try(work) {
     try {
       await work();
     } catch (error) {
       // A connection that was closed meanwhile fails as well: nobody waits for it any more.
       const { message } = /** @type {Error} */ (error);
-      this.#listener.tell({ type: "broken", pcId: this.#pcId, message: `The video connection failed: ${message}. Trying again.` });
+      this.#listener.tell({
+        type: "broken",
+        pcId: this.#pcId,
+        message: `The video connection failed: ${message}. Trying again.`,
+      });
     }
   }
 }
@@ -235,56 +280,80 @@ export class Peer {
  * for one wrong URL, so then each URL is tried by itself, and those left out are reported.
  *
  * @param {RTCIceServer[]} iceServers
- * @param {World} world
+ * @param {Environment} environment
  * @param {(error: SignalingError) => void} report
  * @returns {RTCPeerConnection}
  * @throws {SignalingError} `unsupported`
  */
-function openConnection(iceServers, world, report) {
-  mustSupportWebRtc(world);
+function openConnection(iceServers, environment, report) {
+  requireWebRtc(environment);
   try {
-    return new world.RTCPeerConnection({ iceServers });
+    return new environment.RTCPeerConnection({ iceServers });
   } catch {
-    return openWithout(iceServers, world, report);
+    return openWithout(iceServers, environment, report);
   }
 }
 
-/** @param {RTCIceServer[]} iceServers @param {World} world @param {(error: SignalingError) => void} report */
-function openWithout(iceServers, world, report) {
+/**
+ * @param {RTCIceServer[]} iceServers
+ * @param {Environment} environment
+ * @param {(error: SignalingError) => void} report
+ */
+function openWithout(iceServers, environment, report) {
   const isGood = (/** @type {RTCIceServer} */ server) => {
     try {
-      new world.RTCPeerConnection({ iceServers: [server] }).close();
+      new environment.RTCPeerConnection({ iceServers: [server] }).close();
       return true;
     } catch (error) {
       const { message } = /** @type {Error} */ (error);
-      report(new SignalingError({ code: "bad_ice_server", message: `The browser refuses the ICE server ${server.urls || "without URLs"}, which is left out: ${message}. Whoever runs the server should correct it.` }));
+      report(
+        new SignalingError({
+          code: "bad_ice_server",
+          message: `The browser refuses the ICE server ${server.urls || "without URLs"}, which is left out: ${message}. Whoever runs the server should correct it.`,
+        }),
+      );
       return false;
     }
   };
   try {
     // First without any: where that throws as well, the servers are not at fault.
-    new world.RTCPeerConnection({ iceServers: [] }).close();
-    return new world.RTCPeerConnection({ iceServers: iceServers.flatMap(each).filter(isGood) });
+    new environment.RTCPeerConnection({ iceServers: [] }).close();
+    return new environment.RTCPeerConnection({
+      iceServers: iceServers.flatMap(each).filter(isGood),
+    });
   } catch (error) {
-    throw unsupported(`it refuses to make a peer connection (${/** @type {Error} */ (error).message})`);
+    throw unsupported(
+      `it refuses to make a peer connection (${/** @type {Error} */ (error).message})`,
+    );
   }
 }
 
-/** @param {RTCIceServer} server @returns {RTCIceServer[]} one for each of its URLs */
-const each = (server) => (Array.isArray(server.urls) ? server.urls.map((urls) => ({ ...server, urls })) : [server]);
+/**
+ * @param {RTCIceServer} server
+ * @returns {RTCIceServer[]} one for each of its URLs
+ */
+const each = (server) =>
+  Array.isArray(server.urls) ? server.urls.map((urls) => ({ ...server, urls })) : [server];
 
 /**
  * Make sure that the browser has what a peer connection needs here.
  *
- * @param {World} world
+ * @param {Environment} environment
  * @throws {SignalingError} `unsupported`
  */
-export function mustSupportWebRtc({ RTCPeerConnection }) {
-  if (typeof RTCPeerConnection !== "function") throw unsupported("it has no WebRTC, or WebRTC is switched off in it");
+export function requireWebRtc({ RTCPeerConnection }) {
+  if (typeof RTCPeerConnection !== "function")
+    throw unsupported("it has no WebRTC, or WebRTC is switched off in it");
 }
 
-/** @param {string} why */
-const unsupported = (why) => new SignalingError({ code: "unsupported", message: `This browser cannot show or drive a robot: ${why}. Allow WebRTC, or use another browser.` });
+/**
+ * @param {string} why
+ */
+const unsupported = (why) =>
+  new SignalingError({
+    code: "unsupported",
+    message: `This browser cannot show or drive a robot: ${why}. Allow WebRTC, or use another browser.`,
+  });
 
 /**
  * A message of the robot's on the data channel, or null for what is not one of ours.
@@ -304,11 +373,21 @@ function channelMessage(data) {
   }
 }
 
-export const noAnswer = () => new SignalingError({ code: "timeout", message: "The robot's data channel does not answer. Wait until the video is back." });
+export const noAnswer = () =>
+  new SignalingError({
+    code: "timeout",
+    message: "The robot's data channel does not answer. Wait until the video is back.",
+  });
 
-/** @param {number} bytes @param {number} limit */
+/**
+ * @param {number} bytes
+ * @param {number} limit
+ */
 const tooLarge = (bytes, limit) =>
-  new SignalingError({ code: "too_large", message: `The message has ${bytes} bytes, and the robot's data channel takes ${limit} at most. Send it in parts.` });
+  new SignalingError({
+    code: "too_large",
+    message: `The message has ${bytes} bytes, and the robot's data channel takes ${limit} at most. Send it in parts.`,
+  });
 
 /** Deliberately nothing: whoever waits for this is told by other means. */
 function ignore() {}

@@ -4,36 +4,20 @@
  */
 
 import { Emitter } from "./emitter.js";
-import { engagement, step, view } from "./engagement.js";
-import { Moving } from "./moving.js";
+import { engagement, step, view } from "./session/machine.js";
+import { Moving } from "./session/migration.js";
 import { Peer, noAnswer } from "./peer.js";
-import { frameOf } from "./requests.js";
-import { SignalingError, closed, never } from "./words.js";
+import { frameOf } from "./connection/requests.js";
+import { SignalingError, closed, never } from "./errors.js";
 
-/** @import { Effect, Happening, To, View } from "./engagement.js" */
-/** @import { Ack, ErrorFrame, OutFrame, Person, Pong, Role } from "./words.js" */
-/** @import { ControlRequest } from "./handover.js" */
-/** @import { Server } from "./requests.js" */
-/** @import { World } from "./world.js" */
+/** @import { Effect, Happening, To } from "./session/machine.js" */
+/** @import { Ack, ErrorFrame, OutFrame, Pong, Role, SessionEvents, View } from "./types.js" */
+/** @import { Server } from "./connection/requests.js" */
+/** @import { Environment } from "./environment.js" */
 
 const TICK_MS = 500;
 
 /** @typedef {{wanted: Role, resolve: () => void, reject: (error: unknown) => void}} Waiter a call that waits, and the role that it asked for */
-
-/**
- * @typedef {object} SessionEvents
- * @property {View} state connecting, live, waiting for the robot, or ended
- * @property {View} control role, driver, epoch, `stale`, `lostTo`, `requests` or `asking` have changed
- * @property {ControlRequest} control-requested a viewer asks for our control; lapses after 30 s
- * @property {{by: Person}} control-denied the driver keeps the control that we asked for
- * @property {{by: Person | null}} control-unanswered the driver has not answered within 30 s
- * @property {MediaStream} stream
- * @property {number} rtt ms, of the data channel
- * @property {unknown} message what else the robot says on the data channel, as it came
- * @property {number} refused the robot did not obey: it obeys the holder at this epoch
- * @property {{count: number, message: string}} candidate-unusable the browser could not use a candidate
- *   of the robot's: the count of this peer connection, and the browser's reason
- */
 
 /**
  * One engagement with one robot, through redials, restarts and changes of driver. It ends when it
@@ -43,8 +27,12 @@ const TICK_MS = 500;
  */
 export class Session extends Emitter {
   #server;
-  #world;
+  #environment;
   #state;
+  /** What `view` returns, until a field of it changes. */
+  #view;
+  /** How many calls hold this session: it ends when each of them has left. */
+  #holders = 0;
   #peer = /** @type {Peer | null} */ (null);
   #waiters = /** @type {Waiter[]} */ ([]);
   /** @type {unknown} */
@@ -54,17 +42,23 @@ export class Session extends Emitter {
   #over = null;
 
   /**
+   * @internal
    * @param {Server} server
    * @param {string} robotId
-   * @param {World} world
+   * @param {Environment} environment
    * @param {boolean} isOnline
    */
-  constructor(server, robotId, world, isOnline) {
-    super(world.report);
+  constructor(server, robotId, environment, isOnline) {
+    super(environment.report);
     this.#server = server;
-    this.#world = world;
+    this.#environment = environment;
     this.#state = engagement(robotId, isOnline);
-    this.#moving = new Moving(() => this.#state.moving, () => this.tell({ type: "move" }), (isSettled) => server.settled(this, isSettled));
+    this.#view = Object.freeze(view(this.#state));
+    this.#moving = new Moving(
+      () => this.#state.moving,
+      () => this.tell({ type: "move" }),
+      (isSettled) => server.settled(this, isSettled),
+    );
     this.#tickLater();
   }
 
@@ -72,12 +66,18 @@ export class Session extends Emitter {
     return this.#state.robotId;
   }
 
-  /** @returns {View} */
+  /**
+   * @returns {View}
+   */
   get view() {
-    return view(this.#state);
+    return this.#view;
   }
 
-  /** The robot's video, once there is some. @returns {MediaStream | null} */
+  /**
+   * The robot's video, once there is some.
+   *
+   * @returns {MediaStream | null}
+   */
   get stream() {
     return this.#peer?.stream ?? null;
   }
@@ -94,7 +94,8 @@ export class Session extends Emitter {
    */
   drive(drive) {
     const { x, y } = drive ?? {};
-    if (!Number.isFinite(x) || !Number.isFinite(y)) throw new TypeError("drive: x and y must be finite numbers");
+    if (!Number.isFinite(x) || !Number.isFinite(y))
+      throw new TypeError("drive: x and y must be finite numbers");
     if (this.view.role !== "controller" || !this.#peer) return false;
     return this.#peer.command({ x: clamp(x), y: clamp(y) });
   }
@@ -113,7 +114,11 @@ export class Session extends Emitter {
     return this.#peer?.say(message) ?? false;
   }
 
-  /** The data channel's round trip in ms. @returns {Promise<number>} */
+  /**
+   * The data channel's round trip in ms.
+   *
+   * @returns {Promise<number>}
+   */
   async ping() {
     if (this.#over) throw this.#over;
     if (!this.#peer) throw noAnswer();
@@ -137,7 +142,9 @@ export class Session extends Emitter {
   async requestControl() {
     this.tell({ type: "asking" });
     try {
-      await this.#claim({ type: "request-control" }, (ack, asOf) => (ack.epoch === undefined ? null : { type: "took", ack, asOf }));
+      await this.#claim({ type: "request-control" }, (ack, asOf) =>
+        ack.epoch === undefined ? null : { type: "took", ack, asOf },
+      );
     } catch (error) {
       this.tell({ type: "unasked" });
       throw error;
@@ -150,7 +157,11 @@ export class Session extends Emitter {
    * @param {string} sessionId
    */
   grant(sessionId) {
-    return this.#answer({ type: "grant-control", sessionId }, (ack) => ({ type: "granted", ack, sessionId }));
+    return this.#answer({ type: "grant-control", sessionId }, (ack) => ({
+      type: "granted",
+      ack,
+      sessionId,
+    }));
   }
 
   /**
@@ -159,21 +170,55 @@ export class Session extends Emitter {
    * @param {string} sessionId
    */
   deny(sessionId) {
-    return this.#answer({ type: "deny-control", sessionId }, () => ({ type: "answered", sessionId }));
+    return this.#answer({ type: "deny-control", sessionId }, () => ({
+      type: "answered",
+      sessionId,
+    }));
   }
 
-  /** End it. */
+  /**
+   * Leave the session. `drive`, `view` and `takeOver` return the same session while it lasts, and
+   * each of their calls holds it: it ends when `leave` has been called once for each of them.
+   */
   leave() {
+    this.#holders -= 1;
+    if (this.#holders <= 0) this.tell({ type: "leave" });
+  }
+
+  /**
+   * Hold the session for one more call, until that calls `leave`.
+   *
+   * @internal
+   */
+  hold() {
+    this.#holders += 1;
+  }
+
+  /**
+   * Wait until each request of the session has its reply.
+   *
+   * @internal
+   * @returns {Promise<void> | null} null when none is open
+   */
+  idle() {
+    return this.#moving.idle();
+  }
+
+  /**
+   * End it, since the application has closed the connection to the server.
+   *
+   * @internal
+   */
+  abandon() {
+    this.#over ??= closed();
     this.tell({ type: "leave" });
   }
 
-  /** End it, since the application has closed the connection to the server. */
-  abandon() {
-    this.#over ??= closed();
-    this.leave();
-  }
-
-  /** Whether the server has ever let us in. */
+  /**
+   * Whether the server has ever let us in.
+   *
+   * @internal
+   */
   get hasJoined() {
     return this.#state.joined;
   }
@@ -182,53 +227,80 @@ export class Session extends Emitter {
    * Tell the engagement that something happened, and wait for what the server decides: 30 s at most.
    * Once aborted it is not waited for, and what no other call that waits has asked for is withdrawn.
    *
+   * @internal
    * @param {Happening} event
    * @param {Role} wanted what the call asks for in the end
    * @param {AbortSignal} [abort]
    * @returns {Promise<void>}
    */
-  ask(event, wanted, abort) {
+  async ask(event, wanted, abort) {
+    abort?.throwIfAborted();
     return new Promise((resolve, reject) => {
       const stop = () => this.#withdraw(waiter, abort?.reason);
       const done = () => abort?.removeEventListener("abort", stop);
       /** @type {Waiter} */
-      const waiter = { wanted, resolve: () => (done(), resolve()), reject: (error) => (done(), reject(error)) };
+      const waiter = {
+        wanted,
+        resolve: () => (done(), resolve()),
+        reject: (error) => (done(), reject(error)),
+      };
       abort?.addEventListener("abort", stop);
       this.#waiters.push(waiter);
       this.tell(event);
     });
   }
 
-  /** @param {Waiter} waiter @param {unknown} reason */
+  /**
+   * @param {Waiter} waiter
+   * @param {unknown} reason
+   */
   #withdraw(waiter, reason) {
     this.#waiters = this.#waiters.filter((other) => other !== waiter);
     waiter.reject(reason);
     const wanted = this.#waiters.map((other) => other.wanted);
-    this.tell({ type: "withdraw", wanted: wanted.includes("controller") ? "controller" : (wanted[0] ?? null) });
+    this.tell({
+      type: "withdraw",
+      wanted: wanted.includes("controller") ? "controller" : (wanted[0] ?? null),
+    });
   }
 
-  /** @param {Happening} event */
+  /**
+   * @internal
+   * @param {Happening} event
+   */
   tell(event) {
-    const before = this.view;
-    const [next, effects] = step(this.#state, event, { now: this.#world.now(), id: this.#world.mint() });
+    const before = this.#view;
+    const [next, effects] = step(this.#state, event, {
+      now: this.#environment.now(),
+      id: this.#environment.newId(),
+    });
     this.#state = next;
+    this.#view = sameOr(this.#view, view(next));
     for (const effect of effects) this.#perform(effect);
-    this.#announce(before, this.view);
-    this.#moving.look(this.#world.now());
+    if (this.#view !== before) this.#announce(before, this.#view);
+    this.#moving.look(this.#environment.now());
     if (event.type === "swapped") this.#moving.begin();
     if (this.#state.phase === "ended") this.#finish();
   }
 
-  /** @param {View} before @param {View} after */
+  /**
+   * @param {View} before
+   * @param {View} after
+   */
   #announce(before, after) {
-    /** @param {(keyof View)[]} fields */
+    /**
+     * @param {(keyof View)[]} fields
+     */
     const moved = (fields) => fields.some((field) => before[field] !== after[field]);
-    if (moved(["state", "why"]) || String(before.missing) !== String(after.missing)) this.emit("state", after);
-    if (moved(["role", "epoch", "stale", "lostTo", "requests", "asking"]) || before.driver?.userId !== after.driver?.userId) this.emit("control", after);
+    this.emit("view", after);
+    if (moved(["state", "why", "missing"])) this.emit("state", after);
+    if (moved(["role", "driver", "epoch", "stale", "lostTo", "requests", "asking"])) {
+      this.emit("control", after);
+    }
   }
 
   #finish() {
-    this.#world.clearTimeout(this.#timer);
+    this.#environment.clearTimeout(this.#timer);
     this.#server.ended(this);
     const message = this.view.why ?? "The session has ended. Drive or watch again.";
     this.#over ??= new SignalingError({ code: "no_session", message, robotId: this.robotId });
@@ -236,13 +308,15 @@ export class Session extends Emitter {
   }
 
   #tickLater() {
-    this.#timer = this.#world.setTimeout(() => {
+    this.#timer = this.#environment.setTimeout(() => {
       this.#tickLater();
       this.tell({ type: "tick" });
     }, TICK_MS);
   }
 
-  /** @param {Effect} effect */
+  /**
+   * @param {Effect} effect
+   */
   #perform(effect) {
     switch (effect.do) {
       case "open":
@@ -268,7 +342,9 @@ export class Session extends Emitter {
     }
   }
 
-  /** @param {SignalingError | null} error */
+  /**
+   * @param {SignalingError | null} error
+   */
   #settle(error) {
     for (const { resolve, reject } of this.#waiters.splice(0)) error ? reject(error) : resolve();
   }
@@ -280,7 +356,7 @@ export class Session extends Emitter {
    * @param {(ack: Ack, asOf: number) => Happening | null} told what the reply means
    */
   async #act(frame, told) {
-    await this.#moving.moved(this.#world.now());
+    await this.#moving.moved(this.#environment.now());
     if (this.#over) throw this.#over;
     await this.#moving.during(async () => {
       const asOf = this.#state.epoch;
@@ -290,39 +366,63 @@ export class Session extends Emitter {
     });
   }
 
-  /** What may make us the driver: nothing is offered before its reply. @param {OutFrame} frame @param {(ack: Ack, asOf: number) => Happening | null} told */
+  /**
+   * What may make us the driver: nothing is offered before its reply.
+   *
+   * @param {OutFrame} frame
+   * @param {(ack: Ack, asOf: number) => Happening | null} told
+   */
   async #claim(frame, told) {
-    await this.#moving.moved(this.#world.now());
+    await this.#moving.moved(this.#environment.now());
     this.tell({ type: "claiming" });
     await this.#act(frame, told).finally(() => this.tell({ type: "claimed" }));
   }
 
-  /** @param {{type: string, sessionId: string}} frame @param {(ack: Ack) => Happening} told */
+  /**
+   * @param {{type: string, sessionId: string}} frame
+   * @param {(ack: Ack) => Happening} told
+   */
   async #answer(frame, told) {
     try {
       await this.#act(frame, told);
     } catch (error) {
       // Who asked has left: there is nothing to answer any more.
-      if (error instanceof SignalingError && error.code === "no_session") this.tell({ type: "answered", sessionId: frame.sessionId });
+      if (error instanceof SignalingError && error.code === "no_session")
+        this.tell({ type: "answered", sessionId: frame.sessionId });
       throw error;
     }
   }
 
-  /** @param {To} to @param {string | null} pcId @param {OutFrame} sent */
+  /**
+   * @param {To} to
+   * @param {string | null} pcId
+   * @param {OutFrame} sent
+   */
   async #request(to, pcId, sent) {
     const asOf = this.#state.epoch;
     await this.#moving.during(async () => {
       const frame = await this.#server.request(sent).catch(frameOf);
-      this.tell({ type: "reply", to, pcId, sent, asOf, frame: /** @type {Ack | Pong | ErrorFrame} */ (frame) });
+      this.tell({
+        type: "reply",
+        to,
+        pcId,
+        sent,
+        asOf,
+        frame: /** @type {Ack | Pong | ErrorFrame} */ (frame),
+      });
     });
   }
 
-  /** @param {string} pcId */
+  /**
+   * @param {string} pcId
+   */
   async #open(pcId) {
     const iceServers = await this.#server.iceServers(this.robotId).catch(() => []);
     if (this.#state.pcId !== pcId) return;
     this.#close();
-    void this.#world.permissions().then((permissions) => this.tell({ type: "permitted", permissions }));
+    void this.#environment
+      .permissions()
+      .then((permissions) => this.tell({ type: "permitted", permissions }));
     try {
       this.#peer = this.#newPeer(pcId, iceServers);
     } catch (error) {
@@ -331,9 +431,13 @@ export class Session extends Emitter {
     }
   }
 
-  /** @param {string} pcId @param {RTCIceServer[]} iceServers @throws {SignalingError} `unsupported` */
+  /**
+   * @param {string} pcId
+   * @param {RTCIceServer[]} iceServers
+   * @throws {SignalingError} `unsupported`
+   */
   #newPeer(pcId, iceServers) {
-    return new Peer(pcId, iceServers, this.#world, {
+    return new Peer(pcId, iceServers, this.#environment, {
       tell: (event) => this.tell(event),
       report: (error) => this.#server.report(error),
       stream: (stream) => this.emit("stream", stream),
@@ -350,5 +454,40 @@ export class Session extends Emitter {
   }
 }
 
-/** @param {number} value */
+/**
+ * The view before if nothing in it has changed, else the one after, with each field that has not
+ * changed as it was: what a page compares by identity does not differ without need.
+ *
+ * @param {View} before
+ * @param {View} after
+ * @returns {View}
+ */
+function sameOr(before, after) {
+  const fields = /** @type {(keyof View)[]} */ (Object.keys(after));
+  const kept = fields.filter((field) => isSame(before[field], after[field]));
+  if (kept.length === fields.length) return before;
+  return Object.freeze({
+    ...after,
+    ...Object.fromEntries(kept.map((field) => [field, before[field]])),
+  });
+}
+
+/**
+ * @param {any} one
+ * @param {any} other
+ * @returns {boolean} whether they are equal, field by field
+ */
+function isSame(one, other) {
+  if (Object.is(one, other)) return true;
+  if (typeof one !== "object" || typeof other !== "object" || !one || !other) return false;
+  const names = Object.keys(one);
+  return (
+    names.length === Object.keys(other).length &&
+    names.every((name) => isSame(one[name], other[name]))
+  );
+}
+
+/**
+ * @param {number} value
+ */
 const clamp = (value) => Math.max(-1, Math.min(1, value));

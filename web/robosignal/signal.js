@@ -4,18 +4,17 @@
  */
 
 import { Emitter } from "./emitter.js";
-import { Line } from "./line.js";
-import { mustSupportWebRtc } from "./peer.js";
-import { Requests } from "./requests.js";
+import { Line } from "./connection/websocket.js";
+import { requireWebRtc } from "./peer.js";
+import { Requests } from "./connection/requests.js";
 import { Session } from "./session.js";
-import { Watching, readList } from "./watching.js";
-import { SignalingError, closed } from "./words.js";
+import { Watching, readList } from "./presence.js";
+import { SignalingError, closed } from "./errors.js";
 
-/** @import { TokenSource } from "./line.js" */
-/** @import { Server } from "./requests.js" */
-/** @import { List } from "./watching.js" */
-/** @import { Ack, ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, Welcome } from "./words.js" */
-/** @import { World } from "./world.js" */
+/** @import { Server } from "./connection/requests.js" */
+/** @import { List } from "./presence.js" */
+/** @import { Ack, ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, SignalEvents, TokenSource, Welcome } from "./types.js" */
+/** @import { Environment } from "./environment.js" */
 
 /** A welcome does not say how long its credentials serve. */
 const WELCOME_ICE_MS = 240_000;
@@ -25,22 +24,13 @@ const LEFT_MS = 2_000;
 const REPORTED = 100;
 
 /**
- * @typedef {object} SignalEvents
- * @property {ConnectionState} state
- * @property {Robot[]} presence the robots that are watched, as they stand now
- * @property {SignalingError} error a failure that no request of the application's caused
- * @property {void} sign-in the token is missing, expired or, as far as a browser can tell, refused:
- *   get a new one, then `redial()`
- */
-
-/**
  * One signaling connection. It dials, redials for as long as it is not closed, and carries any
  * number of sessions. Make one with `connect`.
  *
  * @extends {Emitter<SignalEvents>}
  */
 export class Signal extends Emitter {
-  #world;
+  #environment;
   #line;
   #requests;
   #watching;
@@ -61,20 +51,21 @@ export class Signal extends Emitter {
   #reported = new Set();
 
   /**
+   * @internal
    * @param {string} url
    * @param {TokenSource} token
-   * @param {World} world
+   * @param {Environment} environment
    */
-  constructor(url, token, world) {
-    super(world.report);
-    this.#world = world;
-    this.#requests = new Requests(world, (frame) => this.send(frame));
-    this.#watching = new Watching(world, {
+  constructor(url, token, environment) {
+    super(environment.report);
+    this.#environment = environment;
+    this.#requests = new Requests(environment, (frame) => this.send(frame));
+    this.#watching = new Watching(environment, {
       list: (first) => this.#list(first),
       changed: (robots) => this.emit("presence", robots),
       arrived: () => this.#arrived(),
     });
-    this.#line = new Line(url, token, world, {
+    this.#line = new Line(url, token, environment, {
       state: (state) => this.#enter(state),
       frame: (frame) => this.#receive(frame),
       swapped: () => this.#swapped(),
@@ -128,7 +119,10 @@ export class Signal extends Emitter {
    * @throws {SignalingError} and then nothing is watched
    */
   async watch(which = {}) {
-    if (typeof which !== "object") throw new TypeError("watch: takes {all}, and tells of many robots; to see one's video: view(robotId)");
+    if (typeof which !== "object")
+      throw new TypeError(
+        "watch: takes {all}, and tells of many robots; to see one's video: view(robotId)",
+      );
     return this.#watching.begin({ all: which.all });
   }
 
@@ -139,47 +133,63 @@ export class Signal extends Emitter {
   }
 
   /**
-   * Drive a robot: a session that holds its control. With a session already, ask for the control
-   * in it; it stays a viewer's when that is refused, and is returned at once when it drives.
+   * Drive a robot: get a session that has control of it. If this connection has a session for the
+   * robot already, it asks for control in that one; if it's refused, that session goes on viewing.
+   * Each call that returns a session holds it, until `session.leave()`.
    *
-   * It settles within 30 s. Once `signal` is aborted it rejects with its reason, an `AbortError`, and
-   * what was taken, or is granted later, is given back.
+   * It settles within 30 s, or within 60 s behind another call for the same robot. When `signal` is
+   * aborted before that, it rejects with the signal's reason, and gives back any control that it
+   * has or gets later.
    *
    * @param {string} robotId
    * @param {{signal?: AbortSignal}} [options]
-   * @returns {Promise<Session>}
-   * @throws {SignalingError} `robot_busy`, with `controlledBy`, when somebody else drives
+   * @returns {Promise<Session>} one whose `view.role` is `controller`
+   * @throws {SignalingError} `robot_busy`, with `controlledBy`, if another session drives;
+   *   `robot_offline`, `forbidden`, `timeout`, `offline`, `unsupported`; `closed` after `close()`
    */
-  drive(robotId, { signal } = {}) {
+  async drive(robotId, { signal } = {}) {
     return this.#join(robotId, "controller", signal);
   }
 
   /**
-   * See a robot's video, and drive it not.
+   * View a robot's video without driving. If this connection has a session for the robot already,
+   * it returns that one, which may drive: `view.role` says whether it does. Each call that returns
+   * a session holds it, until `session.leave()`.
    *
    * @param {string} robotId
    * @param {{signal?: AbortSignal}} [options] as for `drive`
-   * @returns {Promise<Session>}
+   * @returns {Promise<Session>} one whose `view.role` is `viewer`, or `controller` if it drives
+   * @throws {SignalingError} as `drive`, but never `robot_busy`; `too_many_viewers`
    */
-  view(robotId, { signal } = {}) {
+  async view(robotId, { signal } = {}) {
     return this.#join(robotId, "viewer", signal);
   }
 
   /**
-   * Drive a robot that somebody else drives. The owner and admins may, and so may the driver's own
-   * user from another connection.
+   * Drive a robot even if another session does. The owner and admins may, and so may the driver's
+   * own user from another connection. Each call that returns a session holds it, until
+   * `session.leave()`.
+   *
+   * It settles within 40 s.
    *
    * @param {string} robotId
    * @param {{signal?: AbortSignal}} [options] as for `drive`
-   * @returns {Promise<Session>}
+   * @returns {Promise<Session>} one whose `view.role` is `controller`
+   * @throws {SignalingError} `forbidden` for everyone else; otherwise as `drive`
    */
   async takeOver(robotId, { signal } = {}) {
+    this.#requireOpen();
     signal?.throwIfAborted();
     const session = this.#sessions.get(robotId);
     if (!session) return this.#seize(robotId, signal);
     const drove = session.view.role === "controller";
-    await unlessAborted(session.takeOver(), signal, () => void (drove || session.release().catch(ignore)));
-    return session;
+    return held(session, () =>
+      unlessAborted(
+        session.takeOver(),
+        signal,
+        () => void (drove || session.release().catch(ignore)),
+      ),
+    );
   }
 
   /**
@@ -215,16 +225,22 @@ export class Signal extends Emitter {
    */
   async iceServers(robotId) {
     if (this.#isClosed) throw closed();
-    if (this.#world.now() > this.#ice.freshUntil || !this.#ice.isWhole) {
+    if (this.#environment.now() > this.#ice.freshUntil || !this.#ice.isWhole) {
       const about = robotId === undefined ? {} : { robotId };
-      const frame = /** @type {IceFrame | undefined} */ (await this.request({ type: "ice-servers", ...about }).catch(ignore));
+      const frame = /** @type {IceFrame | undefined} */ (
+        await this.request({ type: "ice-servers", ...about }).catch(ignore)
+      );
       // A peer connection asks its TURN server again and again: half of the time should be left.
       if (frame) this.#keepIce(frame.iceServers, frame.ttlSeconds * 500, frame.turn);
     }
     return this.#ice.servers;
   }
 
-  /** What sessions need of this connection. @returns {Server} */
+  /**
+   * What sessions need of this connection.
+   *
+   * @returns {Server}
+   */
   #server() {
     return {
       request: (frame) => this.request(frame),
@@ -237,7 +253,9 @@ export class Signal extends Emitter {
     };
   }
 
-  /** @param {SignalingError} error */
+  /**
+   * @param {SignalingError} error
+   */
   #reportOnce(error) {
     if (this.#reported.has(error.message)) return;
     if (this.#reported.size >= REPORTED) this.#reported.clear();
@@ -245,12 +263,19 @@ export class Signal extends Emitter {
     this.emit("error", error);
   }
 
-  /** @param {Session} session */
+  /**
+   * @param {Session} session
+   */
   #ended(session) {
     if (this.#sessions.get(session.robotId) === session) this.#sessions.delete(session.robotId);
+    const answered = session.idle();
+    if (answered) this.#delay(session.robotId, answered);
   }
 
-  /** @param {Session} session @param {boolean} isSettled */
+  /**
+   * @param {Session} session
+   * @param {boolean} isSettled
+   */
   #settled(session, isSettled) {
     if (isSettled) this.#unsettled.delete(session);
     else this.#unsettled.add(session);
@@ -265,49 +290,120 @@ export class Signal extends Emitter {
    * @param {OutFrame} bye
    */
   #leave(robotId, bye) {
-    if (!this.#line.isUp) return;
-    const left = this.#requests.make(bye, this.#line.current).catch(ignore);
+    if (this.#line.isUp) this.#delay(robotId, this.#requests.make(bye, this.#line.current));
+  }
+
+  /**
+   * Ask for a robot again only after this: a `bye` that came later would end the new session, and
+   * so would one that answers an offer of before.
+   *
+   * @param {string} robotId
+   * @param {Promise<unknown>} promise
+   */
+  #delay(robotId, promise) {
+    const left = Promise.all([this.#leaving.get(robotId), promise.catch(ignore)]);
     this.#leaving.set(robotId, left);
     void left.then(() => this.#leaving.get(robotId) === left && this.#leaving.delete(robotId));
   }
 
-  /** The next request for a robot that was just left must not overtake the `bye`, which would end the new session. @param {string} robotId */
-  async #left(robotId) {
+  /**
+   * Wait until nothing of a session that has ended is on its way, 2 s at most.
+   *
+   * @param {string} robotId
+   * @param {AbortSignal} [abort]
+   */
+  async #left(robotId, abort) {
     /** @type {unknown} */
     let timer;
-    const late = new Promise((resolve) => void (timer = this.#world.setTimeout(() => resolve(null), LEFT_MS)));
-    await Promise.race([this.#leaving.get(robotId), late]);
-    this.#world.clearTimeout(timer);
+    const late = new Promise(
+      (resolve) => void (timer = this.#environment.setTimeout(() => resolve(null), LEFT_MS)),
+    );
+    const left = async () => {
+      while (this.#leaving.has(robotId)) await this.#leaving.get(robotId);
+    };
+    try {
+      await unlessAborted(Promise.race([left(), late]), abort, ignore);
+    } finally {
+      this.#environment.clearTimeout(timer);
+    }
+  }
+
+  #requireOpen() {
+    if (this.#isClosed) throw closed();
   }
 
   /** Something has arrived: the old socket may have nothing left to wait for. */
   #arrived() {
-    const isAll = this.#unsettled.size === 0 && this.#watching.isSettled && this.#requests.areOver(this.#line.current);
+    const isAll =
+      this.#unsettled.size === 0 &&
+      this.#watching.isSettled &&
+      this.#requests.areOver(this.#line.current);
     if (this.#line.drains && isAll) this.#line.moved();
   }
 
-  /** @param {string} robotId @param {Role} wanted @param {AbortSignal} [abort] @returns {Promise<Session>} */
+  /**
+   * @param {string} robotId
+   * @param {Role} wanted
+   * @param {AbortSignal} [abort]
+   * @returns {Promise<Session>}
+   */
   async #join(robotId, wanted, abort) {
+    this.#requireOpen();
     abort?.throwIfAborted();
-    if (this.#leaving.has(robotId)) await unlessAborted(this.#left(robotId), abort, ignore);
-    if (this.#isClosed) throw closed();
-    const standing = this.#sessions.get(robotId);
-    const session = standing ?? new Session(this.#server(), robotId, this.#world, this.#line.isUp);
-    this.#sessions.set(robotId, session);
-    if (!standing) await session.ask({ type: "join", role: wanted }, wanted, abort);
-    // Another call is joining now: both share its session, unless it only watches.
-    else if (!session.hasJoined) await session.ask({ type: "await" }, wanted, abort);
-    if (standing && wanted === "controller") await session.ask({ type: "drive" }, wanted, abort);
-    return session;
+    if (this.#leaving.has(robotId)) await this.#left(robotId, abort);
+    this.#requireOpen();
+    const session = this.#sessions.get(robotId);
+    if (!session) return this.#begin(robotId, wanted, abort);
+    try {
+      return await held(session, () => this.#share(session, wanted, abort));
+    } catch (error) {
+      // Another call wanted to drive, and was refused: that is no answer to one that wants to view.
+      const isOthers = error instanceof SignalingError && error.code === "robot_busy";
+      if (wanted === "viewer" && isOthers) return this.#join(robotId, wanted, abort);
+      throw error;
+    }
   }
 
-  /** Take a robot over without a session. @param {string} robotId @param {AbortSignal} [abort] @returns {Promise<Session>} */
+  /**
+   * @param {string} robotId
+   * @param {Role} wanted
+   * @param {AbortSignal} [abort]
+   * @returns {Promise<Session>} a new one
+   */
+  #begin(robotId, wanted, abort) {
+    const session = new Session(this.#server(), robotId, this.#environment, this.#line.isUp);
+    this.#sessions.set(robotId, session);
+    return held(session, () => session.ask({ type: "join", role: wanted }, wanted, abort));
+  }
+
+  /**
+   * @param {Session} session one that another call has begun
+   * @param {Role} wanted
+   * @param {AbortSignal} [abort]
+   */
+  async #share(session, wanted, abort) {
+    if (!session.hasJoined) await session.ask({ type: "await" }, wanted, abort);
+    if (wanted === "controller") await session.ask({ type: "drive" }, wanted, abort);
+  }
+
+  /**
+   * Take a robot over without a session.
+   *
+   * @param {string} robotId
+   * @param {AbortSignal} [abort]
+   * @returns {Promise<Session>}
+   */
   async #seize(robotId, abort) {
-    mustSupportWebRtc(this.#world);
-    if (this.#leaving.has(robotId)) await unlessAborted(this.#left(robotId), abort, ignore);
+    requireWebRtc(this.#environment);
+    if (this.#leaving.has(robotId)) await this.#left(robotId, abort);
     const taking = /** @type {Promise<Ack>} */ (this.request({ type: "takeover", robotId }));
-    const giveBack = (/** @type {Ack} */ { sessionId }) => this.#leave(robotId, { type: "bye", sessionId });
-    const ack = await unlessAborted(taking, abort, giveBack);
+    const giveBack = (/** @type {Ack} */ { sessionId }) =>
+      this.#leave(robotId, { type: "bye", sessionId });
+    const stop = () => this.#delay(robotId, taking);
+    abort?.addEventListener("abort", stop, { once: true });
+    const ack = await unlessAborted(taking, abort, giveBack).finally(() =>
+      abort?.removeEventListener("abort", stop),
+    );
     try {
       return await this.#join(robotId, "controller", abort);
     } catch (error) {
@@ -319,15 +415,21 @@ export class Signal extends Emitter {
     }
   }
 
-  /** @param {OutFrame} first @returns {Promise<List>} */
+  /**
+   * @param {OutFrame} first
+   * @returns {Promise<List>}
+   */
   async #list(first) {
-    const list = await readList((frame) => this.request(frame), first, this.#world.now());
+    const list = await readList((frame) => this.request(frame), first, this.#environment.now());
     this.#watching.learn(list);
-    for (const row of list.rows) this.#sessions.get(row.robotId)?.tell({ type: "listed", robot: row, askedAt: list.askedAt });
+    for (const row of list.rows)
+      this.#sessions.get(row.robotId)?.tell({ type: "listed", robot: row, askedAt: list.askedAt });
     return list;
   }
 
-  /** @param {ConnectionState} state */
+  /**
+   * @param {ConnectionState} state
+   */
   #enter(state) {
     this.#state = state;
     this.emit("state", state);
@@ -343,29 +445,57 @@ export class Signal extends Emitter {
     this.#arrived();
   }
 
-  /** @param {Frame} frame */
+  /**
+   * @param {Frame} frame
+   */
   #receive(frame) {
     if (frame.type === "welcome") this.#greeted(frame);
     const replied = this.#requests.settle(frame);
     if (frame.type === "error" && !replied) this.emit("error", new SignalingError(frame));
     if (frame.type === "presence" && this.#watching.hear(frame)) {
-      this.#sessions.get(frame.robotId)?.tell({ type: "listed", robot: frame, askedAt: this.#world.now() });
+      this.#sessions
+        .get(frame.robotId)
+        ?.tell({ type: "listed", robot: frame, askedAt: this.#environment.now() });
     }
     for (const session of [...this.#sessions.values()]) session.tell({ type: "frame", frame });
     this.#arrived();
   }
 
-  /** @param {Welcome} welcome */
+  /**
+   * @param {Welcome} welcome
+   */
   #greeted({ userId, name, iceServers, turn }) {
     this.#me = { userId, ...(name === undefined ? {} : { name }) };
     // What was given for a robot is worth more than what everyone is given, while it serves.
-    const isKept = turn && this.#ice.isWhole && this.#world.now() <= this.#ice.freshUntil;
+    const isKept = turn && this.#ice.isWhole && this.#environment.now() <= this.#ice.freshUntil;
     if (!isKept) this.#keepIce(iceServers ?? [], WELCOME_ICE_MS, turn);
   }
 
-  /** @param {RTCIceServer[]} servers @param {number} freshMs @param {boolean} [turn] there are TURN servers besides */
+  /**
+   * @param {RTCIceServer[]} servers
+   * @param {number} freshMs
+   * @param {boolean} [turn] there are TURN servers besides
+   */
   #keepIce(servers, freshMs, turn = false) {
-    this.#ice = { servers, freshUntil: this.#world.now() + freshMs, isWhole: !turn };
+    this.#ice = { servers, freshUntil: this.#environment.now() + freshMs, isWhole: !turn };
+  }
+}
+
+/**
+ * A session, held for a call from before it asks until it fails, or until its `leave`.
+ *
+ * @param {Session} session
+ * @param {() => Promise<void>} ask
+ * @returns {Promise<Session>}
+ */
+async function held(session, ask) {
+  session.hold();
+  try {
+    await ask();
+    return session;
+  } catch (error) {
+    session.leave();
+    throw error;
   }
 }
 

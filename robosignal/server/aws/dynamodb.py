@@ -15,10 +15,10 @@ from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.protocol.limits import WATCHERS
 from robosignal.server.aws.calls import ask, pausing
 from robosignal.server.aws.expressions import Rendered, marshal, plain
-from robosignal.server.core.expressions import Condition, Put, Write, apply
+from robosignal.server.core.conditional_writes import Condition, Put, Write, apply
 from robosignal.server.core.records import Connection, Robot
-from robosignal.server.core.steps import Page, Refused, Watcher, Won
-from robosignal.server.core.writes.rows import item_of
+from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
+from robosignal.server.core.writes.connections import connection_item
 from robosignal.server.deadline import allowance
 from robosignal.server.limits.bounded import Bounded
 
@@ -75,7 +75,7 @@ class DynamoStore:
 
     def add_connection(self, row: Connection) -> None:
         """Keep the row of a connection that opens; one that is there stays as it is."""
-        item = {name: marshal(value) for name, value in item_of(row).items()}
+        item = {name: marshal(value) for name, value in connection_item(row).items()}
         try:
             ask(
                 self._client.put_item,
@@ -100,13 +100,15 @@ class DynamoStore:
 
     def write_connection(
         self, connection: ConnectionId, write: Write
-    ) -> Won[Connection] | Refused[Connection]:
+    ) -> Written[Connection] | ConditionFailed[Connection]:
         """Carry out a write to a row."""
         before, after = self._write(self._connections, "connectionId", connection, write)
         if after is None:
-            return Refused(None if before is None else self._remember(connection_of(before)))
+            return ConditionFailed(
+                None if before is None else self._remember(connection_of(before))
+            )
         row = self._remember(connection_of(after))
-        return Won(None if before is None else connection_of(before), row)
+        return Written(None if before is None else connection_of(before), row)
 
     # Robots
 
@@ -115,27 +117,27 @@ class DynamoStore:
         item = self._get(self._robots, "robotId", robot)
         return None if item is None else robot_of_item(item)
 
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+    def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Carry out a write to a robot's item."""
         stamp = None if write.renewal else urandom(STAMP_BYTES).hex()
         stamped = write if stamp is None else _stamped(write, stamp)
         before, after = self._write(self._robots, "robotId", robot, stamped)
         was = None if before is None else robot_of_item(before)
         if after is not None:
-            return Won(was, robot_of_item(after))
+            return Written(was, robot_of_item(after))
         if before is not None and stamp is not None and before.get(*STAMP) == stamp:
-            return Won(None, robot_of_item(before))
-        return Refused(was)
+            return Written(None, robot_of_item(before))
+        return ConditionFailed(was)
 
-    def check_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+    def check_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Evaluate a write to a robot's item now, without writing."""
         item = self._get(self._robots, "robotId", robot)
         before = None if item is None else robot_of_item(item)
         after = apply(write, item or {})
         return (
-            Refused(before)
+            ConditionFailed(before)
             if after is None
-            else Won(before, robot_of_item(_with_key(robot, after)))
+            else Written(before, robot_of_item(_with_key(robot, after)))
         )
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:

@@ -6,22 +6,22 @@ id with a dot in it can be misread. Source: "Expressions in DynamoDB", developer
 
 from typing import Any, assert_never
 
-from robosignal.server.core.expressions import (
-    All,
+from robosignal.server.core.conditional_writes import (
+    AddToSet,
+    AllOf,
+    AnyOf,
     Compare,
     Condition,
     Contains,
+    Copy,
     Differs,
-    Drop,
-    Either,
     Exists,
-    Join,
-    Keep,
+    Increment,
     Missing,
-    Part,
     Path,
     Put,
-    Rise,
+    Remove,
+    RemoveFromSet,
     Size,
     Update,
     Write,
@@ -118,9 +118,9 @@ class Rendered:
                 # The guard is for moto, which fails on the size of a missing attribute.
                 there = f"attribute_exists({self._path(path)})"
                 return f"{there} AND size({self._path(path)}) {how} {self._value(value)}"
-            case All(of):
+            case AllOf(of):
                 return " AND ".join(self._conjunct(part) for part in of)
-            case Either(of):
+            case AnyOf(of):
                 if not of:
                     raise ValueError("nobody has this right: no write should ask for it")
                 return " OR ".join(self._condition(part) for part in of)
@@ -130,7 +130,7 @@ class Rendered:
     def _conjunct(self, part: Condition) -> str:
         # AND binds before OR, so only an OR within an AND needs its parentheses.
         text = self._condition(part)
-        return f"({text})" if isinstance(part, Either | Differs) else text
+        return f"({text})" if isinstance(part, AnyOf | Differs) else text
 
     def _updates(self, updates: tuple[Update, ...]) -> str:
         clauses: dict[str, list[str]] = {}
@@ -148,36 +148,36 @@ class Rendered:
                     "SET",
                     f"{path} = if_not_exists({path}, {held})" if once else f"{path} = {held}",
                 )
-            case Keep(source=source):
+            case Copy(source=source):
                 kept = f"if_not_exists({self._path(source)}, {self._value(None)})"
                 return "SET", f"{path} = {kept}"
-            case Rise(begins=begins):
+            case Increment(begins=begins):
                 first = None if begins is None else self._value(begins)
                 old = path if first is None else f"if_not_exists({path}, {first})"
                 return "SET", f"{path} = {old} + {self._value(1)}"
-            case Drop():
+            case Remove():
                 return "REMOVE", path
-            case Join(member=member):
+            case AddToSet(member=member):
                 return "ADD", f"{path} {self._value({member})}"
-            case Part(member=member):
+            case RemoveFromSet(member=member):
                 return "DELETE", f"{path} {self._value({member})}"
             case _:
                 assert_never(update)
 
 
-TRUE = All(())
+TRUE = AllOf(())
 
 
 def _plainer(condition: Condition) -> Condition:
     """Return the same condition without parts that are always true, or groups of one part."""
     match condition:
-        case All(of):
+        case AllOf(of):
             parts = tuple(part for part in map(_plainer, of) if part != TRUE)
-            return parts[0] if len(parts) == 1 else All(parts)
-        case Either(of):
+            return parts[0] if len(parts) == 1 else AllOf(parts)
+        case AnyOf(of):
             parts = tuple(map(_plainer, of))
             if TRUE in parts:
                 return TRUE
-            return parts[0] if len(parts) == 1 else Either(parts)
+            return parts[0] if len(parts) == 1 else AnyOf(parts)
         case _:
             return condition

@@ -15,13 +15,13 @@ from robosignal.protocol.ids import RobotId
 from robosignal.server.core.records import Robot
 from robosignal.server.core.steps import (
     CheckRobot,
+    ConditionFailed,
     Decided,
     Flow,
-    Refused,
     Step,
     StepFlow,
-    Won,
     WriteRobot,
+    Written,
     stepping,
 )
 
@@ -72,8 +72,8 @@ def _carried_out(step: Step, reputation: Reputation) -> StepFlow:
     again = write.renewal and reputation.has_renewed(robot)
     if not again and not reputation.is_doubtful(robot):
         return (yield step)
-    found: Won[Robot] | Refused[Robot] = yield CheckRobot(robot, write)
-    if isinstance(found, Refused) or (again and _is_trifle(found)):
+    found: Written[Robot] | ConditionFailed[Robot] = yield CheckRobot(robot, write)
+    if isinstance(found, ConditionFailed) or (again and _is_trifle(found)):
         return found
     return (yield step)
 
@@ -81,7 +81,7 @@ def _carried_out(step: Step, reputation: Reputation) -> StepFlow:
 def _note(step: Step, outcome: object, reputation: Reputation, refused: set[RobotId]) -> None:
     if not isinstance(step, WriteRobot):
         return
-    if isinstance(outcome, Won):
+    if isinstance(outcome, Written):
         refused.discard(step.robot_id)
         reputation.note(step.robot_id, refused=False)
         if step.write.renewal:
@@ -90,7 +90,7 @@ def _note(step: Step, outcome: object, reputation: Reputation, refused: set[Robo
         refused.add(step.robot_id)
 
 
-def _is_trifle(renewed: Won[Robot]) -> bool:
+def _is_trifle(renewed: Written[Robot]) -> bool:
     """Say whether a renewal would lengthen by less than a second, and change nothing else."""
     before, after = renewed.before, renewed.after
     if before is None or _timeless(before) != _timeless(after):

@@ -13,27 +13,35 @@ from robosignal.protocol.errors import TooLarge
 from robosignal.protocol.frames import encode
 from robosignal.protocol.ids import ConnectionId, RobotId
 from robosignal.protocol.messages import Answer, IceCandidate, Offer, Role
+from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.dialects import AnyFrame
-from robosignal.server.core.expressions import Write
 from robosignal.server.core.notices import Notice
-from robosignal.server.core.records import Party, Robot, Session
-from robosignal.server.core.request import Request, grace_until
-from robosignal.server.core.steps import Close, Flow, Post, Step, WriteRobot, attempted, together
-from robosignal.server.core.writes import lease, places, presence
+from robosignal.server.core.records import Recipient, Robot, Session
+from robosignal.server.core.request import Request, grace_end
+from robosignal.server.core.steps import (
+    Close,
+    Flow,
+    Post,
+    Step,
+    WriteRobot,
+    attempt_all,
+    perform_all,
+)
+from robosignal.server.core.writes import lease, presence, viewers
 
 FRAME_BYTES_BESIDES = 4096
 """More than all of a relayed frame but its payload."""
 
 
-def handing_over(party: Party, frame: AnyFrame, now: int) -> Step:
+def hand_over(party: Recipient, frame: AnyFrame, now: int) -> Step:
     """Return the step that hands a frame to a party; its outcome is False when it is gone.
 
     Raise TooLarge when the frame, in the receiver's dialect, is over a message's limit.
     """
-    return handing_over_to(party.connection_id or ConnectionId(""), party.expires_at, frame, now)
+    return hand_over_to(party.connection_id or ConnectionId(""), party.expires_at, frame, now)
 
 
-def handing_over_to(connection: ConnectionId, expires_at: int, frame: AnyFrame, now: int) -> Step:
+def hand_over_to(connection: ConnectionId, expires_at: int, frame: AnyFrame, now: int) -> Step:
     """Return the step that hands a frame to a connection whose token expires then."""
     if expires_at <= now:
         return Close(connection)
@@ -60,9 +68,9 @@ def deliver(request: Request, robot_id: RobotId, sent: Notice) -> Flow[bool]:
 
     A failed clean-up does not change the answer: the next frame to that receiver repeats it.
     """
-    (delivered,) = yield from together([handing_over(sent.party, sent.frame, request.now)])
+    (delivered,) = yield from perform_all([hand_over(sent.party, sent.frame, request.now)])
     if not delivered:
-        yield from attempted(clean_up(request, robot_id, sent), "reserved")
+        yield from attempt_all(loss_steps(request, robot_id, sent), "reserved")
     return bool(delivered)
 
 
@@ -75,10 +83,10 @@ def notify(request: Request, robot_id: RobotId, notices: Iterable[Notice]) -> Fl
     who holds from the answer to their next ping, and a client that its session has ended.
     """
     sent = tuple(notices)
-    steps = [handing_over(each.party, each.frame, request.now) for each in sent]
-    outcomes = yield from attempted(steps)
+    steps = [hand_over(each.party, each.frame, request.now) for each in sent]
+    outcomes = yield from attempt_all(steps)
     gone = [each for each, outcome in zip(sent, outcomes, strict=True) if is_gone(outcome)]
-    yield from attempted(write for each in gone for write in clean_up(request, robot_id, each))
+    yield from attempt_all(write for each in gone for write in loss_steps(request, robot_id, each))
     pairs = zip(sent, outcomes, strict=True)
     return all(outcome is True for each, outcome in pairs if isinstance(each.party, Robot))
 
@@ -88,20 +96,20 @@ def is_gone(outcome: object) -> bool:
     return outcome is None or outcome is False
 
 
-def clean_up(request: Request, robot_id: RobotId, gone: Notice) -> Iterable[Step]:
+def loss_steps(request: Request, robot_id: RobotId, gone: Notice) -> Iterable[Step]:
     """Return the write that records a lost socket, conditional on that very socket."""
     party = gone.party
     if isinstance(party, Robot):
         if party.connection_id is not None:
-            yield WriteRobot(robot_id, presence.lose(party.connection_id))
+            yield WriteRobot(robot_id, presence.record_loss(party.connection_id))
     elif gone.role is not None:
-        yield WriteRobot(robot_id, losing(party, gone.role, request.now))
+        yield WriteRobot(robot_id, loss_write(party, gone.role, request.now))
 
 
-def losing(session: Session, role: Role, now: int) -> Write:
+def loss_write(session: Session, role: Role, now: int) -> Write:
     """Return the write that notes a lost socket, and limits its session to the grace."""
-    until = grace_until(now)
+    until = grace_end(now)
     lost = session.session_id, session.connection_id, now, until
     if session.until > until:
-        return places.lose(*lost) if role == "viewer" else lease.lose(*lost)
-    return places.lose_late(*lost) if role == "viewer" else lease.lose_late(*lost)
+        return viewers.begin_grace(*lost) if role == "viewer" else lease.begin_grace(*lost)
+    return viewers.record_late_loss(*lost) if role == "viewer" else lease.record_late_loss(*lost)

@@ -20,7 +20,7 @@ from robosignal.protocol.frames import (
 )
 from robosignal.protocol.messages import Answer, Dialect, IceCandidate, Offer, Role
 from robosignal.protocol.seed import PageKeepalive, RobotKeepalive, SeedError, SeedRelay
-from robosignal.server.core.records import Party, Robot, Session
+from robosignal.server.core.records import Recipient, Robot, Session
 
 AnyFrame = Frame | SeedRelay | SeedError | RobotKeepalive | PageKeepalive
 Payload = dict[str, Any]
@@ -32,7 +32,7 @@ RELAYS: dict[type[Offer | Answer | IceCandidate], type[Relay]] = {
 }
 
 
-def relayed_to_robot(
+def translate_for_robot(
     robot: Robot, session: Session, role: Role, message: Offer | Answer | IceCandidate
 ) -> AnyFrame:
     """Return a client's message as this robot reads it.
@@ -41,26 +41,26 @@ def relayed_to_robot(
     """
     if robot.dialect == "seed":
         ends = (session.connection_id, robot.robot_id)
-        return _seed(robot, session, message, ends, session.dialect)
-    return _v1(robot, session, role, message, session.dialect, person=session.person)
+        return _seed_relay(robot, session, message, ends, session.dialect)
+    return _v1_relay(robot, session, role, message, session.dialect, person=session.person)
 
 
-def relayed_to_client(
+def translate_for_client(
     robot: Robot, session: Session, role: Role, message: Offer | Answer | IceCandidate
 ) -> AnyFrame:
     """Return a robot's message as the client of this session reads it.
 
-    Raise BadMessage as `relayed_to_robot` does.
+    Raise BadMessage as `translate_for_robot` does.
     """
     if session.dialect == "seed":
         if isinstance(message, Answer) and message.payload.get("type") == "error":
             return _refusal(message.payload)
         ends = (robot.robot_id, session.connection_id)
-        return _seed(robot, session, message, ends, robot.dialect)
-    return _v1(robot, session, role, message, robot.dialect, person=None)
+        return _seed_relay(robot, session, message, ends, robot.dialect)
+    return _v1_relay(robot, session, role, message, robot.dialect, person=None)
 
 
-def _v1(
+def _v1_relay(
     robot: Robot,
     session: Session,
     role: Role,
@@ -82,7 +82,7 @@ def _v1(
     )
 
 
-def _seed(
+def _seed_relay(
     robot: Robot,
     session: Session,
     message: Offer | Answer | IceCandidate,
@@ -173,7 +173,7 @@ def _in_section(init: Payload) -> Payload:
     return init if names else init | {"sdpMLineIndex": 0}
 
 
-def takeover_notice(robot: Robot, holder: Session, reason: TakeoverReason) -> TakeoverNotice | None:
+def takeover_frame(robot: Robot, holder: Session, reason: TakeoverReason) -> TakeoverNotice | None:
     """Return the notice that tells this robot that the lease was taken over.
 
     None for a seed robot: any frame but an offer or candidate ends its read loop. The offer that
@@ -190,6 +190,6 @@ def takeover_notice(robot: Robot, holder: Session, reason: TakeoverReason) -> Ta
     )
 
 
-def unless_seed(party: Party, frame: Frame) -> Frame | None:
+def for_v1_only(party: Recipient, frame: Frame) -> Frame | None:
     """Return the frame for a v1 party; None for a seed one, which is sent nothing unasked."""
     return None if party.dialect == "seed" else frame

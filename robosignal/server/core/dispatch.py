@@ -29,23 +29,22 @@ from robosignal.protocol.messages import (
     Watch,
 )
 from robosignal.server.core import (
+    connections,
     control,
-    handover,
-    lifecycle,
-    listing,
+    directory,
     offers,
     ownership,
     registration,
-    relays,
-    upkeep,
-    watching,
+    relay,
+    renewal,
+    sessions,
 )
-from robosignal.server.core.policy import refuse_unlisted
+from robosignal.server.core.authorization import refuse_unlisted
 from robosignal.server.core.request import Request
 from robosignal.server.core.steps import Flow
 
 
-def carry_out(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C901, PLR0911, PLR0912
+def flow_for(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C901, PLR0911, PLR0912
     """Return the flow that carries out this message and decides its reply.
 
     Raise Forbidden for a message that has no row in the table of rights.
@@ -53,15 +52,15 @@ def carry_out(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C9
     refuse_unlisted(type(message))
     match message:
         case Answer() | IceCandidate():
-            return relays.relay(request, message)
+            return relay.relay(request, message)
         case Offer():
             return offers.offer(request, message)
         case Ping():
-            return upkeep.ping(request, message)
+            return renewal.ping(request, message)
         case Ready():
-            return lifecycle.ready(request, message)
+            return connections.ready(request, message)
         case IceServers():
-            return lifecycle.ice_servers(request, message)
+            return connections.ice_servers(request, message)
         case Register():
             return registration.register(request, message)
         case Unregister():
@@ -75,24 +74,24 @@ def carry_out(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C9
         case Transfer():
             return ownership.transfer(request, message)
         case Resume():
-            return upkeep.resume(request, message)
+            return renewal.resume(request, message)
         case Bye():
-            return upkeep.bye(request, message)
+            return sessions.bye(request, message)
         case Takeover():
             return control.take_over(request, message)
         case ReleaseControl():
             return control.release_control(request, message)
         case RequestControl():
-            return handover.request_control(request, message)
+            return control.request_control(request, message)
         case GrantControl():
-            return handover.grant_control(request, message)
+            return control.grant_control(request, message)
         case DenyControl():
-            return handover.deny_control(request, message)
+            return control.deny_control(request, message)
         case Watch():
-            return watching.watch(request, message)
+            return directory.watch(request, message)
         case Unwatch():
-            return watching.unwatch(request, message)
+            return directory.unwatch(request, message)
         case Robots():
-            return listing.robots(request, message)
+            return directory.list_robots(request, message)
         case _:
             assert_never(message)

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from robosignal.protocol.messages import Role
 from robosignal.protocol.seed import PageKeepalive, RobotKeepalive
-from robosignal.server.core.delivery import handing_over, is_gone, losing
-from robosignal.server.core.listing import FLEET
+from robosignal.server.core.delivery import hand_over, is_gone, loss_write
+from robosignal.server.core.directory import FLEET
 from robosignal.server.core.records import Robot, Session
 from robosignal.server.core.steps import (
     Flow,
@@ -20,8 +20,8 @@ from robosignal.server.core.steps import (
     ReadRobots,
     Step,
     WriteRobot,
-    attempted,
-    together,
+    attempt_all,
+    perform_all,
 )
 from robosignal.server.core.writes import presence
 
@@ -56,15 +56,15 @@ class Idle(Struct, frozen=True):
         """Return the step that sends it a frame to ignore, or closes an expired connection."""
         robot_id = self.robot.robot_id
         if self.session is None:
-            return handing_over(self.robot, RobotKeepalive(robot_id=robot_id, to=robot_id), now)
-        return handing_over(self.session, PageKeepalive(robot_id=robot_id), now)
+            return hand_over(self.robot, RobotKeepalive(robot_id=robot_id, to=robot_id), now)
+        return hand_over(self.session, PageKeepalive(robot_id=robot_id), now)
 
     def loss(self, now: int) -> Iterator[Step]:
         """Yield the write that records its socket as lost."""
         if self.session is not None:
-            yield WriteRobot(self.robot.robot_id, losing(self.session, self.role, now))
+            yield WriteRobot(self.robot.robot_id, loss_write(self.session, self.role, now))
         elif self.robot.connection_id is not None:
-            yield WriteRobot(self.robot.robot_id, presence.lose(self.robot.connection_id))
+            yield WriteRobot(self.robot.robot_id, presence.record_loss(self.robot.connection_id))
 
 
 def keep_alive(now: int) -> Flow[Kept]:
@@ -76,15 +76,15 @@ def keep_alive(now: int) -> Flow[Kept]:
     kept, losses = 0, LOSSES_PER_RUN
     for _ in range(ROUNDS):
         asked = [ListFleet(shard, start, ROBOTS_PER_SHARD) for shard, start in after.items()]
-        pages: tuple[Page, ...] = yield from together(asked)
-        found = yield from together(ReadRobots(one.robot_ids) for one in pages if one.robot_ids)
+        pages: tuple[Page, ...] = yield from perform_all(asked)
+        found = yield from perform_all(ReadRobots(one.robot_ids) for one in pages if one.robot_ids)
         idle = list(_idle((robot for some in found for robot in some), now))
-        outcomes = yield from attempted(each.step(now) for each in idle)
+        outcomes = yield from attempt_all(each.step(now) for each in idle)
         kept += sum(outcome is True for outcome in outcomes)
         gone = [each for each, to in zip(idle, outcomes, strict=True) if is_gone(to)]
         lost = [step for each in gone for step in each.loss(now)][:losses]
         losses -= len(lost)
-        yield from attempted(lost)
+        yield from attempt_all(lost)
         after = {shard: to.after for shard, to in zip(after, pages, strict=True) if to.after}
         if not after:
             return Kept(kept, complete=True)

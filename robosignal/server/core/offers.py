@@ -8,48 +8,47 @@ from robosignal.protocol.errors import BadMessage, NoSession, RobotOffline
 from robosignal.protocol.frames import Ack
 from robosignal.protocol.ids import RobotId
 from robosignal.protocol.messages import Offer
-from robosignal.server.core.address import Found, robot_addressed, session_of_client
-from robosignal.server.core.control import released
+from robosignal.server.core.acquisition import acquire, announce_driver, introduce_driver
+from robosignal.server.core.addressing import ActiveSession, find_own_session, resolve_robot_id
+from robosignal.server.core.authorization import authorize, condition_for, refuse_robot_connections
+from robosignal.server.core.conditional_writes import Write
+from robosignal.server.core.control import release_to_viewer
 from robosignal.server.core.delivery import refuse_oversize
-from robosignal.server.core.dialects import has_description, relayed_to_robot
-from robosignal.server.core.expressions import Write
-from robosignal.server.core.notices import told_replaced
-from robosignal.server.core.policy import right
+from robosignal.server.core.dialects import has_description, translate_for_robot
+from robosignal.server.core.notices import replaced_notices
 from robosignal.server.core.records import Robot, Session
-from robosignal.server.core.relays import relay_on, to_robot
-from robosignal.server.core.request import Request, epoch_told
-from robosignal.server.core.rights import permitted, refuse_robots
-from robosignal.server.core.steps import Flow, Won, read_robot, write_robot
-from robosignal.server.core.taking import hold, present, tell_change
-from robosignal.server.core.viewing import view
+from robosignal.server.core.relay import relay_on, to_robot
+from robosignal.server.core.request import Request, reply_epoch
+from robosignal.server.core.steps import Flow, Written, read_robot, write_robot
+from robosignal.server.core.viewers import open_viewer
 from robosignal.server.core.writes import lease
 
 
 def offer(request: Request, message: Offer) -> Flow[Ack]:
     """Carry out an offer. Raise whatever keeps it from the robot."""
     refuse_oversize(message)
-    robot_id = yield from robot_addressed(request, message)
+    robot_id = yield from resolve_robot_id(request, message)
     in_session = message.session_id is not None or request.sender.robot_id == robot_id
     # One without a description is not for every robot: which one this is, must be known first.
     if in_session or message.role == "viewer" or not has_description(message.payload):
-        robot = permitted(request, message, robot_id, (yield from read_robot(robot_id)))
-        return (yield from _on(request, message, robot))
-    return (yield from _first(request, message, robot_id))
+        robot = authorize(request, message, robot_id, (yield from read_robot(robot_id)))
+        return (yield from _offer_on(request, message, robot))
+    return (yield from _acquire_first(request, message, robot_id))
 
 
-def _first(request: Request, message: Offer, robot_id: RobotId) -> Flow[Ack]:
+def _acquire_first(request: Request, message: Offer, robot_id: RobotId) -> Flow[Ack]:
     """Try to take the free lease without reading anything first."""
-    refuse_robots(request)
+    refuse_robot_connections(request)
     mine = request.session_with(robot_id, request.lease_until)
-    taking = lease.acquire(mine, right(Offer, request.sender), request.now)
+    taking = lease.acquire(mine, condition_for(Offer, request.sender), request.now)
     outcome = yield from write_robot(robot_id, taking)
-    if isinstance(outcome, Won):
-        return (yield from _opened(request, message, outcome.after, mine))
-    robot = permitted(request, message, robot_id, outcome.item)
-    return (yield from _on(request, message, robot))
+    if isinstance(outcome, Written):
+        return (yield from _introduce_with_offer(request, message, outcome.after, mine))
+    robot = authorize(request, message, robot_id, outcome.item)
+    return (yield from _offer_on(request, message, robot))
 
 
-def _on(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
+def _offer_on(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
     """Carry out an offer on an item that was just read."""
     if robot.connection_id == request.sender.connection_id:
         return (yield from relay_on(request, message, robot))
@@ -57,41 +56,43 @@ def _on(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
         raise RobotOffline(robot.robot_id)
     if robot.dialect == "seed" and not has_description(message.payload):
         raise BadMessage("sdp", "must be text: a seed robot stops reading at an offer without it")
-    found = session_of_client(request, robot, message)
+    found = find_own_session(request, robot, message)
     if found is not None:
         return (yield from _renegotiate(request, message, robot, found))
     if message.session_id is not None:
         raise NoSession(robot.robot_id)
-    refuse_robots(request)
+    refuse_robot_connections(request)
     if message.role == "viewer":
-        return (yield from view(request, message, robot))
+        return (yield from open_viewer(request, message, robot))
     mine = request.session_with(robot.robot_id, request.lease_until)
-    may, seen = right(Offer, request.sender), robot.engaged()
+    may, seen = condition_for(Offer, request.sender), robot.engaged()
     taking = lease.acquire_among_viewers(mine, may, request.now, seen)
-    return (yield from _control(request, message, robot, mine, taking))
+    return (yield from _acquire_with_offer(request, message, robot, mine, taking))
 
 
-def _renegotiate(request: Request, message: Offer, robot: Robot, found: Found) -> Flow[Ack]:
+def _renegotiate(request: Request, message: Offer, robot: Robot, found: ActiveSession) -> Flow[Ack]:
     """Relay in the session, after the change of role that the offer asks for."""
     wants = message.role or found.role
     lapsed = found.role == "controller" and found.session.has_lapsed(found.role, request.now)
     if wants == "controller" and (lapsed or found.role == "viewer"):
         mine = request.moved(found.session.session_id, request.lease_until)
         take = lease.acquire_again if lapsed else lease.acquire_as_viewer
-        taking = take(mine, right(Offer, request.sender), request.now)
-        return (yield from _control(request, message, robot, mine, taking, viewed=not lapsed))
+        taking = take(mine, condition_for(Offer, request.sender), request.now)
+        return (
+            yield from _acquire_with_offer(request, message, robot, mine, taking, viewed=not lapsed)
+        )
     if wants == "viewer" and found.role == "controller":
-        robot, viewing, _ = yield from released(request, robot, found.session)
-        found = Found(viewing, "viewer")
+        robot, viewing, _ = yield from release_to_viewer(request, robot, found.session)
+        found = ActiveSession(viewing, "viewer")
     yield from to_robot(request, message, robot, found)
     return Ack(
         session_id=found.session.session_id,
         role=found.role,
-        epoch=epoch_told(request, robot, found.role),
+        epoch=reply_epoch(request, robot, found.role),
     )
 
 
-def _control(
+def _acquire_with_offer(
     request: Request,
     message: Offer,
     robot: Robot,
@@ -100,15 +101,15 @@ def _control(
     *,
     viewed: bool = False,
 ) -> Flow[Ack]:
-    after = yield from hold(request, message, robot, taking)
-    return (yield from _opened(request, message, after, mine, viewed=viewed))
+    after = yield from acquire(request, message, robot, taking)
+    return (yield from _introduce_with_offer(request, message, after, mine, viewed=viewed))
 
 
-def _opened(
+def _introduce_with_offer(
     request: Request, message: Offer, robot: Robot, mine: Session, *, viewed: bool = False
 ) -> Flow[Ack]:
     """Hand the robot the offer that took the lease; then tell the others."""
-    frame = relayed_to_robot(robot, mine, "controller", message)
-    yield from present(request, robot, mine, frame, viewed=viewed)
-    yield from tell_change(request, robot, mine, told_replaced(robot, mine))
+    frame = translate_for_robot(robot, mine, "controller", message)
+    yield from introduce_driver(request, robot, mine, frame, viewed=viewed)
+    yield from announce_driver(request, robot, mine, replaced_notices(robot, mine))
     return Ack(session_id=mine.session_id, role="controller", epoch=robot.epoch)

@@ -12,13 +12,13 @@ from robosignal.protocol.ids import RobotId
 from robosignal.server.core.records import Robot
 from robosignal.server.core.steps import (
     CheckRobot,
+    ConditionFailed,
     Decided,
     Flow,
-    Refused,
     Step,
     StepFlow,
-    Won,
     WriteRobot,
+    Written,
     stepping,
 )
 from robosignal.server.core.writes.lease import TAKING
@@ -76,11 +76,11 @@ def paced(flow: Flow[Decided], pace: Pace) -> Flow[Decided]:
             return (yield step)
         if not pace.may_take(step.robot_id):
             found: object = yield CheckRobot(step.robot_id, step.write)
-            if isinstance(found, Refused):
+            if isinstance(found, ConditionFailed):
                 return found
             raise TryAgain(step.robot_id)
         outcome = yield step
-        if isinstance(outcome, Won):
+        if isinstance(outcome, Written):
             pace.note_taken(step.robot_id)
         return outcome
 

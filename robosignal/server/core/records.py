@@ -21,7 +21,7 @@ FLEET_SHARDS = 8
 """Into so many parts the list of every robot is divided, so that no index key is hot."""
 
 
-def latest(now: int, seconds: int) -> int:
+def latest_end(now: int, seconds: int) -> int:
     """Return the latest end, by any clock, of something that lasts `seconds` from now."""
     return now + (seconds + limits.CLOCK_SECONDS) * 1000
 
@@ -29,7 +29,7 @@ def latest(now: int, seconds: int) -> int:
 def _is_over(until: int, now: int, seconds: int, dialect: Dialect) -> bool:
     """Say whether a time is past, or further ahead than a session of this dialect can last."""
     longest = limits.LIFETIME_SECONDS if dialect == "seed" else seconds
-    return not now <= until <= latest(now, longest)
+    return not now <= until <= latest_end(now, longest)
 
 
 class Connection(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -94,7 +94,7 @@ class Session(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
         return Person(self.user_id, self.name)
 
     def has_lapsed(self, role: Role, now: int) -> bool:
-        """Whether its lease, or its place, is over: as `lapsed` of the writes asks."""
+        """Whether its lease, or its place, is over: as `has_lapsed` of the writes asks."""
         seconds = limits.LEASE_SECONDS if role == "controller" else limits.PLACE_SECONDS
         return _is_over(self.until, now, seconds, self.dialect)
 
@@ -154,10 +154,10 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
         return next((each for each in self.sessions() if each[0].connection_id == connection), None)
 
 
-def shard_of(robot_id: RobotId) -> str:
+def fleet_shard_of(robot_id: RobotId) -> str:
     """Return which part of the fleet's list a robot stands in."""
     return str(sha256(robot_id.encode()).digest()[0] % FLEET_SHARDS)
 
 
-Party = Robot | Session
+Recipient = Robot | Session
 """Whoever a frame can be sent to: both know their connection, dialect and token's end."""

@@ -91,7 +91,7 @@ class Request:
         return Request(sender, self.now, self.rules)
 
 
-def epoch_told(request: Request, robot: Robot, role: Role) -> int | None:
+def reply_epoch(request: Request, robot: Robot, role: Role) -> int | None:
     """Return the epoch that an ack bears.
 
     A v1 viewer is told it too: by it an ack that comes late is known to be older than a push.
@@ -99,11 +99,11 @@ def epoch_told(request: Request, robot: Robot, role: Role) -> int | None:
     return robot.epoch if role == "controller" or request.sender.dialect == "v1" else None
 
 
-def grace_until(now: int) -> int:
+def grace_end(now: int) -> int:
     """Return when the grace of a socket found lost now ends, both in epoch ms."""
     return now + limits.GRACE_SECONDS * 1000
 
 
-def without_grace(session: Session, until: int) -> Session:
+def clear_grace(session: Session, until: int) -> Session:
     """Return the session lasting until then, no longer counted as lost."""
     return structs.replace(session, until=until, lost=None)

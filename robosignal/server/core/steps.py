@@ -2,7 +2,7 @@
 
 A flow is a generator: it yields a step, is sent the outcome, and returns what it decided. A
 step is the only place where one invocation meets another, so whoever drives a flow can hold
-it between any two. `together` asks for steps that may run side by side.
+it between any two. `perform_all` asks for steps that may run side by side.
 """
 
 from collections.abc import Callable, Generator, Iterable
@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from robosignal.protocol.errors import SignalingError
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
-from robosignal.server.core.expressions import Condition, Write
+from robosignal.server.core.conditional_writes import Condition, Write
 from robosignal.server.core.records import Connection, Robot
 
 Use = Literal["needed", "reserved", "spare"]
@@ -39,7 +39,7 @@ class RemoveConnection(Struct, frozen=True):
 
 
 class WriteConnection(Struct, frozen=True):
-    """Write to a row → Won[Connection] | Refused[Connection]."""
+    """Write to a row → Written[Connection] | ConditionFailed[Connection]."""
 
     connection_id: ConnectionId
     write: Write
@@ -52,14 +52,14 @@ class ReadRobot(Struct, frozen=True):
 
 
 class WriteRobot(Struct, frozen=True):
-    """Write to a robot's item → Won[Robot] | Refused[Robot]."""
+    """Write to a robot's item → Written[Robot] | ConditionFailed[Robot]."""
 
     robot_id: RobotId
     write: Write
 
 
 class CheckRobot(Struct, frozen=True):
-    """Read a robot's item and evaluate a write's condition now → Won[Robot] | Refused[Robot].
+    """Read a robot's item and evaluate a write's condition: outcomes as of `WriteRobot`.
 
     Nothing is written.
     """
@@ -148,7 +148,7 @@ class Close(Struct, frozen=True):
     connection_id: ConnectionId
 
 
-class Together(Struct, frozen=True):
+class Parallel(Struct, frozen=True):
     """Carry out these steps side by side → tuple of their outcomes, in the same order.
 
     Each is carried out, whatever becomes of the others: what one raises is its outcome.
@@ -177,7 +177,7 @@ Step = (
     | FindIceServers
     | Post
     | Close
-    | Together
+    | Parallel
 )
 
 Record = TypeVar("Record", Connection, Robot)
@@ -186,7 +186,7 @@ Decided = TypeVar("Decided")
 Flow = Generator[Step, Any, Decided]
 
 
-class Won(Struct, Generic[Record], frozen=True):
+class Written(Struct, Generic[Record], frozen=True):
     """The write was carried out. `before` is None when it made the item, or is not known.
 
     It is not known of a write that had to be repeated, because its answer was lost.
@@ -196,7 +196,7 @@ class Won(Struct, Generic[Record], frozen=True):
     after: Record
 
 
-class Refused(Struct, Generic[Record], frozen=True):
+class ConditionFailed(Struct, Generic[Record], frozen=True):
     """The condition refused the write. `item` is what stood there, None for nothing."""
 
     item: Record | None
@@ -237,9 +237,9 @@ def read_robot(robot_id: RobotId) -> Flow[Robot | None]:
     return robot
 
 
-def write_robot(robot_id: RobotId, write: Write) -> Flow[Won[Robot] | Refused[Robot]]:
+def write_robot(robot_id: RobotId, write: Write) -> Flow[Written[Robot] | ConditionFailed[Robot]]:
     """Ask for a write to a robot's item."""
-    outcome: Won[Robot] | Refused[Robot] = yield WriteRobot(robot_id, write)
+    outcome: Written[Robot] | ConditionFailed[Robot] = yield WriteRobot(robot_id, write)
     return outcome
 
 
@@ -269,9 +269,11 @@ def read_connection(connection_id: ConnectionId) -> Flow[Connection | None]:
 
 def write_connection(
     connection_id: ConnectionId, write: Write
-) -> Flow[Won[Connection] | Refused[Connection]]:
+) -> Flow[Written[Connection] | ConditionFailed[Connection]]:
     """Ask for a write to a connection's row."""
-    outcome: Won[Connection] | Refused[Connection] = yield WriteConnection(connection_id, write)
+    outcome: Written[Connection] | ConditionFailed[Connection] = yield WriteConnection(
+        connection_id, write
+    )
     return outcome
 
 
@@ -281,21 +283,21 @@ def remove_connection(connection_id: ConnectionId) -> Flow[Connection | None]:
     return row
 
 
-def together(steps: Iterable[Step]) -> Flow[tuple[Any, ...]]:
+def perform_all(steps: Iterable[Step]) -> Flow[tuple[Any, ...]]:
     """Ask for independent steps at once. Raise what the first of them raised, after them all."""
-    outcomes = yield from attempted(steps, "needed")
+    outcomes = yield from attempt_all(steps, "needed")
     for outcome in outcomes:
         if isinstance(outcome, SignalingError):
             raise outcome
     return outcomes
 
 
-def attempted(steps: Iterable[Step], use: Use = "spare") -> Flow[tuple[Any, ...]]:
+def attempt_all(steps: Iterable[Step], use: Use = "spare") -> Flow[tuple[Any, ...]]:
     """Ask for independent steps at once; an exception that one raises is its outcome."""
     asked = tuple(steps)
     if not asked:
         return ()
-    outcomes: tuple[Any, ...] = yield Together(asked, use)
+    outcomes: tuple[Any, ...] = yield Parallel(asked, use)
     return outcomes
 
 
@@ -307,11 +309,11 @@ def in_reserve(flow: Flow[Decided]) -> Flow[Decided]:
     try:
         step = next(flow)
         while True:
-            if isinstance(step, Together):
+            if isinstance(step, Parallel):
                 use = step.use if step.use == "spare" else "reserved"
-                step = flow.send((yield Together(step.steps, use)))
+                step = flow.send((yield Parallel(step.steps, use)))
                 continue
-            (outcome,) = yield Together((step,), "reserved")
+            (outcome,) = yield Parallel((step,), "reserved")
             if isinstance(outcome, SignalingError):
                 step = flow.throw(outcome)
             else:

@@ -11,58 +11,29 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from robosignal.protocol import limits
-from robosignal.protocol.errors import Forbidden, SignalingError, Unauthorized
-from robosignal.protocol.frames import Ack, Presence, RobotsReply
-from robosignal.protocol.messages import Robots, Unwatch, Watch
-from robosignal.server.core.delivery import handing_over_to, is_gone
-from robosignal.server.core.expressions import Write
-from robosignal.server.core.listing import robots, valid_for
+from robosignal.protocol.errors import SignalingError
+from robosignal.server.core.conditional_writes import Write
+from robosignal.server.core.delivery import hand_over_to, is_gone
+from robosignal.server.core.directory import ADMINS, presence_frame
 from robosignal.server.core.pacing import Pace, Unpaced
 from robosignal.server.core.records import Robot
-from robosignal.server.core.request import Request
 from robosignal.server.core.steps import (
     Decided,
     FindWatchers,
     Flow,
+    Parallel,
     ReadRobot,
-    Refused,
     Step,
     StepFlow,
-    Together,
     Watcher,
-    Won,
     WriteConnection,
     WriteRobot,
-    attempted,
+    Written,
+    attempt_all,
     stepping,
-    write_connection,
 )
-from robosignal.server.core.writes import rows
-from robosignal.server.core.writes.paths import OPERATORS, REV
-
-ADMINS = "#admins"
-"""Stands for the admins who watch every robot; no user id begins so."""
-
-
-def watch(request: Request, message: Watch) -> Flow[RobotsReply]:
-    """Begin to tell the sender of changes, then answer with how things stand now."""
-    sender = request.sender
-    if message.all and not sender.is_admin:
-        raise Forbidden(None, "only an admin watches every robot")
-    if sender.dialect == "seed":
-        raise Forbidden(None, "a seed connection is sent nothing unasked: speak v1 to watch")
-    watcher = ADMINS if message.all else sender.user_id
-    me = sender.connection_id
-    # First the note, then the list: a change between the two is pushed, not missed.
-    if isinstance((yield from write_connection(me, rows.watch(me, watcher))), Refused):
-        raise Unauthorized("connection is gone")
-    return (yield from robots(request, Robots(all=message.all)))
-
-
-def unwatch(request: Request, _message: Unwatch) -> Flow[Ack]:
-    """Tell the sender of no more changes."""
-    yield from write_connection(request.sender.connection_id, rows.unwatch())
-    return Ack()
+from robosignal.server.core.writes import connections
+from robosignal.server.core.writes.attributes import OPERATORS, REV
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +91,10 @@ def _noting(flow: Flow[Decided], noted: Callable[[Change], None]) -> Flow[Decide
 
 def _note(step: Step, outcome: object, noted: Callable[[Change], None]) -> None:
     match step, outcome:
-        case Together(steps), tuple():
+        case Parallel(steps), tuple():
             for each, its_outcome in zip(steps, outcome, strict=True):
                 _note(each, its_outcome, noted)
-        case WriteRobot(write=write), Won(before, after) if isinstance(after, Robot):
+        case WriteRobot(write=write), Written(before, after) if isinstance(after, Robot):
             if write.raises(REV) or write.touches(OPERATORS):
                 noted(Change(write, before, after))
         case _:
@@ -154,7 +125,7 @@ def push_deferred(now: int, failed: Callable[[Exception], None], pace: Pace) -> 
     waited = pace.next_push()
     if waited is None:
         return False
-    (found,) = yield from attempted((ReadRobot(waited.robot_id),))
+    (found,) = yield from attempt_all((ReadRobot(waited.robot_id),))
     if isinstance(found, SignalingError):
         failed(found)
     else:
@@ -174,13 +145,13 @@ def _pushed(robot: Robot, now: int, failed: Callable[[Exception], None]) -> Flow
 def _push(robot: Robot, now: int) -> Flow[None]:
     """Tell this robot's watchers: one round of queries, one of posts, one for who is gone."""
     may_see = [robot.owner_user_id, *sorted(robot.operators - {robot.owner_user_id}), ADMINS]
-    found = yield from attempted(FindWatchers(user) for user in may_see)
+    found = yield from attempt_all(FindWatchers(user) for user in may_see)
     watchers = _shared_out([some for some in found if isinstance(some, tuple)])
-    frame = presence_of(robot, now)
-    posts = [handing_over_to(each.connection_id, each.expires_at, frame, now) for each in watchers]
-    outcomes = yield from attempted(posts)
-    yield from attempted(
-        WriteConnection(watcher.connection_id, rows.unwatch())
+    frame = presence_frame(robot, now)
+    posts = [hand_over_to(each.connection_id, each.expires_at, frame, now) for each in watchers]
+    outcomes = yield from attempt_all(posts)
+    yield from attempt_all(
+        WriteConnection(watcher.connection_id, connections.unwatch())
         for watcher, outcome in zip(watchers, outcomes, strict=True)
         if is_gone(outcome)
     )
@@ -191,16 +162,3 @@ def _shared_out(watching: list[tuple[Watcher, ...]]) -> list[Watcher]:
     longest = max(map(len, watching), default=0)
     in_turn = [some[turn] for turn in range(longest) for some in watching if turn < len(some)]
     return in_turn[: limits.WATCHERS]
-
-
-def presence_of(robot: Robot, now: int) -> Presence:
-    """Return what a watcher is told of a robot."""
-    online = robot.is_online(now)
-    held = robot.holder(now) if online else None
-    return Presence(
-        robot_id=robot.robot_id,
-        rev=robot.rev,
-        online=online,
-        valid_for_seconds=valid_for(robot, now),
-        controlled_by=held.person if held else None,
-    )

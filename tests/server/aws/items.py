@@ -6,7 +6,7 @@ from msgspec import structs
 
 from robosignal.protocol.ids import ConnectionId, InstanceId, RobotId, UserId
 from robosignal.server.core.records import Connection, Robot
-from robosignal.server.core.steps import Page, Won
+from robosignal.server.core.steps import Page, Written
 from robosignal.server.core.writes import presence
 from robosignal.server.core.writes.presence import Claim
 from robosignal.server.ports import Store
@@ -42,8 +42,8 @@ def claim(owner: UserId = ANN, shard: str = "0", run: str = "run") -> Claim:
 
 def claimed(store: Store, robot: str, **fields: Any) -> Robot:
     """Register a robot and return it."""
-    outcome = store.write_robot(RobotId(robot), presence.register_anew(claim(**fields)))
-    assert isinstance(outcome, Won)
+    outcome = store.write_robot(RobotId(robot), presence.register_process(claim(**fields)))
+    assert isinstance(outcome, Written)
     return outcome.after
 
 

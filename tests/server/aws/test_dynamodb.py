@@ -17,8 +17,8 @@ from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId
 from robosignal.protocol.limits import WATCHERS
 from robosignal.server.aws.dynamodb import DynamoStore
-from robosignal.server.core.steps import Refused, Won
-from robosignal.server.core.writes import presence, rows
+from robosignal.server.core.steps import ConditionFailed, Written
+from robosignal.server.core.writes import connections, presence
 from robosignal.server.deadline import EVENT_SECONDS, PARTS, Deadline
 from robosignal.server.ports import Store
 from tests.server.aws.items import ANN, C1, C2, R1, claim, row
@@ -99,12 +99,12 @@ EVERY_METHOD: dict[str, Callable[[Store], object]] = {
     "connection": lambda store: store.connection(C1),
     "add_connection": lambda store: store.add_connection(row()),
     "remove_connection": lambda store: store.remove_connection(C1),
-    "write_connection": lambda store: store.write_connection(C1, rows.speak_v1(C1)),
+    "write_connection": lambda store: store.write_connection(C1, connections.switch_to_v1(C1)),
     "robot": lambda store: store.robot(R1),
     "robots": lambda store: store.robots([R1]),
-    "check_robot": lambda store: store.check_robot(R1, presence.lose(C1)),
-    "write_robot": lambda store: store.write_robot(R1, presence.lose(C1)),
-    "remove_robot": lambda store: store.remove_robot(R1, presence.unchanged_since(1)),
+    "check_robot": lambda store: store.check_robot(R1, presence.record_loss(C1)),
+    "write_robot": lambda store: store.write_robot(R1, presence.record_loss(C1)),
+    "remove_robot": lambda store: store.remove_robot(R1, presence.is_unchanged_since(1)),
     "watchers": lambda store: store.watchers("ann"),
     "owned": lambda store: store.owned(ANN, None, 5),
     "note_share": lambda store: store.note_share(R1, ANN),
@@ -186,19 +186,19 @@ def test_a_refusal_is_explained_by_the_call_that_was_refused(
     dynamo_store: DynamoStore, calls: list[Call]
 ) -> None:
     """The old item comes with the refusal: one call, no read."""
-    won = dynamo_store.write_robot(R1, presence.register_anew(claim()))
+    won = dynamo_store.write_robot(R1, presence.register_process(claim()))
     calls.clear()
 
-    outcome = dynamo_store.write_robot(R1, presence.lose(C2))
+    outcome = dynamo_store.write_robot(R1, presence.record_loss(C2))
 
-    assert isinstance(won, Won)
-    assert outcome == Refused(won.after)
+    assert isinstance(won, Written)
+    assert outcome == ConditionFailed(won.after)
     assert [name for name, _ in calls] == ["UpdateItem"]
 
 
 def test_a_won_write_is_one_call(dynamo_store: DynamoStore, calls: list[Call]) -> None:
     """What the item was and what it became come from one answer."""
-    dynamo_store.write_robot(R1, presence.register_anew(claim()))
+    dynamo_store.write_robot(R1, presence.register_process(claim()))
 
     assert [name for name, _ in calls] == ["UpdateItem"]
 
@@ -251,7 +251,9 @@ def test_memory_hides_no_removal_by_another_lambda(
     DynamoStore(dynamodb, CONNECTIONS, ROBOTS).remove_connection(C1)
 
     assert dynamo_store.connection(C1) is None
-    assert dynamo_store.write_connection(C1, rows.note_robot(C1, R1, "v1")) == Refused(None)
+    assert dynamo_store.write_connection(
+        C1, connections.note_robot(C1, R1, "v1")
+    ) == ConditionFailed(None)
 
 
 def test_memory_is_bounded(dynamodb: "DynamoDBClient", calls: list[Call]) -> None:

@@ -10,25 +10,25 @@ from hypothesis import strategies as st
 from robosignal.protocol.ids import RobotId
 from robosignal.server.aws.dynamodb import DynamoStore
 from robosignal.server.aws.expressions import Rendered, marshal, plain, unmarshal
-from robosignal.server.core.expressions import (
-    All,
+from robosignal.server.core.conditional_writes import (
+    AddToSet,
+    AllOf,
+    AnyOf,
     Compare,
     Condition,
     Contains,
+    Copy,
     Differs,
-    Drop,
-    Either,
     Exists,
-    Join,
-    Keep,
+    Increment,
     Missing,
-    Part,
     Put,
-    Rise,
+    Remove,
+    RemoveFromSet,
     Size,
     Write,
     apply,
-    holds,
+    evaluate,
 )
 from tests.server.core.aimed import ROBOT_WRITES, robot_cases
 from tests.tables import ROBOTS
@@ -52,8 +52,8 @@ leaves: st.SearchStrategy[Condition] = st.one_of(
 conditions: st.SearchStrategy[Condition] = st.recursive(
     leaves,
     lambda inner: st.one_of(
-        st.lists(inner, max_size=3).map(lambda of: All(tuple(of))),
-        st.lists(inner, min_size=1, max_size=3).map(lambda of: Either(tuple(of))),
+        st.lists(inner, max_size=3).map(lambda of: AllOf(tuple(of))),
+        st.lists(inner, min_size=1, max_size=3).map(lambda of: AnyOf(tuple(of))),
     ),
     max_leaves=6,
 )
@@ -81,12 +81,12 @@ def examine(
 ) -> None:
     """Put the item, write on this condition, and compare with what the condition means."""
     client.put_item(TableName=ROBOTS, Item={name: marshal(value) for name, value in item.items()})
-    write = Write("w", All((Exists(("robotId",)), condition)), (Put(("updatedAt",), 7),))
+    write = Write("w", AllOf((Exists(("robotId",)), condition)), (Put(("updatedAt",), 7),))
 
     store.write_robot(RobotId("r"), write)
 
     found = client.get_item(TableName=ROBOTS, Key={"robotId": {"S": "r"}})["Item"]
-    assert ("updatedAt" in plain(found)) == holds(condition, item)
+    assert ("updatedAt" in plain(found)) == evaluate(condition, item)
 
 
 def test_any_condition_means_to_dynamodb_what_it_means_here(
@@ -98,7 +98,7 @@ def test_any_condition_means_to_dynamodb_what_it_means_here(
 
 def test_a_choice_within_a_conjunction_keeps_its_parentheses() -> None:
     """Also when what stood beside it is always true and left out."""
-    nested = All((A, All((All(()), Either((B, C))))))
+    nested = AllOf((A, AllOf((AllOf(()), AnyOf((B, C))))))
 
     rendered = text(nested)
 
@@ -107,7 +107,7 @@ def test_a_choice_within_a_conjunction_keeps_its_parentheses() -> None:
 
 def test_a_choice_of_what_is_always_true_is_no_condition() -> None:
     """A true part makes the whole choice true, so nothing of it is left."""
-    rendered = text(All((A, Either((All(()), B)))))
+    rendered = text(AllOf((A, AnyOf((AllOf(()), B)))))
 
     assert rendered == "attribute_exists(a)"
 
@@ -115,7 +115,7 @@ def test_a_choice_of_what_is_always_true_is_no_condition() -> None:
 def test_a_right_that_nobody_has_is_not_rendered() -> None:
     """An empty choice is always false: a write on it is our own mistake."""
     with pytest.raises(ValueError, match="nobody has this right"):
-        text(All((A, Either(()))))
+        text(AllOf((A, AnyOf(()))))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -140,7 +140,7 @@ def test_equal_values_share_a_placeholder() -> None:
 
 def test_without_values_none_are_sent() -> None:
     """DynamoDB refuses an empty map of values."""
-    made = Rendered(Write("w", A, (Drop(("b",)),))).parameters
+    made = Rendered(Write("w", A, (Remove(("b",)),))).parameters
 
     assert "ExpressionAttributeValues" not in made
 
@@ -149,13 +149,13 @@ def test_each_update_is_rendered_in_its_clause() -> None:
     """SET, REMOVE, ADD and DELETE, each once, whatever the order of the updates."""
     then = (
         Put(("a",), 1),
-        Drop(("b",)),
+        Remove(("b",)),
         Put(("c",), 2, once=True),
-        Keep(("d",), ("e",)),
-        Rise(("f",)),
-        Rise(("g",), begins=0),
-        Join(("h",), "x"),
-        Part(("i",), "x"),
+        Copy(("d",), ("e",)),
+        Increment(("f",)),
+        Increment(("g",), begins=0),
+        AddToSet(("h",), "x"),
+        RemoveFromSet(("i",), "x"),
     )
     made = Rendered(Write("w", A, then)).parameters
     names, values = made["ExpressionAttributeNames"], made["ExpressionAttributeValues"]
@@ -199,7 +199,7 @@ def test_an_attribute_of_an_unknown_type_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("then", "item"),
-    [((Rise(("n",)),), {}), ((Put(("m", "x"), 1),), {}), ((Drop(("m", "x")),), {})],
+    [((Increment(("n",)),), {}), ((Put(("m", "x"), 1),), {}), ((Remove(("m", "x")),), {})],
     ids=["arithmetic on nothing", "a path below nothing", "a removal below nothing"],
 )
 def test_what_dynamodb_calls_invalid_is_a_key_error_here(

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from robosignal.protocol.ids import ConnectionId
 from robosignal.server.aws.dynamodb import STAMP, DynamoStore, connection_of, robot_of_item
 from robosignal.server.aws.expressions import marshal, plain
-from robosignal.server.core.expressions import Write, apply
+from robosignal.server.core.conditional_writes import Write, apply
 from robosignal.server.core.records import Connection
-from robosignal.server.core.steps import Refused, Won
-from robosignal.server.core.writes import lease, ownership, places, presence, rows
+from robosignal.server.core.steps import ConditionFailed, Written
+from robosignal.server.core.writes import connections, lease, ownership, presence, viewers
 from tests.server.core.aimed import ROBOT_WRITES, ROW_WRITES, robot_cases, row_cases
 from tests.server.core.generated import CLIENTS, ROBOT
 from tests.tables import CONNECTIONS, ROBOTS
@@ -86,14 +86,14 @@ def overlap(write: Write) -> bool:
 
 def test_every_write_to_a_robot_is_examined() -> None:
     """A new write to a robot's item needs a way to draw it."""
-    there_are = set().union(*map(writes_of, (lease, ownership, places, presence)))
+    there_are = set().union(*map(writes_of, (lease, ownership, presence, viewers)))
 
     assert there_are == set(ROBOT_WRITES)
 
 
 def test_every_write_to_a_row_is_examined() -> None:
     """A new write to a connection's row needs a way to draw it."""
-    there_are = writes_of(rows)
+    there_are = writes_of(connections)
 
     assert there_are == set(ROW_WRITES)
 
@@ -118,13 +118,15 @@ def test_a_write_to_a_robot_agrees(
 
         assert not overlap(write)
         assert place.get() == (item if after is None else after)
-        expected = Refused(before) if after is None else Won(before, robot_of_item(after))
+        expected = (
+            ConditionFailed(before) if after is None else Written(before, robot_of_item(after))
+        )
         assert outcome == expected
         outcomes[type(outcome)] += 1
 
     agrees()
 
-    assert min(outcomes[Won], outcomes[Refused]) > 0, outcomes
+    assert min(outcomes[Written], outcomes[ConditionFailed]) > 0, outcomes
 
 
 @pytest.mark.parametrize("kind", ROW_WRITES, ids=named)
@@ -150,9 +152,11 @@ def test_a_write_to_a_row_agrees(
 
         assert not overlap(write)
         assert place.get() == (item if after is None else after)
-        assert outcome == (Refused(row) if after is None else Won(row, connection_of(after)))
+        assert outcome == (
+            ConditionFailed(row) if after is None else Written(row, connection_of(after))
+        )
         outcomes[type(outcome)] += 1
 
     agrees()
 
-    assert min(outcomes[Won], outcomes[Refused]) > 0, outcomes
+    assert min(outcomes[Written], outcomes[ConditionFailed]) > 0, outcomes

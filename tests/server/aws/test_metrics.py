@@ -8,10 +8,10 @@ from robosignal.gateway.store import LocalStore
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId
 from robosignal.server.aws.metrics import DIRECTIVES, EmbeddedMetrics, line
-from robosignal.server.core.expressions import Write
+from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.records import Connection, Robot
 from robosignal.server.core.request import Rules
-from robosignal.server.core.steps import Refused, Won
+from robosignal.server.core.steps import ConditionFailed, Written
 from robosignal.server.entry import Signaling
 from robosignal.server.ice.static import StaticIce
 from robosignal.server.limits.limiter import Unlimited
@@ -251,7 +251,7 @@ def test_an_unknown_connections_message_is_no_refused_token(metered: MeteredWorl
 class Broken(LocalStore):
     """A store with a fault of ours."""
 
-    def write_robot(self, robot: RobotId, write: Write) -> Won[Robot] | Refused[Robot]:
+    def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Fail."""
         raise RuntimeError(robot, write)
 

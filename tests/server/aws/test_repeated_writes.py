@@ -9,7 +9,7 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest
 
 from robosignal.server.aws.dynamodb import DynamoStore
-from robosignal.server.core.steps import Refused, Won
+from robosignal.server.core.steps import ConditionFailed, Written
 from robosignal.server.core.writes import presence
 from robosignal.server.ports import Store
 from tests.server.aws.items import C2, R1, claim
@@ -50,10 +50,10 @@ def test_it_is_won_though_what_was_before_is_not_known(
 ) -> None:
     """Whoever took part is told, and the change is logged, as if the answer had come."""
     with losing_an_answer(dynamodb, lambda: None) as lost:
-        outcome = dynamo_store.write_robot(R1, presence.register_anew(claim()))
+        outcome = dynamo_store.write_robot(R1, presence.register_process(claim()))
 
     assert len(lost) == 1
-    assert isinstance(outcome, Won)
+    assert isinstance(outcome, Written)
     assert (outcome.before, outcome.after) == (None, dynamo_store.robot(R1))
 
 
@@ -66,9 +66,9 @@ def test_a_renewal_between_the_two_hides_nothing(
         return dynamo_aside.write_robot(R1, presence.renew(claim().row.connection_id, UNTIL))
 
     with losing_an_answer(dynamodb, ping):
-        outcome = dynamo_store.write_robot(R1, presence.register_anew(claim()))
+        outcome = dynamo_store.write_robot(R1, presence.register_process(claim()))
 
-    assert isinstance(outcome, Won)
+    assert isinstance(outcome, Written)
     assert outcome.after.presence_until == UNTIL
 
 
@@ -78,24 +78,24 @@ def test_what_another_write_has_changed_since_is_refused(
     """The item tells how things stand, which is what the sender has to know."""
 
     def lose() -> object:
-        return dynamo_aside.write_robot(R1, presence.lose(claim().row.connection_id))
+        return dynamo_aside.write_robot(R1, presence.record_loss(claim().row.connection_id))
 
     with losing_an_answer(dynamodb, lose):
-        outcome = dynamo_store.write_robot(R1, presence.register_anew(claim()))
+        outcome = dynamo_store.write_robot(R1, presence.register_process(claim()))
 
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, ConditionFailed)
     assert outcome.item is not None
     assert outcome.item.connection_id is None
 
 
 def test_anothers_write_is_not_taken_for_ones_own(dynamo_store: DynamoStore) -> None:
     """What stands there was written by somebody else's try."""
-    dynamo_store.write_robot(R1, presence.register_anew(claim()))
+    dynamo_store.write_robot(R1, presence.register_process(claim()))
 
-    outcome = dynamo_store.write_robot(R1, presence.register_anew(claim()))
+    outcome = dynamo_store.write_robot(R1, presence.register_process(claim()))
 
-    assert isinstance(outcome, Refused)
-    assert isinstance(dynamo_store.write_robot(R1, presence.lose(C2)), Refused)
+    assert isinstance(outcome, ConditionFailed)
+    assert isinstance(dynamo_store.write_robot(R1, presence.record_loss(C2)), ConditionFailed)
 
 
 @pytest.fixture

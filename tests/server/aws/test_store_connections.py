@@ -3,9 +3,9 @@
 import pytest
 
 from robosignal.protocol.ids import ConnectionId, SessionId
-from robosignal.server.core.expressions import Write
-from robosignal.server.core.steps import Refused, Watcher, Won
-from robosignal.server.core.writes import rows
+from robosignal.server.core.conditional_writes import Write
+from robosignal.server.core.steps import ConditionFailed, Watcher, Written
+from robosignal.server.core.writes import connections
 from robosignal.server.ports import Store
 from tests.server.aws.items import C1, C2, NOW, R1, row
 
@@ -38,7 +38,7 @@ def test_an_unknown_connection_has_no_row(store: Store) -> None:
 def test_removing_a_row_returns_it(store: Store) -> None:
     """The row as it was at its end, with what was noted on it meanwhile."""
     store.add_connection(row())
-    store.write_connection(C1, rows.note_session(C1, SessionId("r1:x"), "v1"))
+    store.write_connection(C1, connections.note_session(C1, SessionId("r1:x"), "v1"))
 
     assert store.remove_connection(C1) == row(sessions=frozenset({SessionId("r1:x")}))
     assert store.connection(C1) is None
@@ -49,9 +49,9 @@ def test_a_write_to_a_row_returns_it_before_and_after(store: Store) -> None:
     """Won says what the row was and what it became."""
     store.add_connection(row())
 
-    outcome = store.write_connection(C1, rows.speak_v1(C1))
+    outcome = store.write_connection(C1, connections.switch_to_v1(C1))
 
-    assert outcome == Won(row(), row(dialect="v1"))
+    assert outcome == Written(row(), row(dialect="v1"))
     assert store.connection(C1) == row(dialect="v1")
 
 
@@ -60,35 +60,37 @@ def test_a_refused_write_to_a_row_returns_it_as_it_is(store: Store) -> None:
     busy = row(sessions=frozenset({SessionId("r1:x")}))
     store.add_connection(busy)
 
-    assert store.write_connection(C1, rows.speak_v1(C1)) == Refused(busy)
+    assert store.write_connection(C1, connections.switch_to_v1(C1)) == ConditionFailed(busy)
     assert store.connection(C1) == busy
 
 
 @pytest.mark.parametrize(
     "write",
     [
-        rows.speak_v1(C1),
-        rows.note_robot(C1, R1, "v1"),
-        rows.note_session(C1, SessionId("r1:x"), "v1"),
-        rows.forget_session(SessionId("r1:x")),
-        rows.watch(C1, "ann"),
-        rows.unwatch(),
+        connections.switch_to_v1(C1),
+        connections.note_robot(C1, R1, "v1"),
+        connections.note_session(C1, SessionId("r1:x"), "v1"),
+        connections.forget_session(SessionId("r1:x")),
+        connections.watch(C1, "ann"),
+        connections.unwatch(),
     ],
     ids=lambda write: write.name,
 )
 def test_no_write_makes_a_row(store: Store, write: Write) -> None:
     """A connection that is gone stays gone, whatever arrives late."""
-    assert store.write_connection(C1, write) == Refused(None)
+    assert store.write_connection(C1, write) == ConditionFailed(None)
     assert store.connection(C1) is None
 
 
 def test_the_last_session_leaves_no_empty_set(store: Store) -> None:
     """A row whose sessions have ended is as if it had none: it may speak v1 still."""
     store.add_connection(row())
-    store.write_connection(C1, rows.note_session(C1, SessionId("r1:x"), "v1"))
-    store.write_connection(C1, rows.forget_session(SessionId("r1:x")))
+    store.write_connection(C1, connections.note_session(C1, SessionId("r1:x"), "v1"))
+    store.write_connection(C1, connections.forget_session(SessionId("r1:x")))
 
-    assert store.write_connection(C1, rows.speak_v1(C1)) == Won(row(), row(dialect="v1"))
+    assert store.write_connection(C1, connections.switch_to_v1(C1)) == Written(
+        row(), row(dialect="v1")
+    )
 
 
 def test_a_sender_whose_dialect_may_change_is_read_as_it_is(store: Store) -> None:
@@ -96,7 +98,7 @@ def test_a_sender_whose_dialect_may_change_is_read_as_it_is(store: Store) -> Non
     store.add_connection(row())
     assert store.sender(C1) == row()
 
-    store.write_connection(C1, rows.speak_v1(C1))
+    store.write_connection(C1, connections.switch_to_v1(C1))
 
     assert store.sender(C1) == row(dialect="v1")
 
@@ -116,8 +118,8 @@ def test_watchers_are_listed_until_they_leave(store: Store) -> None:
     """Each list has its own; unwatching takes one off, and so does the row's end."""
     for connection in (C1, C2, ConnectionId("c3=")):
         store.add_connection(row(connection))
-        store.write_connection(connection, rows.watch(connection, "ann"))
-    store.write_connection(C2, rows.watch(C2, "#admins"))
+        store.write_connection(connection, connections.watch(connection, "ann"))
+    store.write_connection(C2, connections.watch(C2, "#admins"))
 
     assert set(store.watchers("ann")) == {
         Watcher(C1, NOW + 1000),
@@ -125,7 +127,7 @@ def test_watchers_are_listed_until_they_leave(store: Store) -> None:
     }
     assert store.watchers("#admins") == (Watcher(C2, NOW + 1000),)
 
-    store.write_connection(C1, rows.unwatch())
+    store.write_connection(C1, connections.unwatch())
     store.remove_connection(ConnectionId("c3="))
 
     assert store.watchers("ann") == ()
@@ -135,7 +137,7 @@ def test_watchers_are_listed_until_they_leave(store: Store) -> None:
 def test_a_connection_that_opens_twice_stays_what_it_has_become(store: Store) -> None:
     """An event delivered again does not undo what the connection has registered since."""
     store.add_connection(row())
-    store.write_connection(C1, rows.note_robot(C1, R1, "v1"))
+    store.write_connection(C1, connections.note_robot(C1, R1, "v1"))
 
     store.add_connection(row())
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from robosignal.protocol.ids import RobotId, UserId
-from robosignal.server.core.expressions import Exists, Join, Put, Write
-from robosignal.server.core.steps import Page, Won
+from robosignal.server.core.conditional_writes import AddToSet, Exists, Put, Write
+from robosignal.server.core.steps import Page, Written
 from robosignal.server.core.writes import presence
 from robosignal.server.ports import Store
 from tests.tables import ROBOTS
@@ -27,8 +27,8 @@ def share(store: Store, request: pytest.FixtureRequest) -> Any:
         if table is not None:
             item: Any = {"robotId": {"S": f"{robot}#{user}"}, "operatorUserId": {"S": user}}
             table.put_item(TableName=ROBOTS, Item=item)
-        joined = Write("share", Exists(("ownerUserId",)), (Join(("operators",), user),))
-        assert isinstance(store.write_robot(RobotId(robot), joined), Won)
+        joined = Write("share", Exists(("ownerUserId",)), (AddToSet(("operators",), user),))
+        assert isinstance(store.write_robot(RobotId(robot), joined), Written)
 
     return shared
 
@@ -97,7 +97,7 @@ def test_the_fleet_is_listed_by_shard(store: Store) -> None:
     """Each robot in the shard of its claim, which a later claim does not move."""
     claimed(store, "a", shard="1")
     claimed(store, "b", shard="2")
-    store.write_robot(RobotId("b"), presence.register_anew(claim(shard="1", run="later")))
+    store.write_robot(RobotId("b"), presence.register_process(claim(shard="1", run="later")))
 
     assert store.fleet("1", None, 5).robot_ids == ("a",)
     assert store.fleet("2", None, 5).robot_ids == ("b",)

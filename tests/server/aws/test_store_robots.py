@@ -3,18 +3,18 @@
 from msgspec import structs
 
 from robosignal.protocol.ids import RobotId
-from robosignal.server.core.expressions import (
+from robosignal.server.core.conditional_writes import (
+    AddToSet,
     Compare,
-    Drop,
     Exists,
-    Join,
+    Increment,
     Missing,
-    Part,
     Put,
-    Rise,
+    Remove,
+    RemoveFromSet,
     Write,
 )
-from robosignal.server.core.steps import Page, Refused, Won
+from robosignal.server.core.steps import ConditionFailed, Page, Written
 from robosignal.server.core.writes import presence
 from robosignal.server.ports import Store
 from tests.server.aws.items import ANN, BOB, R1, claim, claimed
@@ -24,9 +24,9 @@ def test_a_robot_begins_with_the_write_that_claims_it(store: Store) -> None:
     """There was nothing before; after, the item is as the write made it."""
     assert store.robot(R1) is None
 
-    outcome = store.write_robot(R1, presence.register_anew(claim()))
+    outcome = store.write_robot(R1, presence.register_process(claim()))
 
-    assert isinstance(outcome, Won)
+    assert isinstance(outcome, Written)
     assert outcome.before is None
     assert (outcome.after.robot_id, outcome.after.owner_user_id) == (R1, ANN)
     assert (outcome.after.epoch, outcome.after.rev) == (1, claim().now + 1)
@@ -35,7 +35,7 @@ def test_a_robot_begins_with_the_write_that_claims_it(store: Store) -> None:
 
 def test_a_check_tells_what_a_write_would_come_to_and_leaves_the_item(store: Store) -> None:
     """Whether it would make the item, change it, or be refused."""
-    anew, lost = presence.register_anew(claim()), presence.lose(claim().row.connection_id)
+    anew, lost = presence.register_process(claim()), presence.record_loss(claim().row.connection_id)
     checked = [store.check_robot(R1, write) for write in (anew, lost)]
     nothing = store.robot(R1)
     written_to_nothing = store.write_robot(R1, lost)
@@ -48,7 +48,7 @@ def test_a_check_tells_what_a_write_would_come_to_and_leaves_the_item(store: Sto
     assert checked[1] == written_to_nothing
     assert nothing is None
     assert checked[2:] == written[1:]
-    assert isinstance(checked[3], Won)
+    assert isinstance(checked[3], Written)
     assert stands == checked[3].before
 
 
@@ -56,7 +56,7 @@ def test_a_robot_is_removed_while_it_is_as_it_was(store: Store) -> None:
     """The condition holds, so nothing is left of it, in lists neither."""
     robot = claimed(store, "r1")
 
-    assert store.remove_robot(R1, presence.unchanged_since(robot.rev))
+    assert store.remove_robot(R1, presence.is_unchanged_since(robot.rev))
     assert store.robot(R1) is None
     assert store.owned(ANN, None, 5) == Page((), None)
 
@@ -65,22 +65,22 @@ def test_a_robot_that_has_changed_is_not_removed(store: Store) -> None:
     """The condition refuses, and the item stays as it is."""
     robot = claimed(store, "r1")
 
-    assert not store.remove_robot(R1, presence.unchanged_since(robot.rev + 1))
+    assert not store.remove_robot(R1, presence.is_unchanged_since(robot.rev + 1))
     assert store.robot(R1) == robot
 
 
 def test_a_robot_that_does_not_exist_is_not_removed(store: Store) -> None:
     """There is nothing for which the condition could hold."""
-    assert not store.remove_robot(R1, presence.unchanged_since(1))
+    assert not store.remove_robot(R1, presence.is_unchanged_since(1))
 
 
 def test_a_refused_claim_makes_no_robot(store: Store) -> None:
     """Where only enrolled robots may register, an unknown id stays unknown."""
     provisioned = structs.replace(claim(), provisioned=True)
 
-    outcome = store.write_robot(R1, presence.register_anew(provisioned))
+    outcome = store.write_robot(R1, presence.register_process(provisioned))
 
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, ConditionFailed)
     assert outcome.item is None
     assert store.robot(R1) is None
 
@@ -89,19 +89,19 @@ def test_a_refused_write_to_a_robot_returns_it_as_it_is(store: Store) -> None:
     """Refused explains itself, and nothing has changed."""
     robot = claimed(store, "r1")
 
-    assert store.write_robot(R1, presence.register_anew(claim(BOB))) == Refused(robot)
+    assert store.write_robot(R1, presence.register_process(claim(BOB))) == ConditionFailed(robot)
     assert store.robot(R1) == robot
 
 
 def test_a_write_sees_every_write_before_it(store: Store) -> None:
     """One after another, each on what the last one left."""
     claimed(store, "r1")
-    rise = Write("rise", Exists(("epoch",)), (Rise(("epoch",)),))
+    rise = Write("rise", Exists(("epoch",)), (Increment(("epoch",)),))
 
     epochs = [
         outcome.after.epoch
         for outcome in (store.write_robot(R1, rise) for _ in range(3))
-        if isinstance(outcome, Won)
+        if isinstance(outcome, Written)
     ]
 
     assert epochs == [2, 3, 4]
@@ -112,17 +112,17 @@ def test_sets_of_a_robot_are_kept(store: Store) -> None:
     claimed(store, "r1")
     there = Exists(("ownerUserId",))
     for user in (ANN, BOB):
-        store.write_robot(R1, Write("share", there, (Join(("operators",), user),)))
-    store.write_robot(R1, Write("unshare", there, (Part(("operators",), ANN),)))
+        store.write_robot(R1, Write("share", there, (AddToSet(("operators",), user),)))
+    store.write_robot(R1, Write("unshare", there, (RemoveFromSet(("operators",), ANN),)))
     robot = store.robot(R1)
 
     assert robot is not None
     assert robot.operators == frozenset({BOB})
 
-    store.write_robot(R1, Write("unshare", there, (Part(("operators",), BOB),)))
+    store.write_robot(R1, Write("unshare", there, (RemoveFromSet(("operators",), BOB),)))
     none_left = Write("mark", Missing(("operators",)), (Put(("updatedAt",), 7),))
 
-    assert isinstance(store.write_robot(R1, none_left), Won)
+    assert isinstance(store.write_robot(R1, none_left), Written)
 
 
 def test_robots_come_in_the_order_asked(store: Store) -> None:
@@ -145,6 +145,6 @@ def test_a_dropped_attribute_is_its_default_again(store: Store) -> None:
     connection = robot.connection_id
     same = Compare(("connectionId",), "=", connection)
 
-    outcome = store.write_robot(R1, Write("lose", same, (Drop(("connectionId",)),)))
+    outcome = store.write_robot(R1, Write("lose", same, (Remove(("connectionId",)),)))
 
-    assert outcome == Won(robot, structs.replace(robot, connection_id=None))
+    assert outcome == Written(robot, structs.replace(robot, connection_id=None))

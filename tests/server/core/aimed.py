@@ -23,10 +23,10 @@ from robosignal.protocol.messages import (
     Transfer,
     Unshare,
 )
-from robosignal.server.core.expressions import All, Condition, Item, Write, holds
-from robosignal.server.core.policy import right
+from robosignal.server.core.authorization import condition_for
+from robosignal.server.core.conditional_writes import AllOf, Condition, Item, Write, evaluate
 from robosignal.server.core.records import Connection, Session
-from robosignal.server.core.writes import lease, ownership, places, presence, rows
+from robosignal.server.core.writes import connections, lease, ownership, presence, viewers
 from robosignal.server.core.writes.presence import Claim
 from tests.server.core.generated import (
     INSTANCES,
@@ -34,7 +34,7 @@ from tests.server.core.generated import (
     ROBOT,
     SOCKETS,
     clients,
-    connections,
+    connection_rows,
     dialects,
     items,
     often,
@@ -101,8 +101,8 @@ class Aim:
     def right(self, kind: type[Message], mine: Session) -> Condition:
         """Draw the right of the session's user, who is sometimes an admin."""
         if not self._draw(often):
-            return All(())
-        return right(kind, self._draw(connections(user_id=mine.user_id, groups=())))
+            return AllOf(())
+        return condition_for(kind, self._draw(connection_rows(user_id=mine.user_id, groups=())))
 
     def socket(self) -> ConnectionId:
         """Draw the robot's connection, or another."""
@@ -113,7 +113,7 @@ class Aim:
         """Draw a claim to the robot."""
         user = self._mostly(self._item.get("ownerUserId"), users)
         return Claim(
-            row=self._draw(connections(connection_id=self._draw(sockets), user_id=user)),
+            row=self._draw(connection_rows(connection_id=self._draw(sockets), user_id=user)),
             instance_id=self._draw(st.sampled_from(INSTANCES)),
             metadata=self._draw(st.sampled_from([None, '{"a":"b"}'])),
             ice_restart=self._draw(st.booleans()),
@@ -194,13 +194,13 @@ def _granting(aim: Aim) -> Write:
 
 def _viewing(aim: Aim) -> Write:
     mine = aim.mine()
-    return places.take(mine, aim.right(Offer, mine), aim.limit(), aim.standing())
+    return viewers.add(mine, aim.right(Offer, mine), aim.limit(), aim.standing())
 
 
 def _viewing_lapsed(aim: Aim) -> Write:
     mine = aim.mine()
     lapsed = aim.session(viewer=True).session_id
-    return places.take_lapsed(mine, aim.right(Offer, mine), lapsed, NOW, aim.standing())
+    return viewers.replace_lapsed(mine, aim.right(Offer, mine), lapsed, NOW, aim.standing())
 
 
 ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
@@ -221,28 +221,32 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     ),
     lease.renew: lambda aim: lease.renew(*aim.end(viewer=False), NOW + 60_000),
     lease.resume: lambda aim: _resuming(lease.resume, aim, aim.moved(viewer=False)),
-    lease.lose: lambda aim: lease.lose(*aim.end(viewer=False), NOW, NOW + 30_000),
-    lease.lose_late: lambda aim: lease.lose_late(*aim.end(viewer=False), NOW, NOW + 30_000),
+    lease.begin_grace: lambda aim: lease.begin_grace(*aim.end(viewer=False), NOW, NOW + 30_000),
+    lease.record_late_loss: lambda aim: lease.record_late_loss(
+        *aim.end(viewer=False), NOW, NOW + 30_000
+    ),
     lease.grant: _granting,
     lease.release: lambda aim: lease.release(aim.mine(holder=True), aim.limit()),
     lease.leave: lambda aim: lease.leave(*aim.end(viewer=False)),
     lease.dismiss: lambda aim: lease.dismiss(aim.end(viewer=False)[0], aim.socket()),
-    lease.give_back: lambda aim: lease.give_back(*aim.end(viewer=False)),
-    lease.give_back_with_robot: lambda aim: lease.give_back_with_robot(
+    lease.roll_back: lambda aim: lease.roll_back(*aim.end(viewer=False)),
+    lease.roll_back_with_robot: lambda aim: lease.roll_back_with_robot(
         *aim.end(viewer=False), aim.socket()
     ),
-    places.take: _viewing,
-    places.take_lapsed: _viewing_lapsed,
-    places.renew: lambda aim: places.renew(*aim.end(viewer=True), NOW + 300_000),
-    places.resume: lambda aim: _resuming(places.resume, aim, aim.moved(viewer=True)),
-    places.lose: lambda aim: places.lose(*aim.end(viewer=True), NOW, aim.until()),
-    places.lose_late: lambda aim: places.lose_late(*aim.end(viewer=True), NOW, aim.until()),
-    places.leave: lambda aim: places.leave(*aim.end(viewer=True)),
-    places.dismiss: lambda aim: places.dismiss(aim.end(viewer=True)[0], aim.socket()),
-    presence.register_again: lambda aim: presence.register_again(aim.claim()),
-    presence.register_anew: lambda aim: presence.register_anew(aim.claim()),
+    viewers.add: _viewing,
+    viewers.replace_lapsed: _viewing_lapsed,
+    viewers.renew: lambda aim: viewers.renew(*aim.end(viewer=True), NOW + 300_000),
+    viewers.resume: lambda aim: _resuming(viewers.resume, aim, aim.moved(viewer=True)),
+    viewers.begin_grace: lambda aim: viewers.begin_grace(*aim.end(viewer=True), NOW, aim.until()),
+    viewers.record_late_loss: lambda aim: viewers.record_late_loss(
+        *aim.end(viewer=True), NOW, aim.until()
+    ),
+    viewers.leave: lambda aim: viewers.leave(*aim.end(viewer=True)),
+    viewers.dismiss: lambda aim: viewers.dismiss(aim.end(viewer=True)[0], aim.socket()),
+    presence.register_redial: lambda aim: presence.register_redial(aim.claim()),
+    presence.register_process: lambda aim: presence.register_process(aim.claim()),
     presence.renew: lambda aim: presence.renew(aim.socket(), aim.until()),
-    presence.lose: lambda aim: presence.lose(aim.socket()),
+    presence.record_loss: lambda aim: presence.record_loss(aim.socket()),
     presence.unregister: lambda aim: presence.unregister(aim.socket()),
     presence.evict: lambda aim: presence.evict(aim.right(Forget, aim.mine())),
     ownership.share: lambda aim: ownership.share(
@@ -257,12 +261,14 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
 """How to draw each write to a robot's item."""
 
 ROW_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
-    rows.speak_v1: lambda aim: rows.speak_v1(aim.client()),
-    rows.note_robot: lambda aim: rows.note_robot(aim.client(), ROBOT, aim.dialect()),
-    rows.note_session: lambda aim: rows.note_session(aim.client(), aim.noted(), aim.dialect()),
-    rows.watch: lambda aim: rows.watch(aim.client(), "ann"),
-    rows.unwatch: lambda _: rows.unwatch(),
-    rows.forget_session: lambda aim: rows.forget_session(aim.noted()),
+    connections.switch_to_v1: lambda aim: connections.switch_to_v1(aim.client()),
+    connections.note_robot: lambda aim: connections.note_robot(aim.client(), ROBOT, aim.dialect()),
+    connections.note_session: lambda aim: connections.note_session(
+        aim.client(), aim.noted(), aim.dialect()
+    ),
+    connections.watch: lambda aim: connections.watch(aim.client(), "ann"),
+    connections.unwatch: lambda _: connections.unwatch(),
+    connections.forget_session: lambda aim: connections.forget_session(aim.noted()),
 }
 """How to draw each write to a connection's row."""
 
@@ -274,11 +280,11 @@ TRIES = 10
 def robot_cases(draw: DrawFn, write: Callable[..., Write]) -> tuple[dict[str, Any] | None, Write]:
     """Draw an item and a write of this kind that meets it: about as often won as lost."""
     wanted = draw(st.booleans())
-    viewers = 1 if write.__module__ == places.__name__ or write is lease.grant else 0
+    watching = 1 if write.__module__ == viewers.__name__ or write is lease.grant else 0
     for _ in range(TRIES):
-        item = draw(items(viewers))
+        item = draw(items(watching))
         made = ROBOT_WRITES[write](Aim(draw, item))
-        if holds(made.when, item or {}) == wanted:
+        if evaluate(made.when, item or {}) == wanted:
             break
     return item, made
 
@@ -289,6 +295,8 @@ def row_cases(draw: DrawFn, write: Callable[..., Write]) -> tuple[Connection | N
     noted = frozenset(draw(st.just([]) | st.lists(session_ids, max_size=2)))
     robot_id = draw(st.sampled_from([None, None, ROBOT, RobotId("other")]))
     watcher = draw(st.sampled_from([None, "ann", "#admins"]))
-    rows_drawn = connections(robot_id=robot_id, sessions=noted, watcher_user_id=watcher)
+    rows_drawn = connection_rows(robot_id=robot_id, sessions=noted, watcher_user_id=watcher)
     row = draw(rows_drawn) if draw(often) else None
-    return row, ROW_WRITES[write](Aim(draw, None if row is None else rows.item_of(row)))
+    return row, ROW_WRITES[write](
+        Aim(draw, None if row is None else connections.connection_item(row))
+    )

@@ -52,7 +52,7 @@ def sessions(
     )
 
 
-def connections(**fields: Any) -> SearchStrategy[Connection]:
+def connection_rows(**fields: Any) -> SearchStrategy[Connection]:
     """Draw rows; a field given is as given."""
     drawn: dict[str, Any] = {
         "connection_id": clients,

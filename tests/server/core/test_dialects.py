@@ -12,10 +12,10 @@ from robosignal.protocol.ids import ConnectionId, RobotId, UserId, session_id
 from robosignal.protocol.messages import Answer, IceCandidate, Offer
 from robosignal.server.core.dialects import (
     RELAYS,
-    relayed_to_client,
-    relayed_to_robot,
-    takeover_notice,
-    unless_seed,
+    for_v1_only,
+    takeover_frame,
+    translate_for_client,
+    translate_for_robot,
 )
 from robosignal.server.core.records import Robot, Session
 
@@ -52,7 +52,7 @@ def read(frame: Any) -> dict[str, Any]:
 
 def test_a_v1_robot_reads_who_sends_and_at_which_epoch() -> None:
     """The person, the role, the epoch; neither the sender's id nor how it addressed."""
-    assert read(relayed_to_robot(ROBOT, HELD, "controller", OFFER)) == {
+    assert read(translate_for_robot(ROBOT, HELD, "controller", OFFER)) == {
         "type": "offer",
         "robotId": "r1",
         "sessionId": SESSION,
@@ -67,7 +67,7 @@ def test_a_v1_robot_reads_who_sends_and_at_which_epoch() -> None:
 
 def test_a_v1_client_reads_no_person() -> None:
     """A robot is no user."""
-    frame = read(relayed_to_client(ROBOT, HELD, "controller", Answer(payload={"sdp": "v=0"})))
+    frame = read(translate_for_client(ROBOT, HELD, "controller", Answer(payload={"sdp": "v=0"})))
 
     assert frame == {
         "type": "answer",
@@ -84,12 +84,12 @@ def test_only_frames_of_the_holder_bear_the_epoch(holder: Session | None) -> Non
     """A viewer's commands must pass no fence."""
     robot = structs.replace(ROBOT, controller=holder)
 
-    assert "epoch" not in read(relayed_to_robot(robot, HELD, "viewer", OFFER))
+    assert "epoch" not in read(translate_for_robot(robot, HELD, "viewer", OFFER))
 
 
 def test_a_seed_robot_reads_the_payload_twice_and_where_to_answer() -> None:
     """`from` is the return address, the client's connection; nothing that it does not know."""
-    assert read(relayed_to_robot(SEED_ROBOT, HELD, "controller", OFFER)) == {
+    assert read(translate_for_robot(SEED_ROBOT, HELD, "controller", OFFER)) == {
         "type": "offer",
         "robotId": "r1",
         "from": CLIENT,
@@ -104,7 +104,7 @@ def test_a_seed_client_reads_from_which_robot() -> None:
     """`from` is the robot, `to` and `clientConnectionId` itself."""
     message = IceCandidate(payload={"candidate": None}, word="candidate")
 
-    assert read(relayed_to_client(SEED_ROBOT, SEED_HELD, "controller", message)) == {
+    assert read(translate_for_client(SEED_ROBOT, SEED_HELD, "controller", message)) == {
         "type": "candidate",
         "robotId": "r1",
         "from": "r1",
@@ -131,14 +131,14 @@ def test_between_seeds_a_candidate_keeps_its_word(
     """From a v1 sender it is `candidate`, the only word that the seed's own robots know."""
     message = IceCandidate(payload={"candidate": "c"}, word=word)
 
-    assert read(relayed_to_robot(SEED_ROBOT, sender, "controller", message))["type"] == expected
+    assert read(translate_for_robot(SEED_ROBOT, sender, "controller", message))["type"] == expected
 
 
 def test_a_v1_robots_candidate_reaches_a_seed_client_by_the_short_word() -> None:
     """The robot's dialect counts for what the robot sends."""
     message = IceCandidate(payload={"candidate": "c"}, word="ice-candidate")
 
-    frame = read(relayed_to_client(ROBOT, SEED_HELD, "controller", message))
+    frame = read(translate_for_client(ROBOT, SEED_HELD, "controller", message))
 
     assert frame["type"] == "candidate"
 
@@ -171,10 +171,10 @@ def test_a_candidate_of_any_shape_is_a_whole_object_to_a_seed_receiver(shape: st
     payload, _, expected = SHAPES[shape]
     message = IceCandidate(payload=payload, word="candidate")
     frames = [
-        relayed_to_robot(SEED_ROBOT, HELD, "controller", message),
-        relayed_to_robot(SEED_ROBOT, SEED_HELD, "controller", message),
-        relayed_to_client(ROBOT, SEED_HELD, "controller", message),
-        relayed_to_client(SEED_ROBOT, SEED_HELD, "controller", message),
+        translate_for_robot(SEED_ROBOT, HELD, "controller", message),
+        translate_for_robot(SEED_ROBOT, SEED_HELD, "controller", message),
+        translate_for_client(ROBOT, SEED_HELD, "controller", message),
+        translate_for_client(SEED_ROBOT, SEED_HELD, "controller", message),
     ]
 
     for frame in map(read, frames):
@@ -188,10 +188,10 @@ def test_a_seeds_candidate_of_any_shape_is_a_flat_payload_to_a_v1_receiver(shape
     payload, expected, _ = SHAPES[shape]
     message = IceCandidate(payload=payload, word="candidate")
 
-    assert read(relayed_to_robot(ROBOT, SEED_HELD, "viewer", message))["payload"] == expected
-    assert read(relayed_to_client(SEED_ROBOT, HELD, "viewer", message))["payload"] == expected
-    assert read(relayed_to_robot(ROBOT, HELD, "viewer", message))["payload"] == payload
-    assert read(relayed_to_client(ROBOT, HELD, "viewer", message))["payload"] == payload
+    assert read(translate_for_robot(ROBOT, SEED_HELD, "viewer", message))["payload"] == expected
+    assert read(translate_for_client(SEED_ROBOT, HELD, "viewer", message))["payload"] == expected
+    assert read(translate_for_robot(ROBOT, HELD, "viewer", message))["payload"] == payload
+    assert read(translate_for_client(ROBOT, HELD, "viewer", message))["payload"] == payload
 
 
 @pytest.mark.parametrize(
@@ -204,10 +204,10 @@ def test_what_holds_no_candidate_is_refused_before_it_reaches_another_dialect(
     message = IceCandidate(payload=payload, word="candidate")
 
     with pytest.raises(BadMessage, match="candidate"):
-        relayed_to_robot(SEED_ROBOT, HELD, "controller", message)
+        translate_for_robot(SEED_ROBOT, HELD, "controller", message)
     with pytest.raises(BadMessage, match="candidate"):
-        relayed_to_client(SEED_ROBOT, HELD, "controller", message)
-    assert read(relayed_to_robot(ROBOT, HELD, "viewer", message))["payload"] == payload
+        translate_for_client(SEED_ROBOT, HELD, "controller", message)
+    assert read(translate_for_robot(ROBOT, HELD, "viewer", message))["payload"] == payload
 
 
 @pytest.mark.parametrize(
@@ -224,8 +224,8 @@ def test_a_seeds_description_reaches_a_v1_receiver_with_its_type(payload: dict[s
     """The frame's type is the description's, where the seed gives none of its own."""
     answer, offer = Answer(payload=payload), Offer(payload={"sdp": "v=0"})
 
-    to_client = read(relayed_to_client(SEED_ROBOT, HELD, "controller", answer))
-    to_robot = read(relayed_to_robot(ROBOT, SEED_HELD, "controller", offer))
+    to_client = read(translate_for_client(SEED_ROBOT, HELD, "controller", answer))
+    to_robot = read(translate_for_robot(ROBOT, SEED_HELD, "controller", offer))
 
     assert to_client["payload"] == {"type": "answer", "sdp": "v=0"}
     assert to_robot["payload"] == {"type": "offer", "sdp": "v=0"}
@@ -235,7 +235,7 @@ def test_a_description_in_an_object_is_text_to_a_seed_receiver() -> None:
     """The seed's robots and pages read `sdp` as text, at top level."""
     offer = Offer(payload={"sdp": {"type": "offer", "sdp": "v=0"}})
 
-    assert read(relayed_to_robot(SEED_ROBOT, HELD, "controller", offer))["sdp"] == "v=0"
+    assert read(translate_for_robot(SEED_ROBOT, HELD, "controller", offer))["sdp"] == "v=0"
 
 
 @pytest.mark.parametrize("kind", RELAYS)
@@ -244,14 +244,14 @@ def test_each_relayed_type_keeps_its_name(kind: type[Offer | Answer | IceCandida
     message = kind(payload={"candidate": "c"})
     name = kind.__struct_config__.tag
 
-    assert read(relayed_to_robot(ROBOT, HELD, "viewer", message))["type"] == name
+    assert read(translate_for_robot(ROBOT, HELD, "viewer", message))["type"] == name
     seeds = "candidate" if kind is IceCandidate else name
-    assert read(relayed_to_robot(SEED_ROBOT, HELD, "viewer", message))["type"] == seeds
+    assert read(translate_for_robot(SEED_ROBOT, HELD, "viewer", message))["type"] == seeds
 
 
 def test_a_v1_robot_is_told_of_a_takeover_in_full() -> None:
     """By whom, by what right, which session drives, at which epoch."""
-    assert read(takeover_notice(ROBOT, HELD, "owner")) == {
+    assert read(takeover_frame(ROBOT, HELD, "owner")) == {
         "type": "takeover",
         "robotId": "r1",
         "by": {"userId": "ann", "name": "Ann"},
@@ -263,14 +263,14 @@ def test_a_v1_robot_is_told_of_a_takeover_in_full() -> None:
 
 def test_a_seed_robot_is_told_nothing_of_a_takeover() -> None:
     """It would hear nothing after that: it knows offers and candidates alone."""
-    assert takeover_notice(SEED_ROBOT, HELD, "self") is None
+    assert takeover_frame(SEED_ROBOT, HELD, "self") is None
 
 
 def test_a_seed_party_is_sent_nothing_unasked() -> None:
     """A robot or a client: either may stop at a frame that it does not know."""
     frame = Control(robot_id=R1, epoch=7)
 
-    assert unless_seed(ROBOT, frame) is frame
-    assert unless_seed(HELD, frame) is frame
-    assert unless_seed(SEED_ROBOT, frame) is None
-    assert unless_seed(SEED_HELD, frame) is None
+    assert for_v1_only(ROBOT, frame) is frame
+    assert for_v1_only(HELD, frame) is frame
+    assert for_v1_only(SEED_ROBOT, frame) is None
+    assert for_v1_only(SEED_HELD, frame) is None

@@ -5,7 +5,7 @@ from msgspec import structs
 from robosignal.protocol import limits
 from robosignal.protocol.ids import ConnectionId, RobotId, SessionId, UserId, session_id
 from robosignal.server.core.records import Connection, Session
-from robosignal.server.core.request import Request, Rules, grace_until, without_grace
+from robosignal.server.core.request import Request, Rules, clear_grace, grace_end
 
 NOW = 1_800_000_000_000
 OPENED = NOW - 60_000
@@ -50,7 +50,7 @@ def test_a_lease_given_to_another_lasts_as_that_one_needs() -> None:
 
 def test_grace_is_half_a_minute_for_both() -> None:
     """From the moment in which the socket was found lost."""
-    assert grace_until(NOW) == NOW + 30_000
+    assert grace_end(NOW) == NOW + 30_000
 
 
 def test_presence_follows_the_deployments_heartbeat() -> None:
@@ -98,4 +98,4 @@ def test_grace_ends_when_a_session_goes_on() -> None:
     """A new end, and no longer lost."""
     lost = structs.replace(V1.moved(SessionId("r1:x"), NOW), lost=NOW)
 
-    assert without_grace(lost, NOW + 7) == structs.replace(lost, until=NOW + 7, lost=None)
+    assert clear_grace(lost, NOW + 7) == structs.replace(lost, until=NOW + 7, lost=None)

@@ -7,68 +7,70 @@ from collections.abc import Iterable
 
 from robosignal.protocol import limits
 from robosignal.protocol.ids import ConnectionId, SessionId
-from robosignal.server.core.expressions import (
-    All,
+from robosignal.server.core.conditional_writes import (
+    AllOf,
+    AnyOf,
     Compare,
     Condition,
-    Drop,
-    Either,
     Exists,
     Missing,
     Put,
+    Remove,
     Size,
     Update,
     Write,
 )
 from robosignal.server.core.records import Session
-from robosignal.server.core.writes.paths import (
-    CONNECTION,
+from robosignal.server.core.writes.attributes import (
+    CONNECTION_ID,
     CONTROLLER,
+    COPY_HOLDER,
     EPOCH,
-    HOLDER,
-    HOLDERS_CONNECTION,
-    HOLDERS_USER,
-    LOST,
-    NEW_HOLDER,
+    HOLDER_CONNECTION_ID,
+    HOLDER_LOST,
+    HOLDER_SESSION_ID,
+    HOLDER_UNTIL,
+    HOLDER_USER_ID,
+    NEXT_EPOCH,
     PRESENCE_UNTIL,
-    REMEMBER_HOLDER,
-    UNTIL,
     VIEWERS,
-    item_of,
-    lapsed,
-    moved_to,
-    no_other_place,
-    not_held_by,
-    not_lost_on,
-    place_of,
-    reachable_but_not,
-    still_elsewhere,
+    are_still_elsewhere,
+    has_lapsed,
+    has_no_other_viewer_session,
+    is_not_held_by,
+    is_not_lost_on,
+    is_reachable_not,
+    move_session,
+    session_item,
+    viewer_path,
 )
 
 NO_VIEWERS = Size(VIEWERS, "=", 0)
 """With no viewers at all the sender cannot be one, so no read has to precede the write."""
 
 
-def _hold(mine: Session) -> tuple[Update, ...]:
-    leave_place = Drop(place_of(mine.session_id))
-    return (REMEMBER_HOLDER, Put(CONTROLLER, item_of(mine)), *NEW_HOLDER, leave_place)
+def _make_holder(mine: Session) -> tuple[Update, ...]:
+    leave_viewer = Remove(viewer_path(mine.session_id))
+    return (COPY_HOLDER, Put(CONTROLLER, session_item(mine)), *NEXT_EPOCH, leave_viewer)
 
 
 def _is_free(mine: Session, now: int) -> Condition:
     """Ask that nobody else holds: never held, released, lapsed, or the same user's in grace."""
-    in_grace = All((Compare(HOLDERS_USER, "=", mine.user_id), Exists(LOST)))
-    over = Either((lapsed(CONTROLLER, now, limits.LEASE_SECONDS), in_grace))
-    other = not_held_by(mine.connection_id)
-    return Either((Missing(CONTROLLER), All((other, over))))
+    in_grace = AllOf((Compare(HOLDER_USER_ID, "=", mine.user_id), Exists(HOLDER_LOST)))
+    over = AnyOf((has_lapsed(CONTROLLER, now, limits.LEASE_SECONDS), in_grace))
+    other = is_not_held_by(mine.connection_id)
+    return AnyOf((Missing(CONTROLLER), AllOf((other, over))))
 
 
 def _is_viewer(mine: Session) -> Condition:
-    viewing = Compare(place_of(mine.session_id, "connectionId"), "=", mine.connection_id)
-    return All((Exists(CONNECTION), viewing))
+    viewing = Compare(viewer_path(mine.session_id, "connectionId"), "=", mine.connection_id)
+    return AllOf((Exists(CONNECTION_ID), viewing))
 
 
 def _is_held(session_id: SessionId, by: ConnectionId) -> Condition:
-    return All((Compare(HOLDER, "=", session_id), Compare(HOLDERS_CONNECTION, "=", by)))
+    return AllOf(
+        (Compare(HOLDER_SESSION_ID, "=", session_id), Compare(HOLDER_CONNECTION_ID, "=", by))
+    )
 
 
 def _is_held_on(session_id: SessionId, by: ConnectionId) -> Condition:
@@ -77,35 +79,37 @@ def _is_held_on(session_id: SessionId, by: ConnectionId) -> Condition:
     What a lost socket sent before may arrive late, also where its row is remembered still: no
     connection comes back, so it neither ends its grace nor outlasts it.
     """
-    return All((_is_held(session_id, by), Missing(LOST)))
+    return AllOf((_is_held(session_id, by), Missing(HOLDER_LOST)))
 
 
 def acquire(mine: Session, right: Condition, now: int) -> Write:
     """Take the free lease by a first offer, sight unseen."""
-    me = reachable_but_not(mine.connection_id)
-    return Write("acquire", All((me, right, NO_VIEWERS, _is_free(mine, now))), _hold(mine))
+    me = is_reachable_not(mine.connection_id)
+    return Write("acquire", AllOf((me, right, NO_VIEWERS, _is_free(mine, now))), _make_holder(mine))
 
 
 def acquire_among_viewers(
     mine: Session, right: Condition, now: int, seen: Iterable[Session] = ()
 ) -> Write:
     """Take the free lease, having seen every session, and that none is the sender's."""
-    me = reachable_but_not(mine.connection_id)
-    when = All((me, right, _is_free(mine, now), still_elsewhere(mine, seen)))
-    return Write("acquire_among_viewers", when, _hold(mine))
+    me = is_reachable_not(mine.connection_id)
+    when = AllOf((me, right, _is_free(mine, now), are_still_elsewhere(mine, seen)))
+    return Write("acquire_among_viewers", when, _make_holder(mine))
 
 
 def acquire_as_viewer(mine: Session, right: Condition, now: int) -> Write:
     """Take the free lease from one's own viewer session."""
-    when = All((_is_viewer(mine), right, _is_free(mine, now)))
-    return Write("acquire_as_viewer", when, _hold(mine))
+    when = AllOf((_is_viewer(mine), right, _is_free(mine, now)))
+    return Write("acquire_as_viewer", when, _make_holder(mine))
 
 
 def acquire_again(mine: Session, right: Condition, now: int) -> Write:
     """Take one's own lapsed lease anew, with a new epoch."""
     own = _is_held(mine.session_id, mine.connection_id)
-    over = lapsed(CONTROLLER, now, limits.LEASE_SECONDS)
-    return Write("acquire_again", All((Exists(CONNECTION), right, own, over)), _hold(mine))
+    over = has_lapsed(CONTROLLER, now, limits.LEASE_SECONDS)
+    return Write(
+        "acquire_again", AllOf((Exists(CONNECTION_ID), right, own, over)), _make_holder(mine)
+    )
 
 
 def take_over(mine: Session, right: Condition) -> Write:
@@ -114,21 +118,21 @@ def take_over(mine: Session, right: Condition) -> Write:
     Connections are compared, not sessions: a holder who repeats it must not displace themselves.
     """
     me = mine.connection_id
-    when = All((reachable_but_not(me), right, NO_VIEWERS, not_held_by(me)))
-    return Write("take_over", when, _hold(mine))
+    when = AllOf((is_reachable_not(me), right, NO_VIEWERS, is_not_held_by(me)))
+    return Write("take_over", when, _make_holder(mine))
 
 
 def take_over_among_viewers(mine: Session, right: Condition, seen: Iterable[Session] = ()) -> Write:
     """Move the lease, having seen every session, and that none is the sender's."""
     me = mine.connection_id
-    when = All((reachable_but_not(me), right, not_held_by(me), still_elsewhere(mine, seen)))
-    return Write("take_over_among_viewers", when, _hold(mine))
+    when = AllOf((is_reachable_not(me), right, is_not_held_by(me), are_still_elsewhere(mine, seen)))
+    return Write("take_over_among_viewers", when, _make_holder(mine))
 
 
 def take_over_as_viewer(mine: Session, right: Condition) -> Write:
     """Move the lease to one's own viewer session."""
-    when = All((_is_viewer(mine), right, not_held_by(mine.connection_id)))
-    return Write("take_over_as_viewer", when, _hold(mine))
+    when = AllOf((_is_viewer(mine), right, is_not_held_by(mine.connection_id)))
+    return Write("take_over_as_viewer", when, _make_holder(mine))
 
 
 TAKEOVERS = frozenset({"take_over", "take_over_among_viewers", "take_over_as_viewer"})
@@ -147,37 +151,40 @@ TAKING = TAKEOVERS | {
 
 def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
     """Carry out a holder's ping, unless its socket is lost: then only `resume` ends the grace."""
-    renewed = (Put(UNTIL, until),)
+    renewed = (Put(HOLDER_UNTIL, until),)
     return Write("renew_lease", _is_held_on(session_id, me), renewed, renewal=True)
 
 
 def resume(moved: Session, right: Condition) -> Write:
     """Move the holder's session to the same user's newer connection; the epoch stays."""
-    same = (Compare(HOLDER, "=", moved.session_id), Compare(HOLDERS_USER, "=", moved.user_id))
+    same = (
+        Compare(HOLDER_SESSION_ID, "=", moved.session_id),
+        Compare(HOLDER_USER_ID, "=", moved.user_id),
+    )
     newer = Compare(("controller", "connectedAt"), "<=", moved.connected_at)
-    live = not_lost_on(CONTROLLER, moved.connection_id)
-    when = All((right, *same, newer, live, no_other_place(moved)))
-    return Write("resume_lease", when, moved_to(CONTROLLER, moved))
+    live = is_not_lost_on(CONTROLLER, moved.connection_id)
+    when = AllOf((right, *same, newer, live, has_no_other_viewer_session(moved)))
+    return Write("resume_lease", when, move_session(CONTROLLER, moved))
 
 
-def lose(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
+def begin_grace(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
     """Begin the grace of a holder whose socket is lost, once: it shortens the lease.
 
     A second report must change nothing, and so must one for a lease that ends sooner.
     """
-    longer = (Missing(LOST), Compare(UNTIL, ">", until))
-    when = All((_is_held(session_id, gone), *longer))
-    return Write("lose_holder", when, (Put(UNTIL, until), Put(LOST, now)))
+    longer = (Missing(HOLDER_LOST), Compare(HOLDER_UNTIL, ">", until))
+    when = AllOf((_is_held(session_id, gone), *longer))
+    return Write("begin_holder_grace", when, (Put(HOLDER_UNTIL, until), Put(HOLDER_LOST, now)))
 
 
-def lose_late(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
+def record_late_loss(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
     """Note the loss of a holder whose lease ends before the grace would: it ends as it did.
 
     A late report must not revive a lapsed lease, nor leave it to a late ping to do so.
     """
-    ends_sooner = (Missing(LOST), Compare(UNTIL, "<=", until))
-    when = All((_is_held(session_id, gone), *ends_sooner))
-    return Write("lose_holder_late", when, (Put(LOST, now),))
+    ends_sooner = (Missing(HOLDER_LOST), Compare(HOLDER_UNTIL, "<=", until))
+    when = AllOf((_is_held(session_id, gone), *ends_sooner))
+    return Write("record_late_holder_loss", when, (Put(HOLDER_LOST, now),))
 
 
 def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Write:
@@ -186,11 +193,11 @@ def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Wri
     `mine` and `theirs` are the two sessions as they stand afterwards, `seen` the viewer's
     connection as it was read: a viewer who resumes meanwhile is asked for again.
     """
-    place = place_of(theirs.session_id)
+    place = viewer_path(theirs.session_id)
     # A seed's lease lasts as long as its place did: one whose socket was lost meanwhile would
     # hold for hours, and a seed is sent nothing by which that could be found out.
     lasting = (Compare((*place, "until"), ">=", theirs.until),)
-    when = All(
+    when = AllOf(
         (
             _is_held_on(mine.session_id, mine.connection_id),
             Compare(EPOCH, "=", epoch),
@@ -199,8 +206,11 @@ def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Wri
             *(lasting if theirs.dialect == "seed" else ()),
         )
     )
-    swap = (Put(CONTROLLER, item_of(theirs)), Put(place_of(mine.session_id), item_of(mine)))
-    return Write("grant", when, (*swap, *NEW_HOLDER, Drop(place)))
+    swap = (
+        Put(CONTROLLER, session_item(theirs)),
+        Put(viewer_path(mine.session_id), session_item(mine)),
+    )
+    return Write("grant", when, (*swap, *NEXT_EPOCH, Remove(place)))
 
 
 def release(viewing: Session, limit: int) -> Write:
@@ -209,30 +219,30 @@ def release(viewing: Session, limit: int) -> Write:
     Without a bound, whoever takes the lease and releases it again and again would view, each
     from a connection of their own, in any number.
     """
-    stay = Put(place_of(viewing.session_id), item_of(viewing))
+    stay = Put(viewer_path(viewing.session_id), session_item(viewing))
     held = _is_held_on(viewing.session_id, viewing.connection_id)
-    when = All((held, Size(VIEWERS, "<=", limit)))
-    return Write("release", when, (stay, *NEW_HOLDER, Drop(CONTROLLER)))
+    when = AllOf((held, Size(VIEWERS, "<=", limit)))
+    return Write("release", when, (stay, *NEXT_EPOCH, Remove(CONTROLLER)))
 
 
 def leave(session_id: SessionId, me: ConnectionId) -> Write:
     """End the holder's session, by the holder."""
-    return Write("leave_lease", _is_held(session_id, me), (*NEW_HOLDER, Drop(CONTROLLER)))
+    return Write("leave_lease", _is_held(session_id, me), (*NEXT_EPOCH, Remove(CONTROLLER)))
 
 
 def dismiss(session_id: SessionId, robot: ConnectionId) -> Write:
     """End the holder's session, by the robot."""
-    when = All((Compare(HOLDER, "=", session_id), Compare(CONNECTION, "=", robot)))
-    return Write("dismiss_holder", when, (*NEW_HOLDER, Drop(CONTROLLER)))
+    when = AllOf((Compare(HOLDER_SESSION_ID, "=", session_id), Compare(CONNECTION_ID, "=", robot)))
+    return Write("dismiss_holder", when, (*NEXT_EPOCH, Remove(CONTROLLER)))
 
 
-def give_back(session_id: SessionId, me: ConnectionId) -> Write:
+def roll_back(session_id: SessionId, me: ConnectionId) -> Write:
     """Free a lease that was taken for nothing, unless the session was resumed meanwhile."""
-    return Write("give_back", _is_held(session_id, me), (*NEW_HOLDER, Drop(CONTROLLER)))
+    return Write("roll_back", _is_held(session_id, me), (*NEXT_EPOCH, Remove(CONTROLLER)))
 
 
-def give_back_with_robot(session_id: SessionId, me: ConnectionId, gone: ConnectionId) -> Write:
+def roll_back_with_robot(session_id: SessionId, me: ConnectionId, gone: ConnectionId) -> Write:
     """Free a lease whose first frame found the robot's socket gone, and end presence."""
-    when = All((_is_held(session_id, me), Compare(CONNECTION, "=", gone)))
-    then = (*NEW_HOLDER, Put(PRESENCE_UNTIL, 0), Drop(CONTROLLER), Drop(CONNECTION))
-    return Write("give_back_with_robot", when, then)
+    when = AllOf((_is_held(session_id, me), Compare(CONNECTION_ID, "=", gone)))
+    then = (*NEXT_EPOCH, Put(PRESENCE_UNTIL, 0), Remove(CONTROLLER), Remove(CONNECTION_ID))
+    return Write("roll_back_with_robot", when, then)

@@ -6,40 +6,40 @@ Knows the conditions under which each is right; never who is told of it.
 from collections.abc import Iterable
 
 from robosignal.protocol.ids import SessionId, UserId
-from robosignal.server.core.expressions import (
-    All,
+from robosignal.server.core.conditional_writes import (
+    AddToSet,
+    AllOf,
+    AnyOf,
     Compare,
     Condition,
     Contains,
     Differs,
-    Drop,
-    Either,
     Exists,
-    Join,
     Missing,
-    Part,
     Put,
+    Remove,
+    RemoveFromSet,
     Size,
     Update,
     Write,
 )
-from robosignal.server.core.writes.paths import (
+from robosignal.server.core.writes.attributes import (
     CONTROLLER,
-    HOLDERS_USER,
-    NEW_HOLDER,
+    COPY_HOLDER,
+    END_ALL,
+    HOLDER_USER_ID,
+    NEXT_EPOCH,
     OPERATORS,
-    OVER,
     OWNER,
-    REMEMBER_HOLDER,
-    place_of,
+    viewer_path,
 )
 
 
 def share(user: UserId, right: Condition, limit: int) -> Write:
     """Make a user an operator, of so many at most; one who is already stays one."""
     room = Missing(OPERATORS), Size(OPERATORS, "<", limit), Contains(OPERATORS, user)
-    when = All((Exists(OWNER), right, Differs(OWNER, user), Either(room)))
-    return Write("share", when, (Join(OPERATORS, user),))
+    when = AllOf((Exists(OWNER), right, Differs(OWNER, user), AnyOf(room)))
+    return Write("share", when, (AddToSet(OPERATORS, user),))
 
 
 def unshare(user: UserId, right: Condition, viewing: Iterable[SessionId] = ()) -> Write:
@@ -47,18 +47,18 @@ def unshare(user: UserId, right: Condition, viewing: Iterable[SessionId] = ()) -
 
     Whatever the user has besides, they begin nothing any more: what is left is ended after it.
     """
-    return Write("unshare", All((Exists(OWNER), right)), _no_operator(user, viewing))
+    return Write("unshare", AllOf((Exists(OWNER), right)), _no_operator(user, viewing))
 
 
 def unshare_holder(user: UserId, right: Condition, viewing: Iterable[SessionId] = ()) -> Write:
     """End a share with the user who holds: the lease is free."""
-    when = All((Exists(OWNER), right, Compare(HOLDERS_USER, "=", user)))
-    freed = (REMEMBER_HOLDER, *NEW_HOLDER, Drop(CONTROLLER))
+    when = AllOf((Exists(OWNER), right, Compare(HOLDER_USER_ID, "=", user)))
+    freed = (COPY_HOLDER, *NEXT_EPOCH, Remove(CONTROLLER))
     return Write("unshare_holder", when, (*_no_operator(user, viewing), *freed))
 
 
 def _no_operator(user: UserId, viewing: Iterable[SessionId]) -> tuple[Update, ...]:
-    return (Part(OPERATORS, user), *(Drop(place_of(each)) for each in viewing))
+    return (RemoveFromSet(OPERATORS, user), *(Remove(viewer_path(each)) for each in viewing))
 
 
 def transfer(user: UserId, right: Condition) -> Write:
@@ -66,5 +66,5 @@ def transfer(user: UserId, right: Condition) -> Write:
 
     An owner is no operator besides: whom the robot is shared with can be told from its owner.
     """
-    when = All((Exists(OWNER), right, Differs(OWNER, user)))
-    return Write("transfer", when, (*OVER, Put(OWNER, user), Part(OPERATORS, user)))
+    when = AllOf((Exists(OWNER), right, Differs(OWNER, user)))
+    return Write("transfer", when, (*END_ALL, Put(OWNER, user), RemoveFromSet(OPERATORS, user)))

@@ -6,29 +6,29 @@ Ownership and the epoch outlive every connection; no write here takes them away.
 from msgspec import Struct
 
 from robosignal.protocol.ids import ConnectionId, InstanceId
-from robosignal.server.core.expressions import (
-    All,
+from robosignal.server.core.conditional_writes import (
+    AllOf,
+    AnyOf,
     Compare,
     Condition,
     Differs,
-    Drop,
-    Either,
     Exists,
+    Increment,
     Missing,
     Put,
-    Rise,
+    Remove,
     Update,
     Write,
 )
 from robosignal.server.core.records import Connection
-from robosignal.server.core.writes.paths import (
-    CONNECTION,
+from robosignal.server.core.writes.attributes import (
+    CONNECTION_ID,
     CONTROLLER,
+    COPY_HOLDER,
+    END_ALL,
     EPOCH,
-    OVER,
     OWNER,
     PRESENCE_UNTIL,
-    REMEMBER_HOLDER,
     REV,
     VIEWERS,
 )
@@ -58,13 +58,13 @@ def _is_owned_by(claim: Claim) -> Condition:
 
 def _is_newest(claim: Claim) -> Condition:
     """Ask that no newer socket of this robot has registered: a late message must not win."""
-    return Either((Missing(CONNECTION), Compare(("connectedAt",), "<=", claim.row.ts)))
+    return AnyOf((Missing(CONNECTION_ID), Compare(("connectedAt",), "<=", claim.row.ts)))
 
 
-def _present(claim: Claim) -> tuple[Update, ...]:
+def _claim_updates(claim: Claim) -> tuple[Update, ...]:
     said = () if claim.metadata is None else (Put(("metadata",), claim.metadata),)
     return (
-        Put(CONNECTION, claim.row.connection_id),
+        Put(CONNECTION_ID, claim.row.connection_id),
         Put(("connectedAt",), claim.row.ts),
         Put(PRESENCE_UNTIL, claim.until),
         Put(("dialect",), claim.row.dialect),
@@ -75,55 +75,55 @@ def _present(claim: Claim) -> tuple[Update, ...]:
     )
 
 
-def register_again(claim: Claim) -> Write:
+def register_redial(claim: Claim) -> Write:
     """Register the same process after a redial: sessions stay."""
     same = Compare(INSTANCE, "=", claim.instance_id)
-    when = All((_is_owned_by(claim), same, _is_newest(claim)))
-    return Write("register_again", when, (*_present(claim), Rise(REV)))
+    when = AllOf((_is_owned_by(claim), same, _is_newest(claim)))
+    return Write("register_redial", when, (*_claim_updates(claim), Increment(REV)))
 
 
-def register_anew(claim: Claim) -> Write:
+def register_process(claim: Claim) -> Write:
     """Claim an unknown id, or register a new process: sessions end, the epoch rises."""
     unknown = () if claim.provisioned else (Missing(OWNER),)
-    owned = Either((*unknown, _is_owned_by(claim)))
+    owned = AnyOf((*unknown, _is_owned_by(claim)))
     other = Differs(INSTANCE, claim.instance_id)
     then = (
-        *_present(claim),
+        *_claim_updates(claim),
         Put(OWNER, claim.row.user_id, once=True),
         Put(("fleetShard",), claim.fleet_shard, once=True),
         Put(INSTANCE, claim.instance_id),
-        REMEMBER_HOLDER,
+        COPY_HOLDER,
         Put(VIEWERS, {}),
-        Rise(EPOCH, begins=0),
+        Increment(EPOCH, begins=0),
         # Whoever watched a robot that was forgotten must take its next life for the newer.
-        Rise(REV, begins=claim.now),
-        Drop(CONTROLLER),
+        Increment(REV, begins=claim.now),
+        Remove(CONTROLLER),
     )
-    return Write("register_anew", All((owned, _is_newest(claim), other)), then)
+    return Write("register_process", AllOf((owned, _is_newest(claim), other)), then)
 
 
 def renew(me: ConnectionId, until: int) -> Write:
     """Carry out a robot's ping."""
     renewed = (Put(PRESENCE_UNTIL, until),)
-    return Write("renew_presence", Compare(CONNECTION, "=", me), renewed, renewal=True)
+    return Write("renew_presence", Compare(CONNECTION_ID, "=", me), renewed, renewal=True)
 
 
-def lose(gone: ConnectionId) -> Write:
+def record_loss(gone: ConnectionId) -> Write:
     """End presence when the robot's socket is lost, unless a newer one has registered."""
-    then = (Put(PRESENCE_UNTIL, 0), Rise(REV), Drop(CONNECTION))
-    return Write("lose_robot", Compare(CONNECTION, "=", gone), then)
+    then = (Put(PRESENCE_UNTIL, 0), Increment(REV), Remove(CONNECTION_ID))
+    return Write("record_robot_loss", Compare(CONNECTION_ID, "=", gone), then)
 
 
 def unregister(me: ConnectionId) -> Write:
     """End presence and every session, by the robot; ownership and the epoch stay."""
-    return Write("unregister", Compare(CONNECTION, "=", me), OVER)
+    return Write("unregister", Compare(CONNECTION_ID, "=", me), END_ALL)
 
 
 def evict(right: Condition) -> Write:
     """End presence and every session, by whoever has the right to."""
-    return Write("evict", All((Exists(OWNER), right)), OVER)
+    return Write("evict", AllOf((Exists(OWNER), right)), END_ALL)
 
 
-def unchanged_since(rev: int) -> Condition:
+def is_unchanged_since(rev: int) -> Condition:
     """Ask that neither the robot's connection nor its holder has changed since."""
     return Compare(REV, "=", rev)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId, session_id
-from robosignal.server.core.expressions import Write
+from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.records import Connection, Session
 
 Item = dict[str, Any]

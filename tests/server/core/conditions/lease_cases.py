@@ -2,7 +2,7 @@
 
 from robosignal.protocol.ids import SessionId
 from robosignal.protocol.messages import Offer, Resume, Takeover
-from robosignal.server.core.policy import right
+from robosignal.server.core.authorization import condition_for
 from robosignal.server.core.writes import lease
 from tests.server.core.conditions.cases import (
     EVE,
@@ -25,7 +25,7 @@ LAPSED = session(until=NOW - 1)
 SID = ME.session_id
 MY_PLACE, OTHERS_PLACE = f"viewers.{SID}", f"viewers.{OTHER.session_id}"
 MOVED = session(MINE, session_id=SessionId("r1:elsewhere"), connected_at=NOW)
-MAY, MAY_TAKE, MAY_RESUME = (right(kind, SENDER) for kind in (Offer, Takeover, Resume))
+MAY, MAY_TAKE, MAY_RESUME = (condition_for(kind, SENDER) for kind in (Offer, Takeover, Resume))
 
 UNREACHABLE: dict[str, Changes] = {
     "the robot went offline": {"connectionId": GONE},
@@ -170,8 +170,8 @@ LEASE_CASES: dict[Kind, Examined] = {
             "the session that it opened has moved on": {MY_PLACE: session(OTHERS)},
         },
     ),
-    lease.lose: Examined(
-        lease.lose(SID, MINE, NOW, NOW + 30_000),
+    lease.begin_grace: Examined(
+        lease.begin_grace(SID, MINE, NOW, NOW + 30_000),
         robot(ME),
         refuses=HELD_ELSEWHERE
         | {
@@ -180,8 +180,8 @@ LEASE_CASES: dict[Kind, Examined] = {
         },
         accepts={},
     ),
-    lease.lose_late: Examined(
-        lease.lose_late(SID, MINE, NOW, NOW + 30_000),
+    lease.record_late_loss: Examined(
+        lease.record_late_loss(SID, MINE, NOW, NOW + 30_000),
         robot(session(until=NOW + 30_000)),
         refuses=HELD_ELSEWHERE
         | {
@@ -222,11 +222,11 @@ LEASE_CASES: dict[Kind, Examined] = {
         },
         accepts={"it was resumed": {"controller.connectionId": OTHERS}},
     ),
-    lease.give_back: Examined(
-        lease.give_back(SID, MINE), robot(ME), refuses=HELD_ELSEWHERE, accepts={}
+    lease.roll_back: Examined(
+        lease.roll_back(SID, MINE), robot(ME), refuses=HELD_ELSEWHERE, accepts={}
     ),
-    lease.give_back_with_robot: Examined(
-        lease.give_back_with_robot(SID, MINE, ROBOT),
+    lease.roll_back_with_robot: Examined(
+        lease.roll_back_with_robot(SID, MINE, ROBOT),
         robot(ME),
         refuses=HELD_ELSEWHERE | {"the robot has registered anew": {"connectionId": "newer="}},
         accepts={},

@@ -6,8 +6,8 @@ from msgspec import structs
 
 from robosignal.protocol.ids import InstanceId, SessionId
 from robosignal.protocol.messages import Forget, Offer, Resume
-from robosignal.server.core.policy import right
-from robosignal.server.core.writes import places, presence, rows
+from robosignal.server.core.authorization import condition_for
+from robosignal.server.core.writes import connections, presence, viewers
 from robosignal.server.core.writes.presence import Claim
 from tests.server.core.conditions.cases import (
     EVE,
@@ -35,7 +35,7 @@ from tests.server.core.conditions.lease_cases import (
 
 ME, OTHER, ELSEWHERE = session(), session(OTHERS, EVE), session(OTHERS, OLGA)
 SID, THIRD = ME.session_id, SessionId("r1:third")
-MAY = right(Offer, SENDER)
+MAY = condition_for(Offer, SENDER)
 MOVED = session(MINE, session_id=THIRD, connected_at=NOW)
 LAPSED = session(OTHERS, EVE, session_id=THIRD, until=NOW - 1)
 
@@ -55,8 +55,8 @@ MOVED_AWAY: dict[str, Changes] = {
 LOST: dict[str, Changes] = {"its socket is lost": {f"{MY_PLACE}.lost": NOW - 5}}
 
 PLACES_CASES: dict[Kind, Examined] = {
-    places.take: Examined(
-        places.take(ME, MAY, 3, (ELSEWHERE, OTHER)),
+    viewers.add: Examined(
+        viewers.add(ME, MAY, 3, (ELSEWHERE, OTHER)),
         robot(OTHER, OTHER),
         refuses=UNREACHABLE
         | ITSELF
@@ -65,8 +65,8 @@ PLACES_CASES: dict[Kind, Examined] = {
         | {"no place is free": {"viewers.r1:third": LAPSED, "viewers.r1:fourth": LAPSED}},
         accepts=OWNED | {"nobody holds": {"controller": GONE}},
     ),
-    places.take_lapsed: Examined(
-        places.take_lapsed(ME, MAY, THIRD, NOW, (ELSEWHERE, OTHER)),
+    viewers.replace_lapsed: Examined(
+        viewers.replace_lapsed(ME, MAY, THIRD, NOW, (ELSEWHERE, OTHER)),
         robot(OTHER, OTHER, LAPSED),
         refuses=UNREACHABLE
         | ITSELF
@@ -91,14 +91,14 @@ PLACES_CASES: dict[Kind, Examined] = {
             },
         },
     ),
-    places.renew: Examined(
-        places.renew(SID, MINE, NOW + 9),
+    viewers.renew: Examined(
+        viewers.renew(SID, MINE, NOW + 9),
         robot(None, ME),
         refuses=MOVED_AWAY | LOST,
         accepts={"it has lapsed": {f"{MY_PLACE}.until": NOW - 1}},
     ),
-    places.resume: Examined(
-        places.resume(MOVED, right(Resume, SENDER)),
+    viewers.resume: Examined(
+        viewers.resume(MOVED, condition_for(Resume, SENDER)),
         robot(OTHER, session(OTHERS, session_id=THIRD)),
         refuses={
             "it is not shared with the sender any more": {"operators": {"somebody"}},
@@ -120,27 +120,27 @@ PLACES_CASES: dict[Kind, Examined] = {
             "the session that it opened has moved on": {MY_PLACE: session(OTHERS)},
         },
     ),
-    places.lose: Examined(
-        places.lose(SID, MINE, NOW, NOW + 30_000),
+    viewers.begin_grace: Examined(
+        viewers.begin_grace(SID, MINE, NOW, NOW + 30_000),
         robot(None, ME),
         refuses=MOVED_AWAY
         | LOST
         | {"it ends as soon as grace would": {f"{MY_PLACE}.until": NOW + 30_000}},
         accepts={},
     ),
-    places.lose_late: Examined(
-        places.lose_late(SID, MINE, NOW, NOW + 30_000),
+    viewers.record_late_loss: Examined(
+        viewers.record_late_loss(SID, MINE, NOW, NOW + 30_000),
         robot(None, session(until=NOW + 30_000)),
         refuses=MOVED_AWAY
         | LOST
         | {"it was renewed meanwhile": {f"{MY_PLACE}.until": NOW + 30_001}},
         accepts={"it has lapsed": {f"{MY_PLACE}.until": NOW - 1}},
     ),
-    places.leave: Examined(
-        places.leave(SID, MINE), robot(None, ME), refuses=MOVED_AWAY, accepts={}
+    viewers.leave: Examined(
+        viewers.leave(SID, MINE), robot(None, ME), refuses=MOVED_AWAY, accepts={}
     ),
-    places.dismiss: Examined(
-        places.dismiss(SID, ROBOT),
+    viewers.dismiss: Examined(
+        viewers.dismiss(SID, ROBOT),
         robot(None, ME),
         refuses={
             "the viewer is gone": {MY_PLACE: GONE},
@@ -181,14 +181,14 @@ NOT_CURRENT: dict[str, Changes] = {
 }
 
 PRESENCE_CASES: dict[Kind, Examined] = {
-    presence.register_again: Examined(
-        presence.register_again(CLAIM),
+    presence.register_redial: Examined(
+        presence.register_redial(CLAIM),
         owned(),
         refuses=NOT_OWNED | NEWER | {"it is another process": {"instanceId": "run-0"}},
         accepts=OFFLINE,
     ),
-    presence.register_anew: Examined(
-        presence.register_anew(ANEW),
+    presence.register_process: Examined(
+        presence.register_process(ANEW),
         owned(),
         refuses=NOT_OWNED | NEWER | {"it is the same process": {"instanceId": "run-2"}},
         accepts=OFFLINE
@@ -200,12 +200,14 @@ PRESENCE_CASES: dict[Kind, Examined] = {
     presence.renew: Examined(
         presence.renew(ROBOT, NOW + 9), robot(), refuses=NOT_CURRENT, accepts={}
     ),
-    presence.lose: Examined(presence.lose(ROBOT), robot(), refuses=NOT_CURRENT, accepts={}),
+    presence.record_loss: Examined(
+        presence.record_loss(ROBOT), robot(), refuses=NOT_CURRENT, accepts={}
+    ),
     presence.unregister: Examined(
         presence.unregister(ROBOT), robot(), refuses=NOT_CURRENT, accepts={}
     ),
     presence.evict: Examined(
-        presence.evict(right(Forget, SENDER)),
+        presence.evict(condition_for(Forget, SENDER)),
         owned(),
         refuses=NOT_OWNED,
         accepts={"it is offline": {"connectionId": GONE}},
@@ -219,30 +221,30 @@ ENGAGED: dict[str, Changes] = {"it has a session": {"sessions": {SID}}}
 REGISTERED: dict[str, Changes] = {"it has registered a robot": {"robotId": R1}}
 
 ROWS_CASES: dict[Kind, Examined] = {
-    rows.speak_v1: Examined(
-        rows.speak_v1(MINE), ROW, refuses=NO_ROW | ENGAGED | REGISTERED, accepts={}
+    connections.switch_to_v1: Examined(
+        connections.switch_to_v1(MINE), ROW, refuses=NO_ROW | ENGAGED | REGISTERED, accepts={}
     ),
-    rows.note_robot: Examined(
-        rows.note_robot(MINE, R1, "seed"),
+    connections.note_robot: Examined(
+        connections.note_robot(MINE, R1, "seed"),
         ROW,
         refuses=NO_ROW | ENGAGED | V1_NOW | {"it is another robot": {"robotId": "r2"}},
         accepts=REGISTERED,
     ),
-    rows.note_session: Examined(
-        rows.note_session(MINE, SID, "seed"),
+    connections.note_session: Examined(
+        connections.note_session(MINE, SID, "seed"),
         ROW,
         refuses=NO_ROW | REGISTERED | V1_NOW,
         accepts=ENGAGED,
     ),
-    rows.watch: Examined(rows.watch(MINE, OLGA), ROW, refuses=NO_ROW, accepts={}),
-    rows.unwatch: Examined(
-        rows.unwatch(),
+    connections.watch: Examined(connections.watch(MINE, OLGA), ROW, refuses=NO_ROW, accepts={}),
+    connections.unwatch: Examined(
+        connections.unwatch(),
         ROW | {"watcherUserId": OLGA},
         refuses={"it does not watch": {"watcherUserId": GONE}},
         accepts={},
     ),
-    rows.forget_session: Examined(
-        rows.forget_session(SID),
+    connections.forget_session: Examined(
+        connections.forget_session(SID),
         ROW | {"sessions": {SID, THIRD}},
         refuses={"it is not noted": {"sessions": {THIRD}}},
         accepts={},
@@ -254,44 +256,46 @@ NOBODYS: dict[str, Changes] = {"nobody owns it": {"ownerUserId": GONE}}
 ANOTHERS: dict[str, Changes] = {"another owns it": {"ownerUserId": EVE}}
 
 MORE: dict[Kind, tuple[Examined, ...]] = {
-    places.take_lapsed: (
+    viewers.replace_lapsed: (
         Examined(
-            places.take_lapsed(ME, MAY, SID, NOW),
+            viewers.replace_lapsed(ME, MAY, SID, NOW),
             robot(OTHER, session(OTHERS, session_id=SID, until=NOW - 1)),
             refuses={"it was renewed": {f"{MY_PLACE}.until": NOW}},
             accepts={},
         ),
     ),
-    presence.register_again: (
+    presence.register_redial: (
         Examined(
-            presence.register_again(structs.replace(CLAIM, force=True)),
+            presence.register_redial(structs.replace(CLAIM, force=True)),
             owned(),
             refuses=NOBODYS,
             accepts=ANOTHERS,
         ),
     ),
-    presence.register_anew: (
+    presence.register_process: (
         Examined(
-            presence.register_anew(structs.replace(ANEW, provisioned=True)),
+            presence.register_process(structs.replace(ANEW, provisioned=True)),
             owned(),
             refuses=NOBODYS | ANOTHERS,
             accepts={},
         ),
         Examined(
-            presence.register_anew(structs.replace(ANEW, provisioned=True, force=True)),
+            presence.register_process(structs.replace(ANEW, provisioned=True, force=True)),
             owned(),
             refuses=NOBODYS,
             accepts=ANOTHERS,
         ),
     ),
-    rows.note_robot: (
-        Examined(rows.note_robot(MINE, R1, "v1"), ROW, refuses=NO_ROW, accepts=V1_NOW),
+    connections.note_robot: (
+        Examined(connections.note_robot(MINE, R1, "v1"), ROW, refuses=NO_ROW, accepts=V1_NOW),
     ),
-    rows.note_session: (
-        Examined(rows.note_session(MINE, SID, "v1"), ROW, refuses=NO_ROW, accepts=V1_NOW),
+    connections.note_session: (
+        Examined(connections.note_session(MINE, SID, "v1"), ROW, refuses=NO_ROW, accepts=V1_NOW),
     ),
     presence.evict: (
-        Examined(presence.evict(right(Forget, BOSS)), owned(), refuses=NOBODYS, accepts=ANOTHERS),
+        Examined(
+            presence.evict(condition_for(Forget, BOSS)), owned(), refuses=NOBODYS, accepts=ANOTHERS
+        ),
     ),
 }
 """The same writes otherwise made: by an admin, of an enrolled robot, in one's own old place."""

@@ -4,7 +4,7 @@ from msgspec import structs
 
 from robosignal.protocol.ids import UserId
 from robosignal.protocol.messages import Share, Transfer, Unshare
-from robosignal.server.core.policy import right
+from robosignal.server.core.authorization import condition_for
 from robosignal.server.core.writes import ownership
 from tests.server.core.conditions.cases import (
     EVE,
@@ -32,7 +32,7 @@ HELD = robot(session(OTHERS, BOB)) | {"ownerUserId": OLGA, "operators": {BOB}}
 
 OWNERSHIP_CASES: dict[Kind, Examined] = {
     ownership.share: Examined(
-        ownership.share(BOB, right(Share, SENDER), 2),
+        ownership.share(BOB, condition_for(Share, SENDER), 2),
         OWNED | {"operators": {EVE}},
         refuses=ANOTHERS | {"there are as many as there may be": {"operators": {EVE, OLGA}}},
         accepts={
@@ -41,19 +41,19 @@ OWNERSHIP_CASES: dict[Kind, Examined] = {
         },
     ),
     ownership.unshare: Examined(
-        ownership.unshare(BOB, right(Unshare, SENDER)),
+        ownership.unshare(BOB, condition_for(Unshare, SENDER)),
         OWNED,
         refuses=ANOTHERS,
         accepts=EVES_LEASE | BOBS_LEASE | {"it is not shared": {"operators": GONE}},
     ),
     ownership.unshare_holder: Examined(
-        ownership.unshare_holder(BOB, right(Unshare, SENDER)),
+        ownership.unshare_holder(BOB, condition_for(Unshare, SENDER)),
         HELD,
         refuses=ANOTHERS | EVES_LEASE | FREE,
         accepts={},
     ),
     ownership.transfer: Examined(
-        ownership.transfer(BOB, right(Transfer, SENDER)),
+        ownership.transfer(BOB, condition_for(Transfer, SENDER)),
         OWNED,
         refuses=ANOTHERS,
         accepts={"it is offline": {"connectionId": GONE}},
@@ -63,7 +63,7 @@ OWNERSHIP_CASES: dict[Kind, Examined] = {
 BY_ADMINS: dict[Kind, tuple[Examined, ...]] = {
     ownership.share: (
         Examined(
-            ownership.share(BOB, right(Share, BOSS), 2),
+            ownership.share(BOB, condition_for(Share, BOSS), 2),
             OWNED,
             refuses=NOBODYS | BOBS,
             accepts=ANOTHERS,
@@ -71,12 +71,15 @@ BY_ADMINS: dict[Kind, tuple[Examined, ...]] = {
     ),
     ownership.unshare: (
         Examined(
-            ownership.unshare(BOB, right(Unshare, BOSS)), OWNED, refuses=NOBODYS, accepts=ANOTHERS
+            ownership.unshare(BOB, condition_for(Unshare, BOSS)),
+            OWNED,
+            refuses=NOBODYS,
+            accepts=ANOTHERS,
         ),
     ),
     ownership.unshare_holder: (
         Examined(
-            ownership.unshare_holder(BOB, right(Unshare, BOSS)),
+            ownership.unshare_holder(BOB, condition_for(Unshare, BOSS)),
             HELD,
             refuses=NOBODYS,
             accepts=ANOTHERS,
@@ -84,7 +87,7 @@ BY_ADMINS: dict[Kind, tuple[Examined, ...]] = {
     ),
     ownership.transfer: (
         Examined(
-            ownership.transfer(BOB, right(Transfer, BOSS)),
+            ownership.transfer(BOB, condition_for(Transfer, BOSS)),
             OWNED,
             refuses=NOBODYS | BOBS,
             accepts=ANOTHERS,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from robosignal.server.core.expressions import Write, holds
+from robosignal.server.core.conditional_writes import Write, evaluate
 from tests.mutations.conjuncts import Place, parts, without
 from tests.mutations.equivalent import EQUIVALENT
 from tests.server.core.aimed import ROBOT_WRITES, ROW_WRITES
@@ -46,7 +46,7 @@ def notices(examined: Examined, place: Place) -> bool:
     """Say whether a case is judged otherwise without this part, if the write has it."""
     with suppress(LookupError):
         mutated = without(examined.write.when, place)
-        return any(holds(mutated, item) is not expected for _, item, expected in examined.all())
+        return any(evaluate(mutated, item) is not expected for _, item, expected in examined.all())
     return False
 
 
@@ -67,7 +67,7 @@ def test_every_write_is_examined(record_property: Callable[[str, object], None])
 @pytest.mark.parametrize(("write", "item", "expected"), list(judged()))
 def test_a_condition_holds_or_refuses(write: Write, item: Item, *, expected: bool) -> None:
     """As the case's name says."""
-    assert holds(write.when, item) is expected
+    assert evaluate(write.when, item) is expected
 
 
 @pytest.mark.parametrize(("kind", "place"), list(each_part()))

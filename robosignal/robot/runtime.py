@@ -1,0 +1,287 @@
+"""The robot as a running program: sockets, timers and peer connections around the pure machines.
+
+It carries out what the machines ask for, and decides nothing itself.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, assert_never
+
+from aiortc import MediaStreamTrack
+from msgspec.structs import replace
+
+from robosignal.network import ABNORMAL
+from robosignal.protocol.ids import SessionId
+from robosignal.robot.connection import events as signals
+from robosignal.robot.connection import token_policy
+from robosignal.robot.connection.state import Attempt, ConnectionState, Phase, Timing
+from robosignal.robot.connection.token_policy import GiveUp, Report, TokenPolicy
+from robosignal.robot.connection.websocket import WebSockets
+from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
+from robosignal.robot.frames import PcId, Unreadable, parse, to_steady_clock
+from robosignal.robot.media.ice import configure
+from robosignal.robot.media.peer import Peer
+from robosignal.robot.media.peers import Peers
+from robosignal.robot.media.test_pattern import Pattern, PatternTrack
+from robosignal.robot.motors import DriveHandler, Motors
+from robosignal.robot.session import events, machine
+from robosignal.robot.session.registration import REPLACED, Identity, Registration
+from robosignal.robot.session.state import RobotState
+from robosignal.robot.token import TokenSource
+
+SHUTDOWN_SECONDS = 5
+"""How long closing the sockets, and then the peer connections, may take at the end."""
+
+MakeTrack = Callable[[], MediaStreamTrack | None]
+"""Returns the video track of one peer connection, which owns and stops it; None for no video."""
+
+ConnectionOutput = signals.Output | Report | GiveUp
+
+_log = logging.getLogger(__name__)
+
+
+class Runtime:
+    """Carries out the outputs of the connection machine and the actions of the session machine."""
+
+    def __init__(
+        self,
+        url: str,
+        token: TokenSource,
+        identity: Identity,
+        timing: Timing,
+        *,
+        is_renewable: bool,
+        on_drive: DriveHandler | None = None,
+        make_track: MakeTrack | None = None,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._robot_id = identity.robot_id
+        connection = ConnectionState(heartbeats=False, timing=timing)
+        self._policy = TokenPolicy(connection, is_renewable=is_renewable)
+        self._state = RobotState(Registration(identity))
+        self._pattern = Pattern(identity.robot_id, time.monotonic)
+        # The picture's marker comes last: it drives as the motors do.
+        handlers = [*([] if on_drive is None else [on_drive]), self._pattern.drive]
+        self._motors = Motors(identity.robot_id, handlers)
+        self._make_track = make_track or (lambda: PatternTrack(self._pattern))
+        self._ice = configure([])
+        self._sockets = WebSockets(url, token, self._handle_socket_event)
+        self._peers = Peers(self._make_peer, self._is_driver, self._handle_event)
+        self._connection_timer: asyncio.TimerHandle | None = None
+        self._session_timer: asyncio.TimerHandle | None = None
+        self._ended: asyncio.Future[RobotError] = self._loop.create_future()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Connect, and return once `stop` is set. Raise RobotError if going on is of no use."""
+        stopping = asyncio.ensure_future(stop.wait())
+        waiting: set[asyncio.Future[Any]] = {stopping, self._ended}
+        self._step_connection(signals.Start())
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            try:
+                await self._shut_down()
+            finally:
+                self._motors.close()
+        if self._ended.done():
+            raise self._ended.result()
+
+    async def _shut_down(self) -> None:
+        # The motors come first: no command and no timer follows that could stop them.
+        self._handle_event(events.Stop())
+        if self._policy.connection.is_online and not self._ended.done():
+            self._send({"type": "unregister", "robotId": self._robot_id})
+        self._step_connection(signals.Stop())
+        for timer in (self._connection_timer, self._session_timer):
+            if timer is not None:
+                timer.cancel()
+        await self._peers.close(SHUTDOWN_SECONDS)
+        await self._sockets.wait_closed(SHUTDOWN_SECONDS)
+        await self._motors.wait_closed()
+
+    def _end(self, error: RobotError) -> None:
+        if not self._ended.done():
+            self._ended.set_result(error)
+
+    def _now(self) -> int:
+        return int(self._loop.time() * 1000)
+
+    # The connection.
+
+    def _handle_socket_event(self, event: signals.Event) -> None:
+        with self._log_failures():
+            self._step_connection(self._reject_unreadable_welcome(event))
+
+    def _reject_unreadable_welcome(self, event: signals.Event) -> signals.Event:
+        """Return the event, or the end of its socket: without its welcome, it is of no use."""
+        if not isinstance(event, signals.FrameReceived) or event.socket == "old":
+            return event
+        frame = event.frame
+        if frame.get("type") != "welcome" or not isinstance(parse(frame), Unreadable):
+            return event
+        return self._hang_up("the server's welcome cannot be read", event.socket)
+
+    def _hang_up(self, why: str, which: signals.Which = None) -> signals.Closed:
+        self._sockets.close(which, why)
+        return signals.Closed(ABNORMAL, which)
+
+    def _step_connection(self, event: signals.Event) -> None:
+        if isinstance(event, signals.FrameReceived):
+            wall = time.time_ns() // 1_000_000
+            event = replace(event, frame=to_steady_clock(event.frame, wall, self._now()))
+        before = self._policy.connection
+        jitter = random.random()  # noqa: S311 - spreads redials, protects nothing
+        self._policy, outputs = token_policy.step(self._policy, event, self._now(), jitter)
+        for output in outputs:
+            with self._log_failures(output):
+                self._carry_out_output(output)
+        self._report_losses(before)
+        if isinstance(event, signals.FrameReceived):
+            self._pass_to_session(event, has_swapped=signals.Swap() in outputs)
+
+    def _pass_to_session(self, event: signals.FrameReceived, *, has_swapped: bool) -> None:
+        # Before its welcome, what comes over the next socket does not concern the sessions.
+        if self._ended.done() or (event.socket == "next" and not has_swapped):
+            return
+        self._step_session(events.Frame(event.frame, "old" if event.socket == "old" else None))
+
+    def _carry_out_output(self, output: ConnectionOutput) -> None:  # noqa: C901 - one for each output
+        match output:
+            case signals.Dial(which):
+                self._sockets.dial(which)
+            case signals.Send(frame, which):
+                self._sockets.send(which, frame)
+            case signals.Swap():
+                self._sockets.swap()
+            case signals.Adopt():
+                self._sockets.adopt()
+            case signals.Wake(at):
+                self._wake(at)
+            case signals.Enter("offline"):
+                self._step_session(events.Offline())
+            case signals.Enter() | signals.SignIn():
+                pass
+            case signals.Close(which):
+                self._sockets.close(which)
+            case Report(text):
+                self._report(text)
+            case GiveUp(reason, refused_ms):
+                self._end(TokenRejected(self._robot_id, reason, refused_ms / 1000))
+            case other:
+                assert_never(other)
+
+    def _wake(self, at: int) -> None:
+        if self._connection_timer is not None:
+            self._connection_timer.cancel()
+        tick = signals.Tick()
+        self._connection_timer = self._loop.call_at(at / 1000, self._handle_socket_event, tick)
+
+    def _report_losses(self, before: ConnectionState) -> None:
+        connection = self._policy.connection
+        if isinstance(connection.current, Attempt) and connection.current != before.current:
+            self._report_loss("offline", None, connection.current)
+        if connection.next is not None and connection.next != before.next:
+            self._report_loss("cannot redial yet", "next", connection.next)
+
+    def _report_loss(self, what: str, which: signals.Which, attempt: Attempt) -> None:
+        if attempt.phase is Phase.WAITING:
+            seconds = (attempt.due - self._now()) / 1000
+            self._report(f"{what}: {self._sockets.why(which)}; dials again in {seconds:.1f} s")
+
+    # The sessions.
+
+    def _handle_event(self, event: events.Event) -> None:
+        with self._log_failures():
+            self._step_session(event)
+
+    def _step_session(self, event: events.Event) -> None:
+        self._state, actions = machine.step(self._state, event, self._now())
+        # The timer comes first: whatever fails below, the robot stops when commands cease.
+        if self._session_timer is not None:
+            self._session_timer.cancel()
+        due = machine.next_due(self._state)
+        if due is not None:
+            tick = events.Tick()
+            self._session_timer = self._loop.call_at(due / 1000, self._handle_event, tick)
+        for action in actions:
+            with self._log_failures(action):
+                self._carry_out(action)
+
+    def _carry_out(self, action: events.Action) -> None:  # noqa: C901 - one for each action
+        match action:
+            case events.Send(frame):
+                self._send(frame)
+            case events.Open(session, pc, sdp) | events.Renegotiate(session, pc, sdp):
+                self._peers.offer(session, pc, sdp)
+            case events.Add(session, pc, candidate):
+                self._peers.add(session, pc, candidate)
+            case events.Say(session, pc, data):
+                self._peers.say(session, pc, data)
+            case events.Shut(session, pc):
+                self._peers.shut(session, pc)
+            case events.Move(drive):
+                self._motors.move(drive)
+            case events.Show(driver, epoch):
+                self._pattern.show(driver, epoch)
+            case events.UseIce(servers):
+                self._ice = configure(servers)
+            case events.Log(text):
+                self._report(text)
+            case events.Redial(text):
+                self._loop.call_soon(self._handle_socket_event, self._hang_up(text))
+            case events.Quit(code, text):
+                self._end(self._make_error(code, text))
+            case other:
+                assert_never(other)
+
+    def _make_error(self, code: str, text: str) -> RobotError:
+        if code in {REPLACED, "not_registered"}:
+            return RobotReplaced(self._robot_id, text)
+        return RegistrationRefused(self._robot_id, code, text)
+
+    def _send(self, frame: dict[str, Any]) -> None:
+        self._sockets.send(None, frame)
+
+    def _make_peer(
+        self, session: SessionId, pc: PcId, emit: Callable[[events.Event], None]
+    ) -> Peer:
+        return Peer(session, pc, self._ice, self._make_video, emit)
+
+    def _is_driver(self, session: SessionId) -> bool:
+        return self._state.control.fence.obeys(session)
+
+    def _make_video(self) -> MediaStreamTrack | None:
+        try:
+            return self._make_track()
+        except Exception:
+            _log.exception("%s: has no video to give", self._robot_id)
+            raise
+
+    # The log.
+
+    @contextmanager
+    def _log_failures(
+        self, requested: ConnectionOutput | events.Action | None = None
+    ) -> Iterator[None]:
+        # The machines are pure, so an event that one fails on has changed nothing; and each thing
+        # that they ask for is tried. A fault of ours costs that much, and not the drivers' video.
+        try:
+            yield
+        except Exception:  # noqa: BLE001 - the entry of all events
+            what = "ignores what it fails on" if requested is None else _describe(requested)
+            _log.exception("%s: %s", self._robot_id, what)
+
+    def _report(self, text: str) -> None:
+        _log.info("%s: %s", self._robot_id, text)
+
+
+def _describe(requested: ConnectionOutput | events.Action) -> str:
+    """Return what failed, and for which session; never what was to be sent or said."""
+    name = type(requested).__name__.lower()
+    session: SessionId | None = getattr(requested, "session_id", None)
+    return f"fails to {name}" if session is None else f"fails to {name} {session}"

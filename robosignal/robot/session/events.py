@@ -1,0 +1,165 @@
+"""What the session machine is told, and what it asks the runtime to do, each as a plain value.
+
+They are written in `spec/vectors/robot.json` as they are here.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from robosignal.protocol.ids import SessionId
+from robosignal.robot.drive import Drive
+from robosignal.robot.frames import Candidate, PcId
+
+
+class Frame(Struct, frozen=True, tag_field="type", tag="frame"):
+    """A JSON object came over the current WebSocket, or over the one before it (`old`)."""
+
+    frame: dict[str, Any]
+    socket: Literal["old"] | None = None
+
+
+class Offline(Struct, frozen=True, tag_field="type", tag="offline"):
+    """The WebSocket is lost; peer connections are not."""
+
+
+class Message(Struct, frozen=True, rename="camel", tag_field="type", tag="message"):
+    """A text, or bytes, came over a peer's data channel."""
+
+    session_id: SessionId
+    pc_id: PcId
+    data: str | bytes
+
+
+class Answered(Struct, frozen=True, rename="camel", tag_field="type", tag="answered"):
+    """A peer connection has its answer."""
+
+    session_id: SessionId
+    pc_id: PcId
+    sdp: str
+
+
+class Gathered(Struct, frozen=True, rename="camel", tag_field="type", tag="gathered"):
+    """A peer connection has one more local candidate, which its answer does not name."""
+
+    session_id: SessionId
+    pc_id: PcId
+    candidate: Candidate
+
+
+class Failed(Struct, frozen=True, rename="camel", tag_field="type", tag="failed"):
+    """A peer connection has ended by itself; its client saw that if it was ever `connected`."""
+
+    session_id: SessionId
+    pc_id: PcId
+    connected: bool = True
+
+
+class Refused(Struct, frozen=True, rename="camel", tag_field="type", tag="refused"):
+    """An offer was refused; `peer_continues` if its peer connection goes on as before."""
+
+    session_id: SessionId
+    pc_id: PcId
+    code: str
+    message: str
+    peer_continues: bool = False
+
+
+class Tick(Struct, frozen=True, tag_field="type", tag="tick"):
+    """The time has come at which something is due."""
+
+
+class Stop(Struct, frozen=True, tag_field="type", tag="stop"):
+    """The robot is about to end, whatever the reason."""
+
+
+Event = Frame | Offline | Message | Answered | Gathered | Failed | Refused | Tick | Stop
+
+
+class Send(Struct, frozen=True, tag_field="do", tag="send"):
+    """Send this frame to the server, if there is a connection."""
+
+    frame: dict[str, Any]
+
+
+class Open(Struct, frozen=True, rename="camel", tag_field="do", tag="open"):
+    """Make a peer connection for this offer, and return its answer as an event."""
+
+    session_id: SessionId
+    pc_id: PcId
+    sdp: str
+
+
+class Renegotiate(Struct, frozen=True, rename="camel", tag_field="do", tag="renegotiate"):
+    """Give this offer to the existing peer connection, and return its answer as an event."""
+
+    session_id: SessionId
+    pc_id: PcId
+    sdp: str
+
+
+class Add(Struct, frozen=True, rename="camel", tag_field="do", tag="add"):
+    """Give this candidate to the peer connection."""
+
+    session_id: SessionId
+    pc_id: PcId
+    candidate: Candidate
+
+
+class Shut(Struct, frozen=True, rename="camel", tag_field="do", tag="shut"):
+    """Close the peer connection; it causes no more events."""
+
+    session_id: SessionId
+    pc_id: PcId
+
+
+class Say(Struct, frozen=True, rename="camel", tag_field="do", tag="say"):
+    """Send this over the peer's data channel."""
+
+    session_id: SessionId
+    pc_id: PcId
+    data: str | bytes
+
+
+class Move(Struct, frozen=True, tag_field="do", tag="move"):
+    """Have the motors drive like this until the next `Move`."""
+
+    drive: Drive
+
+
+class Show(Struct, frozen=True, tag_field="do", tag="show"):
+    """Show who drives; None while the lease is free."""
+
+    driver: str | None
+    epoch: int
+
+
+class UseIce(Struct, frozen=True, tag_field="do", tag="use-ice"):
+    """Use these RTCIceServer dictionaries for peer connections from now on."""
+
+    servers: list[dict[str, Any]]
+
+
+class Log(Struct, frozen=True, tag_field="do", tag="log"):
+    """Write one line to the log."""
+
+    text: str
+
+
+class Redial(Struct, frozen=True, tag_field="do", tag="redial"):
+    """Close the WebSocket because it is of no use, and dial again; the text says why."""
+
+    text: str
+
+
+class Quit(Struct, frozen=True, tag_field="do", tag="quit"):
+    """End with an error: its code, and a sentence that says what to do. The motors stop first.
+
+    The code is the server's error code, or `replaced` when another device has the same id.
+    """
+
+    code: str
+    text: str
+
+
+Action = Send | Open | Renegotiate | Add | Shut | Say | Move | Show | UseIce | Log | Redial | Quit

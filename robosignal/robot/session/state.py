@@ -1,0 +1,150 @@
+"""All that the robot knows of its sessions, as one value, and the one way to change the driver."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from robosignal.protocol.frames import Person
+from robosignal.protocol.ids import SessionId
+from robosignal.robot.drive import STILL, Motion
+from robosignal.robot.frames import PcId, display_name
+from robosignal.robot.session.events import Action, Log, Move, Show, Shut
+from robosignal.robot.session.fence import Fence
+from robosignal.robot.session.pending import Pending
+from robosignal.robot.session.registration import Registration
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One session's peer connection.
+
+    `held_at` is the last epoch at which the session is known to have held the lease, 0 if none;
+    `has_viewed` is whether it has offered as a viewer since, so that what ended it then may not
+    concern it now. `refused_at` is the epoch at which a refused command was logged, so that a
+    stream of them makes one line. One that has `failed` is closed; its session continues.
+    """
+
+    pc_id: PcId
+    name: str
+    held_at: int
+    has_viewed: bool
+    refused_at: int | None = None
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Who drives. `driver` is the name of the fence's holder.
+
+    `applied` is the epoch up to which the sessions have followed the changes of holder, and
+    `listed` the one at which the server has listed the sessions that exist.
+    """
+
+    fence: Fence = field(default_factory=Fence)
+    driver: str | None = None
+    applied: int = 0
+    listed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RobotState:
+    """All that the robot knows.
+
+    Once it `has_ended`, the robot has stopped its motors, and nothing moves them any more.
+    """
+
+    registration: Registration
+    control: Control = field(default_factory=Control)
+    peers: Mapping[SessionId, Peer] = field(default_factory=dict)
+    pending: Pending = field(default_factory=Pending)
+    motion: Motion = field(default_factory=Motion)
+    has_ended: bool = False
+
+
+Step = tuple[RobotState, list[Action]]
+"""The state after an event, and what to do, in order."""
+
+
+def change_fence(state: RobotState, fence: Fence, person: Person | None) -> Step:
+    """Set the fence; whenever it changes, the robot stops and says who drives.
+
+    `person` is the new holder, None if that is not known.
+    """
+    before = state.control
+    if fence == before.fence:
+        return state, []
+    driver = _name_driver(state, fence, person)
+    actions: list[Action] = [] if state.motion.until is None else [Move(STILL)]
+    actions.append(Show(driver, fence.epoch))
+    if driver is not None or before.driver is not None:
+        actions.append(Log(f"{driver or 'nobody'} drives (epoch {fence.epoch})"))
+    changed = replace(
+        state,
+        control=replace(before, fence=fence, driver=driver),
+        motion=Motion(),
+        registration=state.registration.note_fence(),
+    )
+    return changed, actions
+
+
+def _name_driver(state: RobotState, fence: Fence, person: Person | None) -> str | None:
+    if fence.holder is None:
+        return None
+    if person is not None:
+        return display_name(person)
+    peer = state.peers.get(fence.holder)
+    return "somebody" if peer is None else peer.name
+
+
+def close_peer(state: RobotState, session: SessionId) -> Step:
+    """Remove this session's peer, and close it if it is open."""
+    peer = state.peers.get(session)
+    if peer is None:
+        return state, []
+    peers = {key: other for key, other in state.peers.items() if key != session}
+    return replace(state, peers=peers), [] if peer.failed else [Shut(session, peer.pc_id)]
+
+
+def end_session(state: RobotState, session: SessionId) -> Step:
+    """Remove this session's peer and its offer that waits."""
+    return close_peer(remove_offer(state, session), session)
+
+
+def remove_offer(state: RobotState, session: SessionId) -> RobotState:
+    """Return without this session's offer that waits."""
+    pending = replace(state.pending, offers=state.pending.offers.remove(session))
+    return replace(state, pending=pending)
+
+
+def is_known(state: RobotState, session: SessionId) -> bool:
+    """Whether the robot has had an offer of this session, which has not ended."""
+    waiting = (frame.session_id for frame in state.pending.offers.frames())
+    return session in state.peers or session in waiting
+
+
+def post(state: RobotState, frame: dict[str, Any]) -> Step:
+    """Send a frame about a session, as soon as the robot is registered."""
+    registration = state.registration
+    outbox, sends = state.pending.outbox.post(
+        frame, is_registered=registration.is_registered, registers=registration.registers
+    )
+    return replace(state, pending=replace(state.pending, outbox=outbox)), sends
+
+
+def put_peer(state: RobotState, session: SessionId, peer: Peer) -> RobotState:
+    """Return with this peer in place of the session's older one."""
+    return replace(state, peers={**state.peers, session: peer})
+
+
+def record_holder(state: RobotState, session: SessionId | None, epoch: int) -> RobotState:
+    """Remember that this session, if it has a peer, held the lease at this epoch."""
+    peer = None if session is None else state.peers.get(session)
+    if session is None or peer is None or epoch < peer.held_at:
+        return state
+    return put_peer(state, session, replace(peer, held_at=epoch, has_viewed=False))
+
+
+def find_peer(state: RobotState, session: SessionId, pc: PcId) -> Peer | None:
+    """Return the session's peer if it is still this peer connection, and has not failed."""
+    peer = state.peers.get(session)
+    return peer if peer is not None and peer.pc_id == pc and not peer.failed else None

@@ -1,0 +1,104 @@
+"""Finds out which robot and which session a message means, whatever its spelling.
+
+Both dialects' spellings end here; nothing after this looks at `to` or `target` again.
+"""
+
+import re
+from dataclasses import dataclass
+
+from robosignal.protocol import limits
+from robosignal.protocol.errors import BadMessage, NoSession, Unauthorized
+from robosignal.protocol.ids import ConnectionId, RobotId, robot_of, session_id
+from robosignal.protocol.messages import Addressed, Role
+from robosignal.server.core.records import Robot, Session
+from robosignal.server.core.request import Request
+from robosignal.server.core.steps import Flow, read_connection
+
+_ROBOT_ID = re.compile(limits.ID_PATTERN)
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveSession:
+    """A session that a message means, and the role that it has."""
+
+    session: Session
+    role: Role
+
+
+def refresh_sender(request: Request) -> Flow[Request]:
+    """Read the sender's row again, unless it is known to be a robot, which it stays."""
+    if request.sender.robot_id is not None:
+        return request
+    row = yield from read_connection(request.sender.connection_id)
+    if row is None:
+        raise Unauthorized("connection is gone")
+    return request.seen_as(row)
+
+
+def resolve_robot_id(request: Request, message: Addressed) -> Flow[RobotId]:
+    """Return the robot that a message is about.
+
+    Raise NoSession when its session is with another robot, BadMessage when it names none or
+    when its `target` is not the other end.
+    """
+    robot_id = yield from _resolve_named_robot(request, message)
+    # Judged before any robot is read, so that it tells a stranger of no robot.
+    if message.target == "robot" and request.sender.robot_id == robot_id:
+        raise BadMessage("target", "must be 'client': the sender is the robot")
+    if message.target == "client" and not (yield from _has_registered(request, robot_id)):
+        raise BadMessage("target", "must be 'robot': only a robot addresses a client")
+    return robot_id
+
+
+def _has_registered(request: Request, robot_id: RobotId) -> Flow[bool]:
+    """Say whether the sender has registered this robot, which may be news to its row."""
+    if request.sender.robot_id == robot_id:
+        return True
+    return (yield from refresh_sender(request)).sender.robot_id == robot_id
+
+
+def _resolve_named_robot(request: Request, message: Addressed) -> Flow[RobotId]:
+    named = message.robot_id or _parse_to(request, message)
+    if message.session_id is not None:
+        robot_id = robot_of(message.session_id)
+        if named not in (None, robot_id):
+            raise NoSession(named)
+        return robot_id
+    if named is not None:
+        return named
+    sender = (yield from refresh_sender(request)).sender
+    if sender.robot_id is None:
+        raise BadMessage("robotId", "is missing")
+    return sender.robot_id
+
+
+def _parse_to(request: Request, message: Addressed) -> RobotId | None:
+    """Return the robot that a client's `to` names; a robot's `to` names a client."""
+    if message.to is None or request.sender.robot_id is not None:
+        return None
+    # Connection ids end in "=" on AWS, which no robot id does: `to` is never ambiguous.
+    return RobotId(message.to) if _ROBOT_ID.search(message.to) else None
+
+
+def find_own_session(request: Request, robot: Robot, message: Addressed) -> ActiveSession | None:
+    """Return the sender's own session with this robot, if it has the one that it means."""
+    found = robot.session_at(request.sender.connection_id)
+    if found is None or message.session_id not in (None, found[0].session_id):
+        return None
+    return ActiveSession(*found)
+
+
+def find_named_session(robot: Robot, message: Addressed) -> ActiveSession | None:
+    """Return the session that a robot means by its id or by the client's connection."""
+    if message.session_id is not None:
+        found = robot.session(message.session_id)
+    else:
+        client = message.client_connection_id or (message.to and ConnectionId(message.to))
+        found = _find_session_with(robot, client) if client else None
+    return ActiveSession(*found) if found else None
+
+
+def _find_session_with(robot: Robot, client: ConnectionId) -> tuple[Session, Role] | None:
+    # A seed robot goes on naming the connection that the offer came from; after that client's
+    # redial only the session's id, made from the older connection, still tells who is meant.
+    return robot.session_at(client) or robot.session(session_id(robot.robot_id, client))

@@ -1,0 +1,165 @@
+"""Who may send what: the one table of rights, and its two readings.
+
+A right is asked of an item that was read (`is_allowed`) or carried in a write's condition
+(`condition_for`); both come from `PERMISSIONS`. What is not in the table is refused.
+"""
+
+from enum import Enum
+
+from robosignal.protocol.errors import Forbidden, NotRegistered, RobotOffline
+from robosignal.protocol.ids import RobotId
+from robosignal.protocol.messages import (
+    Answer,
+    Bye,
+    DenyControl,
+    Forget,
+    GrantControl,
+    IceCandidate,
+    IceServers,
+    Message,
+    Offer,
+    Ping,
+    Ready,
+    Register,
+    ReleaseControl,
+    RequestControl,
+    Resume,
+    Robots,
+    Share,
+    Takeover,
+    Transfer,
+    Unregister,
+    Unshare,
+    Unwatch,
+    Watch,
+)
+from robosignal.server.core.conditional_writes import AllOf, AnyOf, Compare, Condition, Contains
+from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.request import Request
+
+
+class Relation(Enum):
+    """What a sender can be to a robot. A sender can be several of these at once."""
+
+    ANYONE = "anyone signed in"
+    ROBOT = "the robot itself, on its current connection"
+    OWNER = "the robot's owner"
+    OPERATOR = "a user it is shared with"
+    ADMIN = "an admin"
+    HOLDERS_USER = "an operator whose session holds the lease"
+
+
+DRIVERS = frozenset({Relation.OWNER, Relation.OPERATOR, Relation.ADMIN})
+
+PERMISSIONS: dict[type[Message], frozenset[Relation]] = {
+    Ready: frozenset({Relation.ANYONE}),
+    Ping: frozenset({Relation.ANYONE}),
+    IceServers: frozenset({Relation.ANYONE}),
+    Robots: frozenset({Relation.ANYONE}),
+    Watch: frozenset({Relation.ANYONE}),
+    Unwatch: frozenset({Relation.ANYONE}),
+    # Who may claim which robot is a matter of its owner, in the write's own condition.
+    Register: frozenset({Relation.ANYONE}),
+    Unregister: frozenset({Relation.ROBOT}),
+    Forget: frozenset({Relation.OWNER, Relation.ADMIN}),
+    Share: frozenset({Relation.OWNER, Relation.ADMIN}),
+    Unshare: frozenset({Relation.OWNER, Relation.ADMIN}),
+    Transfer: frozenset({Relation.OWNER, Relation.ADMIN}),
+    Offer: DRIVERS | {Relation.ROBOT},
+    Answer: DRIVERS | {Relation.ROBOT},
+    IceCandidate: DRIVERS | {Relation.ROBOT},
+    # What ends a session needs that session, and nothing else.
+    Bye: frozenset({Relation.ANYONE}),
+    Resume: DRIVERS,
+    ReleaseControl: DRIVERS,
+    RequestControl: DRIVERS,
+    GrantControl: DRIVERS,
+    DenyControl: DRIVERS,
+    Takeover: frozenset({Relation.OWNER, Relation.ADMIN, Relation.HOLDERS_USER}),
+}
+
+NO_RELATIONS: frozenset[Relation] = frozenset()
+
+
+def find_relations(sender: Connection, robot: Robot | None) -> frozenset[Relation]:
+    """Return everything that the sender is to this robot; to None, one that does not exist."""
+    found = {Relation.ANYONE}
+    if sender.is_admin:
+        found.add(Relation.ADMIN)
+    if robot is None:
+        return frozenset(found)
+    if robot.connection_id == sender.connection_id:
+        found.add(Relation.ROBOT)
+    if robot.owner_user_id == sender.user_id:
+        found.add(Relation.OWNER)
+    if sender.user_id in robot.operators:
+        found.add(Relation.OPERATOR)
+        # A lease that has lapsed stays in the item: by itself it gives no right.
+        if robot.controller is not None and robot.controller.user_id == sender.user_id:
+            found.add(Relation.HOLDERS_USER)
+    return frozenset(found)
+
+
+def refuse_unlisted(kind: type[Message]) -> None:
+    """Raise Forbidden for a message that the table gives to nobody, or does not know."""
+    if not PERMISSIONS.get(kind):
+        raise Forbidden(None, "nobody may send this message here")
+
+
+def is_allowed(kind: type[Message], sender: Connection, robot: Robot | None) -> bool:
+    """Say whether the sender may send this kind of message to this robot."""
+    return bool(PERMISSIONS.get(kind, NO_RELATIONS) & find_relations(sender, robot))
+
+
+def condition_for(kind: type[Message], sender: Connection) -> Condition:
+    """Return the sender's right to this kind of message as a condition on the robot's item.
+
+    True (no conjunct at all) for an admin who may; false for whoever has no way to it.
+    """
+    may = PERMISSIONS.get(kind, NO_RELATIONS)
+    if Relation.ADMIN in may and sender.is_admin:
+        return AllOf(())
+    ways: dict[Relation, Condition] = {
+        Relation.OWNER: Compare(("ownerUserId",), "=", sender.user_id),
+        Relation.OPERATOR: Contains(("operators",), sender.user_id),
+        Relation.HOLDERS_USER: AllOf(
+            (
+                Contains(("operators",), sender.user_id),
+                Compare(("controller", "userId"), "=", sender.user_id),
+            )
+        ),
+    }
+    return AnyOf(tuple(way for standing, way in ways.items() if standing in may))
+
+
+def authorize(request: Request, message: Message, robot_id: RobotId, robot: Robot | None) -> Robot:
+    """Return the robot if the sender may send it such a message.
+
+    Raise NotRegistered to a connection that was the robot's and is no more; Forbidden, the
+    same for a robot that does not exist; RobotOffline to an admin, who may know.
+    """
+    refuse_former_robot(request, robot_id, robot)
+    if not is_allowed(type(message), request.sender, robot):
+        raise Forbidden(robot_id)
+    if robot is None:
+        raise RobotOffline(robot_id)
+    return robot
+
+
+def refuse_former_robot(request: Request, robot_id: RobotId, robot: Robot | None) -> None:
+    """Raise NotRegistered if the sender's connection was this robot's and is no more."""
+    sender = request.sender
+    current = robot is not None and robot.connection_id == sender.connection_id
+    if sender.robot_id == robot_id and not current:
+        raise NotRegistered(robot_id)
+
+
+def refuse_robot_connections(request: Request) -> None:
+    """Raise Forbidden if the sender's connection is a robot's: such a one drives nothing."""
+    if request.sender.robot_id is not None:
+        raise robot_cannot_drive()
+
+
+def robot_cannot_drive() -> Forbidden:
+    """Return what a robot's connection is told that would drive."""
+    return Forbidden(None, "a robot's connection drives no robot: open another one")

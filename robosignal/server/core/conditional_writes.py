@@ -1,0 +1,250 @@
+"""Conditions and updates as data, in DynamoDB's terms, and what they mean.
+
+A write rule is written once with these. The DynamoDB adapter renders them as expressions;
+`apply` carries them out on a plain item, which is how the local store works. It knows nothing
+of robots.
+
+Semantics follow DynamoDB's: a missing attribute equals no value and is in no order with any,
+every operand of an update is read from the item as it was before the update.
+Source: docs.aws.amazon.com, "Condition and filter expressions" and "Update expressions".
+"""
+
+from collections.abc import Callable, Mapping
+from operator import eq, ge, gt, le, lt
+from typing import Any, Literal, assert_never
+
+from msgspec import Struct
+
+Path = tuple[str, ...]
+Item = Mapping[str, Any]
+Comparator = Literal["=", "<", "<=", ">", ">="]
+
+COMPARE: dict[Comparator, Callable[[Any, Any], bool]] = {
+    "=": eq,
+    "<": lt,
+    "<=": le,
+    ">": gt,
+    ">=": ge,
+}
+
+
+class Exists(Struct, frozen=True):
+    """The attribute is there."""
+
+    path: Path
+
+
+class Missing(Struct, frozen=True):
+    """The attribute is not there."""
+
+    path: Path
+
+
+class Compare(Struct, frozen=True):
+    """The attribute is there and compares so with the value."""
+
+    path: Path
+    how: Comparator
+    value: Any
+
+
+class Differs(Struct, frozen=True):
+    """The attribute is missing, or has another value.
+
+    Said in full: no page of AWS's promises what `<>` makes of a missing attribute.
+    """
+
+    path: Path
+    value: Any
+
+
+class Contains(Struct, frozen=True):
+    """The attribute is a set that has this member."""
+
+    path: Path
+    member: str
+
+
+class Size(Struct, frozen=True):
+    """The attribute is there and its number of elements compares so with the value."""
+
+    path: Path
+    how: Comparator
+    value: int
+
+
+class AllOf(Struct, frozen=True):
+    """Every one of these holds; none of them: true."""
+
+    of: "tuple[Condition, ...]"
+
+
+class AnyOf(Struct, frozen=True):
+    """At least one of these holds."""
+
+    of: "tuple[Condition, ...]"
+
+
+Condition = Exists | Missing | Compare | Differs | Contains | Size | AllOf | AnyOf
+
+
+class Put(Struct, frozen=True):
+    """Set the attribute to the value; with `once`, only if it is missing."""
+
+    path: Path
+    value: Any
+    once: bool = False
+
+
+class Copy(Struct, frozen=True):
+    """Set the attribute to what another one holds, or to null when that is missing."""
+
+    path: Path
+    source: Path
+
+
+class Increment(Struct, frozen=True):
+    """Add one to a number. A missing one counts as `begins`, which must be given then."""
+
+    path: Path
+    begins: int | None = None
+
+
+class Remove(Struct, frozen=True):
+    """Remove the attribute if it is there."""
+
+    path: Path
+
+
+class AddToSet(Struct, frozen=True):
+    """Add a member to a set, which begins when it is missing."""
+
+    path: Path
+    member: str
+
+
+class RemoveFromSet(Struct, frozen=True):
+    """Take a member from a set, which goes with its last one."""
+
+    path: Path
+    member: str
+
+
+Update = Put | Copy | Increment | Remove | AddToSet | RemoveFromSet
+
+
+class Write(Struct, frozen=True):
+    """One conditional write to one item. The name is for logs and traces."""
+
+    name: str
+    when: Condition
+    then: tuple[Update, ...]
+    renewal: bool = False
+    """It only lengthens what is there, and comes again before long: losing it costs nothing."""
+
+    def touches(self, path: Path) -> bool:
+        """Say whether it changes this attribute."""
+        return any(each.path == path for each in self.then)
+
+    def raises(self, path: Path) -> bool:
+        """Say whether it adds one to this number."""
+        return any(isinstance(each, Increment) and each.path == path for each in self.then)
+
+
+_NOTHING = object()
+
+
+def evaluate(condition: Condition, item: Item) -> bool:  # noqa: PLR0911 - one for each kind
+    """Say whether the condition is true of this item."""
+    match condition:
+        case Exists(path):
+            return _at(item, path) is not _NOTHING
+        case Missing(path):
+            return _at(item, path) is _NOTHING
+        case Compare(path, how, value):
+            found = _at(item, path)
+            return found is not _NOTHING and COMPARE[how](found, value)
+        case Differs(path, value):
+            return bool(_at(item, path) != value)
+        case Contains(path, member):
+            found = _at(item, path)
+            return isinstance(found, set | frozenset) and member in found
+        case Size(path, how, value):
+            found = _at(item, path)
+            return found is not _NOTHING and COMPARE[how](len(found), value)
+        case AllOf(of):
+            return all(evaluate(each, item) for each in of)
+        case AnyOf(of):
+            return any(evaluate(each, item) for each in of)
+        case _:
+            assert_never(condition)
+
+
+def apply(write: Write, item: Item) -> dict[str, Any] | None:
+    """Return the item as the write leaves it, or None when its condition refuses.
+
+    The given item is not changed. One that does not exist is empty: to a condition even its
+    key is missing. Raise KeyError where DynamoDB answers ValidationException:
+    arithmetic on a missing attribute, or a path below a missing map.
+    """
+    if not evaluate(write.when, item):
+        return None
+    after = dict(item)
+    for update in write.then:
+        _carry_out(update, item, after)
+    return after
+
+
+def _carry_out(update: Update, before: Item, after: dict[str, Any]) -> None:
+    match update:
+        case Put(path, value, once):
+            old = _at(before, path) if once else _NOTHING
+            _set(after, path, value if old is _NOTHING else old)
+        case Copy(path, source):
+            found = _at(before, source)
+            _set(after, path, None if found is _NOTHING else found)
+        case Increment(path, begins):
+            found = _at(before, path)
+            old = begins if found is _NOTHING else found
+            if old is None:
+                raise KeyError(path)
+            _set(after, path, old + 1)
+        case Remove(path):
+            _parent(after, path).pop(path[-1], None)
+        case AddToSet(path, member):
+            old = _at(before, path)
+            _set(after, path, {member} | (set() if old is _NOTHING else old))
+        case RemoveFromSet(path, member):
+            _part(after, path, member)
+        case _:
+            assert_never(update)
+
+
+def _part(after: dict[str, Any], path: Path, member: str) -> None:
+    rest = set(_parent(after, path).get(path[-1], ())) - {member}
+    if rest:
+        _set(after, path, rest)
+    else:
+        _parent(after, path).pop(path[-1], None)
+
+
+def _at(item: Item, path: Path) -> Any:
+    found: Any = item
+    for name in path:
+        if not isinstance(found, Mapping) or name not in found:
+            return _NOTHING
+        found = found[name]
+    return found
+
+
+def _parent(after: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the map that holds the last name, copied on the way down."""
+    found = after
+    for name in path[:-1]:
+        found[name] = dict(found[name])
+        found = found[name]
+    return found
+
+
+def _set(after: dict[str, Any], path: Path, value: Any) -> None:
+    _parent(after, path)[path[-1]] = value

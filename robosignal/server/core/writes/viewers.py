@@ -1,0 +1,120 @@
+"""Writes to a robot's viewers: each has a place, bounded in number, renewed by its ping.
+
+Knows the conditions under which each is right; never which one a message calls for.
+"""
+
+from collections.abc import Iterable
+
+from robosignal.protocol import limits
+from robosignal.protocol.ids import ConnectionId, SessionId
+from robosignal.server.core.conditional_writes import (
+    AllOf,
+    Compare,
+    Condition,
+    Differs,
+    Exists,
+    Missing,
+    Put,
+    Remove,
+    Size,
+    Write,
+)
+from robosignal.server.core.records import Session
+from robosignal.server.core.writes.attributes import (
+    CONNECTION_ID,
+    HOLDER_SESSION_ID,
+    VIEWERS,
+    are_still_elsewhere,
+    has_lapsed,
+    has_no_other_viewer_session,
+    is_not_held_by,
+    is_not_lost_on,
+    is_reachable_not,
+    move_session,
+    session_item,
+    viewer_path,
+)
+
+
+def add(viewing: Session, right: Condition, limit: int, seen: Iterable[Session] = ()) -> Write:
+    """Open a viewer's session in a free place."""
+    place = viewer_path(viewing.session_id)
+    free = Missing(place), Size(VIEWERS, "<", limit)
+    when = AllOf((*_may_view(viewing, right, seen), *free))
+    return Write("add_viewer", when, (Put(place, session_item(viewing)),))
+
+
+def replace_lapsed(
+    viewing: Session, right: Condition, replaced: SessionId, now: int, seen: Iterable[Session] = ()
+) -> Write:
+    """Open a viewer's session in the place of one that was not renewed."""
+    place = viewer_path(viewing.session_id)
+    over = has_lapsed(viewer_path(replaced), now, limits.PLACE_SECONDS)
+    # A session that was resumed elsewhere, and lapsed there, bears the id that its first
+    # connection opens anew; two paths of one update must not overlap.
+    own = replaced == viewing.session_id
+    free = () if own else (Missing(place),)
+    then = (Put(place, session_item(viewing)), *(() if own else (Remove(viewer_path(replaced)),)))
+    return Write(
+        "replace_lapsed_viewer", AllOf((*_may_view(viewing, right, seen), *free, over)), then
+    )
+
+
+def _may_view(viewing: Session, right: Condition, seen: Iterable[Session]) -> tuple[Condition, ...]:
+    # A seed robot cannot know roles, so it takes no viewers; and a holder is no viewer too,
+    # nor is a session that its user has resumed elsewhere and holds there.
+    knows_roles = Compare(("dialect",), "=", "v1")
+    me = viewing.connection_id
+    other = Differs(HOLDER_SESSION_ID, viewing.session_id)
+    only = is_not_held_by(me), other, are_still_elsewhere(viewing, seen)
+    return is_reachable_not(me), right, knows_roles, *only
+
+
+def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
+    """Carry out a viewer's ping, unless its socket is lost: then only `resume` helps."""
+    when = AllOf((_is_on(session_id, me), Missing(viewer_path(session_id, "lost"))))
+    renewed = (Put(viewer_path(session_id, "until"), until),)
+    return Write("renew_viewer", when, renewed, renewal=True)
+
+
+def resume(moved: Session, right: Condition) -> Write:
+    """Move a viewer's session to the same user's newer connection."""
+    place = viewer_path(moved.session_id)
+    same_user = Compare((*place, "userId"), "=", moved.user_id)
+    newer = Compare((*place, "connectedAt"), "<=", moved.connected_at)
+    live = is_not_lost_on(place, moved.connection_id)
+    only = live, has_no_other_viewer_session(moved), is_not_held_by(moved.connection_id)
+    return Write(
+        "resume_viewer", AllOf((right, same_user, newer, *only)), move_session(place, moved)
+    )
+
+
+def begin_grace(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
+    """Shorten the place of a viewer whose socket is lost, once, and note the loss."""
+    place = viewer_path(session_id)
+    longer = Missing((*place, "lost")), Compare((*place, "until"), ">", until)
+    then = Put((*place, "until"), until), Put((*place, "lost"), now)
+    return Write("begin_viewer_grace", AllOf((_is_on(session_id, gone), *longer)), then)
+
+
+def record_late_loss(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
+    """Note the loss of a viewer whose place ends sooner: it ends as it did."""
+    place = viewer_path(session_id)
+    ends_sooner = Missing((*place, "lost")), Compare((*place, "until"), "<=", until)
+    when = AllOf((_is_on(session_id, gone), *ends_sooner))
+    return Write("record_late_viewer_loss", when, (Put((*place, "lost"), now),))
+
+
+def _is_on(session_id: SessionId, connection: ConnectionId) -> Condition:
+    return Compare(viewer_path(session_id, "connectionId"), "=", connection)
+
+
+def leave(session_id: SessionId, me: ConnectionId) -> Write:
+    """End a viewer's session, by the viewer."""
+    return Write("leave_viewer", _is_on(session_id, me), (Remove(viewer_path(session_id)),))
+
+
+def dismiss(session_id: SessionId, robot: ConnectionId) -> Write:
+    """End a viewer's session, by the robot."""
+    when = AllOf((Exists(viewer_path(session_id)), Compare(CONNECTION_ID, "=", robot)))
+    return Write("dismiss_viewer", when, (Remove(viewer_path(session_id)),))

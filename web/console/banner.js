@@ -1,0 +1,324 @@
+/**
+ * What the console says of a session, above all who drives. Pure: a view in, words out; it never
+ * touches the page.
+ */
+
+/** @typedef {import("../robosignal/index.js").View} View */
+/** @typedef {import("../robosignal/index.js").Person} Person */
+/** @typedef {import("../robosignal/index.js").Robot} Robot */
+/** @typedef {"none" | "joining" | "you-drive" | "watching" | "lost" | "asking" | "nobody" | "unknown" | "waiting" | "ended"} Kind */
+/** @typedef {{kind: Kind, title: string, text: string}} Banner */
+
+/**
+ * @param {Person} person
+ */
+export const nameOf = (person) => person.name ?? person.userId;
+
+/** What would end the quotation marks of a name. */
+const QUOTES = /["\u00ab\u00bb\u201c-\u201f]/g;
+
+const ID_CHARACTERS = 8;
+
+/**
+ * A person's name, marked as one: people choose their names, and may be called "Nobody" or "You".
+ * Two people with the same name are told apart by the first characters of their user ids.
+ *
+ * @param {Person} person
+ * @param {(Person | null | undefined)[]} others
+ */
+export function quoted(person, ...others) {
+  const name = `\u201c${nameOf(person).replace(QUOTES, "'")}\u201d`;
+  const isShared = others.some(
+    (other) => other && other.userId !== person.userId && looksOf(other) === looksOf(person),
+  );
+  return isShared ? `${name} (${person.userId.slice(0, ID_CHARACTERS)})` : name;
+}
+
+/**
+ * @param {Person} person
+ */
+const looksOf = (person) =>
+  nameOf(person)
+    .normalize("NFKC")
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]/gu, "");
+
+/**
+ * A server's message as a sentence.
+ *
+ * @param {string} message
+ */
+export function sentence(message) {
+  const begun = message.charAt(0).toUpperCase() + message.slice(1);
+  return /[.!?]$/.test(begun) || begun === "" ? begun : `${begun}.`;
+}
+
+/**
+ * What stands above the video.
+ *
+ * @param {View | null} view
+ * @param {Person | null} me
+ * @returns {Banner}
+ */
+export function bannerOf(view, me) {
+  if (view === null)
+    return { kind: "none", title: "No robot chosen", text: "Choose Drive or Watch on a robot." };
+  const { robotId, state, why, role } = view;
+  if (state === "ended") {
+    // A seed robot takes no viewers: the session of a driver who was displaced ends with that.
+    const title = view.lostTo
+      ? lost(view.lostTo, me).title
+      : `The session with ${robotId} has ended`;
+    return { kind: "ended", title, text: sentence(why ?? "") };
+  }
+  if (view.lostTo && !view.asking) return lost(view.lostTo, me);
+  if (state === "waiting")
+    return { kind: "waiting", title: waitingFor(view), text: sentence(why ?? "") };
+  if (state === "connecting" || role === null)
+    return {
+      ...joining(robotId),
+      text: lacking(view.missing) ?? "Waiting for the robot's answer.",
+    };
+  if (role === "controller") return driving(view);
+  return view.stale ? unknown(view, me) : watching(view, me);
+}
+
+/**
+ * @param {View} view
+ */
+function waitingFor({ robotId, stale, missing }) {
+  if (stale) return `Not connected to ${robotId}`;
+  if (missing.includes("picture")) return `No picture of ${robotId} yet`;
+  return missing.includes("channel") ? `${robotId} cannot be driven yet` : `Waiting for ${robotId}`;
+}
+
+/**
+ * What has not come over a connection that is open, or null.
+ *
+ * @param {View["missing"]} missing
+ */
+function lacking(missing) {
+  if (missing.length > 1) return "The robot is connected. No picture and no data channel yet.";
+  if (missing.length === 0) return null;
+  return missing[0] === "picture"
+    ? "The robot is connected. No picture yet."
+    : "The robot is connected. Its data channel is not open yet.";
+}
+
+/**
+ * We have the control. What a robot has not declared never comes.
+ *
+ * @param {View} view
+ * @returns {Banner}
+ */
+function driving({ robotId, missing }) {
+  if (missing.includes("channel")) {
+    return {
+      kind: "waiting",
+      title: `You cannot drive ${robotId}`,
+      text: "You have the control, but the robot opened no data channel: no command reaches it.",
+    };
+  }
+  if (missing.includes("picture"))
+    return {
+      kind: "waiting",
+      title: `You drive ${robotId} without a picture`,
+      text: "The robot sends no video.",
+    };
+  return {
+    kind: "you-drive",
+    title: `You drive ${robotId}`,
+    text: "Arrow keys or W A S D while the video has focus, or the pad.",
+  };
+}
+
+/**
+ * @param {View} view
+ * @param {Person | null} me
+ * @returns {Banner}
+ */
+function unknown({ driver }, me) {
+  const last =
+    driver === null
+      ? "nobody drove"
+      : driver.userId === me?.userId
+        ? "you drove in another window"
+        : `${quoted(driver, me)} drove`;
+  return {
+    kind: "unknown",
+    title: "Who drives is not known — you watch",
+    text: `The server cannot be reached. When last heard, ${last}.`,
+  };
+}
+
+/**
+ * @param {string} robotId
+ * @returns {Banner}
+ */
+export const joining = (robotId) => ({
+  kind: "joining",
+  title: `Joining ${robotId}…`,
+  text: "Waiting for the robot's answer.",
+});
+
+/**
+ * @param {Person} by
+ * @param {Person | null} me
+ * @returns {Banner}
+ */
+function lost(by, me) {
+  const title =
+    by.userId === me?.userId
+      ? "You took over in another window"
+      : `You lost control to ${quoted(by, me)}`;
+  return {
+    kind: "lost",
+    title,
+    text: "You watch now. To drive again, ask for control, or take over if you may.",
+  };
+}
+
+/**
+ * @param {View} view
+ * @param {Person | null} me
+ * @returns {Banner}
+ */
+function watching({ robotId, driver, asking, missing }, me) {
+  if (asking) {
+    const whom = driver === null ? "the driver" : quoted(driver, me);
+    return {
+      kind: "asking",
+      title: `${driver === null ? "Somebody" : whom} drives — you have asked for control`,
+      text: `Waiting for ${whom} to hand it over, 30 seconds at most.`,
+    };
+  }
+  if (driver === null)
+    return {
+      kind: "nobody",
+      title: `Nobody drives ${robotId} — you watch`,
+      text: "The control is free: press Drive to have it.",
+    };
+  if (driver.userId === me?.userId) {
+    return {
+      kind: "watching",
+      title: "You drive in another window — this one watches",
+      text: "Take over to drive from here.",
+    };
+  }
+  const name = quoted(driver, me);
+  return {
+    kind: "watching",
+    title: `${name} drives — you watch`,
+    text: missing.includes("picture")
+      ? "The robot sends no video."
+      : `Only commands of ${name} reach ${robotId}.`,
+  };
+}
+
+/**
+ * Whether our commands can reach the robot.
+ *
+ * @param {View} view
+ */
+export const isDriving = ({ role, state, missing }) =>
+  role === "controller" && state === "live" && !missing.includes("channel");
+
+/**
+ * Who drives, by name: empty when nobody does, or nobody knows.
+ *
+ * @param {View} view
+ * @param {Person | null} me
+ */
+export function driverName(view, me) {
+  if (view.role === "controller" && view.state === "live") return me ? nameOf(me) : "you";
+  return view.driver && !view.stale ? nameOf(view.driver) : "";
+}
+
+/**
+ * The same as a fact for the eye.
+ *
+ * @param {View | null} view
+ * @param {Person | null} me
+ */
+export function driverFact(view, me) {
+  if (view === null || view.state === "ended") return "–";
+  if (view.stale) return "Not known";
+  if (view.role === "controller" && view.state === "live")
+    return me ? `You (${quoted(me)})` : "You";
+  if (view.driver) return quoted(view.driver, me);
+  return view.role === "viewer" && view.state === "live" ? "Nobody" : "–";
+}
+
+/**
+ * What a driver reads of who asks for the control.
+ *
+ * @param {Person} by
+ */
+export const requestOf = (by) => `${quoted(by)} asks for control`;
+
+/**
+ * What may be done with a robot of the list, and what the list says of it.
+ *
+ * @param {Robot} robot
+ * @param {View | null} view of the session with this robot, if there is one
+ * @param {Person | null} me
+ */
+export function rowOf(robot, view, me) {
+  const inSession = view !== null && view.state !== "ended";
+  const holds = inSession && view.role === "controller";
+  const youDrive = holds && isDriving(view);
+  // Within a session, who drives is what the session says: it hears first.
+  const knows = inSession && view.role !== null;
+  const driver = knows
+    ? driverName(view, me)
+    : robot.controlledBy
+      ? nameOf(robot.controlledBy)
+      : "";
+  const drives = knows ? view.driver : robot.controlledBy;
+  const yours = drives?.userId === me?.userId;
+  const stale = inSession ? view.stale : robot.stale === true;
+  // That window may be gone, as after a reload: the server knows, and gives control at once.
+  const mayBeGone = !inSession && driver !== "" && yours;
+  const isDeaf = holds && view.state === "live" && !youDrive;
+  const status = isDeaf
+    ? "Yours, but takes no commands"
+    : statusOf(robot, {
+        stale,
+        holds,
+        youDrive,
+        driver: drives ? quoted(drives, me, robot.owner) : "",
+        elsewhere: yours && !youDrive,
+      });
+  return {
+    driver,
+    status:
+      robot.relation === "owner" || !robot.owner
+        ? status
+        : `${status} · owned by ${quoted(robot.owner, me, drives)}`,
+    advisory: robot.dialect === "seed",
+    drive: robot.online && !holds && (driver === "" || mayBeGone) && !(inSession && stale),
+    request:
+      inSession &&
+      view.role === "viewer" &&
+      !stale &&
+      view.driver !== null &&
+      view.driver.userId !== me?.userId &&
+      !view.asking &&
+      robot.dialect !== "seed",
+    watch: robot.online && !inSession && robot.dialect !== "seed",
+    takeOver: robot.online && !holds && driver !== "" && (robot.relation !== "operator" || yours),
+  };
+}
+
+/**
+ * @param {Robot} robot
+ * @param {{stale: boolean, holds: boolean, youDrive: boolean, driver: string, elsewhere: boolean}} control
+ */
+function statusOf({ online }, { stale, holds, youDrive, driver, elsewhere }) {
+  if (stale) return "Not known just now";
+  if (!online) return "Offline";
+  if (youDrive) return "You drive";
+  if (holds) return "Yours to drive, waiting for it";
+  if (driver === "") return "Free";
+  return elsewhere ? "You drive in another window" : `${driver} drives`;
+}

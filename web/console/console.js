@@ -1,0 +1,385 @@
+/**
+ * The operators' console: the robots, one session at a time, and never a doubt who drives.
+ * It draws what `robosignal.js` says; it never decides who may do what.
+ */
+
+import { SignalingError, connect } from "../robosignal/index.js";
+import { quoted, sentence } from "./banner.js";
+import { at, draw, drawNobody, drawRtt, offer, say, unsay } from "./draw.js";
+import { handleDriving } from "./driving.js";
+import { followLinks } from "./link.js";
+import { saysAdmin, visitor } from "./sign-in.js";
+
+/** @typedef {import("./draw.js").Scene} Scene */
+/** @typedef {import("../robosignal/index.js").Session} Session */
+/** @typedef {import("./sign-in.js").Visitor} Visitor */
+
+const WATCH_AGAIN_MS = 5_000;
+/** A robot refuses each of 20 commands a second; once it has refused none for so long, it obeys. */
+const REFUSAL_MS = 2_000;
+/** Unasked failures that are worth a sentence; what concerns the robot shows in the banner. */
+const WORTH_SAYING = [
+  "internal",
+  "rate_limited",
+  "try_again",
+  "too_large",
+  "bad_message",
+  "unknown_type",
+  "bad_ice_server",
+];
+
+const NO_TOKEN =
+  "Open the link that “make run” prints, or the one that your administrator sent you: it signs you in.";
+const SIGN_IN_AGAIN =
+  "Your sign-in may have expired or been refused. Open a new link: “make run” prints one, or ask your administrator.";
+const SIGN_IN_AGAIN_HERE = "Your sign-in may have expired or been refused. Sign in again.";
+const NOT_TOLD =
+  "The robot does not obey: it has not heard yet that you drive. Telling it again; then press again.";
+const NOT_OURS = "The robot did not obey: somebody else drives it. Checking with the server.";
+const UNREACHABLE =
+  "The server cannot be reached, or it refuses this sign-in. Check that it runs; if it was set up anew, open a new link. Trying again.";
+
+/** What is going on beyond what is drawn. */
+const now = {
+  pending: false,
+  watches: false,
+  isAdmin: false,
+  isCut: false,
+  mustSignIn: false,
+  refusals: 0,
+  stopDriving: () => {},
+};
+
+/**
+ * @param {unknown} error
+ */
+function sayError(error) {
+  if (!(error instanceof SignalingError)) throw error;
+  say(sentence(error.message));
+}
+
+/**
+ * @param {string} words
+ */
+function sayRefusal(words) {
+  say(words);
+  clearTimeout(now.refusals);
+  now.refusals = setTimeout(() => [NOT_OURS, NOT_TOLD].forEach(unsay), REFUSAL_MS);
+}
+
+/**
+ * @param {Scene} scene
+ * @param {Session} session
+ */
+function show(scene, session) {
+  // Each call holds the session it returns: the one that the scene has is held once.
+  if (scene.session === session) return session.leave();
+  now.stopDriving();
+  scene.session?.leave();
+  scene.session = session;
+  handle(session);
+  const video = /** @type {HTMLVideoElement} */ (at("video"));
+  video.dataset.robotId = session.robotId;
+  video.srcObject = session.stream;
+  /**
+   * @template Value
+   * @param {(value: Value) => void} listener
+   * @returns {(value: Value) => void}
+   */
+  const ours = (listener) => (value) => void (scene.session === session && listener(value));
+  session.on(
+    "stream",
+    ours((stream) => (video.srcObject = stream)),
+  );
+  session.on(
+    "state",
+    ours(() => {
+      if (now.isCut) say(offlineSentence(scene));
+      draw(scene);
+    }),
+  );
+  session.on(
+    "control",
+    ours(() => draw(scene)),
+  );
+  session.on(
+    "control-denied",
+    ours(({ by }) => say(`${quoted(by)} keeps the control.`, "plain")),
+  );
+  session.on(
+    "control-unanswered",
+    ours(({ by }) =>
+      say(
+        `${by ? quoted(by) : "The driver"} has not answered. Ask again, or wait until the control is free.`,
+        "plain",
+      ),
+    ),
+  );
+  // Whoever has just lost the control reads so in the banner; the last commands were still under way.
+  session.on(
+    "refused",
+    ours(
+      (epoch) =>
+        void (
+          session.view.role === "controller" &&
+          sayRefusal(epoch > session.view.epoch ? NOT_OURS : NOT_TOLD)
+        ),
+    ),
+  );
+  session.on("rtt", ours(drawRtt));
+}
+
+/**
+ * @param {Session} session
+ */
+function handle(session) {
+  const [video, pad, knob] = [at("video"), at("pad"), at("knob")];
+  now.stopDriving = handleDriving(session, {
+    video,
+    pad,
+    knob,
+    say: (words) => say(words, "plain"),
+    unsay,
+  });
+}
+
+/**
+ * @param {Scene} scene
+ */
+function leave(scene) {
+  now.stopDriving();
+  scene.session?.leave();
+  scene.session = null;
+  const video = /** @type {HTMLVideoElement} */ (at("video"));
+  video.srcObject = null;
+  delete video.dataset.robotId;
+}
+
+/** @type {Record<string, (scene: Scene, robotId: string, sessionId: string) => Promise<unknown>>} */
+const ACTIONS = {
+  drive: async (scene, robotId) => show(scene, await scene.signal.drive(robotId)),
+  watch: async (scene, robotId) => show(scene, await scene.signal.view(robotId)),
+  "take-over": async (scene, robotId) => show(scene, await scene.signal.takeOver(robotId)),
+  request: async ({ session }) => session?.requestControl(),
+  grant: async ({ session }, _robotId, sessionId) => session?.grant(sessionId),
+  deny: async ({ session }, _robotId, sessionId) => session?.deny(sessionId),
+  release: async ({ session }) => session?.release(),
+  leave: async (scene) => leave(scene),
+};
+
+/**
+ * @param {Scene} scene
+ * @param {string} action
+ * @param {string} robotId
+ * @param {string} sessionId
+ */
+async function act(scene, action, robotId, sessionId) {
+  if (now.pending) return;
+  say("");
+  if (scene.session && scene.session.robotId !== robotId) leave(scene);
+  now.pending = true;
+  scene.joins = scene.session === null ? robotId : null;
+  draw(scene);
+  at("panel").setAttribute("aria-busy", "true");
+  try {
+    await ACTIONS[action]?.(scene, robotId, sessionId);
+    if (action === "drive" || action === "take-over") at("video").focus({ preventScroll: true });
+  } catch (error) {
+    sayError(error);
+    // Who drives was not what the list said.
+    if (error instanceof SignalingError && error.code === "robot_busy") lookAgain(scene);
+  } finally {
+    now.pending = false;
+    scene.joins = null;
+    at("panel").removeAttribute("aria-busy");
+    draw(scene);
+  }
+}
+
+/**
+ * Ask to be told of the robots: once, for the module does it again after each redial.
+ *
+ * @param {Scene} scene
+ */
+async function watch(scene) {
+  if (now.watches || scene.signal.state !== "online") return;
+  now.watches = true;
+  try {
+    await scene.signal.watch({ all: now.isAdmin });
+  } catch (error) {
+    now.watches = false;
+    sayError(error);
+    setTimeout(() => void watch(scene), WATCH_AGAIN_MS);
+  }
+}
+
+/**
+ * A page that was hidden may have slept through pushes.
+ *
+ * @param {Scene} scene
+ */
+function lookAgain({ signal }) {
+  if (document.visibilityState !== "visible" || signal.state !== "online" || !now.watches) return;
+  signal
+    .robots({ all: now.isAdmin })
+    .catch((error) => void (error.code !== "offline" && sayError(error)));
+}
+
+/**
+ * The token is kept: the server may take it after all, and the module tries.
+ *
+ * @param {Scene} scene
+ * @param {Visitor} who
+ */
+function askToSignIn(scene, who) {
+  say(who.signIn ? SIGN_IN_AGAIN_HERE : SIGN_IN_AGAIN);
+  offer("sign-in", who.signIn !== null);
+  // A driver goes on driving: the open connection may last a while.
+  if (scene.session === null) drawNobody(who.signIn !== null);
+}
+
+/**
+ * @param {Scene} scene
+ * @param {Visitor} who
+ */
+function listen(scene, who) {
+  const { signal } = scene;
+  signal.on("state", (state) => {
+    if (state !== "connecting") now.isCut = state === "offline";
+    if (state === "online") {
+      scene.wasOnline = true;
+      say("");
+      // The token may not have been refused after all.
+      now.mustSignIn = false;
+      offer("sign-in", false);
+      void watch(scene);
+    }
+    if (state === "offline" && !now.mustSignIn) say(offlineSentence(scene));
+    draw(scene);
+    if (now.mustSignIn) askToSignIn(scene, who);
+  });
+  signal.on("presence", (robots) => {
+    scene.robots = robots;
+    draw(scene);
+  });
+  signal.on("sign-in", () => {
+    now.mustSignIn = true;
+    askToSignIn(scene, who);
+  });
+  signal.on("error", (error) => void (WORTH_SAYING.includes(error.code) && sayError(error)));
+  onAction((action, button) => {
+    const row = /** @type {HTMLElement | null} */ (button.closest("li[data-robot-id]"));
+    const request = /** @type {HTMLElement | null} */ (button.closest("li[data-session-id]"));
+    const robotId = row?.dataset.robotId ?? scene.session?.robotId;
+    if (robotId && action in ACTIONS)
+      void act(scene, action, robotId, request?.dataset.sessionId ?? "");
+  });
+  document.addEventListener("visibilitychange", () => lookAgain(scene));
+  addEventListener("online", () => {
+    signal.redial();
+    // The network is another one, perhaps: a question finds out whether the socket outlived that.
+    lookAgain(scene);
+  });
+  addEventListener("pagehide", () => signal.close());
+  addEventListener("pageshow", ({ persisted }) => void (persisted && location.reload()));
+}
+
+/**
+ * @param {(action: string, button: HTMLElement) => void} listener
+ */
+function onAction(listener) {
+  document.addEventListener("click", ({ target }) => {
+    const button = target instanceof Element ? target.closest("button[data-action]") : null;
+    if (button instanceof HTMLElement) listener(String(button.dataset.action), button);
+  });
+}
+
+/**
+ * @param {Scene} scene
+ */
+function offlineSentence({ wasOnline, session }) {
+  if (!wasOnline) return UNREACHABLE;
+  const live = session?.view.state === "live";
+  return `The connection to the server is lost${live ? "; the video goes on" : ""}. Reconnecting by itself.`;
+}
+
+/**
+ * @returns {Promise<Record<string, unknown>>} what `config.json` says; nothing where there is none
+ */
+async function readConfig() {
+  try {
+    return (await (await fetch("config.json")).json()) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * @param {Record<string, unknown>} config
+ */
+function serverUrl({ webSocketUrl }) {
+  const own = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/prod`;
+  return typeof webSocketUrl === "string" ? webSocketUrl : own;
+}
+
+/**
+ * @param {Visitor} who
+ */
+function offerSigns(who) {
+  /** @type {(() => Promise<string>) | null} */
+  let goes = null;
+  onAction(async (action) => {
+    const go = action === "sign-in" ? who.signIn : action === "sign-out" ? who.signOut : null;
+    if (go === null || goes !== null) return;
+    goes = go;
+    try {
+      location.assign(await go());
+    } catch (error) {
+      goes = null;
+      say(error instanceof Error ? error.message : String(error));
+    }
+  });
+}
+
+async function main() {
+  followLinks();
+  const config = await readConfig();
+  const who = await visitor(config);
+  offerSigns(who);
+  offer("sign-in", !who.isSignedIn && who.signIn !== null);
+  offer("sign-out", who.isSignedIn);
+  if (!who.isSignedIn) {
+    if (who.failed || !who.signIn) say(who.failed ?? NO_TOKEN);
+    return drawNobody(who.signIn !== null);
+  }
+  /**
+   * @param {string} [refused]
+   */
+  const token = async (refused) => {
+    const given = await who.token(refused);
+    now.isAdmin = saysAdmin(given);
+    return given;
+  };
+  /** @type {Scene} */
+  const scene = {
+    signal: connect({ url: serverUrl(config), token }),
+    session: null,
+    joins: null,
+    robots: null,
+    wasOnline: false,
+  };
+  listen(scene, who);
+  draw(scene);
+}
+
+try {
+  await main();
+} catch (error) {
+  const { message } = /** @type {Error} */ (error);
+  say(
+    error instanceof SignalingError
+      ? message
+      : `The console could not start: ${message}. Reload the page; if that does not help, report this to the server's operator.`,
+  );
+  if (!(error instanceof SignalingError)) throw error;
+}

@@ -1,0 +1,310 @@
+/**
+ * Puts what is known on the page: the connection, the robots, the panel with who drives and who
+ * asks. It draws what it is given; it never asks the server, nor decides who may do what.
+ */
+
+import {
+  bannerOf,
+  driverFact,
+  driverName,
+  isDriving,
+  joining,
+  requestOf,
+  rowOf,
+} from "./banner.js";
+
+/** @typedef {import("../robosignal/index.js").Robot} Robot */
+/** @typedef {import("../robosignal/index.js").Session} Session */
+/** @typedef {import("../robosignal/index.js").Signal} Signal */
+/** @typedef {import("../robosignal/index.js").View} View */
+/**
+ * @typedef {object} Scene what is on the screen
+ * @property {Signal} signal
+ * @property {Session | null} session
+ * @property {Robot[] | null} robots null before the first list
+ * @property {string | null} joins the robot that is about to be driven or watched
+ * @property {boolean} wasOnline
+ */
+
+const CONNECTION = { offline: "Offline", connecting: "Connecting…", online: "Online" };
+const ROLES = { controller: "Driver", viewer: "Viewer" };
+
+/**
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @returns {T}
+ */
+export const at = (id) => /** @type {T} */ (document.getElementById(id));
+
+/**
+ * Write only what differs: a screen reader would read the same again.
+ *
+ * @param {string} id
+ * @param {string} words
+ */
+export function write(id, words) {
+  if (at(id).textContent !== words) at(id).textContent = words;
+}
+
+/**
+ * A sentence for the operator, above all else.
+ *
+ * @param {string} words
+ * @param {"bad" | "plain"} [tone]
+ */
+export function say(words, tone = "bad") {
+  at("notice").dataset.tone = tone;
+  write("notice", words);
+}
+
+/**
+ * Take a sentence back, if it still stands.
+ *
+ * @param {string} words
+ */
+export function unsay(words) {
+  if (at("notice").textContent === words) say("");
+}
+
+/**
+ * @param {Scene} scene
+ */
+export function draw(scene) {
+  drawConnection(scene);
+  drawRobots(scene);
+  drawPanel(scene);
+}
+
+/**
+ * @param {number} ms
+ */
+export function drawRtt(ms) {
+  at("panel").dataset.rttMs = ms.toFixed(1);
+  at("fact-rtt").textContent = `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+}
+
+/**
+ * @param {"sign-in" | "sign-out"} action
+ * @param {boolean} isOffered
+ */
+export function offer(action, isOffered) {
+  const button = /** @type {HTMLElement} */ (
+    document.querySelector(`header [data-action=${action}]`)
+  );
+  button.hidden = !isOffered;
+}
+
+/**
+ * Nobody is signed in.
+ *
+ * @param {boolean} isHere whether a button on this page signs in
+ */
+export function drawNobody(isHere) {
+  write("banner-title", "You are not signed in");
+  write("banner-text", isHere ? "Press Sign in, at the top." : "Open your sign-in link.");
+  at("fleet-empty").textContent = "Sign in to see your robots.";
+}
+
+/**
+ * @param {Scene} scene
+ */
+function drawConnection({ signal, wasOnline }) {
+  document.body.dataset.state = signal.state;
+  at("connection-text").textContent =
+    signal.state !== "online" && wasOnline ? "Reconnecting…" : CONNECTION[signal.state];
+  at("who").textContent = signal.me ? (signal.me.name ?? signal.me.userId) : "";
+}
+
+/**
+ * @param {Scene} scene
+ */
+function drawPanel({ signal, session, joins, robots }) {
+  const view = session?.view ?? null;
+  const { kind, title, text } =
+    view === null && joins !== null ? joining(joins) : bannerOf(view, signal.me);
+  const panel = at("panel");
+  const live = view?.state === "live";
+  const driver = view ? driverName(view, signal.me) : "";
+  panel.dataset.banner = kind;
+  panel.dataset.driver = driver;
+  if (!live) delete panel.dataset.rttMs;
+  write("banner-title", title);
+  write("banner-text", text);
+  const asked = view?.requests[0];
+  document.title = view ? `${asked ? requestOf(asked.by) : title} · robosignal` : "robosignal";
+  // A picture that moves is shown, whatever else is missing.
+  const isShown =
+    live ||
+    (view !== null && view.missing.includes("channel") && !view.missing.includes("picture"));
+  at("veil").textContent = isShown || !view ? "" : title;
+  at("fact-driver").textContent = driverFact(view, signal.me);
+  at("fact-role").textContent = view?.role && live ? ROLES[view.role] : "–";
+  at("fact-epoch").textContent = view?.epoch ? String(view.epoch) : "–";
+  if (!live) at("fact-rtt").textContent = "–";
+  at("pad").dataset.active = String(view !== null && isDriving(view));
+  drawRequests(view);
+  drawActions(signal, view, robots ?? []);
+}
+
+/**
+ * @param {View | null} view
+ */
+function drawRequests(view) {
+  const requests = view?.requests ?? [];
+  each(
+    at("requests"),
+    requests.map(({ sessionId, by }) => ({ key: sessionId, by })),
+    "sessionId",
+    newRequest,
+    () => {},
+  );
+}
+
+/**
+ * @param {{key: string, by: import("../robosignal/index.js").Person}} request
+ */
+function newRequest({ by }) {
+  const item = fromTemplate("request");
+  const text = requestOf(by);
+  field(item, "text").textContent = text;
+  for (const button of item.querySelectorAll("button"))
+    button.setAttribute("aria-label", `${button.textContent}: ${text}`);
+  return item;
+}
+
+/**
+ * @param {Signal} signal
+ * @param {View | null} view
+ * @param {Robot[]} robots
+ */
+function drawActions(signal, view, robots) {
+  const row = robots.find(({ robotId }) => robotId === view?.robotId);
+  const may = row ? rowOf(row, view, signal.me) : null;
+  const seated = view !== null && view.state !== "ended";
+  const watches = seated && view.role === "viewer";
+  enable(at("actions"), {
+    drive: watches && may?.drive === true,
+    request: watches && may?.request === true,
+    "take-over": watches && may?.takeOver === true,
+    release: seated && view.role === "controller" && !may?.advisory,
+    leave: seated,
+  });
+}
+
+/**
+ * @param {Element} where
+ * @param {Record<string, boolean>} actions
+ */
+function enable(where, actions) {
+  for (const button of where.querySelectorAll("button")) {
+    const off = !actions[String(button.dataset.action)];
+    if (off) keepFocus(button);
+    button.disabled = off;
+  }
+}
+
+/**
+ * A focused element that goes, or is disabled, drops the focus to the page, and keys with it.
+ *
+ * @param {Element} going
+ */
+function keepFocus(going) {
+  if (going.contains(document.activeElement)) at("video").focus({ preventScroll: true });
+}
+
+/**
+ * @param {Scene} scene
+ */
+function drawRobots({ signal, session, robots }) {
+  const rows = (robots ?? []).map((robot) => ({ key: robot.robotId, robot }));
+  each(
+    at("robots"),
+    rows,
+    "robotId",
+    ({ key }) => newRow(key),
+    (row, { robot }) => drawRow(row, robot, signal, session),
+  );
+  const none =
+    robots === null ? "Looking for your robots…" : "No robot is yours or shared with you yet.";
+  at("fleet-count").textContent = rows.length ? String(rows.length) : "";
+  at("fleet-empty").textContent = rows.length
+    ? ""
+    : signal.state === "online"
+      ? none
+      : "Not connected yet.";
+}
+
+/**
+ * @param {string} robotId
+ */
+function newRow(robotId) {
+  const row = fromTemplate("row");
+  for (const button of row.querySelectorAll("button"))
+    button.setAttribute("aria-label", `${button.textContent}: ${robotId}`);
+  return row;
+}
+
+/**
+ * @param {HTMLElement} row
+ * @param {Robot} robot
+ * @param {Signal} signal
+ * @param {Session | null} session
+ */
+function drawRow(row, robot, signal, session) {
+  const view = session?.robotId === robot.robotId ? session.view : null;
+  const { driver, status, advisory, drive, watch, takeOver } = rowOf(robot, view, signal.me);
+  row.dataset.driver = driver;
+  row.dataset.online = robot.stale ? "unknown" : String(robot.online);
+  row.dataset.chosen = String(view !== null);
+  field(row, "name").textContent = robot.robotId;
+  field(row, "status").textContent = status;
+  field(row, "advisory").hidden = !advisory;
+  enable(row, { drive, watch, "take-over": takeOver });
+}
+
+/**
+ * Make a list hold one child for each value, and keep the children that stand.
+ *
+ * @template {{key: string}} Value
+ * @param {HTMLElement} list
+ * @param {Value[]} values
+ * @param {string} mark the data attribute that bears the key
+ * @param {(value: Value) => HTMLElement} make
+ * @param {(child: HTMLElement, value: Value) => void} update
+ */
+function each(list, values, mark, make, update) {
+  const standing = new Map(
+    [...list.children].map((child) => [
+      /** @type {HTMLElement} */ (child).dataset[mark],
+      /** @type {HTMLElement} */ (child),
+    ]),
+  );
+  for (const value of values) {
+    const child = standing.get(value.key) ?? make(value);
+    standing.delete(value.key);
+    child.dataset[mark] = value.key;
+    update(child, value);
+    if (!child.isConnected) list.append(child);
+  }
+  for (const gone of standing.values()) {
+    keepFocus(gone);
+    gone.remove();
+  }
+}
+
+/**
+ * @param {string} id
+ * @returns {HTMLElement}
+ */
+function fromTemplate(id) {
+  const template = /** @type {HTMLTemplateElement} */ (at(id));
+  return /** @type {HTMLElement} */ (template.content.firstElementChild?.cloneNode(true));
+}
+
+/**
+ * @param {HTMLElement} within
+ * @param {string} name
+ * @returns {HTMLElement}
+ */
+const field = (within, name) =>
+  /** @type {HTMLElement} */ (within.querySelector(`[data-field="${name}"]`));

@@ -1,0 +1,64 @@
+/**
+ * robosignal in a browser: one WebSocket for signaling, one RTCPeerConnection a robot, no dependency.
+ * A page imports this module alone; what it is made of stands beside it, and knows no page.
+ *
+ * @example
+ * const signal = connect({ url: "wss://HOST/prod", token: () => fetchToken() });
+ * const session = await signal.drive("demo");
+ * session.on("stream", (stream) => (video.srcObject = stream));
+ * session.on("control", ({ role, driver, lostTo }) => show(role, driver, lostTo));
+ * driveWithKeys(session, video);
+ *
+ * @module
+ */
+
+import { Signal } from "./signal.js";
+import { browserEnvironment, requireSupportedBrowser } from "./environment.js";
+
+export * from "./types.js";
+export { FRAME_BYTES } from "./frames.js";
+export { driveWithKeys } from "./keys.js";
+export { Session } from "./session.js";
+export { Signal } from "./signal.js";
+export { SignalingError } from "./errors.js";
+
+/** @import { Environment } from "./environment.js" */
+/** @import { TokenSource } from "./types.js" */
+
+/**
+ * Connect to a robosignal server.
+ *
+ * @param {object} options
+ * @param {string} options.url `wss://HOST/STAGE`
+ * @param {string | TokenSource} options.token asked for at each dial; a function gets the token that
+ *   the server has refused, if any, so that it can return another one
+ * @param {Partial<Environment>} [environment] stands in for the browser's own
+ * @returns {Signal}
+ * @throws {TypeError} when one of the options is missing
+ * @throws {SignalingError} `unsupported`, when the browser is too old
+ */
+export function connect({ url, token }, environment = {}) {
+  if (!url) throw new TypeError("connect: url is missing, such as wss://HOST/prod");
+  if (!/^wss?:\/\/[^#]+$/.test(url) || !isUrl(url))
+    throw new TypeError(
+      `connect: url is ${url}, and should be an address that begins with ws:// or wss://`,
+    );
+  if (!token)
+    throw new TypeError("connect: token is missing, a JWT or a function that returns one");
+  requireSupportedBrowser();
+  return new Signal(url, typeof token === "string" ? () => token : token, {
+    ...browserEnvironment(),
+    ...environment,
+  });
+}
+
+/**
+ * @param {string} url
+ */
+function isUrl(url) {
+  try {
+    return new URL(url).hostname !== "";
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,676 @@
+// Made from the JSDoc of the module by `make fmt`.
+
+/**
+ * A request was refused, or could not be made. `code` is one of the protocol's error codes or, made
+ * here, `timeout` (no reply in time), `offline` (the connection was lost before the reply), `closed`
+ * (after `signal.close()`), `unsupported` (the browser lacks what is needed), `bad_ice_server` (the
+ * browser refuses one of those that it was given).
+ */
+declare class SignalingError extends Error {
+  constructor({
+    code,
+    message,
+    robotId,
+    controlledBy,
+    you,
+  }: {
+    code: string;
+    message: string;
+    robotId?: string;
+    controlledBy?: Person;
+    you?: boolean;
+  });
+  code: string;
+  robotId: string | undefined;
+  controlledBy: Person | undefined;
+  you: boolean;
+}
+
+/**
+ * Whether signaling is up. Video and commands don't depend on it.
+ */
+type ConnectionState = "offline" | "connecting" | "online";
+/**
+ * What a session may do: a controller drives, a viewer only sees the video.
+ */
+type Role = "controller" | "viewer";
+/**
+ * A user, as the server names them. `name` is for display; `userId` is unique.
+ */
+type Person = {
+  userId: string;
+  name?: string;
+};
+/**
+ * A function that returns the token for the next dial. It's told which token the server has
+ * refused, if any. An empty string means that the user must sign in.
+ */
+type TokenSource = (refused?: string) => string | Promise<string>;
+/**
+ * A drive command: `x` to the right and `y` ahead, each from -1 to 1.
+ */
+type Drive = {
+  x: number;
+  y: number;
+};
+/**
+ * What a robot sends over its peer connection: video, and a data channel that takes commands.
+ */
+type Part = "picture" | "channel";
+/**
+ * A viewer's request for control. It lapses at `until`, in ms of `performance.now()`.
+ */
+type ControlRequest = {
+  sessionId: string;
+  by: Person;
+  until: number;
+};
+/**
+ * A robot, as `robots()`, `watch()` and the event `presence` describe it.
+ */
+type Robot = {
+  robotId: string;
+  online: boolean;
+  /**
+   * the driver; absent while no one drives
+   */
+  controlledBy?: Person | undefined;
+  owner?: Person | undefined;
+  /**
+   * this user's relation to it: `owner`, `operator` or `admin`
+   */
+  relation?: string | undefined;
+  /**
+   * how many sessions view it
+   */
+  viewers?: number | undefined;
+  metadata?: Record<string, string> | undefined;
+  /**
+   * `seed` for a robot that can't tell drivers apart: its control is advisory
+   */
+  dialect?: string | undefined;
+  /**
+   * rises with every change of presence or control
+   */
+  rev?: number | undefined;
+  /**
+   * how long presence and control can be believed without news
+   */
+  validForSeconds?: number | undefined;
+  /**
+   * of a watched robot: whether that time has passed without news
+   */
+  stale?: boolean | undefined;
+};
+/**
+ * The state of a session. The object is frozen, and stays the same object until a field changes.
+ */
+type View = {
+  robotId: string;
+  /**
+   * `live` once everything that the robot
+   * declared has arrived
+   */
+  state: "connecting" | "live" | "waiting" | "ended";
+  /**
+   * a sentence for the user while the state is `waiting` or `ended`
+   */
+  why: string | null;
+  /**
+   * what the server granted; `null` before that
+   */
+  role: Role | null;
+  /**
+   * who drives; `null` if no one does, or if this session does
+   */
+  driver: Person | null;
+  /**
+   * whether the driver is unknown: the server can't be reached, and this
+   * session doesn't drive over a live connection. `driver` is the last one known
+   */
+  stale: boolean;
+  /**
+   * who took control from this session, until control changes again
+   */
+  lostTo: Person | null;
+  /**
+   * the highest epoch that the server has sent
+   */
+  epoch: number;
+  /**
+   * viewers who ask this session for control
+   */
+  requests: readonly ControlRequest[];
+  /**
+   * whether this session has asked the driver for control and waits
+   */
+  asking: boolean;
+  /**
+   * what hasn't arrived over the open peer connection. A part that the
+   * robot declared keeps the session from being `live`; one that it didn't declare never arrives
+   */
+  missing: readonly Part[];
+};
+/**
+ * The events of a `Signal`, each with the value that its listeners get.
+ */
+type SignalEvents = {
+  /**
+   * signaling went up or down
+   */
+  state: ConnectionState;
+  /**
+   * all watched robots, after one has changed
+   */
+  presence: Robot[];
+  /**
+   * a failure that no call of the application caused
+   */
+  error: SignalingError;
+  /**
+   * the token is missing, expired or refused: get a new one, then call `redial()`
+   */
+  "sign-in": void;
+};
+/**
+ * The events of a `Session`, each with the value that its listeners get.
+ */
+type SessionEvents = {
+  /**
+   * any field of the view has changed
+   */
+  view: View;
+  /**
+   * `state`, `why` or `missing` has changed
+   */
+  state: View;
+  /**
+   * `role`, `driver`, `epoch`, `stale`, `lostTo`, `requests` or `asking` has changed
+   */
+  control: View;
+  /**
+   * a viewer asks for this session's control; lapses after 30 s
+   */
+  "control-requested": ControlRequest;
+  /**
+   * the driver keeps the control that this session asked for
+   */
+  "control-denied": {
+    by: Person;
+  };
+  /**
+   * the driver hasn't answered within 30 s
+   */
+  "control-unanswered": {
+    by: Person | null;
+  };
+  /**
+   * the robot's video; a new one with every peer connection
+   */
+  stream: MediaStream;
+  /**
+   * the data channel's round trip in ms, about once a second
+   */
+  rtt: number;
+  /**
+   * anything else that the robot sends on the data channel, as it came
+   */
+  message: unknown;
+  /**
+   * the robot refused a command, because it obeys the driver at this epoch
+   */
+  refused: number;
+  /**
+   * the browser couldn't use one of the
+   * robot's candidates: how many so far on this peer connection, and the browser's reason
+   */
+  "candidate-unusable": {
+    count: number;
+    message: string;
+  };
+};
+/**
+ * Options of `driveWithKeys`.
+ */
+type DriveOptions = {
+  /**
+   * an element on which a finger, a pen or a mouse's main button drives, by
+   * its position relative to the middle
+   */
+  pad?: HTMLElement | undefined;
+  /**
+   * how long a key or a pointer counts as held without any event, in ms;
+   * 10,000 by default, and three times as long for a key while other keys have events
+   */
+  heldMs?: number | undefined;
+  /**
+   * called with each command
+   */
+  onDrive?: ((drive: Drive) => void) | undefined;
+  /**
+   * called when a held key or pointer counts as released and a
+   * new press is needed, with a sentence for the user
+   */
+  onLoss?: ((why: string) => void) | undefined;
+};
+type Description = {
+  type: "offer" | "answer" | "pranswer" | "rollback";
+  sdp?: string;
+};
+/**
+ * what is sent
+ */
+type OutFrame = {
+  type: string;
+  [field: string]: unknown;
+};
+type Reply = {
+  replyTo?: string;
+};
+type Ack = Reply & {
+  type: "ack";
+  robotId?: string;
+  sessionId?: string;
+  role?: Role;
+  epoch?: number;
+  robotTold?: boolean;
+};
+/**
+ * how the session that was named stands
+ */
+type Pong = Reply & {
+  type: "pong";
+  sessionId?: string;
+  role?: Role;
+  epoch?: number;
+};
+type ErrorFrame = Reply & {
+  type: "error";
+  code: string;
+  message: string;
+  robotId?: string;
+  controlledBy?: Person;
+  you?: boolean;
+};
+type Welcome = Reply & {
+  type: "welcome";
+  connectionId: string;
+  userId: string;
+  name?: string;
+  iceServers?: RTCIceServer[];
+  turn?: boolean;
+  heartbeatSeconds?: number;
+  expiresAt?: unknown;
+};
+/**
+ * `turn`: there are TURN servers besides
+ */
+type IceFrame = Reply & {
+  type: "ice-servers";
+  iceServers: RTCIceServer[];
+  ttlSeconds: number;
+  turn?: boolean;
+};
+type RobotsFrame = Reply & {
+  type: "robots";
+  robots: Robot[];
+  cursor?: string;
+};
+type PeerFrame = {
+  type: "offer" | "answer" | "ice-candidate";
+  robotId: string;
+  sessionId?: string;
+  pcId?: string;
+  payload: any;
+};
+type ControlFrame = {
+  type: "control";
+  robotId: string;
+  epoch: number;
+  sessionId?: string;
+  person?: Person;
+};
+type ControlLost = {
+  type: "control-lost";
+  robotId: string;
+  sessionId?: string;
+  by: Person;
+  epoch: number;
+};
+type PeerLeft = {
+  type: "peer-left";
+  robotId: string;
+  sessionId: string;
+  epoch?: number;
+  reason: string;
+};
+type ControlRequested = {
+  type: "control-requested";
+  robotId: string;
+  sessionId: string;
+  by: Person;
+};
+type ControlDenied = {
+  type: "control-denied";
+  robotId: string;
+  by: Person;
+};
+type PresenceFrame = {
+  type: "presence";
+  robotId: string;
+  rev: number;
+  online: boolean;
+  validForSeconds: number;
+  controlledBy?: Person;
+};
+/**
+ * what the server sends
+ */
+type Frame =
+  | Ack
+  | Pong
+  | ErrorFrame
+  | Welcome
+  | IceFrame
+  | RobotsFrame
+  | PeerFrame
+  | ControlFrame
+  | ControlLost
+  | PeerLeft
+  | ControlRequested
+  | ControlDenied
+  | PresenceFrame;
+/** API Gateway's frame quota. A browser cannot split a frame, so a longer one is never sent. */
+declare const FRAME_BYTES: number;
+
+/**
+ * Named events and who listens to them.
+ */
+declare class Emitter<Events extends Record<string, any>> {
+  /**
+   * Call `listener` at each event of that name; the function returned stops that.
+   */
+  on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void;
+  #private;
+}
+
+/**
+ * one that the browser may keep from a page of the internet
+ */
+type Network = "local" | "loopback";
+/**
+ * by network; absent where the browser asks for none
+ */
+type Permissions = Partial<Record<Network, PermissionState>>;
+
+/**
+ * what a client needs of its surroundings; a browser's own by default
+ */
+type Environment = {
+  WebSocket: typeof globalThis.WebSocket;
+  RTCPeerConnection: typeof globalThis.RTCPeerConnection;
+  setTimeout: (callback: () => void, ms: number) => any;
+  clearTimeout: (timer: any) => void;
+  /**
+   * ms, never going back
+   */
+  now: () => number;
+  /**
+   * epoch ms
+   */
+  today: () => number;
+  /**
+   * in [0, 1)
+   */
+  random: () => number;
+  /**
+   * a fresh id of 16 or more characters
+   */
+  newId: () => string;
+  /**
+   * which networks of the operator's own this page may reach
+   */
+  permissions: () => Promise<Permissions>;
+  /**
+   * what a listener of the application's threw
+   */
+  report: (error: unknown) => void;
+  /**
+   * whether a server answers plain HTTP, whatever it says
+   */
+  reach: (url: string) => Promise<boolean>;
+};
+/**
+ * One engagement with one robot, through redials, restarts and changes of driver. It ends when it
+ * is left, or when the server forbids it; `view` says how things stand.
+ */
+declare class Session extends Emitter<SessionEvents> {
+  private constructor();
+  get robotId(): string;
+  get view(): View;
+  /**
+   * The robot's video, once there is some.
+   */
+  get stream(): MediaStream | null;
+  /**
+   * Send one drive command, x and y from −1 to 1. False when it was not sent: not our robot to
+   * drive, or no channel that could carry it in time.
+   *
+   * The robot stops 500 ms after the last command, so repeat it while it should move.
+   *
+   * @throws {TypeError} when x or y is no finite number
+   */
+  drive(drive: { x: number; y: number }): boolean;
+  /**
+   * Send a text to the robot; false when it was not sent: no channel is open, or it is full. The
+   * driver's is echoed by the demo robot.
+   *
+   * @throws {TypeError} when it is no text
+   * @throws {SignalingError} `too_large`, with the limit of the robot's data channel
+   */
+  send(message: string): boolean;
+  /**
+   * The data channel's round trip in ms.
+   */
+  ping(): Promise<number>;
+  /** Take the control from whoever has it. */
+  takeOver(): Promise<void>;
+  /** Give the control up and go on watching. */
+  release(): Promise<void>;
+  /**
+   * Ask the driver for control. The view is `asking` until the answer, 30 s at most; control that
+   * is free is ours at once.
+   */
+  requestControl(): Promise<void>;
+  /**
+   * Hand the control over, to any viewer, and go on watching.
+   */
+  grant(sessionId: string): Promise<void>;
+  /**
+   * Keep the control, and tell the viewer who asked for it.
+   */
+  deny(sessionId: string): Promise<void>;
+  /**
+   * Leave the session. `drive`, `view` and `takeOver` return the same session while it lasts, and
+   * each of their calls holds it: it ends when `leave` has been called once for each of them.
+   */
+  leave(): void;
+  #private;
+}
+
+/**
+ * Drive a session with W A S D or the arrow keys while `element` has the focus: 20 commands a second
+ * while a key is held, and a stop after that. An element that cannot take the focus gets a
+ * `tabindex` of 0.
+ *
+ * A browser does not always tell a page that a key was let go. So whatever is held counts as
+ * released when the focus, the window or the page goes, at a menu, a dialog, a drag and a key of the
+ * system, when the page has not run or not sent for half a second, and when the session stops
+ * driving. After that only a new press drives.
+ *
+ * @returns stops the robot, and listens no more
+ * @throws {TypeError} when `element` is none, or `heldMs` is not a positive number
+ */
+declare function driveWithKeys(
+  session: Session,
+  element: HTMLElement,
+  options?: DriveOptions,
+): () => void;
+
+/**
+ * One signaling connection. It dials, redials for as long as it is not closed, and carries any
+ * number of sessions. Make one with `connect`.
+ */
+declare class Signal extends Emitter<SignalEvents> {
+  private constructor();
+  /** Whether signaling is up. Media does not depend on it. */
+  get state(): ConnectionState;
+  /** Who the server says we are; `null` before the first welcome. */
+  get me(): Person | null;
+  /** Dial now rather than when the next try is due; after `sign-in`, dial again. Nothing once closed. */
+  redial(): void;
+  /** Leave every session and hang up, for good: each call that waits, and each later one, rejects with `closed`. */
+  close(): void;
+  /**
+   * The robots that this user may see. `all`: every robot, for admins.
+   */
+  robots({ robotIds, all }?: { robotIds?: string[]; all?: boolean }): Promise<Robot[]>;
+  /**
+   * Watch the robots that this user may see, through redials too: how they stand now, and from now
+   * on a `presence` event with each change. `all`: every robot, for admins.
+   *
+   * @throws {SignalingError} and then nothing is watched
+   */
+  watch(which?: { all?: boolean }): Promise<Robot[]>;
+  /** Watch no more. */
+  unwatch(): Promise<void>;
+  /**
+   * Drive a robot: get a session that has control of it. If this connection has a session for the
+   * robot already, it asks for control in that one; if it's refused, that session goes on viewing.
+   * Each call that returns a session holds it, until `session.leave()`.
+   *
+   * It settles within 30 s, or within 60 s behind another call for the same robot. When `signal` is
+   * aborted before that, it rejects with the signal's reason, and gives back any control that it
+   * has or gets later.
+   *
+   * @returns one whose `view.role` is `controller`
+   * @throws {SignalingError} `robot_busy`, with `controlledBy`, if another session drives;
+   *   `robot_offline`, `forbidden`, `timeout`, `offline`, `unsupported`; `closed` after `close()`
+   */
+  drive(
+    robotId: string,
+    {
+      signal,
+    }?: {
+      signal?: AbortSignal;
+    },
+  ): Promise<Session>;
+  /**
+   * View a robot's video without driving. If this connection has a session for the robot already,
+   * it returns that one, which may drive: `view.role` says whether it does. Each call that returns
+   * a session holds it, until `session.leave()`.
+   *
+   * @param [options] as for `drive`
+   * @returns one whose `view.role` is `viewer`, or `controller` if it drives
+   * @throws {SignalingError} as `drive`, but never `robot_busy`; `too_many_viewers`
+   */
+  view(
+    robotId: string,
+    {
+      signal,
+    }?: {
+      signal?: AbortSignal;
+    },
+  ): Promise<Session>;
+  /**
+   * Drive a robot even if another session does. The owner and admins may, and so may the driver's
+   * own user from another connection. Each call that returns a session holds it, until
+   * `session.leave()`.
+   *
+   * It settles within 40 s.
+   *
+   * @param [options] as for `drive`
+   * @returns one whose `view.role` is `controller`
+   * @throws {SignalingError} `forbidden` for everyone else; otherwise as `drive`
+   */
+  takeOver(
+    robotId: string,
+    {
+      signal,
+    }?: {
+      signal?: AbortSignal;
+    },
+  ): Promise<Session>;
+  /**
+   * Send a request; its reply.
+   *
+   * While the connection is down the request waits for it, `timeout` counting.
+   *
+   * @throws {SignalingError} the server's refusal, or `timeout`, `offline`, `too_large`
+   */
+  request(frame: OutFrame): Promise<Frame>;
+  /**
+   * Send a frame that wants no reply; lost when the connection is down.
+   */
+  send(frame: OutFrame): void;
+  /**
+   * STUN and TURN servers whose credentials will serve a while; the last known ones if none are to
+   * be had. TURN servers are for those who may watch the robot; without one, for those who have a
+   * session.
+   */
+  iceServers(robotId?: string): Promise<RTCIceServer[]>;
+  #private;
+}
+/**
+ * Connect to a robosignal server.
+ *
+ * @param options.url `wss://HOST/STAGE`
+ * @param options.token asked for at each dial; a function gets the token that
+ *   the server has refused, if any, so that it can return another one
+ * @param [environment] stands in for the browser's own
+ * @throws {TypeError} when one of the options is missing
+ * @throws {SignalingError} `unsupported`, when the browser is too old
+ */
+declare function connect(
+  {
+    url,
+    token,
+  }: {
+    url: string;
+    token: string | TokenSource;
+  },
+  environment?: Partial<Environment>,
+): Signal;
+
+export { FRAME_BYTES, Session, Signal, SignalingError, connect, driveWithKeys };
+export type {
+  Ack,
+  ConnectionState,
+  ControlDenied,
+  ControlFrame,
+  ControlLost,
+  ControlRequest,
+  ControlRequested,
+  Description,
+  Drive,
+  DriveOptions,
+  ErrorFrame,
+  Frame,
+  IceFrame,
+  OutFrame,
+  Part,
+  PeerFrame,
+  PeerLeft,
+  Person,
+  Pong,
+  PresenceFrame,
+  Reply,
+  Robot,
+  RobotsFrame,
+  Role,
+  SessionEvents,
+  SignalEvents,
+  TokenSource,
+  View,
+  Welcome,
+};

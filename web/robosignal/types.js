@@ -1,0 +1,141 @@
+/**
+ * The types of the package: what an application gets and gives, then the frames of the protocol.
+ */
+
+/** @import { SignalingError } from "./errors.js" */
+
+/**
+ * Whether signaling is up. Video and commands don't depend on it.
+ *
+ * @typedef {"offline" | "connecting" | "online"} ConnectionState
+ */
+/**
+ * What a session may do: a controller drives, a viewer only sees the video.
+ *
+ * @typedef {"controller" | "viewer"} Role
+ */
+/**
+ * A user, as the server names them. `name` is for display; `userId` is unique.
+ *
+ * @typedef {{userId: string, name?: string}} Person
+ */
+/**
+ * A function that returns the token for the next dial. It's told which token the server has
+ * refused, if any. An empty string means that the user must sign in.
+ *
+ * @typedef {(refused?: string) => string | Promise<string>} TokenSource
+ */
+/**
+ * A drive command: `x` to the right and `y` ahead, each from -1 to 1.
+ *
+ * @typedef {{x: number, y: number}} Drive
+ */
+/**
+ * What a robot sends over its peer connection: video, and a data channel that takes commands.
+ *
+ * @typedef {"picture" | "channel"} Part
+ */
+/**
+ * A viewer's request for control. It lapses at `until`, in ms of `performance.now()`.
+ *
+ * @typedef {{sessionId: string, by: Person, until: number}} ControlRequest
+ */
+
+/**
+ * A robot, as `robots()`, `watch()` and the event `presence` describe it.
+ *
+ * @typedef {object} Robot
+ * @property {string} robotId
+ * @property {boolean} online
+ * @property {Person} [controlledBy] the driver; absent while no one drives
+ * @property {Person} [owner]
+ * @property {string} [relation] this user's relation to it: `owner`, `operator` or `admin`
+ * @property {number} [viewers] how many sessions view it
+ * @property {Record<string, string>} [metadata]
+ * @property {string} [dialect] `seed` for a robot that can't tell drivers apart: its control is advisory
+ * @property {number} [rev] rises with every change of presence or control
+ * @property {number} [validForSeconds] how long presence and control can be believed without news
+ * @property {boolean} [stale] of a watched robot: whether that time has passed without news
+ */
+
+/**
+ * The state of a session. The object is frozen, and stays the same object until a field changes.
+ *
+ * @typedef {object} View
+ * @property {string} robotId
+ * @property {"connecting" | "live" | "waiting" | "ended"} state `live` once everything that the robot
+ *   declared has arrived
+ * @property {string | null} why a sentence for the user while the state is `waiting` or `ended`
+ * @property {Role | null} role what the server granted; `null` before that
+ * @property {Person | null} driver who drives; `null` if no one does, or if this session does
+ * @property {boolean} stale whether the driver is unknown: the server can't be reached, and this
+ *   session doesn't drive over a live connection. `driver` is the last one known
+ * @property {Person | null} lostTo who took control from this session, until control changes again
+ * @property {number} epoch the highest epoch that the server has sent
+ * @property {readonly ControlRequest[]} requests viewers who ask this session for control
+ * @property {boolean} asking whether this session has asked the driver for control and waits
+ * @property {readonly Part[]} missing what hasn't arrived over the open peer connection. A part that the
+ *   robot declared keeps the session from being `live`; one that it didn't declare never arrives
+ */
+
+/**
+ * The events of a `Signal`, each with the value that its listeners get.
+ *
+ * @typedef {object} SignalEvents
+ * @property {ConnectionState} state signaling went up or down
+ * @property {Robot[]} presence all watched robots, after one has changed
+ * @property {SignalingError} error a failure that no call of the application caused
+ * @property {void} sign-in the token is missing, expired or refused: get a new one, then call `redial()`
+ */
+
+/**
+ * The events of a `Session`, each with the value that its listeners get.
+ *
+ * @typedef {object} SessionEvents
+ * @property {View} view any field of the view has changed
+ * @property {View} state `state`, `why` or `missing` has changed
+ * @property {View} control `role`, `driver`, `epoch`, `stale`, `lostTo`, `requests` or `asking` has changed
+ * @property {ControlRequest} control-requested a viewer asks for this session's control; lapses after 30 s
+ * @property {{by: Person}} control-denied the driver keeps the control that this session asked for
+ * @property {{by: Person | null}} control-unanswered the driver hasn't answered within 30 s
+ * @property {MediaStream} stream the robot's video; a new one with every peer connection
+ * @property {number} rtt the data channel's round trip in ms, about once a second
+ * @property {unknown} message anything else that the robot sends on the data channel, as it came
+ * @property {number} refused the robot refused a command, because it obeys the driver at this epoch
+ * @property {{count: number, message: string}} candidate-unusable the browser couldn't use one of the
+ *   robot's candidates: how many so far on this peer connection, and the browser's reason
+ */
+
+/**
+ * Options of `driveWithKeys`.
+ *
+ * @typedef {object} DriveOptions
+ * @property {HTMLElement} [pad] an element on which a finger, a pen or a mouse's main button drives, by
+ *   its position relative to the middle
+ * @property {number} [heldMs] how long a key or a pointer counts as held without any event, in ms;
+ *   10,000 by default, and three times as long for a key while other keys have events
+ * @property {(drive: Drive) => void} [onDrive] called with each command
+ * @property {(why: string) => void} [onLoss] called when a held key or pointer counts as released and a
+ *   new press is needed, with a sentence for the user
+ */
+
+/** @typedef {{type: "offer" | "answer" | "pranswer" | "rollback", sdp?: string}} Description */
+/** @typedef {{type: string, [field: string]: unknown}} OutFrame what is sent */
+/** @typedef {{replyTo?: string}} Reply */
+/** @typedef {Reply & {type: "ack", robotId?: string, sessionId?: string, role?: Role, epoch?: number, robotTold?: boolean}} Ack */
+/** @typedef {Reply & {type: "pong", sessionId?: string, role?: Role, epoch?: number}} Pong how the session that was named stands */
+/** @typedef {Reply & {type: "error", code: string, message: string, robotId?: string, controlledBy?: Person, you?: boolean}} ErrorFrame */
+/** @typedef {Reply & {type: "welcome", connectionId: string, userId: string, name?: string, iceServers?: RTCIceServer[], turn?: boolean, heartbeatSeconds?: number, expiresAt?: unknown}} Welcome */
+/** @typedef {Reply & {type: "ice-servers", iceServers: RTCIceServer[], ttlSeconds: number, turn?: boolean}} IceFrame `turn`: there are TURN servers besides */
+/** @typedef {Reply & {type: "robots", robots: Robot[], cursor?: string}} RobotsFrame */
+/** @typedef {{type: "offer" | "answer" | "ice-candidate", robotId: string, sessionId?: string, pcId?: string, payload: any}} PeerFrame */
+/** @typedef {{type: "control", robotId: string, epoch: number, sessionId?: string, person?: Person}} ControlFrame */
+/** @typedef {{type: "control-lost", robotId: string, sessionId?: string, by: Person, epoch: number}} ControlLost */
+/** @typedef {{type: "peer-left", robotId: string, sessionId: string, epoch?: number, reason: string}} PeerLeft */
+/** @typedef {{type: "control-requested", robotId: string, sessionId: string, by: Person}} ControlRequested */
+/** @typedef {{type: "control-denied", robotId: string, by: Person}} ControlDenied */
+/** @typedef {{type: "presence", robotId: string, rev: number, online: boolean, validForSeconds: number, controlledBy?: Person}} PresenceFrame */
+/** @typedef {Ack | Pong | ErrorFrame | Welcome | IceFrame | RobotsFrame | PeerFrame | ControlFrame | ControlLost | PeerLeft
+ *   | ControlRequested | ControlDenied | PresenceFrame} Frame what the server sends */
+
+export {};
