@@ -17,7 +17,7 @@ from robosignal.probe.errors import (
     RequestRefused,
     TimedOut,
 )
-from robosignal.testing.client import Client, Frame
+from robosignal.testing.client import Client, Frame, PeerClosed
 
 __all__ = [
     "Client",
@@ -25,6 +25,7 @@ __all__ = [
     "Frame",
     "HandshakeRejected",
     "LocalBackend",
+    "PeerClosed",
     "ProbeError",
     "RequestRefused",
     "TimedOut",
