@@ -18,7 +18,7 @@ MOST = 1_000_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments `run` takes."""
+    """Declare the arguments of `run`."""
     add = parser.add_argument
     add(
         "--robots",
