@@ -9,9 +9,9 @@ import { requireWebRtc } from "./peer.js";
 import { Requests } from "./connection/requests.js";
 import { Session } from "./session.js";
 import { Watching, readList } from "./presence.js";
-import { SignalingError, closed } from "./errors.js";
+import { SignalingError, closedError } from "./errors.js";
 
-/** @import { Server } from "./connection/requests.js" */
+/** @import { Server } from "./session.js" */
 /** @import { List } from "./presence.js" */
 /** @import { Ack, ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, SignalEvents, TokenSource, Welcome } from "./types.js" */
 /** @import { Environment } from "./environment.js" */
@@ -94,7 +94,7 @@ export class Signal extends Emitter {
   /** Leave every session and hang up, for good: each call that waits, and each later one, rejects with `closed`. */
   close() {
     this.#isClosed = true;
-    for (const session of [...this.#sessions.values()]) session.abandon();
+    for (const session of [...this.#sessions.values()]) session.close();
     this.#requests.close();
     this.#line.stop();
     this.#watching.end();
@@ -202,7 +202,7 @@ export class Signal extends Emitter {
    * @throws {SignalingError} the server's refusal, or `timeout`, `offline`, `too_large`
    */
   async request(frame) {
-    if (this.#isClosed) throw closed();
+    if (this.#isClosed) throw closedError();
     return this.#requests.make(frame, this.#line.isUp ? this.#line.current : null);
   }
 
@@ -224,7 +224,7 @@ export class Signal extends Emitter {
    * @returns {Promise<RTCIceServer[]>}
    */
   async iceServers(robotId) {
-    if (this.#isClosed) throw closed();
+    if (this.#isClosed) throw closedError();
     if (this.#environment.now() > this.#ice.freshUntil || !this.#ice.isWhole) {
       const about = robotId === undefined ? {} : { robotId };
       const frame = /** @type {IceFrame | undefined} */ (
@@ -245,11 +245,11 @@ export class Signal extends Emitter {
     return {
       request: (frame) => this.request(frame),
       leave: (robotId, bye) => this.#leave(robotId, bye),
-      look: (robotId) => void this.#list({ type: "robots", robotIds: [robotId] }).catch(ignore),
+      lookUp: (robotId) => void this.#list({ type: "robots", robotIds: [robotId] }).catch(ignore),
       iceServers: (robotId) => this.iceServers(robotId),
       report: (error) => this.#reportOnce(error),
-      settled: (session, isSettled) => this.#settled(session, isSettled),
-      ended: (session) => this.#ended(session),
+      trackMigration: (session, isSettled) => this.#trackMigration(session, isSettled),
+      remove: (session) => this.#remove(session),
     };
   }
 
@@ -266,7 +266,7 @@ export class Signal extends Emitter {
   /**
    * @param {Session} session
    */
-  #ended(session) {
+  #remove(session) {
     if (this.#sessions.get(session.robotId) === session) this.#sessions.delete(session.robotId);
     const answered = session.idle();
     if (answered) this.#delay(session.robotId, answered);
@@ -276,7 +276,7 @@ export class Signal extends Emitter {
    * @param {Session} session
    * @param {boolean} isSettled
    */
-  #settled(session, isSettled) {
+  #trackMigration(session, isSettled) {
     if (isSettled) this.#unsettled.delete(session);
     else this.#unsettled.add(session);
     this.#arrived();
@@ -329,7 +329,7 @@ export class Signal extends Emitter {
   }
 
   #requireOpen() {
-    if (this.#isClosed) throw closed();
+    if (this.#isClosed) throw closedError();
   }
 
   /** Something has arrived: the old socket may have nothing left to wait for. */
@@ -373,7 +373,7 @@ export class Signal extends Emitter {
   #begin(robotId, wanted, abort) {
     const session = new Session(this.#server(), robotId, this.#environment, this.#line.isUp);
     this.#sessions.set(robotId, session);
-    return held(session, () => session.ask({ type: "join", role: wanted }, wanted, abort));
+    return held(session, () => session.waitFor({ type: "join", role: wanted }, wanted, abort));
   }
 
   /**
@@ -382,8 +382,8 @@ export class Signal extends Emitter {
    * @param {AbortSignal} [abort]
    */
   async #share(session, wanted, abort) {
-    if (!session.hasJoined) await session.ask({ type: "await" }, wanted, abort);
-    if (wanted === "controller") await session.ask({ type: "drive" }, wanted, abort);
+    if (!session.hasJoined) await session.waitFor(null, wanted, abort);
+    if (wanted === "controller") await session.waitFor({ type: "drive" }, wanted, abort);
   }
 
   /**
@@ -423,7 +423,9 @@ export class Signal extends Emitter {
     const list = await readList((frame) => this.request(frame), first, this.#environment.now());
     this.#watching.learn(list);
     for (const row of list.rows)
-      this.#sessions.get(row.robotId)?.tell({ type: "listed", robot: row, askedAt: list.askedAt });
+      this.#sessions
+        .get(row.robotId)
+        ?.dispatch({ type: "listing", robot: row, askedAt: list.askedAt });
     return list;
   }
 
@@ -436,11 +438,12 @@ export class Signal extends Emitter {
     if (state === "online" && this.#line.current) this.#requests.submit(this.#line.current);
     if (state === "connecting") return;
     this.#watching.enter(state === "online");
-    for (const session of [...this.#sessions.values()]) session.tell({ type: state });
+    for (const session of [...this.#sessions.values()]) session.dispatch({ type: state });
   }
 
   #swapped() {
-    for (const session of [...this.#sessions.values()]) session.tell({ type: "swapped" });
+    for (const session of [...this.#sessions.values()])
+      session.dispatch({ type: "socket-changed" });
     this.#watching.again();
     this.#arrived();
   }
@@ -455,9 +458,9 @@ export class Signal extends Emitter {
     if (frame.type === "presence" && this.#watching.hear(frame)) {
       this.#sessions
         .get(frame.robotId)
-        ?.tell({ type: "listed", robot: frame, askedAt: this.#environment.now() });
+        ?.dispatch({ type: "listing", robot: frame, askedAt: this.#environment.now() });
     }
-    for (const session of [...this.#sessions.values()]) session.tell({ type: "frame", frame });
+    for (const session of [...this.#sessions.values()]) session.dispatch({ type: "frame", frame });
     this.#arrived();
   }
 

@@ -18,7 +18,7 @@ import {
   redial,
   trust,
 } from "./redial.js";
-import { never } from "../errors.js";
+import { unreachable } from "../errors.js";
 
 /** @import { Patience } from "./redial.js" */
 /** @import { ConnectionState, OutFrame } from "../types.js" */
@@ -135,7 +135,7 @@ function happened(state, event, now, random) {
     case "frame":
       return hear(state, event.frame, event.socket, now);
     default:
-      return never(event);
+      return unreachable(event);
   }
 }
 

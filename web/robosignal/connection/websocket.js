@@ -7,7 +7,7 @@ import { IDLE, step } from "./machine.js";
 import { encodeFrame, hasEnded, parseFrame } from "../frames.js";
 import { patienceAt } from "./redial.js";
 import { TRUSTED, failedWith, isPaused, refusedBy } from "./token-policy.js";
-import { SignalingError, never } from "../errors.js";
+import { SignalingError, unreachable } from "../errors.js";
 
 /** @import { DialEvent, DialOutput, Other } from "./machine.js" */
 /** @import { ConnectionState, Frame, OutFrame, TokenSource } from "../types.js" */
@@ -174,7 +174,7 @@ export class Line {
       case "sign-in":
         return void this.#renew();
       default:
-        return never(output);
+        return unreachable(output);
     }
   }
 
