@@ -4,7 +4,7 @@
  */
 
 import { Emitter } from "./emitter.js";
-import { Line } from "./connection/websocket.js";
+import { Connection } from "./connection/websocket.js";
 import { requireWebRtc } from "./peer.js";
 import { Requests } from "./connection/requests.js";
 import { Session } from "./session.js";
@@ -31,7 +31,7 @@ const REPORTED = 100;
  */
 export class Signal extends Emitter {
   #environment;
-  #line;
+  #connection;
   #requests;
   #watching;
   /** @type {ConnectionState} */
@@ -65,10 +65,10 @@ export class Signal extends Emitter {
       changed: (robots) => this.emit("presence", robots),
       arrived: () => this.#arrived(),
     });
-    this.#line = new Line(url, token, environment, {
+    this.#connection = new Connection(url, token, environment, {
       state: (state) => this.#enter(state),
       frame: (frame) => this.#receive(frame),
-      swapped: () => this.#swapped(),
+      migrate: () => this.#migrate(),
       lost: (socket) => this.#requests.lose(socket),
       signIn: () => this.emit("sign-in", undefined),
       report: (error) => this.#reportOnce(error),
@@ -88,7 +88,7 @@ export class Signal extends Emitter {
 
   /** Dial now rather than when the next try is due; after `sign-in`, dial again. Nothing once closed. */
   redial() {
-    if (!this.#isClosed) this.#line.start();
+    if (!this.#isClosed) this.#connection.start();
   }
 
   /** Leave every session and hang up, for good: each call that waits, and each later one, rejects with `closed`. */
@@ -96,7 +96,7 @@ export class Signal extends Emitter {
     this.#isClosed = true;
     for (const session of [...this.#sessions.values()]) session.close();
     this.#requests.close();
-    this.#line.stop();
+    this.#connection.stop();
     this.#watching.end();
   }
 
@@ -203,7 +203,7 @@ export class Signal extends Emitter {
    */
   async request(frame) {
     if (this.#isClosed) throw closedError();
-    return this.#requests.make(frame, this.#line.isUp ? this.#line.current : null);
+    return this.#requests.make(frame, this.#connection.isUp ? this.#connection.socket : null);
   }
 
   /**
@@ -212,7 +212,7 @@ export class Signal extends Emitter {
    * @param {OutFrame} frame
    */
   send(frame) {
-    this.#line.send(frame);
+    this.#connection.send(frame);
   }
 
   /**
@@ -290,7 +290,8 @@ export class Signal extends Emitter {
    * @param {OutFrame} bye
    */
   #leave(robotId, bye) {
-    if (this.#line.isUp) this.#delay(robotId, this.#requests.make(bye, this.#line.current));
+    if (this.#connection.isUp)
+      this.#delay(robotId, this.#requests.make(bye, this.#connection.socket));
   }
 
   /**
@@ -337,8 +338,8 @@ export class Signal extends Emitter {
     const isAll =
       this.#unsettled.size === 0 &&
       this.#watching.isSettled &&
-      this.#requests.areOver(this.#line.current);
-    if (this.#line.drains && isAll) this.#line.moved();
+      this.#requests.areOver(this.#connection.socket);
+    if (this.#connection.isMigrating && isAll) this.#connection.finishMigration();
   }
 
   /**
@@ -371,7 +372,7 @@ export class Signal extends Emitter {
    * @returns {Promise<Session>} a new one
    */
   #begin(robotId, wanted, abort) {
-    const session = new Session(this.#server(), robotId, this.#environment, this.#line.isUp);
+    const session = new Session(this.#server(), robotId, this.#environment, this.#connection.isUp);
     this.#sessions.set(robotId, session);
     return held(session, () => session.waitFor({ type: "join", role: wanted }, wanted, abort));
   }
@@ -435,13 +436,14 @@ export class Signal extends Emitter {
   #enter(state) {
     this.#state = state;
     this.emit("state", state);
-    if (state === "online" && this.#line.current) this.#requests.submit(this.#line.current);
+    if (state === "online" && this.#connection.socket)
+      this.#requests.submit(this.#connection.socket);
     if (state === "connecting") return;
     this.#watching.enter(state === "online");
     for (const session of [...this.#sessions.values()]) session.dispatch({ type: state });
   }
 
-  #swapped() {
+  #migrate() {
     for (const session of [...this.#sessions.values()])
       session.dispatch({ type: "socket-changed" });
     this.#watching.again();
