@@ -384,11 +384,13 @@ type Frame =
 declare const FRAME_BYTES: number;
 
 /**
- * Named events and who listens to them.
+ * Named events and their listeners.
  */
 declare class Emitter<Events extends Record<string, any>> {
   /**
-   * Call `listener` at each event of that name; the function returned stops that.
+   * Call `listener` at each event of that name.
+   *
+   * @returns a function that removes the listener
    */
   on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void;
   #private;
@@ -404,7 +406,7 @@ type Network = "local" | "loopback";
 type Permissions = Partial<Record<Network, PermissionState>>;
 
 /**
- * what a client needs of its surroundings; a browser's own by default
+ * what the package needs of the browser
  */
 type Environment = {
   WebSocket: typeof globalThis.WebSocket;
@@ -428,11 +430,11 @@ type Environment = {
    */
   newId: () => string;
   /**
-   * which networks of the operator's own this page may reach
+   * which of the user's own networks this page may reach
    */
   permissions: () => Promise<Permissions>;
   /**
-   * what a listener of the application's threw
+   * what a listener of the application has thrown
    */
   report: (error: unknown) => void;
   /**
@@ -539,17 +541,17 @@ declare class Session extends Emitter<SessionEvents> {
 }
 
 /**
- * Drive a session with W A S D or the arrow keys while `element` has the focus: 20 commands a second
- * while a key is held, and a stop after that. An element that cannot take the focus gets a
+ * Drive a session with the arrow keys or W A S D while `element` has the focus: 20 commands a second
+ * while a key is pressed, and a stop after that. An element that can't take the focus gets a
  * `tabindex` of 0.
  *
- * A browser does not always tell a page that a key was let go. So whatever is held counts as
- * released when the focus, the window or the page goes, at a menu, a dialog, a drag and a key of the
- * system, when the page has not run or not sent for half a second, and when the session stops
- * driving. After that only a new press drives.
+ * A browser doesn't report every release of a key. So everything that is pressed counts as released
+ * when the element, the window or the page loses the focus or is hidden; at a menu, a dialog, a drag
+ * and a system key; when the page hasn't run, or hasn't sent, for half a second; and when the session
+ * stops driving. After that only a new press drives.
  *
- * @returns stops the robot, and listens no more
- * @throws {TypeError} when `element` is none, or `heldMs` is not a positive number
+ * @returns a function that stops the robot and removes the listeners
+ * @throws {TypeError} if `element` isn't an element of a page, or `heldMs` isn't a positive number
  */
 declare function driveWithKeys(
   session: Session,
@@ -698,12 +700,12 @@ declare class Signal extends Emitter<SignalEvents> {
 /**
  * Connect to a robosignal server.
  *
- * @param options.url `wss://HOST/STAGE`
- * @param options.token asked for at each dial; a function gets the token that
- *   the server has refused, if any, so that it can return another one
- * @param [environment] stands in for the browser's own
- * @throws {TypeError} when one of the options is missing
- * @throws {SignalingError} `unsupported`, when the browser is too old
+ * @param options.url the server's address, `wss://HOST/STAGE`
+ * @param options.token a JWT, or a function that is called at each dial and
+ *   returns one or a promise of one; it gets the token that the server has refused, if any
+ * @param [environment] replaces parts of the browser, for tests
+ * @throws {TypeError} if an option is missing, or `url` doesn't begin with `ws://` or `wss://`
+ * @throws {SignalingError} `unsupported` if the browser is too old; the sentence names what it lacks
  */
 declare function connect(
   {
