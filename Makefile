@@ -36,7 +36,7 @@ lint: setup
 test: lint
 	@$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
-# The deployment's own stage: dev or prod.
+# The deployment's own stage, of any name: it makes the stack robosignal-STAGE.
 STAGE = dev
 
 synth: setup

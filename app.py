@@ -10,7 +10,7 @@ from typing import Any
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from stacks.asset import CannotBundle, Target, assemble, size
+from stacks.asset import CannotBundle, Target, assemble, measure_size
 from stacks.context import BadSettings, read_settings, without_user_defaults
 from stacks.signaling_stack import SignalingStack
 
@@ -19,18 +19,18 @@ LIBRARIES = ROOT / "build" / "lambda-libraries"
 
 
 def main() -> None:
-    """Write the cloud assembly, after every check of it."""
+    """Check the settings, and write the cloud assembly."""
     app = App()
     context = without_user_defaults(
         app.node.get_all_context(),
         project=_context(ROOT / "cdk.json"),
         user=_context(Path.home() / ".cdk.json"),
     )
-    # CDK's command line says so where it deploys to; without it this may be any Region.
+    # CDK's command line sets this to where it deploys; without it the Region is unknown.
     settings = read_settings(context, os.environ.get("CDK_DEFAULT_REGION"))
     with TemporaryDirectory() as directory:
         asset = assemble(ROOT, Target.of(settings), LIBRARIES, Path(directory))
-        sys.stderr.write(f"function's code: {size(asset)}\n")
+        sys.stderr.write(f"function's code: {measure_size(asset)}\n")
         SignalingStack(app, settings=settings, asset=asset)
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
         app.synth()

@@ -14,8 +14,8 @@ from aiohttp import WSMsgType, web
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
+from robosignal.gateway.connections import OpenConnections
 from robosignal.gateway.gateway import Gateway
-from robosignal.gateway.sockets import Sockets
 from robosignal.loadtest.measured_process import report_cpu
 from robosignal.protocol.ids import ConnectionId
 from robosignal.protocol.limits import SUBPROTOCOL
@@ -70,7 +70,7 @@ class PairRelay:
     """A handler that passes what one connection of a pair sends to the other."""
 
     def __init__(self) -> None:
-        self.sockets = Sockets()
+        self.sockets = OpenConnections()
         self._other: dict[ConnectionId, ConnectionId] = {}
         self._single: ConnectionId | None = None
 

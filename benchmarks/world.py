@@ -38,7 +38,7 @@ def _make_event(kind: str, peer: Peer, fields: dict[str, Any], now: int) -> even
         domain=DOMAIN,
         stage="prod",
     )
-    request_id = events.as_id(ENTROPY)
+    request_id = events.format_id(ENTROPY)
     if kind == "CONNECT":
         headers = fields["headers"].items()
         return events.connect_event(context, headers, "", now=now, request_id=request_id)

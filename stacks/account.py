@@ -1,7 +1,7 @@
 """The Region's API Gateway account: the role with which API Gateway writes any access log.
 
-There is one such setting in a Region, shared by every API in it, so this stack makes it only
-when it is told to, and leaves it behind for whoever else relies on it by then.
+There is one such setting in a Region, shared by every API in it. So this stack makes it only on
+request, and leaves it behind for other APIs that may rely on it by then.
 """
 
 from aws_cdk import RemovalPolicy

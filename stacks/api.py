@@ -1,7 +1,6 @@
 """The WebSocket API: three routes to one function, and the stage that clients connect to.
 
-Owns routes, throttles and the access log. Must never know who may connect: the function
-verifies the token in `$connect`, which is why no route has an authorizer.
+The function verifies the token in `$connect`, which is why no route has an authorizer.
 """
 
 import json
@@ -12,24 +11,24 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_apigatewayv2_integrations import WebSocketLambdaIntegration
 from constructs import Construct
 
-from stacks.logs import log_group
+from stacks.logs import add_log_group
 from stacks.nag import accept
 from stacks.settings import Settings
 
 STAGE_NAME = "prod"
-"""Of the API, whatever the deployment's own stage: it is the path that clients connect to."""
+"""The API's own stage, which is the path of its URL. It is the same for every `STAGE`."""
 
 ROUTES = ("$connect", "$disconnect", "$default")
 
 INTEGRATION_SECONDS = 15
-"""Longer than the function may run, so that a slow one is reported by itself; the most is 29."""
+"""Longer than the function's timeout, so that the function reports it; at most 29."""
 
 # No data trace, no source address, no query: a query may bear a token.
 ACCESS_LOG_FIELDS = ("requestId", "routeKey", "status", "connectionId")
 
 NO_AUTHORIZER = (
-    "the function verifies the token in $connect and keeps the identity on the connection's row; "
-    "an authorizer would be a second cold start, and never be asked again for later messages"
+    "the function verifies the token in $connect and keeps the identity in the connection's row; "
+    "an authorizer would add a second cold start, and later messages would not pass it"
 )
 
 
@@ -48,7 +47,7 @@ class Api(Construct):
         self.api = apigateway.WebSocketApi(
             self,
             "WebSocket",
-            api_name=f"robosignal-{settings.stage}",
+            api_name=settings.stack_name,
             description="Signaling for people who drive robots",
         )
         self._add_routes(settings, handler)
@@ -74,12 +73,12 @@ class Api(Construct):
             accept(route, "APIG4", NO_AUTHORIZER)
 
     def _log_access(self, settings: Settings) -> None:
-        self.access_log = log_group(self, "AccessLog", settings)
+        self.access_log = add_log_group(self, "AccessLog", settings)
         stage = self.stage.node.default_child
         if not isinstance(stage, apigateway.CfnStage):
             raise TypeError("CDK no longer builds a stage of one resource")
         stage.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
-            # CDK's own attribute ends in `:*`, which API Gateway drops: a drift for ever after.
+            # CDK's own attribute ends in `:*`, which API Gateway drops: that would show as drift.
             destination_arn=Stack.of(self).format_arn(
                 service="logs",
                 resource="log-group",
@@ -88,6 +87,6 @@ class Api(Construct):
             ),
             format=json.dumps({field: f"$context.{field}" for field in ACCESS_LOG_FIELDS}),
         )
-        # Said outright: a data trace would log every frame, tokens' bearers and SDP with it.
+        # Explicitly off: a data trace would log every frame, with tokens and SDP in it.
         stage.add_property_override("DefaultRouteSettings.DataTraceEnabled", value=False)
         stage.add_property_override("DefaultRouteSettings.LoggingLevel", "OFF")

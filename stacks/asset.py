@@ -1,7 +1,7 @@
 """Puts together what the function runs: handler, backend and their locked libraries.
 
-Owns the directory's content, the same bytes for the same sources; must never know CDK. Needs
-pip and, the first time for a lock, its wheels; neither Docker nor a machine like the function's.
+The same sources give the same bytes. It needs pip and, the first time for a lock, its wheels;
+neither Docker nor a machine like the function's.
 """
 
 import io
@@ -43,7 +43,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How big an asset is: files, their bytes, and the bytes of the archive that is uploaded."""
+    """The size of an asset: files, their bytes, and the bytes of the archive that is uploaded."""
 
     files: int
     unpacked: int
@@ -55,7 +55,7 @@ class Size:
 
 
 class CannotBundle(Exception):
-    """The libraries could not be had. The text is pip's own, and what to look at."""
+    """The libraries could not be installed. The text has pip's own error."""
 
 
 SOURCES = {
@@ -65,7 +65,7 @@ SOURCES = {
     "robosignal/protocol": "robosignal/protocol",
     "robosignal/server": "robosignal/server",
 }
-"""What the function runs of this project, and where it is in the asset."""
+"""What the function runs of this project, and its place in the asset."""
 
 LOCK = "lambdas/signaling/requirements.txt"
 
@@ -73,10 +73,10 @@ LOCK = "lambdas/signaling/requirements.txt"
 def assemble(root: Path, target: Target, libraries: Path, into: Path) -> Path:
     """Fill an empty directory with all that the function runs, and return it.
 
-    `root` is a checkout. Installed libraries are kept in `libraries`, by lock and target, for
-    the next time. Raise CannotBundle.
+    `root` is a checkout. Installed libraries are cached in `libraries`, by lock and target. Raise
+    CannotBundle.
     """
-    installed = _installed(root / LOCK, target, libraries)
+    installed = _cached_libraries(root / LOCK, target, libraries)
     shutil.copytree(installed, into, dirs_exist_ok=True)
     for source, place in SOURCES.items():
         _copy(root / source, into / place)
@@ -94,8 +94,8 @@ def _copy(source: Path, to: Path) -> None:
     shutil.copytree(source, to, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def _installed(lock: Path, target: Target, libraries: Path) -> Path:
-    """Return the directory of the locked libraries, installed now if they were not yet."""
+def _cached_libraries(lock: Path, target: Target, libraries: Path) -> Path:
+    """Return the directory of the locked libraries; install them if they are not cached."""
     what = f"{target}{WHEEL_TAGS}{UNUSED}".encode() + lock.read_bytes()
     kept = libraries / sha256(what).hexdigest()[:16]
     if kept.exists():
@@ -113,7 +113,7 @@ def _install(lock: Path, target: Target, into: Path) -> None:
     platforms = [f"--platform={tag}_{PLATFORMS[target.architecture]}" for tag in WHEEL_TAGS]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     which = ["--implementation=cp", f"--python-version={target.python}", *platforms]
-    # Nothing that is not in the lock: python-jose asks for more than is used of it.
+    # Only what is in the lock: python-jose asks for more than the handler uses of it.
     exact = ["--no-user", "--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile"]
     done = subprocess.run(  # noqa: S603 - our own words
         [*command, *which, *exact, f"--target={into}", f"--requirement={lock}"],
@@ -130,11 +130,11 @@ WHERE = re.compile(
     "PIP_(.*INDEX.*|FIND_LINKS|TRUSTED_HOST|.*CERT|PROXY|RETRIES|.*TIMEOUT|CACHE_DIR|NO_CACHE_DIR"
     "|CONFIG_FILE|KEYRING_PROVIDER)"
 )
-"""pip's variables that say where packages are and how they are reached."""
+"""pip's variables that say where packages are and how to reach them."""
 
 
 def _environment(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for pip: from where it installs is the builder's, what is ours."""
+    """Return the environment for pip. Only the source of packages is the builder's choice."""
     return {
         name: value
         for name, value in given.items()
@@ -155,13 +155,13 @@ def _put(fresh: Path, kept: Path) -> None:
     try:
         fresh.rename(kept)
     except OSError:
-        # Another process was faster, and has put the same there.
+        # Another process was faster, and has put the same libraries there.
         if not kept.exists():
             raise
 
 
-def size(asset: Path) -> Size:
-    """Return how big an asset is."""
+def measure_size(asset: Path) -> Size:
+    """Return the size of an asset."""
     files = list(_files(asset))
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:

@@ -1,7 +1,4 @@
-"""Reads CDK's context into Settings, refusing what it does not know with what it does.
-
-Owns how settings are written and judged together; must never know a resource.
-"""
+"""Reads CDK's context into Settings, and refuses what cannot be used, naming the limits."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -12,11 +9,11 @@ from msgspec import Meta, structs
 
 from robosignal.server.identity.carriers import NO_ORIGIN, canonical_origin
 from robosignal.server.settings import BadEnvironment, read_options
-from stacks.settings import DEFAULTS, Settings, region_of
+from stacks.settings import DEFAULTS, STACK_PREFIX, Settings, default_profile, region_of
 
 TYPES: dict[str, Any] = {field.name: field.type for field in structs.fields(Settings)}
 NAMES = ("STAGE", *sorted(TYPES.keys() - {"stage"}))
-"""Every key that the context may have, besides the stages' own objects."""
+"""Every key that the context may have, besides the objects of stages."""
 
 
 class BadSettings(Exception):
@@ -29,18 +26,36 @@ class BadSettings(Exception):
 def read_settings(context: Mapping[str, Any], region: str | None = None) -> Settings:
     """Return the settings that this context asks for.
 
-    What stands in the context itself counts before what stands in its object `dev` or `prod`,
-    and that before the defaults. `region` is where the stack goes, None if that is not known.
-    Raise BadSettings naming all that is wrong at once.
+    A setting in the context itself overrides the same one in the stage's object, which is in the
+    context under the stage's name, and that one overrides the profile's default. `region` is
+    where the stack goes, None if that is not known. Raise BadSettings naming all that is wrong.
     """
     own = {key: value for key, value in context.items() if _is_ours(key)}
-    stage = own.pop("STAGE", "dev")
-    by_stage = {name: own.pop(name, {}) for name in DEFAULTS}
-    problems = list(_wrong_stages(stage, by_stage))
-    if problems:
-        raise BadSettings(problems)
-    values = _values(DEFAULTS[stage] | by_stage[stage] | own)
+    stage = _read_stage(own.pop("STAGE", "dev"))
+    of_stage = own.pop(stage, {})
+    if not isinstance(of_stage, Mapping):
+        raise BadSettings([f"{stage} must be an object of settings, not {of_stage!r}"])
+    # No setting is an object, so an object is another stage's.
+    given = {**of_stage, **{key: each for key, each in own.items() if not _is_object(each)}}
+    profile = given.get("profile") or default_profile(stage)
+    values = _values(DEFAULTS.get(profile, {}) | given | {"profile": profile})
     return _check(Settings(stage=stage, **values), region)
+
+
+def _read_stage(stage: Any) -> str:
+    """Return the stage's name. Raise BadSettings if it cannot be one."""
+    try:
+        name: str = _converted(stage, TYPES["stage"])
+    except msgspec.ValidationError:
+        problem = f"STAGE must be {described(TYPES['stage'])}, not {stage!r}"
+        raise BadSettings([problem]) from None
+    if name in NAMES:
+        raise BadSettings([f"STAGE must not be {name!r}, which is the name of a setting"])
+    return name
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, Mapping)
 
 
 def without_user_defaults(
@@ -50,14 +65,16 @@ def without_user_defaults(
 
     `project` is the context of this project's `cdk.json`, `user` that of `~/.cdk.json`, which
     CDK has mixed into `context` already. Keys of other projects are left out. Raise BadSettings
-    for a key that is a setting here: it may be meant for another project as well.
+    for a key that is a setting here, or the stage's name: it may be meant for another project.
     """
+    stage = context.get("STAGE", "dev")
+    # CDK merges objects, so one that the project has as well holds the user's keys too.
     added = {
         key: value
         for key, value in user.items()
-        if (key in DEFAULTS or key not in project) and _is_ours(key)
+        if (key not in project or key == stage or _is_object(value)) and _is_ours(key)
     }
-    settings = [key for key in added if key in NAMES or key in DEFAULTS]
+    settings = [key for key in added if key in NAMES or key == stage]
     if settings:
         raise BadSettings(
             f"{key} is in the context of ~/.cdk.json, which all your CDK projects read: "
@@ -75,16 +92,8 @@ def _is_ours(key: str) -> bool:
     return not key.startswith("@") and ":" not in key
 
 
-def _wrong_stages(stage: object, by_stage: Mapping[str, object]) -> Iterator[str]:
-    if stage not in DEFAULTS:
-        yield f"STAGE must be one of {', '.join(DEFAULTS)}, not {stage!r}"
-    for name, value in by_stage.items():
-        if not isinstance(value, Mapping):
-            yield f"{name} must be an object of settings, not {value!r}"
-
-
 def _values(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return these settings in their right types; an empty one counts as not given."""
+    """Return these settings converted to their types. An empty one counts as not given."""
     values: dict[str, Any] = {}
     problems = []
     for key, value in given.items():
@@ -101,7 +110,7 @@ def _values(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _converted(value: Any, wanted: Any) -> Any:
-    """Return the value as it must be, whether it came from a file or from a command line."""
+    """Return the value in its type, whether it came from a file or from a command line."""
     if get_origin(wanted) is tuple:
         if isinstance(value, str):
             value = [item.strip() for item in value.split(",")]
@@ -112,12 +121,13 @@ def _converted(value: Any, wanted: Any) -> Any:
 
 def _is_text(wanted: Any) -> bool:
     return any(
-        get_origin(part) is Annotated and part.__origin__ is str for part in get_args(wanted)
+        get_origin(part) is Annotated and part.__origin__ is str
+        for part in (wanted, *get_args(wanted))
     )
 
 
 def described(wanted: Any) -> str:
-    """Return in words what a setting of this type may be."""
+    """Return a description of what a setting of this type may be."""
     if get_origin(wanted) is tuple:
         return f"a list of items, each {described(get_args(wanted)[0])}"
     if get_origin(wanted) is Literal:
@@ -134,7 +144,7 @@ def _limits(meta: Meta) -> str:
 
 
 def _check(settings: Settings, region: str | None) -> Settings:
-    """Return the settings if they fit each other, and the handler. Raise BadSettings if not."""
+    """Return the settings if they fit together, and suit the handler. Raise BadSettings if not."""
     problems = [sentence for holds, sentence in _agreements(settings) if not holds]
     problems += _wrong_region(settings, region)
     try:
@@ -152,10 +162,10 @@ def _check(settings: Settings, region: str | None) -> Settings:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """Return the handler's environment as far as it can be judged before it is deployed."""
+    """Return the handler's environment as far as it can be checked before it is deployed."""
     if not settings.turn_urls:
         return settings.rules
-    # Which secret it will be matters to no check.
+    # No check looks at the secret itself.
     return settings.rules | {"TURN_URLS": ",".join(settings.turn_urls), "TURN_SECRET": "-"}
 
 
@@ -171,7 +181,13 @@ PATH_CHARACTERS = "/%:@!$&'()*+,;=~"
 
 
 RESERVED_WORDS = ("aws", "amazon", "cognito")
-"""Not in a Cognito domain's prefix (Cognito guide, "Configuring a user pool domain")."""
+"""Refused in a Cognito domain's prefix (Cognito guide, "Configuring a user pool domain")."""
+
+STACK_SUFFIX_CHARACTERS = len("-01234567")
+"""What ends the default prefix: eight characters of the stack's id."""
+
+DEFAULT_PREFIX_STAGE_CHARACTERS = 63 - len(STACK_PREFIX) - STACK_SUFFIX_CHARACTERS
+"""A prefix has at most 63 characters (CreateUserPoolDomain, Domain)."""
 
 PAGE_URLS = 100
 """Callback URLs of an app client (CreateUserPoolClient, CallbackURLs)."""
@@ -180,8 +196,10 @@ ENVIRONMENT_BYTES = 4_096
 """All variables of a function together (Lambda quotas)."""
 
 OWN_BYTES = 1_024
-"""Of which names of tables, addresses and ids take a part that only a deployment knows."""
+"""The part for names of tables, addresses and ids, which are known only once deployed."""
 
+
+NEEDS_PREFIX = "sign_in_prefix is needed: the default one has STAGE in it, and"
 
 TOO_LARGE = (
     "the function's environment would have {size:,} bytes of settings. Lambda takes "
@@ -190,7 +208,7 @@ TOO_LARGE = (
 
 
 def _environment_values(settings: Settings) -> dict[str, str]:
-    """Return each setting that fills the function's environment, as it is written there."""
+    """Return each setting that goes into the function's environment, as it is written there."""
     sized = {name.lower(): value for name, value in _environment(settings).items()}
     return sized | {"more_audiences": ",".join(settings.more_audiences)}
 
@@ -215,12 +233,24 @@ def _agreements(settings: Settings) -> Iterator[tuple[bool, str]]:
     )
     yield (
         own_pool or not settings.sign_in_prefix,
-        "sign_in_prefix names the sign-in pages of this stack's own pool, and user_pool_id another",
+        "sign_in_prefix is for this stack's own user pool, but user_pool_id names another pool",
     )
     prefix = settings.sign_in_prefix or ""
     yield (
         not any(word in prefix for word in RESERVED_WORDS),
         f"sign_in_prefix must not contain {', '.join(RESERVED_WORDS)}: Cognito refuses {prefix!r}",
+    )
+    has_default_prefix = own_pool and settings.page_urls and not prefix
+    yield (
+        not has_default_prefix or len(settings.stage) <= DEFAULT_PREFIX_STAGE_CHARACTERS,
+        (
+            f"{NEEDS_PREFIX} that may have at most {DEFAULT_PREFIX_STAGE_CHARACTERS} characters, "
+            f"not {len(settings.stage)}"
+        ),
+    )
+    yield (
+        not has_default_prefix or not any(w in settings.stage.lower() for w in RESERVED_WORDS),
+        f"{NEEDS_PREFIX} Cognito refuses {', '.join(RESERVED_WORDS)} in {settings.stage!r}",
     )
     yield (
         len(settings.page_urls) <= PAGE_URLS,
@@ -245,17 +275,17 @@ def _wrong_region(settings: Settings, region: str | None) -> Iterator[str]:
     if region_of(pool) != region:
         yield (
             f"user_pool_client_id is needed: the pool {pool} is in {region_of(pool)}, where this "
-            f"stack in {region} cannot make a client. Make one there, and name it"
+            f"stack in {region} cannot make a client. Make one there, and give its id"
         )
 
 
 def _with_origins(settings: Settings) -> Settings:
-    """Let only the sign-in pages' origins connect in prod, unless others are named.
+    """In production, allow only the origins of the sign-in pages, unless others are given.
 
-    Without any of these no page may: what is not named is refused, not allowed.
+    If there are neither, no page may connect: what is not listed is refused.
     """
     given = settings.allowed_origins
-    if not settings.is_prod and not given:
+    if not settings.is_production and not given:
         return settings
     if not given:
         given = tuple(url[: url.index("/", url.index("//") + 2)] for url in settings.page_urls)

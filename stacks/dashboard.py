@@ -1,7 +1,4 @@
-"""The page that an operator keeps open: is it well, what is going on, what was refused.
-
-Owns the arrangement alone.
-"""
+"""The operators' dashboard: alarms, traffic, refusals, and the load on each part."""
 
 from collections.abc import Sequence
 
@@ -13,9 +10,9 @@ from stacks.api import Api
 from stacks.function import Function
 from stacks.metrics import (
     FIVE_MINUTES,
-    own,
-    own_by,
-    throttled,
+    handler_metric,
+    handler_metric_by,
+    throttle_metrics,
 )
 from stacks.settings import Settings
 from stacks.tables import Tables
@@ -26,7 +23,7 @@ HEIGHT = 6
 
 
 class Dashboard(Construct):
-    """Alarms on top, then what people do, then what carries it."""
+    """Alarms on top, then traffic and refusals, then the function and the tables."""
 
     def __init__(
         self,
@@ -45,7 +42,7 @@ class Dashboard(Construct):
             "Board",
             widgets=[
                 [_status(alarms)],
-                _people(settings, api),
+                _traffic(settings, api),
                 _refusals(settings),
                 _parts(function, tables),
             ],
@@ -58,10 +55,12 @@ def _status(alarms: Alarms) -> cloudwatch.IWidget:
     )
 
 
-def _people(settings: Settings, api: Api) -> list[cloudwatch.IWidget]:
-    latency = [own(settings, "RelayLatency", statistic) for statistic in ("p50", "p95", "p99")]
+def _traffic(settings: Settings, api: Api) -> list[cloudwatch.IWidget]:
+    latency = [
+        handler_metric(settings, "RelayLatency", statistic) for statistic in ("p50", "p95", "p99")
+    ]
     return [
-        _graph("Messages by type", [own_by(settings, "Messages", "Type", "Outcome")]),
+        _graph("Messages by type", [handler_metric_by(settings, "Messages", "Type", "Outcome")]),
         _graph("Relay latency, ms", latency),
         _graph(
             "Connections and frames",
@@ -75,11 +74,16 @@ def _people(settings: Settings, api: Api) -> list[cloudwatch.IWidget]:
 
 def _refusals(settings: Settings) -> list[cloudwatch.IWidget]:
     return [
-        _graph("Tokens refused, by reason", [own_by(settings, "TokensRefused", "Reason")]),
-        _graph("Control", [own(settings, name) for name in ("Takeovers", "Conflicts")]),
+        _graph(
+            "Tokens refused, by reason", [handler_metric_by(settings, "TokensRefused", "Reason")]
+        ),
+        _graph("Control", [handler_metric(settings, name) for name in ("Takeovers", "Conflicts")]),
         _graph(
             "Lost and failed",
-            [own(settings, name) for name in ("GoneConnections", "Undelivered", "InternalErrors")],
+            [
+                handler_metric(settings, name)
+                for name in ("GoneConnections", "Undelivered", "InternalErrors")
+            ],
         ),
     ]
 
@@ -104,7 +108,7 @@ def _parts(function: Function, tables: Tables) -> list[cloudwatch.IWidget]:
         ),
         _graph(
             "Tables: throttled requests",
-            list(throttled(tables).values()),
+            list(throttle_metrics(tables).values()),
         ),
     ]
 

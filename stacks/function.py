@@ -1,7 +1,4 @@
-"""The Lambda function: runtime, role, log group, the alias that the API invokes, and its schedule.
-
-Owns how the handler runs; must never know what it may do: grants are the stack's.
-"""
+"""The Lambda function: runtime, role, log group, the alias that the API invokes, its schedule."""
 
 from pathlib import Path
 
@@ -13,13 +10,13 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from robosignal.protocol.limits import SEED_KEEPALIVE_SECONDS
-from stacks.logs import log_group
+from stacks.logs import add_log_group
 from stacks.nag import accept, accept_warning
 from stacks.settings import Runtime, Settings
 
 HANDLER = "signaling.handler.handler"
 TIMEOUT_SECONDS = 10
-"""More than the eight seconds that the handler's own retries may take."""
+"""Longer than the handler's own retries, which may take eight seconds."""
 
 RUNTIMES: dict[Runtime, lambda_.Runtime] = {
     "python3.11": lambda_.Runtime.PYTHON_3_11,
@@ -37,7 +34,7 @@ class Function(Construct):
         self, scope: Construct, construct_id: str, *, settings: Settings, asset: Path
     ) -> None:
         super().__init__(scope, construct_id)
-        self.log_group = log_group(self, "Logs", settings)
+        self.log_group = add_log_group(self, "Logs", settings)
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         self.log_group.grant_write(self.role)
         self.function = self._function(settings, asset)
@@ -52,14 +49,14 @@ class Function(Construct):
             accept(self.function, "L1", "an emulator runs the Python that it has")
 
     def keep_seeds_alive(self) -> None:
-        """Invoke the alias on a schedule; the handler then keeps seed connections open."""
+        """Invoke the alias on a schedule, at which the handler keeps seed connections open."""
         rule = events.Rule(
             self,
             "Keepalive",
             description="Keeps the connections of seed robots and pages from being idle",
             schedule=events.Schedule.rate(Duration.seconds(SEED_KEEPALIVE_SECONDS)),
         )
-        # The next run does all that this one would have done.
+        # No retries: the next run does all that a failed one would have done.
         rule.add_target(targets.LambdaFunction(self.live, retry_attempts=0))
 
     def _function(self, settings: Settings, asset: Path) -> lambda_.Function:

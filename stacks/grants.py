@@ -1,7 +1,7 @@
-"""What the handler may do, and nothing else: one line for each action.
+"""All that the handler may do: one line for each action.
 
-A test compares these lines with the calls that the shipped handler makes, neither one more nor
-one fewer. To let the handler do more, add the scenario there and the line here.
+A test compares these lines with the calls that the shipped handler makes: no more and no fewer.
+To allow the handler more, add the scenario there and the line here.
 """
 
 from aws_cdk import Stack
@@ -38,7 +38,7 @@ SECRET_ACTIONS = ("secretsmanager:GetSecretValue",)
 
 
 def grant(role: iam.Role, tables: Tables, stage: apigateway.WebSocketStage) -> None:
-    """Let the handler's role do all that it does."""
+    """Grant the handler's role all that it does."""
     for statement in (
         _items(tables.connections, CONNECTIONS_ACTIONS),
         _queries(tables.connections, CONNECTIONS_QUERIES),
@@ -52,7 +52,7 @@ def grant(role: iam.Role, tables: Tables, stage: apigateway.WebSocketStage) -> N
 
 def grant_secret(role: iam.Role, secret: secretsmanager.ISecret) -> None:
     """Let the handler's role read what it shares with the TURN servers."""
-    # CDK's own grant lets it list the secret's versions as well, which nothing asks for.
+    # CDK's own grant also allows listing the secret's versions, which nothing needs.
     role.add_to_policy(
         iam.PolicyStatement(actions=list(SECRET_ACTIONS), resources=[secret.secret_arn])
     )
@@ -63,7 +63,7 @@ def _items(table: dynamodb.Table, actions: tuple[str, ...]) -> iam.PolicyStateme
 
 
 def _queries(table: dynamodb.Table, indexes: tuple[str, ...]) -> iam.PolicyStatement:
-    # By name: CDK's own grants name every index, those to come as well, by a wildcard.
+    # By name: CDK's own grants cover every index, future ones too, with a wildcard.
     arns = [f"{table.table_arn}/index/{index}" for index in indexes]
     return iam.PolicyStatement(actions=[QUERY], resources=arns)
 
@@ -81,12 +81,12 @@ def _connections_arn(stage: apigateway.WebSocketStage, method: str) -> str:
 
 
 def _accept_connections(role: iam.Role, stage: apigateway.WebSocketStage) -> None:
-    """Acknowledge the one wildcard that there is, in each of its two places."""
+    """Acknowledge the only wildcard, in each of its two places."""
     for method in CONNECTION_METHODS:
         accept(
             role,
             f"IAM5[Resource::{_as_found(stage, _connections_arn(stage, method))}]",
-            "API Gateway makes the ids of connections; none is known before it exists",
+            "API Gateway makes the ids of connections, so none is known in advance",
         )
 
 

@@ -1,7 +1,4 @@
-"""Log groups that the stack owns, so that they are kept as long as was said and no longer.
-
-Must never know what is written to them.
-"""
+"""Log groups that the stack owns, so that their retention is the settings'."""
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_logs as logs
@@ -22,11 +19,11 @@ RETENTION: dict[LogDays, logs.RetentionDays] = {
 }
 
 
-def log_group(scope: Construct, construct_id: str, settings: Settings) -> logs.LogGroup:
-    """Return a log group with the settings' retention; in prod it outlives the stack."""
+def add_log_group(scope: Construct, construct_id: str, settings: Settings) -> logs.LogGroup:
+    """Return a log group with the settings' retention. In production it outlives the stack."""
     return logs.LogGroup(
         scope,
         construct_id,
         retention=RETENTION[settings.log_days],
-        removal_policy=RemovalPolicy.RETAIN if settings.is_prod else RemovalPolicy.DESTROY,
+        removal_policy=RemovalPolicy.RETAIN if settings.is_production else RemovalPolicy.DESTROY,
     )

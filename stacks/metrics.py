@@ -1,7 +1,6 @@
-"""The metrics that alarms and the dashboard watch: the handler's own, and AWS's of the parts.
+"""The metrics of alarms and dashboard: the handler's own, and AWS's of the parts.
 
-Owns names and dimensions. The handler's stand in `robosignal.server.aws.metrics`, which a test
-compares with these.
+The handler defines its own in `robosignal.server.aws.metrics`; a test compares the names.
 """
 
 from aws_cdk import Duration
@@ -19,7 +18,7 @@ SUM = "Sum"
 FIVE_MINUTES = Duration.minutes(5)
 
 
-def own(settings: Settings, name: str, statistic: str = SUM) -> cloudwatch.Metric:
+def handler_metric(settings: Settings, name: str, statistic: str = SUM) -> cloudwatch.Metric:
     """Return a metric of the handler's, by the deployment's stage alone."""
     return cloudwatch.Metric(
         namespace=NAMESPACE,
@@ -30,8 +29,8 @@ def own(settings: Settings, name: str, statistic: str = SUM) -> cloudwatch.Metri
     )
 
 
-def own_by(settings: Settings, name: str, *dimensions: str) -> cloudwatch.MathExpression:
-    """Return a metric of the handler's as one line for each value of these dimensions."""
+def handler_metric_by(settings: Settings, name: str, *dimensions: str) -> cloudwatch.MathExpression:
+    """Return a metric of the handler's with one line for each value of these dimensions."""
     schema = ",".join((NAMESPACE, STAGE, *dimensions))
     search = f'{{{schema}}} MetricName="{name}" {STAGE}="{settings.stage}"'
     return cloudwatch.MathExpression(
@@ -42,8 +41,8 @@ def own_by(settings: Settings, name: str, *dimensions: str) -> cloudwatch.MathEx
     )
 
 
-def throttled(tables: Tables) -> dict[str, cloudwatch.Metric]:
-    """Return how many requests of each kind that the handler makes were throttled, by a name.
+def throttle_metrics(tables: Tables) -> dict[str, cloudwatch.Metric]:
+    """Return the count of throttled requests for each kind of request that the handler makes.
 
     DynamoDB counts the requests to a table and its indexes together, by operation.
     """
@@ -52,7 +51,7 @@ def throttled(tables: Tables) -> dict[str, cloudwatch.Metric]:
         "Robots": (tables.robots, ROBOTS_ACTIONS),
     }
     return {
-        f"{name}{operation}": _throttled(table, operation)
+        f"{name}{operation}": _throttle_metric(table, operation)
         for name, (table, actions) in of.items()
         for operation in _operations(actions)
     }
@@ -62,7 +61,7 @@ def _operations(actions: tuple[str, ...]) -> list[str]:
     return [action.partition(":")[2] for action in (*actions, QUERY)]
 
 
-def _throttled(table: dynamodb.Table, operation: str) -> cloudwatch.Metric:
+def _throttle_metric(table: dynamodb.Table, operation: str) -> cloudwatch.Metric:
     return cloudwatch.Metric(
         namespace="AWS/DynamoDB",
         metric_name="ThrottledRequests",

@@ -1,7 +1,4 @@
-"""Says on a construct why a finding about it is accepted.
-
-Owns how a finding is acknowledged; the reasons belong to whoever built the construct.
-"""
+"""Records on a construct why a finding of cdk-nag or CDK about it is accepted."""
 
 from aws_cdk import Acknowledgment, Validations
 from constructs import IConstruct

@@ -1,22 +1,29 @@
-"""What a deployment may be told: every setting's name, type, limits and default.
-
-Must never know where settings come from, nor which resource one of them shapes.
-"""
+"""Every setting of a deployment: its name, type, limits and default."""
 
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-Stage = Literal["dev", "prod"]
 Switch = Literal["on", "off"]
 Runtime = Literal["python3.11", "python3.12", "python3.13", "python3.14"]
 LogDays = Literal[1, 7, 14, 30, 90, 180, 365, 731, 3653]
-"""Of the retentions that CloudWatch Logs offers, those that one would choose."""
+"""The useful ones of the retentions that CloudWatch Logs offers."""
+
+
+STACK_PREFIX = "robosignal-"
+
+STAGE_CHARACTERS = 128 - len(STACK_PREFIX)
+"""Of a stack's name, of which CloudFormation takes 128 (CreateStack, StackName)."""
 
 
 def _like(described: str, pattern: str) -> Meta:
     return Meta(pattern=rf"^(?:{pattern})\Z", description=described)
 
+
+STAGE = _like(
+    f"1 to {STAGE_CHARACTERS} letters, digits and hyphens, the first one no hyphen",
+    rf"[A-Za-z0-9][A-Za-z0-9-]{{0,{STAGE_CHARACTERS - 1}}}",
+)
 
 PAGE = _like(
     "an https URL with a path, or http://localhost",
@@ -39,7 +46,8 @@ Capacity = Annotated[int, Meta(ge=1, le=40_000)]
 class Settings(Struct, frozen=True, kw_only=True):
     """All that shapes a deployment. The context key of each is its name; `stage` is `STAGE`."""
 
-    stage: Stage = "dev"
+    stage: Annotated[str, STAGE] = "dev"
+    profile: Literal["sandbox", "production"] = "sandbox"
 
     # The function
     memory_mb: Annotated[int, Meta(ge=128, le=10_240)] = 512
@@ -93,13 +101,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     token_jwks_url: Text | None = None
 
     @property
-    def is_prod(self) -> bool:
-        """Whether what is kept here must survive mistakes."""
-        return self.stage == "prod"
+    def is_production(self) -> bool:
+        """Whether data must survive mistakes, and sign-in is strict by default."""
+        return self.profile == "production"
+
+    @property
+    def stack_name(self) -> str:
+        """The stack's name, which begins the names of its resources."""
+        return f"{STACK_PREFIX}{self.stage}"
 
     @property
     def rules(self) -> dict[str, str]:
-        """The handler's environment, as far as it is settled before anything is deployed."""
+        """The handler's environment, as far as it is known before anything is deployed."""
         given = {
             "CLAIM_POLICY": self.claim_policy,
             "ALLOWED_ORIGINS": ",".join(self.allowed_origins),
@@ -112,13 +125,18 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 def region_of(pool_id: str) -> str:
-    """Return the Region that a user pool is in: its id begins with it."""
+    """Return the Region that a user pool is in: the pool's id begins with it."""
     return pool_id.partition("_")[0]
 
 
 DEFAULTS: dict[str, dict[str, Any]] = {
-    # A sandbox: a page on this machine may sign in, and scripts with a password alone.
-    "dev": {"mfa": "optional", "page_urls": "http://localhost:8080/"},
-    "prod": {"log_days": 365},
+    # A page on this machine may sign in, and scripts may with a password alone.
+    "sandbox": {"mfa": "optional", "page_urls": "http://localhost:8080/"},
+    "production": {"log_days": 365},
 }
-"""Where the stages differ from the class's own defaults."""
+"""Where a profile's defaults differ from the class's own."""
+
+
+def default_profile(stage: str) -> str:
+    """Return the profile of a stage that names none: `prod` is production, others are sandboxes."""
+    return "production" if stage == "prod" else "sandbox"

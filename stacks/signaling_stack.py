@@ -1,7 +1,4 @@
-"""Composes the parts into one stack, and grants what crosses from one to another.
-
-Owns what depends on what, the handler's environment and the outputs; each part owns the rest.
-"""
+"""The stack: its parts, what they may do to each other, the function's environment, the outputs."""
 
 from pathlib import Path
 
@@ -26,9 +23,9 @@ class SignalingStack(Stack):
     def __init__(self, scope: Construct, *, settings: Settings, asset: Path) -> None:
         super().__init__(
             scope,
-            f"robosignal-{settings.stage}",
+            settings.stack_name,
             description="robosignal: signaling for people who drive robots over WebRTC",
-            termination_protection=settings.is_prod,
+            termination_protection=settings.is_production,
             analytics_reporting=False,
             tags={"project": "robosignal", "stage": settings.stage},
         )
@@ -41,9 +38,9 @@ class SignalingStack(Stack):
         if settings.seed_keepalive == "on":
             self.function.keep_seeds_alive()
         self._add_account(settings)
-        self._tell_function(settings)
-        self._watch(settings)
-        self._tell_people()
+        self._set_environment(settings)
+        self._add_alarms(settings)
+        self._add_outputs()
 
     def _add_turn(self, settings: Settings) -> None:
         if not settings.turn_urls:
@@ -57,7 +54,7 @@ class SignalingStack(Stack):
         if settings.cloudwatch_role == "create":
             self.api.stage.node.add_dependency(Account(self, "Account"))
 
-    def _tell_function(self, settings: Settings) -> None:
+    def _set_environment(self, settings: Settings) -> None:
         audiences = (self.users.client_id, *settings.more_audiences)
         given = {
             "CONN_TABLE": self.tables.connections.table_name,
@@ -65,17 +62,17 @@ class SignalingStack(Stack):
             "WS_MGMT_ENDPOINT": self._management_endpoint(settings),
             "TOKEN_ISSUER": self.users.issuer,
             "TOKEN_AUDIENCES": ",".join(audiences),
-            "TOKEN_JWKS_URL": self._filled(settings.token_jwks_url),
+            "TOKEN_JWKS_URL": self._fill_in(settings.token_jwks_url),
         }
         for name, value in given.items():
             if value:
                 self.function.function.add_environment(name, value)
 
     def _management_endpoint(self, settings: Settings) -> str:
-        return self._filled(settings.management_endpoint) or self.api.stage.callback_url
+        return self._fill_in(settings.management_endpoint) or self.api.stage.callback_url
 
-    def _filled(self, template: str | None) -> str | None:
-        """Return an emulator's address with this deployment's ids in it."""
+    def _fill_in(self, template: str | None) -> str | None:
+        """Return an emulator's address with this deployment's ids filled in."""
         if template is None:
             return None
         ids = {"{apiId}": self.api.api.api_id, "{userPoolId}": self.users.pool_id}
@@ -83,7 +80,7 @@ class SignalingStack(Stack):
             template = template.replace(name, value)
         return template
 
-    def _watch(self, settings: Settings) -> None:
+    def _add_alarms(self, settings: Settings) -> None:
         alarms = Alarms(
             self, "Alarms", settings=settings, function=self.function, tables=self.tables
         )
@@ -97,7 +94,7 @@ class SignalingStack(Stack):
             alarms=alarms,
         )
 
-    def _tell_people(self) -> None:
+    def _add_outputs(self) -> None:
         outputs = {
             "WebSocketUrl": self.api.stage.url,
             "ManagementEndpoint": self.api.stage.callback_url,

@@ -1,7 +1,4 @@
-"""The two tables: connections, which pass, and robots, which stay.
-
-Owns keys, indexes, capacity and what protects the data; must never know who reads it.
-"""
+"""The two tables: connections, which are short-lived, and robots, which are kept."""
 
 from dataclasses import dataclass
 
@@ -13,12 +10,12 @@ from stacks.nag import accept
 from stacks.settings import Settings
 
 BUSY_PERCENT = 70
-"""Provisioned capacity grows when more than this much of it is used."""
+"""Provisioned capacity grows when more than this part of it is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A global secondary index: its key, and what it bears besides the keys."""
+    """A global secondary index: its key, and the attributes that it has besides the keys."""
 
     name: str
     key: str
@@ -27,11 +24,11 @@ class Index:
 
 CONNECTIONS_KEY = "connectionId"
 TTL = "ttl"
-# Sparse: only connections that watch are in it. A push needs whom to reach, and until when.
+# Sparse: it has only connections that watch. A push needs their ids and when they expire.
 CONNECTIONS_INDEXES = (Index("watchers", "watcherUserId", ("expiresAt",)),)
 
 ROBOTS_KEY = "robotId"
-# Keys only, so that a change of control, the most frequent write, touches no index.
+# Keys only, so that a change of control, the most frequent write, changes no index.
 ROBOTS_INDEXES = (
     Index("owners", "ownerUserId"),
     Index("operators", "operatorUserId"),
@@ -71,17 +68,17 @@ def _table(
         write_capacity=settings.capacity_min if fixed else None,
         time_to_live_attribute=ttl,
         point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-            point_in_time_recovery_enabled=settings.is_prod
+            point_in_time_recovery_enabled=settings.is_production
         ),
-        deletion_protection=settings.is_prod,
-        removal_policy=RemovalPolicy.RETAIN if settings.is_prod else RemovalPolicy.DESTROY,
+        deletion_protection=settings.is_production,
+        removal_policy=RemovalPolicy.RETAIN if settings.is_production else RemovalPolicy.DESTROY,
     )
     for index in indexes:
         _add_index(table, index)
     if fixed:
         _scale(table, settings, indexes)
-    if not settings.is_prod:
-        accept(table, "DDB3", "a sandbox's robots are registered again, not restored")
+    if not settings.is_production:
+        accept(table, "DDB3", "a sandbox's robots are registered again rather than restored")
     return table
 
 

@@ -1,7 +1,4 @@
-"""The secret that the handler shares with the TURN servers, to make passwords that expire.
-
-Owns the secret; must never know the servers.
-"""
+"""The secret that the handler shares with the TURN servers, to make passwords that expire."""
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_iam as iam
@@ -16,7 +13,7 @@ SECRET_CHARACTERS = 64
 
 
 class Turn(Construct):
-    """A random secret, read by the handler alone; an operator copies it to the TURN servers."""
+    """A random secret that only the handler reads. An operator copies it to the TURN servers."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, settings: Settings, reader: iam.Role
@@ -29,11 +26,13 @@ class Turn(Construct):
             generate_secret_string=secretsmanager.SecretStringGenerator(
                 password_length=SECRET_CHARACTERS, exclude_punctuation=True
             ),
-            removal_policy=RemovalPolicy.RETAIN if settings.is_prod else RemovalPolicy.DESTROY,
+            removal_policy=RemovalPolicy.RETAIN
+            if settings.is_production
+            else RemovalPolicy.DESTROY,
         )
         grant_secret(reader, self.secret)
         accept(
             self.secret,
             "SMG4",
-            "the TURN servers hold a copy, so only both can be changed together",
+            "the TURN servers hold a copy, so both must be changed together",
         )

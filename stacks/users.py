@@ -1,7 +1,4 @@
-"""Who may sign in: a user pool and app client of this stack's own, or those that are named.
-
-Owns where tokens come from; must never know what their bearers may do.
-"""
+"""Who may sign in: a user pool and app client of this stack's own, or existing ones."""
 
 from collections.abc import Sequence
 
@@ -39,7 +36,7 @@ class Users(Construct):
         self.pool_id = settings.user_pool_id
         self.region = region_of(self.pool_id)
         domain = region_info.RegionInfo.get(self.region).domain_suffix or "amazonaws.com"
-        # Every pool has this spelling of its issuer, and the function takes both.
+        # Every pool has this spelling of its issuer, and the function accepts both.
         self.issuer = f"https://cognito-idp.{self.region}.{domain}/{self.pool_id}"
         self.client_id = settings.user_pool_client_id or self._client(named, settings)
 
@@ -64,8 +61,10 @@ class Users(Construct):
             # What an issuer of the type UPDATED needs; it is the default for a new pool.
             feature_plan=cognito.FeaturePlan.ESSENTIALS,
             mfa_second_factor=cognito.MfaSecondFactor(otp=True, sms=False),
-            deletion_protection=settings.is_prod,
-            removal_policy=RemovalPolicy.RETAIN if settings.is_prod else RemovalPolicy.DESTROY,
+            deletion_protection=settings.is_production,
+            removal_policy=RemovalPolicy.RETAIN
+            if settings.is_production
+            else RemovalPolicy.DESTROY,
         )
         _update_issuer(pool)
         cognito.CfnUserPoolGroup(
@@ -86,9 +85,9 @@ class Users(Construct):
     ) -> str:
         client = pool.add_client(
             "Page",
-            # Public: a page and a robot can keep no secret, so there is none. PKCE needs none.
+            # No client secret: neither a page nor a robot could keep it, and PKCE needs none.
             generate_secret=False,
-            # The second is AWS's own side alone: whoever calls it has the account's credentials.
+            # The second flow can be called only with the account's own AWS credentials.
             auth_flows=cognito.AuthFlow(user_srp=True, admin_user_password=True),
             prevent_user_existence_errors=True,
             enable_token_revocation=True,
@@ -102,8 +101,8 @@ class Users(Construct):
         return client.user_pool_client_id
 
     def _domain(self, pool: cognito.UserPool, settings: Settings) -> str:
-        # One of the few names that must be given: it is part of a host name, unique in the Region.
-        prefix = settings.sign_in_prefix or f"robosignal-{settings.stage}-{_of_this_stack()}"
+        # One of the few names that must be chosen: it is part of a host name, unique in the Region.
+        prefix = settings.sign_in_prefix or f"{settings.stack_name.lower()}-{_stack_suffix()}"
         domain = pool.add_domain(
             "SignIn", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=prefix)
         )
@@ -111,7 +110,7 @@ class Users(Construct):
 
 
 def _update_issuer(pool: cognito.UserPool) -> None:
-    """Let the pool sign as the issuer that AWS recommends, whose keys several Regions serve."""
+    """Make the pool sign as the issuer that AWS recommends, whose keys several Regions serve."""
     resource = pool.node.default_child
     if not isinstance(resource, cognito.CfnUserPool):
         raise TypeError("CDK no longer builds a user pool of one resource")
@@ -119,13 +118,13 @@ def _update_issuer(pool: cognito.UserPool) -> None:
     resource.issuer_configuration = updated
 
 
-def _of_this_stack() -> str:
-    """Return eight characters of the stack's id, which nobody else's stack has."""
+def _stack_suffix() -> str:
+    """Return eight characters of the stack's id, which no other stack has."""
     return Fn.select(0, Fn.split("-", Fn.select(2, Fn.split("/", Aws.STACK_ID))))
 
 
 def _writable() -> cognito.ClientAttributes:
-    """Return what users may change of themselves: not their names, by which others know them."""
+    """Return the attributes that users may change: not their names, by which others know them."""
     return cognito.ClientAttributes().with_standard_attributes(
         address=True,
         birthdate=True,
@@ -150,8 +149,10 @@ def _authorisation_code(page_urls: Sequence[str]) -> cognito.OAuthSettings:
 
 
 def _accept(pool: cognito.UserPool, *, required: bool) -> None:
-    accept(pool, "COG8", "the Plus plan costs by the user; nobody can sign up by himself here")
+    accept(
+        pool, "COG8", "the Plus plan is paid by the user, and users cannot sign themselves up here"
+    )
     if not required:
         accept(
-            pool, "COG2", "mfa is optional by a setting: a sandbox's scripts have no second factor"
+            pool, "COG2", "a setting makes MFA optional: a sandbox's scripts have no second factor"
         )

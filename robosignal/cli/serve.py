@@ -1,24 +1,42 @@
-"""`robosignal serve`: the arguments, and one sentence for whatever keeps it from starting.
-
-Owns what is asked of the backend on one machine; must never know how it is run.
-"""
+"""`robosignal serve`: runs the backend on this machine until it is told to stop."""
 
 import argparse
 import asyncio
 import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from robosignal.cli import arguments
-from robosignal.cli.arguments import Refused
+from robosignal.cli.arguments import TOKEN_VARIABLE, Refused
+from robosignal.gateway.backend import Backend, BackendSettings, RemoteIssuer
+from robosignal.gateway.gateway import PortTaken
+from robosignal.gateway.keys import LOCAL_ISSUER, KeyRefused
+from robosignal.gateway.limits import Limits
+from robosignal.gateway.sign_in import LINK_SECONDS
+from robosignal.gateway.state import StateInUse, StateUnreadable
 from robosignal.protocol.limits import IDLE_SECONDS, LIFETIME_SECONDS
+from robosignal.server.settings import BadEnvironment, Options, read_options
 
-if TYPE_CHECKING:
-    from robosignal.gateway.local import RemoteIssuer, Service
+DEMO = "demo"
+"""The demo robot's id, and the user who owns it."""
+
+ADMIN = "admin"
+ADMIN_GROUP = "ADMINS"
+STOPPING_SECONDS = 5
+MINUTES = LINK_SECONDS // 60
+
+OPEN_FILES = 4096
+"""How many a full gateway may need: 1,000 connections, handshakes, and connections that close."""
+
+Print = Callable[[str], None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments `run` takes."""
+    """Declare the arguments of `run`."""
     add = parser.add_argument
     add(
         "--host",
@@ -92,21 +110,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(asked: argparse.Namespace) -> int:
-    """Serve until told to stop, and return the exit code. Raise Refused, whose text says why."""
-    # Imported here: the other commands need neither the gateway nor its libraries.
-    from robosignal.cli.service import serve  # noqa: PLC0415
-    from robosignal.gateway.gateway import PortTaken  # noqa: PLC0415
-    from robosignal.gateway.keys import KeyRefused  # noqa: PLC0415
-    from robosignal.gateway.state import StateInUse, StateUnreadable  # noqa: PLC0415
-    from robosignal.server.settings import BadEnvironment, read_options  # noqa: PLC0415
-
-    service = _service(asked)
+    """Serve until SIGINT or SIGTERM, and return 0. Raise Refused if the backend cannot start."""
+    settings = _read_settings(asked)
     try:
-        return asyncio.run(serve(service, read_options(os.environ), print))
+        asyncio.run(serve(settings, read_options(os.environ), print))
     except BadEnvironment as error:
         raise Refused(f"in the environment, {error}") from error
     except PortTaken as taken:
-        raise Refused(f"{taken}: stop it, or {_with_another(taken.port)}") from taken
+        raise Refused(f"{taken}: stop it, or {_suggest_port(taken.port)}") from taken
     except (KeyRefused, StateInUse, StateUnreadable) as error:
         raise Refused(str(error)) from error
     except OSError as error:
@@ -114,18 +125,16 @@ def run(asked: argparse.Namespace) -> int:
             f"cannot listen on {asked.host}:{asked.port} ({_reason(error)}): "
             "choose an address of this machine with --host, or another port with --port"
         ) from error
+    return 0
 
 
-def _service(asked: argparse.Namespace) -> "Service":
-    from robosignal.gateway.gateway import Limits  # noqa: PLC0415
-    from robosignal.gateway.local import Service  # noqa: PLC0415
-
-    return Service(
+def _read_settings(asked: argparse.Namespace) -> BackendSettings:
+    return BackendSettings(
         host=asked.host,
         port=asked.port,
         state=None if asked.state == arguments.IN_MEMORY else Path(asked.state),
         demo=asked.demo,
-        remote=_remote(asked),
+        remote=_read_issuer(asked),
         limits=Limits(idle_seconds=asked.idle_timeout, lifetime_seconds=asked.max_lifetime),
         seed_keepalive_seconds=asked.seed_keepalive,
         chaos_seed=asked.chaos,
@@ -133,10 +142,7 @@ def _service(asked: argparse.Namespace) -> "Service":
     )
 
 
-def _remote(asked: argparse.Namespace) -> "RemoteIssuer | None":
-    from robosignal.gateway.keys import LOCAL_ISSUER  # noqa: PLC0415
-    from robosignal.gateway.local import RemoteIssuer  # noqa: PLC0415
-
+def _read_issuer(asked: argparse.Namespace) -> RemoteIssuer | None:
     given = (asked.issuer, asked.jwks, asked.audience)
     if not any(given):
         return None
@@ -144,14 +150,14 @@ def _remote(asked: argparse.Namespace) -> "RemoteIssuer | None":
         raise Refused("--issuer, --jwks and --audience go together: give all three, or none")
     if asked.demo and asked.issuer == LOCAL_ISSUER:
         raise Refused(
-            f"--demo signs people in as {LOCAL_ISSUER} itself: leave out --demo, or trust another "
+            f"--demo signs users in as {LOCAL_ISSUER} itself: leave out --demo, or trust another "
             "--issuer"
         )
     return RemoteIssuer(asked.issuer, asked.jwks, frozenset(asked.audience))
 
 
-def _with_another(port: int) -> str:
-    """Return what to type for another port, to whoever typed `make` or the command itself."""
+def _suggest_port(port: int) -> str:
+    """Return what to type for another port, with `make` if that was typed."""
     option = f"--port {port + 1 if port < arguments.MOST_PORT else 0}"
     # make tells the programs that it runs how deep they are.
     by_make = os.environ.get("MAKELEVEL")
@@ -159,7 +165,129 @@ def _with_another(port: int) -> str:
 
 
 def _reason(error: OSError) -> str:
-    # asyncio puts sentences of its own in place of the system's; a resolver's codes are negative.
+    # asyncio replaces the system's sentence with its own; a resolver's codes are negative.
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return error.strerror or str(error)
+
+
+async def serve(settings: BackendSettings, options: Options, show: Print) -> None:
+    """Serve until SIGINT or SIGTERM. `show` prints what a person needs to know.
+
+    Raise PortTaken, StateInUse, StateUnreadable or KeyRefused, whose text says what to do.
+    """
+    _raise_file_limit()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with _open(settings, options) as backend:
+        show(welcome_text(backend, settings, show))
+        if settings.demo:
+            await _run_demo_robot(backend, stop, show)
+        await stop.wait()
+        show("stopping")
+
+
+def _raise_file_limit() -> None:
+    # A shell allows 256 or 1,024 open files, though the system would allow more.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < OPEN_FILES:
+        most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _open(settings: BackendSettings, options: Options) -> Backend:
+    """Return the backend, which does not listen yet: an OSError can only be about its state."""
+    try:
+        return Backend(settings, options)
+    except OSError as error:
+        if settings.state is None:
+            raise
+        raise StateUnreadable.from_os_error(settings.state, error) from error
+
+
+def welcome_text(backend: Backend, settings: BackendSettings, show: Print) -> str:
+    """Return where the backend is, and how to sign in.
+
+    `show` prints later sign-in links, each of which replaces one that was used.
+    """
+    gateway = backend.gateway
+    lines = [
+        f"robosignal is up at {gateway.url}",
+        f"robots and browsers connect to {gateway.websocket_url}",
+    ]
+    if settings.demo:
+        lines += ["", *_sign_in_lines(backend, settings, show), ""]
+    elif settings.remote is None:
+        state = f" --state {settings.state}" if settings.state else ""
+        lines.append(f"sign in with a token: robosignal token USER{state}")
+    if settings.host not in ("127.0.0.1", "::1", "localhost"):
+        lines.append(
+            f"listening on {settings.host}: every machine that reaches this one can connect"
+        )
+    return "\n".join(lines)
+
+
+def _sign_in_lines(backend: Backend, settings: BackendSettings, show: Print) -> list[str]:
+    """Return the lines with links to sign in as users who may drive the demo robot."""
+    owner = _sign_in_line(
+        backend, "  demo, who owns the demo robot:  ", lambda: backend.key.sign(DEMO), show
+    )
+    if settings.remote is not None:
+        # No admin link: a local admin must not control the robots of the issuer's users.
+        return [f"Open this link within {MINUTES} minutes. It signs in one window, once:", owner]
+    admin = _sign_in_line(
+        backend,
+        "  admin, who may take it over:    ",
+        lambda: backend.key.sign(ADMIN, [ADMIN_GROUP]),
+        show,
+    )
+    return [
+        f"Open one of these links within {MINUTES} minutes. Each signs in one window, once.",
+        "For a takeover, open both, each in its own window:",
+        owner,
+        admin,
+    ]
+
+
+def _sign_in_line(backend: Backend, title: str, sign: Callable[[], str], show: Print) -> str:
+    """Return the line with a sign-in link; `show` prints the links that replace it."""
+
+    def line(code: str) -> str:
+        return f"{title}{backend.gateway.url}#code={code}"
+
+    return line(backend.sign_ins.begin(sign, lambda code: show(f"the next link:\n{line(code)}")))
+
+
+async def _run_demo_robot(backend: Backend, stop: asyncio.Event, show: Print) -> None:
+    """Run the demo robot in a process of its own, beside the gateway, until `stop`."""
+    robot = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "robosignal", "robot", "--until-eof", "--robot-id", DEMO),
+        *("--url", backend.gateway.websocket_url),
+        # In the environment and not among the arguments, which other users can read.
+        env=os.environ | {TOKEN_VARIABLE: backend.key.sign(DEMO)},
+        # A terminal's Ctrl-C reaches the whole group; the robot is stopped by the gateway instead.
+        start_new_session=True,
+        # The pipe ends with this process, however that ends: no robot is left behind.
+        stdin=asyncio.subprocess.PIPE,
+    )
+    stopping, ended = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(robot.wait())
+    await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
+    if ended.done() and not stop.is_set():
+        show(f"the demo robot ended with exit code {robot.returncode}; the gateway stays up")
+    await _stop_process(robot)
+    stopping.cancel()
+
+
+async def _stop_process(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOPPING_SECONDS)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

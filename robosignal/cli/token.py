@@ -1,17 +1,17 @@
-"""`robosignal token`: prints one token that the local gateway accepts, and nothing else.
-
-Owns the arguments; must never know what a token holds.
-"""
+"""`robosignal token`: prints one token that the local gateway accepts, and nothing else."""
 
 import argparse
 from pathlib import Path
 
 from robosignal.cli import arguments
 from robosignal.cli.arguments import Refused
+from robosignal.gateway.keys import TOKEN_SECONDS, KeyRefused, LocalKey
+from robosignal.gateway.state import StateUnreadable
+from robosignal.server.identity.tokens import LIFETIME_SECONDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments `run` takes."""
+    """Declare the arguments of `run`."""
     add = parser.add_argument
     add("user", type=arguments.user, metavar="USER", help="the user's id, the claim `sub`")
     add(
@@ -21,7 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a group of the user's, such as ADMINS; repeat it for more",
     )
-    add("--ttl", type=_ttl, metavar="S", help="lifetime in seconds, 86400 at most (default: 43200)")
+    add(
+        "--ttl",
+        type=arguments.whole(1, LIFETIME_SECONDS),
+        default=TOKEN_SECONDS,
+        metavar="S",
+        help="lifetime in seconds, 86400 at most (default: 43200)",
+    )
     add(
         "--state",
         type=arguments.directory,
@@ -32,10 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(asked: argparse.Namespace) -> int:
-    """Print the token, and return the exit code. Raise Refused, whose text says why."""
-    from robosignal.gateway.keys import TOKEN_SECONDS, KeyRefused, LocalKey  # noqa: PLC0415
-    from robosignal.gateway.state import StateUnreadable  # noqa: PLC0415
-
+    """Print the token, and return 0. Raise Refused if there is no usable key."""
     if asked.state == arguments.IN_MEMORY:
         raise Refused("--state :memory: keeps no key: give the directory of the gateway's state")
     directory = Path(asked.state)
@@ -44,13 +47,6 @@ def run(asked: argparse.Namespace) -> int:
     except (KeyRefused, StateUnreadable) as error:
         raise Refused(str(error)) from error
     except OSError as error:
-        raise Refused(str(StateUnreadable.to_us(directory, error))) from error
-    print(key.sign(asked.user, asked.group, asked.ttl or TOKEN_SECONDS))  # noqa: T201 - it is what was asked for
+        raise Refused(str(StateUnreadable.from_os_error(directory, error))) from error
+    print(key.sign(asked.user, asked.group, asked.ttl))  # noqa: T201 - it is what was asked for
     return 0
-
-
-def _ttl(text: str) -> int:
-    # Imported here: only who gives a lifetime pays for the library of tokens this early.
-    from robosignal.server.identity.tokens import LIFETIME_SECONDS  # noqa: PLC0415
-
-    return arguments.whole(1, LIFETIME_SECONDS)(text)

@@ -1,7 +1,6 @@
-"""Makes one machine as unkind as a cloud: invocations overlap, and pause between any two steps.
+"""Makes one machine as irregular as a cloud: invocations overlap, and pause between their steps.
 
-For whoever wants to see a client survive it. The rules must not notice: every write that they
-rely on is conditional.
+It tests clients. The rules do not change, because every write that they rely on is conditional.
 """
 
 import threading
@@ -9,28 +8,28 @@ import time
 from random import Random
 from typing import Any
 
-from robosignal.server.core.steps import Step
-from robosignal.server.entry import AroundStep, CarryOut
+from robosignal.server.core.steps import Action
+from robosignal.server.executor import Execute, Hook
 
 LONGEST_PAUSE_SECONDS = 0.05
 
 
-def chaos(seed: int) -> AroundStep:
-    """Return what pauses for up to 50 ms before each step, by random numbers from this seed.
+def add_chaos(seed: int) -> Hook:
+    """Return a hook that pauses for up to 50 ms before each step, at random from this seed.
 
-    A step itself stays whole, as a call to DynamoDB does: the local store is used by one
-    thread at a time.
+    A step itself is not interrupted, as a call to DynamoDB is not: one thread at a time uses the
+    local store.
     """
     random, one_at_a_time = Random(seed), threading.Lock()  # noqa: S311 - no secret is drawn
 
-    def around(carry_out: CarryOut) -> CarryOut:
-        def step(asked: Step) -> Any:
+    def hook(execute: Execute) -> Execute:
+        def execute_later(action: Action) -> Any:
             with one_at_a_time:
                 pause = random.uniform(0, LONGEST_PAUSE_SECONDS)
             time.sleep(pause)
             with one_at_a_time:
-                return carry_out(asked)
+                return execute(action)
 
-        return step
+        return execute_later
 
-    return around
+    return hook

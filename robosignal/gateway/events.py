@@ -1,8 +1,4 @@
-"""The events that API Gateway's WebSocket API hands to a Lambda function, as plain dictionaries.
-
-Owns which keys each of the three events has and in which shape; must never know a socket, a
-clock or where ids come from.
-"""
+"""The events that API Gateway's WebSocket API passes to a Lambda function."""
 
 import time
 from base64 import urlsafe_b64encode
@@ -17,15 +13,15 @@ Event = dict[str, Any]
 Context = dict[str, Any]
 
 ID_BYTES = 11
-"""How much entropy `as_id` needs for an id of AWS's length."""
+"""The entropy that `format_id` needs for an id of AWS's length."""
 
 NOT_FORWARDED = frozenset({"connection", "upgrade"})
 
 
-def as_id(entropy: bytes) -> str:
-    """Write eleven bytes as AWS writes its ids: 16 characters of URL-safe base64 ending in `=`.
+def format_id(entropy: bytes) -> str:
+    """Return eleven bytes in the form of AWS's ids: 16 characters of URL-safe base64, the last `=`.
 
-    The same shape as on AWS lets a forgotten percent-encoding show up on a laptop.
+    In the same form as on AWS, an id that is not percent-encoded fails on a laptop too.
     """
     return urlsafe_b64encode(entropy).decode()
 
@@ -39,7 +35,7 @@ def connection_context(
     domain: str,
     stage: str,
 ) -> Context:
-    """Return what every event of one connection says the same; `connected_at` in epoch ms."""
+    """Return what all events of one connection have in common; `connected_at` is in epoch ms."""
     identity = {"sourceIp": source_ip}
     if user_agent is not None:
         identity["userAgent"] = user_agent
@@ -62,12 +58,12 @@ def connect_event(
     now: int,
     request_id: str,
 ) -> Event:
-    """Return the event of a handshake; a query map is there only if the URL had a query."""
-    event = _many("headers", "multiValueHeaders", _forwarded(headers))
+    """Return the event of a handshake; it has a query only if the URL had one."""
+    event = _with_all_values("headers", "multiValueHeaders", _forwarded(headers))
     pairs = parse_qsl(query, keep_blank_values=True)
     if pairs:
-        event |= _many("queryStringParameters", "multiValueQueryStringParameters", pairs)
-    event["requestContext"] = _stamped(context, "CONNECT", "$connect", now, request_id)
+        event |= _with_all_values("queryStringParameters", "multiValueQueryStringParameters", pairs)
+    event["requestContext"] = _at_time(context, "CONNECT", "$connect", now, request_id)
     event["isBase64Encoded"] = False
     return event
 
@@ -75,8 +71,8 @@ def connect_event(
 def message_event(
     context: Context, body: str, *, now: int, request_id: str, message_id: str
 ) -> Event:
-    """Return the event of one message. It bears neither headers nor a query, as on AWS."""
-    stamped = _stamped(context, "MESSAGE", "$default", now, request_id)
+    """Return the event of one message. As on AWS, it has neither headers nor a query."""
+    stamped = _at_time(context, "MESSAGE", "$default", now, request_id)
     stamped["messageId"] = message_id
     return {"requestContext": stamped, "body": body, "isBase64Encoded": False}
 
@@ -85,10 +81,10 @@ def disconnect_event(
     context: Context, host: str, *, code: int, reason: str, now: int, request_id: str
 ) -> Event:
     """Return the event of a connection's end, with the WebSocket close code and reason."""
-    # These four headers, three of them empty, are all that real captures show.
+    # Real events have just these four headers, three of them empty.
     headers = (("Host", host), ("x-api-key", ""), ("X-Forwarded-For", ""), ("x-restapi", ""))
-    event = _many("headers", "multiValueHeaders", headers)
-    stamped = _stamped(context, "DISCONNECT", "$disconnect", now, request_id)
+    event = _with_all_values("headers", "multiValueHeaders", headers)
+    stamped = _at_time(context, "DISCONNECT", "$disconnect", now, request_id)
     stamped["disconnectStatusCode"] = code
     stamped["disconnectReason"] = reason
     event["requestContext"] = stamped
@@ -96,7 +92,7 @@ def disconnect_event(
     return event
 
 
-def _stamped(context: Context, event_type: str, route: str, now: int, request_id: str) -> Context:
+def _at_time(context: Context, event_type: str, route: str, now: int, request_id: str) -> Context:
     return {
         **context,
         "routeKey": route,
@@ -122,8 +118,8 @@ def _title_cased(name: str) -> str:
     return "-".join(part[:1].upper() + part[1:] for part in name.split("-"))
 
 
-def _many(one: str, many: str, pairs: Iterable[tuple[str, str]]) -> Event:
-    """Return both maps that AWS gives: the last value of each name, and all values."""
+def _with_all_values(one: str, many: str, pairs: Iterable[tuple[str, str]]) -> Event:
+    """Return both maps of AWS: the last value of each name, and all values."""
     every: dict[str, list[str]] = {}
     for name, value in pairs:
         every.setdefault(name, []).append(value)

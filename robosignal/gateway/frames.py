@@ -1,7 +1,4 @@
-"""What arrives in frames and becomes messages, and how a connection has ended.
-
-Owns the limits that the WebSocket library does not have; must never write, wait or call.
-"""
+"""Assembles messages from frames, with limits that the library lacks, and reads a close."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +7,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.server import ServerProtocol
 
 FRAGMENTS = 1024
-"""Empty fragments weigh nothing, so a message's size alone does not bound them."""
+"""Of one message. Its size alone does not limit them, because a fragment may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +20,20 @@ class Fault:
 
 BINARY = Fault(CloseCode.UNSUPPORTED_DATA, "binary frames are not supported")
 FRAGMENTED = Fault(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
-PESTERING = Fault(CloseCode.POLICY_VIOLATION, "too many pings and pongs")
+TOO_MANY_PINGS = Fault(CloseCode.POLICY_VIOLATION, "too many pings and pongs")
 NOT_UTF8 = Fault(CloseCode.INVALID_DATA, "not UTF-8")
 
 
-class Messages:
-    """Puts one connection's messages together."""
+class MessageAssembler:
+    """Assembles one connection's messages from frames."""
 
     def __init__(self, may_ping: Callable[[], bool]) -> None:
-        """`may_ping` counts one control frame, and tells whether it is within the limits."""
+        """`may_ping` counts a control frame, and returns whether it is within the limits."""
         self._may_ping = may_ping
         self._parts: list[bytes] = []
 
-    def take(self, frame: Frame) -> str | Fault | None:
-        """Return the message that this frame completes, a fault, or None."""
+    def add(self, frame: Frame) -> str | Fault | None:
+        """Add a frame; return the message that it completes, a fault, or None."""
         opcode = frame.opcode
         if opcode is Opcode.TEXT and frame.fin:
             return _text(frame.data)
@@ -44,7 +41,7 @@ class Messages:
             return self._fragment(frame)
         if opcode is Opcode.BINARY:
             return BINARY
-        return None if self._may_ping() else PESTERING
+        return None if self._may_ping() else TOO_MANY_PINGS
 
     def _fragment(self, frame: Frame) -> str | Fault | None:
         self._parts.append(bytes(frame.data))
@@ -54,12 +51,12 @@ class Messages:
         return FRAGMENTED if len(self._parts) == FRAGMENTS else None
 
 
-def ending(wire: ServerProtocol) -> tuple[int, str]:
-    """Return the code and reason of whoever closed first; 1006 when nobody did."""
+def read_close(wire: ServerProtocol) -> tuple[int, str]:
+    """Return the code and reason of the side that closed first; 1006 if neither did."""
     received, sent = wire.close_rcvd, wire.close_sent
     if received is not None and wire.close_rcvd_then_sent:
         if received.code == CloseCode.NO_STATUS_RCVD:
-            # API Gateway's words, as real events bear them.
+            # API Gateway's words in real events.
             return int(CloseCode.NO_STATUS_RCVD), "Client-side close frame status not set"
         return int(received.code), received.reason
     if sent is not None:

@@ -1,7 +1,4 @@
-"""The local gateway: API Gateway's WebSocket API, its management API and the console on one port.
-
-Owns starting and stopping; must never know the rules, tokens or where state is kept.
-"""
+"""The local gateway: API Gateway's WebSocket and management APIs and the console on one port."""
 
 import asyncio
 import errno
@@ -10,23 +7,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from robosignal.gateway import management, pages, sign_in
-from robosignal.gateway.dispatch import Dispatch, Handle, Prepare
-from robosignal.gateway.front import Doors, Front
-from robosignal.gateway.listener import Listener
-from robosignal.gateway.plain import Plain
-from robosignal.gateway.shared import Limits, Shared
-from robosignal.gateway.sign_in import SignIns
-from robosignal.gateway.sockets import Sockets
-from robosignal.gateway.websocket import welcome
+from robosignal.gateway.connections import OpenConnections
+from robosignal.gateway.http_server import HttpServer
+from robosignal.gateway.integration import Handle, Integration, Prepare
+from robosignal.gateway.limits import Limits
+from robosignal.gateway.listener import Listener, Protocols, RequestHead
+from robosignal.gateway.management import management_routes
+from robosignal.gateway.pages import page_routes
+from robosignal.gateway.sign_in import SignIns, sign_in_routes
+from robosignal.gateway.websocket import GatewayContext, accept
 from robosignal.server.limits.limiter import Buckets
 from robosignal.server.ports import Pacer
 
-__all__ = ["Gateway", "Limits", "PortTaken"]
-
 
 class PortTaken(Exception):
-    """Another program listens on the port."""
+    """Another program listens on the port of this address."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
@@ -40,45 +35,51 @@ class PortTaken(Exception):
 class Gateway:
     """Serves from `start` to `stop`, or as an asynchronous context manager.
 
-    `handle` is called as a Lambda handler is. It runs inline on the event loop and must not
-    wait for anything that the same loop does; with `in_threads` it may, and calls overlap.
-    `prepare` is awaited before `handle` gets a `$connect` event, and no other. `controls` counts
-    pings and pongs, which `handle` never sees; None: as many as messages.
+    `handle` is called as a Lambda handler is. It runs inline on the event loop, and must not wait
+    for anything that the same loop does; with `in_threads` it may, and calls overlap. `prepare`
+    is awaited before `handle` gets a `$connect` event. `control_frames` counts pings and pongs,
+    which `handle` never sees; None allows as many as messages.
     """
 
     def __init__(
         self,
         handle: Handle,
-        sockets: Sockets,
+        connections: OpenConnections,
         *,
         web: Path,
         jwks: Callable[[], dict[str, Any]],
         host: str = "127.0.0.1",
         port: int = 8080,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
-        controls: Pacer | None = None,
+        control_frames: Pacer | None = None,
         prepare: Prepare | None = None,
         in_threads: bool = False,
         sign_ins: SignIns | None = None,
         stage: str = "prod",
     ) -> None:
-        """`port` 0 takes a free one; `limits.stopping_seconds` bounds each step of `stop`."""
+        """`port` 0 takes a free one; `limits.stopping_seconds` limits each step of `stop`."""
         self.host = host
         self.port = port
         self._stage = stage
         self._stopping_seconds = limits.stopping_seconds
-        self._dispatch = Dispatch(
+        self._integration = Integration(
             handle,
             prepare=prepare,
             in_threads=in_threads,
             timeout_seconds=limits.integration_seconds,
         )
-        self._shared = Shared(self._dispatch, sockets, limits, controls or Buckets(), stage)
-        api = management.routes(sockets, stage, limits.handshake_seconds)
-        links = sign_in.routes(sign_ins or SignIns(), limits.handshake_seconds)
-        self._plain = Plain([*api, *links, *pages.routes(web, jwks, stage)])
-        self._doors = Doors(self._to_websocket, self._plain.take, limits.handshake_seconds)
-        self._listener = Listener(lambda: Front(self._doors))
+        self._context = GatewayContext(
+            self._integration, connections, limits, control_frames or Buckets(), stage
+        )
+        api = management_routes(connections, stage, limits.handshake_seconds)
+        sign_in = sign_in_routes(sign_ins or SignIns(), limits.handshake_seconds)
+        self._http = HttpServer([*api, *sign_in, *page_routes(web, jwks, stage)])
+        self._protocols = Protocols(
+            websocket=lambda transport, received: accept(self._context, transport, received),
+            http=self._http.take_over,
+            seconds=limits.handshake_seconds,
+        )
+        self._listener = Listener(lambda: RequestHead(self._protocols))
 
     @property
     def url(self) -> str:
@@ -96,10 +97,10 @@ class Gateway:
         return f"http://{self._address}/{self._stage}"
 
     async def start(self) -> None:
-        """Listen, and set `port` to the real one; raise `PortTaken`, or `OSError` otherwise."""
-        self._shared.sockets.bind(asyncio.get_running_loop())
+        """Listen, and set `port` to the real one. Raise PortTaken; OSError for any other reason."""
+        self._context.open_connections.bind(asyncio.get_running_loop())
         try:
-            await self._plain.start()
+            await self._http.start()
             self.port = await self._listener.open(self.host, self.port)
         except OSError as failed:
             await self.stop()
@@ -111,13 +112,13 @@ class Gateway:
             raise
 
     async def stop(self) -> None:
-        """Refuse new connections, close the open ones with 1001, and let their ends be handled."""
+        """Accept no more, close the open connections with 1001, and handle their `$disconnect`."""
         await self._listener.close()
-        for front in tuple(self._doors.waiting):
-            front.abort()
+        for head in tuple(self._protocols.waiting):
+            head.abort()
         await self._close_connections()
-        await self._dispatch.drain(self._stopping_seconds)
-        await self._plain.stop()
+        await self._integration.drain(self._stopping_seconds)
+        await self._http.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -133,25 +134,26 @@ class Gateway:
 
     @property
     def _address(self) -> str:
-        # A wildcard is where to listen, not where to go.
+        # A wildcard is an address to listen on, not to connect to.
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     async def _close_connections(self) -> None:
-        connections = tuple(self._shared.connections)
+        connections = tuple(self._context.connections)
         for connection in connections:
-            connection.shut()
-        if not await _all((each.gone() for each in connections), self._stopping_seconds):
+            connection.shut_down()
+        if not await _wait_for_all(
+            (each.wait_until_gone() for each in connections), self._stopping_seconds
+        ):
             for connection in connections:
                 connection.abandon()
-            await _all((each.gone() for each in connections), self._stopping_seconds)
+            await _wait_for_all(
+                (each.wait_until_gone() for each in connections), self._stopping_seconds
+            )
 
-    def _to_websocket(self, transport: asyncio.Transport, received: bytes) -> None:
-        welcome(self._shared, transport, received)
 
-
-async def _all(ends: Iterable[Coroutine[Any, Any, None]], seconds: float) -> bool:
-    """Tell whether all of these came to their end in time."""
+async def _wait_for_all(ends: Iterable[Coroutine[Any, Any, None]], seconds: float) -> bool:
+    """Wait for all of these; return whether they ended in time."""
     tasks = [asyncio.ensure_future(end) for end in ends]
     if not tasks:
         return True

@@ -1,8 +1,4 @@
-"""The opening handshake of a WebSocket (RFC 6455, section 4.2) as API Gateway answers it.
-
-Owns which requests are worth a `$connect` event and how refusals look; must never know a
-transport or the handler.
-"""
+"""The opening handshake of a WebSocket (RFC 6455, section 4.2) as API Gateway answers it."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,26 +9,26 @@ from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooMany
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
-from robosignal.gateway.front import HEAD_BYTES
-from robosignal.gateway.results import Rejected, phrase, rejected
+from robosignal.gateway.listener import HEAD_BYTES
+from robosignal.gateway.results import Rejected, reject, status_phrase
 
 URL_CHARACTERS = 4096
 """API Gateway takes no longer URL."""
 
 HANDSHAKE_BYTES = 10_240
-"""What the request line and the values of all headers may have together.
+"""The limit of the request line and the values of all headers together.
 
 It is the quota of API Gateway's HTTP and REST APIs; the page of WebSocket quotas names none.
 """
 
 # The library's own limit on one line, 8,192 bytes, leaves no room for a token of that length and
-# its header's name. The front has bounded the whole head already.
+# its header's name. The listener has limited the whole head already.
 http11.MAX_LINE_LENGTH = HEAD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """A request that the handler may judge, and the 101 that is sent if it accepts."""
+    """A request for the handler to judge, and the 101 to send if the handler accepts it."""
 
     headers: Headers
     query: str
@@ -41,15 +37,15 @@ class Handshake:
     @property
     def host(self) -> str:
         """The `Host` header, empty if there is not exactly one."""
-        return single(self.headers, "Host") or ""
+        return single_header(self.headers, "Host") or ""
 
     @property
     def user_agent(self) -> str | None:
         """The `User-Agent` header, if there is exactly one."""
-        return single(self.headers, "User-Agent")
+        return single_header(self.headers, "User-Agent")
 
 
-def single(headers: Headers, name: str) -> str | None:
+def single_header(headers: Headers, name: str) -> str | None:
     """Return the value of a header that occurs once; otherwise None."""
     try:
         return headers.get(name)
@@ -57,21 +53,21 @@ def single(headers: Headers, name: str) -> str | None:
         return None
 
 
-def judge(wire: ServerProtocol, head: bytes, path: str) -> Handshake | Response:
-    """Feed a request's head to `wire`; return a handshake for `path`, or the refusal to send."""
+def read_handshake(wire: ServerProtocol, head: bytes, path: str) -> Handshake | Response:
+    """Feed a request's head to `wire`. Return a handshake for `path`, or the refusal to send."""
     wire.receive_data(head)
     request = next((event for event in wire.events_received() if isinstance(event, Request)), None)
     if request is None:
-        return refusal(rejected(_unreadable(wire.handshake_exc)))
+        return refusal_response(reject(_parse_status(wire.handshake_exc)))
     given, _, query = request.path.partition("?")
     if len(request.path) > URL_CHARACTERS:
-        return refusal(rejected(HTTPStatus.REQUEST_URI_TOO_LONG))
+        return refusal_response(reject(HTTPStatus.REQUEST_URI_TOO_LONG))
     if given != path:
-        return refusal(rejected(HTTPStatus.FORBIDDEN))
+        return refusal_response(reject(HTTPStatus.FORBIDDEN))
     if _size(head, request.headers) > HANDSHAKE_BYTES:
-        return refusal(rejected(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
-    if not single(request.headers, "Host"):
-        return refusal(rejected(HTTPStatus.BAD_REQUEST))
+        return refusal_response(reject(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
+    if not single_header(request.headers, "Host"):
+        return refusal_response(reject(HTTPStatus.BAD_REQUEST))
     response = wire.accept(request)
     accepted = response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
     return Handshake(request.headers, query, response) if accepted else response
@@ -82,7 +78,7 @@ def _size(head: bytes, headers: Headers) -> int:
     return len(line) + sum(len(value.encode()) for _, value in headers.raw_items())
 
 
-def _unreadable(problem: Exception | None) -> HTTPStatus:
+def _parse_status(problem: Exception | None) -> HTTPStatus:
     if isinstance(problem, RequestLineTooLong):
         return HTTPStatus.REQUEST_URI_TOO_LONG
     if isinstance(problem, HeaderLineTooLong | TooManyHeaders):
@@ -90,8 +86,8 @@ def _unreadable(problem: Exception | None) -> HTTPStatus:
     return HTTPStatus.BAD_REQUEST
 
 
-def refusal(why: Rejected) -> Response:
-    """Return the HTTP response that keeps a client out: a real status, never a 101 and a close."""
+def refusal_response(why: Rejected) -> Response:
+    """Return the HTTP response that refuses a client: a real status, never a 101 and a close."""
     body = why.body.encode()
     headers = Headers(
         {
@@ -101,4 +97,4 @@ def refusal(why: Rejected) -> Response:
             "Cache-Control": "no-store",
         }
     )
-    return Response(why.status, phrase(why.status), headers, body)
+    return Response(why.status, status_phrase(why.status), headers, body)

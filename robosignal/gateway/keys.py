@@ -1,7 +1,4 @@
-"""The local gateway's own signing key, with which it signs people in without any account.
-
-Owns the key file and what a local token says; must never know who asks for one, or why.
-"""
+"""The local gateway's signing key, with which it issues tokens without any account."""
 
 import os
 import re
@@ -34,7 +31,7 @@ LOCAL_ISSUER = "robosignal-local"
 """The `iss` and the `client_id` of every local token."""
 
 LOCAL_ALIAS = "local"
-"""What its users are called beside those of another issuer: `local/demo`."""
+"""The prefix of its users beside those of another issuer, as in `local/demo`."""
 
 TOKEN_SECONDS = 12 * 60 * 60
 KEY_FILE = "signing-key.pem"
@@ -46,7 +43,7 @@ _USER = re.compile(USER_PATTERN)
 
 
 class KeyRefused(Exception):
-    """The key file is not fit for use. `str()` says so, and which command helps."""
+    """The key file cannot be used. The text says why, and which command helps."""
 
     def __init__(self, path: Path, problem: str, command: str) -> None:
         super().__init__(path, problem, command)
@@ -62,7 +59,7 @@ class LocalKey:
     """An RSA key that signs local tokens."""
 
     def __init__(self, private: RSAPrivateKey) -> None:
-        """Take the key as it is; `load` and `ephemeral` make one."""
+        """Use this key. `load` and `ephemeral` make one."""
         self._pem = _pem(private)
         public = jwk.construct(self._pem.decode(), ALGORITHM).public_key().to_dict()
         self._public = {name: public[name] for name in ("e", "kty", "n")}
@@ -70,11 +67,11 @@ class LocalKey:
 
     @classmethod
     def load(cls, directory: Path) -> "LocalKey":
-        """Return the key kept in this directory, made (0600) when there is none.
+        """Return the key in this directory, made (0600) if there is none.
 
-        Processes that start at once end up with one key. Raise `KeyRefused` when others may
-        read the file, or it holds no RSA key of at least 2,048 bits; `StateUnreadable` when the
-        directory cannot be used or is not safe; OSError as files do.
+        Processes that start at the same time get the same key. Raise KeyRefused if others may read
+        the file, or it holds no RSA key of at least 2,048 bits; StateUnreadable if the directory
+        cannot be used or is not safe; OSError as files do.
         """
         check_directory(directory)
         path = directory / KEY_FILE
@@ -85,7 +82,7 @@ class LocalKey:
     @classmethod
     def ephemeral(cls) -> "LocalKey":
         """Return a key that ends with the process."""
-        return cls(_generated())
+        return cls(_generate())
 
     def sign(
         self,
@@ -94,7 +91,7 @@ class LocalKey:
         ttl_s: int = TOKEN_SECONDS,
         now_s: int | None = None,
     ) -> str:
-        """Return a token for this user, shaped as Cognito's access tokens are.
+        """Return a token for this user, in the form of Cognito's access tokens.
 
         `now_s` is in epoch seconds, by default the clock's. Raise ValueError when the user
         could not be a principal, or the lifetime is not within 1 s and 24 h.
@@ -139,7 +136,7 @@ def _thumbprint(public: dict[str, Any]) -> str:
     return urlsafe_b64encode(sha256(canonical).digest()).decode().rstrip("=")
 
 
-def _generated() -> RSAPrivateKey:
+def _generate() -> RSAPrivateKey:
     return generate_private_key(PUBLIC_EXPONENT, KEY_BITS)
 
 
@@ -153,11 +150,11 @@ def _create(path: Path) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(_pem(_generated()))
+            file.write(_pem(_generate()))
             file.flush()
             os.fsync(file.fileno())
-        # A link, for it fails where a rename would replace the key of a process that was
-        # faster, and that has signed tokens with it since.
+        # A link fails if the file exists. A rename would replace the key of a process that was
+        # faster, and that may have signed tokens with it.
         path.hardlink_to(draft)
     except FileExistsError:
         pass
@@ -167,9 +164,9 @@ def _create(path: Path) -> None:
 
 def _read(path: Path) -> RSAPrivateKey:
     with path.open("rb") as file:
-        # The open file is asked, not the path: that could name another file by then.
+        # The open file is checked, not the path, which could name another file by now.
         if os.fstat(file.fileno()).st_mode & OTHERS:
-            raise KeyRefused(path, "may be read by others", "chmod 600")
+            raise KeyRefused(path, "can be read by other users", "chmod 600")
         pem = file.read()
     try:
         private = load_pem_private_key(pem, password=None)

@@ -1,27 +1,41 @@
-"""Accepts connections, and waits when there is no room for one more.
+"""The listening socket: accepts connections, and tells WebSockets and plain HTTP apart.
 
-Owns the listening sockets; must never know what is said on a connection.
+Both are on one port. The first bytes of a connection, one request head of bounded size, decide who
+takes it over.
 """
 
 import asyncio
 import logging
 import os
+import re
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
 
 BACKLOG = 1024
-"""Connections that the kernel holds until they are accepted; a fleet redials all at once."""
+"""Connections that the kernel queues until they are accepted; a fleet redials all at once."""
 
-AT_ONCE = 64
-"""So many are accepted before those that are open have their turn."""
+ACCEPTS_IN_TURN = 64
+"""How many are accepted before the open ones have their turn."""
 
 BUFFER_BYTES = 64 * 1024
-"""Of each connection in the kernel, each way; Linux takes twice as much, with what it needs to
-keep books (socket(7)). Left to itself it grows them to megabytes for who does not read."""
+"""Of each connection in the kernel, each way; Linux doubles it for bookkeeping (socket(7)). Left to
+itself it grows them to megabytes for a client that does not read."""
 
 RETRY_SECONDS = 1.0
-GONE = (BlockingIOError, InterruptedError, ConnectionAbortedError)
-"""Nobody waits any more; accept(2), "Error handling"."""
+NONE_WAITING = (BlockingIOError, InterruptedError, ConnectionAbortedError)
+"""No connection waits to be accepted; accept(2), "Error handling"."""
+
+HEAD_BYTES = 16 * 1024
+"""Room for the longest handshake, and for the names of its headers."""
+
+HEAD_END = b"\r\n\r\n"
+_UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*websocket", re.IGNORECASE)
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+)
 
 log = logging.getLogger("robosignal.gateway")
 
@@ -29,8 +43,8 @@ log = logging.getLogger("robosignal.gateway")
 class Listener:
     """Makes a protocol for each connection, from `open` to `close`.
 
-    asyncio's own server tries its whole backlog when it is out of file descriptors, logs each
-    try with a traceback, and begins anew for each of them. This one waits, and says so once.
+    asyncio's own server tries its whole backlog when it is out of file descriptors, and logs each
+    try with a traceback, again and again. This one waits, and logs that once.
     """
 
     def __init__(
@@ -40,20 +54,20 @@ class Listener:
         self._retry_seconds = retry_seconds
         self._server: asyncio.Server | None = None
         self._sockets: list[socket.socket] = []
-        self._beginning: set[asyncio.Task[None]] = set()
+        self._starting: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
         self._full = False
 
     async def open(self, host: str, port: int) -> int:
         """Listen, and return the real port; raise OSError when that is not possible."""
         loop = asyncio.get_running_loop()
-        # asyncio resolves and binds, and does not listen: what accepts is a duplicate.
+        # asyncio only resolves and binds; a duplicate of its socket listens and accepts.
         self._server = await loop.create_server(self._make, host, port, start_serving=False)
         for bound in self._server.sockets:
             listening = bound.dup()
             self._sockets.append(listening)
             listening.setblocking(False)  # noqa: FBT003 - the socket module's own
-            # Before it listens: connections take them over, the window's scale included.
+            # Before it listens, because connections inherit the buffers and the window's scale.
             for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
                 listening.setsockopt(socket.SOL_SOCKET, buffer, BUFFER_BYTES)
             listening.listen(BACKLOG)
@@ -61,22 +75,22 @@ class Listener:
         return int(self._sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """Accept no more; each connection that was accepted has its protocol when this returns."""
-        self._look_away()
+        """Accept no more. Each accepted connection has its protocol when this returns."""
+        self._stop_watching()
         for listening in self._sockets:
             listening.close()
         self._sockets.clear()
         if self._server is not None:
             self._server.close()
-        if self._beginning:
-            await asyncio.wait(self._beginning)
+        if self._starting:
+            await asyncio.wait(self._starting)
 
     def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         for listening in self._sockets:
             loop.add_reader(listening, self._accept, listening)
 
-    def _look_away(self) -> None:
+    def _stop_watching(self) -> None:
         loop = asyncio.get_running_loop()
         for listening in self._sockets:
             loop.remove_reader(listening)
@@ -84,28 +98,98 @@ class Listener:
             self._retry.cancel()
 
     def _accept(self, listening: socket.socket) -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(ACCEPTS_IN_TURN):
             try:
                 accepted, _address = listening.accept()
-            except GONE:
+            except NONE_WAITING:
                 return
             except OSError as failed:
-                self._wait(failed)
+                self._pause(failed)
                 return
             self._full = False
             accepted.setblocking(False)  # noqa: FBT003 - the socket module's own
-            task = asyncio.get_running_loop().create_task(self._begin(accepted))
-            # The loop itself holds tasks weakly, so one that nobody awaits must be held here.
-            self._beginning.add(task)
-            task.add_done_callback(self._beginning.discard)
+            task = asyncio.get_running_loop().create_task(self._start(accepted))
+            # The loop has only weak references to tasks, so this one must be kept here.
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
 
-    async def _begin(self, accepted: socket.socket) -> None:
+    async def _start(self, accepted: socket.socket) -> None:
         await asyncio.get_running_loop().connect_accepted_socket(self._make, accepted)
 
-    def _wait(self, failed: OSError) -> None:
-        self._look_away()
+    def _pause(self, failed: OSError) -> None:
+        self._stop_watching()
         self._retry = asyncio.get_running_loop().call_later(self._retry_seconds, self._watch)
         if not self._full:
             self._full = True
             why = os.strerror(failed.errno) if failed.errno else "accept failed"
-            log.error("no room for one more connection (%s): new ones wait", why)
+            log.error("cannot accept another connection (%s): new ones wait", why)
+
+
+TakeOver = Callable[[asyncio.Transport, bytes], None]
+"""Takes over a transport, with the bytes that were read from it so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocols:
+    """What takes over each kind of connection, how long the first bytes may take, and who waits."""
+
+    websocket: TakeOver
+    http: TakeOver
+    seconds: float
+    waiting: "set[RequestHead]" = field(default_factory=set)
+
+
+class RequestHead(asyncio.BufferedProtocol):
+    """Reads one request head into a buffer that is its bound, then hands the transport over."""
+
+    def __init__(self, protocols: Protocols) -> None:
+        self._protocols = protocols
+        self._head = bytearray(HEAD_BYTES)
+        self._count = 0
+        self._transport: asyncio.Transport
+        self._timer: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the timer: the connection is dropped if its head does not come in time."""
+        self._transport = cast("asyncio.Transport", transport)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._protocols.seconds, self.abort)
+        self._protocols.waiting.add(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Return the room that is left. It is never empty: reading ends when the buffer is full."""
+        return memoryview(self._head)[self._count :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Hand the connection over once the head is complete; refuse a head that is too long."""
+        # The end of the head may straddle two reads.
+        seen = max(0, self._count - len(HEAD_END) + 1)
+        self._count += nbytes
+        if self._head.find(HEAD_END, seen, self._count) >= 0:
+            self._hand_over()
+        elif self._count == HEAD_BYTES:
+            self._transport.write(_TOO_LARGE)
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Forget the connection."""
+        self._leave()
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._transport.abort()
+
+    def _hand_over(self) -> None:
+        self._leave()
+        received = bytes(memoryview(self._head)[: self._count])
+        take_over = self._protocols.websocket if _is_upgrade(received) else self._protocols.http
+        take_over(self._transport, received)
+
+    def _leave(self) -> None:
+        self._timer.cancel()
+        self._protocols.waiting.discard(self)
+
+
+def _is_upgrade(received: bytes) -> bool:
+    head, _, _ = received.partition(HEAD_END)
+    return head.startswith(b"GET ") and _UPGRADE.search(head) is not None

@@ -1,7 +1,4 @@
-"""The `@connections` management API over HTTP, as boto3's client speaks it.
-
-Owns its statuses and error types, and who may call it; must never know frames or the rules.
-"""
+"""The `@connections` management API over HTTP, as boto3's client uses it."""
 
 import asyncio
 import re
@@ -13,7 +10,7 @@ from typing import Final
 
 from aiohttp import HttpVersion11, web
 
-from robosignal.gateway.sockets import Facts, Sockets
+from robosignal.gateway.connections import ConnectionInfo, OpenConnections
 from robosignal.protocol.ids import ConnectionId
 from robosignal.protocol.limits import MESSAGE_BYTES
 
@@ -25,8 +22,8 @@ _WELL_FORMED: Final = re.compile(
 _LOOPBACK_HOST: Final = re.compile(
     r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::(\d{1,5}))?\Z", re.IGNORECASE
 )
-# Browsers add the first two, proxies the others. Whatever begins with `X-` was added on the way:
-# of a program's own there are only AWS's.
+# Browsers add the first two, proxies the others. Headers that begin with `X-` were added on the
+# way: of a program's own, only AWS's begin so.
 _FOREIGN: Final = re.compile(
     r"origin\Z|sec-|x[-_](?!amzn?-)|forwarded|via\Z|(?:cf|cdn|fastly|fly|client|true-client)-",
     re.IGNORECASE,
@@ -34,7 +31,7 @@ _FOREIGN: Final = re.compile(
 
 
 class ManagementError(Exception):
-    """A refusal, as API Gateway words it; `kind` names the exception that boto3 raises."""
+    """A refusal in API Gateway's words; `kind` names the exception that boto3 raises."""
 
     def __init__(self, status: HTTPStatus, kind: str, message: str) -> None:
         super().__init__(status, kind, message)
@@ -43,21 +40,27 @@ class ManagementError(Exception):
         self.message = message
 
 
-def routes(sockets: Sockets, stage: str, body_seconds: float) -> list[web.RouteDef]:
-    """Return the three verbs on a connection, and a refusal for every other stage.
+def management_routes(
+    connections: OpenConnections, stage: str, body_seconds: float
+) -> list[web.RouteDef]:
+    """Return the three methods of a connection, and a refusal for every other stage.
 
-    `body_seconds` is how long a body that was announced may take to come.
+    `body_seconds` is how long a body may take to arrive.
     """
-    verbs = {"POST": _post(sockets, body_seconds), "GET": _get(sockets), "DELETE": _delete(sockets)}
+    verbs = {
+        "POST": _post(connections, body_seconds),
+        "GET": _get(connections),
+        "DELETE": _delete(connections),
+    }
     served = f"/{stage}/@connections/{{id:.+}}"
-    known = [web.route(verb, served, _guarded(handler)) for verb, handler in verbs.items()]
-    return [*known, web.route("*", "/{stage}/@connections/{id:.+}", _guarded(_wrong_stage))]
+    known = [web.route(verb, served, _guard(handler)) for verb, handler in verbs.items()]
+    return [*known, web.route("*", "/{stage}/@connections/{id:.+}", _guard(_wrong_stage))]
 
 
-def _guarded(handler: Handler) -> Handler:
-    """Refuse strangers, and write refusals so that boto3 raises the exception they name."""
+def _guard(handler: Handler) -> Handler:
+    """Refuse all but local programs, in a form from which boto3 raises the right exception."""
 
-    async def guarded(request: web.Request) -> web.StreamResponse:
+    async def guard(request: web.Request) -> web.StreamResponse:
         try:
             if not is_local(request.remote, _port(request), request.headers.items()):
                 raise _forbidden()
@@ -69,15 +72,15 @@ def _guarded(handler: Handler) -> Handler:
                 headers={"x-amzn-ErrorType": refused.kind},
             )
 
-    return guarded
+    return guard
 
 
 def is_local(remote: str | None, port: int | None, headers: Iterable[tuple[str, str]]) -> bool:
-    """Tell whether a program on this machine calls, not a page and not a proxy for strangers.
+    """Return whether the caller is a program on this machine, and no page or proxy.
 
-    Nobody checks signatures here. A page in the browser, also one whose name resolves to this
-    machine (DNS rebinding), would else pass for a program. `port` is the one that was called,
-    None if nobody may call: a proxy knows it, but seldom does whoever calls the proxy.
+    Signatures are not checked here. So a page in a browser, even one whose name resolves to this
+    machine (DNS rebinding), must not pass for a program. `port` is the one that was called, None
+    to refuse everyone: the caller of a proxy seldom knows the port behind it.
     """
     given = tuple(headers)
     hosts = [value for name, value in given if name.lower() == "host"]
@@ -86,14 +89,14 @@ def is_local(remote: str | None, port: int | None, headers: Iterable[tuple[str, 
 
 
 def _is_foreign(name: str, value: str) -> bool:
-    """Tell whether pages or proxies send such a header, and programs do not."""
-    # A proxy that is made ready for WebSockets says so of every request that it passes.
+    """Return whether only pages and proxies send such a header."""
+    # A proxy that is set up for WebSockets adds this to every request.
     upgrades = name.lower() == "connection" and "upgrade" in value.lower()
     return upgrades or _FOREIGN.match(name) is not None
 
 
 def _port(request: web.Request) -> int | None:
-    """Return the port that was called; None for HTTP/1.0, which only proxies speak today."""
+    """Return the port that was called; None for HTTP/1.0, which only proxies use today."""
     if request.version != HttpVersion11 or request.transport is None:
         return None
     return int(request.transport.get_extra_info("sockname")[1])
@@ -122,29 +125,29 @@ def _connection(request: web.Request) -> ConnectionId:
     return ConnectionId(given)
 
 
-def _post(sockets: Sockets, body_seconds: float) -> Handler:
+def _post(connections: OpenConnections, body_seconds: float) -> Handler:
     async def post(request: web.Request) -> web.StreamResponse:
         connection = _connection(request)
-        if not sockets.post(connection, await _frame(request, body_seconds)):
+        if not connections.post(connection, await _frame(request, body_seconds)):
             raise _gone()
         return web.Response()
 
     return post
 
 
-def _get(sockets: Sockets) -> Handler:
+def _get(connections: OpenConnections) -> Handler:
     async def get(request: web.Request) -> web.StreamResponse:
-        facts = sockets.facts(_connection(request))
-        if facts is None:
+        info = connections.info(_connection(request))
+        if info is None:
             raise _gone()
-        return web.json_response(_described(facts))
+        return web.json_response(_describe(info))
 
     return get
 
 
-def _delete(sockets: Sockets) -> Handler:
+def _delete(connections: OpenConnections) -> Handler:
     async def delete(request: web.Request) -> web.StreamResponse:
-        if not sockets.end(_connection(request)):
+        if not connections.close_if_open(_connection(request)):
             raise _gone()
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
@@ -182,7 +185,7 @@ def _too_large() -> ManagementError:
 
 
 def _too_late(seconds: float) -> ManagementError:
-    message = f"the body did not come within {seconds:g} s"
+    message = f"the body did not arrive within {seconds:g} s"
     return ManagementError(HTTPStatus.REQUEST_TIMEOUT, "RequestTimeoutException", message)
 
 
@@ -194,14 +197,14 @@ def _gone() -> ManagementError:
     return ManagementError(HTTPStatus.GONE, "GoneException", "Gone")
 
 
-def _described(facts: Facts) -> dict[str, object]:
+def _describe(info: ConnectionInfo) -> dict[str, object]:
     # boto3 silently drops keys in any other case than this.
-    identity = {"sourceIp": facts.source_ip}
-    if facts.user_agent is not None:
-        identity["userAgent"] = facts.user_agent
+    identity = {"sourceIp": info.source_ip}
+    if info.user_agent is not None:
+        identity["userAgent"] = info.user_agent
     return {
-        "connectedAt": _iso(facts.connected_at),
-        "lastActiveAt": _iso(facts.last_active_at),
+        "connectedAt": _iso(info.connected_at),
+        "lastActiveAt": _iso(info.last_active_at),
         "identity": identity,
     }
 

@@ -1,8 +1,4 @@
-"""What a browser and a health check get over HTTP: the console's files, health, the local keys.
-
-Owns which files may leave the directory and the headers that every answer to plain HTTP bears;
-must never know sockets or who is signed in.
-"""
+"""What browsers and health checks get over HTTP: the console's files, health, the public keys."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -10,17 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
-
-SECURITY_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'self'; connect-src 'self' ws: wss: https:; "
-        "media-src blob: mediastream: 'self'; style-src 'self'; object-src 'none'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
 
 CONTENT_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -31,7 +16,7 @@ CONTENT_TYPES: Final = {
     ".ico": "image/x-icon",
     ".d.ts": "text/plain; charset=utf-8",
 }
-"""What may leave the directory, by the end of its name."""
+"""The files that are served, by the end of their names."""
 
 HOME: Final = "index.html"
 CONSOLE: Final = "console"
@@ -41,8 +26,10 @@ MODULE: Final = "robosignal"
 PRIVATE_FOLDERS: Final = frozenset({"node_modules", "test", "tests"})
 
 
-def routes(web_root: Path, jwks: Callable[[], dict[str, Any]], stage: str) -> list[web.RouteDef]:
-    """Return the routes of everything but the management API."""
+def page_routes(
+    web_root: Path, jwks: Callable[[], dict[str, Any]], stage: str
+) -> list[web.RouteDef]:
+    """Return the routes of everything but the management API and sign-in."""
     root = web_root.resolve()
 
     async def health(request: web.Request) -> web.StreamResponse:
@@ -66,19 +53,6 @@ def routes(web_root: Path, jwks: Callable[[], dict[str, Any]], stage: str) -> li
     ]
 
 
-async def harden(request: web.Request, response: web.StreamResponse) -> None:
-    """Put the security headers on a response that is about to be sent, and close after it.
-
-    A signal's handler and no middleware: some refusals, such as 417, pass by every middleware.
-    One request a connection means that the front sees every request's head: what it refuses
-    cannot come in behind another request, and nobody holds an idle connection open.
-    """
-    del request
-    response.headers.update(SECURITY_HEADERS)
-    response.headers["Connection"] = "close"
-    response.force_close()
-
-
 async def _upgrade_required(request: web.Request) -> web.StreamResponse:
     del request
     body, upgrade = {"message": "Upgrade Required"}, {"Upgrade": "websocket"}
@@ -88,7 +62,7 @@ async def _upgrade_required(request: web.Request) -> web.StreamResponse:
 def _file(root: Path, path: str) -> web.StreamResponse:
     content_type = _content_type(path)
     found = (root / path).resolve() if content_type and _is_public(path) else None
-    # Resolved, so a link out of the directory leads nowhere either.
+    # Resolved first, so that a symbolic link cannot lead out of the directory.
     if found is None or not found.is_relative_to(root) or not _is_file(found):
         raise web.HTTPNotFound
     return web.FileResponse(found, headers={"Content-Type": str(content_type)})
@@ -97,7 +71,7 @@ def _file(root: Path, path: str) -> web.StreamResponse:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a name that no file system takes
+    except OSError:  # a name that the file system cannot have
         return False
 
 

@@ -1,7 +1,4 @@
-"""Fetches a token issuer's keys beside the event loop, so that only those wait who need one.
-
-Owns who waits for a fetch; must never know what a token is worth.
-"""
+"""Fetches an issuer's keys outside the event loop: only connections that need a key wait for it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,10 +12,10 @@ from robosignal.server.identity.tokens import Issuer, key_named, prefetch
 
 
 class Prefetch:
-    """Awaited before a `$connect`: when it is over, the handler finds the token's key at hand.
+    """Awaited before a `$connect`, so that the handler finds the token's key in the cache.
 
-    One thread fetches, and who needs an unknown key waits its turn without one: strangers'
-    tokens with made-up ids take neither the threads nor the time of those whose key is known.
+    One thread fetches, and connections that need an unknown key wait for it in turn. So tokens
+    with made-up key ids cost neither threads nor time of those whose key is known.
     """
 
     def __init__(self, issuers: Sequence[Issuer]) -> None:
@@ -26,15 +23,15 @@ class Prefetch:
         self._turn = asyncio.Lock()
 
     async def __call__(self, event: Event) -> None:
-        """Have the key fetched that the event's token needs, if that takes a fetch."""
-        token = _carried(event)
-        if token is None or self._is_at_hand(token):
+        """Fetch the key that the event's token needs, unless it is in the cache."""
+        token = _token_of(event)
+        if token is None or self._is_cached(token):
             return
         async with self._turn:
-            # Whoever was first may have fetched it for all, or in vain: then this is over at once.
+            # An earlier turn may have fetched it, or failed: then this returns at once.
             await asyncio.to_thread(prefetch, token, self._issuers)
 
-    def _is_at_hand(self, token: str) -> bool:
+    def _is_cached(self, token: str) -> bool:
         named = key_named(token, self._issuers)
         if named is None:
             return True
@@ -42,7 +39,7 @@ class Prefetch:
         return not isinstance(keys, RemoteKeys) or keys.at_hand(kid)
 
 
-def _carried(event: Event) -> str | None:
+def _token_of(event: Event) -> str | None:
     incoming = read_event(event)
     try:
         return token_from(incoming.headers, incoming.query).token

@@ -1,8 +1,4 @@
-"""What a Lambda function's result means to a WebSocket client.
-
-Owns the reading of results and the frames and statuses that API Gateway makes of bad ones; must
-never know a socket or call a handler.
-"""
+"""What a Lambda function's result means to a client, and what API Gateway makes of a bad one."""
 
 import json
 import re
@@ -35,19 +31,19 @@ class Rejected:
     body: str
 
 
-def verdict(result: object) -> Accepted | Rejected:
-    """Return what a result of `$connect` means; raise `MalformedResult` if it means nothing."""
+def read_connect_result(result: object) -> Accepted | Rejected:
+    """Return what a result of `$connect` means. Raise MalformedResult if it has no meaning."""
     answer, status = _read(result)
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return Accepted(_subprotocol(answer))
     if not HTTPStatus.MULTIPLE_CHOICES <= status <= 599:  # noqa: PLR2004 - the last HTTP status
         raise MalformedResult(f"statusCode {status}")
     body = answer.get("body")
-    return Rejected(status, body) if isinstance(body, str) and body else rejected(status)
+    return Rejected(status, body) if isinstance(body, str) and body else reject(status)
 
 
-def reply(result: object) -> str | None:
-    """Return the frame that a message's result holds, if any; raise `MalformedResult`."""
+def read_reply(result: object) -> str | None:
+    """Return the frame in a message's result, if any. Raise MalformedResult."""
     answer, _ = _read(result)
     body = answer.get("body")
     if body is not None and not isinstance(body, str):
@@ -55,18 +51,18 @@ def reply(result: object) -> str | None:
     return body or None
 
 
-def rejected(status: int, message: str | None = None) -> Rejected:
-    """Return a rejection with a body as API Gateway writes its own."""
-    return Rejected(status, json.dumps({"message": message or phrase(status)}))
+def reject(status: int, message: str | None = None) -> Rejected:
+    """Return a rejection with a body in API Gateway's form."""
+    return Rejected(status, json.dumps({"message": message or status_phrase(status)}))
 
 
-def phrase(status: int) -> str:
-    """Return the words that belong to an HTTP status; an unregistered one has none."""
+def status_phrase(status: int) -> str:
+    """Return the reason phrase of an HTTP status; empty for an unregistered one."""
     return responses.get(status, "")
 
 
-def failure(message: str, context: Mapping[str, Any]) -> str:
-    """Return API Gateway's own frame about a message that failed."""
+def error_frame(message: str, context: Mapping[str, Any]) -> str:
+    """Return the frame that API Gateway sends when a message fails."""
     ids = {"connectionId": context["connectionId"], "requestId": context["requestId"]}
     return json.dumps({"message": message, **ids})
 

@@ -1,8 +1,4 @@
-"""Links that each sign one person in, once: the code in a link is exchanged for a token.
-
-Owns the codes, how long they serve, and the address at which a page exchanges one; must never
-know whose token it is, or how tokens are signed.
-"""
+"""Sign-in links, each for one use: the page exchanges the code in a link for a token."""
 
 import asyncio
 import hmac
@@ -16,7 +12,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 LINK_SECONDS = 15 * 60
-"""How long a code serves: as long as it takes to read what was printed beside it."""
+"""How long a code is valid: long enough to read what was printed beside it."""
 
 CODE_BYTES = 16
 
@@ -26,7 +22,7 @@ Tell = Callable[[str], None]
 
 @dataclass(slots=True)
 class _Link:
-    """One person's link: the code that serves now, and the one before it."""
+    """One user's link: the code that is valid now, and the one before it."""
 
     sign: Sign
     tell: Tell
@@ -36,10 +32,10 @@ class _Link:
 
 
 class SignIns:
-    """The codes that are out, each for one exchange. `clock` returns seconds that never go back.
+    """The valid codes, each for one exchange. `clock` returns seconds and never goes back.
 
-    A token in a link would be in the browser's history for as long as it is good; a code is worth
-    nothing once it is there.
+    A token in a link would stay in the browser's history while it is valid; a code is used up by
+    the time it is there.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,32 +43,32 @@ class SignIns:
         self._links: list[_Link] = []
 
     def begin(self, sign: Sign, tell: Tell) -> str:
-        """Return a code for what `sign` returns; `tell` gets each code that takes its place.
+        """Return a code for the token that `sign` returns; `tell` gets each code that replaces it.
 
-        Another takes its place when it is exchanged, and when somebody comes with one that is
-        used or too old: so the last code that was told serves, or the next one is told.
+        A code is replaced when it is exchanged, and when a used or expired one is tried. So the
+        last code that was told is valid, or trying it tells the next one.
         """
-        link = _Link(sign, tell, *self._fresh())
+        link = _Link(sign, tell, *self._make_code())
         self._links.append(link)
         return link.code
 
     def exchange(self, code: str) -> str | None:
-        """Return a token for a code that serves; None for any other."""
+        """Return a token for a valid code; None for any other."""
         for link in self._links:
             if _is_same(link.code, code):
-                serves = self._clock() < link.until
+                is_valid = self._clock() < link.until
                 self._renew(link)
-                return link.sign() if serves else None
+                return link.sign() if is_valid else None
             if _is_same(link.before, code) and self._clock() >= link.until:
                 self._renew(link)
         return None
 
     def _renew(self, link: _Link) -> None:
         link.before = link.code
-        link.code, link.until = self._fresh()
+        link.code, link.until = self._make_code()
         link.tell(link.code)
 
-    def _fresh(self) -> tuple[str, float]:
+    def _make_code(self) -> tuple[str, float]:
         return secrets.token_urlsafe(CODE_BYTES), self._clock() + LINK_SECONDS
 
 
@@ -80,28 +76,28 @@ def _is_same(code: str, given: str) -> bool:
     return hmac.compare_digest(code.encode(), given.encode())
 
 
-def routes(sign_ins: SignIns, body_seconds: float) -> list[web.RouteDef]:
+def sign_in_routes(sign_ins: SignIns, body_seconds: float) -> list[web.RouteDef]:
     """Return the route at which a page exchanges a code.
 
-    `body_seconds` is how long a body that was announced may take to come.
+    `body_seconds` is how long a body may take to arrive.
     """
 
     async def post(request: web.Request) -> web.StreamResponse:
-        # A page elsewhere would have to ask before it sends this type, and nothing answers that.
+        # A page of another origin needs a CORS preflight to send this type, which gets no answer.
         if request.content_type != "application/json":
-            return _refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
+            return _refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
         try:
             async with asyncio.timeout(body_seconds):
                 code = _code(await request.read())
         except TimeoutError:
-            late = f"the body did not come within {body_seconds:g} s"
-            return _refused(HTTPStatus.REQUEST_TIMEOUT, late)
+            late = f"the body did not arrive within {body_seconds:g} s"
+            return _refuse(HTTPStatus.REQUEST_TIMEOUT, late)
         except ValueError as error:
-            return _refused(HTTPStatus.BAD_REQUEST, str(error))
+            return _refuse(HTTPStatus.BAD_REQUEST, str(error))
         token = sign_ins.exchange(code)
         if token is None:
-            over = "this code has been used, or is too old: the next link is printed by the server"
-            return _refused(HTTPStatus.GONE, over)
+            message = "this code was used or has expired: the server has printed the next link"
+            return _refuse(HTTPStatus.GONE, message)
         return web.json_response({"token": token})
 
     return [web.post("/sign-in", post)]
@@ -117,5 +113,5 @@ def _code(body: bytes) -> str:
     return code
 
 
-def _refused(status: HTTPStatus, message: str) -> web.Response:
+def _refuse(status: HTTPStatus, message: str) -> web.Response:
     return web.json_response({"message": message}, status=status)

@@ -1,10 +1,9 @@
-"""The store on one machine: memory in front, SQLite behind what must survive a restart.
+"""The store on one machine: all in memory, and on disk what must survive a restart.
 
 Ownership, epochs and sessions are on disk before a write is answered. Connections' rows and
-renewals live in memory, since a restart ends them all. One process at a time.
+renewals are in memory alone, because a restart ends every connection.
 """
 
-import sqlite3
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -13,14 +12,14 @@ from typing import Any
 
 import msgspec
 
-from robosignal.gateway.disk import Disk, WrongDatabase
-from robosignal.gateway.state import StateDirectory, StateUnreadable
+from robosignal.gateway.state import RESTORE, Database, StateDirectory, StateUnreadable
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.protocol.limits import GRACE_SECONDS, WATCHERS
 from robosignal.server.clock import epoch_ms
 from robosignal.server.core.conditional_writes import Condition, Write, apply, evaluate
-from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.records import OLD_PRESENCE_UNTIL, Connection, Robot, robot_from_item
 from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
+from robosignal.server.core.writes.attributes import PRESENCE_UNTIL
 from robosignal.server.core.writes.connections import connection_item
 
 Item = dict[str, Any]
@@ -35,11 +34,12 @@ class LocalStore:
     def __init__(self, directory: Path | None, now: int | None = None) -> None:
         """Open the state in a directory, or in memory alone for None, at `now` (epoch ms).
 
-        Whoever drove has its grace from now on. Raise StateInUse or StateUnreadable.
+        Robots' drivers of before have their grace from `now` on. Raise StateInUse or
+        StateUnreadable.
         """
         self._opened_at = epoch_ms() if now is None else now
         self._directory = None if directory is None else StateDirectory(directory)
-        self._disk: Disk | None = None
+        self._database: Database | None = None
         self._connections: dict[ConnectionId, Connection] = {}
         self._rows: dict[ConnectionId, Item] = {}
         self._watchers: dict[str, dict[ConnectionId, None]] = {}
@@ -51,22 +51,22 @@ class LocalStore:
 
     def _open(self, path: Path) -> None:
         try:
-            self._disk = Disk(path)
-            for robot_id, text in self._disk.robots():
-                item = _without_sockets(_read(text), self._opened_at)
-                self._keep(robot_id, item, msgspec.convert(item, Robot))
-        except WrongDatabase as error:
+            self._database = Database(path)
+            for robot_id, text in self._database.robots():
+                item = _after_restart(_read(text), self._opened_at)
+                self._keep(robot_id, item, robot_from_item(item))
+        except StateUnreadable:
             self.close()
-            raise StateUnreadable(path, str(error), error.remedy) from error
-        except (sqlite3.Error, msgspec.MsgspecError, TypeError) as error:
-            # A TypeError is of an item that is JSON, and not what was written.
+            raise
+        except (msgspec.MsgspecError, TypeError) as error:
+            # A TypeError means that an item is JSON, but not of our shape.
             self.close()
-            raise StateUnreadable(path, str(error), _remedy(error)) from error
+            raise StateUnreadable(path, str(error), RESTORE) from error
 
     def close(self) -> None:
-        """Let go of the file and of the directory."""
-        if self._disk is not None:
-            self._disk.close()
+        """Close the database and unlock the directory."""
+        if self._database is not None:
+            self._database.close()
         if self._directory is not None:
             self._directory.close()
 
@@ -93,7 +93,7 @@ class LocalStore:
         return [row for row in list(self._connections.values()) if row.expires_at <= now]
 
     def add_connection(self, row: Connection) -> None:
-        """Keep the row of a connection that opens; one that is there stays as it is."""
+        """Add the row of a connection that opens; a row that is there already stays as it is."""
         if row.connection_id in self._connections:
             return
         self._connections[row.connection_id] = row
@@ -103,7 +103,7 @@ class LocalStore:
         """Delete a row and return it as it was."""
         self._rows.pop(connection, None)
         row = self._connections.pop(connection, None)
-        self._watch(row, None)
+        self._update_watchers(row, None)
         return row
 
     def write_connection(
@@ -118,20 +118,20 @@ class LocalStore:
         row = msgspec.convert(after, Connection)
         self._rows[connection] = after
         self._connections[connection] = row
-        self._watch(before, row)
+        self._update_watchers(before, row)
         return Written(before, row)
 
-    def _watch(self, before: Connection | None, after: Connection | None) -> None:
-        """Keep the list of watchers in step with the rows."""
+    def _update_watchers(self, before: Connection | None, after: Connection | None) -> None:
+        """Update the index of watchers after a row has changed."""
         if before is not None and before.watcher_user_id is not None:
-            told = self._watchers.get(before.watcher_user_id, {})
-            told.pop(before.connection_id, None)
-            if not told:
-                # Users come and go without end, so nothing is kept of those who no longer watch.
+            watching = self._watchers.get(before.watcher_user_id, {})
+            watching.pop(before.connection_id, None)
+            if not watching:
+                # Users come and go, so nothing is kept of those who no longer watch.
                 self._watchers.pop(before.watcher_user_id, None)
         if after is not None and after.watcher_user_id is not None:
-            told = self._watchers.setdefault(after.watcher_user_id, {})
-            told[after.connection_id] = None
+            watching = self._watchers.setdefault(after.watcher_user_id, {})
+            watching[after.connection_id] = None
 
     # Robots
 
@@ -146,17 +146,17 @@ class LocalStore:
     def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Carry out a write to a robot's item; it is on disk when this returns.
 
-        Raise `TryAgain`, and have changed nothing, when the disk does not take it.
+        Raise TryAgain, with nothing changed, if it cannot be written to disk.
         """
         before = self._robots.get(robot)
         after = apply(write, self._items.get(robot, {}))
         if after is None:
             return ConditionFailed(before)
         after = {"robotId": robot, **after}
-        # Whatever can go wrong goes wrong before the disk has it, and memory only after.
-        kept = msgspec.convert(after, Robot)
-        if self._disk is not None and not write.renewal:
-            self._disk.put(robot, msgspec.json.encode(after).decode())
+        # What can fail fails before the write to disk; memory changes only after that.
+        kept = robot_from_item(after)
+        if self._database is not None and not write.renewal:
+            self._database.put(robot, msgspec.json.encode(after).decode())
         self._keep(robot, after, kept)
         return Written(before, kept)
 
@@ -166,14 +166,14 @@ class LocalStore:
         after = apply(write, self._items.get(robot, {}))
         if after is None:
             return ConditionFailed(before)
-        return Written(before, msgspec.convert({"robotId": robot, **after}, Robot))
+        return Written(before, robot_from_item({"robotId": robot, **after}))
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
-        """Delete a robot's item if the condition holds of it; raise as `write_robot` does."""
+        """Delete a robot's item if the condition holds. Raise TryAgain as `write_robot` does."""
         if not evaluate(when, self._items.get(robot, {})):
             return False
-        if self._disk is not None:
-            self._disk.remove(robot)
+        if self._database is not None:
+            self._database.remove(robot)
         if self._items.pop(robot, None) is not None:
             self._order.remove(robot)
             del self._robots[robot]
@@ -188,13 +188,13 @@ class LocalStore:
     # Lists
 
     def note_share(self, robot: RobotId, user: UserId) -> None:
-        """Keep nothing: `shared` looks at the items themselves."""
+        """Do nothing: `shared` looks at the items themselves."""
 
     def drop_share(self, robot: RobotId, user: UserId) -> None:
-        """Keep nothing."""
+        """Do nothing: `shared` looks at the items themselves."""
 
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
-        """Return the connections that are told of changes, as many as are told at most."""
+        """Return the connections that watch, up to the limit of those that are told of changes."""
         watching = islice(self._watchers.get(watcher, ()), WATCHERS)
         return tuple(Watcher(each, self._connections[each].expires_at) for each in watching)
 
@@ -222,37 +222,31 @@ class LocalStore:
         return Page(tuple(found), None)
 
 
-def _remedy(error: Exception) -> str:
-    # Operational is what lies around the file, such as its permissions or a full disk.
-    if isinstance(error, sqlite3.OperationalError):
-        return "mend that"
-    return "put back a copy of it, move it away to start without robots"
-
-
 def _read(text: str) -> Item:
     item = msgspec.json.decode(text, type=Item)
     return item | {name: set(item[name]) for name in SETS if name in item}
 
 
-def _without_sockets(item: Item, now: int) -> Item:
-    """Return the item after a restart: no socket of before it is left.
+def _after_restart(item: Item, now: int) -> Item:
+    """Return the item without the connections that the restart has ended.
 
-    Renewals are not on disk, so until when a lease lasted is not known: it has its grace. If the
-    clock has been set back, a user who comes back must not count as older than their lost socket.
+    Renewals are not on disk, so when a lease would have ended is not known: it gets a grace from
+    `now` on. If the clock was set back, a user who returns must not count as older than the
+    connection that they have lost.
     """
     after = {name: value for name, value in item.items() if name != "connectionId"}
-    after["leaseUntil"] = 0
+    after |= {PRESENCE_UNTIL[0]: 0, OLD_PRESENCE_UNTIL: 0}
     after["viewers"] = {
-        each: _no_newer(viewer, now) for each, viewer in item.get("viewers", {}).items()
+        each: _not_newer(viewer, now) for each, viewer in item.get("viewers", {}).items()
     }
-    held = _no_newer(item["controller"], now) if "controller" in item else None
-    # Whose loss is on disk renewed nothing since. Viewers need no grace: their places last.
+    held = _not_newer(item["controller"], now) if "controller" in item else None
+    # A driver whose loss is on disk has renewed nothing since. Viewers have no lease to renew.
     if held is not None and "lost" not in held:
         grace = {"until": now + GRACE_SECONDS * 1000, "lost": now}
         held |= grace
     return after if held is None else after | {"controller": held}
 
 
-def _no_newer(session: Item, now: int) -> Item:
-    """Return a session as of a connection that was there by now."""
+def _not_newer(session: Item, now: int) -> Item:
+    """Return a session whose connection is no newer than `now`."""
     return session | {"connectedAt": min(session["connectedAt"], now)}

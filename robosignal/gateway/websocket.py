@@ -1,7 +1,6 @@
 """One WebSocket between its transport and the handler, with API Gateway's limits.
 
-Owns the life of a connection: handshake, messages, replies, closing, and the one `$disconnect`.
-Must never know what messages mean, or HTTP beyond the handshake.
+From the handshake over messages and replies to the close and its one `$disconnect`.
 """
 
 import asyncio
@@ -9,6 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from websockets.exceptions import InvalidState
@@ -17,30 +17,31 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from robosignal.gateway.frames import Fault, Messages, ending
-from robosignal.gateway.front import HEAD_END
-from robosignal.gateway.handshake import Handshake, judge, refusal
-from robosignal.gateway.reports import Reports
-from robosignal.gateway.results import Accepted, rejected
-from robosignal.gateway.shared import Shared
-from robosignal.gateway.sockets import Facts
+from robosignal.gateway.connections import ConnectionInfo, OpenConnections
+from robosignal.gateway.frames import Fault, MessageAssembler, read_close
+from robosignal.gateway.handshake import Handshake, read_handshake, refusal_response
+from robosignal.gateway.integration import ConnectionEvents, Integration
+from robosignal.gateway.limits import Limits
+from robosignal.gateway.listener import HEAD_END
+from robosignal.gateway.results import Accepted, reject
 from robosignal.protocol.limits import FRAME_BYTES, MESSAGE_BYTES
 from robosignal.server.clock import epoch_ms
+from robosignal.server.ports import Pacer
 
 READ_BYTES = 8 * 1024
-"""asyncio's own receive buffer is 256 KiB for every read, which costs a third of a relay's CPU."""
+"""asyncio's own receive buffer has 256 KiB for every read, which costs a third of a relay's CPU."""
 
 UNSENT_BYTES = 512 * 1024
-"""A client that lets this much pile up does not read: it is dropped."""
+"""A client that leaves this much unread is dropped."""
 
 UNREAD_BYTES = 64 * 1024
-"""With this much unsent, nothing more is taken from a client until it has read most of it."""
+"""With this much unread, nothing more is read from a client until it has read most of it."""
 
 MESSAGES_IN_TURN = 8
-"""How many messages of one connection are taken before the others get their turn."""
+"""How many messages of one connection are handled before the others have their turn."""
 
 LEFTOVER_BYTES = 512 * 1024
-"""A client that has been told to go may still have been sending. Past this much it is dropped."""
+"""A client may still be sending when it is told to close. After this much more it is dropped."""
 
 GOING_AWAY = "Going away"
 
@@ -50,33 +51,51 @@ _wire_log.setLevel(logging.ERROR)
 
 
 REFUSED_SECONDS = 0.5
-"""How long a client that was refused may take to close: strangers keep no file open for longer."""
+"""How long a refused client may take to close; after that, it costs no open file."""
 
 
-def welcome(shared: Shared, transport: asyncio.Transport, received: bytes) -> None:
+@dataclass(frozen=True, slots=True)
+class GatewayContext:
+    """What all connections of one gateway share."""
+
+    integration: Integration
+    open_connections: OpenConnections
+    limits: Limits
+    control_frames: Pacer
+    """Counts pings and pongs, which the handler never sees."""
+    stage: str
+    connections: "set[Connection]" = field(default_factory=set)
+    """All connections, those whose handshake is not over included."""
+    unread: "dict[Connection, int]" = field(default_factory=dict)
+    """The clients that are not reading now, and how many bytes wait for each."""
+
+
+def accept(context: GatewayContext, transport: asyncio.Transport, received: bytes) -> None:
     """Take over a transport on which the head of an upgrade request, and maybe more, arrived."""
     head, end, rest = received.partition(HEAD_END)
-    connection = Connection(shared, transport, rest)
+    connection = Connection(context, transport, rest)
     transport.set_protocol(connection)
-    # What the client sends meanwhile waits in the kernel, where it costs nothing.
+    # What the client sends meanwhile waits in the kernel.
     transport.pause_reading()
-    shared.connections.add(connection)
+    context.connections.add(connection)
     connection.begin(head + end)
 
 
 class Connection(asyncio.BufferedProtocol):
     """The WebSocket protocol of one client, over the library's Sans-I/O implementation."""
 
-    def __init__(self, shared: Shared, transport: asyncio.Transport, rest: bytes) -> None:
-        self._shared = shared
+    def __init__(self, context: GatewayContext, transport: asyncio.Transport, rest: bytes) -> None:
+        self._context = context
         self._transport = transport
         self._rest = rest
         self._loop = asyncio.get_running_loop()
         self._wire = ServerProtocol(max_size=(MESSAGE_BYTES, FRAME_BYTES), logger=_wire_log)
         self._buffer = memoryview(bytearray(READ_BYTES))
-        self._messages = Messages(self._may_ping)
-        self._reports = Reports(shared)
-        self._id = self._reports.connection_id
+        self._messages = MessageAssembler(self._may_ping)
+        self._events = ConnectionEvents(
+            context.integration, context.open_connections, context.stage
+        )
+        self._id = self._events.connection_id
         self._opening: asyncio.Task[None] | None = None
         self._admitted = False
         self._leaving = False
@@ -99,30 +118,30 @@ class Connection(asyncio.BufferedProtocol):
         self._receive(bytes(self._buffer[:nbytes]))
 
     def eof_received(self) -> bool:
-        """Let the transport close: a client that half-closes is answered no more."""
+        """Let the transport close: a client that half-closes gets no more answers."""
         self._wire.receive_eof()
         self._flush()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """End the connection, if it has not ended yet."""
-        self._shared.connections.discard(self)
+        self._context.connections.discard(self)
         self._end()
-        self._shared.controls.forget(self._id)
-        self._read_again()
+        self._context.control_frames.forget(self._id)
+        self._resume_reading()
         if self._timer is not None:
             self._timer.cancel()
         self._gone.set_result(None)
 
     def pause_writing(self) -> None:
-        """Read nothing more from a client that does not read; drop it if that goes on."""
+        """Stop reading from a client that does not read; drop it if that lasts too long."""
         self._transport.pause_reading()
-        self._unread = self._loop.call_later(self._shared.limits.unread_seconds, self.abort)
+        self._unread = self._loop.call_later(self._context.limits.unread_seconds, self.abort)
 
     def resume_writing(self) -> None:
-        """Go on where the client was left waiting."""
-        self._read_again()
-        self._go_on()
+        """Continue with the messages that were left waiting."""
+        self._resume_reading()
+        self._continue()
 
     # From the gateway.
 
@@ -131,7 +150,7 @@ class Connection(asyncio.BufferedProtocol):
         self._opening = self._loop.create_task(self._handshake(head))
 
     def post(self, frame: bytes) -> bool:
-        """Send a text frame; False when the connection is closing or the client does not read."""
+        """Send a text frame; return False if the connection is closing or was dropped."""
         try:
             self._wire.send_text(frame)
         except InvalidState:
@@ -141,69 +160,69 @@ class Connection(asyncio.BufferedProtocol):
         return not self._transport.is_closing()
 
     def close(self, code: int, reason: str) -> None:
-        """Begin the closing handshake, once; the connection is gone for posts from here on."""
+        """Start the closing handshake, once. From here on the connection is gone for posts."""
         if self._leaving or self._wire.state is not State.OPEN:
             return
         self._leaving = True
-        self._shared.sockets.remove(self._id)
+        self._context.open_connections.remove(self._id)
         self._wire.send_close(code, reason)
         self._flush()
-        self._abort_in(self._shared.limits.closing_seconds)
+        self._abort_in(self._context.limits.closing_seconds)
 
-    def shut(self) -> None:
-        """Close because the gateway stops; a handshake under way is cut off."""
+    def shut_down(self) -> None:
+        """Close because the gateway stops. A handshake that is not over is aborted."""
         if self._admitted:
             self.close(CloseCode.GOING_AWAY, GOING_AWAY)
         else:
             self._transport.abort()
 
     def abandon(self) -> None:
-        """Give up on a client, or on a handshake, that takes longer than the gateway waits."""
+        """Abort a connection, or a handshake, that takes longer than the gateway waits."""
         self.abort()
         if self._opening is not None:
             self._opening.cancel()
 
     def abort(self) -> None:
         """Drop the TCP connection at once."""
-        self._shared.sockets.remove(self._id)
-        self._shared.unread.pop(self, None)
+        self._context.open_connections.remove(self._id)
+        self._context.unread.pop(self, None)
         self._transport.abort()
 
-    async def gone(self) -> None:
-        """Return once the transport is closed and the handshake, if one was cut off, is over."""
-        # Whoever loses patience here cancels the waiting, not what is waited for.
+    async def wait_until_gone(self) -> None:
+        """Return once the transport is closed, and the handshake is over if it was aborted."""
+        # A caller that gives up cancels the waiting, not what is waited for.
         await asyncio.shield(self._gone)
         if self._opening is not None:
             await asyncio.wait((self._opening,))
 
-    def facts(self) -> Facts:
-        """Return what the management API tells of the connection."""
-        return self._reports.facts(int((self._loop.time() - self._active) * 1000))
+    def info(self) -> ConnectionInfo:
+        """Return what the management API tells about the connection."""
+        return self._events.info(int((self._loop.time() - self._active) * 1000))
 
     # The handshake.
 
     async def _handshake(self, head: bytes) -> None:
-        judged = judge(self._wire, head, f"/{self._shared.stage}")
-        if isinstance(judged, Handshake) and self._is_full():
-            judged = refusal(rejected(HTTPStatus.TOO_MANY_REQUESTS))
-        if isinstance(judged, Response):
-            self._refuse(judged)
+        request = read_handshake(self._wire, head, f"/{self._context.stage}")
+        if isinstance(request, Handshake) and self._is_full():
+            request = refusal_response(reject(HTTPStatus.TOO_MANY_REQUESTS))
+        if isinstance(request, Response):
+            self._refuse(request)
             return
         peer = self._transport.get_extra_info("peername") or ("",)
-        verdict = await self._reports.connect(judged, str(peer[0]))
-        if not isinstance(verdict, Accepted):
-            self._refuse(refusal(verdict))
+        answer = await self._events.connect(request, str(peer[0]))
+        if not isinstance(answer, Accepted):
+            self._refuse(refusal_response(answer))
         elif self._is_full():
-            self._turn_away()
+            self._refuse_admitted()
         else:
-            self._admit(judged.response, verdict.subprotocol)
+            self._admit(request.response, answer.subprotocol)
 
     def _is_full(self) -> bool:
-        # Strangers whom `$connect` refuses must not take the places of those it lets in.
-        return self._shared.sockets.count >= self._shared.limits.sockets
+        # Connections that `$connect` refuses must not use up the limit.
+        return self._context.open_connections.count >= self._context.limits.connections
 
     def _admit(self, response: Response, subprotocol: str | None) -> None:
-        """Send the 101 and only then be reachable, as on AWS."""
+        """Send the 101, and only then become reachable, as on AWS."""
         self._admitted = True
         if self._transport.is_closing():
             self._end()
@@ -212,25 +231,25 @@ class Connection(asyncio.BufferedProtocol):
             response.headers["Sec-WebSocket-Protocol"] = subprotocol
         self._wire.send_response(response)
         self._flush()
-        self._shared.sockets.add(self._id, self)
+        self._context.open_connections.add(self._id, self)
         self._opened = self._active = self._loop.time()
-        self._watch()
+        self._close_when_due()
         self._transport.resume_reading()
         rest, self._rest = self._rest, b""
         if rest:
             self._receive(rest)
 
-    def _turn_away(self) -> None:
-        """Refuse whom `$connect` let in, for others took the last places while it ran."""
+    def _refuse_admitted(self) -> None:
+        """Refuse a connection that `$connect` accepted while others used up the limit."""
         self._admitted = True
         self._end()
-        self._refuse(refusal(rejected(HTTPStatus.TOO_MANY_REQUESTS)))
+        self._refuse(refusal_response(reject(HTTPStatus.TOO_MANY_REQUESTS)))
 
     def _refuse(self, response: Response) -> None:
         if self._transport.is_closing():
             return
         if self._wire.eof_sent:
-            # The library gave the request up, in its own words or in none. Ours are JSON.
+            # The library has refused the request with its own text, or without any. Ours is JSON.
             self._wire.data_to_send()
             self._transport.write(response.serialize())
             self._half_close()
@@ -250,50 +269,50 @@ class Connection(asyncio.BufferedProtocol):
         wire = self._wire
         wire.receive_data(data)
         self._waiting.extend(event for event in wire.events_received() if isinstance(event, Frame))
-        self._take_waiting()
+        self._handle_waiting()
 
-    def _take_waiting(self) -> None:
-        """Take what has arrived, as long as the client reads what that is answered with.
+    def _handle_waiting(self) -> None:
+        """Handle the frames that have arrived, as long as the client reads the answers.
 
-        A few at a time: then the others have their turn.
+        A few at a time: then the other connections have their turn.
         """
-        # A client that has sent its close frame sends nothing more; its end is reported last.
+        # After its close frame a client sends nothing more, and its `$disconnect` comes last.
         is_open = self._wire.state is State.OPEN
         turn = MESSAGES_IN_TURN if is_open else len(self._waiting)
         while self._waiting and turn and self._unread is None:
             turn -= 1
             frame = self._waiting.popleft()
             if not self._leaving:
-                self._take(frame)
+                self._handle_frame(frame)
         self._flush()
         if self._waiting and self._unread is None:
             self._transport.pause_reading()
-            self._loop.call_soon(self._go_on)
+            self._loop.call_soon(self._continue)
 
-    def _go_on(self) -> None:
-        self._take_waiting()
+    def _continue(self) -> None:
+        self._handle_waiting()
         if not self._waiting and self._unread is None:
             self._transport.resume_reading()
 
-    def _take(self, frame: Frame) -> None:
-        message = self._messages.take(frame)
+    def _handle_frame(self, frame: Frame) -> None:
+        message = self._messages.add(frame)
         if isinstance(message, str):
             self._active = self._loop.time()
-            self._reports.message(message, self.post)
+            self._events.message(message, self.post)
         elif isinstance(message, Fault):
-            # RFC 6455, section 7.1.7: what follows is not looked at.
+            # RFC 6455, section 7.1.7: what follows is ignored.
             self._leaving = True
             self._wire.fail(message.code, message.reason)
 
     def _may_ping(self) -> bool:
-        return not self._shared.controls.strike(self._id, epoch_ms())
+        return not self._context.control_frames.strike(self._id, epoch_ms())
 
     # Writing and ending.
 
     def _flush(self) -> None:
         transport = self._transport
         for data in self._wire.data_to_send():
-            # asyncio would warn of every write to a connection that is lost.
+            # asyncio warns of every write to a connection that is lost.
             if transport.is_closing():
                 return
             if data:
@@ -301,55 +320,55 @@ class Connection(asyncio.BufferedProtocol):
             else:
                 self._half_close()
         if self._unread is not None:
-            self._weigh(transport.get_write_buffer_size())
+            self._limit_unread(transport.get_write_buffer_size())
 
-    def _weigh(self, unsent: int) -> None:
-        """Drop a client with too much unread, or the largest of all who have too much together.
+    def _limit_unread(self, unsent: int) -> None:
+        """Drop a client with too much unread, or the largest if all together have too much.
 
-        Not the one that stopped first: many large ones would then have an honest slow one dropped.
+        Not the one that stopped first: many large ones would then get an honest slow one dropped.
         """
-        unread = self._shared.unread
+        unread = self._context.unread
         unread[self] = unsent
         if unsent > UNSENT_BYTES:
             self.abort()
-        elif sum(unread.values()) > self._shared.limits.unread_bytes:
+        elif sum(unread.values()) > self._context.limits.unread_bytes:
             max(unread, key=unread.__getitem__).abort()
 
-    def _read_again(self) -> None:
-        self._shared.unread.pop(self, None)
+    def _resume_reading(self) -> None:
+        self._context.unread.pop(self, None)
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
 
     def _half_close(self) -> None:
-        """Say no more, but read until the client has closed too: a reset could eat the close."""
+        """Send no more, but read until the client closes too: a reset could discard the close."""
         if self._transport.can_write_eof():
-            # The client may have reset the connection, which only the next read will tell.
+            # The client may have reset the connection, which only the next read shows.
             with suppress(OSError):
                 self._transport.write_eof()
-        patience = self._shared.limits.closing_seconds
-        self._abort_in(patience if self._admitted else min(patience, REFUSED_SECONDS))
+        timeout = self._context.limits.closing_seconds
+        self._abort_in(timeout if self._admitted else min(timeout, REFUSED_SECONDS))
         self._end()
 
     def _end(self) -> None:
-        """Run `$disconnect` if `$connect` let the client in, once."""
+        """Run `$disconnect`, once, if `$connect` accepted the connection."""
         self._leaving = True
-        self._shared.sockets.remove(self._id)
+        self._context.open_connections.remove(self._id)
         if not self._admitted:
             return
         self._admitted = False
-        self._reports.disconnect(*ending(self._wire))
+        self._events.disconnect(*read_close(self._wire))
 
     # Time.
 
-    def _watch(self) -> None:
-        """Close once idle or old; pings are no activity, for on AWS they may not be."""
-        limits = self._shared.limits
+    def _close_when_due(self) -> None:
+        """Close when idle or too old. Pings are no activity, because they may be none on AWS."""
+        limits = self._context.limits
         due = min(self._active + limits.idle_seconds, self._opened + limits.lifetime_seconds)
         if self._loop.time() >= due:
             self.close(CloseCode.GOING_AWAY, GOING_AWAY)
         else:
-            self._set_timer(due, self._watch)
+            self._set_timer(due, self._close_when_due)
 
     def _abort_in(self, seconds: float) -> None:
         self._set_timer(self._loop.time() + seconds, self.abort)

@@ -1,7 +1,4 @@
-"""The frames that a robot reads; anything else is named and ignored.
-
-Knows shapes alone: what a frame means, and who may send it, is decided elsewhere.
-"""
+"""The frames that a robot reads. Anything else becomes `Unreadable`, and is ignored."""
 
 import re
 from dataclasses import dataclass
@@ -53,7 +50,7 @@ Frame = (
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What came is no frame that a robot knows; `why` never quotes its contents."""
+    """A message that is no frame a robot knows; `why` says so, and never quotes its contents."""
 
     why: str
 

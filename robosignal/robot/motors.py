@@ -127,7 +127,7 @@ class Motors:
         if self._is_due(self._retry_at, now) and not self._is_due(self._give_up_at, now):
             self._retry_at = None
             return STILL
-        # One at a time: what follows a stop may be over, or replaced, by when that has been told.
+        # One at a time: by the time a stop has been carried out, what follows it may be over.
         return self._requested.pop(0) if self._requested else None
 
     def _is_over(self, now: float) -> bool:

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from robosignal.gateway.gateway import Limits
+from robosignal.gateway.backend import Backend, BackendSettings
 from robosignal.gateway.keys import TOKEN_SECONDS
-from robosignal.gateway.local import Local, Service
+from robosignal.gateway.limits import Limits
 from robosignal.probe.connection import dial, resolve
 from robosignal.protocol.limits import IDLE_SECONDS, LIFETIME_SECONDS
 from robosignal.server.settings import read_options
@@ -53,13 +53,13 @@ class LocalBackend:
         Raise `robosignal.server.settings.BadEnvironment` for a setting that cannot be used.
         """
         self._options = read_options(environment or {})
-        self._service = Service(
+        self._service = BackendSettings(
             port=port,
             state=state,
             limits=Limits(idle_seconds=idle_timeout_s, lifetime_seconds=max_lifetime_s),
             seed_keepalive_seconds=seed_keepalive_s,
         )
-        self._running: Local | None = None
+        self._running: Backend | None = None
         self._thread: _LoopThread | None = None
 
     @property
@@ -100,12 +100,12 @@ class LocalBackend:
         connection = await dial(self.url, token, addresses, timeout_s)
         try:
             welcome = await connection.request({"type": "ready", "protocol": 1}, "welcome")
-            yield Client(connection, welcome.frame)
+            yield Client(connection, welcome.frame, timeout_s)
         finally:
             await connection.close()
 
     async def __aenter__(self) -> Self:
-        local = Local(self._service, self._options)
+        local = Backend(self._service, self._options)
         self._running = await local.__aenter__()
         return self
 
@@ -130,7 +130,7 @@ class LocalBackend:
             self._thread.stop()
 
     @property
-    def _local(self) -> Local:
+    def _local(self) -> Backend:
         if self._running is None:
             raise RuntimeError(
                 "the backend is not running: enter its block first, `with LocalBackend() as …`"

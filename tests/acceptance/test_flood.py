@@ -16,9 +16,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from robosignal.gateway.gateway import Gateway, Limits
-from robosignal.gateway.local import Service
-from robosignal.gateway.sockets import Sockets
+from robosignal.gateway.backend import BackendSettings
+from robosignal.gateway.connections import OpenConnections
+from robosignal.gateway.gateway import Gateway
+from robosignal.gateway.limits import Limits
 from robosignal.paths import web_root
 from robosignal.protocol.limits import BURST, MESSAGES_PER_SECOND
 from robosignal.testing import LocalBackend
@@ -46,7 +47,7 @@ def many_files() -> Iterator[None]:
 def gateway(handshake_seconds: float) -> Gateway:
     """Return a gateway that waits so long for a head."""
     limits = Limits(handshake_seconds=handshake_seconds)
-    return Gateway(echoes, Sockets(), web=web_root(), jwks=dict, port=0, limits=limits)
+    return Gateway(echoes, OpenConnections(), web=web_root(), jwks=dict, port=0, limits=limits)
 
 
 @asynccontextmanager
@@ -109,7 +110,7 @@ async def test_every_half_open_handshake_is_closed(many_files: None) -> None:
 
 def test_a_handshake_has_five_seconds_unless_somebody_says_otherwise() -> None:
     """What `robosignal serve` runs with."""
-    assert Service().limits.handshake_seconds == 5
+    assert BackendSettings().limits.handshake_seconds == 5
 
 
 class Talker:

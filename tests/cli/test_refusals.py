@@ -136,7 +136,7 @@ def test_a_state_that_is_a_file_is_named(
 
     told = refusal(*command, "--state", str(path))
     assert told == (
-        f"the state {path} cannot be used (it is no directory): move it away, "
+        f"the state {path} cannot be used (it is not a directory): move it away, "
         "or give another directory with --state"
     )
     assert path.read_text() == "mine"
@@ -158,7 +158,7 @@ def test_a_damaged_file_is_named_with_what_to_do(refusal: Refusal, tmp_path: Pat
 
     told = refusal("serve", "--port", "0", "--state", str(tmp_path))
     assert told == (
-        f"the state {path} cannot be used (file is not a database): put back a copy of it, "
+        f"the state {path} cannot be used (file is not a database): restore it from a copy, "
         "move it away to start without robots, or give another directory with --state"
     )
     assert path.read_bytes() == b"no database" * 100
@@ -183,7 +183,7 @@ def test_a_file_that_cannot_be_opened_is_named(refusal: Refusal, tmp_path: Path)
     path.mkdir()
 
     told = refusal("serve", "--port", "0", "--state", str(tmp_path))
-    assert told.startswith(f"the state {path} cannot be used (unable to open database file): mend")
+    assert told.startswith(f"the state {path} cannot be used (unable to open database file): fix")
 
 
 def test_a_refused_state_is_let_go(refusal: Refusal, tmp_path: Path) -> None:
@@ -247,4 +247,4 @@ def test_the_demo_cannot_stand_beside_its_own_name(refusal: Refusal) -> None:
 
     told = refusal("serve", "--demo", "--issuer", "robosignal-local", *keys)
 
-    assert told.startswith("--demo signs people in as robosignal-local itself")
+    assert told.startswith("--demo signs users in as robosignal-local itself")

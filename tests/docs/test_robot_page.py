@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from tests.docs.pages import ROOT, blocks, code, page
-from tests.robot.stage import ALICE, PATIENCE, ROBOT, TOKEN, Stage, browser
+from tests.robot.server import ALICE, PATIENCE, ROBOT, TOKEN, SignalingServer, browser
 
 GREY = 90
 SIZE = 64
@@ -32,11 +32,11 @@ def wall(path: Path) -> None:
         film.mux(stream.encode())
 
 
-def program(stage: Stage, webcam: Path) -> str:
+def program(server: SignalingServer, webcam: Path) -> str:
     """Return the page's program with an address, a robot and a webcam that there are."""
     (source,) = blocks(page("docs/howto/own-robot.md"), "python")
     replacements = {
-        '"ws://127.0.0.1:8080/prod"': f'"{stage.url}"',
+        '"ws://127.0.0.1:8080/prod"': f'"{server.url}"',
         "rover-1": ROBOT,
         "PASTE A TOKEN": TOKEN,
         re.findall(r"MediaPlayer\(.*\)", source)[0]: f"MediaPlayer({str(webcam)!r}, loop=True)",
@@ -73,18 +73,18 @@ async def line(process: Process, part: str) -> str:
 
 async def test_the_robot_of_the_page_moves_its_wheels_and_shows_its_webcam(tmp_path: Path) -> None:
     """Driven forward it says so, then stops by itself, and a SIGTERM ends it with 0."""
-    stage, webcam, file = Stage(), tmp_path / "webcam.mp4", tmp_path / "rover.py"
+    server, webcam, file = SignalingServer(), tmp_path / "webcam.mp4", tmp_path / "rover.py"
     wall(webcam)
-    async with stage.open():
-        file.write_text(program(stage, webcam), encoding="utf-8")
-        async with running(file) as robot, browser(stage, "a", "pc-a1", ALICE) as alice:
-            register = await stage.frame("register")
+    async with server.open():
+        file.write_text(program(server, webcam), encoding="utf-8")
+        async with running(file) as robot, browser(server, "a", "pc-a1", ALICE) as alice:
+            register = await server.frame("register")
             await alice.join("controller", 2)
             picture = await alice.image()
             await alice.drive(1)
             wheels = [await line(robot, "left wheel"), await line(robot, "left wheel")]
             robot.send_signal(signal.SIGTERM)
-            await stage.frame("unregister")
+            await server.frame("unregister")
             at_the_end = await line(robot, "left wheel")
             ended = await asyncio.wait_for(robot.wait(), PATIENCE)
 
@@ -95,10 +95,26 @@ async def test_the_robot_of_the_page_moves_its_wheels_and_shows_its_webcam(tmp_p
     assert ended == 0
 
 
+async def test_the_robot_of_the_readme_prints_what_it_is_told(tmp_path: Path) -> None:
+    """Each command, and the stop that follows the last one."""
+    server, file = SignalingServer(), tmp_path / "rover.py"
+    (source,) = blocks(page("README.md"), "python")
+    async with server.open():
+        source = source.replace("ws://127.0.0.1:8080/prod", server.url).replace("rover-1", ROBOT)
+        file.write_text(source.replace("PASTE A TOKEN", TOKEN), encoding="utf-8")
+        async with running(file) as robot, browser(server, "a", "pc-a1", ALICE) as alice:
+            await server.frame("register")
+            await alice.join("controller", 2)
+            await alice.drive(1)
+            lines = [await line(robot, "Drive"), await line(robot, "Drive")]
+
+    assert lines == ["Drive(x=0.0, y=1.0)\n", "Drive(x=0.0, y=0.0)\n"]
+
+
 def test_the_page_names_every_module_of_the_robot() -> None:
     """Its table leaves none out, and none that is gone is left."""
     package = ROOT / "robosignal" / "robot"
     modules = {str(path.relative_to(package)) for path in package.rglob("[a-z]*.py")}
-    table = page("docs/howto/own-robot.md").partition("### Its parts")[2]
+    table = page("docs/explanation/robot.md").partition("## Its parts")[2]
 
     assert {each for each in code(table) if each.endswith(".py")} == modules

@@ -7,10 +7,11 @@ from typing import Any, Protocol
 
 import pytest
 
-from robosignal.gateway.dispatch import Handle, Prepare
-from robosignal.gateway.gateway import Gateway, Limits
+from robosignal.gateway.connections import OpenConnections
+from robosignal.gateway.gateway import Gateway
+from robosignal.gateway.integration import Handle, Prepare
+from robosignal.gateway.limits import Limits
 from robosignal.gateway.sign_in import SignIns
-from robosignal.gateway.sockets import Sockets
 from robosignal.server.ports import Pacer
 
 
@@ -20,10 +21,10 @@ class Serve(Protocol):
     def __call__(
         self,
         handle: Handle,
-        sockets: Sockets | None = None,
+        sockets: OpenConnections | None = None,
         *,
         limits: Limits = ...,
-        controls: Pacer | None = None,
+        control_frames: Pacer | None = None,
         prepare: Prepare | None = None,
         in_threads: bool = False,
         sign_ins: SignIns | None = None,
@@ -44,10 +45,12 @@ async def serve(web_root: Path) -> AsyncIterator[Serve]:
     """Start gateways on free ports; all are stopped afterwards."""
     async with AsyncExitStack() as stack:
 
-        async def start(handle: Handle, sockets: Sockets | None = None, **settings: Any) -> Gateway:
+        async def start(
+            handle: Handle, sockets: OpenConnections | None = None, **settings: Any
+        ) -> Gateway:
             gateway = Gateway(
                 handle,
-                sockets or Sockets(),
+                sockets or OpenConnections(),
                 web=web_root,
                 jwks=lambda: {"keys": [{"kid": "k1"}]},
                 port=0,

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from robosignal.gateway.backend import RemoteIssuer
 from robosignal.gateway.keys import LOCAL_ISSUER, LocalKey
-from robosignal.gateway.local import RemoteIssuer
 
 
 class SlowIssuer:

@@ -1,9 +1,9 @@
 from robosignal.gateway.events import (
     Context,
-    as_id,
     connect_event,
     connection_context,
     disconnect_event,
+    format_id,
     message_event,
 )
 from robosignal.protocol.ids import ConnectionId
@@ -130,4 +130,4 @@ def test_an_event_does_not_change_the_context_of_the_next() -> None:
 
 def test_ids_look_like_those_of_api_gateway() -> None:
     """Eleven bytes make 16 characters of URL-safe base64, the last of which is `=`."""
-    assert as_id(b"\xff" * 11) == "______________8="
+    assert format_id(b"\xff" * 11) == "______________8="

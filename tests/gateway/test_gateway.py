@@ -7,8 +7,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedOK
 
-from robosignal.gateway.gateway import Gateway, Limits, PortTaken
-from robosignal.gateway.sockets import Sockets
+from robosignal.gateway.connections import OpenConnections
+from robosignal.gateway.gateway import Gateway, PortTaken
+from robosignal.gateway.limits import Limits
 from robosignal.gateway.websocket import Connection
 from tests.gateway.conftest import Serve
 from tests.gateway.raw import dial, request
@@ -17,7 +18,7 @@ from tests.gateway.recorder import Event, Recorder, Result, answers_ok
 
 def on(port: int, web: Path, host: str = "127.0.0.1") -> Gateway:
     """Return a gateway that has not started."""
-    return Gateway(answers_ok, Sockets(), web=web, jwks=dict, host=host, port=port)
+    return Gateway(answers_ok, OpenConnections(), web=web, jwks=dict, host=host, port=port)
 
 
 async def test_a_taken_port_is_said_clearly(serve: Serve, web_root: Path) -> None:

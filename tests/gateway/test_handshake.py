@@ -8,7 +8,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from robosignal.gateway.gateway import Gateway, Limits
+from robosignal.gateway.gateway import Gateway
+from robosignal.gateway.limits import Limits
 from robosignal.protocol.limits import TOKEN_CHARACTERS
 from robosignal.server.events import read_event
 from robosignal.server.identity.carriers import token_from
@@ -188,7 +189,7 @@ async def test_prepare_that_raises_refuses_with_502(serve: Serve) -> None:
 async def test_one_client_too_many_is_throttled(serve: Serve) -> None:
     """The bound on sockets answers 429; a place that is freed can be taken."""
     handle = Recorder()
-    gateway = await serve(handle, limits=Limits(sockets=1))
+    gateway = await serve(handle, limits=Limits(connections=1))
     async with connect(gateway.websocket_url):
         assert (await refused(gateway)).response.status_code == 429
     await handle.event("$disconnect")

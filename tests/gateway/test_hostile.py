@@ -12,8 +12,9 @@ from typing import NoReturn
 import pytest
 from websockets.asyncio.client import connect
 
-from robosignal.gateway.gateway import Gateway, Limits
-from robosignal.gateway.sockets import Sockets
+from robosignal.gateway.connections import OpenConnections
+from robosignal.gateway.gateway import Gateway
+from robosignal.gateway.limits import Limits
 from robosignal.server.limits.limiter import Unlimited
 from tests.gateway.conftest import Serve
 from tests.gateway.raw import Raw, dial, frame, request
@@ -45,7 +46,7 @@ async def dialled(gateway: Gateway, count: int) -> AsyncIterator[list[Raw]]:
 
 async def test_strangers_take_no_place_of_those_let_in(serve: Serve) -> None:
     """Ten times as many refused connections as there are places, all held open."""
-    gateway = await serve(lets_friends_in, limits=Limits(sockets=PLACES))
+    gateway = await serve(lets_friends_in, limits=Limits(connections=PLACES))
     async with dialled(gateway, STRANGERS) as strangers:
         refusals = [await stranger.status() for stranger in strangers]
         async with connect(gateway.websocket_url + "?friend=1") as friend:
@@ -66,7 +67,7 @@ async def test_handshakes_at_the_same_time_do_not_exceed_the_places(serve: Serve
             all_there.set()
         await all_there.wait()
 
-    gateway = await serve(handle, limits=Limits(sockets=PLACES), prepare=prepare)
+    gateway = await serve(handle, limits=Limits(connections=PLACES), prepare=prepare)
     async with dialled(gateway, PLACES + 3) as dialling:
         statuses = [await raw.status() for raw in dialling]
         ended = len(handle.of("$disconnect"))
@@ -171,7 +172,7 @@ async def test_replies_to_a_client_that_has_left_do_not_fill_the_log(
 ) -> None:
     """No reply is written to it: asyncio has a line for each write to a lost connection."""
     handle = Recorder(echoes)
-    gateway = await serve(handle, controls=Unlimited())
+    gateway = await serve(handle, control_frames=Unlimited())
     async with reset(gateway, request(), unit * 1000):
         await handle.event("$disconnect")
 
@@ -180,7 +181,7 @@ async def test_replies_to_a_client_that_has_left_do_not_fill_the_log(
 
 async def test_a_post_to_a_client_that_has_left_tells_so(serve: Serve) -> None:
     """As soon as a write has failed, though its `$disconnect` is still to come."""
-    sockets = Sockets()
+    sockets = OpenConnections()
     posted: list[bool] = []
 
     def post(event: Event) -> Result:

@@ -204,7 +204,8 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> Non
     with pytest.raises(KeyRefused) as refused:
         LocalKey.load(tmp_path)
 
-    assert str(refused.value) == f"the signing key {path} may be read by others: chmod 600 {path}"
+    problem = f"the signing key {path} can be read by other users"
+    assert str(refused.value) == f"{problem}: chmod 600 {path}"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
-from robosignal.gateway.gateway import Limits
-from robosignal.gateway.sockets import Sockets
+from robosignal.gateway.connections import OpenConnections
+from robosignal.gateway.limits import Limits
 from robosignal.protocol.ids import ConnectionId
 from robosignal.protocol.limits import FRAME_BYTES, MESSAGE_BYTES
 from robosignal.server.limits.limiter import Buckets, Unlimited
@@ -152,7 +152,7 @@ async def test_the_close_survives_a_client_that_keeps_sending(serve: Serve) -> N
 async def test_a_flood_of_pings_or_pongs_closes_with_1008(serve: Serve, opcode: int) -> None:
     """No handler sees them, so no handler's limit bounds them."""
     handle = Recorder()
-    gateway = await serve(handle, controls=Buckets(per_second=0.001))
+    gateway = await serve(handle, control_frames=Buckets(per_second=0.001))
     async with upgraded(gateway) as raw:
         await raw.send(frame(opcode) * 101)
         code = await raw.close_code()
@@ -164,7 +164,7 @@ async def test_a_flood_of_pings_or_pongs_closes_with_1008(serve: Serve, opcode: 
 @pytest.mark.parametrize("opcode", [PING, PONG])
 async def test_a_hundred_pings_or_pongs_at_once_are_taken(serve: Serve, opcode: int) -> None:
     """And counted for each connection alone; a close after them is one of the client's own."""
-    gateway = await serve(echoes, controls=Buckets(per_second=0.001))
+    gateway = await serve(echoes, control_frames=Buckets(per_second=0.001))
     async with upgraded(gateway) as one, upgraded(gateway) as two:
         for raw in (one, two):
             await raw.send(frame(opcode) * 100 + frame(CLOSE, (4000).to_bytes(2, "big")))
@@ -175,7 +175,7 @@ async def test_a_hundred_pings_or_pongs_at_once_are_taken(serve: Serve, opcode: 
 async def test_a_connection_that_has_ended_is_not_counted_any_longer(serve: Serve) -> None:
     """What is kept of its pings goes with it."""
     handle, controls = Recorder(), Buckets(per_second=0.001)
-    gateway = await serve(handle, controls=controls)
+    gateway = await serve(handle, control_frames=controls)
     async with upgraded(gateway) as raw:
         await raw.send(frame(PING) * 101)
         await raw.close_code()
@@ -187,7 +187,7 @@ async def test_a_connection_that_has_ended_is_not_counted_any_longer(serve: Serv
 
 async def test_messages_are_not_counted_as_pings(serve: Serve) -> None:
     """Nor are fragments: they have limits of their own."""
-    gateway = await serve(echoes, controls=Buckets(per_second=0.001))
+    gateway = await serve(echoes, control_frames=Buckets(per_second=0.001))
     async with upgraded(gateway) as raw:
         await raw.send((frame(TEXT, b"x", fin=False) + frame(CONT, b"y")) * 200)
         echoed = [await raw.receive() for _ in range(200)]
@@ -210,7 +210,7 @@ async def test_a_client_that_is_told_to_go_and_sends_on_is_dropped(
     serve: Serve, *, fails: bool
 ) -> None:
     """Long before the time is up that it has for closing."""
-    sockets, handle = Sockets(), Recorder()
+    sockets, handle = OpenConnections(), Recorder()
     gateway = await serve(handle, sockets, limits=Limits(closing_seconds=3600))
     async with upgraded(gateway) as raw, asyncio.timeout(10):
         connection = (await handle.event("$connect"))["requestContext"]["connectionId"]
@@ -244,9 +244,9 @@ async def test_an_idle_connection_is_closed_with_1001_though_it_pings(serve: Ser
 @pytest.mark.parametrize("direction", ["in", "out"])
 async def test_messages_keep_a_connection_from_idling(serve: Serve, direction: str) -> None:
     """Three times the idle time, with a message every few milliseconds, either way."""
-    sockets, handle = Sockets(), Recorder()
+    sockets, handle = OpenConnections(), Recorder()
     limits = Limits(idle_seconds=0.2)
-    gateway = await serve(handle, sockets, limits=limits, controls=Unlimited())
+    gateway = await serve(handle, sockets, limits=limits, control_frames=Unlimited())
     async with connect(gateway.websocket_url) as client:
         connection = (await handle.event("$connect"))["requestContext"]["connectionId"]
         until = asyncio.get_running_loop().time() + 0.6
@@ -259,7 +259,7 @@ async def test_messages_keep_a_connection_from_idling(serve: Serve, direction: s
                 sockets.post(connection, b"x")
                 await client.recv()
 
-        assert sockets.facts(connection) is not None
+        assert sockets.info(connection) is not None
 
 
 async def test_a_connection_is_closed_with_1001_at_the_end_of_its_life(serve: Serve) -> None:
@@ -275,7 +275,7 @@ async def test_a_connection_is_closed_with_1001_at_the_end_of_its_life(serve: Se
 
 async def test_a_client_that_does_not_read_is_dropped(serve: Serve) -> None:
     """Its posts fail from then on, and its `$disconnect` runs."""
-    sockets, handle = Sockets(), Recorder()
+    sockets, handle = OpenConnections(), Recorder()
     async with upgraded(await serve(handle, sockets)) as raw:
         raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
         connection = ConnectionId(

@@ -1,4 +1,4 @@
-"""Accepting connections when there is no room for one more."""
+"""Accepting connections when no more can be opened."""
 
 import asyncio
 import logging
@@ -61,7 +61,7 @@ async def test_a_connection_that_finds_no_file_left_waits_for_one(
     assert [(record.levelno, record.message, record.exc_info) for record in caplog.records] == [
         (
             logging.ERROR,
-            "no room for one more connection (Too many open files): new ones wait",
+            "cannot accept another connection (Too many open files): new ones wait",
             None,
         )
     ]

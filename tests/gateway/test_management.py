@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedOK
 
-from robosignal.gateway.gateway import Limits
-from robosignal.gateway.sockets import Sockets
+from robosignal.gateway.connections import OpenConnections
+from robosignal.gateway.limits import Limits
 from robosignal.protocol.limits import MESSAGE_BYTES
 from tests.gateway.conftest import Serve
 from tests.gateway.raw import dial
@@ -215,7 +215,7 @@ async def test_a_body_that_never_comes_is_not_awaited_for_ever(serve: Serve) -> 
 
 async def test_a_body_that_breaks_off_reaches_nobody(serve: Serve) -> None:
     """Half a frame is none."""
-    sockets, handle = Sockets(), Recorder()
+    sockets, handle = OpenConnections(), Recorder()
     gateway = await serve(handle, sockets)
     host = f"127.0.0.1:{gateway.port}"
     async with connect(gateway.websocket_url) as client:

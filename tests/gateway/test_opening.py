@@ -6,8 +6,8 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from robosignal.gateway.gateway import Limits
-from robosignal.gateway.sockets import Sockets
+from robosignal.gateway.connections import OpenConnections
+from robosignal.gateway.limits import Limits
 from tests.gateway.conftest import Serve
 from tests.gateway.raw import TEXT, dial, frame, request
 from tests.gateway.recorder import OK, Event, Recorder, Result, answers_ok, echoes
@@ -51,12 +51,12 @@ async def test_the_query_reaches_connect_alone(serve: Serve) -> None:
 
 async def test_nothing_can_be_posted_before_the_101(serve: Serve) -> None:
     """During `$connect` the connection does not exist yet; right after it does."""
-    sockets = Sockets()
+    sockets = OpenConnections()
     posted: list[tuple[bool, bool]] = []
 
     def post(event: Event) -> Result:
         connection = event["requestContext"]["connectionId"]
-        exists = sockets.facts(connection) is not None
+        exists = sockets.info(connection) is not None
         posted.append((exists, sockets.post(connection, b"hello")))
         return OK
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from robosignal.gateway.local import Local, Service
+from robosignal.gateway.backend import Backend, BackendSettings
 from robosignal.server.settings import read_options
 from tests.gateway.issuer import SlowIssuer
 from tests.gateway.raw import UPGRADE, Raw, dial, request
@@ -34,7 +34,7 @@ def asking(token: str) -> bytes:
     return request(headers={**UPGRADE, "Authorization": f"Bearer {token}"})
 
 
-async def status(local: Local, token: str) -> int:
+async def status(local: Backend, token: str) -> int:
     """Return what a handshake with this token is answered."""
     async with dial(local.gateway) as raw:
         await raw.send(asking(token))
@@ -46,7 +46,7 @@ async def test_a_known_key_does_not_wait_for_strangers(issuer: SlowIssuer) -> No
     good = issuer.key.sign("ann")
     with issuer.serving() as remote:
         async with (
-            Local(Service(port=0, remote=remote), read_options({})) as local,
+            Backend(BackendSettings(port=0, remote=remote), read_options({})) as local,
             AsyncExitStack() as stack,
         ):
             first = await status(local, good)
@@ -79,7 +79,7 @@ async def test_strangers_of_one_moment_cause_one_fetch(issuer: SlowIssuer) -> No
     """However many ids they make up; the others may be new keys, and are told to come later."""
     good = issuer.key.sign("ann")
     with issuer.serving() as remote:
-        async with Local(Service(port=0, remote=remote), read_options({})) as local:
+        async with Backend(BackendSettings(port=0, remote=remote), read_options({})) as local:
             statuses = [await status(local, good)]
             tokens = [forged(good, f"k{number}") for number in range(STRANGERS)]
             statuses += await asyncio.gather(*(status(local, token) for token in tokens))
@@ -92,7 +92,7 @@ async def test_strangers_of_one_moment_cause_one_fetch(issuer: SlowIssuer) -> No
 async def test_what_is_no_token_causes_no_fetch(issuer: SlowIssuer, token: str) -> None:
     """Nor does one of an issuer that nobody trusts."""
     with issuer.serving() as remote:
-        async with Local(Service(port=0, remote=remote), read_options({})) as local:
+        async with Backend(BackendSettings(port=0, remote=remote), read_options({})) as local:
             statuses = [await status(local, token)]
 
     assert (statuses, issuer.asked) == ([401], 0)

@@ -7,7 +7,8 @@ import logging
 import pytest
 from websockets.asyncio.client import connect
 
-from robosignal.gateway.gateway import Gateway, Limits
+from robosignal.gateway.gateway import Gateway
+from robosignal.gateway.limits import Limits
 from tests.gateway.conftest import Serve
 from tests.gateway.recorder import OK, Event, Recorder, Result, echoes
 

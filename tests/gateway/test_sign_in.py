@@ -3,9 +3,10 @@
 import aiohttp
 import pytest
 
-from robosignal.gateway.gateway import Gateway, Limits
+from robosignal.gateway.connections import OpenConnections
+from robosignal.gateway.gateway import Gateway
+from robosignal.gateway.limits import Limits
 from robosignal.gateway.sign_in import SignIns
-from robosignal.gateway.sockets import Sockets
 from tests.gateway.conftest import Serve
 from tests.gateway.raw import dial
 from tests.gateway.recorder import answers_ok
@@ -87,7 +88,7 @@ def test_each_link_is_its_own(out: Out) -> None:
 async def gateway(serve: Serve, out: Out) -> Gateway:
     """A gateway with that code."""
     limits = Limits(handshake_seconds=0.2)
-    return await serve(answers_ok, Sockets(), sign_ins=out.sign_ins, limits=limits)
+    return await serve(answers_ok, OpenConnections(), sign_ins=out.sign_ins, limits=limits)
 
 
 async def posted(gateway: Gateway, **sent: object) -> tuple[int, dict[str, str]]:
@@ -105,7 +106,7 @@ async def test_a_page_exchanges_a_code_by_post(gateway: Gateway, out: Out) -> No
     status, said = await posted(gateway, json={"code": out.first})
 
     assert (first, status) == ((200, {"token": "token-1"}), 410)
-    assert "has been used, or is too old" in said["message"]
+    assert "was used or has expired" in said["message"]
 
 
 @pytest.mark.parametrize(

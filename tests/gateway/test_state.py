@@ -12,8 +12,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from robosignal.gateway.backend import Backend, BackendSettings
 from robosignal.gateway.keys import LocalKey
-from robosignal.gateway.local import Local, Service
 from robosignal.gateway.state import StateInUse, StateUnreadable
 from robosignal.gateway.store import LocalStore
 from robosignal.server.core.writes.presence import register_process
@@ -96,7 +96,7 @@ def test_a_state_of_another_user_is_refused(tmp_path: Path) -> None:
     """Its owner may write to it, whatever its mode is."""
     os.chown(tmp_path, 12345, -1)
 
-    assert "(another user owns it): make one of your own" in refusal(tmp_path)
+    assert "(another user owns it): use a directory of your own" in refusal(tmp_path)
 
 
 def test_an_empty_database_is_refused(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_an_empty_database_is_refused(tmp_path: Path) -> None:
 
     told = refusal(tmp_path)
 
-    assert told.startswith(f"the state {tmp_path / DATABASE} cannot be used (it is empty): put")
+    assert told.startswith(f"the state {tmp_path / DATABASE} cannot be used (it is empty): restore")
     assert (tmp_path / DATABASE).read_bytes() == b""
 
 
@@ -144,7 +144,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
     told = refusal(tmp_path)
 
-    assert "a newer robosignal has made it, with schema 2, and this one knows schema 1" in told
+    assert "a newer robosignal has written it, with schema 2, and this one knows schema 1" in told
     assert "start the newer one" in told
 
 
@@ -181,7 +181,7 @@ def test_a_state_of_before_the_schema_had_a_number_is_taken(tmp_path: Path) -> N
     assert owned == (R1,)
 
 
-async def opened(local: Local, user: str) -> ClientConnection:
+async def opened(local: Backend, user: str) -> ClientConnection:
     """Return a connection of this user, welcomed."""
     offered = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{local.key.sign(user)}")]
     client = await connect(local.gateway.websocket_url, subprotocols=offered)
@@ -199,7 +199,7 @@ async def ask(client: ClientConnection, **message: object) -> dict[str, object]:
 async def test_another_programs_lock_on_the_file_holds_nobody_up(tmp_path: Path) -> None:
     """Changes are refused at once and may be tried again; renewals and pings go on meanwhile."""
     state = tmp_path / "state"
-    async with Local(Service(port=0, state=state), read_options({})) as local:
+    async with Backend(BackendSettings(port=0, state=state), read_options({})) as local:
         robot, owner, stranger = [await opened(local, user) for user in ("ann", "ann", "eve")]
         await ask(robot, type="register", robotId="r1")
 

@@ -194,7 +194,7 @@ def test_nobody_else_may_read_the_state(tmp_path: Path) -> None:
 RENEWING: dict[str, Callable[[], Write]] = {
     "renew_presence": lambda: presence.renew(ROBOTS_SOCKET, NOW + 600_000),
     "renew_lease": lambda: lease.renew(session_id(R1, C1), C1, NOW + 90_000),
-    "renew_place": lambda: viewers.renew(session_id(R1, C2), C2, NOW + 600_000),
+    "renew_viewer": lambda: viewers.renew(session_id(R1, C2), C2, NOW + 600_000),
 }
 
 
@@ -230,7 +230,7 @@ def test_a_renewal_is_kept_by_the_next_write(tmp_path: Path) -> None:
     """What is put on disk is the whole item as it stands in memory."""
     store = LocalStore(tmp_path)
     busy(store)
-    store.write_robot(R1, RENEWING["renew_place"]())
+    store.write_robot(R1, RENEWING["renew_viewer"]())
     store.write_robot(R1, lease.leave(session_id(R1, C1), C1))
     store.close()
 

@@ -13,7 +13,7 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCIceTransportPolicy, RTCP
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from robosignal.gateway.local import Local, Service
+from robosignal.gateway.backend import Backend, BackendSettings
 from robosignal.protocol.ids import UserId
 from robosignal.robot.media.ice import configure
 from robosignal.server.clock import epoch_ms
@@ -36,13 +36,13 @@ async def turn_port(tmp_path: Path) -> AsyncIterator[int]:
         yield port
 
 
-def service(port: int, **more: str) -> Local:
+def service(port: int, **more: str) -> Backend:
     """Return a backend whose TURN server is on this port."""
     turn = {"TURN_URLS": f"turn:127.0.0.1:{port}", "TURN_SECRET": SECRET}
-    return Local(Service(port=0), read_options(turn | more))
+    return Backend(BackendSettings(port=0), read_options(turn | more))
 
 
-async def asked(local: Local, user: str, *messages: dict[str, str]) -> dict[str, Any]:
+async def asked(local: Backend, user: str, *messages: dict[str, str]) -> dict[str, Any]:
     """Connect as this user, send these messages and return the last one's reply."""
     token = local.key.sign(user)
     offered = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{token}")]
@@ -58,7 +58,7 @@ REGISTER = {"type": "register", "robotId": "rover-1"}
 ASK = {"type": "ice-servers", "robotId": "rover-1"}
 
 
-async def served(local: Local, user: str, robot_id: str) -> list[Server]:
+async def served(local: Backend, user: str, robot_id: str) -> list[Server]:
     """Return the ICE servers that this user is given who owns such a robot."""
     register, ask = REGISTER | {"robotId": robot_id}, ASK | {"robotId": robot_id}
     servers: list[Server] = (await asked(local, user, register, ask))["iceServers"]
@@ -94,7 +94,9 @@ async def test_a_password_is_good_for_an_hour() -> None:
 
 async def test_without_turn_servers_nothing_is_added() -> None:
     """The fixed list alone, as it stands."""
-    async with Local(Service(port=0), read_options({"ICE_SERVERS": json.dumps(STUN)})) as local:
+    async with Backend(
+        BackendSettings(port=0), read_options({"ICE_SERVERS": json.dumps(STUN)})
+    ) as local:
         welcome = await asked(local, "ann", READY)
 
     assert (welcome["iceServers"], "turn" in welcome) == (STUN, False)

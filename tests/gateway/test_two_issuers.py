@@ -9,9 +9,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from robosignal.cli.service import welcome
+from robosignal.cli.serve import welcome_text
+from robosignal.gateway.backend import Backend, BackendSettings
 from robosignal.gateway.keys import LOCAL_ISSUER
-from robosignal.gateway.local import Local, Service
 from robosignal.server.settings import read_options
 from tests.gateway.issuer import SlowIssuer
 from tests.tokens import access_claims, signer
@@ -20,12 +20,12 @@ POOL = "https://pool.example"
 
 
 @pytest.fixture
-async def local() -> AsyncIterator[Local]:
+async def local() -> AsyncIterator[Backend]:
     """A gateway with the demo, beside a pool."""
     issuer = SlowIssuer(POOL, {"keys": [signer().public]})
     with issuer.serving() as remote:
-        service = Service(port=0, demo=True, remote=remote)
-        async with Local(service, read_options({})) as running:
+        service = BackendSettings(port=0, demo=True, remote=remote)
+        async with Backend(service, read_options({})) as running:
             yield running
 
 
@@ -36,7 +36,7 @@ def of_the_pool(user: str, *groups: str) -> str:
     return signer().token(access_claims(iat=now, exp=now + 600, **named))
 
 
-def dialed(local: Local, token: str) -> connect:
+def dialed(local: Backend, token: str) -> connect:
     """Return a client of the v1 dialect, to be opened."""
     offered = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{token}")]
     return connect(local.gateway.websocket_url, subprotocols=offered)
@@ -49,7 +49,7 @@ async def asked(client: ClientConnection, **message: object) -> dict[str, Any]:
     return frame
 
 
-async def test_the_pools_demo_does_not_own_the_demo_robot(local: Local) -> None:
+async def test_the_pools_demo_does_not_own_the_demo_robot(local: Backend) -> None:
     """The two are called alike, and are two users."""
     async with (
         dialed(local, local.key.sign("demo")) as robot,
@@ -66,7 +66,7 @@ async def test_the_pools_demo_does_not_own_the_demo_robot(local: Local) -> None:
     assert theirs["robots"] == []
 
 
-async def test_a_local_admin_has_no_right_to_the_pools_robots(local: Local) -> None:
+async def test_a_local_admin_has_no_right_to_the_pools_robots(local: Backend) -> None:
     """Only the pool's admins are admins: of the pool's robots, and of the demo's."""
     async with (
         dialed(local, of_the_pool("ann")) as robot,
@@ -82,11 +82,11 @@ async def test_a_local_admin_has_no_right_to_the_pools_robots(local: Local) -> N
     assert [robot["robotId"] for robot in seen["robots"]] == ["r1"]
 
 
-async def test_no_link_signs_in_an_admin_beside_a_pool(local: Local) -> None:
+async def test_no_link_signs_in_an_admin_beside_a_pool(local: Backend) -> None:
     """The printed link is that of the demo robot's owner alone."""
-    service = Service(port=0, demo=True, remote=SlowIssuer(POOL).elsewhere())
+    service = BackendSettings(port=0, demo=True, remote=SlowIssuer(POOL).elsewhere())
 
-    said = welcome(local, service, print)
+    said = welcome_text(local, service, print)
 
     assert said.count(local.gateway.url + "#") == 1
     assert "demo, who owns the demo robot:" in said

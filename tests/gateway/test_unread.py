@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack
 
 from websockets.asyncio.client import connect
 
-from robosignal.gateway.gateway import Gateway, Limits
+from robosignal.gateway.gateway import Gateway
+from robosignal.gateway.limits import Limits
 from robosignal.gateway.listener import BUFFER_BYTES
 from robosignal.gateway.websocket import UNREAD_BYTES, UNSENT_BYTES
 from robosignal.protocol.ids import ConnectionId
@@ -70,7 +71,7 @@ async def test_connections_have_small_buffers_in_the_kernel(serve: Serve) -> Non
     handle = Recorder(lists)
     gateway = await serve(handle)
     async with upgraded(gateway):
-        (connection,) = gateway._shared.connections  # noqa: SLF001 - no client can see it
+        (connection,) = gateway._context.connections  # noqa: SLF001 - no client can see it
         one = connection._transport.get_extra_info("socket")  # noqa: SLF001
         sizes = [
             one.getsockopt(socket.SOL_SOCKET, buffer)
@@ -82,7 +83,7 @@ async def test_connections_have_small_buffers_in_the_kernel(serve: Serve) -> Non
 
 async def posted(gateway: Gateway, connection: ConnectionId, frames: int) -> int:
     """Post so many long frames to a connection; return how many it took."""
-    sockets = gateway._shared.sockets  # noqa: SLF001 - as a handler's poster does
+    sockets = gateway._context.open_connections  # noqa: SLF001 - as a handler's poster does
     taken = 0
     while taken < frames and sockets.post(connection, REPLY.encode()):
         taken += 1
@@ -117,7 +118,7 @@ async def test_all_who_do_not_read_have_one_bound(serve: Serve) -> None:
         await handle.event("$disconnect", 6)
         await reading.send("x")
         answer = await reading.recv()
-        waiting = sum(gateway._shared.unread.values())  # noqa: SLF001 - no client can see it
+        waiting = sum(gateway._context.unread.values())  # noqa: SLF001 - no client can see it
         gone = [each["requestContext"]["connectionId"] for each in handle.of("$disconnect")]
         came = [each["requestContext"]["connectionId"] for each in handle.of("$connect")]
 
@@ -131,7 +132,7 @@ async def test_those_who_let_most_pile_up_are_dropped_and_not_the_slow_one(serve
     handle = Recorder(lists)
     limits = Limits(unread_bytes=2 * UNSENT_BYTES)
     gateway = await serve(handle, limits=limits)
-    unread = gateway._shared.unread  # noqa: SLF001 - no client can see it
+    unread = gateway._context.unread  # noqa: SLF001 - no client can see it
 
     async def pile_up(unread_bytes: int) -> ConnectionId:
         before = set(unread)

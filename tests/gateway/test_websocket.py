@@ -6,8 +6,8 @@ from typing import NoReturn
 import pytest
 from websockets.asyncio.client import connect
 
-from robosignal.gateway.gateway import Limits
-from robosignal.gateway.sockets import Sockets
+from robosignal.gateway.connections import OpenConnections
+from robosignal.gateway.limits import Limits
 from tests.gateway.conftest import Serve
 from tests.gateway.raw import CLOSE, CONT, PING, PONG, TEXT, Raw, frame, upgraded
 from tests.gateway.recorder import OK, Event, Recorder, Result, answers_ok, echoes
@@ -79,7 +79,7 @@ async def test_a_disconnect_runs_once(serve: Serve) -> None:
 
 async def test_the_socket_is_gone_before_its_disconnect(serve: Serve) -> None:
     """A handler that posts from `$disconnect` learns that nobody is there."""
-    sockets = Sockets()
+    sockets = OpenConnections()
     posted: list[bool] = []
 
     def post(event: Event) -> Result:
@@ -109,7 +109,7 @@ async def test_a_message_and_a_close_in_one_segment_are_both_handled(serve: Serv
 
 async def test_nothing_is_handled_after_the_server_has_closed(serve: Serve) -> None:
     """Once the handler closes a connection, what is still on its way is dropped."""
-    sockets = Sockets()
+    sockets = OpenConnections()
 
     def close(event: Event) -> Result:
         if "body" in event:
@@ -158,7 +158,7 @@ async def test_pings_are_answered_and_reach_no_handler(serve: Serve) -> None:
 
 async def test_whoever_closes_first_names_the_code(serve: Serve) -> None:
     """The client's answer to our close does not overrule it."""
-    sockets, handle = Sockets(), Recorder()
+    sockets, handle = OpenConnections(), Recorder()
     async with upgraded(await serve(handle, sockets)) as raw:
         event = await handle.event("$connect")
         sockets.close(event["requestContext"]["connectionId"])
@@ -171,7 +171,7 @@ async def test_whoever_closes_first_names_the_code(serve: Serve) -> None:
 
 async def test_a_client_that_does_not_answer_a_close_is_dropped(serve: Serve) -> None:
     """Its `$disconnect` runs then, with the code of the close."""
-    sockets, handle = Sockets(), Recorder()
+    sockets, handle = OpenConnections(), Recorder()
     gateway = await serve(handle, sockets, limits=Limits(closing_seconds=0.05))
     async with upgraded(gateway):
         event = await handle.event("$connect")
@@ -225,7 +225,7 @@ async def test_nothing_is_echoed_to_another(serve: Serve) -> None:
 
 async def test_a_handler_may_post_to_others_before_it_replies(serve: Serve) -> None:
     """A frame to oneself leaves before the reply that its request gets."""
-    sockets = Sockets()
+    sockets = OpenConnections()
 
     def post(event: Event) -> Result:
         if "body" in event:

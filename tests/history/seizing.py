@@ -9,7 +9,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from robosignal.gateway.local import Local
+from robosignal.gateway.backend import Backend
 from tests.history.checker import Asked, Granted, LostTo, RobotHeard, Seen
 
 ROBOT = "r1"
@@ -62,14 +62,14 @@ class Wire:
 
 
 async def _wire(
-    stack: AsyncExitStack, local: Local, token: str, told: Callable[[dict[str, Any]], Any]
+    stack: AsyncExitStack, local: Backend, token: str, told: Callable[[dict[str, Any]], Any]
 ) -> Wire:
     offered = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{token}")]
     dialled = connect(local.gateway.websocket_url, subprotocols=offered, compression=None)
     return Wire(await stack.enter_async_context(dialled), told)
 
 
-async def seized(local: Local, clients: int, rounds: int) -> list[Seen]:
+async def seized(local: Backend, clients: int, rounds: int) -> list[Seen]:
     """Let so many clients take the robot over, all at once, so many times; return the history."""
     log = Log()
     async with AsyncExitStack() as stack:
@@ -86,7 +86,7 @@ async def seized(local: Local, clients: int, rounds: int) -> list[Seen]:
     return log.seen
 
 
-async def _client(stack: AsyncExitStack, local: Local, log: Log, number: int) -> Wire:
+async def _client(stack: AsyncExitStack, local: Backend, log: Log, number: int) -> Wire:
     # Half of them are the owner's connections, half are admins.
     token = local.key.sign("ann") if number % 2 else local.key.sign(f"boss{number}", ["ADMINS"])
 

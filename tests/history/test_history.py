@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from robosignal.gateway.local import Local, Service
+from robosignal.gateway.backend import Backend, BackendSettings
 from robosignal.server.core.request import Rules
 from robosignal.server.settings import Options
 from tests.history.checker import Asked, Granted, LostTo, RobotHeard, Seen, broken
@@ -25,8 +25,8 @@ async def test_fifty_clients_seize_one_robot(
     seed: int | None, rounds: int, record_property: Callable[[str, object], None]
 ) -> None:
     """The owner's connections and admins, all at once, again and again."""
-    service = Service(port=0, chaos_seed=seed, unlimited=True)
-    async with Local(service, OPTIONS) as local:
+    service = BackendSettings(port=0, chaos_seed=seed, unlimited=True)
+    async with Backend(service, OPTIONS) as local:
         history = await seized(local, CLIENTS, rounds)
     epochs = {each.epoch for each in history if isinstance(each, Granted)}
     found = broken(history)

@@ -6,7 +6,9 @@ A name here excuses a survivor; nothing else does.
 from robosignal.server.core.authorization import PERMISSIONS, Relation
 
 EQUIVALENT: dict[str, str] = {
-    f"PERMISSIONS {kind.__name__} +HOLDERS_USER": "the holder is an operator, who may already"
+    f"PERMISSIONS {kind.__name__} +HOLDERS_USER": (
+        "one whose session holds is an operator, who may already"
+    )
     for kind, may in PERMISSIONS.items()
     if Relation.OPERATOR in may
 }

@@ -9,11 +9,12 @@ import sys
 import venv
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 import robosignal
-from tests.robot.stage import INSTANCE, PATIENCE, ROBOT, TOKEN, Stage
+from tests.robot.server import INSTANCE, PATIENCE, ROBOT, TOKEN, SignalingServer
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,6 +120,12 @@ def robot(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return Environment(tmp_path_factory.mktemp("robot"), wheel, "robot")
 
 
+@pytest.fixture(scope="module")
+def gateway(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with the extra `gateway`."""
+    return Environment(tmp_path_factory.mktemp("gateway"), wheel, "gateway")
+
+
 def test_wheel_installs_one_package_and_one_command(base: Environment) -> None:
     """No other name appears in site-packages."""
     files = base.evaluate(
@@ -180,7 +187,7 @@ def test_robot_needs_neither_numpy_nor_the_gateways_packages(robot: Environment)
 
 async def test_robot_of_the_wheel_registers_and_ends(robot: Environment) -> None:
     """The client works with what its extra installs: it draws, dials, and stops."""
-    stage = Stage()
+    server = SignalingServer()
     code = (
         "import asyncio, sys\n"
         "from robosignal.robot import Robot\n"
@@ -191,18 +198,53 @@ async def test_robot_of_the_wheel_registers_and_ends(robot: Environment) -> None
         "        instance_id=sys.argv[4]).run(stop=stop)\n"
         "asyncio.run(main())\n"
     )
-    async with stage.open():
+    async with server.open():
         process = await asyncio.create_subprocess_exec(
-            *(robot.python, "-c", code, stage.url, ROBOT, TOKEN, INSTANCE),
+            *(robot.python, "-c", code, server.url, ROBOT, TOKEN, INSTANCE),
             stdout=PIPE,
             stderr=STDOUT,
         )
-        register = await stage.frame("register")
-        await stage.frame("unregister")
+        register = await server.frame("register")
+        await server.frame("unregister")
         output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
 
     assert register["instanceId"] == INSTANCE
     assert (process.returncode, output) == (0, b"")
+
+
+def read(url: str) -> bytes:
+    """Return what is served at an address."""
+    with urlopen(url) as response:
+        found: bytes = response.read()
+    return found
+
+
+async def test_gateway_of_the_wheel_serves_without_the_video_library(
+    gateway: Environment, tmp_path: Path
+) -> None:
+    """The backend and the console page come with it; a robot names the extra that it lacks."""
+    process = await asyncio.create_subprocess_exec(
+        *(gateway.python, "-m", "robosignal", "serve", "--port", "0", "--state", tmp_path),
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    assert process.stdout is not None
+    address = None
+    async with asyncio.timeout(PATIENCE):
+        while address is None:
+            line = await process.stdout.readline()
+            assert line, "it has ended"
+            address = re.search(rb"http://[\d.:]+/", line)
+    page = await asyncio.to_thread(read, address[0].decode())
+    process.terminate()
+    await asyncio.wait_for(process.wait(), PATIENCE)
+    robot = ("robot", "--url", "ws://127.0.0.1:1/prod", "--robot-id", "r1", "--token", "t")
+    done = gateway.run("-m", "robosignal", *robot)
+
+    assert process.returncode == 0
+    assert b"<video" in page
+    assert done.returncode == 1
+    assert done.stderr.endswith(": pip install 'robosignal[robot]'\n")
 
 
 @pytest.mark.parametrize(("source", "errors"), [(RIGHT, 0), (WRONG, 2)])

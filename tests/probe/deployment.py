@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from robosignal.gateway.connections import OpenConnections
 from robosignal.gateway.gateway import Gateway
-from robosignal.gateway.sockets import Sockets
 from robosignal.protocol.ids import ConnectionId
 
 Event = dict[str, Any]
@@ -36,7 +36,7 @@ class Deployment:
         lost: tuple[str, ...] = (),
         refused: dict[str, str] | None = None,
     ) -> None:
-        self.sockets = Sockets()
+        self.sockets = OpenConnections()
         self.heard: list[str] = []
         self._connect = connect or selecting("robosignal.v1")
         self._unanswered = unanswered

@@ -12,7 +12,7 @@ one id, and clocks.
 import os
 from collections.abc import Callable, Iterator
 
-from tests.robot.crowd import Crowd
+from tests.robot.simulation import Simulation
 
 SEEDS = 5000 if os.environ.get("ROBOSIGNAL_SOAK") else 120
 ACTS = 40
@@ -26,31 +26,31 @@ def figure(what: str) -> tuple[str, str]:
     return what, f"{SEEDS} runs of up to {ACTS} acts, 0 disagreements"
 
 
-def played(crowd: Crowd) -> Iterator[None]:
-    """Have the crowd do some dozens of things; yield after each."""
-    for _ in range(crowd.random.randrange(5, ACTS)):
-        crowd.act()
+def played(simulation: Simulation) -> Iterator[None]:
+    """Have the simulation do some dozens of things; yield after each."""
+    for _ in range(simulation.random.randrange(5, ACTS)):
+        simulation.act()
         yield
 
 
-def server(crowd: Crowd) -> tuple[int, str | None]:
+def server(simulation: Simulation) -> tuple[int, str | None]:
     """Return the epoch, and whom it names, as the server has them."""
-    item = crowd.world.item()
+    item = simulation.world.item()
     return item.epoch, item.controller.session_id if item.controller else None
 
 
-def obeyed(crowd: Crowd) -> tuple[int, str | None]:
+def obeyed(simulation: Simulation) -> tuple[int, str | None]:
     """Return the epoch, and whom it names, as the robot has them."""
-    return crowd.robot.control.fence.epoch, crowd.robot.control.fence.holder
+    return simulation.robot.control.fence.epoch, simulation.robot.control.fence.holder
 
 
 def test_robot_is_never_ahead_of_the_server(record_property: Record) -> None:
     """No epoch is higher than the server's, and at that one nobody drives but its holder."""
     record_property(*figure("robot is never ahead of the server"))
     for seed in range(SEEDS):
-        crowd = Crowd(seed, lossy=seed % 2 == 0)
-        for _ in played(crowd):
-            (epoch, holder), (seen, driver) = server(crowd), obeyed(crowd)
+        simulation = Simulation(seed, lossy=seed % 2 == 0)
+        for _ in played(simulation):
+            (epoch, holder), (seen, driver) = server(simulation), obeyed(simulation)
 
             assert seen <= epoch, seed
             assert seen < epoch or driver in {holder, None}, seed
@@ -60,13 +60,13 @@ def test_robot_agrees_with_the_server_once_everything_has_come(record_property: 
     """In whatever order: the server's driver drives, and who has left is shown nothing."""
     record_property(*figure("robot agrees with the server once everything has come"))
     for seed in range(SEEDS):
-        crowd = Crowd(seed)
-        for _ in played(crowd):
+        simulation = Simulation(seed)
+        for _ in played(simulation):
             pass
-        crowd.settle()
+        simulation.settle()
 
-        assert obeyed(crowd) == server(crowd), seed
-        assert set(crowd.robot.peers) <= crowd.sessions(), seed
+        assert obeyed(simulation) == server(simulation), seed
+        assert set(simulation.robot.peers) <= simulation.sessions(), seed
 
 
 def test_robot_agrees_with_the_server_one_heartbeat_after_frames_were_lost(
@@ -75,14 +75,14 @@ def test_robot_agrees_with_the_server_one_heartbeat_after_frames_were_lost(
     """Posts that AWS was too busy for, frames that never came, or came twice."""
     record_property(*figure("robot agrees with the server one heartbeat after frames were lost"))
     for seed in range(SEEDS):
-        crowd = Crowd(seed, lossy=True)
-        for _ in played(crowd):
+        simulation = Simulation(seed, lossy=True)
+        for _ in played(simulation):
             pass
-        crowd.network.lossy = False
-        crowd.settle()
-        crowd.beat()
+        simulation.network.lossy = False
+        simulation.settle()
+        simulation.beat()
 
-        assert obeyed(crowd) == server(crowd), seed
+        assert obeyed(simulation) == server(simulation), seed
 
 
 def test_robot_agrees_with_the_server_two_heartbeats_after_it_was_forgotten(
@@ -91,38 +91,38 @@ def test_robot_agrees_with_the_server_two_heartbeats_after_it_was_forgotten(
     """Frames of a life that is over come late, and name sessions at the new life's epochs."""
     record_property(*figure("robot agrees with the server two heartbeats after it was forgotten"))
     for seed in range(SEEDS):
-        crowd = Crowd(seed, lossy=seed % 2 == 0, forgotten=True)
-        for _ in played(crowd):
+        simulation = Simulation(seed, lossy=seed % 2 == 0, forgotten=True)
+        for _ in played(simulation):
             pass
-        crowd.network.lossy = False
-        crowd.settle()
-        crowd.beat()
-        crowd.beat()
+        simulation.network.lossy = False
+        simulation.settle()
+        simulation.beat()
+        simulation.beat()
 
-        assert obeyed(crowd) == server(crowd), seed
+        assert obeyed(simulation) == server(simulation), seed
 
 
 def test_redial_closes_the_peers_whose_end_was_lost(record_property: Record) -> None:
     """Whatever was lost before: at the latest then nobody watches who has left."""
     record_property(*figure("redial closes the peers whose end was lost"))
     for seed in range(SEEDS):
-        crowd = Crowd(seed, lossy=True)
-        for _ in played(crowd):
+        simulation = Simulation(seed, lossy=True)
+        for _ in played(simulation):
             pass
-        crowd.network.lossy = False
-        crowd.settle()
-        crowd.redial()
-        crowd.settle()
+        simulation.network.lossy = False
+        simulation.settle()
+        simulation.redial()
+        simulation.settle()
 
-        assert set(crowd.robot.peers) <= crowd.sessions(), seed
+        assert set(simulation.robot.peers) <= simulation.sessions(), seed
 
 
 def test_robot_asks_nothing_needlessly_while_order_is_kept(record_property: Record) -> None:
     """Where every frame comes as it was sent, it registers once on each connection."""
     record_property(*figure("robot asks nothing needlessly while order is kept"))
     for seed in range(SEEDS):
-        crowd = Crowd(seed, orderly=True)
-        for _ in played(crowd):
-            crowd.settle()
+        simulation = Simulation(seed, orderly=True)
+        for _ in played(simulation):
+            simulation.settle()
 
-        assert crowd.registers == crowd.dials, seed
+        assert simulation.registers == simulation.dials, seed

@@ -9,13 +9,13 @@ from robosignal.robot.session.events import Frame, Send, Tick
 from robosignal.robot.session.pending import OUTGOING, PUSHES, Outbox
 from robosignal.robot.session.registration import Identity, Registration
 from robosignal.robot.session.state import RobotState
-from tests.robot.stage import (
+from tests.robot.server import (
     ALICE,
     INSTANCE,
     PATIENCE,
     ROBOT,
     WELCOME,
-    Stage,
+    SignalingServer,
     browser,
     robot,
     session,
@@ -24,13 +24,13 @@ from tests.robot.stage import (
 SESSIONS = 4
 
 
-async def one_session(stage: Stage, number: int) -> None:
+async def one_session(server: SignalingServer, number: int) -> None:
     """Join, see a frame, drive, and leave."""
-    async with browser(stage, "a", f"peer-connection-{number}", ALICE) as alice:
+    async with browser(server, "a", f"peer-connection-{number}", ALICE) as alice:
         await alice.join("controller", number)
         assert await alice.number() is not None
         await alice.drive(number)
-        await stage.push("peer-left", sessionId=alice.session, reason="bye", epoch=number + 1)
+        await server.push("peer-left", sessionId=alice.session, reason="bye", epoch=number + 1)
         await asyncio.wait_for(alice.closed.wait(), PATIENCE)
 
 
@@ -47,15 +47,15 @@ def descriptors() -> int:
 
 async def test_sessions_that_end_leave_nothing_behind() -> None:
     """No task, no peer connection and no open socket outlives its session."""
-    stage = Stage()
-    async with stage.open(), robot(stage):
+    server = SignalingServer()
+    async with server.open(), robot(server):
         # The first one makes what is made once, such as a pool of threads.
         tasks = asyncio.all_tasks()
-        await one_session(stage, 2)
+        await one_session(server, 2)
         assert not await settled(tasks)
         opened = descriptors()
         for number in range(SESSIONS):
-            await one_session(stage, 4 + 2 * number)
+            await one_session(server, 4 + 2 * number)
         left = await settled(tasks)
         gc.collect()
         peers = [found for found in gc.get_objects() if isinstance(found, Peer)]

@@ -7,7 +7,7 @@ import pytest
 
 from robosignal.robot import RegistrationRefused, Robot, RobotReplaced, TokenRejected
 from robosignal.robot.connection.state import Timing
-from tests.robot.stage import (
+from tests.robot.server import (
     ALICE,
     BOB,
     INSTANCE,
@@ -15,7 +15,7 @@ from tests.robot.stage import (
     ROBOT,
     TOKEN,
     Running,
-    Stage,
+    SignalingServer,
     browser,
     robot,
     session,
@@ -24,10 +24,10 @@ from tests.robot.stage import (
 
 async def test_registers_under_its_instance_and_offers_the_token_as_a_subprotocol() -> None:
     """The token travels in the handshake alone, beside the protocol's name."""
-    stage = Stage()
-    async with stage.open():
-        running = Running(stage.url)
-        register = await stage.frame("register")
+    server = SignalingServer()
+    async with server.open():
+        running = Running(server.url)
+        register = await server.frame("register")
         await running.stop()
 
     assert (
@@ -35,46 +35,46 @@ async def test_registers_under_its_instance_and_offers_the_token_as_a_subprotoco
         register["instanceId"],
         register["iceRestart"],
     ) == (ROBOT, INSTANCE, False)
-    assert stage.handshakes == [f"robosignal.v1, bearer.{TOKEN}"]
+    assert server.handshakes == [f"robosignal.v1, bearer.{TOKEN}"]
 
 
 async def test_stop_unregisters_and_ends_without_an_error() -> None:
     """Others see at once that the robot has gone."""
-    stage = Stage()
-    async with stage.open():
-        running = Running(stage.url)
+    server = SignalingServer()
+    async with server.open():
+        running = Running(server.url)
         await running.log.wait_for("online")
         error = await running.stop()
-        unregister = await stage.frame("unregister")
+        unregister = await server.frame("unregister")
 
     assert (error, unregister["robotId"]) == (None, ROBOT)
 
 
 async def test_refused_token_ends_with_an_error_that_says_what_to_do() -> None:
     """A 401 at the handshake is not tried again."""
-    stage = Stage()
-    stage.status = 401
-    async with stage.open():
-        running = Running(stage.url)
+    server = SignalingServer()
+    server.status = 401
+    async with server.open():
+        running = Running(server.url)
         error = await running.ended()
 
     assert isinstance(error, TokenRejected)
     assert (error.robot_id, error.reason, error.refused_seconds) == (ROBOT, "never-accepted", 0)
-    assert len(stage.handshakes) == 1
+    assert len(server.handshakes) == 1
     assert str(error).startswith("the token is refused or expired: sign in again")
 
 
 async def test_foreign_robot_id_ends_with_an_error_that_says_what_to_do() -> None:
     """The registration of another owner's robot is refused for good."""
-    stage = Stage()
-    stage.refusal = {
+    server = SignalingServer()
+    server.refusal = {
         "type": "error",
         "replyTo": "register-1",
         "code": "owned_by_another",
         "message": "another user owns this robot id",
     }
-    async with stage.open():
-        running = Running(stage.url)
+    async with server.open():
+        running = Running(server.url)
         error = await running.ended()
 
     assert isinstance(error, RegistrationRefused)
@@ -84,44 +84,44 @@ async def test_foreign_robot_id_ends_with_an_error_that_says_what_to_do() -> Non
 
 async def test_robot_replaced_by_another_instance_does_not_redial() -> None:
     """Two devices that bear one id would push each other out for ever."""
-    stage = Stage()
-    async with stage.open():
-        running = Running(stage.url)
+    server = SignalingServer()
+    async with server.open():
+        running = Running(server.url)
         await running.log.wait_for("online")
-        await stage.push("replaced", instanceId="another-run")
+        await server.push("replaced", instanceId="another-run")
         error = await running.ended()
 
     assert isinstance(error, RobotReplaced)
-    assert len(stage.handshakes) == 1
+    assert len(server.handshakes) == 1
     assert "two devices have the id demo" in str(error)
-    assert stage.none_of("unregister")
+    assert server.none_of("unregister")
 
 
 async def test_robot_whose_registration_another_device_overtook_says_so() -> None:
     """The same words, whichever of the two the server tells."""
-    stage = Stage()
-    stage.refusal = {
+    server = SignalingServer()
+    server.refusal = {
         "type": "error",
         "replyTo": "register-1",
         "code": "not_registered",
         "message": "a newer connection has registered this robot",
     }
-    async with stage.open():
-        running = Running(stage.url)
+    async with server.open():
+        running = Running(server.url)
         error = await running.ended()
 
     assert isinstance(error, RobotReplaced)
-    assert len(stage.handshakes) == 1
+    assert len(server.handshakes) == 1
     assert "two devices have one id" in str(error)
 
 
 async def test_server_that_is_not_there_yet_is_dialled_until_it_is() -> None:
     """Each attempt makes one line, and none of them quotes the token."""
-    async with Stage().open() as gone:
+    async with SignalingServer().open() as gone:
         url = gone.url
     running = Running(url)
     await running.log.wait_for("dials again")
-    late = Stage()
+    late = SignalingServer()
     async with late.open(int(url.split(":")[2].split("/")[0])):
         await late.frame("register")
         await running.stop()
@@ -131,13 +131,13 @@ async def test_server_that_is_not_there_yet_is_dialled_until_it_is() -> None:
 
 async def test_rubbish_from_the_server_is_logged_and_ignored() -> None:
     """The robot lives on, whatever the server sends."""
-    stage = Stage()
-    async with stage.open(), robot(stage) as running:
-        assert stage.current is not None
+    server = SignalingServer()
+    async with server.open(), robot(server) as running:
+        assert server.current is not None
         for text in ('{"type":"offer"}', "[1]", "no json", '{"type":"control","epoch":"x"}', "{}"):
-            await stage.current.send(text)
-        await stage.push("answer", sessionId=session("z"), role="viewer", payload={})
-        bye = await stage.frame("bye")
+            await server.current.send(text)
+        await server.push("answer", sessionId=session("z"), role="viewer", payload={})
+        bye = await server.frame("bye")
 
     assert session("z") == bye["sessionId"]
     assert any("ignores a frame of type 'offer'" in line for line in running.log.lines)
@@ -146,14 +146,14 @@ async def test_rubbish_from_the_server_is_logged_and_ignored() -> None:
 @pytest.mark.parametrize("wrong", [{"heartbeatSeconds": "x"}, {"limits": None}, {"userId": 7}])
 async def test_server_whose_welcome_cannot_be_read_is_dialled_again(wrong: dict[str, Any]) -> None:
     """It counts as none: the socket is closed, the log says why, and a readable one registers."""
-    stage = Stage()
-    stage.welcome = wrong
-    async with stage.open():
-        running = Running(stage.url)
+    server = SignalingServer()
+    server.welcome = wrong
+    async with server.open():
+        running = Running(server.url)
         line = await running.log.wait_for("offline: the server's welcome cannot be read; dials")
-        dials = len(stage.handshakes)
-        stage.welcome = {}
-        register = await stage.frame("register")
+        dials = len(server.handshakes)
+        server.welcome = {}
+        register = await server.frame("register")
         await running.stop()
 
     assert line.endswith(" s")
@@ -162,16 +162,16 @@ async def test_server_whose_welcome_cannot_be_read_is_dialled_again(wrong: dict[
 
 async def test_next_socket_whose_welcome_cannot_be_read_leaves_the_current_one_in_use() -> None:
     """The robot goes on as it is, and dials the next one again."""
-    stage = Stage()
-    async with stage.open():
-        running = Running(stage.url, timing=Timing(life_ms=200, drain_ms=0))
-        await stage.frame("register")
-        stage.welcome = {"heartbeatSeconds": "x"}
+    server = SignalingServer()
+    async with server.open():
+        running = Running(server.url, timing=Timing(life_ms=200, drain_ms=0))
+        await server.frame("register")
+        server.welcome = {"heartbeatSeconds": "x"}
         await running.log.wait_for("cannot redial yet: the server's welcome cannot be read")
-        await stage.push("answer", sessionId=session("z"), role="viewer", payload={})
-        await stage.frame("bye")
-        stage.welcome = {}
-        await stage.frame("register")
+        await server.push("answer", sessionId=session("z"), role="viewer", payload={})
+        await server.frame("bye")
+        server.welcome = {}
+        await server.frame("register")
         await running.stop()
 
     assert running.log.count("offline") == 0
@@ -179,13 +179,13 @@ async def test_next_socket_whose_welcome_cannot_be_read_leaves_the_current_one_i
 
 async def test_offer_that_cannot_be_read_is_refused_and_costs_nobody_else_anything() -> None:
     """Its client is told why and the log as well; another client's peer connection works."""
-    stage = Stage()
+    server = SignalingServer()
     async with (
-        stage.open(),
-        robot(stage) as running,
-        browser(stage, "a", "pc-a1", ALICE) as alice,
+        server.open(),
+        robot(server) as running,
+        browser(server, "a", "pc-a1", ALICE) as alice,
     ):
-        await stage.push(
+        await server.push(
             "offer",
             sessionId=session("z"),
             pcId="pc-z1",
@@ -194,13 +194,13 @@ async def test_offer_that_cannot_be_read_is_refused_and_costs_nobody_else_anythi
             payload={"type": "offer", "sdp": "v=0\r\nm=rubbish\r\n"},
         )
         await running.log.wait_for("refuses an offer of Bob: the offer has an m= line that is none")
-        refusal = await stage.frame("answer")
+        refusal = await server.frame("answer")
         await alice.join("viewer")
 
         assert await alice.number() is not None
     assert (refusal["sessionId"], refusal["pcId"]) == (session("z"), "pc-z1")
     assert (refusal["payload"]["type"], refusal["payload"]["code"]) == ("error", "not_acceptable")
-    assert stage.none_of("bye")
+    assert server.none_of("bye")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "ws://127.0.0.1:99999/prod"])
@@ -222,9 +222,9 @@ def test_ids_that_the_server_would_refuse_are_refused_at_once(wrong: str) -> Non
 async def test_library_leaves_the_levels_of_all_loggers_as_they_are() -> None:
     """What is logged is the program's to choose; and no level makes the token appear."""
     before = {name: logging.getLogger(name).level for name in ("aiortc", "aioice", "websockets")}
-    stage = Stage()
-    async with stage.open():
-        running = Running(stage.url)
+    server = SignalingServer()
+    async with server.open():
+        running = Running(server.url)
         LOGGER.setLevel(logging.DEBUG)
         await running.log.wait_for("online")
         await running.stop()

@@ -5,12 +5,12 @@ import asyncio
 import numpy as np
 
 from robosignal.robot.media.test_pattern import HEIGHT
-from tests.robot.stage import (
+from tests.robot.server import (
     ALICE,
     BOB,
     INSTANCE,
     Browser,
-    Stage,
+    SignalingServer,
     browser,
     robot,
     session,
@@ -19,8 +19,8 @@ from tests.robot.stage import (
 
 async def test_video_advances_frame_by_frame() -> None:
     """The numbers that a watcher reads out of the decoded video rise."""
-    stage = Stage()
-    async with stage.open(), robot(stage), browser(stage, "a", "pc-a1", ALICE) as alice:
+    server = SignalingServer()
+    async with server.open(), robot(server), browser(server, "a", "pc-a1", ALICE) as alice:
         await alice.join("viewer")
         numbers = [await alice.number() for _ in range(8)]
 
@@ -30,8 +30,8 @@ async def test_video_advances_frame_by_frame() -> None:
 
 async def test_data_channel_answers_pings_and_echoes_to_the_holder() -> None:
     """Round trips are measured by anybody; the echo, text or bytes, is the holder's."""
-    stage = Stage()
-    async with stage.open(), robot(stage), browser(stage, "a", "pc-a1", ALICE) as alice:
+    server = SignalingServer()
+    async with server.open(), robot(server), browser(server, "a", "pc-a1", ALICE) as alice:
         await alice.join("controller", 2)
         alice.say({"type": "ping", "n": 7})
         pong = await alice.hear()
@@ -45,8 +45,8 @@ async def test_data_channel_answers_pings_and_echoes_to_the_holder() -> None:
 
 async def test_holder_drives_the_marker_up_the_picture() -> None:
     """A command that is obeyed is seen in the video."""
-    stage = Stage()
-    async with stage.open(), robot(stage), browser(stage, "a", "pc-a1", ALICE) as alice:
+    server = SignalingServer()
+    async with server.open(), robot(server), browser(server, "a", "pc-a1", ALICE) as alice:
         await alice.join("controller", 2)
         before = _marker_row(await alice.image())
         done = await alice.drive(1)
@@ -58,8 +58,8 @@ async def test_holder_drives_the_marker_up_the_picture() -> None:
 
 async def test_watchdog_stops_the_marker() -> None:
     """Half a second after the last command the marker stands still."""
-    stage = Stage()
-    async with stage.open(), robot(stage), browser(stage, "a", "pc-a1", ALICE) as alice:
+    server = SignalingServer()
+    async with server.open(), robot(server), browser(server, "a", "pc-a1", ALICE) as alice:
         await alice.join("controller", 2)
         await alice.drive(1)
         rows = [_marker_row(await alice.image()) for _ in range(24)]
@@ -70,17 +70,17 @@ async def test_watchdog_stops_the_marker() -> None:
 
 async def test_takeover_fences_the_first_driver_and_ends_its_peer() -> None:
     """The new driver is obeyed, and the old one's connection is closed by the robot."""
-    stage = Stage()
+    server = SignalingServer()
     async with (
-        stage.open(),
-        robot(stage) as running,
-        browser(stage, "a", "pc-a1", ALICE) as alice,
-        browser(stage, "b", "pc-b1", BOB) as bob,
+        server.open(),
+        robot(server) as running,
+        browser(server, "a", "pc-a1", ALICE) as alice,
+        browser(server, "b", "pc-b1", BOB) as bob,
     ):
         await alice.join("controller", 2)
         await bob.join("viewer")
         refused = await bob.drive(1)
-        await stage.push("takeover", by=BOB, reason="owner", sessionId=bob.session, epoch=3)
+        await server.push("takeover", by=BOB, reason="owner", sessionId=bob.session, epoch=3)
         await running.log.wait_for("Bob drives (epoch 3)")
         done = await bob.drive(2)
         await asyncio.wait_for(alice.closed.wait(), 10)
@@ -91,15 +91,15 @@ async def test_takeover_fences_the_first_driver_and_ends_its_peer() -> None:
 
 async def test_displaced_driver_rejoins_as_viewer_under_its_old_session_id() -> None:
     """A new pcId makes a new peer connection, whose commands are refused."""
-    stage = Stage()
+    server = SignalingServer()
     async with (
-        stage.open(),
-        robot(stage),
-        browser(stage, "a", "pc-a1", ALICE) as alice,
-        browser(stage, "a", "pc-a2", ALICE) as again,
+        server.open(),
+        robot(server),
+        browser(server, "a", "pc-a1", ALICE) as alice,
+        browser(server, "a", "pc-a2", ALICE) as again,
     ):
         await alice.join("controller", 2)
-        await stage.push("takeover", by=BOB, reason="owner", sessionId=session("b"), epoch=3)
+        await server.push("takeover", by=BOB, reason="owner", sessionId=session("b"), epoch=3)
         await again.join("viewer")
         refused = await again.drive(1)
         number = await again.number()
@@ -110,12 +110,12 @@ async def test_displaced_driver_rejoins_as_viewer_under_its_old_session_id() -> 
 
 async def test_stale_epoch_changes_nothing() -> None:
     """A push that bears a lower epoch than the robot's is ignored."""
-    stage = Stage()
-    stage.registration = {"control": {"epoch": 4}, "sessions": []}
-    async with stage.open(), robot(stage), browser(stage, "a", "pc-a1", ALICE) as alice:
+    server = SignalingServer()
+    server.registration = {"control": {"epoch": 4}, "sessions": []}
+    async with server.open(), robot(server), browser(server, "a", "pc-a1", ALICE) as alice:
         await alice.join("controller", 5)
-        await stage.push("takeover", by=BOB, reason="owner", sessionId=session("b"), epoch=4)
-        await stage.push("control", epoch=4)
+        await server.push("takeover", by=BOB, reason="owner", sessionId=session("b"), epoch=4)
+        await server.push("control", epoch=4)
         done = await alice.drive(1)
 
     assert done == {"type": "done", "n": 1, "epoch": 5}
@@ -123,19 +123,19 @@ async def test_stale_epoch_changes_nothing() -> None:
 
 async def test_lost_socket_keeps_media_and_registers_the_same_instance_again() -> None:
     """The video goes on without signaling, and the standing session is still obeyed after."""
-    stage = Stage()
+    server = SignalingServer()
     async with (
-        stage.open(),
-        robot(stage) as running,
-        browser(stage, "a", "pc-a1", ALICE) as alice,
+        server.open(),
+        robot(server) as running,
+        browser(server, "a", "pc-a1", ALICE) as alice,
     ):
         await alice.join("controller", 2)
-        stage.registration = _standing(alice)
-        assert stage.current is not None
-        stage.current.transport.abort()
+        server.registration = _standing(alice)
+        assert server.current is not None
+        server.current.transport.abort()
         await running.log.wait_for("offline")
         numbers = [await alice.number() for _ in range(4)]
-        again = await stage.frame("register")
+        again = await server.frame("register")
         done = await alice.drive(1)
 
     assert numbers == sorted(number or 0 for number in numbers)
@@ -145,12 +145,12 @@ async def test_lost_socket_keeps_media_and_registers_the_same_instance_again() -
 
 async def test_peers_whose_sessions_ended_meanwhile_are_closed_at_the_redial() -> None:
     """What `registered` does not list has ended."""
-    stage = Stage()
-    async with stage.open(), robot(stage), browser(stage, "a", "pc-a1", ALICE) as alice:
+    server = SignalingServer()
+    async with server.open(), robot(server), browser(server, "a", "pc-a1", ALICE) as alice:
         await alice.join("controller", 2)
-        assert stage.current is not None
-        stage.registration = {"control": {"epoch": 3}, "sessions": []}
-        await stage.current.close(1001)
+        assert server.current is not None
+        server.registration = {"control": {"epoch": 3}, "sessions": []}
+        await server.current.close(1001)
         await asyncio.wait_for(alice.closed.wait(), 10)
 
     assert alice.closed.is_set()
@@ -158,12 +158,12 @@ async def test_peers_whose_sessions_ended_meanwhile_are_closed_at_the_redial() -
 
 async def test_two_viewers_see_the_same_frames() -> None:
     """They watch one camera, not one each."""
-    stage = Stage()
+    server = SignalingServer()
     async with (
-        stage.open(),
-        robot(stage),
-        browser(stage, "a", "pc-a1", ALICE) as alice,
-        browser(stage, "b", "pc-b1", BOB) as bob,
+        server.open(),
+        robot(server),
+        browser(server, "a", "pc-a1", ALICE) as alice,
+        browser(server, "b", "pc-b1", BOB) as bob,
     ):
         await alice.join("viewer")
         await bob.join("viewer")

@@ -12,15 +12,15 @@ import pytest
 from robosignal.robot import TokenRejected
 from robosignal.robot.connection.state import Timing
 from robosignal.robot.media.test_pattern import FRAMES_PER_SECOND, HEIGHT
-from tests.robot.stage import (
+from tests.robot.server import (
     ALICE,
     BOB,
     PATIENCE,
     TOKEN,
     Browser,
-    Lines,
+    LogLines,
     Running,
-    Stage,
+    SignalingServer,
     browser,
     robot,
     session,
@@ -35,8 +35,8 @@ LATE_ROWS = 6
 """What a busy machine may add; it is a quarter of a second."""
 
 
-class Deaf(Stage):
-    """A stage whose clients say that they take messages of at most one byte."""
+class Deaf(SignalingServer):
+    """A server whose clients say that they take messages of at most one byte."""
 
     async def push(self, kind: str, **fields: Any) -> None:
         """Send the robot a frame."""
@@ -57,8 +57,8 @@ async def marker_row(one: Browser) -> int:
 
 async def test_a_peer_that_cannot_be_answered_does_not_keep_the_robot_driving() -> None:
     """One command, then silence: the robot drives for half a second."""
-    stage = Deaf()
-    async with stage.open(), robot(stage), browser(stage, "a", "pc-a1", ALICE) as alice:
+    server = Deaf()
+    async with server.open(), robot(server), browser(server, "a", "pc-a1", ALICE) as alice:
         await alice.join("controller", 2)
         before = await marker_row(alice)
         alice.say(FORWARD)
@@ -72,11 +72,11 @@ async def test_a_peer_that_cannot_be_answered_fills_no_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """That its answers go nowhere is its own affair: there is no traceback for each message."""
-    stage = Deaf()
+    server = Deaf()
     async with (
-        stage.open(),
-        robot(stage) as running,
-        browser(stage, "a", "pc-a1", ALICE) as alice,
+        server.open(),
+        robot(server) as running,
+        browser(server, "a", "pc-a1", ALICE) as alice,
     ):
         await alice.join("controller", 2)
         before = await marker_row(alice)
@@ -91,7 +91,7 @@ async def test_a_peer_that_cannot_be_answered_fills_no_log(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-class Torn(Lines):
+class FailingLog(LogLines):
     """A log that fails on lines that say who drives."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -103,12 +103,12 @@ class Torn(Lines):
 
 async def test_what_fails_of_an_event_costs_only_itself() -> None:
     """The displaced driver's peer is closed, though the line about it could not be written."""
-    stage, log = Stage(), Torn()
-    async with stage.open(), browser(stage, "a", "pc-a1", ALICE) as alice:
-        running = Running(stage.url, log=log)
-        await stage.frame("register")
+    server, log = SignalingServer(), FailingLog()
+    async with server.open(), browser(server, "a", "pc-a1", ALICE) as alice:
+        running = Running(server.url, log=log)
+        await server.frame("register")
         await alice.join("controller", 2)
-        await stage.push("takeover", by=BOB, reason="owner", sessionId=session("b"), epoch=3)
+        await server.push("takeover", by=BOB, reason="owner", sessionId=session("b"), epoch=3)
         await asyncio.wait_for(alice.closed.wait(), PATIENCE)
         await running.stop()
 
@@ -127,88 +127,88 @@ class Tokens:
         return self.given[-1]
 
 
-async def expire(stage: Stage) -> None:
+async def expire(server: SignalingServer) -> None:
     """Say that the robot's token has ended, and close its connection, as the backend does."""
-    assert stage.current is not None
+    assert server.current is not None
     error = {"type": "error", "code": "token_expired", "message": "connect with a new token"}
-    await stage.current.send(json.dumps(error))
-    await stage.current.close()
+    await server.current.send(json.dumps(error))
+    await server.current.close()
 
 
-def offered(stage: Stage) -> list[str]:
+def offered(server: SignalingServer) -> list[str]:
     """Return the token of each handshake."""
-    return [handshake.partition("bearer.")[2] for handshake in stage.handshakes]
+    return [handshake.partition("bearer.")[2] for handshake in server.handshakes]
 
 
 async def test_a_robot_whose_token_ends_comes_back_with_a_new_one() -> None:
     """As often as one ends while it is online, with one dial each time."""
-    stage, tokens = Stage(), Tokens()
-    async with stage.open():
-        running = Running(stage.url, token=tokens)
-        await stage.frame("register")
+    server, tokens = SignalingServer(), Tokens()
+    async with server.open():
+        running = Running(server.url, token=tokens)
+        await server.frame("register")
         for _ in range(2):
-            await expire(stage)
-            await stage.frame("register")
+            await expire(server)
+            await server.frame("register")
         error = await running.stop()
 
-    assert (error, offered(stage)) == (None, ["token.1", "token.2", "token.3"])
+    assert (error, offered(server)) == (None, ["token.1", "token.2", "token.3"])
     assert running.log.count("asks for a new one") == 2
 
 
 async def test_a_robot_whose_fixed_token_ends_does_not_dial_again() -> None:
     """There is no other token to be had, and the last line says what to do."""
-    stage = Stage()
-    async with stage.open():
-        running = Running(stage.url)
-        await stage.frame("register")
-        await expire(stage)
+    server = SignalingServer()
+    async with server.open():
+        running = Running(server.url)
+        await server.frame("register")
+        await expire(server)
         error = await running.ended()
 
     assert isinstance(error, TokenRejected)
-    assert (error.reason, len(stage.handshakes)) == ("expired", 1)
+    assert (error.reason, len(server.handshakes)) == ("expired", 1)
     assert str(error) == "the token has expired: sign in again for a new one"
 
 
 async def test_a_new_token_that_is_refused_is_the_last_one_asked_for_without_patience() -> None:
     """A source that keeps giving what nobody takes does not make the robot dial for ever."""
-    stage, tokens = Stage(), Tokens()
-    async with stage.open():
-        running = Running(stage.url, token=tokens, timing=Timing(patience_ms=0))
-        await stage.frame("register")
-        stage.status = 401
-        await expire(stage)
+    server, tokens = SignalingServer(), Tokens()
+    async with server.open():
+        running = Running(server.url, token=tokens, timing=Timing(patience_ms=0))
+        await server.frame("register")
+        server.status = 401
+        await expire(server)
         error = await running.ended()
 
     assert isinstance(error, TokenRejected)
-    assert (tokens.given, offered(stage)) == (["token.1", "token.2"], tokens.given)
+    assert (tokens.given, offered(server)) == (["token.1", "token.2"], tokens.given)
     assert error.reason == "refused"
     assert "was accepted before, and has been refused" in str(error)
 
 
 async def test_a_fixed_token_that_is_refused_for_a_moment_brings_the_robot_back() -> None:
     """As when the server cannot fetch its issuer's keys: 401, and the token is a good one."""
-    stage = Stage()
-    async with stage.open():
-        running = Running(stage.url)
-        await stage.frame("register")
-        assert stage.current is not None
-        stage.status = 401
-        await stage.current.close(1001)
+    server = SignalingServer()
+    async with server.open():
+        running = Running(server.url)
+        await server.frame("register")
+        assert server.current is not None
+        server.status = 401
+        await server.current.close(1001)
         refusal = await running.log.wait_for("offline: the token is refused; dials again in")
-        stage.status = None
-        await stage.frame("register")
+        server.status = None
+        await server.frame("register")
         error = await running.stop()
 
     assert (error, refusal.count(TOKEN)) == (None, 0)
-    assert len(stage.handshakes) == 3
+    assert len(server.handshakes) == 3
 
 
 async def test_a_first_token_that_is_refused_is_the_only_one_asked_for() -> None:
     """Who was never online has no reason to hope for a better token."""
-    stage, tokens = Stage(), Tokens()
-    stage.status = 401
-    async with stage.open():
-        running = Running(stage.url, token=tokens)
+    server, tokens = SignalingServer(), Tokens()
+    server.status = 401
+    async with server.open():
+        running = Running(server.url, token=tokens)
         error = await running.ended()
 
     assert isinstance(error, TokenRejected)

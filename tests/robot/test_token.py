@@ -74,3 +74,8 @@ async def test_fixed_token_is_given_every_time() -> None:
         "a.good.token",
         "a.good.token",
     ]
+
+
+async def test_plain_function_may_give_the_token() -> None:
+    """It need not be a coroutine function."""
+    assert await request_token(lambda: "a.plain.token") == "a.plain.token"

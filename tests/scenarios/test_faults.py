@@ -331,7 +331,7 @@ class Forgetful(LocalStore):
 
     def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Fail for one robot's lost holder."""
-        if write.name == "lose_holder" and robot == "r1":
+        if write.name == "begin_holder_grace" and robot == "r1":
             raise TryAgain
         return super().write_robot(robot, write)
 

@@ -20,7 +20,10 @@ from tests.stacks.emulator import ACCOUNT, REGION, Emulator, running
 from tests.stacks.synthesis import ROOT
 from tools.page_config import main as write_page_config
 
-STACK = "robosignal-dev"
+STAGE = "Trial-1"
+"""Neither dev nor prod: a stage may have any name."""
+
+STACK = f"robosignal-{STAGE}"
 EMULATORS_PYTHON = ROOT / "build" / "emulator" / "bin" / "python"
 CDK = ROOT / "tools" / "cdk" / "cdk"
 APP = ["--app", f"{sys.executable} app.py"]
@@ -69,7 +72,8 @@ class Account:
         """Run one verb of the CDK command line on the app, as the emulator needs it."""
         output = str(self.work / "cdk.out")
         context = self.emulator.context
-        return self.run(CDK, verb, *APP, "--output", output, *context, *arguments)
+        stage = ("-c", f"STAGE={STAGE}")
+        return self.run(CDK, verb, *APP, "--output", output, *stage, *context, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +135,7 @@ def deployment(account: Account) -> Deployment:
 
 def test_an_account_without_the_log_role_is_told_before(account: Account) -> None:
     """The check that `make deploy` begins with asks the real API."""
-    ran = account.try_to(sys.executable, "-m", "tools.preflight", "-c", "STAGE=dev")
+    ran = account.try_to(sys.executable, "-m", "tools.preflight", "-c", f"STAGE={STAGE}")
 
     assert ran.returncode == 1
     assert "cloudwatch_role=create" in ran.stdout

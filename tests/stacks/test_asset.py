@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.asset import LOCK, SOURCES, CannotBundle, Size, Target, assemble, size
+from stacks.asset import LOCK, SOURCES, CannotBundle, Size, Target, assemble, measure_size
 from tests.stacks.emulator import HOST_MACHINE, HOST_PYTHON
 from tests.stacks.synthesis import ROOT
 
@@ -84,7 +84,7 @@ def test_the_asset_is_all_that_the_handler_needs_besides_boto3(tmp_path: Path) -
 
 def test_its_size_stays_small(asset: Path, record_property: Callable[[str, object], None]) -> None:
     """Lambda unpacks it at each cold start, so growth is worth a thought: 8 MB at most."""
-    found = size(asset)
+    found = measure_size(asset)
     record_property("function's code", str(found))
 
     assert found.packed < 8_000_000

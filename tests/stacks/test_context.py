@@ -3,6 +3,7 @@
 from typing import Any, get_args
 
 import pytest
+from msgspec import structs
 
 from stacks.context import (
     NAMES,
@@ -33,8 +34,56 @@ def test_production_is_stricter_by_default() -> None:
     """A second factor, logs for a year, and no page until one is named: none of an empty list."""
     settings = read_settings({"STAGE": "prod"})
 
-    strict = Settings(stage="prod", mfa="required", log_days=365, allowed_origins=("none",))
+    strict = Settings(
+        stage="prod",
+        profile="production",
+        mfa="required",
+        log_days=365,
+        allowed_origins=("none",),
+    )
     assert settings == strict
+
+
+@pytest.mark.parametrize("stage", ["staging", "pr-123", "QA", "7", 7, "a" * 43])
+def test_a_stage_of_any_other_name_is_a_sandbox_of_its_own(stage: object) -> None:
+    """With the defaults of `dev`; the stack has the stage's name."""
+    settings = read_settings({"STAGE": stage})
+
+    assert settings.stack_name == f"robosignal-{stage}"
+    assert structs.replace(settings, stage="dev") == read_settings({})
+
+
+def test_a_stage_of_any_name_can_be_production() -> None:
+    """By one setting, in its own object or on the command line."""
+    by_object = read_settings({"STAGE": "prod-eu", "prod-eu": {"profile": "production"}})
+    by_argument = read_settings({"STAGE": "prod-eu", "profile": "production"})
+
+    assert by_object == by_argument
+    assert structs.replace(by_object, stage="prod") == read_settings({"STAGE": "prod"})
+
+
+def test_prod_can_be_a_sandbox_only_if_that_is_said() -> None:
+    """Say, to take it away; an empty setting says nothing."""
+    assert read_settings({"STAGE": "prod", "profile": ""}).is_production
+    assert not read_settings({"STAGE": "prod", "profile": "sandbox"}).is_production
+
+
+@pytest.mark.parametrize(
+    ("stage", "why"),
+    [
+        ("a" * 44, "may have at most 43 characters, not 44"),
+        ("my-aws-robots", "Cognito refuses aws, amazon, cognito in 'my-aws-robots'"),
+        ("AWS", "Cognito refuses aws, amazon, cognito in 'AWS'"),
+    ],
+)
+def test_a_stage_that_cognito_cannot_have_in_a_domain_needs_a_prefix(stage: str, why: str) -> None:
+    """Or CloudFormation would fail at it, after minutes; without sign-in pages there is none."""
+    said = refusal(STAGE=stage)
+
+    assert "sign_in_prefix is needed" in said
+    assert why in said
+    assert read_settings({"STAGE": stage, "sign_in_prefix": "drive"}).stage == stage
+    assert read_settings({"STAGE": stage, "user_pool_id": "eu-central-1_A1"}).stage == stage
 
 
 def test_cdks_own_keys_are_passed_over() -> None:
@@ -61,6 +110,15 @@ def test_a_setting_among_the_users_own_defaults_is_refused(key: str) -> None:
         without_user_defaults({key: "off"}, project={"dev": {}, "prod": {}}, user={key: "off"})
 
 
+def test_the_users_own_object_for_the_stage_is_refused() -> None:
+    """CDK merges it with the project's, and it would shape this deployment unseen."""
+    user = {"staging": {"memory_mb": 1024}}
+    mixed = {"STAGE": "staging", "staging": {"memory_mb": 1024, "log_days": 7}}
+
+    with pytest.raises(BadSettings, match=r"staging is in the context of ~/\.cdk\.json"):
+        without_user_defaults(mixed, project={"staging": {"log_days": 7}}, user=user)
+
+
 def test_an_unknown_key_is_refused_with_all_that_are_known() -> None:
     """A misspelt setting never passes for a default."""
     said = refusal(memory="1024")
@@ -84,7 +142,15 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "limit"),
     [
-        ("STAGE", "staging", "one of dev, prod, not 'staging'"),
+        ("STAGE", "my_stage", "1 to 117 letters, digits and hyphens, the first one no hyphen"),
+        ("STAGE", "-c", "the first one no hyphen, not '-c'"),
+        ("STAGE", "a" * 118, "1 to 117 letters"),
+        ("STAGE", "a b", "1 to 117 letters"),
+        ("STAGE", "", "1 to 117 letters"),
+        ("STAGE", "é", "1 to 117 letters"),
+        ("STAGE", "prod\n", "1 to 117 letters"),
+        ("STAGE", "mfa", "STAGE must not be 'mfa', which is the name of a setting"),
+        ("profile", "staging", "one of sandbox, production, not 'staging'"),
         ("dev", "small", "dev must be an object of settings"),
         ("memory_mb", "127", "a whole number from 128 to 10,240, not '127'"),
         ("memory_mb", 10_241, "a whole number from 128 to 10,240"),
@@ -121,7 +187,10 @@ def test_a_bad_value_is_refused_with_its_limits(key: str, value: object, limit: 
     [
         ({"capacity_min": 9, "capacity_max": 8}, "capacity_min is above capacity_max"),
         ({"user_pool_client_id": "abc"}, "needs the user_pool_id"),
-        ({"user_pool_id": "r_A1", "sign_in_prefix": "a"}, "sign_in_prefix names"),
+        (
+            {"user_pool_id": "r_A1", "sign_in_prefix": "a"},
+            "sign_in_prefix is for this stack's own user pool",
+        ),
         ({"lambda_runtime": "python3.11"}, "snapstart must be off"),
         ({"sign_in_prefix": "my-aws-robots"}, "sign_in_prefix must not contain aws, amazon"),
         ({"sign_in_prefix": "cognito1"}, "sign_in_prefix must not contain aws, amazon"),
@@ -160,9 +229,17 @@ def test_the_command_line_counts_before_the_stages_object() -> None:
     assert (settings.memory_mb, settings.throttle_rate) == (2048, 50)
 
 
-def test_the_other_stages_object_does_not_count() -> None:
-    """What prod says is nothing to dev."""
-    assert read_settings({"prod": {"memory_mb": 1024}}).memory_mb == Settings().memory_mb
+@pytest.mark.parametrize("other", ["prod", "staging"])
+def test_the_other_stages_object_does_not_count(other: str) -> None:
+    """What it says is nothing to dev."""
+    assert read_settings({other: {"memory_mb": 1024}}).memory_mb == Settings().memory_mb
+
+
+def test_a_stage_of_any_name_may_have_an_object() -> None:
+    """In `cdk.json`, as dev and prod have."""
+    settings = read_settings({"STAGE": "staging", "staging": {"memory_mb": 1024}})
+
+    assert settings.memory_mb == 1024
 
 
 def test_a_list_is_written_with_commas_or_as_one() -> None:

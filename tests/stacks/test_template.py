@@ -51,6 +51,30 @@ def test_the_path_that_clients_connect_to_is_prod_in_every_stage(dev: Template) 
     assert url.endswith("/prod")
 
 
+def test_a_stage_of_any_name_is_a_stack_by_itself(workshop: Workshop, dev: Template) -> None:
+    """Its name is the stack's, the function's, the API's, and that of all metrics and alarms."""
+    assembly = workshop.assembly(STAGE="Pr-123")
+    template = assembly.template
+    whole = json.dumps(template).replace(r"\\", "").replace("\\", "")
+    _, api = the_only(template, "AWS::ApiGatewayV2::Api")
+    _, api_stage = the_only(template, "AWS::ApiGatewayV2::Stage")
+    alarms = resources(template, "AWS::CloudWatch::Alarm").values()
+    own = [alarm for alarm in alarms if alarm.get("Namespace") == "robosignal"]
+
+    assert [path.name for path in assembly.directory.glob("*.template.json")] == [
+        "robosignal-Pr-123.template.json"
+    ]
+    assert environment(template)["STAGE"] == "Pr-123"
+    assert (api["Name"], api_stage["StageName"]) == ("robosignal-Pr-123", "prod")
+    assert own
+    assert {text(each["Value"]) for alarm in own for each in alarm["Dimensions"]} == {"Pr-123"}
+    assert all("robosignal (Pr-123): " in alarm["AlarmDescription"] for alarm in alarms)
+    assert 'Stage="Pr-123"' in whole
+    assert set(template["Outputs"]) == set(dev["Outputs"])
+    _, domain = the_only(template, "AWS::Cognito::UserPoolDomain")
+    assert domain["Domain"]["Fn::Join"][1][0] == "robosignal-pr-123-"
+
+
 def test_the_handler_can_start_with_its_environment(dev: Template) -> None:
     """The handler's own reader accepts all that the template sets."""
     settings = read_settings(environment(dev) | {"TOKEN_ISSUER": "https://issuer.example/pool"})

@@ -28,7 +28,7 @@ def test_what_is_held_outlasts_no_watchdog_of_the_robots() -> None:
 def test_the_page_renews_as_often_as_the_server_expects() -> None:
     """In milliseconds there, in seconds here."""
     assert constant("CONTROLLER_RENEWS_MS") == limits.LEASE_RENEWAL_SECONDS * 1000
-    assert constant("VIEWER_RENEWS_MS") == limits.PLACE_RENEWAL_SECONDS * 1000
+    assert constant("VIEWER_RENEWS_MS") == limits.VIEWER_RENEWAL_SECONDS * 1000
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ VITE = MODULES / "vite" / "bin" / "vite.js"
 IS_LIVE = "id => document.querySelector(`#${id} section`)?.dataset.state === 'live'"
 SHOWS = "id => document.querySelector(`#${id} video`)?.videoWidth === 640"
 
+REACT = page("docs/howto/react.md")
+
 
 def node(project: Path, *command: str) -> str:
     """Run a command of the virtual environment's node in a folder, and return what it prints."""
@@ -41,7 +43,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("react")
     app = root / "app"
     shutil.copytree(HERE / "react", app)
-    for source in blocks(page("docs/howto/react.md"), "tsx"):
+    for source in (*blocks(REACT, "ts"), *blocks(REACT, "tsx")):
         (name,) = re.findall(r"\A// (\S+)\n", source)
         (app / "src" / name).write_text(source, encoding="utf-8")
     # React, Vite and the types are those of the lock; node looks for them in the folders above.

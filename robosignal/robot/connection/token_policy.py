@@ -81,7 +81,7 @@ Step = tuple[TokenPolicy, list[Output | Report | GiveUp]]
 def step(policy: TokenPolicy, event: Event, now: int, random: float) -> Step:
     """Return the state after `event` and what to do, as `machine.step` does.
 
-    No `SignIn` comes out: it is answered in here, by a later dial or by `GiveUp`.
+    `SignIn` never comes out: a later dial or `GiveUp` takes its place.
     """
     after, outputs = _step(policy, event, now, random)
     at = next_due(after)
@@ -116,15 +116,15 @@ def _cancel_retry(policy: TokenPolicy) -> TokenPolicy:
 
 def _pass(policy: TokenPolicy, event: Event, now: int, random: float) -> Step:
     """Pass an event to the connection, without its timer, since there is only one."""
-    connection, told = machine.step(policy.connection, event, now, random)
+    connection, inner = machine.step(policy.connection, event, now, random)
     policy = replace(policy, connection=connection)
     outputs: list[Output | Report | GiveUp] = [
-        output for output in told if not isinstance(output, Wake | SignIn)
+        output for output in inner if not isinstance(output, Wake | SignIn)
     ]
-    if isinstance(event, FrameReceived) and (Enter("online") in told or Swap() in told):
+    if isinstance(event, FrameReceived) and (Enter("online") in inner or Swap() in inner):
         until = read_expiry(event.frame.get("expiresAt"), now)
         policy = replace(policy, accepted=Acceptance(now, until), refused=None)
-    if SignIn() in told:
+    if SignIn() in inner:
         policy, answer = _refuse(policy, now, random, has_ended=isinstance(event, FrameReceived))
         outputs.append(answer)
     return policy, outputs

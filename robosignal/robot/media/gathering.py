@@ -1,8 +1,8 @@
 """Finds a peer connection's addresses by asking STUN and TURN servers, after its answer.
 
-aiortc answers only once every server has been heard, which takes 5 s as soon as one address of the
-robot's does not reach one of them, as Docker's does not. Here the answer goes out with the robot's
-own addresses, and the others follow it, as each is known (RFC 8838, trickle ICE).
+aiortc answers only once every server has replied or timed out. That takes 5 s if one of the robot's
+addresses, such as Docker's, does not reach one of the servers. Here the answer goes out with the
+robot's own addresses, and the others follow as they are found (RFC 8838, trickle ICE).
 
 It uses aioice's internals, as of the version in requirements.txt.
 """
@@ -31,26 +31,26 @@ RELAY_HEAD_START_SECONDS = 0.5
 """How long a TURN server has before the next one is asked as well."""
 
 _lookups: dict[str, Future[list[str]]] = {}
-"""The names that are being looked up just now, whichever peer connections want them."""
+"""The look-ups that are running, by name: peer connections share them."""
 
-Found = Callable[[Candidate], None]
+OnCandidate = Callable[[Candidate], None]
 Ask = Callable[[], Coroutine[Any, Any, None]]
 Uri = dict[str, Any]
 """A STUN or TURN server's address, as aiortc reads it."""
 
 
 class Gathering:
-    """Asks servers in parallel; `found` is called with each candidate until `stop`.
+    """Asks servers in parallel; `on_candidate` is called with each candidate until `stop`.
 
     A server that does not answer, or refuses, costs only its own candidate. One relay is enough,
     and TURN servers limit relays by user: they are asked in order, until one has answered.
     """
 
     def __init__(
-        self, connection: Connection, servers: Iterable[RTCIceServer], found: Found
+        self, connection: Connection, servers: Iterable[RTCIceServer], on_candidate: OnCandidate
     ) -> None:
         self._connection = connection
-        self._found = found
+        self._on_candidate = on_candidate
         usable = [(one, parse_stun_turn_uri(str(one.urls))) for one in [*servers][:SERVERS]]
         reflects = [
             partial(self._reflect, own, _address(uri)) for own, uri in self._list_queries(usable)
@@ -108,7 +108,7 @@ class Gathering:
         # Without a NAT a server sees the robot's own address (RFC 8445, 5.1.3).
         if (candidate.host, candidate.port) not in known:
             self._connection._local_candidates.append(candidate)  # noqa: SLF001
-            self._found(candidate)
+            self._on_candidate(candidate)
 
 
 async def _resolve(host: str) -> list[str]:
@@ -119,7 +119,7 @@ async def _resolve(host: str) -> list[str]:
     """
     running = _lookups.get(host)
     if running is None:
-        # It may be over, and no longer among them, as soon as its thread has begun.
+        # As soon as its thread runs, the look-up may be over and gone from the dictionary.
         running = _lookups[host] = Future()
         running.set_running_or_notify_cancel()  # who waits no more cancels it for nobody else
         Thread(target=_look_up, args=(host, running), name=host, daemon=True).start()

@@ -28,7 +28,7 @@ class IceServer(msgspec.Struct, frozen=True):
 
 
 def configure(servers: Iterable[Mapping[str, Any]]) -> RTCConfiguration:
-    """Return aiortc's configure with the servers that it can use.
+    """Return aiortc's configuration with the servers that it can use.
 
     Never without a list: aiortc would ask a public STUN server then.
     """

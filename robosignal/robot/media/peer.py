@@ -96,7 +96,7 @@ class Peer:
                 channel.send(data)
 
     async def close(self) -> None:
-        """End the peer connection; nothing is told any more, and no video is sent."""
+        """End the peer connection; no more events are emitted, and no video is sent."""
         self._closed = True
         self._connect_timer.cancel()
         try:
@@ -115,13 +115,13 @@ class Peer:
             task.cancel()
         for gathering in self._gatherings.values():
             await gathering.stop()
-        # What it is at is not cut off: ICE forgets the sockets of a gathering that is.
+        # The current job is not cut off: ICE forgets the sockets of a gathering that is.
         await asyncio.wait({self._worker}, timeout=ANSWERING_SECONDS)
         self._worker.cancel()
         await self._connection.close()
 
     async def _work(self) -> None:
-        # One after the other: candidates wait for the offer that they belong to.
+        # One after the other: candidates wait for the offer to which they belong.
         while (job := await self._jobs.get()) is not None:
             await job
 
@@ -129,11 +129,11 @@ class Peer:
         try:
             offer = rewrite(sdp)
         except Unacceptable as refusal:
-            # It has not come near the peer connection, which may have been answered before.
-            self._refuse(refusal, stands=self._offer is not None)
+            # The offer has not reached the peer connection, which an earlier one may have opened.
+            self._refuse(refusal, peer_continues=self._offer is not None)
             return
         except Exception as failure:  # noqa: BLE001 - aiortc's parser raises what it stumbles on
-            self._refuse(_make_unreadable(failure), stands=self._offer is not None)
+            self._refuse(_make_unreadable(failure), peer_continues=self._offer is not None)
             return
         description, candidates = ice.split_candidates(offer.sdp)
         try:
@@ -151,8 +151,10 @@ class Peer:
         for candidate in candidates:
             await self._add(candidate)
 
-    def _refuse(self, why: Unacceptable, *, stands: bool = False) -> None:
-        event = Refused(self._session_id, self._pc_id, why.code, why.message, stands=stands)
+    def _refuse(self, why: Unacceptable, *, peer_continues: bool = False) -> None:
+        event = Refused(
+            self._session_id, self._pc_id, why.code, why.message, peer_continues=peer_continues
+        )
         self._emit_unless_closed(event)
 
     async def _take(self, description: RTCSessionDescription) -> None:
@@ -163,12 +165,12 @@ class Peer:
 
     def _send_video(self) -> None:
         for transceiver in self._connection.getTransceivers():
-            # A track that came after `close` would be stopped by nobody.
+            # Nothing would stop a track that is made after `close`.
             if transceiver.kind == "video" and not self._has_video and not self._closed:
                 self._has_video = True
                 self._track = self._take_track()
                 transceiver.sender.replaceTrack(self._track)
-            # Nothing is received: media that nobody reads would pile up in memory.
+            # Nothing is received: unread media would pile up in memory.
             sends = transceiver.sender.track is not None
             transceiver.direction = "sendonly" if sends else "inactive"
 
@@ -185,8 +187,8 @@ class Peer:
         for transport, mid, section in self._transports():
             connection = transport._connection  # noqa: SLF001
             if connection not in self._gatherings:
-                found = self._make_found(mid, section, is_first=not connection.local_candidates)
-                self._gatherings[connection] = Gathering(connection, self._servers, found)
+                report = self._make_reporter(mid, section, is_first=not connection.local_candidates)
+                self._gatherings[connection] = Gathering(connection, self._servers, report)
 
     def _transports(self) -> Iterator[tuple[RTCIceTransport, str, int]]:
         """Yield what each media section runs over, with its mid and its place: the first one first.
@@ -203,10 +205,10 @@ class Peer:
             if mid in over:
                 yield over[mid].transport, mid, section
 
-    def _make_found(
+    def _make_reporter(
         self, mid: str, section: int, *, is_first: bool
     ) -> Callable[[aioice.Candidate], None]:
-        def found(candidate: aioice.Candidate) -> None:
+        def report(candidate: aioice.Candidate) -> None:
             nonlocal is_first
             if is_first:
                 is_first = False
@@ -217,10 +219,10 @@ class Peer:
                 Gathered(self._session_id, self._pc_id, ice.from_aiortc(named))
             )
 
-        return found
+        return report
 
     def _start(self) -> None:
-        # Without a candidate of its own aiortc has not begun to connect, and would never do so.
+        # Without a candidate of its own aiortc has not started to connect, and never would.
         start = self._connection._RTCPeerConnection__connect  # type: ignore[attr-defined]  # noqa: SLF001
         self._starting.append(asyncio.create_task(start()))
 

@@ -12,15 +12,16 @@ from robosignal.robot.media.sdp import Unacceptable, check_size
 from robosignal.robot.session.events import Answered, Event, Failed, Refused
 
 CLOSING_PER_SESSION = 2
-"""While this many peer connections of a session are being close, no new one is made for it."""
+"""While this many peer connections of a session are being closed, no new one is made for it."""
 
 CLOSING_SECONDS = 15
-"""One that takes longer to close holds up no other: TCP keeps what it still has to write to a TURN
-server that is out of reach for a quarter of an hour.
+"""One that takes longer to close holds up no other.
+
+TCP tries for a quarter of an hour to write to a TURN server that is out of reach.
 """
 
 PAUSE_SECONDS = 5.0
-"""So long after its session's last turn, at the earliest, an offer counts as having come."""
+"""An offer queues as if it had arrived no sooner than this after its session's last turn."""
 
 CANDIDATES_PER_OFFER = 64
 """How many candidates are kept for an offer that waits; the oldest are dropped first."""
@@ -46,7 +47,7 @@ class OfferLimit:
         return max(0.0, self._expected - self._tolerance - now)
 
     def count(self, now: float) -> None:
-        """Count an offer that is begun now (the generic cell rate algorithm, ITU-T I.371)."""
+        """Count an offer that is answered now (the generic cell rate algorithm, ITU-T I.371)."""
         self._expected = max(now, self._expected) + self._interval
 
 
@@ -61,12 +62,13 @@ class WaitingOffer:
 
 
 class Peers:
-    """Makes peer connections by `make`, and gives each what is for it; `emit` brings their events.
+    """Makes peer connections with `make`, and gives each what is for it; `emit` gets their events.
 
-    For each session one offer is handled at a time, and only the newest other one waits. The
+    For each session one offer is answered at a time, and only the newest other one waits. The
     driver's offers have their own limit, so that none waits behind a viewer's. Among viewers the
-    session that has waited longest comes first, and one that has just had a turn counts as having
-    come later. So neither a viewer who keeps offering nor a stream of new sessions delays others.
+    session that has waited longest comes first, and one that has just had a turn counts as
+    having arrived later. So neither a viewer who keeps offering nor a stream of new sessions
+    delays others.
     """
 
     def __init__(
@@ -141,7 +143,7 @@ class Peers:
 
     def _close_peer(self, session: SessionId, peer: Peer) -> None:
         task = asyncio.create_task(peer.close())
-        # The loop itself holds tasks weakly, so one that is not awaited must be held here.
+        # The event loop holds tasks weakly, so one that is not awaited must be held here.
         self._closing_tasks.add(task)
         task.add_done_callback(self._closing_tasks.discard)
         self._closing[task] = session
@@ -153,7 +155,7 @@ class Peers:
             self._answer_next()
 
     def _answer_next(self) -> None:
-        """Begin what may be begun now, and ask for a timer if more may be later."""
+        """Answer the offers that may be answered now, and set a timer for the others."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -164,7 +166,7 @@ class Peers:
             self._timer = self._loop.call_later(seconds, self._answer_next)
 
     def _answer_within(self, limit: OfferLimit, *, of_driver: bool) -> float:
-        """Begin what this limit lets through; return in how many seconds the next one may go."""
+        """Answer what this limit lets through; return in how many seconds the next one may go."""
         while (session := self._next(of_driver=of_driver)) is not None:
             now = self._loop.time()
             if self._count_busy(of_driver=of_driver) >= limit.at_once:
@@ -202,8 +204,8 @@ class Peers:
         try:
             check_size(waiting.sdp)
         except Unacceptable as refusal:
-            stands = (session, pc) in self._peers
-            self._emit(Refused(session, pc, refusal.code, refusal.message, stands=stands))
+            is_open = (session, pc) in self._peers
+            self._emit(Refused(session, pc, refusal.code, refusal.message, peer_continues=is_open))
             return
         peer = self._peers.get((session, pc)) or self._try_make(session, pc)
         if peer is None:

@@ -56,7 +56,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What one frame shows; `clock` is a text, `driver` None for nobody."""
+    """What one frame shows; `clock` is a text, `driver` is None while the lease is free."""
 
     robot_id: str
     number: int
@@ -87,7 +87,7 @@ class Pattern:
         self._moving = Lock()
 
     def show(self, driver: str | None, epoch: int) -> None:
-        """Show from now on who drives; None for nobody."""
+        """Show from now on who drives; None while the lease is free."""
         self._driver, self._epoch = driver, epoch
 
     def drive(self, drive: Drive) -> None:

@@ -89,7 +89,7 @@ def _carry_out(state: RobotState, event: Message, command: Command, now: int) ->
 def _refuse(state: RobotState, event: Message, peer: Peer, command: Command, now: int) -> Step:
     refusal = _say(event, encode(Refused(n=command.n, epoch=state.control.fence.epoch)))
     state, logs = _log_once(state, event, peer)
-    # The refused session may have come to drive without the robot's having been told.
+    # The refused session may hold the lease, and the frame that said so may be missing.
     changed, pings = registration.ping_early(state.registration, now)
     return replace(state, registration=changed), [refusal, *logs, *pings]
 

@@ -56,13 +56,13 @@ class Failed(Struct, frozen=True, rename="camel", tag_field="type", tag="failed"
 
 
 class Refused(Struct, frozen=True, rename="camel", tag_field="type", tag="refused"):
-    """An offer was refused; `stands` if its peer connection goes on as before."""
+    """An offer was refused; `peer_continues` if its peer connection goes on as before."""
 
     session_id: SessionId
     pc_id: PcId
     code: str
     message: str
-    stands: bool = False
+    peer_continues: bool = False
 
 
 class Tick(Struct, frozen=True, tag_field="type", tag="tick"):
@@ -128,7 +128,7 @@ class Move(Struct, frozen=True, tag_field="do", tag="move"):
 
 
 class Show(Struct, frozen=True, tag_field="do", tag="show"):
-    """Show who drives; None for nobody."""
+    """Show who drives; None while the lease is free."""
 
     driver: str | None
     epoch: int
@@ -141,7 +141,7 @@ class UseIce(Struct, frozen=True, tag_field="do", tag="use-ice"):
 
 
 class Log(Struct, frozen=True, tag_field="do", tag="log"):
-    """Tell the operator, in one line."""
+    """Write one line to the log."""
 
     text: str
 

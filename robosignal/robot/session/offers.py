@@ -131,7 +131,7 @@ def take_over(state: RobotState, frame: TakeoverNotice, now: int) -> Step:
     """Close the peer of the displaced driver: that session has ended.
 
     It held at the epoch before, which names no other. If it has offered as a viewer, before or
-    since, the server is asked.
+    since, the robot asks the server.
     """
     actions: list[Action] = []
     for session, peer in _latest_peers(state).items():
@@ -162,7 +162,7 @@ def change_holder(state: RobotState, frame: Control) -> Step:
 def remove_session(state: RobotState, frame: PeerLeft, now: int) -> Step:
     """Close the session's peer, unless the session has come back since, under the same id.
 
-    Where that cannot be told, the server is asked.
+    If the robot can't know that, it asks the server.
     """
     session, epoch, fence = frame.session_id, frame.epoch, state.control.fence
     if epoch is None:
@@ -204,7 +204,9 @@ def send_refusal(state: RobotState, event: Refused) -> Step:
         return state, []
     payload = {"type": "error", "code": event.code, "message": event.message}
     state, sends = _relay(state, event, "answer", payload)
-    state, shuts = (state, []) if event.stands else _mark_failed(state, event.session_id, peer)
+    state, shuts = (
+        (state, []) if event.peer_continues else _mark_failed(state, event.session_id, peer)
+    )
     log = Log(f"refuses an offer of {peer.name}: {event.message}")
     return state, [*sends, *shuts, log]
 

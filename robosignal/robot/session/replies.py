@@ -58,14 +58,14 @@ def _reconcile(state: RobotState, frame: Registered) -> Step:
 def _apply_control(state: RobotState, frame: Registered) -> Step:
     # Outright, lower or not: after `forget` the epochs begin again. But what was pushed since
     # `register` was sent is newer than the answer to it.
-    told = Fence(frame.control.epoch, frame.control.session_id)
+    server = Fence(frame.control.epoch, frame.control.session_id)
     pushed = state.pending.pushes.fence
-    fence = advance(told, pushed.epoch, pushed.holder)
+    fence = advance(server, pushed.epoch, pushed.holder)
     people = {seat.session_id: seat.person for seat in frame.sessions}
     person = None if fence.holder is None else people.get(fence.holder)
     state = replace(
         state,
-        control=replace(state.control, applied=told.epoch, listed=told.epoch),
+        control=replace(state.control, applied=server.epoch, listed=server.epoch),
         pending=replace(state.pending, pushes=Pushes()),
     )
     return change_fence(state, fence, person)
@@ -79,19 +79,19 @@ def apply_pong(state: RobotState, frame: Pong, now: int) -> Step:
     """
     if frame.control is None:
         return state, []
-    told = Fence(frame.control.epoch, frame.control.session_id)
-    fence = advance(state.control.fence, told.epoch, told.holder)
-    if fence == state.control.fence and not _disproves(state, frame, told):
+    server = Fence(frame.control.epoch, frame.control.session_id)
+    fence = advance(state.control.fence, server.epoch, server.holder)
+    if fence == state.control.fence and not _disproves(state, frame, server):
         return state, []
     state, moves = change_fence(state, fence, None)
     state, asks = epochs.ask_server(state, now)
     return state, [*moves, *asks]
 
 
-def _disproves(state: RobotState, frame: Pong, told: Fence) -> bool:
+def _disproves(state: RobotState, frame: Pong, server: Fence) -> bool:
     # An epoch never falls while the server knows the robot. After `forget` it begins again, and a
     # frame from before may come later still: then the fence was set by that delayed frame.
-    return told != state.control.fence and state.registration.pings.proves(frame.reply_to)
+    return server != state.control.fence and state.registration.pings.proves(frame.reply_to)
 
 
 def _is_useful(state: RobotState, frame: dict[str, Any]) -> bool:

@@ -5,13 +5,13 @@ from typing import Any
 
 from robosignal.robot import TokenRejected
 from robosignal.robot.connection.state import Timing
-from tests.robot.stage import (
+from tests.robot.server import (
     ALICE,
     INSTANCE,
     PATIENCE,
     Browser,
     Running,
-    Stage,
+    SignalingServer,
     browser,
     robot,
     session,
@@ -29,18 +29,18 @@ def numbered(number: int) -> str:
     return f"demo:{number:022}"
 
 
-async def registered(stage: Stage, times: int) -> list[dict[str, Any]]:
+async def registered(server: SignalingServer, times: int) -> list[dict[str, Any]]:
     """Return so many registrations, as soon as they have come."""
-    return [await stage.frame("register") for _ in range(times)]
+    return [await server.frame("register") for _ in range(times)]
 
 
 async def test_redial_leaves_no_moment_without_a_registered_socket() -> None:
     """The old socket is open when the next one has registered, and closed when it has drained."""
-    stage = Stage()
-    async with stage.open(), robot(stage, SHORT) as running:
-        old = stage.current
+    server = SignalingServer()
+    async with server.open(), robot(server, SHORT) as running:
+        old = server.current
         assert old is not None
-        again = await stage.frame("register")
+        again = await server.frame("register")
         open_at_the_swap = old.close_code is None
         await asyncio.wait_for(old.wait_closed(), PATIENCE)
 
@@ -50,47 +50,47 @@ async def test_redial_leaves_no_moment_without_a_registered_socket() -> None:
 
 async def test_nothing_is_lost_while_messages_flow_through_several_redials() -> None:
     """Each numbered question has exactly one numbered answer, whichever sockets they took."""
-    stage = Stage()
+    server = SignalingServer()
     asked = 0
-    async with stage.open(), robot(stage, SHORT):
-        lives = asyncio.create_task(registered(stage, LIVES))
+    async with server.open(), robot(server, SHORT):
+        lives = asyncio.create_task(registered(server, LIVES))
         while not lives.done():
-            await stage.push("answer", sessionId=numbered(asked), role="viewer", payload={})
+            await server.push("answer", sessionId=numbered(asked), role="viewer", payload={})
             asked += 1
             await asyncio.sleep(PACE_SECONDS)
-        byes = [await stage.frame("bye") for _ in range(asked)]
+        byes = [await server.frame("bye") for _ in range(asked)]
 
     assert sorted(bye["sessionId"] for bye in byes) == [numbered(one) for one in range(asked)]
-    assert stage.none_of("bye")
+    assert server.none_of("bye")
     assert len({bye["id"] for bye in byes}) == asked
 
 
 async def test_what_the_registration_overtook_is_sent_once_more_on_the_new_socket() -> None:
     """A frame that the server reads after the new registration comes back, and goes again."""
-    stage = Stage()
-    async with stage.open(), robot(stage, SHORT):
-        stage.judging.clear()
-        await stage.push("answer", sessionId=numbered(7), role="viewer", payload={})
-        await stage.frame("register")
-        stage.judging.set()
-        bye = await stage.frame("bye")
+    server = SignalingServer()
+    async with server.open(), robot(server, SHORT):
+        server.judging.clear()
+        await server.push("answer", sessionId=numbered(7), role="viewer", payload={})
+        await server.frame("register")
+        server.judging.set()
+        bye = await server.frame("bye")
 
-    assert [(one["id"], one["sessionId"]) for one in stage.refused] == [("s1", numbered(7))]
+    assert [(one["id"], one["sessionId"]) for one in server.refused] == [("s1", numbered(7))]
     assert (bye["id"], bye["sessionId"]) == ("s1", numbered(7))
 
 
 async def test_peer_connections_outlive_redials() -> None:
     """The driver is obeyed and its video goes on over sockets that come and go."""
-    stage = Stage()
+    server = SignalingServer()
     async with (
-        stage.open(),
-        robot(stage, SHORT),
-        browser(stage, "a", "pc-a1", ALICE) as alice,
+        server.open(),
+        robot(server, SHORT),
+        browser(server, "a", "pc-a1", ALICE) as alice,
     ):
-        stage.registration = _seated(alice)
+        server.registration = _seated(alice)
         await alice.join("controller", 2)
         before = await alice.number()
-        await registered(stage, 2)
+        await registered(server, 2)
         done = await alice.drive(1)
         after = await alice.number()
 
@@ -102,24 +102,24 @@ async def test_peer_connections_outlive_redials() -> None:
 
 async def test_token_is_asked_for_at_each_dial() -> None:
     """The next socket bears a new token."""
-    stage = Stage()
+    server = SignalingServer()
     tokens = iter(["first.token", "second.token", "third.token", "more"])
 
     async def source() -> str:
         return next(tokens)
 
-    async with stage.open():
-        running = Running(stage.url, token=source, timing=SHORT)
-        await registered(stage, 2)
+    async with server.open():
+        running = Running(server.url, token=source, timing=SHORT)
+        await registered(server, 2)
         await running.stop()
 
     offered = [f"robosignal.v1, bearer.{token}" for token in ("first.token", "second.token")]
-    assert stage.handshakes[:2] == offered
+    assert server.handshakes[:2] == offered
 
 
 async def test_source_without_a_token_is_asked_again() -> None:
     """Its failure is a loss like any other, and the log does not quote it."""
-    stage = Stage()
+    server = SignalingServer()
     asked = 0
 
     async def source() -> str:
@@ -129,10 +129,10 @@ async def test_source_without_a_token_is_asked_again() -> None:
             raise OSError("secret.in.its.text")
         return "a.token"
 
-    async with stage.open():
-        running = Running(stage.url, token=source)
+    async with server.open():
+        running = Running(server.url, token=source)
         line = await running.log.wait_for("offline")
-        await stage.frame("register")
+        await server.frame("register")
         await running.stop()
 
     assert "no token: its source failed with OSError" in line
@@ -141,14 +141,14 @@ async def test_source_without_a_token_is_asked_again() -> None:
 
 async def test_next_socket_that_is_refused_its_token_leaves_the_current_one() -> None:
     """The robot goes on, says what is the matter, and ends only when that one is lost."""
-    stage = Stage()
-    async with stage.open(), robot(stage, replace(SHORT, patience_ms=0)) as running:
-        stage.status = 401
+    server = SignalingServer()
+    async with server.open(), robot(server, replace(SHORT, patience_ms=0)) as running:
+        server.status = 401
         await running.log.wait_for("the token is refused for a new connection")
-        await stage.push("answer", sessionId=session("z"), role="viewer", payload={})
-        bye = await stage.frame("bye")
-        assert stage.current is not None
-        await stage.current.close(1001)
+        await server.push("answer", sessionId=session("z"), role="viewer", payload={})
+        bye = await server.frame("bye")
+        assert server.current is not None
+        await server.current.close(1001)
         error = await running.ended()
 
     assert bye["sessionId"] == session("z")
@@ -157,14 +157,14 @@ async def test_next_socket_that_is_refused_its_token_leaves_the_current_one() ->
 
 async def test_next_socket_that_cannot_open_is_tried_again_while_the_current_one_stands() -> None:
     """The server's trouble costs no connection."""
-    stage = Stage()
-    async with stage.open(), robot(stage, SHORT) as running:
-        stage.status = 503
+    server = SignalingServer()
+    async with server.open(), robot(server, SHORT) as running:
+        server.status = 503
         await running.log.wait_for(
             "cannot redial yet: the server answers 503 Service Unavailable; dials"
         )
-        stage.status = None
-        again = await stage.frame("register")
+        server.status = None
+        again = await server.frame("register")
 
     assert again["instanceId"] == INSTANCE
     assert not any("offline" in line for line in running.log.lines)
@@ -172,11 +172,11 @@ async def test_next_socket_that_cannot_open_is_tried_again_while_the_current_one
 
 async def test_socket_is_followed_before_its_token_ends() -> None:
     """A welcome's `expiresAt` is read against the clock on the wall."""
-    stage = Stage()
+    server = SignalingServer()
     end = time.time() + 1
-    stage.welcome = {"expiresAt": int(end * 1000)}
-    async with stage.open(), robot(stage, Timing(shortest_ms=0)):
-        again = await stage.frame("register")
+    server.welcome = {"expiresAt": int(end * 1000)}
+    async with server.open(), robot(server, Timing(shortest_ms=0)):
+        again = await server.frame("register")
         left = end - time.time()
 
     assert again["instanceId"] == INSTANCE

@@ -13,7 +13,7 @@ from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId, assign_section, read_candidate
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.session.events import Answered, Event
-from tests.robot.stage import PATIENCE
+from tests.robot.server import PATIENCE
 
 VECTORS = Path(__file__).parents[3] / "spec" / "vectors"
 SHAPES: list[dict[str, Any]] = json.loads((VECTORS / "candidates.json").read_text())

@@ -33,7 +33,7 @@ from robosignal.robot.media.peer import RESOLVED_AT_ONCE, Peer
 from robosignal.robot.session.events import Answered, Event, Gathered
 from robosignal.server.ice.turn import credential
 from tests.coturn import coturn
-from tests.robot.stage import PATIENCE
+from tests.robot.server import PATIENCE
 
 SECRET = "over-the-hills"
 NAT = ("198.51.100.7", 4711)

@@ -13,7 +13,7 @@ from robosignal.robot.frames import PcId
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.test_pattern import Pattern, PatternTrack
 from robosignal.robot.session.events import Answered, Event, Refused
-from tests.robot.stage import PATIENCE
+from tests.robot.server import PATIENCE
 
 HERE = RTCConfiguration(iceServers=[])
 

@@ -12,7 +12,7 @@ from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.peers import OfferLimit, Peers
 from robosignal.robot.media.sdp import MAX_SDP_BYTES
 from robosignal.robot.session.events import Answered, Event, Failed, Refused
-from tests.robot.stage import PATIENCE
+from tests.robot.server import PATIENCE
 
 DRIVER = SessionId("r:driver")
 OFFER = "v=0\r\n"
@@ -247,7 +247,7 @@ async def test_candidates_wait_on_when_another_offer_for_their_peer_connection_c
 
 
 async def test_an_offer_that_is_too_large_makes_no_peer_connection(robot: Robot) -> None:
-    """Its client is told; the same offer to one that stands leaves that as it is."""
+    """Its client is told; the same offer to an open peer connection leaves that as it is."""
     large = "a=x\r\n" * MAX_SDP_BYTES
     robot.offer("a", sdp=large)
     robot.offer("b")
@@ -259,7 +259,7 @@ async def test_an_offer_that_is_too_large_makes_no_peer_connection(robot: Robot)
     assert isinstance(answered, Answered)
     assert isinstance(first, Refused)
     assert isinstance(second, Refused)
-    assert (first.code, first.stands, second.stands) == ("too_large", False, True)
+    assert (first.code, first.peer_continues, second.peer_continues) == ("too_large", False, True)
 
 
 @pytest.mark.parametrize(

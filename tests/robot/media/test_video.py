@@ -7,7 +7,7 @@ import numpy as np
 from aiortc import MediaStreamTrack
 from av import VideoFrame
 
-from tests.robot.stage import ALICE, BOB, Stage, browser, robot
+from tests.robot.server import ALICE, BOB, SignalingServer, browser, robot
 
 GREY = 90
 
@@ -50,12 +50,12 @@ class Film:
 
 async def test_each_peer_watches_a_track_of_its_own() -> None:
     """What they see is the robot's camera, not the test picture."""
-    stage, film = Stage(), Film()
+    server, film = SignalingServer(), Film()
     async with (
-        stage.open(),
-        robot(stage, video=film),
-        browser(stage, "a", "pc-a1", ALICE) as alice,
-        browser(stage, "b", "pc-b1", BOB) as bob,
+        server.open(),
+        robot(server, video=film),
+        browser(server, "a", "pc-a1", ALICE) as alice,
+        browser(server, "b", "pc-b1", BOB) as bob,
     ):
         await alice.join("viewer")
         await bob.join("viewer")
@@ -65,18 +65,40 @@ async def test_each_peer_watches_a_track_of_its_own() -> None:
     assert all(abs(int(np.median(picture[:64])) - GREY) <= 8 for picture in pictures)
 
 
+async def test_track_in_place_of_a_function_is_relayed_to_all_and_stays_its_owners() -> None:
+    """The camera is opened once; neither a peer's end nor the robot's stops it."""
+    server, track = SignalingServer(), GreyTrack()
+    async with server.open():
+        async with (
+            robot(server, video=track),
+            browser(server, "a", "pc-a1", ALICE) as alice,
+            browser(server, "b", "pc-b1", BOB) as bob,
+        ):
+            await alice.join("viewer")
+            await bob.join("viewer")
+            pictures = [await alice.image(), await bob.image()]
+            await server.push("peer-left", sessionId=bob.session, reason="bye")
+            await asyncio.wait_for(bob.closed.wait(), 10)
+            pictures.append(await alice.image())
+        state = track.readyState
+        track.stop()
+
+    assert state == "live"
+    assert all(abs(int(np.median(picture[:64])) - GREY) <= 8 for picture in pictures)
+
+
 async def test_track_of_a_peer_that_has_ended_is_stopped() -> None:
     """A camera is not read for somebody who has left; the others' tracks go on."""
-    stage, film = Stage(), Film()
+    server, film = SignalingServer(), Film()
     async with (
-        stage.open(),
-        robot(stage, video=film),
-        browser(stage, "a", "pc-a1", ALICE) as alice,
-        browser(stage, "b", "pc-b1", BOB) as bob,
+        server.open(),
+        robot(server, video=film),
+        browser(server, "a", "pc-a1", ALICE) as alice,
+        browser(server, "b", "pc-b1", BOB) as bob,
     ):
         await alice.join("controller", 2)
         await bob.join("viewer")
-        await stage.push("peer-left", sessionId=bob.session, reason="bye")
+        await server.push("peer-left", sessionId=bob.session, reason="bye")
         await asyncio.wait_for(bob.closed.wait(), 10)
         states = [track.readyState for track in film.tracks]
 
@@ -86,12 +108,12 @@ async def test_track_of_a_peer_that_has_ended_is_stopped() -> None:
 
 async def test_camera_that_fails_costs_that_peer_connection_alone() -> None:
     """It is logged why and the client is told; its next offer is answered."""
-    stage, film = Stage(), Film(failures=1)
+    server, film = SignalingServer(), Film(failures=1)
     async with (
-        stage.open(),
-        robot(stage, video=film) as running,
-        browser(stage, "a", "pc-a1", ALICE) as alice,
-        browser(stage, "a", "pc-a2", ALICE) as again,
+        server.open(),
+        robot(server, video=film) as running,
+        browser(server, "a", "pc-a1", ALICE) as alice,
+        browser(server, "a", "pc-a2", ALICE) as again,
     ):
         refusal = await alice.refused("controller", 2)
         await running.log.wait_for("has no video to give")
@@ -105,11 +127,11 @@ async def test_camera_that_fails_costs_that_peer_connection_alone() -> None:
 
 async def test_robot_without_a_camera_is_driven_all_the_same() -> None:
     """None instead of a track means a peer connection without video."""
-    stage = Stage()
+    server = SignalingServer()
     async with (
-        stage.open(),
-        robot(stage, video=lambda: None),
-        browser(stage, "a", "pc-a1", ALICE) as alice,
+        server.open(),
+        robot(server, video=lambda: None),
+        browser(server, "a", "pc-a1", ALICE) as alice,
     ):
         await alice.join("controller", 2)
         done = await alice.drive(1)

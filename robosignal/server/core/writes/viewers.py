@@ -30,6 +30,7 @@ from robosignal.server.core.writes.attributes import (
     is_not_held_by,
     is_not_lost_on,
     is_reachable_not,
+    is_unchanged_since,
     move_session,
     session_item,
     viewer_path,
@@ -41,7 +42,7 @@ def add(viewing: Session, right: Condition, limit: int, seen: Iterable[Session] 
     place = viewer_path(viewing.session_id)
     free = Missing(place), Size(VIEWERS, "<", limit)
     when = AllOf((*_may_view(viewing, right, seen), *free))
-    return Write("take_place", when, (Put(place, session_item(viewing)),))
+    return Write("add_viewer", when, (Put(place, session_item(viewing)),), opens="viewer")
 
 
 def replace_lapsed(
@@ -49,13 +50,14 @@ def replace_lapsed(
 ) -> Write:
     """Open a viewer's session in the place of one that was not renewed."""
     place = viewer_path(viewing.session_id)
-    over = has_lapsed(viewer_path(replaced), now, limits.PLACE_SECONDS)
+    over = has_lapsed(viewer_path(replaced), now, limits.VIEWER_SECONDS)
     # A session that was resumed elsewhere, and lapsed there, bears the id that its first
     # connection opens anew; two paths of one update must not overlap.
     own = replaced == viewing.session_id
     free = () if own else (Missing(place),)
     then = (Put(place, session_item(viewing)), *(() if own else (Remove(viewer_path(replaced)),)))
-    return Write("take_lapsed_place", AllOf((*_may_view(viewing, right, seen), *free, over)), then)
+    when = AllOf((*_may_view(viewing, right, seen), *free, over))
+    return Write("replace_lapsed_viewer", when, then, opens="viewer")
 
 
 def _may_view(viewing: Session, right: Condition, seen: Iterable[Session]) -> tuple[Condition, ...]:
@@ -72,7 +74,7 @@ def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
     """Carry out a viewer's ping, unless its socket is lost: then only `resume` helps."""
     when = AllOf((_is_on(session_id, me), Missing(viewer_path(session_id, "lost"))))
     renewed = (Put(viewer_path(session_id, "until"), until),)
-    return Write("renew_place", when, renewed, renewal=True)
+    return Write("renew_viewer", when, renewed, renewal=True)
 
 
 def resume(moved: Session, right: Condition) -> Write:
@@ -83,7 +85,7 @@ def resume(moved: Session, right: Condition) -> Write:
     live = is_not_lost_on(place, moved.connection_id)
     only = live, has_no_other_viewer_session(moved), is_not_held_by(moved.connection_id)
     return Write(
-        "resume_place", AllOf((right, same_user, newer, *only)), move_session(place, moved)
+        "resume_viewer", AllOf((right, same_user, newer, *only)), move_session(place, moved)
     )
 
 
@@ -92,7 +94,7 @@ def begin_grace(session_id: SessionId, gone: ConnectionId, now: int, until: int)
     place = viewer_path(session_id)
     longer = Missing((*place, "lost")), Compare((*place, "until"), ">", until)
     then = Put((*place, "until"), until), Put((*place, "lost"), now)
-    return Write("lose_viewer", AllOf((_is_on(session_id, gone), *longer)), then)
+    return Write("begin_viewer_grace", AllOf((_is_on(session_id, gone), *longer)), then)
 
 
 def record_late_loss(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
@@ -100,7 +102,7 @@ def record_late_loss(session_id: SessionId, gone: ConnectionId, now: int, until:
     place = viewer_path(session_id)
     ends_sooner = Missing((*place, "lost")), Compare((*place, "until"), "<=", until)
     when = AllOf((_is_on(session_id, gone), *ends_sooner))
-    return Write("lose_viewer_late", when, (Put((*place, "lost"), now),))
+    return Write("record_late_viewer_loss", when, (Put((*place, "lost"), now),))
 
 
 def _is_on(session_id: SessionId, connection: ConnectionId) -> Condition:
@@ -109,10 +111,16 @@ def _is_on(session_id: SessionId, connection: ConnectionId) -> Condition:
 
 def leave(session_id: SessionId, me: ConnectionId) -> Write:
     """End a viewer's session, by the viewer."""
-    return Write("leave_place", _is_on(session_id, me), (Remove(viewer_path(session_id)),))
+    return Write("leave_viewer", _is_on(session_id, me), (Remove(viewer_path(session_id)),))
 
 
 def dismiss(session_id: SessionId, robot: ConnectionId) -> Write:
     """End a viewer's session, by the robot."""
     when = AllOf((Exists(viewer_path(session_id)), Compare(CONNECTION_ID, "=", robot)))
     return Write("dismiss_viewer", when, (Remove(viewer_path(session_id)),))
+
+
+def undo(session_id: SessionId, me: ConnectionId, stamp: str) -> Write:
+    """End the viewer's session that an unanswered write opened, unless it was used since."""
+    when = AllOf((_is_on(session_id, me), is_unchanged_since(stamp)))
+    return Write("undo_viewer", when, (Remove(viewer_path(session_id)),))
