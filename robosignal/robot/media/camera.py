@@ -9,6 +9,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import chain, repeat
 from threading import Thread
 
 from aiortc import MediaStreamTrack, RTCRtpCodecParameters
@@ -172,22 +174,20 @@ class Camera:
     # Reading.
 
     async def _read(self) -> None:
-        failures = 0
         while True:
-            began = time.monotonic()
             await self._read_until_it_fails()
-            failures = 0 if time.monotonic() - began > STALLED_SECONDS else failures
-            if self._cameras is None and self._track.readyState == "ended":
+            if self._cameras is not None:
+                if await self._open_again(self._cameras):
+                    return
+            elif self._track.readyState == "ended":
                 _log.error(
-                    "%s: the camera's track has ended, and only the robot's program can open it "
-                    "again: give `video` a function, and the robot calls it",
+                    "%s: only the robot's program can open the camera again: give `video` a "
+                    "function, and the robot calls it",
                     self._name,
                 )
                 return
-            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
-            failures += 1
-            if self._cameras is not None and await self._open_again(self._cameras):
-                return
+            else:
+                await asyncio.sleep(RETRY_SECONDS[0])
 
     async def _read_until_it_fails(self) -> None:
         """Read until the track fails, or ends, or gives nothing for too long; log which."""
@@ -241,13 +241,13 @@ class Camera:
     async def _open_again(self, cameras: "Cameras") -> bool:
         """Open the camera again; return whether its viewers now watch another one instead."""
         self._stop_track()
-        try:
-            track = cameras.make_track()
-        except Exception as failure:  # noqa: BLE001 - as above
-            self._report_failure(f"the camera fails ({failure!r})")
-            return False
-        if track is None:
-            return False
+        pauses = chain(RETRY_SECONDS, repeat(RETRY_SECONDS[-1]))
+        track = None
+        while track is None:
+            await asyncio.sleep(next(pauses))
+            # What it raises is logged no more: the camera that is opened again has been.
+            with suppress(Exception):
+                track = cameras.make_track()
         other = cameras.find(track)
         if other is None or other is self:
             self._track = track
