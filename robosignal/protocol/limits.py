@@ -28,8 +28,8 @@ WATCHERS = 100
 """How many watchers of a robot are notified of a change, because the sender waits for it."""
 
 SECOND_LOOK_SECONDS = 5
-"""How long after `watch` a client lists again. The index of watchers may lag by a second, so a
-change right after `watch` may be neither in the reply nor pushed."""
+"""How long after `watch` a client lists again. The index of watchers lags, and its answers are
+trusted for a few seconds, so a change in that time may be neither in the reply nor pushed."""
 
 ROBOTS_PER_PAGE = 50
 

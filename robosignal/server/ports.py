@@ -93,6 +93,7 @@ class Store(Protocol):
 
         A write that was repeated because its answer was lost is Written without `before`, unless
         another write, other than a renewal, came between the two.
+        If no try is answered, raise `TryAgain` with its stamp: it may have been carried out.
         """
 
     def check_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:

@@ -1,27 +1,27 @@
 """The store on DynamoDB: two tables, conditional writes, consistent reads.
 
-This process remembers rows of connections whose dialect cannot change any more, up to a number, but
-never that a row is missing.
+This process remembers rows of connections whose dialect cannot change any more, up to a number, and
+for a few seconds which users have no watching connection. It never remembers that a row is missing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from os import urandom
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import structs
 
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
-from robosignal.protocol.limits import WATCHERS
+from robosignal.protocol.limits import SECOND_LOOK_SECONDS, WATCHERS
 from robosignal.server.aws.calls import call_aws, pause_between_tries
 from robosignal.server.aws.expressions import Rendered, marshal, unmarshal_item
 from robosignal.server.core.conditional_writes import Condition, Put, Write, apply
 from robosignal.server.core.records import Connection, Robot, robot_from_item
 from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
-from robosignal.server.core.writes.connections import connection_item
+from robosignal.server.core.writes.attributes import STAMP, add_stamp
+from robosignal.server.core.writes.connections import WATCHER, connection_item
 from robosignal.server.deadline import allowance
-from robosignal.server.limits.bounded import Bounded
+from robosignal.server.limits.bounded import Bounded, Recent
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,9 +31,16 @@ BATCH_TRIES = 8
 """More than an event has time for: the rest of a batch is asked for until its time is over."""
 STAMP_BYTES = 9
 
-STAMP = ("stamp",)
-"""Which write last changed a robot's item, renewals aside. A write that is repeated because its
-answer was lost recognises its own result by it. No rule reads it."""
+INDEX_LAG_SECONDS = 2
+"""How far the index of watchers may lag. AWS: "within a fraction of a second, under normal
+conditions" (DynamoDB developer guide, "Using Global Secondary Indexes")."""
+
+UNWATCHED_SECONDS = SECOND_LOOK_SECONDS - INDEX_LAG_SECONDS
+"""How long it is believed that a user has no watching connection.
+
+A client lists a second time `SECOND_LOOK_SECONDS` after `watch`. Every change after that list is
+pushed, because no answer from before the index had the connection is believed by then.
+"""
 
 
 def connection_from_item(item: dict[str, Any]) -> Connection:
@@ -45,13 +52,23 @@ class DynamoStore:
     """Implements `robosignal.server.ports.Store`."""
 
     def __init__(
-        self, client: "DynamoDBClient", connections: str, robots: str, known: int = KNOWN
+        self,
+        client: "DynamoDBClient",
+        connections: str,
+        robots: str,
+        known: int = KNOWN,
+        unwatched: Recent[str] | None = None,
     ) -> None:
-        """Use these two tables, and remember at most `known` senders."""
+        """Use these two tables, and remember at most `known` senders.
+
+        `unwatched` remembers which users have no watching connection: by default at most `known`
+        users, for `UNWATCHED_SECONDS`.
+        """
         self._client = client
         self._connections = connections
         self._robots = robots
         self._known: Bounded[ConnectionId, Connection] = Bounded(known)
+        self._unwatched = unwatched or Recent(UNWATCHED_SECONDS, known)
 
     # Connections
 
@@ -67,6 +84,9 @@ class DynamoStore:
     def _remember(self, row: Connection) -> Connection:
         if row.is_settled:
             self._known.keep(row.connection_id, row)
+        else:
+            # As after a seed's only session: what was settled by it is so no more.
+            self._known.drop(row.connection_id)
         return row
 
     def add_connection(self, row: Connection) -> None:
@@ -98,7 +118,11 @@ class DynamoStore:
         self, connection: ConnectionId, write: Write
     ) -> Written[Connection] | ConditionFailed[Connection]:
         """Carry out a write to a row."""
-        before, after = self._write(self._connections, "connectionId", connection, write)
+        try:
+            before, after = self._write(self._connections, "connectionId", connection, write)
+        finally:
+            for watcher in _new_watchers(write):
+                self._unwatched.forget(watcher)
         if after is None:
             return ConditionFailed(
                 None if before is None else self._remember(connection_from_item(before))
@@ -116,8 +140,11 @@ class DynamoStore:
     def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Carry out a write to a robot's item."""
         stamp = None if write.renewal else urandom(STAMP_BYTES).hex()
-        stamped = write if stamp is None else _add_stamp(write, stamp)
-        before, after = self._write(self._robots, "robotId", robot, stamped)
+        stamped = write if stamp is None else add_stamp(write, stamp)
+        try:
+            before, after = self._write(self._robots, "robotId", robot, stamped)
+        except TryAgain as unanswered:
+            raise TryAgain(stamp=stamp) from unanswered
         was = None if before is None else robot_from_item(before)
         if after is not None:
             return Written(was, robot_from_item(after))
@@ -190,7 +217,13 @@ class DynamoStore:
         )
 
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
-        """Return connections that watch, at most `WATCHERS`."""
+        """Return connections that watch, at most `WATCHERS`.
+
+        A user who had none a few seconds ago is not looked up again.
+        """
+        if self._unwatched.has(watcher):
+            return ()
+        asked_at = self._unwatched.now()
         found: list[Watcher] = []
         start: Any = {}
         while len(found) < WATCHERS:
@@ -208,6 +241,8 @@ class DynamoStore:
             if "LastEvaluatedKey" not in page:
                 break
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+        if not found:
+            self._unwatched.note(watcher, asked_at)
         return tuple(found)
 
     def list_owned(self, user: UserId, after: str | None, limit: int) -> Page:
@@ -278,10 +313,6 @@ def _with_key(robot: RobotId, item: dict[str, Any]) -> dict[str, Any]:
     return {"robotId": robot, **item}
 
 
-def _add_stamp(write: Write, stamp: str) -> Write:
-    return structs.replace(write, then=(*write.then, Put(STAMP, stamp)))
-
-
 def _start_key(key: str, value: str, after: str) -> dict[str, Any]:
     return {key: marshal(value), "robotId": marshal(after)}
 
@@ -294,6 +325,13 @@ def _share_key(robot: RobotId, user: UserId) -> str:
 def _robot_id_of(item: dict[str, Any]) -> RobotId:
     """Return the robot of a robot's item, or of a share's, whose key is `<robotId>#<userId>`."""
     return RobotId(item["robotId"].partition("#")[0])
+
+
+def _new_watchers(write: Write) -> Iterator[str]:
+    """Yield the user, or `#admins`, for whom a write to a row lets its connection watch."""
+    for update in write.then:
+        if isinstance(update, Put) and update.path == WATCHER:
+            yield update.value
 
 
 def _watcher_from_item(item: dict[str, Any]) -> Watcher:

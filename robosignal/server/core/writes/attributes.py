@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from robosignal.protocol import limits
 from robosignal.protocol.ids import ConnectionId, SessionId, robot_of, session_id
@@ -26,6 +27,7 @@ from robosignal.server.core.conditional_writes import (
     Put,
     Remove,
     Update,
+    Write,
 )
 from robosignal.server.core.records import OLD_PRESENCE_UNTIL, Session, latest_end
 
@@ -42,6 +44,10 @@ PRESENCE_UNTIL = ("presenceUntil",)
 VIEWERS = ("viewers",)
 EPOCH = ("epoch",)
 REV = ("rev",)
+
+STAMP = ("stamp",)
+"""Which write last changed the item, renewals aside. A store that repeats a write because its
+answer was lost recognises its own by it, and so does the write that undoes an unanswered one."""
 
 
 def put_presence_until(until: int) -> tuple[Update, ...]:
@@ -66,6 +72,16 @@ END_ALL: tuple[Update, ...] = (
     Remove(CONNECTION_ID),
 )
 """Ends presence and every session."""
+
+
+def add_stamp(write: Write, stamp: str) -> Write:
+    """Return the write with one more update, which leaves its stamp on the item."""
+    return structs.replace(write, then=(*write.then, Put(STAMP, stamp)))
+
+
+def has_stamp(stamp: str) -> Condition:
+    """Require that the write with this stamp was carried out, and no other since but renewals."""
+    return Compare(STAMP, "=", stamp)
 
 
 def session_item(session: Session) -> dict[str, Any]:

@@ -27,6 +27,11 @@ SENDER = Connection(connection_id=MINE, user_id=OLGA, ts=NOW, expires_at=NOW + 1
 GONE = object()
 """Stands for an attribute that is not there."""
 
+WRITTEN_SINCE: dict[str, Changes] = {
+    "another write came since": {"stamp": "cafe"},
+    "the last write left no stamp": {"stamp": GONE},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Examined:
