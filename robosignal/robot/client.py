@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from inspect import iscoroutinefunction
 
 from aiortc import MediaStreamTrack
-from aiortc.contrib.media import MediaRelay
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
@@ -15,8 +14,9 @@ from robosignal.protocol.ids import InstanceId, RobotId
 from robosignal.protocol.limits import ID_PATTERN
 from robosignal.protocol.parsing import ID_RULE
 from robosignal.robot.connection.state import Timing
+from robosignal.robot.media.camera import MakeTrack
 from robosignal.robot.motors import DriveHandler
-from robosignal.robot.runtime import MakeTrack, Runtime
+from robosignal.robot.runtime import Runtime
 from robosignal.robot.session.registration import Identity
 from robosignal.robot.token import TokenSource, from_text
 
@@ -71,7 +71,7 @@ class Robot:
         self._identity = Identity(RobotId(robot_id), InstanceId(instance_id), dict(metadata or {}))
         self._token = token
         self._on_drive = on_drive
-        self._make_track = _relay(video) if isinstance(video, MediaStreamTrack) else video
+        self._video = video
         self._timing = timing or Timing()
 
     async def run(self, *, stop: asyncio.Event | None = None) -> None:
@@ -94,15 +94,9 @@ class Robot:
             self._timing,
             is_renewable=is_renewable,
             on_drive=self._on_drive,
-            make_track=self._make_track,
+            video=self._video,
         )
         await runtime.run(stop or asyncio.Event())
-
-
-def _relay(track: MediaStreamTrack) -> MakeTrack:
-    relay = MediaRelay()
-    # A slow viewer misses frames rather than see old ones.
-    return lambda: relay.subscribe(track, buffered=False)
 
 
 def _check_url(url: str) -> None:

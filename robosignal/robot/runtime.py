@@ -23,10 +23,11 @@ from robosignal.robot.connection.token_policy import GiveUp, Report, TokenPolicy
 from robosignal.robot.connection.websocket import WebSockets
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
 from robosignal.robot.frames import PcId, Unreadable, parse, to_steady_clock
+from robosignal.robot.media.camera import Cameras, MakeTrack
 from robosignal.robot.media.ice import configure
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.peers import Peers
-from robosignal.robot.media.test_pattern import Pattern, PatternTrack
+from robosignal.robot.media.test_pattern import Pattern
 from robosignal.robot.motors import DriveHandler, Motors
 from robosignal.robot.session import events, machine
 from robosignal.robot.session.registration import REPLACED, Identity, Registration
@@ -35,9 +36,6 @@ from robosignal.robot.token import TokenSource
 
 SHUTDOWN_SECONDS = 5
 """How long closing the sockets, and then the peer connections, may take at the end."""
-
-MakeTrack = Callable[[], MediaStreamTrack | None]
-"""Returns the video track of one peer connection, which owns and stops it; None for no video."""
 
 ConnectionOutput = connection_events.Output | Report | GiveUp
 
@@ -56,7 +54,7 @@ class Runtime:
         *,
         is_renewable: bool,
         on_drive: DriveHandler | None = None,
-        make_track: MakeTrack | None = None,
+        video: MediaStreamTrack | MakeTrack | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._robot_id = identity.robot_id
@@ -67,7 +65,7 @@ class Runtime:
         # The picture's marker comes last: it drives as the motors do.
         handlers = [*([] if on_drive is None else [on_drive]), self._pattern.drive]
         self._motors = Motors(identity.robot_id, handlers)
-        self._make_track = make_track or (lambda: PatternTrack(self._pattern))
+        self._cameras = Cameras(identity.robot_id, video or self._pattern.track)
         self._ice = configure([])
         self._sockets = WebSockets(url, token, self._handle_socket_event)
         self._peers = Peers(self._make_peer, self._is_driver, self._handle_event)
@@ -101,6 +99,7 @@ class Runtime:
             if timer is not None:
                 timer.cancel()
         await self._peers.close(SHUTDOWN_SECONDS)
+        self._cameras.close()
         await self._sockets.wait_closed(SHUTDOWN_SECONDS)
         await self._motors.wait_closed()
 
@@ -259,7 +258,7 @@ class Runtime:
 
     def _make_video(self) -> MediaStreamTrack | None:
         try:
-            return self._make_track()
+            return self._cameras.watch()
         except Exception:
             _log.exception("%s: has no video to give", self._robot_id)
             raise
