@@ -10,7 +10,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
 from av import VideoFrame
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -155,10 +161,20 @@ WELCOME = {
 
 
 class Browser:
-    """One client's peer connection: watches the video and talks over `control`."""
+    """One client's peer connection: watches the video and talks over `control`.
+
+    With `drive` it opens that channel too, as new pages do, and keeps the heartbeats. `heard` is
+    what came on `control` but for the robot's declaration, which is in `declared`.
+    """
 
     def __init__(
-        self, server: SignalingServer, letter: str, pc: str, person: dict[str, str]
+        self,
+        server: SignalingServer,
+        letter: str,
+        pc: str,
+        person: dict[str, str],
+        *,
+        drive: bool = False,
     ) -> None:
         self.session = session(letter)
         self.pc = pc
@@ -170,13 +186,23 @@ class Browser:
         self._opened = asyncio.Event()
         self.closed = asyncio.Event()
         self.heard: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self.declared: list[dict[str, Any]] = []
+        self.heartbeats: list[dict[str, Any]] = []
+        self._beaten = asyncio.Event()
         self._channel.on("open", self._opened.set)
-        self._channel.on("message", self.heard.put_nowait)
+        self._channel.on("message", self._hear)
         self._peer.on("connectionstatechange", self._changed)
+        self._drive = self._open_drive() if drive else None
+        self.n = 0
 
-    async def join(self, role: str, epoch: int | None = None) -> None:
-        """Offer, take the answer, and wait until the data channel is open."""
-        payload = await self._answered(role, epoch)
+    def _open_drive(self) -> RTCDataChannel:
+        channel = self._peer.createDataChannel("drive", ordered=False, maxRetransmits=0)
+        channel.on("message", self._beat)
+        return channel
+
+    async def join(self, role: str, epoch: int | None = None, **fields: Any) -> None:
+        """Offer, with more `fields`, take the answer, and wait until `control` is open."""
+        payload = await self._answered(role, epoch, **fields)
         await self._peer.setRemoteDescription(RTCSessionDescription(**payload))
         await asyncio.wait_for(self._opened.wait(), PATIENCE)
 
@@ -186,9 +212,9 @@ class Browser:
         assert payload["type"] == "error"
         return payload
 
-    async def _answered(self, role: str, epoch: int | None) -> dict[str, str]:
+    async def _answered(self, role: str, epoch: int | None, **fields: Any) -> dict[str, str]:
         await self._peer.setLocalDescription(await self._peer.createOffer())
-        fields = {} if epoch is None else {"epoch": epoch}
+        fields |= {} if epoch is None else {"epoch": epoch}
         await self._server.push(
             "offer",
             sessionId=self.session,
@@ -215,6 +241,48 @@ class Browser:
         """Ask the robot to drive forward; return what it answers."""
         self.say({"type": "command", "n": n, "drive": {"x": 0.0, "y": 1.0}})
         return await self.hear()
+
+    async def beat(self, **expected: Any) -> dict[str, Any]:
+        """Return the next heartbeat that has these values."""
+        async with asyncio.timeout(PATIENCE):
+            seen = len(self.heartbeats)
+            while True:
+                for each in self.heartbeats[seen:]:
+                    if expected.items() <= each.items():
+                        return each
+                seen = len(self.heartbeats)
+                self._beaten.clear()
+                await self._beaten.wait()
+
+    def command(self, y: float = 1.0, **fields: Any) -> int:
+        """Send a fresh command on `drive`, with other `fields` if asked; return its number."""
+        self.n += 1
+        newest = max(self.heartbeats, key=lambda each: int(each["t"]))
+        message = {"type": "command", "n": self.n, "drive": {"x": 0.0, "y": y}}
+        message |= {"epoch": newest["epoch"], "t": newest["t"]}
+        self.send_drive(message | fields)
+        return self.n
+
+    def send_drive(self, message: dict[str, Any]) -> None:
+        """Write to `drive`."""
+        assert self._drive is not None
+        self._drive.send(json.dumps(message))
+
+    async def arm(self) -> None:
+        """Send a command with zeros until the robot says that it takes motion."""
+        await self.beat()
+        self.command(0.0)
+        await self.beat(armed=True)
+
+    def _hear(self, data: str | bytes) -> None:
+        if isinstance(data, str) and data.startswith('{"type":"capabilities"'):
+            self.declared.append(json.loads(data))
+        else:
+            self.heard.put_nowait(data)
+
+    def _beat(self, data: str) -> None:
+        self.heartbeats.append(json.loads(data))
+        self._beaten.set()
 
     async def image(self) -> Any:
         """Return the next frame of the video, as planes."""
@@ -290,22 +358,21 @@ class Running:
         log: LogLines | None = None,
         on_drive: DriveHandler | None = None,
         video: MediaStreamTrack | MakeTrack | None = None,
+        **settings: Any,
     ) -> None:
         self.log = log or LogLines()
         self._stop = asyncio.Event()
-        self._run = asyncio.create_task(
-            self._be(
-                Robot(
-                    url,
-                    ROBOT,
-                    token=token,
-                    on_drive=on_drive,
-                    video=video,
-                    instance_id=instance,
-                    timing=timing,
-                )
-            )
+        self.robot = Robot(
+            url,
+            ROBOT,
+            token=token,
+            on_drive=on_drive,
+            video=video,
+            instance_id=instance,
+            timing=timing,
+            **settings,
         )
+        self._run = asyncio.create_task(self._be(self.robot))
 
     async def _be(self, robot: Robot) -> RobotError | None:
         with logged(self.log):
@@ -332,9 +399,10 @@ async def robot(
     *,
     on_drive: DriveHandler | None = None,
     video: MediaStreamTrack | MakeTrack | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Running]:
-    """Run a robot against the server until left."""
-    running = Running(server.url, timing=timing, on_drive=on_drive, video=video)
+    """Run a robot against the server until left; `settings` are more of its arguments."""
+    running = Running(server.url, timing=timing, on_drive=on_drive, video=video, **settings)
     try:
         await server.frame("register")
         yield running
@@ -344,10 +412,10 @@ async def robot(
 
 @asynccontextmanager
 async def browser(
-    server: SignalingServer, letter: str, pc: str, person: dict[str, str]
+    server: SignalingServer, letter: str, pc: str, person: dict[str, str], *, drive: bool = False
 ) -> AsyncIterator[Browser]:
     """Have a peer connection until left."""
-    one = Browser(server, letter, pc, person)
+    one = Browser(server, letter, pc, person, drive=drive)
     try:
         yield one
     finally:
