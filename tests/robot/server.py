@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
+from aioice import Connection
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
@@ -31,6 +32,7 @@ from robosignal.robot.motors import DriveHandler
 from robosignal.robot.runtime import MakeTrack
 from robosignal.robot.token import TokenSource
 from tests.robot.pictures import number_in
+from tests.robot.relay import Relay
 
 ROBOT = RobotId("demo")
 INSTANCE = InstanceId("first-run")
@@ -164,7 +166,8 @@ class Browser:
     """One client's peer connection: watches the video and talks over `control`.
 
     With `drive` it opens that channel too, as new pages do, and keeps the heartbeats. `heard` is
-    what came on `control` but for the robot's declaration, which is in `declared`.
+    what came on `control` but for the robot's declaration, which is in `declared`. With a `path`
+    all packets go over that relay.
     """
 
     def __init__(
@@ -175,7 +178,9 @@ class Browser:
         person: dict[str, str],
         *,
         drive: bool = False,
+        path: Relay | None = None,
     ) -> None:
+        self._path = path
         self.session = session(letter)
         self.pc = pc
         self._server = server
@@ -215,19 +220,32 @@ class Browser:
     async def _answered(self, role: str, epoch: int | None, **fields: Any) -> dict[str, str]:
         await self._peer.setLocalDescription(await self._peer.createOffer())
         fields |= {} if epoch is None else {"epoch": epoch}
+        sdp = self._peer.localDescription.sdp
         await self._server.push(
             "offer",
             sessionId=self.session,
             pcId=self.pc,
             role=role,
             person=self._person,
-            payload={"type": "offer", "sdp": self._peer.localDescription.sdp},
+            payload={
+                "type": "offer",
+                "sdp": self._path.replace_offerer(sdp) if self._path else sdp,
+            },
             **fields,
         )
         answer = await self._server.frame("answer")
         assert (answer["sessionId"], answer["pcId"]) == (self.session, self.pc)
         payload: dict[str, str] = answer["payload"]
+        if self._path:
+            payload["sdp"] = self._path.replace_answerer(payload["sdp"])
         return payload
+
+    @property
+    def ice(self) -> Connection:
+        """The ICE connection that everything goes over."""
+        found = self._peer.getTransceivers()[0].receiver.transport.transport._connection  # noqa: SLF001
+        assert isinstance(found, Connection)
+        return found
 
     def say(self, message: dict[str, Any] | str | bytes) -> None:
         """Write to the data channel."""
@@ -241,6 +259,11 @@ class Browser:
         """Ask the robot to drive forward; return what it answers."""
         self.say({"type": "command", "n": n, "drive": {"x": 0.0, "y": 1.0}})
         return await self.hear()
+
+    @property
+    def newest(self) -> dict[str, Any]:
+        """The heartbeat that the robot sent last; they overtake each other."""
+        return max(self.heartbeats[-100:], key=lambda each: int(each["t"]))
 
     async def beat(self, **expected: Any) -> dict[str, Any]:
         """Return the next heartbeat that has these values."""
@@ -257,16 +280,16 @@ class Browser:
     def command(self, y: float = 1.0, **fields: Any) -> int:
         """Send a fresh command on `drive`, with other `fields` if asked; return its number."""
         self.n += 1
-        newest = max(self.heartbeats, key=lambda each: int(each["t"]))
         message = {"type": "command", "n": self.n, "drive": {"x": 0.0, "y": y}}
-        message |= {"epoch": newest["epoch"], "t": newest["t"]}
+        message |= {"epoch": self.newest["epoch"], "t": self.newest["t"]}
         self.send_drive(message | fields)
         return self.n
 
     def send_drive(self, message: dict[str, Any]) -> None:
-        """Write to `drive`."""
+        """Write to `drive`, unless something waits there already, as pages do."""
         assert self._drive is not None
-        self._drive.send(json.dumps(message))
+        if self._drive.bufferedAmount == 0:
+            self._drive.send(json.dumps(message))
 
     async def arm(self) -> None:
         """Send a command with zeros until the robot says that it takes motion."""
@@ -412,10 +435,16 @@ async def robot(
 
 @asynccontextmanager
 async def browser(
-    server: SignalingServer, letter: str, pc: str, person: dict[str, str], *, drive: bool = False
+    server: SignalingServer,
+    letter: str,
+    pc: str,
+    person: dict[str, str],
+    *,
+    drive: bool = False,
+    path: Relay | None = None,
 ) -> AsyncIterator[Browser]:
     """Have a peer connection until left."""
-    one = Browser(server, letter, pc, person, drive=drive)
+    one = Browser(server, letter, pc, person, drive=drive, path=path)
     try:
         yield one
     finally:

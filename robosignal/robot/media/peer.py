@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId, assign_section
 from robosignal.robot.media import ice
+from robosignal.robot.media.consent import keep_consent
 from robosignal.robot.media.gathering import Gathering
 from robosignal.robot.media.sdp import Offer, Unacceptable, rewrite
 from robosignal.robot.session.events import (
@@ -199,6 +200,7 @@ class Peer:
         for transport, mid, section in self._transports():
             connection = transport._connection  # noqa: SLF001
             if connection not in self._gatherings:
+                keep_consent(connection)
                 report = self._make_reporter(mid, section, is_first=not connection.local_candidates)
                 self._gatherings[connection] = Gathering(connection, self._servers, report)
 
