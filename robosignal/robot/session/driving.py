@@ -42,9 +42,11 @@ def obey_fresh(
     link = replace(link, refusals=changed(link.refusals, **{reason: count}))
     peer = replace(peer, link=link)
     state = put_peer(state, event.session_id, peer)
-    if _is_fenced(state, event.session_id, command.epoch):
+    fence = state.control.fence
+    if not fence.obeys(event.session_id):
         return _ask_who_drives(state, event.session_id, peer, now)
-    return state, []
+    # A page that knows of a later epoch has heard what the robot has not.
+    return _ping(state, now) if command.epoch > fence.epoch else (state, [])
 
 
 def _find_reason(
@@ -109,8 +111,13 @@ def obey_old(state: RobotState, event: Message, peer: Peer, command: Command, no
 def _ask_who_drives(state: RobotState, session: SessionId, peer: Peer, now: int) -> Step:
     state, logs = _log_refusal(state, session, peer)
     # The refused session may hold the lease, and the frame that said so may be missing.
+    state, pings = _ping(state, now)
+    return state, [*logs, *pings]
+
+
+def _ping(state: RobotState, now: int) -> Step:
     renewed, pings = registration.ping_early(state.registration, now)
-    return replace(state, registration=renewed), [*logs, *pings]
+    return replace(state, registration=renewed), pings
 
 
 def _log_refusal(state: RobotState, session: SessionId, peer: Peer) -> Step:
