@@ -79,9 +79,9 @@ class SignalingServer:
         ) as self._server:
             yield self
 
-    async def frame(self, kind: str) -> dict[str, Any]:
-        """Return the next frame of this type that the robot sent."""
-        return await asyncio.wait_for(self._queue(kind).get(), PATIENCE)
+    async def frame(self, kind: str, patience: float = PATIENCE) -> dict[str, Any]:
+        """Return the next frame of this type that the robot sent, within so many seconds."""
+        return await asyncio.wait_for(self._queue(kind).get(), patience)
 
     def none_of(self, kind: str) -> bool:
         """Whether no frame of this type waits."""
