@@ -34,9 +34,11 @@ class Robot:
             second, and with `STILL` for every stop: 500 ms after the last command, at each change
             of driver, and at the end. It runs in a thread of its own, one call at a time. What it
             raises is logged, and the motors are stopped. None: nothing but the test picture moves.
-        video: a track that all peers watch, or a function that returns the track of one peer
-            connection, None for no video. A function is called on the event loop, and its track
-            is stopped when the peer connection ends; a track is relayed, and is yours to stop.
+        video: a function that returns the track of one peer connection, None for no video; or a
+            track that all peers watch. The function is called on the event loop, for each peer
+            that takes video, and again if its track fails. It may return one track to several
+            peers; each track is stopped after the last of them. A track given here is yours to
+            stop. Pictures may have any pixel format and size, and are encoded once for all.
             Without `video` the peers watch the test picture, 640 by 360 at 20 frames a second.
         metadata: what lists of robots show beside the id, such as `{"model": "rover"}`: strings,
             at most 1024 bytes of JSON in all.

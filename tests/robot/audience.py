@@ -48,16 +48,31 @@ class Viewer:
                 number = await self.browser.number()
                 self.shown += number is not None and number != self.last
                 self.last = number
-        except (MediaStreamError, TimeoutError):
+        except MediaStreamError:
+            pass
+
+    async def receive(self) -> None:
+        """Count pictures that have come whole, without a look at them."""
+        track = self.browser.track
+        try:
+            while True:
+                time = (await track.recv()).pts
+                self.shown += time != self.last
+                self.last = time
+        except MediaStreamError:
             pass
 
 
 class Audience:
-    """Those who watch a robot; the first of them drives until somebody takes over."""
+    """Those who watch a robot; the first of them drives until somebody takes over.
 
-    def __init__(self, server: SignalingServer) -> None:
+    With `looks`, what counts is the number that each picture shows.
+    """
+
+    def __init__(self, server: SignalingServer, *, looks: bool = True) -> None:
         self.viewers: list[Viewer] = []
         self._server = server
+        self._looks = looks
         self._driver = 0
         self._epoch = 2
 
@@ -102,7 +117,8 @@ class Audience:
         pc = f"pc-{viewer.letter}{viewer.connections}"
         viewer.browser = Browser(self._server, viewer.letter, pc, viewer.person)
         await viewer.browser.join(*(("controller", self._epoch) if is_driver else ("viewer",)))
-        viewer.watching = asyncio.create_task(viewer.watch())
+        watch = viewer.watch if self._looks else viewer.receive
+        viewer.watching = asyncio.create_task(watch())
 
     async def _disconnect(self, viewer: Viewer) -> None:
         assert viewer.watching is not None
@@ -152,7 +168,11 @@ async def camera_robot_process(
             env={**os.environ, **(environment or {})},
         )
     try:
-        await server.frame("register", STARTING_SECONDS)
+        registering = asyncio.create_task(server.frame("register", STARTING_SECONDS))
+        ending = asyncio.create_task(process.wait())
+        await asyncio.wait({registering, ending}, return_when=asyncio.FIRST_COMPLETED)
+        assert not ending.done(), log.read_text()
+        await registering
         yield RobotProcess(process, log)
     finally:
         if process.returncode is None:

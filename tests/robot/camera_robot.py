@@ -21,7 +21,7 @@ WIDTH, HEIGHT = 640, 360
 FRAMES_PER_SECOND = 20
 BLOCK, NUMBER_BITS = 24, 24
 LOOP = 64
-"""How many pictures there are; each bears its number, as the test picture does."""
+"""How many pictures there are; each shows its number, as the test picture does."""
 
 
 class Camera(MediaStreamTrack):

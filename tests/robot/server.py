@@ -216,10 +216,15 @@ class Browser:
         self.say({"type": "command", "n": n, "drive": {"x": 0.0, "y": 1.0}})
         return await self.hear()
 
+    @property
+    def track(self) -> MediaStreamTrack:
+        """The video that it receives."""
+        track: MediaStreamTrack = self._peer.getTransceivers()[0].receiver.track
+        return track
+
     async def image(self) -> Any:
         """Return the next frame of the video, as planes."""
-        track = self._peer.getTransceivers()[0].receiver.track
-        frame = await asyncio.wait_for(track.recv(), PATIENCE)
+        frame = await asyncio.wait_for(self.track.recv(), PATIENCE)
         assert isinstance(frame, VideoFrame)
         return frame.to_ndarray(format="yuv420p")
 

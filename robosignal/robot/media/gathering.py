@@ -147,7 +147,7 @@ class Gathering:
     async def _relay(self, server: RTCIceServer, uri: Uri) -> None:
         # TLS needs the name, which is looked up once more: the resolver does answer, it seems.
         await _resolve(uri["host"])
-        # Its stub says bool; it is passed on to asyncio, which would read all authorities anew.
+        # Its stub says bool. asyncio gets it, and would read all authorities each time for True.
         tls: Any = uri["scheme"] == "turns" and await self._relays.tls()
         candidate, relay = await relayed_candidate(
             component=1,

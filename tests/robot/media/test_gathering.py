@@ -334,7 +334,7 @@ async def test_where_udp_is_closed_a_relay_over_tls_carries_the_connection(
 
 
 async def test_a_certificate_that_the_robot_does_not_trust_is_no_relay(tmp_path: Path) -> None:
-    """It would give the password of the relay to whoever sits in between."""
+    """A machine in between could pose as the server."""
     certificate = self_signed(tmp_path)
     async with (
         coturn_over_tls([SECRET], tmp_path, certificate) as port,

@@ -15,7 +15,7 @@ VIEWERS = 4
 
 
 @pytest.mark.parametrize("pixels", ["yuyv422", "yuvj420p", "bgr24"])
-async def test_every_picture_advances_whoever_takes_over_until_sigterm(
+async def test_every_picture_advances_through_takeovers_until_sigterm(
     pixels: str, tmp_path: Path
 ) -> None:
     """The process lives through it, and ends while they watch."""
