@@ -45,6 +45,7 @@ from robosignal.server.core.notices import (
     control_frame,
     notices_to,
     replaced_notices,
+    robot_control_frame,
     takeover_reason,
     unacknowledged_notices,
     viewer_notices,
@@ -112,7 +113,8 @@ def _introduce_driver(
     request: Request, message: Takeover, robot: Robot, mine: Session, *, was_viewer: bool = False
 ) -> Flow[Ack]:
     """Tell the robot of the takeover; then notify the others."""
-    frame = takeover_frame(robot, mine, takeover_reason(robot, request.sender.user_id))
+    reason = takeover_reason(robot, request.sender.user_id)
+    frame = takeover_frame(robot, mine, reason, request.now)
     yield from introduce(request, robot, mine, "controller", frame, was_viewer=was_viewer)
     yield from announce_driver(request, robot, mine, unacknowledged_notices(message, robot, mine))
     return Ack(session_id=mine.session_id, epoch=robot.epoch)
@@ -206,7 +208,7 @@ def _acquire_free(
     after = yield from acquire(request, message, robot, write)
     # A robot that has just come back as a seed, with its sessions, does not know this frame.
     if after.dialect == "v1":
-        frame = control_frame(after)
+        frame = robot_control_frame(after, request.now)
         yield from introduce(request, after, held, "controller", frame, was_viewer=not is_lapsed)
     more = replaced_notices(after, held) + unacknowledged_notices(message, after, held)
     yield from announce_driver(request, after, held, more)
@@ -233,7 +235,7 @@ def grant_control(request: Request, message: GrantControl) -> Flow[Ack]:
     is_robot_told = yield from notify(
         request,
         after.robot_id,
-        notices_to(after, frame)
+        notices_to(after, robot_control_frame(after, request.now))
         + notices_to(theirs, frame, "controller")
         + viewer_notices(after, frame, besides=viewing.session_id),
     )
