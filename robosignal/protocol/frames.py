@@ -185,7 +185,7 @@ class Right(Struct, frozen=True, kw_only=True, rename="camel"):
     """Whether the user may hold the lease."""
     owner: bool
     """Whether the user owns the robot."""
-    right_seconds: int
+    right_seconds: int | None = None
     """How long the right lasts: whole seconds, rounded down, 0 if it has ended."""
 
 
@@ -211,7 +211,7 @@ class TakeoverNotice(Frame, frozen=True, kw_only=True, tag="takeover"):
     reason: TakeoverReason
     session_id: SessionId
     epoch: int
-    right_seconds: int
+    right_seconds: int | None = None
 
 
 class ControlLost(Frame, frozen=True, kw_only=True, tag="control-lost"):
