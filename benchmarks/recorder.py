@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.dynamodb import emulate_dynamodb
+from benchmarks.gateway_events import GatewayEventsWorld
 from benchmarks.recording import DYNAMODB, MANAGEMENT, Call, Recording, answer_key
-from benchmarks.world import GatewayEventsWorld
 from robosignal.protocol.ids import ConnectionId
 from robosignal.server.aws.dynamodb import DynamoStore
 from tests.scenarios.test_calls import Act, Stage

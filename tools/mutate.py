@@ -1,7 +1,7 @@
-"""Runs the tests on every mutation of the rules, and tells which of them no test notices.
+"""Runs the tests on every mutation of the rules, and reports those that no test notices.
 
-`python -m tools.mutate` takes some minutes; with words, only the mutants whose names have one.
-Each mutant lives in a process of its own, forked from this one, which has imported everything.
+`python -m tools.mutate` takes some minutes; with words, only the mutants whose names contain one.
+Each mutant has a process of its own, forked from this one, which has imported everything.
 """
 
 import json
@@ -36,41 +36,41 @@ TESTS = (
     "tests/scenarios",
     "tests/model",
 )
-"""What a mutant meets; none of it looks at how a write is rendered."""
+"""The tests that run on each mutant; none of them looks at how a write is rendered."""
 
 OPTIONS = [
     *("-x", "-q", "-p", "no:cacheprovider"),
-    # The second store would show the same, later.
+    # The second store would show the same, more slowly.
     *("-k", "not dynamodb"),
     "--hypothesis-profile=mutant",
     # What is imported before the fork cannot be rewritten, and need not be.
     "-Wignore::pytest.PytestAssertRewriteWarning",
 ]
-# A failure is enough; nobody reads a smaller one.
+# A failure is enough: a smaller example is not needed.
 PROFILE = settings(
     phases=[Phase.generate], database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 SECONDS = 300
-"""A mutant whose tests do not end by then does not live."""
+"""A mutant whose tests take longer counts as killed."""
 
 AT_ONCE = 2
 RESULTS = Path("tools/control-mutations.json")
 
 
 def main(words: list[str]) -> int:
-    """Run the mutants; return 1 if one survives that nobody has explained."""
+    """Run the mutants; return 1 if one survives without an explanation."""
     settings.register_profile("mutant", PROFILE)
     if dict(_outcomes([Mutant("nothing", "the rules as they are", lambda: None)]))["nothing"]:
-        _say("the tests fail without any mutation: mend that first")
+        _print("the tests fail without any mutation: fix that first")
         return 1
     chosen = [each for each in mutants() if not words or any(word in each.name for word in words)]
     killed = dict(_outcomes(chosen))
     survivors = [each for each in chosen if not killed[each.name]]
     for each in survivors:
-        _say(f"survived: {each.name}: {each.what}: {EQUIVALENT.get(each.name, 'NOT EXPLAINED')}")
+        _print(f"survived: {each.name}: {each.what}: {EQUIVALENT.get(each.name, 'NOT EXPLAINED')}")
     unexplained = [each.name for each in survivors if each.name not in EQUIVALENT]
-    _say(
+    _print(
         f"mutations: {sum(killed.values())} of {len(killed)} killed, "
         f"{len(survivors) - len(unexplained)} survivors explained, {len(unexplained)} not"
     )
@@ -84,21 +84,21 @@ def _outcomes(chosen: list[Mutant]) -> Iterator[tuple[str, bool]]:
     while waiting or living:
         while waiting and len(living) < AT_ONCE:
             mutant = waiting.pop()
-            living[_begun(mutant)] = (mutant, time.monotonic())
+            living[_start(mutant)] = (mutant, time.monotonic())
         for child, (mutant, since) in list(living.items()):
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
                 del living[child]
                 killed = os.waitstatus_to_exitcode(status) != 0
                 took = f"{time.monotonic() - since:.0f} s"
-                _say(f"{'killed  ' if killed else 'survived'} {mutant.name} ({took})")
+                _print(f"{'killed  ' if killed else 'survived'} {mutant.name} ({took})")
                 yield mutant.name, killed
             elif time.monotonic() - since > SECONDS:
                 os.kill(child, signal.SIGKILL)
         time.sleep(0.05)
 
 
-def _begun(mutant: Mutant) -> int:
+def _start(mutant: Mutant) -> int:
     child = os.fork()
     if child:
         return child
@@ -114,7 +114,7 @@ def _begun(mutant: Mutant) -> int:
 
 
 def _forget_tests() -> None:
-    """Have tests imported anew: what some have made of the rules was made before the mutation."""
+    """Make the tests be imported again: some derive values from the rules as they are imported."""
     for name in [each for each in sys.modules if each.startswith("tests.")]:
         del sys.modules[name]
 
@@ -128,7 +128,7 @@ def _keep(killed: dict[str, bool]) -> None:
     RESULTS.write_text(json.dumps(told, indent=1) + "\n")
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

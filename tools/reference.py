@@ -84,7 +84,7 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {"errors": errors, "commands": commands}
-"""By the name of page and mark, what stands between the marks."""
+"""What is between each page's marks, by the name of page and mark."""
 
 
 def written(name: str) -> str:

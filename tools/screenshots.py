@@ -1,7 +1,6 @@
-"""Takes the pictures of the console that the documents show, of a backend that it starts itself.
+"""Takes the pictures of the console in the documents, with a backend that it starts itself.
 
-Owns which moments are shown; must never know how the console is made, beyond its marks for tests.
-`make screenshots` runs it; each picture is written anew, so look at them before they are committed.
+`make screenshots` runs it and replaces every picture, so look at them before you commit.
 """
 
 import asyncio
@@ -53,7 +52,7 @@ async def _links(process: Process) -> Links:
 
 
 async def window(browser: Browser, link: str) -> Page:
-    """Return a window of its own that is signed in and sees the demo robot online."""
+    """Return a new window that is signed in and shows the demo robot online."""
     context = await browser.new_context(viewport=SIZE, color_scheme="light")
     page = await context.new_page()
     await page.goto(link)
@@ -61,14 +60,14 @@ async def window(browser: Browser, link: str) -> Page:
     return page
 
 
-async def showing(page: Page, banner: str) -> None:
-    """Wait until the banner says so, over moving video whose round trip is known."""
+async def wait_for_banner(page: Page, banner: str) -> None:
+    """Wait until the banner has this title, and the video moves and its round trip is known."""
     await expect(page.locator("#banner-title")).to_have_text(banner)
     await page.evaluate(FRAME_SHOWN)
     await expect(page.locator("#panel")).to_have_attribute("data-rtt-ms", re.compile(r"\d"))
 
 
-async def take(page: Page, name: str) -> None:
+async def save_screenshot(page: Page, name: str) -> None:
     """Write the window as it is to `docs/img`."""
     path = IMAGES / f"{name}.png"
     await page.screenshot(path=path)
@@ -78,18 +77,18 @@ async def take(page: Page, name: str) -> None:
 async def scenes(browser: Browser, links: Links) -> None:
     """Idle, driving, and control lost to an admin, in this order."""
     demo = await window(browser, links["demo"])
-    await take(demo, "idle")
+    await save_screenshot(demo, "idle")
     await demo.click("li[data-robot-id=demo] [data-action=drive]")
-    await showing(demo, "You drive demo")
+    await wait_for_banner(demo, "You drive demo")
     await demo.keyboard.down("ArrowUp")
-    # For the picture alone: the robot's marker needs a moment to move where it is seen to.
+    # For the picture alone: the robot's marker needs a moment to move visibly.
     await demo.wait_for_timeout(700)
-    await take(demo, "driving")
+    await save_screenshot(demo, "driving")
     await demo.keyboard.up("ArrowUp")
     admin = await window(browser, links["admin"])
-    await admin.click("li[data-robot-id=demo] [data-action=take-over]")
-    await showing(demo, "You lost control to “admin”")
-    await take(demo, "control-lost")
+    await admin.click("li[data-robot-id=demo] [data-action=save_screenshot-over]")
+    await wait_for_banner(demo, "You lost control to “admin”")
+    await save_screenshot(demo, "control-lost")
 
 
 async def main() -> int:
