@@ -1,7 +1,7 @@
-"""Computes what each event does to the lease in each state, and writes it into its page.
+"""Works out what each event does to the lease in each state, and writes it into its page.
 
-`python -m tools.lease_table`. The rules are conditions on writes. This applies the writes to one
-item of each state, so the table and the picture always show what the writes do.
+`python -m tools.lease_table`. The rules are conditions on writes; this carries the writes out
+on one item of each state, so the table and the picture cannot say anything else than they do.
 """
 
 import re
@@ -36,7 +36,7 @@ STATES: dict[str, Session | None] = {
     "in grace": structs.replace(HOLDER, until=NOW + GRACE, lost=NOW),
     "lapsed": structs.replace(HOLDER, until=NOW - 1),
 }
-"""The holder in each state. A holder who was lost, and whose lease has ended, is lapsed."""
+"""Who holds in each state. One who was lost and has lapsed is lapsed."""
 
 
 def state_of(item: Item, now: int = NOW) -> str:
@@ -118,7 +118,7 @@ EVENTS: dict[str, tuple[Write, ...]] = {
 """Each event with the writes that it tries, in order."""
 
 VIEWED = ("grant-control",)
-"""Events that need a viewer, which would prevent a first offer."""
+"""Events that need a viewer: to the others one would be in the way of a first offer."""
 
 
 def _item(state: str, event: str) -> Item:
@@ -143,10 +143,10 @@ def table() -> str:
 
 
 def _cells(event: str) -> str:
-    return " | ".join(_cell(outcome(state, event)) for state in STATES)
+    return " | ".join(_describe(outcome(state, event)) for state in STATES)
 
 
-def _cell(found: tuple[str, bool] | None) -> str:
+def _describe(found: tuple[str, bool] | None) -> str:
     if found is None:
         return ""
     state, rises = found
@@ -161,11 +161,11 @@ def diagram() -> str:
         arrows.setdefault((state, to, rises), []).append(event)
     for (state, to, rises), events in arrows.items():
         label = f"{', '.join(events)}{' ↑' if rises else ''}"
-        lines.append(f"    {_mermaid_name(state)} --> {_mermaid_name(to)}: {label}")
+        lines.append(f"    {_name_of(state)} --> {_name_of(to)}: {label}")
     return "\n".join([*lines, "```"])
 
 
-def _mermaid_name(state: str) -> str:
+def _name_of(state: str) -> str:
     return "grace" if state == "in grace" else state
 
 
@@ -188,7 +188,7 @@ def _arrows() -> Iterator[tuple[str, str, str, bool]]:
 
 
 def block() -> str:
-    """Return the page's block."""
+    """Return what is between the marks in the page."""
     return f"{diagram()}\n\n{table()}\n"
 
 

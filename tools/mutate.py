@@ -1,7 +1,7 @@
-"""Runs the tests on every mutation of the rules, and reports those that no test notices.
+"""Runs the tests on every mutation of the rules, and tells which of them no test notices.
 
-`python -m tools.mutate` takes some minutes; with words, only the mutants whose names contain one.
-Each mutant has a process of its own, forked from this one, which has imported everything.
+`python -m tools.mutate` takes some minutes; with words, only the mutants whose names have one.
+Each mutant lives in a process of its own, forked from this one, which has imported everything.
 """
 
 import json
@@ -23,7 +23,7 @@ from tests.mutations.mutants import Mutant, mutants
 PAIRS = "tests/explorer/test_pairs.py::"
 TESTS = (
     "tests/server/core/conditions/test_conditions.py::test_a_condition_holds_or_refuses",
-    "tests/server/core/test_policy.py",
+    "tests/server/core/test_authorization.py",
     "tests/explorer/test_found.py",
     PAIRS + "test_a_connection_is_not_robot_and_client_at_once",
     PAIRS + "test_who_loses_the_right_gets_nothing_more",
@@ -36,23 +36,23 @@ TESTS = (
     "tests/scenarios",
     "tests/model",
 )
-"""The tests that run on each mutant; none of them looks at how a write is rendered."""
+"""What a mutant meets; none of it looks at how a write is rendered."""
 
 OPTIONS = [
     *("-x", "-q", "-p", "no:cacheprovider"),
-    # The second store would show the same, more slowly.
+    # The second store would show the same, later.
     *("-k", "not dynamodb"),
     "--hypothesis-profile=mutant",
     # What is imported before the fork cannot be rewritten, and need not be.
     "-Wignore::pytest.PytestAssertRewriteWarning",
 ]
-# A failure is enough: a smaller example is not needed.
+# A failure is enough; a smaller one would not be read.
 PROFILE = settings(
     phases=[Phase.generate], database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 SECONDS = 300
-"""A mutant whose tests take longer counts as killed."""
+"""A mutant whose tests do not end by then does not live."""
 
 AT_ONCE = 2
 RESULTS = Path("tools/control-mutations.json")
@@ -62,15 +62,15 @@ def main(words: list[str]) -> int:
     """Run the mutants; return 1 if one survives without an explanation."""
     settings.register_profile("mutant", PROFILE)
     if dict(_outcomes([Mutant("nothing", "the rules as they are", lambda: None)]))["nothing"]:
-        _print("the tests fail without any mutation: fix that first")
+        _say("the tests fail without any mutation: fix that first")
         return 1
     chosen = [each for each in mutants() if not words or any(word in each.name for word in words)]
     killed = dict(_outcomes(chosen))
     survivors = [each for each in chosen if not killed[each.name]]
     for each in survivors:
-        _print(f"survived: {each.name}: {each.what}: {EQUIVALENT.get(each.name, 'NOT EXPLAINED')}")
+        _say(f"survived: {each.name}: {each.what}: {EQUIVALENT.get(each.name, 'NOT EXPLAINED')}")
     unexplained = [each.name for each in survivors if each.name not in EQUIVALENT]
-    _print(
+    _say(
         f"mutations: {sum(killed.values())} of {len(killed)} killed, "
         f"{len(survivors) - len(unexplained)} survivors explained, {len(unexplained)} not"
     )
@@ -84,21 +84,21 @@ def _outcomes(chosen: list[Mutant]) -> Iterator[tuple[str, bool]]:
     while waiting or living:
         while waiting and len(living) < AT_ONCE:
             mutant = waiting.pop()
-            living[_start(mutant)] = (mutant, time.monotonic())
+            living[_run_mutant(mutant)] = (mutant, time.monotonic())
         for child, (mutant, since) in list(living.items()):
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
                 del living[child]
                 killed = os.waitstatus_to_exitcode(status) != 0
                 took = f"{time.monotonic() - since:.0f} s"
-                _print(f"{'killed  ' if killed else 'survived'} {mutant.name} ({took})")
+                _say(f"{'killed  ' if killed else 'survived'} {mutant.name} ({took})")
                 yield mutant.name, killed
             elif time.monotonic() - since > SECONDS:
                 os.kill(child, signal.SIGKILL)
         time.sleep(0.05)
 
 
-def _start(mutant: Mutant) -> int:
+def _run_mutant(mutant: Mutant) -> int:
     child = os.fork()
     if child:
         return child
@@ -114,7 +114,7 @@ def _start(mutant: Mutant) -> int:
 
 
 def _forget_tests() -> None:
-    """Make the tests be imported again: some derive values from the rules as they are imported."""
+    """Have tests imported again: some have read the rules before the mutation."""
     for name in [each for each in sys.modules if each.startswith("tests.")]:
         del sys.modules[name]
 
@@ -128,7 +128,7 @@ def _keep(killed: dict[str, bool]) -> None:
     RESULTS.write_text(json.dumps(told, indent=1) + "\n")
 
 
-def _print(line: str) -> None:
+def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

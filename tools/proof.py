@@ -1,8 +1,8 @@
-"""Runs the tests that prove the control lease, and writes their figures into the page of its proof.
+"""Runs what proves the control lease, and writes its figures into the page of its proof.
 
-`python -m tools.proof`, or with the paths of some of the tests; with ROBOSIGNAL_SOAK=1 at length,
-which takes most of an hour. Each test's last figures are kept beside this file; the mutations'
-last result comes from `python -m tools.mutate`.
+`python -m tools.proof`, or with the paths of some of the tests; with ROBOSIGNAL_SOAK=1 all that
+they have, which takes the better part of an hour. Each test's last figures are kept beside this
+file; the mutations' last result comes from `python -m tools.mutate`.
 """
 
 import json
@@ -58,12 +58,12 @@ def main(words: list[str]) -> int:
         last = dict(sorted((kept | figures.found).items()))
         FIGURES.write_text(json.dumps(last, indent=1) + "\n")
         page = PAGE.read_text()
-        told = _format_figures(last)
-        PAGE.write_text(BLOCK.sub(lambda _: told, page))
+        text = _render(last)
+        PAGE.write_text(BLOCK.sub(lambda _: text, page))
     return int(code)
 
 
-def _format_figures(last: dict[str, Any]) -> str:
+def _render(last: dict[str, Any]) -> str:
     rows = "\n".join(
         f"| {name} | {value} | {each['amount']}, {each['date']} |"
         for each in last.values()

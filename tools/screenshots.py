@@ -1,6 +1,6 @@
-"""Takes the pictures of the console in the documents, with a backend that it starts itself.
+"""Takes the pictures of the console for the documents, from a backend that it starts itself.
 
-`make screenshots` runs it and replaces every picture, so look at them before you commit.
+`make screenshots` runs it. It writes every picture again: look at them before you commit them.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ async def _links(process: Process) -> Links:
 
 
 async def window(browser: Browser, link: str) -> Page:
-    """Return a new window that is signed in and shows the demo robot online."""
+    """Return a window of its own that is signed in and sees the demo robot online."""
     context = await browser.new_context(viewport=SIZE, color_scheme="light")
     page = await context.new_page()
     await page.goto(link)
@@ -60,14 +60,14 @@ async def window(browser: Browser, link: str) -> Page:
     return page
 
 
-async def wait_for_banner(page: Page, banner: str) -> None:
-    """Wait until the banner has this title, and the video moves and its round trip is known."""
+async def showing(page: Page, banner: str) -> None:
+    """Wait until the banner says so, over moving video whose round trip is known."""
     await expect(page.locator("#banner-title")).to_have_text(banner)
     await page.evaluate(FRAME_SHOWN)
     await expect(page.locator("#panel")).to_have_attribute("data-rtt-ms", re.compile(r"\d"))
 
 
-async def save_screenshot(page: Page, name: str) -> None:
+async def take(page: Page, name: str) -> None:
     """Write the window as it is to `docs/img`."""
     path = IMAGES / f"{name}.png"
     await page.screenshot(path=path)
@@ -77,18 +77,18 @@ async def save_screenshot(page: Page, name: str) -> None:
 async def scenes(browser: Browser, links: Links) -> None:
     """Idle, driving, and control lost to an admin, in this order."""
     demo = await window(browser, links["demo"])
-    await save_screenshot(demo, "idle")
+    await take(demo, "idle")
     await demo.click("li[data-robot-id=demo] [data-action=drive]")
-    await wait_for_banner(demo, "You drive demo")
+    await showing(demo, "You drive demo")
     await demo.keyboard.down("ArrowUp")
-    # For the picture alone: the robot's marker needs a moment to move visibly.
+    # For the picture alone: the robot's marker needs a moment to move where it is seen to.
     await demo.wait_for_timeout(700)
-    await save_screenshot(demo, "driving")
+    await take(demo, "driving")
     await demo.keyboard.up("ArrowUp")
     admin = await window(browser, links["admin"])
-    await admin.click("li[data-robot-id=demo] [data-action=save_screenshot-over]")
-    await wait_for_banner(demo, "You lost control to “admin”")
-    await save_screenshot(demo, "control-lost")
+    await admin.click("li[data-robot-id=demo] [data-action=take-over]")
+    await showing(demo, "You lost control to “admin”")
+    await take(demo, "control-lost")
 
 
 async def main() -> int:

@@ -24,7 +24,7 @@ from robosignal.paths import web_root
 from robosignal.protocol.errors import TokenExpired
 from robosignal.protocol.frames import encode
 from robosignal.server.clock import epoch_ms
-from robosignal.server.entry import Signaling, calm, told
+from robosignal.server.entry import Signaling, no_hook
 from robosignal.server.events import SCHEDULED
 from robosignal.server.ice.static import StaticIce
 from robosignal.server.ice.turn import TurnIce
@@ -32,6 +32,7 @@ from robosignal.server.identity.jwks import RemoteKeys
 from robosignal.server.identity.tokens import Issuer, check_issuers
 from robosignal.server.limits.limiter import Buckets, Unlimited
 from robosignal.server.ports import IceSource, Pacer
+from robosignal.server.replies import error_frame
 from robosignal.server.settings import Options
 
 log = logging.getLogger("robosignal.gateway")
@@ -98,7 +99,7 @@ class Backend:
             rules=options.rules,
             origins=options.origins,
             clock=epoch_ms,
-            around_step=add_chaos(settings.chaos_seed) if settings.chaos_seed is not None else calm,
+            hook=add_chaos(settings.chaos_seed) if settings.chaos_seed is not None else no_hook,
         )
 
     def _make_handler(self, settings: BackendSettings, *, limited: bool) -> Handle:
@@ -152,7 +153,7 @@ class Backend:
 
         Also send pushes that are due. On AWS, without timers, the next message does both.
         """
-        ended = encode(told(TokenExpired()))
+        ended = encode(error_frame(TokenExpired()))
         for row in self._store.expired_connections(epoch_ms()):
             if row.dialect == "v1":
                 self._connections.post(row.connection_id, ended)

@@ -14,7 +14,7 @@ from robosignal.protocol.messages import Dialect, Role
 Times = int
 """Epoch milliseconds."""
 
-Relation = Literal["owner", "operator", "admin"]
+RelationName = Literal["owner", "operator", "admin"]
 TakeoverReason = Literal["owner", "admin", "self"]
 LeaveReason = Literal["bye", "evicted", "restarted", "unregistered"]
 
@@ -109,9 +109,12 @@ class Registered(Reply, frozen=True, kw_only=True, tag="registered"):
     control: ControlState
     sessions: list[Engaged]
     heartbeat_seconds: int
-    lease_seconds: int
     ice_servers: list[dict[str, Any]]
     turn: bool = False
+    presence_seconds: int | None = None
+    """How long presence lasts without renewal. Older servers send `lease_seconds` alone."""
+    lease_seconds: int | None = None
+    """The same, under its old name, which is sent for one version more."""
 
 
 class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
@@ -136,7 +139,7 @@ class RobotEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     valid_for_seconds: int
     rev: int
     owner: Person
-    relation: Relation
+    relation: RelationName
     controlled_by: Person | None = None
     viewers: int
     metadata: dict[str, str]

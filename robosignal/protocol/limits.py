@@ -31,8 +31,8 @@ WATCHERS = 100
 """Of those who watch a robot so many are told of a change: the sender waits for it."""
 
 SECOND_LOOK_SECONDS = 5
-"""So long after `watch` a client lists again. Who watches is read from an index, which may lag by
-a second: a change right after `watch` is in no list that was read before, nor pushed."""
+"""So long after `watch` a client lists again. Who watches is read from an index that lags, and its
+answers are trusted for a few seconds: a change in that time may be in neither list nor push."""
 
 ROBOTS_PER_PAGE = 50
 
@@ -46,10 +46,10 @@ HEARTBEAT_SECONDS = 120
 PRESENCE_SECONDS = HEARTBEAT_SECONDS * 5 // 2
 """Presence lasts two and a half heartbeats: one that is lost or late is forgiven."""
 
-PLACE_RENEWAL_SECONDS = 120
+VIEWER_RENEWAL_SECONDS = 120
 """How often a viewer renews its place, whatever the heartbeat."""
 
-PLACE_SECONDS = 300
+VIEWER_SECONDS = 300
 LEASE_SECONDS = 60
 LEASE_RENEWAL_SECONDS = 20
 GRACE_SECONDS = 30

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from robosignal.network import ABNORMAL
 from robosignal.protocol.ids import SessionId
-from robosignal.robot.connection import events as signals
+from robosignal.robot.connection import events as connection_events
 from robosignal.robot.connection import token_policy
 from robosignal.robot.connection.state import Attempt, ConnectionState, Phase, Timing
 from robosignal.robot.connection.token_policy import GiveUp, Report, TokenPolicy
@@ -39,7 +39,7 @@ SHUTDOWN_SECONDS = 5
 MakeTrack = Callable[[], MediaStreamTrack | None]
 """Returns the video track of one peer connection, which owns and stops it; None for no video."""
 
-ConnectionOutput = signals.Output | Report | GiveUp
+ConnectionOutput = connection_events.Output | Report | GiveUp
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Runtime:
         """Connect, and return once `stop` is set. Raise RobotError if going on is of no use."""
         stopping = asyncio.ensure_future(stop.wait())
         waiting: set[asyncio.Future[Any]] = {stopping, self._ended}
-        self._step_connection(signals.Start())
+        self._step_connection(connection_events.Start())
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -96,7 +96,7 @@ class Runtime:
         self._handle_event(events.Stop())
         if self._policy.connection.is_online and not self._ended.done():
             self._send({"type": "unregister", "robotId": self._robot_id})
-        self._step_connection(signals.Stop())
+        self._step_connection(connection_events.Stop())
         for timer in (self._connection_timer, self._session_timer):
             if timer is not None:
                 timer.cancel()
@@ -113,25 +113,25 @@ class Runtime:
 
     # The connection.
 
-    def _handle_socket_event(self, event: signals.Event) -> None:
+    def _handle_socket_event(self, event: connection_events.Event) -> None:
         with self._log_failures():
             self._step_connection(self._reject_unreadable_welcome(event))
 
-    def _reject_unreadable_welcome(self, event: signals.Event) -> signals.Event:
+    def _reject_unreadable_welcome(self, event: connection_events.Event) -> connection_events.Event:
         """Return the event, or the end of its socket: without its welcome, it is of no use."""
-        if not isinstance(event, signals.FrameReceived) or event.socket == "old":
+        if not isinstance(event, connection_events.FrameReceived) or event.socket == "old":
             return event
         frame = event.frame
         if frame.get("type") != "welcome" or not isinstance(parse(frame), Unreadable):
             return event
         return self._hang_up("the server's welcome cannot be read", event.socket)
 
-    def _hang_up(self, why: str, which: signals.Which = None) -> signals.Closed:
+    def _hang_up(self, why: str, which: connection_events.Which = None) -> connection_events.Closed:
         self._sockets.close(which, why)
-        return signals.Closed(ABNORMAL, which)
+        return connection_events.Closed(ABNORMAL, which)
 
-    def _step_connection(self, event: signals.Event) -> None:
-        if isinstance(event, signals.FrameReceived):
+    def _step_connection(self, event: connection_events.Event) -> None:
+        if isinstance(event, connection_events.FrameReceived):
             wall = time.time_ns() // 1_000_000
             event = replace(event, frame=to_steady_clock(event.frame, wall, self._now()))
         before = self._policy.connection
@@ -141,10 +141,12 @@ class Runtime:
             with self._log_failures(output):
                 self._carry_out_output(output)
         self._report_losses(before)
-        if isinstance(event, signals.FrameReceived):
-            self._pass_to_session(event, has_swapped=signals.Swap() in outputs)
+        if isinstance(event, connection_events.FrameReceived):
+            self._pass_to_session(event, has_swapped=connection_events.Swap() in outputs)
 
-    def _pass_to_session(self, event: signals.FrameReceived, *, has_swapped: bool) -> None:
+    def _pass_to_session(
+        self, event: connection_events.FrameReceived, *, has_swapped: bool
+    ) -> None:
         # Before its welcome, what comes over the next socket does not concern the sessions.
         if self._ended.done() or (event.socket == "next" and not has_swapped):
             return
@@ -152,21 +154,21 @@ class Runtime:
 
     def _carry_out_output(self, output: ConnectionOutput) -> None:  # noqa: C901 - one for each output
         match output:
-            case signals.Dial(which):
+            case connection_events.Dial(which):
                 self._sockets.dial(which)
-            case signals.Send(frame, which):
+            case connection_events.Send(frame, which):
                 self._sockets.send(which, frame)
-            case signals.Swap():
+            case connection_events.Swap():
                 self._sockets.swap()
-            case signals.Adopt():
+            case connection_events.Adopt():
                 self._sockets.adopt()
-            case signals.Wake(at):
+            case connection_events.Wake(at):
                 self._wake(at)
-            case signals.Enter("offline"):
+            case connection_events.Enter("offline"):
                 self._step_session(events.Offline())
-            case signals.Enter() | signals.SignIn():
+            case connection_events.Enter() | connection_events.SignIn():
                 pass
-            case signals.Close(which):
+            case connection_events.Close(which):
                 self._sockets.close(which)
             case Report(text):
                 self._report(text)
@@ -178,7 +180,7 @@ class Runtime:
     def _wake(self, at: int) -> None:
         if self._connection_timer is not None:
             self._connection_timer.cancel()
-        tick = signals.Tick()
+        tick = connection_events.Tick()
         self._connection_timer = self._loop.call_at(at / 1000, self._handle_socket_event, tick)
 
     def _report_losses(self, before: ConnectionState) -> None:
@@ -188,7 +190,7 @@ class Runtime:
         if connection.next is not None and connection.next != before.next:
             self._report_loss("cannot redial yet", "next", connection.next)
 
-    def _report_loss(self, what: str, which: signals.Which, attempt: Attempt) -> None:
+    def _report_loss(self, what: str, which: connection_events.Which, attempt: Attempt) -> None:
         if attempt.phase is Phase.WAITING:
             seconds = (attempt.due - self._now()) / 1000
             self._report(f"{what}: {self._sockets.why(which)}; dials again in {seconds:.1f} s")

@@ -1,94 +1,114 @@
-"""The audit log: one line for every change of control, and for a robot's coming and going.
+"""The audit log: one line for each change of a robot's driver, presence or operators.
 
-Says who did it, to whom, which robot, at which epoch, why and by which write; never a token,
-an address or what was sent.
+A line names the robot, its epoch, who did it, who drives, who was displaced, why, and by which
+write. It never contains a token, an address or what was sent.
 """
 
 import logging
 
+from robosignal.server.changes import Change, find_change
+from robosignal.server.core.effects import Effect
 from robosignal.server.core.notices import takeover_reason
 from robosignal.server.core.records import Connection, Robot, Session
-from robosignal.server.core.watching import Change
+from robosignal.server.core.steps import Action
 from robosignal.server.core.writes.attributes import COPY_HOLDER, EPOCH, REV
-from robosignal.server.core.writes.lease import TAKEOVERS
 
-log = logging.getLogger("signaling.audit")
+log = logging.getLogger("signaling")
+audit_log = logging.getLogger("signaling.audit")
 
 REASONS = {
-    "acquire_again": "lapsed",
-    "grant": "granted",
-    "release": "released",
-    "leave_lease": "bye",
-    "dismiss_holder": "bye",
-    "roll_back": "unreachable",
-    "roll_back_with_robot": "unreachable",
-    "register_process": "restarted",
-    "register_redial": "redialled",
-    "record_robot_loss": "lost",
-    "unregister": "unregistered",
-    "evict": "evicted",
-    "share": "shared",
-    "unshare": "unshared",
-    "unshare_holder": "unshared",
-    "transfer": "transferred",
+    Effect.REACQUIRED: "lapsed",
+    Effect.GRANTED: "granted",
+    Effect.RELEASED: "released",
+    Effect.LEFT: "bye",
+    Effect.DISMISSED: "bye",
+    Effect.ROLLED_BACK: "unreachable",
+    Effect.UNDONE: "unanswered",
+    Effect.CLAIMED: "restarted",
+    Effect.REDIALLED: "redialled",
+    Effect.LOST: "lost",
+    Effect.UNREGISTERED: "unregistered",
+    Effect.EVICTED: "evicted",
+    Effect.SHARED: "shared",
+    Effect.UNSHARED: "unshared",
+    Effect.TRANSFERRED: "transferred",
 }
-"""Why, where the write says it all."""
+"""The reason to log, where the effect alone determines it."""
 
 
-def audit(change: Change, by: Connection | None) -> None:
-    """Log this change, made by this connection's user; None: by a socket that was lost."""
+class Audit:
+    """Logs the changes that one event makes, by the user of this connection.
+
+    Implements `robosignal.server.executor.Observer`. `by` is None for an event without a user,
+    such as `$disconnect`.
+    """
+
+    def __init__(self, by: Connection | None) -> None:
+        self._by = by
+
+    def saw(self, action: Action, outcome: object) -> None:
+        """Log the action if it has changed a robot. Raise nothing: the change is written."""
+        try:
+            change = find_change(action, outcome)
+            if change is not None:
+                log_change(change, self._by)
+        except Exception:
+            log.exception("change not audited")
+
+
+def log_change(change: Change, by: Connection | None) -> None:
+    """Write the change's line."""
     before, after = change.before, change.after
-    # Of a write whose answer was lost only what it keeps itself is known of before.
-    kept = after.prev if COPY_HOLDER in change.write.then else None
-    held = kept if before is None else before.controller
-    log.info(
-        _what(change),
+    # If the write's first answer was lost, only `prev` tells of the state before, if it was set.
+    previous = after.prev if COPY_HOLDER in change.write.then else None
+    held = previous if before is None else before.controller
+    audit_log.info(
+        _describe(change),
         extra={
-            "reason": _reason(change, by),
+            "reason": _find_reason(change, by),
             "write": change.write.name,
             "robot": after.robot_id,
             "epoch": after.epoch,
             "rev": after.rev,
             "by": None if by is None else by.user_id,
-            "holder": _user(after.controller),
-            "displaced": _displaced(held, after.controller),
+            "holder": _user_of(after.controller),
+            "displaced": _find_displaced(held, after.controller),
             "owner": after.owner_user_id,
-            "whom": None if before is None else _whom(before, after),
+            "whom": None if before is None else _find_shared(before, after),
         },
     )
 
 
-def _what(change: Change) -> str:
-    if change.write.raises(EPOCH):
+def _describe(change: Change) -> str:
+    if change.write.increments(EPOCH):
         return "control changed"
-    return "presence changed" if change.write.raises(REV) else "operators changed"
+    return "presence changed" if change.write.increments(REV) else "operators changed"
 
 
-def _whom(before: Robot, after: Robot) -> str | None:
-    """Return the user with whom a robot is shared now, or no more; None where that is as before."""
+def _find_shared(before: Robot, after: Robot) -> str | None:
+    """Return the user who has become an operator, or no longer is one; None if nobody has."""
     return next(iter(before.operators ^ after.operators), None)
 
 
-def _reason(change: Change, by: Connection | None) -> str:
-    """Return why: for a lease that was taken, by what it could be."""
-    after, write = change.after, change.write.name
-    if write == "register_process" and after.epoch == 1:
+def _find_reason(change: Change, by: Connection | None) -> str:
+    after, effect = change.after, change.effect
+    if effect is Effect.CLAIMED and after.epoch == 1:
         return "claimed"
-    if write in REASONS:
-        return REASONS[write]
-    if write in TAKEOVERS and by is not None:
+    if effect in REASONS:
+        return REASONS[effect]
+    if effect is Effect.TAKEN_OVER and by is not None:
         return takeover_reason(after, by.user_id)
     if after.prev is None:
         return "free"
     return "lapsed" if after.prev.lost is None else "grace"
 
 
-def _displaced(held: Session | None, holder: Session | None) -> str | None:
-    """Return who has lost control; nobody where the session only moved, or was unknown."""
+def _find_displaced(held: Session | None, holder: Session | None) -> str | None:
+    """Return the user who has lost control; None if their session only moved, or is unknown."""
     if held is None or (holder is not None and holder.session_id == held.session_id):
         return None
     return held.user_id
 
 
-def _user(session: Session | None) -> str | None:
+def _user_of(session: Session | None) -> str | None:
     return None if session is None else session.user_id

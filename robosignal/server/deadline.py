@@ -1,7 +1,7 @@
-"""The time in which one event is answered, and what each part of its work may use of it.
+"""The time in which one event is answered, and how much of it each step may use.
 
-A deciding step may use the first part; what takes it back, a part that is kept for that; a
-notice, what is left, once. Adapters ask `allowance` how long a call may take. Knows no adapter.
+Steps that decide the reply may use the first part. A part is reserved for undoing them; the rest is
+for notices, which are tried once. Adapters ask `allowance` how long a call may take.
 """
 
 import time
@@ -10,26 +10,26 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from robosignal.server.core.steps import Use
+from robosignal.server.core.steps import Purpose
 
 EVENT_SECONDS = 7.0
-"""From an event to its answer: within 8 s, whatever the answer itself and its log take."""
+"""From an event to its result, so that it is answered within 8 s in any case."""
 
 ANSWER_SECONDS = 1.0
-"""Reserved for the answer of a Lambda's remaining time, if that is less than an event may take."""
+"""Kept of a Lambda's remaining time for returning, if less remains than an event may take."""
 
-PARTS: dict[Use, float] = {"needed": 4 / 7, "reserved": 6 / 7, "spare": 1.0}
-"""When each kind of step must be over, as a part of the event's time."""
+PARTS: dict[Purpose, float] = {"decide": 4 / 7, "undo": 6 / 7, "notify": 1.0}
+"""When steps of each purpose must be over, as a part of the event's time."""
 
-TRY_SECONDS: dict[Use, float] = {"needed": 2.0, "reserved": 1.0, "spare": 1.0}
-"""How long one try of a call may take: from its connection to the end of its answer."""
+TRY_SECONDS: dict[Purpose, float] = {"decide": 2.0, "undo": 1.0, "notify": 1.0}
+"""How long one try of a call may take, from connecting to the end of its answer."""
 
-TRIES: dict[Use, int] = {"needed": 3, "reserved": 3, "spare": 1}
+TRIES: dict[Purpose, int] = {"decide": 3, "undo": 3, "notify": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a step may use: until when (by `clock`, in seconds), how often, how long each time."""
+    """What a step may use: until when (seconds of `clock`), how many tries, how long for each."""
 
     until: float
     tries: int
@@ -39,17 +39,17 @@ class Allowance:
 
     @property
     def left(self) -> float:
-        """The seconds that are left; negative when the time is over."""
+        """The seconds that are left; negative if the time is over."""
         return self.until - self.clock()
 
     @property
     def seconds(self) -> float:
-        """The seconds that a try which begins now may take, 0 when the time is over."""
+        """How many seconds a try that begins now may take; 0 if the time is over."""
         return max(0.0, min(self.try_seconds, self.left))
 
 
 class Deadline:
-    """One event's time, which begins when this object is made."""
+    """One event's time, which begins when this object is created."""
 
     def __init__(
         self,
@@ -69,32 +69,32 @@ class Deadline:
 
     @staticmethod
     def current() -> "Deadline":
-        """Return the deadline of the event that this thread handles; of none, one from now on."""
+        """Return the deadline of the event that this thread handles; a new one if there is none."""
         found = _current.get()
         return Deadline() if found is None else found[0]
 
-    def allows(self, use: Use) -> Allowance:
-        """Return what a step of this use may take."""
-        until = self._begun + self._seconds * PARTS[use]
-        return Allowance(until, TRIES[use], TRY_SECONDS[use], self._clock, self._sleep)
+    def allows(self, purpose: Purpose) -> Allowance:
+        """Return what a step of this purpose may use."""
+        until = self._begun + self._seconds * PARTS[purpose]
+        return Allowance(until, TRIES[purpose], TRY_SECONDS[purpose], self._clock, self._sleep)
 
     @contextmanager
-    def spending(self, use: Use) -> Iterator[None]:
-        """Give calls in this thread the allowance of this use, inside the context."""
-        token = _current.set((self, use))
+    def spending(self, purpose: Purpose) -> Iterator[None]:
+        """Within the context, give calls in this thread the allowance of this purpose."""
+        token = _current.set((self, purpose))
         try:
             yield
         finally:
             _current.reset(token)
 
 
-_current: ContextVar[tuple[Deadline, Use] | None] = ContextVar("deadline", default=None)
+_current: ContextVar[tuple[Deadline, Purpose] | None] = ContextVar("deadline", default=None)
 
 
 def allowance() -> Allowance:
     """Return what the step that runs in this thread may use.
 
-    A call that belongs to no event has as long as a deciding step of one that begins now.
+    A call that belongs to no event has as much time as a deciding step of an event that begins now.
     """
     found = _current.get()
-    return Deadline().allows("needed") if found is None else found[0].allows(found[1])
+    return Deadline().allows("decide") if found is None else found[0].allows(found[1])

@@ -1,91 +1,63 @@
-"""The entry: an API Gateway event in, its result out. The one place where errors become replies.
+"""The entry: takes an event of API Gateway, and returns the result that it expects.
 
-The identity of a message's sender is its connection's row, written when the token was
-verified; nothing in a message can change who sent it.
+It admits, dispatches and replies; nothing else turns errors into replies.
 """
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
-from msgspec import structs
-
-from robosignal.protocol import limits
 from robosignal.protocol.errors import (
-    Forbidden,
     Internal,
     RateLimited,
-    RobotBusy,
     SignalingError,
     TokenExpired,
     TryAgain,
     Unauthorized,
 )
-from robosignal.protocol.frames import (
-    Error,
-    IceServersReply,
-    Person,
-    Pong,
-    Registered,
-    Reply,
-    RobotsReply,
-    Welcome,
-    encode,
-)
+from robosignal.protocol.frames import Reply, encode
 from robosignal.protocol.ids import ConnectionId
 from robosignal.protocol.messages import MESSAGES, Answer, AnyMessage, IceCandidate
 from robosignal.protocol.parsing import parse
-from robosignal.protocol.seed import OF_PAGES, SeedError, SessionLocked
-from robosignal.server.audit import audit
+from robosignal.server.admission import Admission
+from robosignal.server.audit import Audit
 from robosignal.server.aws.metrics import Unmetered
 from robosignal.server.core import connections
-from robosignal.server.core.checking import checked
 from robosignal.server.core.dispatch import flow_for
 from robosignal.server.core.keepalive import keep_alive
-from robosignal.server.core.pacing import paced
 from robosignal.server.core.records import Connection
 from robosignal.server.core.request import Request, Rules
-from robosignal.server.core.steps import Decided, Flow, Step
-from robosignal.server.core.watching import Change, push_deferred, pushing
+from robosignal.server.core.steps import Decision, Flow
 from robosignal.server.deadline import Deadline
 from robosignal.server.events import Incoming, Result, is_scheduled, read_event, result
-from robosignal.server.executor import Hands, SideBySide, run
-from robosignal.server.identity.carriers import OriginRefused, refused_origin, token_from
-from robosignal.server.identity.tokens import Issuer, verify
-from robosignal.server.limits.paces import Paces
-from robosignal.server.limits.reputations import Reputations
+from robosignal.server.executor import Execute, Executor, Guard, Hook, ParallelMap, run
+from robosignal.server.identity.carriers import OriginRefused
+from robosignal.server.identity.tokens import Issuer
+from robosignal.server.limits.checks import CheckFirst, Reputations
+from robosignal.server.limits.pace import DeferredPushes, LeasePace, Pace
 from robosignal.server.limits.sampling import SampledLog
+from robosignal.server.metering import EventMeter
 from robosignal.server.ports import IceSource, Limiter, Meter, Poster, Store
-from robosignal.server.tally import Tally
+from robosignal.server.pushes import PresencePushes, push_changes, push_deferred
+from robosignal.server.replies import encode_refusal, encode_reply, error_frame
 
 log = logging.getLogger("signaling")
 
-ALWAYS = (Welcome, Pong, IceServersReply, RobotsReply)
-"""Replies that are sent whether or not the message bore an id."""
-
 KINDS = {"CONNECT": "$connect", "MESSAGE": "invalid", "DISCONNECT": "$disconnect"}
-"""What a tally calls an event, until a message is read."""
+"""What metrics call an event whose message has not been parsed, or has none."""
+
+TYPES: dict[type, str] = {message: name for name, message in MESSAGES.items()}
 
 REFUSALS_LOGGED = 10
 """How many refused messages are logged one by one each second."""
 
 PUSHES_AT_ONCE = 100
-"""How many deferred pushes one run of a timer sends at most, since other events wait for it."""
-
-TYPES: dict[type, str] = {message: name for name, message in MESSAGES.items()}
-
-ORIGIN_CHARACTERS = 128
-"""How much of a refused origin the log says: enough to copy it into the setting."""
-
-CarryOut = Callable[[Step], Any]
-AroundStep = Callable[[CarryOut], CarryOut]
-"""Wraps how a step is carried out: the one place where an invocation can be held or disturbed."""
+"""How many deferred pushes one run of a timer sends at most, because other events wait for it."""
 
 
-def calm(carry_out: CarryOut) -> CarryOut:
-    """Leave every step as it is."""
-    return carry_out
+def no_hook(execute: Execute) -> Execute:
+    """Leave the execution of actions as it is."""
+    return execute
 
 
 class Signaling:
@@ -102,213 +74,192 @@ class Signaling:
         rules: Rules,
         origins: frozenset[str] | None,
         clock: Callable[[], int],
-        side_by_side: SideBySide = map,
-        around_step: AroundStep = calm,
+        parallel_map: ParallelMap = map,
+        hook: Hook = no_hook,
         meter: Meter = Unmetered(),  # noqa: B008 - it has no state
         deadline: Callable[[float | None], Deadline] = Deadline,
         reputations: Reputations | None = None,
     ) -> None:
-        """`reputations`: what is known of senders so far; None: nothing yet."""
+        """Connect the adapters.
+
+        `origins`: the origins of pages that may connect, None for any. `clock` returns epoch ms.
+        `hook` wraps every action. `reputations`: what is known of senders, None for nothing yet.
+        """
         self._store = store
         self._poster = poster
         self._ice = ice
         self._limiter = limiter
-        self._issuers = issuers
+        self._admission = Admission(store, limiter, issuers, origins)
         self._rules = rules
-        self._origins = origins
         self._clock = clock
-        self._side_by_side = side_by_side
-        self._around_step = around_step
+        self._parallel_map = parallel_map
+        self._hook = hook
         self._meter = meter
         self._deadline = deadline
         self._reputations = reputations or Reputations()
-        self._paces = Paces(limiter)
+        self._deferred_pushes = DeferredPushes()
         self._refused_connects = SampledLog(log, "connect refused")
         self._refused_messages = SampledLog(log, "message refused", REFUSALS_LOGGED)
 
     def handle(self, event: dict[str, Any], remaining_s: float | None = None) -> Result:
-        """Carry out one event and return what API Gateway expects of a Lambda.
+        """Handle one event and return the result that API Gateway expects.
 
-        It returns within `EVENT_SECONDS`, and a second before `remaining_s` seconds are over,
-        where that is given, however slow the store and the poster are.
+        `remaining_s`: in how many seconds the process is killed; None: it never is. Return within
+        `EVENT_SECONDS`, and a second before `remaining_s` is over, however slow store and poster
+        are.
 
-        Never raises for anything that a client sends: it is answered instead. A fault of ours
-        raises in `$connect` and `$disconnect`, whose client nobody can tell.
+        Errors that a client causes are replied to. Internal errors propagate from `$connect` and
+        `$disconnect`, because no reply can be sent there.
         """
         now = self._clock()
-        if is_scheduled(event):
-            with self._deadline(remaining_s).spending("needed"):
-                return self._keep_alive(now)
-        incoming = read_event(event)
-        tally = Tally(KINDS[incoming.kind])
+        incoming = None if is_scheduled(event) else read_event(event)
+        meter = EventMeter("keepalive" if incoming is None else KINDS[incoming.kind])
         self._refused_connects.flush(now)
         self._refused_messages.flush(now)
         try:
-            with self._deadline(remaining_s).spending("needed"):
-                return self._handled(incoming, now, tally)
+            with self._deadline(remaining_s).spending("decide"):
+                return self._dispatch(incoming, now, meter)
         finally:
-            since = now if incoming.requested_at is None else incoming.requested_at
-            self._meter.record(tally.happened(since, self._clock()))
+            since = None if incoming is None else incoming.requested_at
+            self._meter.record(meter.summarise(now if since is None else since, self._clock()))
 
-    def _handled(self, incoming: Incoming, now: int, tally: Tally) -> Result:
+    def _dispatch(self, incoming: Incoming | None, now: int, meter: EventMeter) -> Result:
+        if incoming is None:
+            return self._on_schedule(now, meter)
         match incoming.kind:
             case "MESSAGE":
-                return self._message(incoming, now, tally)
+                return self._on_message(incoming, now, meter)
             case "CONNECT":
-                return self._connect(incoming, now, tally)
+                return self._on_connect(incoming, now, meter)
             case _:
-                return self._disconnect(incoming, now, tally)
+                return self._on_disconnect(incoming, now, meter)
 
-    def _run(self, flow: Flow[Decided], now: int, by: Connection | None, tally: Tally) -> Decided:
-        hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
-        watched = tally.watching(self._around_step(hands.carry_out))
-        pace = self._paces.of(None if by is None else by.user_id, now)
-        return run(pushing(flow, now, partial(_log_change, by), _log_push_failure, pace), watched)
-
-    def push_deferred(self) -> None:
-        """Tell the watchers of robots that have changed too often to be told at once, as due.
-
-        Each event does so of one robot: this is for where a timer runs.
-        """
-        now = self._clock()
-        pace = self._paces.of(None, now)
-        hands = Hands(self._store, self._poster, self._ice, now, self._side_by_side)
-        with self._deadline(None).spending("spare"):
-            for _ in range(PUSHES_AT_ONCE):
-                if not run(push_deferred(now, _log_push_failure, pace), hands.carry_out):
-                    return
-
-    def _connect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
+    def _on_connect(self, incoming: Incoming, now: int, meter: EventMeter) -> Result:
         try:
-            row, subprotocol = self._admitted(incoming, now)
-            self._run(connections.connect(row), now, row, tally)
+            row, subprotocol = self._admission.admit_connection(incoming, now)
+            self._run(connections.connect(row), now, row, meter)
         except Internal as fault:
             raise (fault.__cause__ or fault) from None
         except SignalingError as error:
-            tally.refused(error)
-            self._log_refused_connect(error, now)
-            return result(error.status, encode(told(error)))
-        tally.carried_out()
+            meter.fail(error)
+            code, reason = error.code, _find_reason(error)
+            example = f"{code} {reason or ''}".rstrip()
+            self._refused_connects.write(now, example, code=code, reason=reason)
+            return result(error.status, encode(error_frame(error)))
+        meter.succeed()
         return result(200, subprotocol=subprotocol)
 
-    def _log_refused_connect(self, error: SignalingError, now: int) -> None:
-        code, reason = error.code, _reason(error)
-        self._refused_connects.write(
-            now, f"{code} {reason or ''}".rstrip(), code=code, reason=reason
-        )
-
-    def _admitted(self, incoming: Incoming, now: int) -> tuple[Connection, str | None]:
-        """Return the row of a connection that may open. Raise what refuses it."""
-        origin = refused_origin(incoming.headers, self._origins)
-        if origin is not None:
-            refused = OriginRefused(origin[:ORIGIN_CHARACTERS])
-            raise Forbidden(None, "pages of this origin may not connect") from refused
-        carried = token_from(incoming.headers, incoming.query)
-        identity = verify(carried.token, self._issuers, now)
-        row = Connection(
-            connection_id=incoming.connection_id,
-            user_id=identity.user_id,
-            name=identity.name,
-            groups=identity.groups,
-            dialect="v1" if carried.subprotocol else "seed",
-            ts=incoming.connected_at,
-            expires_at=identity.expires_at,
-            ttl=incoming.connected_at // 1000 + limits.ROW_SECONDS,
-        )
-        return row, carried.subprotocol
-
-    def _disconnect(self, incoming: Incoming, now: int, tally: Tally) -> Result:
+    def _on_disconnect(self, incoming: Incoming, now: int, meter: EventMeter) -> Result:
         self._limiter.forget(incoming.connection_id)
         try:
-            self._run(connections.disconnect(incoming.connection_id, now), now, None, tally)
+            self._run(connections.disconnect(incoming.connection_id, now), now, None, meter)
         except Internal as fault:
             raise (fault.__cause__ or fault) from None
         except SignalingError as error:
-            # Best effort, as the event itself is: leases end by themselves, posts find the rest.
-            tally.refused(error)
+            # Best effort, as the event itself is: leases lapse, and posts find what is left.
+            meter.fail(error)
             log.warning("disconnect refused", extra={"code": error.code})
             return result(error.status)
-        tally.carried_out()
+        meter.succeed()
         return result(200)
 
-    def _keep_alive(self, now: int) -> Result:
+    def _on_schedule(self, now: int, meter: EventMeter) -> Result:
         """Keep idle seed connections open. The next run reaches those that this one misses."""
-        tally = Tally("keepalive")
         try:
-            kept = self._run(keep_alive(now), now, None, tally)
-            tally.carried_out()
+            kept = self._run(keep_alive(now), now, None, meter)
         except SignalingError as error:
-            tally.refused(error)
+            meter.fail(error)
             log.warning("keepalive refused", extra={"code": error.code})
             return result(error.status)
-        finally:
-            self._meter.record(tally.happened(now, self._clock()))
+        meter.succeed()
         if not kept.complete:
             log.warning("keepalive incomplete", extra={"connections": kept.connections})
         return result(200)
 
-    def _message(self, incoming: Incoming, now: int, tally: Tally) -> Result:
-        message = _parsed(incoming.body)
-        tally.kind = TYPES.get(type(message), tally.kind)
+    def _on_message(self, incoming: Incoming, now: int, meter: EventMeter) -> Result:
+        message = _parse(incoming.body)
+        meter.kind = TYPES.get(type(message), meter.kind)
         reply_to = message.reply_to if isinstance(message, SignalingError) else message.id
         sender: Connection | None = None
         try:
-            sender = self._sender_of(incoming)
-            self._admit(sender, message, now)
-            reply = self._carried_out(message, Request(sender, now, self._rules), tally)
+            sender = self._admission.find_sender(incoming.connection_id)
+            self._admission.admit_message(sender, message, now)
+            reply = self._carry_out(message, Request(sender, now, self._rules), meter)
         except Internal as fault:
-            # Of a step, which logged it.
+            # An action's, which is logged already.
             log.error("request failed", extra={"request": incoming.request_id})  # noqa: TRY400 - once
-            tally.refused(fault)
-            failed = Internal(incoming.request_id)
-            return self._refused(incoming, sender, failed, reply_to, tally.kind)
+            meter.fail(fault)
+            failure = Internal(incoming.request_id)
+            return self._refuse(incoming, sender, failure, reply_to, meter.kind)
         except SignalingError as error:
-            tally.refused(error)
-            return self._refused(incoming, sender, error, reply_to, error.kind or tally.kind)
+            meter.fail(error)
+            return self._refuse(incoming, sender, error, reply_to, error.kind or meter.kind)
         except Exception:
             log.exception("request failed", extra={"request": incoming.request_id})
-            failed = Internal(incoming.request_id)
-            return self._refused(incoming, sender, failed, reply_to, tally.kind)
-        tally.carried_out()
-        return result(200, _reply(reply, sender, reply_to))
+            failure = Internal(incoming.request_id)
+            return self._refuse(incoming, sender, failure, reply_to, meter.kind)
+        meter.succeed()
+        return result(200, encode_reply(reply, sender, reply_to))
 
-    def _carried_out(
-        self, message: AnyMessage | SignalingError, request: Request, tally: Tally
+    def _carry_out(
+        self, message: AnyMessage | SignalingError, request: Request, meter: EventMeter
     ) -> Reply:
+        """Run the message's flow and return its reply. Raise what refuses the message."""
         if isinstance(message, SignalingError):
             raise message
-        sender = request.sender
+        sender, now = request.sender, request.now
+        check = CheckFirst(self._reputations, sender, now)
+        # A relayed message writes nothing that a guard would mind.
+        is_relayed = isinstance(message, Answer | IceCandidate)
+        pace = LeasePace(self._limiter, sender.user_id, now)
+        guards: tuple[Guard, ...] = () if is_relayed else (check, pace)
         try:
-            reply = self._run(self._flow(request, message), request.now, sender, tally)
+            reply = self._run(flow_for(request, message), now, sender, meter, guards)
         except SignalingError:
+            check.note_refusal()
             self._limiter.refuse(sender, message)
             raise
-        self._limiter.note(sender, message, reply, request.now)
+        self._limiter.note(sender, message, reply, now)
         return reply
 
-    def _flow(self, request: Request, message: AnyMessage) -> Flow[Reply]:
-        """Return the flow of a message; what is only relayed writes nothing to be checked."""
-        flow, sender = flow_for(request, message), request.sender
-        if isinstance(message, Answer | IceCandidate):
-            return flow
-        pace = self._paces.of(sender.user_id, request.now)
-        return paced(checked(flow, self._reputations.of(sender, request.now)), pace)
+    def _run(
+        self,
+        flow: Flow[Decision],
+        now: int,
+        by: Connection | None,
+        meter: EventMeter,
+        guards: Sequence[Guard] = (),
+    ) -> Decision:
+        """Run a flow, then push the changes that it made, even if it ends in a refusal."""
+        execute = self._hook(self._executor(now).execute)
+        pushes = PresencePushes()
+        observers = (meter, Audit(by), pushes)
+        pushing = push_changes(pushes, now, self._pace(now))
+        try:
+            decision = run(flow, execute, observers, guards=guards, parallel_map=self._parallel_map)
+        except SignalingError:
+            run(pushing, execute, (meter,), parallel_map=self._parallel_map)
+            raise
+        run(pushing, execute, (meter,), parallel_map=self._parallel_map)
+        return decision
 
-    def _sender_of(self, incoming: Incoming) -> Connection:
-        row = self._store.sender(incoming.connection_id)
-        if row is None:
-            raise Unauthorized("unknown connection")
-        return row
+    def push_deferred(self) -> None:
+        """Make the deferred pushes that are due. For a timer: each event makes one anyway."""
+        now = self._clock()
+        execute = self._executor(now).execute
+        with self._deadline(None).spending("notify"):
+            for _ in range(PUSHES_AT_ONCE):
+                flow = push_deferred(now, self._pace(now))
+                if not run(flow, execute, parallel_map=self._parallel_map):
+                    return
 
-    def _admit(self, sender: Connection, message: AnyMessage | SignalingError, now: int) -> None:
-        """Raise unless this connection's token is good still and it keeps within the limits."""
-        if sender.expires_at <= now:
-            raise TokenExpired
-        strike = self._limiter.judge(sender, message, now)
-        if strike:
-            raise RateLimited(last=strike >= limits.STRIKES)
+    def _executor(self, now: int) -> Executor:
+        return Executor(self._store, self._poster, self._ice, now)
 
-    def _refused(
+    def _pace(self, now: int) -> Pace:
+        return Pace(self._limiter, self._deferred_pushes, now)
+
+    def _refuse(
         self,
         incoming: Incoming,
         sender: Connection | None,
@@ -316,46 +267,34 @@ class Signaling:
         reply_to: str | None,
         kind: str,
     ) -> Result:
-        """Answer with the error, and close the connection if it is one that ends it."""
-        frame = _refusal(sender, error, kind, reply_to)
-        if not isinstance(error, RateLimited) or error.last:
-            # Whoever floods us shall not flood the log as well.
+        """Reply with the error, and close the connection if the error ends it."""
+        frame = encode_refusal(sender, error, kind, reply_to)
+        is_last = isinstance(error, RateLimited) and error.last
+        if not isinstance(error, RateLimited) or is_last:
+            # A client that floods the server must not flood the log too.
             code, connection = error.code, incoming.connection_id
             self._refused_messages.write(self._clock(), code, code=code, connection=connection)
-        if isinstance(error, TokenExpired) or (isinstance(error, RateLimited) and error.last):
-            # A reply would be sent after this returns, to a connection that is closed by then.
-            self._dismiss(incoming.connection_id, frame)
+        if isinstance(error, TokenExpired) or is_last:
+            # A reply would be sent after this returns, when the connection is closed already.
+            self._send_last(incoming.connection_id, frame)
             frame = None
         return result(error.status, frame)
 
-    def _dismiss(self, connection: ConnectionId, last: bytes | None) -> None:
-        """Send a last frame, if there is one, and close. A failure now is met again later."""
+    def _send_last(self, connection: ConnectionId, frame: bytes | None) -> None:
+        """Post a last frame, if there is one, and close. The next message repeats what fails."""
         try:
-            with Deadline.current().spending("spare"):
-                if last is not None:
-                    self._poster.post(connection, last)
+            with Deadline.current().spending("notify"):
+                if frame is not None:
+                    self._poster.post(connection, frame)
                 self._poster.close(connection)
         except TryAgain:
             log.warning("connection not closed", extra={"connection": connection})
         except Exception:
-            # The frame that the sender was sent, and the status, stay as they are.
+            # The reply's status stays as it is.
             log.exception("connection not closed", extra={"connection": connection})
 
 
-def _log_change(by: Connection | None, change: Change) -> None:
-    """Log a change. A failure to log it fails no request: the change is written."""
-    try:
-        audit(change, by)
-    except Exception:
-        log.exception("change not audited")
-
-
-def _log_push_failure(fault: Exception) -> None:
-    """Log that watchers could not be told of a change; the change itself is written."""
-    log.error("watchers not told", exc_info=fault)
-
-
-def _reason(error: SignalingError) -> str | None:
+def _find_reason(error: SignalingError) -> str | None:
     """Return what the log says of a refused connection besides the code."""
     if isinstance(error, Unauthorized):
         return error.reason
@@ -364,46 +303,9 @@ def _reason(error: SignalingError) -> str | None:
     return None if error.__cause__ is None else type(error.__cause__).__name__
 
 
-def _parsed(body: str | None) -> AnyMessage | SignalingError:
-    """Return the message, or the error that a frame which is none is answered with."""
+def _parse(body: str | None) -> AnyMessage | SignalingError:
+    """Return the message; the error to reply with if the body is not a valid one."""
     try:
         return parse(body)
     except SignalingError as error:
         return error
-
-
-def _reply(reply: Reply, sender: Connection, reply_to: str | None) -> bytes | None:
-    """Return the reply's frame, or nothing when none was asked for."""
-    always = isinstance(reply, ALWAYS) or (isinstance(reply, Registered) and sender.dialect == "v1")
-    if not always and reply_to is None:
-        return None
-    return encode(reply if reply_to is None else structs.replace(reply, reply_to=reply_to))
-
-
-def _refusal(
-    sender: Connection | None, error: SignalingError, kind: str, reply_to: str | None
-) -> bytes | None:
-    """Return the frame that answers a refused message of this kind, if there is one."""
-    if sender is None or sender.dialect == "v1" or reply_to is not None:
-        return encode(structs.replace(told(error), reply_to=reply_to))
-    # A page of the seed's waits for an answer that will not come; a robot would stop reading.
-    is_of_page = sender.robot_id is None and kind in OF_PAGES
-    return encode(seed_refusal(error)) if is_of_page else None
-
-
-def seed_refusal(error: SignalingError) -> SeedError | SessionLocked:
-    """Return the frame that tells a seed page of an error, as the seed's own server did."""
-    if isinstance(error, RobotBusy) and error.robot_id is not None:
-        return SessionLocked(robot_id=error.robot_id, locked_by=error.name or error.user_id)
-    return SeedError(error=error.code, message=str(error))
-
-
-def told(error: SignalingError) -> Error:
-    """Return the frame that tells of an error."""
-    frame = Error(code=error.code, message=str(error), robot_id=error.robot_id)
-    if isinstance(error, RobotBusy):
-        holder = Person(error.user_id, error.name)
-        return structs.replace(frame, controlled_by=holder, you=error.you)
-    if isinstance(error, Internal):
-        return structs.replace(frame, request_id=error.request_id)
-    return frame

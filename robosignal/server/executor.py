@@ -1,87 +1,142 @@
-"""Runs a flow: carries out each step that it asks for and sends it the outcome.
+"""Runs flows: performs the steps that they ask for, and shows each outcome to the observers.
 
-The same synchronous runner serves the Lambda and the local gateway; only the ports differ.
+`run` is the only code that drives a flow or unfolds parallel steps. It serves the Lambda and the
+local gateway alike; only the ports differ.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 from robosignal.protocol.errors import Internal, SignalingError
 from robosignal.server.core import steps
-from robosignal.server.core.steps import Decided, Flow, Step, Use
+from robosignal.server.core.steps import Action, Decision, Delivery, Flow, Parallel
 from robosignal.server.deadline import Deadline
 from robosignal.server.ports import IceSource, Poster, Store
 
 log = logging.getLogger("signaling")
 
 MAX_STEPS = 64
-"""More than any flow asks for: the longest lists eight shards of the fleet, a page in each."""
+"""More than any flow needs. The longest lists eight shards of the fleet, a page in each."""
 
-SideBySide = Callable[[Callable[[Step], Any], Iterable[Step]], Iterable[Any]]
-"""Carries out independent steps, in order or at once, and yields their outcomes in order."""
+Execute = Callable[[Action], Any]
+"""Performs one action and returns its outcome. Raises SignalingError if it is refused."""
+
+Hook = Callable[[Execute], Execute]
+"""Wraps how every action is performed, for example to delay it."""
+
+ParallelMap = Callable[[Callable[[Action], Any], Iterable[Action]], Iterable[Any]]
+"""Applies a function to independent actions, in turn or in threads; yields results in order."""
 
 
-def run(flow: Flow[Decided], carry_out: Callable[[Step], Any]) -> Decided:
-    """Run a flow to its end and return what it decided.
+class Observer(Protocol):
+    """Sees what flows do. It cannot change an outcome."""
 
-    What a step refuses is raised in the flow, which may go on without it. So is a fault of
-    ours in a step, as Internal, once it is logged: the flow may have something to take back.
+    def saw(self, action: Action, outcome: object) -> None:
+        """Take note of an action and its outcome, which is the SignalingError of a failed one."""
+
+
+class Guard(Protocol):
+    """Stands before each action that decides a reply: may answer it, or refuse it, by itself.
+
+    Parallel actions notify others or undo something; no guard stands before them.
     """
+
+    def __call__(self, action: Action, execute: Execute) -> Any:
+        """Return the action's outcome, with or without executing it. May raise SignalingError."""
+
+
+def run(
+    flow: Flow[Decision],
+    execute: Execute,
+    observers: Sequence[Observer] = (),
+    *,
+    guards: Sequence[Guard] = (),
+    parallel_map: ParallelMap = map,
+) -> Decision:
+    """Run a flow to its end and return its decision.
+
+    A SignalingError of an action is raised in the flow, which may continue without it. So is any
+    other exception, as Internal, after it is logged: the flow may have something to undo. Raise
+    what the flow raises; RuntimeError after `MAX_STEPS` steps.
+    """
+    decide = execute
+    for guard in reversed(guards):
+        decide = partial(guard, execute=decide)
     try:
         step = next(flow)
         for _ in range(MAX_STEPS):
-            step = _next(flow, step, carry_out)
-    except StopIteration as decided:
-        result: Decided = decided.value
-        return result
+            if isinstance(step, Parallel):
+                outcome = _perform_parallel(step, execute, parallel_map)
+                for action, each in zip(step.actions, outcome, strict=True):
+                    _show(observers, action, each)
+                step = flow.send(outcome)
+                continue
+            outcome = _perform(step, decide)
+            _show(observers, step, outcome)
+            if isinstance(outcome, SignalingError):
+                step = flow.throw(outcome)
+            else:
+                step = flow.send(outcome)
+    except StopIteration as end:
+        decision: Decision = end.value
+        return decision
     raise RuntimeError(f"a flow asked for more than {MAX_STEPS} steps")
 
 
-def _next(flow: Flow[Decided], step: Step, carry_out: Callable[[Step], Any]) -> Step:
+def _show(observers: Sequence[Observer], action: Action, outcome: object) -> None:
+    for observer in observers:
+        observer.saw(action, outcome)
+
+
+def _perform_parallel(
+    step: Parallel, execute: Execute, parallel_map: ParallelMap
+) -> tuple[Any, ...]:
+    deadline = Deadline.current()
+
+    def perform(action: Action) -> Any:
+        with deadline.spending(step.purpose):
+            return _perform(action, execute)
+
+    # A single action needs no thread of its own.
+    spread = parallel_map if len(step.actions) > 1 else map
+    return tuple(spread(perform, step.actions))
+
+
+def _perform(action: Action, execute: Execute) -> Any:
+    """Return the action's outcome; the SignalingError, if it fails."""
     try:
-        outcome = carry_out(step)
-    except SignalingError as refused:
-        return flow.throw(refused)
-    except Exception as fault:  # noqa: BLE001 - the flow raises it, unless it can do without
-        return flow.throw(_noted(fault, step))
-    return flow.send(outcome)
-
-
-def _noted(fault: Exception, step: Step) -> Internal:
-    """Log a fault with the kind of its step, and return it in the form that flows handle."""
-    log.error("step failed", exc_info=fault, extra={"step": type(step).__name__})
-    failed = Internal()
-    failed.__cause__ = fault
-    return failed
+        return execute(action)
+    except SignalingError as refusal:
+        return refusal
+    except Exception as fault:
+        log.exception("step failed", extra={"step": type(action).__name__})
+        failure = Internal()
+        failure.__cause__ = fault
+        return failure
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
-    """Carries out steps with the adapters of this deployment, at one request's time."""
+class Executor:
+    """Performs actions with the adapters of this deployment, at one event's time (epoch ms)."""
 
     store: Store
     poster: Poster
     ice: IceSource
     now: int
-    side_by_side: SideBySide = map
 
-    def carry_out(self, step: Step) -> Any:  # noqa: C901, PLR0911, PLR0912 - one for each step
-        """Carry out one step and return its outcome."""
-        match step:
+    def execute(self, action: Action) -> Any:  # noqa: C901, PLR0911, PLR0912 - one for each action
+        """Perform one action and return its outcome. Raise what the port raises."""
+        match action:
             case steps.ReadRobot(robot_id):
                 return self.store.robot(robot_id)
             case steps.WriteRobot(robot_id, write):
                 return self.store.write_robot(robot_id, write)
             case steps.Post(connection_id, frame):
-                return self.poster.post(connection_id, frame)
-            case steps.Parallel(asked, use):
-                attempt = partial(self._attempt, Deadline.current(), use)
-                # A single step needs no thread of its own.
-                together = self.side_by_side if len(asked) > 1 else map
-                return tuple(together(attempt, asked))
+                exists = self.poster.post(connection_id, frame)
+                return Delivery.SENT if exists else Delivery.GONE
             case steps.ReadConnection(connection_id):
                 return self.store.connection(connection_id)
             case steps.WriteConnection(connection_id, write):
@@ -109,20 +164,10 @@ class Hands:
             case steps.FindWatchers(watcher):
                 return self.store.watchers(watcher)
             case steps.FindIceServers(user_id, until):
-                # Peers may connect without TURN: do not wait long for its secret.
-                with Deadline.current().spending("spare"):
+                # Peers may connect without TURN, so a slow secret must not delay the reply.
+                with Deadline.current().spending("notify"):
                     return self.ice.servers(user_id, self.now, until)
             case steps.Close(connection_id):
                 return self.poster.close(connection_id)
             case _:
-                assert_never(step)
-
-    def _attempt(self, deadline: Deadline, use: Use, step: Step) -> Any:
-        """Carry out one step of several: its failure must not prevent the others."""
-        try:
-            with deadline.spending(use):
-                return self.carry_out(step)
-        except SignalingError as refused:
-            return refused
-        except Exception as fault:  # noqa: BLE001 - it is the outcome, and logged
-            return _noted(fault, step)
+                assert_never(action)

@@ -1,28 +1,33 @@
-"""Carries out independent steps at once, in threads: posts to several connections, say.
+"""Performs independent actions at once, in threads, for example posts to several connections.
 
-The threads, and the module that makes them, come with the first round that needs them: most
-cold starts serve a message that has none.
+The threads, and the module that makes them, are loaded with the first actions that need them: most
+cold starts serve a message without any.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from robosignal.server.core.steps import Step
+from robosignal.server.core.steps import Action
+
+if TYPE_CHECKING:
+    from robosignal.server.executor import ParallelMap
 
 AT_ONCE = 16
-"""As many threads, and as many connections to each service: the longest round is 100 posts."""
+"""How many threads, and how many connections to each service."""
 
 
 class Threads:
-    """Implements `robosignal.server.executor.SideBySide`."""
+    """Implements `robosignal.server.executor.ParallelMap`."""
 
     def __init__(self) -> None:
-        self._map: Callable[[Callable[[Step], Any], Iterable[Step]], Iterable[Any]] | None = None
+        self._map: ParallelMap | None = None
 
-    def __call__(self, carry_out: Callable[[Step], Any], asked: Iterable[Step]) -> Iterable[Any]:
-        """Carry out these steps, so many at once at most, and yield their outcomes in order."""
+    def __call__(
+        self, perform: Callable[[Action], Any], actions: Iterable[Action]
+    ) -> Iterable[Any]:
+        """Perform these actions, `AT_ONCE` at a time, and yield their outcomes in order."""
         if self._map is None:
             from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - see above
 
             self._map = ThreadPoolExecutor(AT_ONCE, "steps").map
-        return self._map(carry_out, asked)
+        return self._map(perform, actions)

@@ -92,7 +92,8 @@ class Store(Protocol):
         """Carry out a write to a robot's item, which begins if the condition allows it.
 
         A write that had to be repeated, since its answer was lost, is Written, without `before`:
-        unless another that is no renewal came between the two.
+        unless another that is no renewal came between the two. One that was never answered
+        raises `TryAgain` with its stamp.
         """
 
     def check_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
@@ -155,7 +156,7 @@ class Pacer(Protocol):
         """Drop what is kept of a connection that has ended."""
 
 
-class Happened(Struct, frozen=True, kw_only=True):
+class EventMetrics(Struct, frozen=True, kw_only=True):
     """What one event came to, for whoever watches the service; never whom it concerned."""
 
     kind: str
@@ -179,5 +180,5 @@ class Happened(Struct, frozen=True, kw_only=True):
 class Meter(Protocol):
     """Keeps count of what happens."""
 
-    def record(self, happened: Happened) -> None:
+    def record(self, metrics: EventMetrics) -> None:
         """Take one event's tally. Raises nothing."""

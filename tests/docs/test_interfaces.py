@@ -9,7 +9,6 @@ import pytest
 from robosignal.protocol.messages import MESSAGES
 from stacks.context import read_settings
 from tests.docs.pages import ROOT, code, examples, page, rows
-from tests.docs.test_readme import OPTIONS
 
 SHOWN = [
     example
@@ -19,20 +18,9 @@ SHOWN = [
 SOURCES = ROOT / "robosignal" / "server"
 
 
-def listed(name: str) -> set[str]:
-    """Return the options that the first cells of a page's tables list."""
-    cells = " ".join(row[0] for row in rows(page(name)))
-    return set(re.findall(r"`(--[a-z-]+)`", cells))
-
-
 def variables(cells: list[str]) -> set[str]:
     """Return the names of environment variables among these cells."""
     return {cell.strip("`") for cell in cells if re.fullmatch(r"`[A-Z]+(_[A-Z]+)*`", cell)}
-
-
-def test_the_robots_page_lists_the_options_of_its_command() -> None:
-    """Those of `robot`."""
-    assert listed("docs/howto/own-robot.md") == OPTIONS["robot"]
 
 
 def test_the_readme_lists_the_environment_of_the_lambda() -> None:
@@ -80,19 +68,19 @@ def test_every_write_to_a_robot_is_explained() -> None:
 
 
 def test_every_event_of_the_browsers_module_is_explained() -> None:
-    """docs/howto/own-page.md names each event that a signal or a session emits."""
+    """The page of the browser's module names each event that a signal or a session emits."""
     source = page("web/robosignal/types.js")
     listings = re.findall(r"@typedef \{object\} \w+Events\n(.*?)\*/", source, re.DOTALL)
     events = set(re.findall(r"@property \{[^\n]+\} ([\w-]+) ", "".join(listings)))
 
     assert len(listings) == 2
-    assert events <= {row[0].strip("`") for row in rows(page("docs/howto/own-page.md"))}
+    assert events <= {row[0].strip("`") for row in rows(page("docs/reference/browser.md"))}
 
 
 def test_every_method_of_the_browsers_module_is_explained() -> None:
     """Every method and property that its declarations have has a row."""
     declared = page("web/robosignal/robosignal.d.ts")
-    named = " ".join(code(page("docs/howto/own-page.md")))
+    named = " ".join(code(page("docs/reference/browser.md")))
     for variable, name in (("signal", "Signal"), ("session", "Session")):
         (body,) = re.findall(rf"(?ms)^declare class {name} .*?\n(.*?)^\}}", declared)
         methods = set(re.findall(r"^  (?:get )?(\w+)\(", body, re.MULTILINE))

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -87,8 +88,8 @@ def test_every_file_that_is_named_is_there(name: str) -> None:
     named = [each for each in code(TEXTS[name]) if NAMED.fullmatch(each)]
     missing = [each for each in named if not any((ROOT / base / each).exists() for base in FOLDERS)]
 
-    # These are made as they are needed.
-    assert set(missing) <= {".robosignal/"}
+    # These are made as they are needed, by the gateway and by users.
+    assert set(missing) <= {".robosignal/", "conftest.py"}
 
 
 def test_every_verb_that_is_told_is_in_the_makefile() -> None:
@@ -193,22 +194,49 @@ def token_of(link: str) -> str:
     return token
 
 
-@pytest.fixture
-def mine(gateway: Process, tmp_path: Path) -> Iterator[str]:
-    """The address of the README's page, beside its copy of the module, on a server of its own."""
+@contextmanager
+def served(name: str, gateway: Process, directory: Path) -> Iterator[str]:
+    """Yield the address of a page's HTML, beside a copy of the module, on a server of its own."""
     socket_url = gateway.wait_for(r"connect to (ws\S+)")[1]
     token = token_of(gateway.wait_for(r"demo, who.* (http\S+)")[1])
     gateway.wait_for("demo: online")
-    (html,) = blocks(TEXTS["README.md"], "html")
+    (html,) = blocks(TEXTS[name], "html")
     html = html.replace(LOCAL, socket_url).replace("PASTE A TOKEN", token)
-    (tmp_path / "mine.html").write_text(html, encoding="utf-8")
-    shutil.copytree(ROOT / "web" / "robosignal", tmp_path / "robosignal")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as server:
+    (directory / "mine.html").write_text(html, encoding="utf-8")
+    (directory / "token").write_text(token, encoding="utf-8")
+    shutil.copytree(ROOT / "web" / "robosignal", directory / "robosignal")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=directory)) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/mine.html"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def mine(gateway: Process, tmp_path: Path) -> Iterator[str]:
+    """The address of the README's page."""
+    with served("README.md", gateway, tmp_path) as address:
+        yield address
+
+
+@pytest.fixture
+def guided(gateway: Process, tmp_path: Path) -> Iterator[str]:
+    """The address of the page that the guide to one's own page shows."""
+    with served("docs/howto/own-page.md", gateway, tmp_path) as address:
+        yield address
+
+
+def test_the_page_of_the_guide_drives_and_says_so(guided: str) -> None:
+    """It fetches its token, shows the video, and says who drives."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=require_browser(), args=ARGUMENTS)
+        page = browser.new_page()
+        page.on("pageerror", lambda error: print(f"page: {error}"))  # noqa: T201
+        page.goto(guided)
+        page.wait_for_function("document.getElementById('status').textContent === 'You drive.'")
+        page.wait_for_function("document.getElementById('video').videoWidth === 640")
+        browser.close()
 
 
 def test_the_page_of_the_readme_drives_the_demo_robot(mine: str, gateway: Process) -> None:

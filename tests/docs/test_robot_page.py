@@ -95,10 +95,26 @@ async def test_the_robot_of_the_page_moves_its_wheels_and_shows_its_webcam(tmp_p
     assert ended == 0
 
 
+async def test_the_robot_of_the_readme_prints_what_it_is_told(tmp_path: Path) -> None:
+    """Each command, and the stop that follows the last one."""
+    server, file = SignalingServer(), tmp_path / "rover.py"
+    (source,) = blocks(page("README.md"), "python")
+    async with server.open():
+        source = source.replace("ws://127.0.0.1:8080/prod", server.url).replace("rover-1", ROBOT)
+        file.write_text(source.replace("PASTE A TOKEN", TOKEN), encoding="utf-8")
+        async with running(file) as robot, browser(server, "a", "pc-a1", ALICE) as alice:
+            await server.frame("register")
+            await alice.join("controller", 2)
+            await alice.drive(1)
+            lines = [await line(robot, "Drive"), await line(robot, "Drive")]
+
+    assert lines == ["Drive(x=0.0, y=1.0)\n", "Drive(x=0.0, y=0.0)\n"]
+
+
 def test_the_page_names_every_module_of_the_robot() -> None:
     """Its table leaves none out, and none that is gone is left."""
     package = ROOT / "robosignal" / "robot"
     modules = {str(path.relative_to(package)) for path in package.rglob("[a-z]*.py")}
-    table = page("docs/howto/own-robot.md").partition("### Its parts")[2]
+    table = page("docs/explanation/robot.md").partition("## Its parts")[2]
 
     assert {each for each in code(table) if each.endswith(".py")} == modules

@@ -19,7 +19,7 @@ HOUR_MS = 3_600_000
 PRESENCE_MS = limits.PRESENCE_SECONDS * 1000
 GRACE_MS = limits.GRACE_SECONDS * 1000
 LEASE_MS = limits.LEASE_SECONDS * 1000
-PLACE_MS = limits.PLACE_SECONDS * 1000
+PLACE_MS = limits.VIEWER_SECONDS * 1000
 
 Found = Iterator[str]
 
@@ -53,7 +53,7 @@ class Ends:
         for user in _unrightful(item):
             yield f"{user} has a session and no right to it"
         # A connection that would be both is found out, and keeps no session but one in grace.
-        for each in item.engaged():
+        for each in item.all_sessions():
             if each.connection_id == item.connection_id and each.until > now + GRACE_MS:
                 yield "the robot's own connection has a session with it"
         if item.connection_id in ended:
@@ -145,4 +145,4 @@ class Ends:
 def _unrightful(item: Robot) -> set[UserId]:
     """Return who has a session, and no right to one."""
     may = {item.owner_user_id, *item.operators, *ADMINS}
-    return {each.user_id for each in item.engaged()} - may
+    return {each.user_id for each in item.all_sessions()} - may

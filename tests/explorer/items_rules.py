@@ -65,7 +65,7 @@ def one_session_a_connection(history: History) -> Found:
     """
     crossing = _crossing(history)
     for robot in history.versions:
-        sessions = robot.engaged()
+        sessions = robot.all_sessions()
         places = [each.connection_id for each in sessions if each.connection_id not in crossing]
         if len(set(places)) < len(places):
             yield f"a connection has two sessions at epoch {robot.epoch}"

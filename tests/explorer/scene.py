@@ -11,8 +11,8 @@ from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.core.records import Connection, Robot
 from robosignal.server.entry import Signaling
 from robosignal.server.ice.static import StaticIce
+from robosignal.server.limits.checks import Reputations
 from robosignal.server.limits.limiter import Unlimited
-from robosignal.server.limits.reputations import Reputations
 from robosignal.server.ports import Store
 from tests.explorer.calls import Call
 from tests.explorer.cast import ROBOT, RULES, SITUATIONS, Copied, gathered
@@ -104,7 +104,8 @@ class Scene:
         self.put_back()
         here = store or self.store
         running = Running(here.robot(ROBOT), fault)
-        gated = GatedStore(here, running, self._remembered), GatedPoster(self.open, running)
+        stored = GatedStore(here, running, self._remembered, stamps=store is not None)
+        gated = stored, GatedPoster(self.open, running)
         for number, event in enumerate(events, 1):
             later = times[number - 1] if times is not None else 0
             by, request = self._invocation(number, event, later)
@@ -124,7 +125,7 @@ class Scene:
             rules=RULES,
             origins=None,
             clock=lambda: now,
-            side_by_side=running.gate.side_by_side,
+            parallel_map=running.gate.side_by_side,
             reputations=Doubtful() if self.doubtful else Reputations(),
         )
 

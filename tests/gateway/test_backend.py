@@ -99,7 +99,7 @@ async def test_keepalives_use_the_store_in_the_thread_that_all_events_use(
     assert threads == {threading.get_ident()}
 
 
-@pytest.mark.parametrize("name", ["push_deferred", "_keep_alive"])
+@pytest.mark.parametrize("name", ["push_deferred", "handle"])
 async def test_a_timer_goes_on_after_a_fault_and_logs_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:

@@ -6,6 +6,8 @@ Conditions are data, so a mutation is a value too; no source text is edited.
 from collections.abc import Callable, Iterator
 from functools import wraps
 
+from msgspec import structs
+
 from robosignal.server.core.conditional_writes import AllOf, AnyOf, Condition, Write
 
 Place = tuple[int, ...]
@@ -55,7 +57,7 @@ def weakened(write: Callable[..., Write], place: Place) -> Callable[..., Write]:
     def make(*given: object, **named: object) -> Write:
         made = write(*given, **named)
         try:
-            return Write(made.name, without(made.when, place), made.then)
+            return structs.replace(made, when=without(made.when, place))
         except (IndexError, LookupError):
             # This one has no such part, as an admin's has no right to ask for.
             return made

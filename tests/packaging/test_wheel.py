@@ -8,6 +8,7 @@ import subprocess
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -64,6 +65,12 @@ def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
 def robot(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """An environment with the extra `robot`."""
     return Environment(tmp_path_factory.mktemp("robot"), wheel, "robot")
+
+
+@pytest.fixture(scope="module")
+def gateway(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with the extra `gateway`."""
+    return Environment(tmp_path_factory.mktemp("gateway"), wheel, "gateway")
 
 
 def test_wheel_installs_one_package_and_one_command(base: Environment) -> None:
@@ -150,6 +157,41 @@ async def test_robot_of_the_wheel_registers_and_ends(robot: Environment) -> None
 
     assert register["instanceId"] == INSTANCE
     assert (process.returncode, output) == (0, b"")
+
+
+def read(url: str) -> bytes:
+    """Return what is served at an address."""
+    with urlopen(url) as response:
+        found: bytes = response.read()
+    return found
+
+
+async def test_gateway_of_the_wheel_serves_without_the_video_library(
+    gateway: Environment, tmp_path: Path
+) -> None:
+    """The backend and the console page come with it; a robot names the extra that it lacks."""
+    process = await asyncio.create_subprocess_exec(
+        *(gateway.python, "-m", "robosignal", "serve", "--port", "0", "--state", tmp_path),
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    assert process.stdout is not None
+    address = None
+    async with asyncio.timeout(PATIENCE):
+        while address is None:
+            line = await process.stdout.readline()
+            assert line, "it has ended"
+            address = re.search(rb"http://[\d.:]+/", line)
+    page = await asyncio.to_thread(read, address[0].decode())
+    process.terminate()
+    await asyncio.wait_for(process.wait(), PATIENCE)
+    robot = ("robot", "--url", "ws://127.0.0.1:1/prod", "--robot-id", "r1", "--token", "t")
+    done = gateway.run("-m", "robosignal", *robot)
+
+    assert process.returncode == 0
+    assert b"<video" in page
+    assert done.returncode == 1
+    assert done.stderr.endswith(": pip install 'robosignal[robot]'\n")
 
 
 @pytest.mark.parametrize(("source", "errors"), [(RIGHT, 0), (WRONG, 2)])

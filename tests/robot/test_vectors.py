@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from robosignal.protocol.ids import InstanceId, RobotId
-from robosignal.robot.connection import events as signals
+from robosignal.robot.connection import events as connection_events
 from robosignal.robot.connection import machine as connection_machine
 from robosignal.robot.connection.state import ConnectionState
 from robosignal.robot.session import events
@@ -29,7 +29,7 @@ def test_connection_follows_the_script(script: dict[str, Any]) -> None:
     seen = ConnectionState(heartbeats=script.get("kind") != "robot")
     heard = []
     for one in script["steps"]:
-        event = msgspec.convert(one["event"], signals.Event)
+        event = msgspec.convert(one["event"], connection_events.Event)
         seen, outputs = connection_machine.step(seen, event, one["at"], script["random"])
         heard.append(msgspec.to_builtins(outputs))
 

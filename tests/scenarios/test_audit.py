@@ -3,8 +3,8 @@
 import pytest
 
 from robosignal.protocol.ids import ConnectionId, SessionId
-from robosignal.server.audit import audit
-from robosignal.server.core.watching import Change
+from robosignal.server.audit import log_change
+from robosignal.server.changes import Change
 from robosignal.server.core.writes import lease, presence
 from tests.world import World
 
@@ -82,7 +82,8 @@ def test_a_change_whose_answer_was_lost_names_nobody_it_does_not_know(
         presence.record_loss(ME),
         presence.unregister(ME),
     ):
-        audit(Change(write, None, robot), None)
+        assert write.effect is not None
+        log_change(Change(write, write.effect, None, robot), None)
 
     said = [(line.getMessage(), getattr(line, "displaced", None)) for line in caplog.records]
     assert said == [

@@ -268,12 +268,12 @@ def test_an_environment_that_remembers_a_lost_socket_renews_nothing(
     world.pass_seconds(seconds)
     world.run_on(dynamo_store)
     page.disconnect()
-    lost = world.item().engaged()
+    lost = world.item().all_sessions()
 
     world.run_on(elsewhere)
 
     assert page.refused(type=late, sessionId=session) == (404, "no_session")
-    assert world.item().engaged() == lost
+    assert world.item().all_sessions() == lost
     assert lost[0].until <= world.now + GRACE_SECONDS * 1000
 
 

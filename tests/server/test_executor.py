@@ -9,9 +9,17 @@ from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.core import steps
 from robosignal.server.core.records import Connection
-from robosignal.server.core.steps import ConditionFailed, Flow, IceServers, Page, Step
+from robosignal.server.core.steps import (
+    Action,
+    ConditionFailed,
+    Delivery,
+    Flow,
+    IceServers,
+    Page,
+    Step,
+)
 from robosignal.server.core.writes import connections, presence
-from robosignal.server.executor import MAX_STEPS, Hands, run
+from robosignal.server.executor import MAX_STEPS, Execute, Executor, run
 from robosignal.server.ice.static import StaticIce
 from tests.world import Outbox
 
@@ -100,10 +108,10 @@ def outbox() -> Outbox:
 
 
 @pytest.fixture
-def hands(local_store: LocalStore, outbox: Outbox) -> Hands:
-    """Hands over real adapters, with one row in the store."""
+def executor(local_store: LocalStore, outbox: Outbox) -> Executor:
+    """Real adapters, with one row in the store."""
     local_store.add_connection(ROW)
-    return Hands(local_store, outbox, StaticIce([]), 1)
+    return Executor(local_store, outbox, StaticIce([]), 1)
 
 
 NO_MORE: Page = Page((), None)
@@ -125,9 +133,9 @@ STEPS: dict[type, tuple[Step, Any]] = {
     steps.ListFleet: (steps.ListFleet("0", None, 5), NO_MORE),
     steps.FindWatchers: (steps.FindWatchers("ann"), ()),
     steps.FindIceServers: (steps.FindIceServers(ANN, 1), IceServers([], 3600)),
-    steps.Post: (steps.Post(C1, b"{}"), True),
+    steps.Post: (steps.Post(C1, b"{}"), Delivery.SENT),
     steps.Close: (steps.Close(C1), None),
-    steps.Parallel: (steps.Parallel((READ, steps.Post(C1, b"{}"))), (None, True)),
+    steps.Parallel: (steps.Parallel((READ, steps.Post(C1, b"{}"))), (None, Delivery.SENT)),
 }
 
 
@@ -136,17 +144,77 @@ def test_every_step_is_examined() -> None:
     assert set(STEPS) == set(Step.__args__)
 
 
+def asking(step: Step) -> Flow[Any]:
+    """Ask for one step, and return its outcome."""
+    outcome: Any = yield step
+    return outcome
+
+
 @pytest.mark.parametrize(("step", "outcome"), STEPS.values(), ids=lambda each: type(each).__name__)
-def test_each_step_goes_to_its_port(hands: Hands, step: Step, outcome: Any) -> None:
+def test_each_step_goes_to_its_port(executor: Executor, step: Step, outcome: Any) -> None:
     """And its outcome is the port's."""
-    assert hands.carry_out(step) == outcome
+    assert run(asking(step), executor.execute) == outcome
 
 
-def test_steps_together_keep_their_order(hands: Hands, outbox: Outbox) -> None:
-    """Whoever carries them out side by side yields their outcomes as they were asked for."""
+def test_parallel_actions_keep_their_order(executor: Executor, outbox: Outbox) -> None:
+    """Whoever carries them out in parallel yields their outcomes as they were asked for."""
     gone = steps.Post(ConnectionId("gone="), b"{}")
+    three = steps.Parallel((gone, steps.Post(C1, b"{}"), gone))
 
-    outcomes = hands.carry_out(steps.Parallel((gone, steps.Post(C1, b"{}"), gone)))
+    outcomes = run(asking(three), executor.execute)
 
-    assert outcomes == (False, True, False)
+    assert outcomes == (Delivery.GONE, Delivery.SENT, Delivery.GONE)
     assert outbox.posts == 3
+
+
+class Recorder:
+    """Observes every action, and its outcome."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[Action, object]] = []
+
+    def saw(self, action: Action, outcome: object) -> None:
+        """Keep it."""
+        self.seen.append((action, outcome))
+
+
+def test_an_observer_sees_each_action_once_and_a_failure_as_its_outcome() -> None:
+    """Alone or in parallel."""
+    busy, recorder = TryAgain(), Recorder()
+    post, close = steps.Post(C1, b"{}"), steps.Close(C1)
+
+    def execute(action: Action) -> str:
+        if action == close:
+            raise busy
+        return "done"
+
+    def flow() -> Flow[str]:
+        yield READ
+        yield steps.Parallel((post, close))
+        try:
+            yield close
+        except TryAgain:
+            return "went on"
+        return "not refused"
+
+    assert run(flow(), execute, (recorder,)) == "went on"
+    assert recorder.seen == [(READ, "done"), (post, "done"), (close, busy), (close, busy)]
+
+
+def test_a_guard_stands_before_what_decides_and_not_before_parallel_actions() -> None:
+    """It answers instead of the port, or lets the action pass."""
+    executed: list[Action] = []
+
+    def guard(action: Action, execute: Execute) -> Any:
+        return "guarded" if action == READ else execute(action)
+
+    def flow() -> Flow[list[Any]]:
+        first = yield READ
+        second = yield steps.Close(C1)
+        third = yield steps.Parallel((READ,))
+        return [first, second, third]
+
+    decided = run(flow(), executed.append, guards=(guard,))
+
+    assert decided == ["guarded", None, (None,)]
+    assert executed == [steps.Close(C1), READ]

@@ -5,6 +5,7 @@
 
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
+import process from "node:process";
 
 const ts = createRequire(`${process.env.NODE_PATH}/`)("typescript");
 const path = resolve(process.argv[2]);
@@ -23,7 +24,8 @@ const program = ts.createProgram([path], options);
 const checker = program.getTypeChecker();
 /** A type or a signature as text, without the paths of the files that it is from. */
 const plain = (text) => text.replace(/import\("[^"]+"\)\./g, "");
-const FORMAT = ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseSingleQuotesForStringLiteralType;
+const FORMAT =
+  ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseSingleQuotesForStringLiteralType;
 
 const { symbol } = program.getSourceFile(path);
 const found = checker
@@ -37,10 +39,19 @@ for (const each of found) {
 }
 
 const lines = [];
-for (const [title, symbols] of [["Functions", kinds.functions], ["Classes", kinds.classes], ["Types", kinds.types]]) {
+for (const [title, symbols] of [
+  ["Functions", kinds.functions],
+  ["Classes", kinds.classes],
+  ["Types", kinds.types],
+]) {
   if (symbols.length === 0) continue;
   lines.push(`## ${title}`, "");
-  for (const each of symbols) title === "Classes" ? describeClass(each) : title === "Types" ? describeType(each) : describe(each, "###", each.name);
+  for (const each of symbols)
+    title === "Classes"
+      ? describeClass(each)
+      : title === "Types"
+        ? describeType(each)
+        : describe(each, "###", each.name);
 }
 process.stdout.write(`${lines.join("\n")}\n`);
 
@@ -50,8 +61,20 @@ function describe(each, level, name) {
   const type = checker.getTypeOfSymbolAtLocation(each, declared);
   const [signature] = type.getCallSignatures();
   lines.push(`${level} ${name}`, "");
-  if (signature) lines.push("```ts", `${name}${plain(checker.signatureToString(signature, declared, FORMAT))}`, "```", "");
-  else lines.push("```ts", `${name}: ${plain(checker.typeToString(type, declared, FORMAT))}`, "```", "");
+  if (signature)
+    lines.push(
+      "```ts",
+      `${name}${plain(checker.signatureToString(signature, declared, FORMAT))}`,
+      "```",
+      "",
+    );
+  else
+    lines.push(
+      "```ts",
+      `${name}: ${plain(checker.typeToString(type, declared, FORMAT))}`,
+      "```",
+      "",
+    );
   say(each);
 }
 
@@ -62,9 +85,13 @@ function say(each) {
   const items = [];
   for (const { name, text: parts } of each.getJsDocTags(checker)) {
     const words = ts.displayPartsToString(parts).trim();
-    if (name === "param" && words.includes(" ")) items.push(`- \`${words.split(/\s/)[0]}\`: ${words.replace(/^\S+\s+(- )?/, "").replace(/\s+/g, " ")}`);
-    if (name === "returns" && words) items.push(`- Returns ${words.replace(/\s+/g, " ")}`);
-    if (name === "throws" && words) items.push(`- Throws ${words.replace(/^\{?(\w+)\}?/, "`$1`").replace(/\s+/g, " ")}`);
+    if (name === "param" && words.includes(" "))
+      items.push(
+        `- \`${words.split(/\s/)[0]}\`: ${words.replace(/^\S+\s+(- )?/, "").replace(/\s+/g, " ")}`,
+      );
+    if (name === "returns" && words) items.push(`- Returns: ${words.replace(/\s+/g, " ")}`);
+    if (name === "throws" && words)
+      items.push(`- Throws ${words.replace(/^\{?(\w+)\}?/, "`$1`").replace(/\s+/g, " ")}`);
   }
   if (items.length > 0) lines.push(...items, "");
 }
@@ -72,7 +99,12 @@ function say(each) {
 /** Whether a member is for users: neither private nor for the module's own parts. */
 function isPublic(member) {
   const tags = member.getJsDocTags(checker).map(({ name }) => name);
-  return !member.name.startsWith("#") && !member.name.startsWith("__") && !tags.includes("internal") && !tags.includes("private");
+  return (
+    !member.name.startsWith("#") &&
+    !member.name.startsWith("__") &&
+    !tags.includes("internal") &&
+    !tags.includes("private")
+  );
 }
 
 function describeClass(each) {
@@ -91,10 +123,17 @@ function describeType(each) {
   const type = checker.getDeclaredTypeOfSymbol(each);
   lines.push(`### ${each.name}`, "");
   const fields = type.isUnion() ? [] : type.getProperties();
-  const isOurs = fields.every((field) => field.declarations?.every((one) => !one.getSourceFile().isDeclarationFile));
+  const isOurs = fields.every((field) =>
+    field.declarations?.every((one) => !one.getSourceFile().isDeclarationFile),
+  );
   say(each);
   if (fields.length === 0 || !isOurs || type.getCallSignatures().length > 0) {
-    lines.push("```ts", plain(checker.typeToString(type, undefined, FORMAT | ts.TypeFormatFlags.InTypeAlias)), "```", "");
+    lines.push(
+      "```ts",
+      plain(checker.typeToString(type, undefined, FORMAT | ts.TypeFormatFlags.InTypeAlias)),
+      "```",
+      "",
+    );
     return;
   }
   table("field", fields);
@@ -106,16 +145,25 @@ function table(head, properties) {
   for (const each of properties) {
     const type = checker.getTypeOfSymbol(each);
     const isOptional = (each.flags & ts.SymbolFlags.Optional) !== 0;
-    const shown = plain(checker.typeToString(isOptional ? checker.getNonNullableType(type) : type, undefined, FORMAT));
-    const text = ts.displayPartsToString(each.getDocumentationComment(checker)).replace(/\s+/g, " ").trim();
-    lines.push(`| \`${each.name}\` | \`${shown.replaceAll("|", "\\|")}\` | ${isOptional ? "may be absent; " : ""}${text} |`);
+    const shown = plain(
+      checker.typeToString(isOptional ? checker.getNonNullableType(type) : type, undefined, FORMAT),
+    );
+    const text = ts
+      .displayPartsToString(each.getDocumentationComment(checker))
+      .replace(/\s+/g, " ")
+      .trim();
+    lines.push(
+      `| \`${each.name}\` | \`${shown.replaceAll("|", "\\|")}\` | ${isOptional ? "may be absent; " : ""}${text} |`,
+    );
   }
   lines.push("");
 }
 
 /** The events of a class: a row for each name that its `on` takes. */
 function describeEvents(on) {
-  const [signature] = checker.getTypeOfSymbolAtLocation(on, on.valueDeclaration).getCallSignatures();
+  const [signature] = checker
+    .getTypeOfSymbolAtLocation(on, on.valueDeclaration)
+    .getCallSignatures();
   const names = signature.typeParameters?.[0]?.getConstraint();
   lines.push("#### on", "", "```ts", "on(name, listener): () => void", "```", "");
   say(on);

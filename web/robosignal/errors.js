@@ -25,7 +25,7 @@ export class SignalingError extends Error {
 }
 
 /** What a call is told after `close()`. */
-export const closed = () =>
+export const closedError = () =>
   new SignalingError({
     code: "closed",
     message: "The connection to the server was closed by this page. Connect again.",
@@ -35,6 +35,6 @@ export const closed = () =>
  * @param {never} impossible
  * @returns {never}
  */
-export function never(impossible) {
+export function unreachable(impossible) {
   throw new TypeError(`no such event: ${JSON.stringify(impossible)}`);
 }

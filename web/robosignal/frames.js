@@ -153,19 +153,3 @@ export function firstSectionOf(sdp) {
   const mid = /^a=group:BUNDLE (\S+)/m.exec(sdp)?.[1];
   return mid === undefined ? { sdpMLineIndex: 0 } : { sdpMid: mid };
 }
-
-/**
- * Whether a JWT has ended by the clock of this machine, `nowMs` epoch milliseconds, which may be
- * wrong: the server judges, not the browser. Anything that is not readable counts as good.
- *
- * @param {string} token
- * @param {number} nowMs
- */
-export function hasEnded(token, nowMs) {
-  try {
-    const claims = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
-    return number(claims.exp) && claims.exp * 1000 <= nowMs;
-  } catch {
-    return false;
-  }
-}

@@ -440,54 +440,94 @@ type Environment = {
    */
   reach: (url: string) => Promise<boolean>;
 };
+
 /**
- * One engagement with one robot, through redials, restarts and changes of driver. It ends when it
- * is left, or when the server forbids it; `view` says how things stand.
+ * A session with one robot, through redials, restarts of the robot and changes of driver. It ends when
+ * the application leaves it, or when the server forbids it. `drive`, `view` and `takeOver` of a
+ * `Signal` return one.
  */
 declare class Session extends Emitter<SessionEvents> {
   private constructor();
+  /**
+   * The robot's id.
+   */
   get robotId(): string;
+  /**
+   * The session's state: a frozen object, and the same one until a field of it changes. The event
+   * `view` tells of each change.
+   */
   get view(): View;
   /**
-   * The robot's video, once there is some.
+   * The robot's video, once there is some. A new peer connection has a new stream, which the event
+   * `stream` brings.
    */
   get stream(): MediaStream | null;
   /**
-   * Send one drive command, x and y from −1 to 1. False when it was not sent: not our robot to
-   * drive, or no channel that could carry it in time.
+   * Send one drive command. The robot stops 500 ms after the last one, so repeat it while it should
+   * move; `driveWithKeys` does that.
    *
-   * The robot stops 500 ms after the last command, so repeat it while it should move.
-   *
-   * @throws {TypeError} when x or y is no finite number
+   * @param drive `x` to the right and `y` ahead; beyond -1 to 1 they are cut off
+   * @returns whether it was sent: `false` if this session doesn't drive, or if the data
+   *   channel isn't open or can't carry it in time
+   * @throws {TypeError} if `x` or `y` isn't a finite number
    */
-  drive(drive: { x: number; y: number }): boolean;
+  drive(drive: Drive): boolean;
   /**
-   * Send a text to the robot; false when it was not sent: no channel is open, or it is full. The
-   * driver's is echoed by the demo robot.
+   * Send a text to the robot on the data channel. The demo robot echoes the driver's.
    *
-   * @throws {TypeError} when it is no text
-   * @throws {SignalingError} `too_large`, with the limit of the robot's data channel
+   * @returns whether it was sent: `false` if the data channel isn't open, or is full
+   * @throws {TypeError} if `message` isn't a string
+   * @throws {SignalingError} `too_large`, with the robot's limit in the sentence: 64 KiB, unless its
+   *   description says otherwise (RFC 8841, section 6.1)
    */
   send(message: string): boolean;
   /**
-   * The data channel's round trip in ms.
+   * Measure the data channel's round trip.
+   *
+   * @returns ms
+   * @throws {SignalingError} `timeout` after 3 s, or if there is no open channel; `no_session` after
+   *   the end; `closed` after `signal.close()`
    */
   ping(): Promise<number>;
-  /** Take the control from whoever has it. */
+  /**
+   * Take control from the session that has it. The owner and admins may, and so may the driver's own
+   * user from another connection.
+   *
+   * @returns within 20 s
+   * @throws {SignalingError} `forbidden`, `robot_offline`, `timeout`, `offline`; `no_session` after the
+   *   end; `closed` after `signal.close()`
+   */
   takeOver(): Promise<void>;
-  /** Give the control up and go on watching. */
+  /**
+   * Give control up and go on viewing.
+   *
+   * @returns within 20 s
+   * @throws {SignalingError} `not_controller` if this session doesn't drive; otherwise as `takeOver`
+   */
   release(): Promise<void>;
   /**
-   * Ask the driver for control. The view is `asking` until the answer, 30 s at most; control that
-   * is free is ours at once.
+   * Ask the driver for control. If no one drives, this session does at once. Otherwise `view.asking`
+   * is true until the driver grants it (the event `control`), denies it (`control-denied`), or hasn't
+   * answered within 30 s (`control-unanswered`).
+   *
+   * @returns once the driver was asked, within 20 s
+   * @throws {SignalingError} as `takeOver`
    */
   requestControl(): Promise<void>;
   /**
-   * Hand the control over, to any viewer, and go on watching.
+   * Hand control over to a viewer, whether or not it has asked, and go on viewing.
+   *
+   * @param sessionId of the viewer, as `view.requests` has it
+   * @returns within 20 s
+   * @throws {SignalingError} `no_session` if the viewer has left; otherwise as `release`
    */
   grant(sessionId: string): Promise<void>;
   /**
-   * Keep the control, and tell the viewer who asked for it.
+   * Keep control, and tell the viewer who asked for it.
+   *
+   * @param sessionId of the viewer, as `view.requests` has it
+   * @returns within 20 s
+   * @throws {SignalingError} as `grant`
    */
   deny(sessionId: string): Promise<void>;
   /**

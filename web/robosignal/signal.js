@@ -4,14 +4,14 @@
  */
 
 import { Emitter } from "./emitter.js";
-import { Line } from "./connection/websocket.js";
+import { Connection } from "./connection/websocket.js";
 import { requireWebRtc } from "./peer.js";
 import { Requests } from "./connection/requests.js";
 import { Session } from "./session.js";
 import { Watching, readList } from "./presence.js";
-import { SignalingError, closed } from "./errors.js";
+import { SignalingError, closedError } from "./errors.js";
 
-/** @import { Server } from "./connection/requests.js" */
+/** @import { Server } from "./session.js" */
 /** @import { List } from "./presence.js" */
 /** @import { Ack, ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, SignalEvents, TokenSource, Welcome } from "./types.js" */
 /** @import { Environment } from "./environment.js" */
@@ -31,7 +31,7 @@ const REPORTED = 100;
  */
 export class Signal extends Emitter {
   #environment;
-  #line;
+  #connection;
   #requests;
   #watching;
   /** @type {ConnectionState} */
@@ -65,10 +65,10 @@ export class Signal extends Emitter {
       changed: (robots) => this.emit("presence", robots),
       arrived: () => this.#arrived(),
     });
-    this.#line = new Line(url, token, environment, {
+    this.#connection = new Connection(url, token, environment, {
       state: (state) => this.#enter(state),
       frame: (frame) => this.#receive(frame),
-      swapped: () => this.#swapped(),
+      migrate: () => this.#migrate(),
       lost: (socket) => this.#requests.lose(socket),
       signIn: () => this.emit("sign-in", undefined),
       report: (error) => this.#reportOnce(error),
@@ -88,15 +88,15 @@ export class Signal extends Emitter {
 
   /** Dial now rather than when the next try is due; after `sign-in`, dial again. Nothing once closed. */
   redial() {
-    if (!this.#isClosed) this.#line.start();
+    if (!this.#isClosed) this.#connection.start();
   }
 
   /** Leave every session and hang up, for good: each call that waits, and each later one, rejects with `closed`. */
   close() {
     this.#isClosed = true;
-    for (const session of [...this.#sessions.values()]) session.abandon();
+    for (const session of [...this.#sessions.values()]) session.close();
     this.#requests.close();
-    this.#line.stop();
+    this.#connection.stop();
     this.#watching.end();
   }
 
@@ -202,8 +202,8 @@ export class Signal extends Emitter {
    * @throws {SignalingError} the server's refusal, or `timeout`, `offline`, `too_large`
    */
   async request(frame) {
-    if (this.#isClosed) throw closed();
-    return this.#requests.make(frame, this.#line.isUp ? this.#line.current : null);
+    if (this.#isClosed) throw closedError();
+    return this.#requests.make(frame, this.#connection.isUp ? this.#connection.socket : null);
   }
 
   /**
@@ -212,7 +212,7 @@ export class Signal extends Emitter {
    * @param {OutFrame} frame
    */
   send(frame) {
-    this.#line.send(frame);
+    this.#connection.send(frame);
   }
 
   /**
@@ -224,7 +224,7 @@ export class Signal extends Emitter {
    * @returns {Promise<RTCIceServer[]>}
    */
   async iceServers(robotId) {
-    if (this.#isClosed) throw closed();
+    if (this.#isClosed) throw closedError();
     if (this.#environment.now() > this.#ice.freshUntil || !this.#ice.isWhole) {
       const about = robotId === undefined ? {} : { robotId };
       const frame = /** @type {IceFrame | undefined} */ (
@@ -245,11 +245,11 @@ export class Signal extends Emitter {
     return {
       request: (frame) => this.request(frame),
       leave: (robotId, bye) => this.#leave(robotId, bye),
-      look: (robotId) => void this.#list({ type: "robots", robotIds: [robotId] }).catch(ignore),
+      lookUp: (robotId) => void this.#list({ type: "robots", robotIds: [robotId] }).catch(ignore),
       iceServers: (robotId) => this.iceServers(robotId),
       report: (error) => this.#reportOnce(error),
-      settled: (session, isSettled) => this.#settled(session, isSettled),
-      ended: (session) => this.#ended(session),
+      trackMigration: (session, isSettled) => this.#trackMigration(session, isSettled),
+      remove: (session) => this.#remove(session),
     };
   }
 
@@ -266,7 +266,7 @@ export class Signal extends Emitter {
   /**
    * @param {Session} session
    */
-  #ended(session) {
+  #remove(session) {
     if (this.#sessions.get(session.robotId) === session) this.#sessions.delete(session.robotId);
     const answered = session.idle();
     if (answered) this.#delay(session.robotId, answered);
@@ -276,7 +276,7 @@ export class Signal extends Emitter {
    * @param {Session} session
    * @param {boolean} isSettled
    */
-  #settled(session, isSettled) {
+  #trackMigration(session, isSettled) {
     if (isSettled) this.#unsettled.delete(session);
     else this.#unsettled.add(session);
     this.#arrived();
@@ -290,7 +290,8 @@ export class Signal extends Emitter {
    * @param {OutFrame} bye
    */
   #leave(robotId, bye) {
-    if (this.#line.isUp) this.#delay(robotId, this.#requests.make(bye, this.#line.current));
+    if (this.#connection.isUp)
+      this.#delay(robotId, this.#requests.make(bye, this.#connection.socket));
   }
 
   /**
@@ -329,7 +330,7 @@ export class Signal extends Emitter {
   }
 
   #requireOpen() {
-    if (this.#isClosed) throw closed();
+    if (this.#isClosed) throw closedError();
   }
 
   /** Something has arrived: the old socket may have nothing left to wait for. */
@@ -337,8 +338,8 @@ export class Signal extends Emitter {
     const isAll =
       this.#unsettled.size === 0 &&
       this.#watching.isSettled &&
-      this.#requests.areOver(this.#line.current);
-    if (this.#line.drains && isAll) this.#line.moved();
+      this.#requests.areOver(this.#connection.socket);
+    if (this.#connection.isMigrating && isAll) this.#connection.finishMigration();
   }
 
   /**
@@ -371,9 +372,9 @@ export class Signal extends Emitter {
    * @returns {Promise<Session>} a new one
    */
   #begin(robotId, wanted, abort) {
-    const session = new Session(this.#server(), robotId, this.#environment, this.#line.isUp);
+    const session = new Session(this.#server(), robotId, this.#environment, this.#connection.isUp);
     this.#sessions.set(robotId, session);
-    return held(session, () => session.ask({ type: "join", role: wanted }, wanted, abort));
+    return held(session, () => session.waitFor({ type: "join", role: wanted }, wanted, abort));
   }
 
   /**
@@ -382,8 +383,8 @@ export class Signal extends Emitter {
    * @param {AbortSignal} [abort]
    */
   async #share(session, wanted, abort) {
-    if (!session.hasJoined) await session.ask({ type: "await" }, wanted, abort);
-    if (wanted === "controller") await session.ask({ type: "drive" }, wanted, abort);
+    if (!session.hasJoined) await session.waitFor(null, wanted, abort);
+    if (wanted === "controller") await session.waitFor({ type: "drive" }, wanted, abort);
   }
 
   /**
@@ -423,7 +424,9 @@ export class Signal extends Emitter {
     const list = await readList((frame) => this.request(frame), first, this.#environment.now());
     this.#watching.learn(list);
     for (const row of list.rows)
-      this.#sessions.get(row.robotId)?.tell({ type: "listed", robot: row, askedAt: list.askedAt });
+      this.#sessions
+        .get(row.robotId)
+        ?.dispatch({ type: "listing", robot: row, askedAt: list.askedAt });
     return list;
   }
 
@@ -433,14 +436,16 @@ export class Signal extends Emitter {
   #enter(state) {
     this.#state = state;
     this.emit("state", state);
-    if (state === "online" && this.#line.current) this.#requests.submit(this.#line.current);
+    if (state === "online" && this.#connection.socket)
+      this.#requests.submit(this.#connection.socket);
     if (state === "connecting") return;
     this.#watching.enter(state === "online");
-    for (const session of [...this.#sessions.values()]) session.tell({ type: state });
+    for (const session of [...this.#sessions.values()]) session.dispatch({ type: state });
   }
 
-  #swapped() {
-    for (const session of [...this.#sessions.values()]) session.tell({ type: "swapped" });
+  #migrate() {
+    for (const session of [...this.#sessions.values()])
+      session.dispatch({ type: "socket-changed" });
     this.#watching.again();
     this.#arrived();
   }
@@ -455,9 +460,9 @@ export class Signal extends Emitter {
     if (frame.type === "presence" && this.#watching.hear(frame)) {
       this.#sessions
         .get(frame.robotId)
-        ?.tell({ type: "listed", robot: frame, askedAt: this.#environment.now() });
+        ?.dispatch({ type: "listing", robot: frame, askedAt: this.#environment.now() });
     }
-    for (const session of [...this.#sessions.values()]) session.tell({ type: "frame", frame });
+    for (const session of [...this.#sessions.values()]) session.dispatch({ type: "frame", frame });
     this.#arrived();
   }
 

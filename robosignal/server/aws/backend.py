@@ -62,7 +62,7 @@ def connect(settings: Settings) -> Signaling:
         origins=options.origins,
         clock=epoch_ms,
         meter=EmbeddedMetrics(settings.stage),
-        side_by_side=Threads(),
+        parallel_map=Threads(),
     )
 
 

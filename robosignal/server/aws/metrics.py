@@ -18,7 +18,7 @@ from robosignal.protocol.errors import (
     TooManyViewers,
     TryAgain,
 )
-from robosignal.server.ports import Happened
+from robosignal.server.ports import EventMetrics
 
 NAMESPACE = "robosignal"
 
@@ -54,35 +54,35 @@ DIRECTIVES = {
 """Every metric: its unit and the sets of dimensions that it is kept by."""
 
 
-def values(happened: Happened) -> Iterator[tuple[str, int]]:
+def values(metrics: EventMetrics) -> Iterator[tuple[str, int]]:
     """Yield the metrics that one event adds to. What did not happen is left out."""
     yield "Messages", 1
-    if happened.outcome == "ok" and happened.kind in RELAYED:
-        yield "RelayLatency", happened.took_ms
-    if happened.gone:
-        yield "GoneConnections", happened.gone
-    if happened.undelivered:
-        yield "Undelivered", happened.undelivered
-    if happened.took_over:
+    if metrics.outcome == "ok" and metrics.kind in RELAYED:
+        yield "RelayLatency", metrics.took_ms
+    if metrics.gone:
+        yield "GoneConnections", metrics.gone
+    if metrics.undelivered:
+        yield "Undelivered", metrics.undelivered
+    if metrics.took_over:
         yield "Takeovers", 1
-    if happened.outcome in CONFLICTS:
+    if metrics.outcome in CONFLICTS:
         yield "Conflicts", 1
-    if happened.kind == "$connect" and happened.reason is not None:
+    if metrics.kind == "$connect" and metrics.reason is not None:
         yield "TokensRefused", 1
-    if happened.outcome == Internal.code:
+    if metrics.outcome == Internal.code:
         yield "InternalErrors", 1
 
 
-def line(stage: str, happened: Happened) -> str:
+def line(stage: str, metrics: EventMetrics) -> str:
     """Return the event's metrics as one JSON document, without a line's end."""
-    found = dict(values(happened))
-    about = {"Timestamp": happened.at, "CloudWatchMetrics": [DIRECTIVES[name] for name in found]}
+    found = dict(values(metrics))
+    about = {"Timestamp": metrics.at, "CloudWatchMetrics": [DIRECTIVES[name] for name in found]}
     document = {
         "_aws": about,
         "Stage": stage,
-        "Type": happened.kind,
-        "Outcome": happened.outcome,
-        **({"Reason": happened.reason} if "TokensRefused" in found else {}),
+        "Type": metrics.kind,
+        "Outcome": metrics.outcome,
+        **({"Reason": metrics.reason} if "TokensRefused" in found else {}),
         **found,
     }
     return msgspec.json.encode(document).decode()
@@ -102,13 +102,13 @@ class EmbeddedMetrics:
         self._stage = stage
         self._say = say
 
-    def record(self, happened: Happened) -> None:
+    def record(self, metrics: EventMetrics) -> None:
         """Write the event's metrics."""
-        self._say(line(self._stage, happened))
+        self._say(line(self._stage, metrics))
 
 
 class Unmetered:
     """Records nothing, where nobody watches."""
 
-    def record(self, happened: Happened) -> None:
+    def record(self, metrics: EventMetrics) -> None:
         """Drop it."""

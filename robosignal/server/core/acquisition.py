@@ -1,10 +1,13 @@
-"""Taking the lease, for every message that can: the write, the robot's notice, the way back.
+"""Acquiring a session: the write, the introduction to the robot, and the rollback if that fails.
 
-Knows what follows a won write and what undoes it; never by which right or why it is taken.
+Every message that can give the sender the lease, or a new viewer session, goes through
+`introduce`: nobody holds a robot that they cannot reach.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
+
+from msgspec import structs
 
 from robosignal.protocol.errors import (
     Forbidden,
@@ -14,12 +17,12 @@ from robosignal.protocol.errors import (
     SignalingError,
     TryAgain,
 )
-from robosignal.protocol.ids import ConnectionId, SessionId
-from robosignal.protocol.messages import Offer, RequestControl, Takeover
+from robosignal.protocol.ids import ConnectionId, RobotId, SessionId
+from robosignal.protocol.messages import Offer, RequestControl, Role, Takeover
 from robosignal.server.core.addressing import ActiveSession
-from robosignal.server.core.authorization import authorize, robot_cannot_drive
+from robosignal.server.core.authorization import ROBOT_CANNOT_DRIVE, authorize
 from robosignal.server.core.conditional_writes import Write
-from robosignal.server.core.delivery import hand_over, notify
+from robosignal.server.core.delivery import find_delivery, hand_over, loss_write, notify
 from robosignal.server.core.dialects import AnyFrame
 from robosignal.server.core.notices import (
     Notice,
@@ -34,32 +37,101 @@ from robosignal.server.core.sessions import (
     EndedSession,
     end_notices,
     end_session,
+    freed_notices,
     writes_to_roll_back,
 )
 from robosignal.server.core.steps import (
+    Action,
+    CheckRobot,
     ConditionFailed,
+    Delivery,
     Flow,
     WriteConnection,
+    WriteRobot,
     Written,
-    in_reserve,
+    attempt_all,
     perform_all,
     write_robot,
 )
-from robosignal.server.core.writes import connections, lease, presence
+from robosignal.server.core.writes import connections, lease, presence, viewers
 
 
 def acquire(
-    request: Request, message: Offer | Takeover | RequestControl, robot: Robot, taking: Write
+    request: Request, message: Offer | Takeover | RequestControl, robot: Robot, write: Write
 ) -> Flow[Robot]:
-    """Carry out a write that takes the lease. Raise what explains a refusal."""
-    outcome = yield from write_robot(robot.robot_id, taking)
+    """Carry out a write that gives the sender the lease, and return the robot's new item.
+
+    Raise RobotOffline, RobotBusy or TryAgain if its condition fails, whichever explains it.
+    """
+    outcome = yield from write_or_undo(request, robot.robot_id, write)
     if isinstance(outcome, Written):
         return outcome.after
     raise explain_refusal(request, authorize(request, message, robot.robot_id, outcome.item))
 
 
+def write_or_undo(
+    request: Request, robot_id: RobotId, write: Write
+) -> Flow[Written[Robot] | ConditionFailed[Robot]]:
+    """Carry out a write that may open a session for the sender.
+
+    A write that is never answered may have been carried out all the same. A v1 session lapses
+    soon, but a seed session lasts until its token ends, so end it if the write opened it. A session
+    that was there before is noted on its row, and ends with its connection. Then raise TryAgain.
+    """
+    try:
+        return (yield from write_robot(robot_id, write))
+    except TryAgain as unanswered:
+        stamp, role = unanswered.stamp, write.opens
+        if stamp is not None and role is not None and request.sender.dialect == "seed":
+            mine = request.new_session(robot_id, request.lease_until)
+            yield from _undo(request, robot_id, ActiveSession(mine, role), stamp)
+        raise
+
+
+def _undo(request: Request, robot_id: RobotId, opened: ActiveSession, stamp: str) -> Flow[None]:
+    """End the session if the item still has the stamp of the write that opened it."""
+    session, role = opened.session, opened.role
+    undo = lease.undo if role == "controller" else viewers.undo
+    write = undo(session.session_id, session.connection_id, stamp)
+    with suppress(SignalingError):
+        # Read first: usually nothing was written, and the key may be throttled for writes.
+        (checked,) = yield from perform_all((CheckRobot(robot_id, write),), "undo")
+        if not isinstance(checked, Written):
+            return
+        outcome = yield from write_robot(robot_id, write, "undo")
+        if isinstance(outcome, Written):
+            yield from notify(request, robot_id, _undo_notices(outcome.after, session, role))
+
+
+def _undo_notices(robot: Robot, session: Session, role: Role) -> list[Notice]:
+    ended = EndedSession(robot, session, role)
+    if role == "viewer":
+        return end_notices(ended)
+    # The session held at the epoch before, and the driver that it displaced was not told.
+    displaced = displaced_notices(structs.replace(robot, epoch=robot.epoch - 1), session)
+    return displaced + end_notices(ended)
+
+
+def confirm_session(request: Request, robot: Robot, found: ActiveSession) -> Flow[None]:
+    """Note a seed's session on the sender's row if it isn't noted there.
+
+    The message that opened it may be about to undo it, so write to the session first: that
+    changes the stamp. Raise TryAgain if the session is gone.
+    """
+    session_id, role = found.session.session_id, found.role
+    if found.session.dialect != "seed" or session_id in request.sender.sessions:
+        return
+    renew = lease.renew if role == "controller" else viewers.renew
+    renewal = renew(session_id, found.session.connection_id, found.session.until)
+    # Written as a renewal, it would not change the stamp.
+    outcome = yield from write_robot(robot.robot_id, structs.replace(renewal, renewal=False))
+    if not isinstance(outcome, Written):
+        raise TryAgain(robot.robot_id)
+    yield from note_or_record_loss(request, robot, found)
+
+
 def explain_refusal(request: Request, robot: Robot) -> RobotOffline | RobotBusy | TryAgain:
-    """Return why the lease could not be taken, as the item tells it."""
+    """Return why the lease could not be acquired, judging by the robot's item."""
     if robot.connection_id is None:
         return RobotOffline(robot.robot_id)
     held = robot.holder(request.now)
@@ -69,109 +141,37 @@ def explain_refusal(request: Request, robot: Robot) -> RobotOffline | RobotBusy 
     return TryAgain(robot.robot_id)
 
 
-def introduce_driver(
-    request: Request, robot: Robot, mine: Session, frame: AnyFrame | None, *, viewed: bool
-) -> Flow[None]:
-    """Tell the robot of its new holder and, side by side, note the session on the sender's row.
-
-    If either fails, the lease is given back, since nobody holds a robot that they cannot
-    reach: raise RobotOffline, NoSession when the sender itself is gone, or what kept the frame
-    or the note from being made. Whoever `viewed` before does so again.
-    """
-    try:
-        delivered, noted = yield from introduce(request, robot, mine, frame)
-    except SignalingError:
-        yield from in_reserve(_roll_back(request, robot, mine, viewed=viewed))
-        raise
-    if not delivered:
-        gone = robot.connection_id
-        yield from in_reserve(_roll_back(request, robot, mine, viewed=viewed, gone=gone))
-        raise RobotOffline(robot.robot_id)
-    if not isinstance(noted, Written):
-        yield from in_reserve(_roll_back(request, robot, mine, viewed=False))
-        raise explain_missing_note(robot, noted)
-
-
-def _roll_back(
+def introduce(
     request: Request,
     robot: Robot,
-    mine: Session,
+    session: Session,
+    role: Role,
+    frame: AnyFrame | None,
     *,
-    viewed: bool,
-    gone: ConnectionId | None = None,
+    was_viewer: bool = False,
 ) -> Flow[None]:
-    """Free the lease, end the presence of a robot found gone, and tell everyone concerned.
+    """Send the robot the session's first frame and, in parallel, note the session on its row.
 
-    Whoever was displaced for nothing is told as well: they do not hold any more. So they are
-    when the lease cannot be given back either, and lasts until it lapses.
+    `frame` is None for a robot that is sent nothing. If either fails, roll the session back, then
+    raise RobotOffline, NoSession if the sender's connection is gone, or the error that occurred.
+    A holder who `was_viewer` becomes a viewer again.
     """
-    told = displaced_notices(robot, mine)
-    with suppress(SignalingError):
-        if viewed:
-            after = yield from _return_to_viewing(request, robot, mine, gone)
-            if after is not None:
-                free = control_frame(after)
-                told += notices_to(after, free) + viewer_notices(
-                    after, free, besides=mine.session_id
-                )
-        else:
-            ended = yield from _end_acquired(robot, mine, gone)
-            if ended is not None:
-                told += end_notices(ended)
-    yield from notify(request, robot.robot_id, told)
-
-
-def _return_to_viewing(
-    request: Request, robot: Robot, mine: Session, gone: ConnectionId | None
-) -> Flow[Robot | None]:
-    """Make the holder the viewer that it was, and return the robot as it then stands."""
-    staying = lease.release(clear_grace(mine, request.place_until), request.rules.viewers)
-    outcome = yield from write_robot(robot.robot_id, staying)
-    after = outcome.after if isinstance(outcome, Written) else None
-    if gone is not None:
-        lost = yield from write_robot(robot.robot_id, presence.record_loss(gone))
-        after = lost.after if after is not None and isinstance(lost, Written) else after
-    return after
-
-
-def _end_acquired(
-    robot: Robot, mine: Session, gone: ConnectionId | None
-) -> Flow[EndedSession | None]:
-    """End the holder's session, and the presence of a robot that was found gone."""
-    ends = mine.session_id, mine.connection_id
-    if gone is not None:
-        both = lease.roll_back_with_robot(*ends, gone)
-        outcome = yield from write_robot(robot.robot_id, both)
-        if isinstance(outcome, Written):
-            return EndedSession(outcome.after, mine, "controller")
-    # A robot that has registered anew meanwhile keeps its presence: it is not ours to end.
-    return (
-        yield from end_session(
-            robot.robot_id, ActiveSession(mine, "controller"), writes_to_roll_back(*ends)
-        )
-    )
-
-
-def announce_driver(
-    request: Request, robot: Robot, holder: Session, more: Sequence[Notice] = ()
-) -> Flow[None]:
-    """Tell the displaced holder and the viewers who drives now; and whoever else is to hear."""
-    told = viewer_notices(robot, control_frame(robot), besides=holder.session_id)
-    yield from notify(request, robot.robot_id, [*displaced_notices(robot, holder), *told, *more])
-
-
-def introduce(
-    request: Request, robot: Robot, session: Session, frame: AnyFrame | None
-) -> Flow[tuple[bool, Written[Connection] | ConditionFailed[Connection]]]:
-    """Hand the robot the session's first frame, and note the session on the sender's row.
-
-    A robot that is told nothing, `frame` being None, counts as reached. Return whether the robot
-    was, and what became of the note. Raise TryAgain when AWS was too busy for either.
-    """
-    noting = note_session(request, session.session_id)
-    telling = [] if frame is None else [hand_over(robot, frame, request.now)]
-    *delivered, noted = yield from perform_all((*telling, noting))
-    return all(delivered), noted
+    note = note_session(request, session.session_id)
+    try:
+        posts: list[Action] = [] if frame is None else [hand_over(robot, frame, request.now)]
+        *posted, noted = yield from perform_all((*posts, note))
+    except SignalingError:
+        yield from _roll_back(request, robot, session, role, stay=was_viewer)
+        raise
+    sent = [find_delivery(post, outcome) for post, outcome in zip(posts, posted, strict=True)]
+    if any(delivery is not Delivery.SENT for delivery in sent):
+        gone = robot.connection_id
+        yield from _roll_back(request, robot, session, role, stay=was_viewer, gone=gone)
+        raise RobotOffline(robot.robot_id)
+    if not isinstance(noted, Written):
+        # The sender itself is gone, or may have no session: it does not stay as a viewer.
+        yield from _roll_back(request, robot, session, role, stay=False)
+        raise explain_missing_note(robot, noted)
 
 
 def note_session(request: Request, session_id: SessionId) -> WriteConnection:
@@ -180,14 +180,110 @@ def note_session(request: Request, session_id: SessionId) -> WriteConnection:
     return WriteConnection(me, connections.note_session(me, session_id, request.sender.dialect))
 
 
+def note_or_record_loss(request: Request, robot: Robot, found: ActiveSession) -> Flow[None]:
+    """Note an existing session on the sender's row.
+
+    If the row refuses it, record that the session's connection is lost, and raise NoSession,
+    Forbidden or TryAgain, whichever explains it.
+    """
+    (noted,) = yield from perform_all((note_session(request, found.session.session_id),))
+    if isinstance(noted, ConditionFailed):
+        loss = WriteRobot(robot.robot_id, loss_write(found.session, found.role, request.now))
+        yield from attempt_all((loss,), "undo")
+        raise explain_missing_note(robot, noted)
+
+
 def explain_missing_note(
-    robot: Robot, noted: Written[Connection] | ConditionFailed[Connection]
+    robot: Robot, noted: ConditionFailed[Connection]
 ) -> Forbidden | TryAgain | NoSession:
-    """Return why a session could not be noted: the row as it is now tells."""
-    row = noted.item if isinstance(noted, ConditionFailed) else None
+    """Return why a session could not be noted, judging by the sender's row."""
+    row = noted.item
     if row is None:
         return NoSession(robot.robot_id)
     if row.robot_id is not None:
-        return robot_cannot_drive()
-    # The sender asked for v1 meanwhile, and the session was made in the seed's dialect.
+        return Forbidden(None, ROBOT_CANNOT_DRIVE)
+    # The sender switched to v1 in the meantime, and the session was made in the seed dialect.
     return TryAgain(robot.robot_id)
+
+
+def _roll_back(
+    request: Request,
+    robot: Robot,
+    session: Session,
+    role: Role,
+    *,
+    stay: bool,
+    gone: ConnectionId | None = None,
+) -> Flow[None]:
+    """End the session, or let it `stay` as a viewer's; record the robot's lost connection `gone`.
+
+    Then notify everyone concerned. A displaced driver is notified even if the rollback fails: the
+    new lease then lasts until it lapses.
+    """
+    notices = displaced_notices(robot, session) if role == "controller" else []
+    if role == "viewer":
+        notices += yield from _end_viewer(robot, session, gone)
+    else:
+        with suppress(SignalingError):
+            if stay:
+                notices += yield from _return_to_viewing(request, robot, session, gone)
+            else:
+                notices += yield from _end_holder(robot, session, gone)
+    yield from notify(request, robot.robot_id, notices)
+
+
+def _return_to_viewing(
+    request: Request, robot: Robot, session: Session, gone: ConnectionId | None
+) -> Flow[list[Notice]]:
+    """Make the holder the viewer that it was; return the notices of that."""
+    viewing = clear_grace(session, request.viewer_until)
+    release = lease.release(viewing, request.rules.viewers)
+    outcome = yield from write_robot(robot.robot_id, release, "undo")
+    after = outcome.after if isinstance(outcome, Written) else None
+    if gone is not None:
+        lost = yield from write_robot(robot.robot_id, presence.record_loss(gone), "undo")
+        after = lost.after if after is not None and isinstance(lost, Written) else after
+    if after is None:
+        return []
+    free = control_frame(after)
+    return notices_to(after, free) + viewer_notices(after, free, besides=session.session_id)
+
+
+def _end_holder(robot: Robot, session: Session, gone: ConnectionId | None) -> Flow[list[Notice]]:
+    """End the holder's session and the robot's presence, if it is gone; return the notices."""
+    ids = session.session_id, session.connection_id
+    if gone is not None:
+        both = lease.roll_back_with_robot(*ids, gone)
+        outcome = yield from write_robot(robot.robot_id, both, "undo")
+        if isinstance(outcome, Written):
+            return end_notices(EndedSession(outcome.after, session, "controller"))
+    # A robot that has registered again in the meantime keeps its new presence.
+    active = ActiveSession(session, "controller")
+    ended = yield from end_session(robot.robot_id, active, writes_to_roll_back(*ids), "undo")
+    return [] if ended is None else end_notices(ended)
+
+
+def _end_viewer(robot: Robot, session: Session, gone: ConnectionId | None) -> Flow[list[Notice]]:
+    """End the viewer's session and the robot's presence, if it is gone; return the notices."""
+    writes = writes_to_roll_back(session.session_id, session.connection_id)
+    ended = None
+    with suppress(SignalingError):
+        # A viewer session that cannot be ended now lapses by itself.
+        active = ActiveSession(session, "viewer")
+        ended = yield from end_session(robot.robot_id, active, writes, "undo")
+    if gone is not None:
+        loss = WriteRobot(robot.robot_id, presence.record_loss(gone))
+        yield from attempt_all((loss,), "undo")
+    if ended is None:
+        return []
+    # A robot that has redialled in the meantime can be notified.
+    is_gone = ended.robot.connection_id == gone
+    return freed_notices(ended) if is_gone else end_notices(ended)
+
+
+def announce_driver(
+    request: Request, robot: Robot, holder: Session, more: Sequence[Notice] = ()
+) -> Flow[None]:
+    """Notify the displaced driver and the viewers of the new driver, and send `more` notices."""
+    viewers = viewer_notices(robot, control_frame(robot), besides=holder.session_id)
+    yield from notify(request, robot.robot_id, [*displaced_notices(robot, holder), *viewers, *more])

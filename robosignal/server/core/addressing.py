@@ -1,6 +1,6 @@
-"""Finds out which robot and which session a message means, whatever its spelling.
+"""Resolves which robot and which session a message is about, in either dialect.
 
-Both dialects' spellings end here; nothing after this looks at `to` or `target` again.
+No other module reads `to` or `target`.
 """
 
 import re
@@ -19,30 +19,33 @@ _ROBOT_ID = re.compile(limits.ID_PATTERN)
 
 @dataclass(frozen=True, slots=True)
 class ActiveSession:
-    """A session that a message means, and the role that it has."""
+    """A session and its role."""
 
     session: Session
     role: Role
 
 
 def refresh_sender(request: Request) -> Flow[Request]:
-    """Read the sender's row again, unless it is known to be a robot, which it stays."""
+    """Read the sender's row again, unless it is known as a robot's, which never changes.
+
+    Raise Unauthorized if the row is gone.
+    """
     if request.sender.robot_id is not None:
         return request
     row = yield from read_connection(request.sender.connection_id)
     if row is None:
         raise Unauthorized("connection is gone")
-    return request.seen_as(row)
+    return request.with_sender(row)
 
 
 def resolve_robot_id(request: Request, message: Addressed) -> Flow[RobotId]:
-    """Return the robot that a message is about.
+    """Return the id of the robot that a message is about.
 
-    Raise NoSession when its session is with another robot, BadMessage when it names none or
-    when its `target` is not the other end.
+    Raise NoSession if its session is with another robot; BadMessage if it names no robot, or if
+    its `target` is not the other end.
     """
     robot_id = yield from _resolve_named_robot(request, message)
-    # Judged before any robot is read, so that it tells a stranger of no robot.
+    # Checked before a robot is read, so that a stranger learns nothing about any robot.
     if message.target == "robot" and request.sender.robot_id == robot_id:
         raise BadMessage("target", "must be 'client': the sender is the robot")
     if message.target == "client" and not (yield from _has_registered(request, robot_id)):
@@ -51,7 +54,7 @@ def resolve_robot_id(request: Request, message: Addressed) -> Flow[RobotId]:
 
 
 def _has_registered(request: Request, robot_id: RobotId) -> Flow[bool]:
-    """Say whether the sender has registered this robot, which may be news to its row."""
+    """Say whether the sender has registered this robot; its cached row may not show that yet."""
     if request.sender.robot_id == robot_id:
         return True
     return (yield from refresh_sender(request)).sender.robot_id == robot_id
@@ -73,15 +76,15 @@ def _resolve_named_robot(request: Request, message: Addressed) -> Flow[RobotId]:
 
 
 def _parse_to(request: Request, message: Addressed) -> RobotId | None:
-    """Return the robot that a client's `to` names; a robot's `to` names a client."""
+    """Return the robot that a client's `to` names, if any. A robot's `to` names a client."""
     if message.to is None or request.sender.robot_id is not None:
         return None
-    # Connection ids end in "=" on AWS, which no robot id does: `to` is never ambiguous.
+    # On AWS connection ids end in "=", and robot ids never do, so `to` is not ambiguous.
     return RobotId(message.to) if _ROBOT_ID.search(message.to) else None
 
 
 def find_own_session(request: Request, robot: Robot, message: Addressed) -> ActiveSession | None:
-    """Return the sender's own session with this robot, if it has the one that it means."""
+    """Return the sender's own session with this robot; None if the message means another one."""
     found = robot.session_at(request.sender.connection_id)
     if found is None or message.session_id not in (None, found[0].session_id):
         return None
@@ -89,7 +92,7 @@ def find_own_session(request: Request, robot: Robot, message: Addressed) -> Acti
 
 
 def find_named_session(robot: Robot, message: Addressed) -> ActiveSession | None:
-    """Return the session that a robot means by its id or by the client's connection."""
+    """Return the session that a robot names, by its id or by the client's connection."""
     if message.session_id is not None:
         found = robot.session(message.session_id)
     else:
@@ -99,6 +102,6 @@ def find_named_session(robot: Robot, message: Addressed) -> ActiveSession | None
 
 
 def _find_session_with(robot: Robot, client: ConnectionId) -> tuple[Session, Role] | None:
-    # A seed robot goes on naming the connection that the offer came from; after that client's
-    # redial only the session's id, made from the older connection, still tells who is meant.
+    # A seed robot keeps naming the connection that the offer came from. After that client has
+    # redialled, only the session's id, which is derived from the older connection, matches.
     return robot.session_at(client) or robot.session(session_id(robot.robot_id, client))

@@ -1,7 +1,8 @@
-"""Who may send what: the one table of rights, and its two readings.
+"""Who may send what.
 
-A right is asked of an item that was read (`is_allowed`) or carried in a write's condition
-(`condition_for`); both come from `PERMISSIONS`. What is not in the table is refused.
+`PERMISSIONS` says which relation to a robot each message needs. It is used in two ways: to check a
+sender against an item that was read (`authorize`, `is_allowed`), and as part of a write's condition
+(`condition_for`). A message type that is not in the table is refused.
 """
 
 from enum import Enum
@@ -39,7 +40,7 @@ from robosignal.server.core.request import Request
 
 
 class Relation(Enum):
-    """What a sender can be to a robot. A sender can be several of these at once."""
+    """What a sender can be to a robot. Several can apply at once."""
 
     ANYONE = "anyone signed in"
     ROBOT = "the robot itself, on its current connection"
@@ -58,7 +59,7 @@ PERMISSIONS: dict[type[Message], frozenset[Relation]] = {
     Robots: frozenset({Relation.ANYONE}),
     Watch: frozenset({Relation.ANYONE}),
     Unwatch: frozenset({Relation.ANYONE}),
-    # Who may claim which robot is a matter of its owner, in the write's own condition.
+    # The write's condition decides who may register which robot.
     Register: frozenset({Relation.ANYONE}),
     Unregister: frozenset({Relation.ROBOT}),
     Forget: frozenset({Relation.OWNER, Relation.ADMIN}),
@@ -68,7 +69,7 @@ PERMISSIONS: dict[type[Message], frozenset[Relation]] = {
     Offer: DRIVERS | {Relation.ROBOT},
     Answer: DRIVERS | {Relation.ROBOT},
     IceCandidate: DRIVERS | {Relation.ROBOT},
-    # What ends a session needs that session, and nothing else.
+    # To end a session one needs that session, and nothing else.
     Bye: frozenset({Relation.ANYONE}),
     Resume: DRIVERS,
     ReleaseControl: DRIVERS,
@@ -78,11 +79,13 @@ PERMISSIONS: dict[type[Message], frozenset[Relation]] = {
     Takeover: frozenset({Relation.OWNER, Relation.ADMIN, Relation.HOLDERS_USER}),
 }
 
+ROBOT_CANNOT_DRIVE = "a robot's connection drives no robot: open another one"
+
 NO_RELATIONS: frozenset[Relation] = frozenset()
 
 
 def find_relations(sender: Connection, robot: Robot | None) -> frozenset[Relation]:
-    """Return everything that the sender is to this robot; to None, one that does not exist."""
+    """Return every relation of the sender to this robot; None is a robot that does not exist."""
     found = {Relation.ANYONE}
     if sender.is_admin:
         found.add(Relation.ADMIN)
@@ -94,16 +97,16 @@ def find_relations(sender: Connection, robot: Robot | None) -> frozenset[Relatio
         found.add(Relation.OWNER)
     if sender.user_id in robot.operators:
         found.add(Relation.OPERATOR)
-        # A lease that has lapsed stays in the item: by itself it gives no right.
+        # A lapsed lease stays in the item, and gives no right by itself.
         if robot.controller is not None and robot.controller.user_id == sender.user_id:
             found.add(Relation.HOLDERS_USER)
     return frozenset(found)
 
 
 def refuse_unlisted(kind: type[Message]) -> None:
-    """Raise Forbidden for a message that the table gives to nobody, or does not know."""
+    """Raise Forbidden for a message type that nobody may send, or that the table lacks."""
     if not PERMISSIONS.get(kind):
-        raise Forbidden(None, "nobody may send this message here")
+        raise Forbidden(None, "nobody may send this type of message")
 
 
 def is_allowed(kind: type[Message], sender: Connection, robot: Robot | None) -> bool:
@@ -112,9 +115,10 @@ def is_allowed(kind: type[Message], sender: Connection, robot: Robot | None) -> 
 
 
 def condition_for(kind: type[Message], sender: Connection) -> Condition:
-    """Return the sender's right to this kind of message as a condition on the robot's item.
+    """Return the condition on the robot's item under which the sender may send this message.
 
-    True (no conjunct at all) for an admin who may; false for whoever has no way to it.
+    For an admin who may send it, an empty AllOf, which is true; for a sender that never may, an
+    empty AnyOf, which is false.
     """
     may = PERMISSIONS.get(kind, NO_RELATIONS)
     if Relation.ADMIN in may and sender.is_admin:
@@ -133,10 +137,11 @@ def condition_for(kind: type[Message], sender: Connection) -> Condition:
 
 
 def authorize(request: Request, message: Message, robot_id: RobotId, robot: Robot | None) -> Robot:
-    """Return the robot if the sender may send it such a message.
+    """Return the robot if the sender may send this message to it.
 
-    Raise NotRegistered to a connection that was the robot's and is no more; Forbidden, the
-    same for a robot that does not exist; RobotOffline to an admin, who may know.
+    Raise NotRegistered for a connection on which the robot was registered before. Raise Forbidden
+    without the permission, also if the robot does not exist, so that strangers cannot find out;
+    for an admin, raise RobotOffline then.
     """
     refuse_former_robot(request, robot_id, robot)
     if not is_allowed(type(message), request.sender, robot):
@@ -147,7 +152,7 @@ def authorize(request: Request, message: Message, robot_id: RobotId, robot: Robo
 
 
 def refuse_former_robot(request: Request, robot_id: RobotId, robot: Robot | None) -> None:
-    """Raise NotRegistered if the sender's connection was this robot's and is no more."""
+    """Raise NotRegistered if the robot was once registered on the sender's connection."""
     sender = request.sender
     current = robot is not None and robot.connection_id == sender.connection_id
     if sender.robot_id == robot_id and not current:
@@ -155,11 +160,6 @@ def refuse_former_robot(request: Request, robot_id: RobotId, robot: Robot | None
 
 
 def refuse_robot_connections(request: Request) -> None:
-    """Raise Forbidden if the sender's connection is a robot's: such a one drives nothing."""
+    """Raise Forbidden if the sender's connection is a robot's."""
     if request.sender.robot_id is not None:
-        raise robot_cannot_drive()
-
-
-def robot_cannot_drive() -> Forbidden:
-    """Return what a robot's connection is told that would drive."""
-    return Forbidden(None, "a robot's connection drives no robot: open another one")
+        raise Forbidden(None, ROBOT_CANNOT_DRIVE)

@@ -15,6 +15,9 @@ from typing import Any, Literal, assert_never
 
 from msgspec import Struct
 
+from robosignal.protocol.messages import Role
+from robosignal.server.core.effects import Effect
+
 Path = tuple[str, ...]
 Item = Mapping[str, Any]
 Comparator = Literal["=", "<", "<=", ">", ">="]
@@ -134,19 +137,24 @@ Update = Put | Copy | Increment | Remove | AddToSet | RemoveFromSet
 
 
 class Write(Struct, frozen=True):
-    """One conditional write to one item. The name is for logs and traces."""
+    """One conditional write to one item."""
 
     name: str
+    """For logs and traces; no rule reads it."""
     when: Condition
     then: tuple[Update, ...]
     renewal: bool = False
-    """It only lengthens what is there, and comes again before long: losing it costs nothing."""
+    """Whether it only extends what is there. Losing one costs nothing: the next follows soon."""
+    effect: Effect | None = None
+    """What it does to who drives, to presence or to the operators; None: nothing."""
+    opens: Role | None = None
+    """The role of the session that it opens; None: it opens none."""
 
-    def touches(self, path: Path) -> bool:
-        """Say whether it changes this attribute."""
+    def changes(self, path: Path) -> bool:
+        """Say whether it updates this attribute."""
         return any(each.path == path for each in self.then)
 
-    def raises(self, path: Path) -> bool:
+    def increments(self, path: Path) -> bool:
         """Say whether it adds one to this number."""
         return any(isinstance(each, Increment) and each.path == path for each in self.then)
 

@@ -1,9 +1,4 @@
-"""A connection's own life: opening, saying what it speaks, asking for ICE servers, closing.
-
-Closing is best effort on AWS, so it cleans up only what still names this very connection.
-"""
-
-from dataclasses import dataclass
+"""A connection's life: opening, choosing its dialect (`ready`), ICE servers, and closing."""
 
 from robosignal.protocol import limits
 from robosignal.protocol.errors import Forbidden, SignalingError, Unauthorized
@@ -11,13 +6,13 @@ from robosignal.protocol.frames import IceServersReply, Limits, Welcome
 from robosignal.protocol.ids import ConnectionId, RobotId, SessionId, robot_of
 from robosignal.protocol.messages import IceServers, Offer, Ready
 from robosignal.server.core.authorization import is_allowed
-from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.delivery import loss_write
+from robosignal.server.core.records import Connection
 from robosignal.server.core.request import Request, grace_end
 from robosignal.server.core.steps import (
     AddConnection,
     ConditionFailed,
     Flow,
-    Step,
     WriteRobot,
     attempt_all,
     find_ice_servers,
@@ -27,7 +22,7 @@ from robosignal.server.core.steps import (
     write_connection,
     write_robot,
 )
-from robosignal.server.core.writes import connections, lease, presence, viewers
+from robosignal.server.core.writes import connections, lease, presence
 
 
 def connect(row: Connection) -> Flow[None]:
@@ -36,72 +31,57 @@ def connect(row: Connection) -> Flow[None]:
 
 
 def disconnect(connection_id: ConnectionId, now: int) -> Flow[Connection | None]:
-    """Delete the row and record the lost socket wherever this connection still stands.
+    """Delete the row, and record the loss in the robot and sessions that are on this connection.
 
-    Return the row as it was; None when there was none, as after a refused `$connect`.
+    `now` is in epoch ms. Return the row as it was; None if there was none, as after a refused
+    `$connect`. On AWS this is best effort: `$disconnect` may come late, twice or never.
     """
     row = yield from remove_connection(connection_id)
     if row is None:
         return None
     if row.robot_id is not None:
         yield from write_robot(row.robot_id, presence.record_loss(connection_id))
-    lost = _LostSocket(connection_id, now, grace_end(now))
-    yield from _lose_sessions(sorted(row.sessions), lost)
+    yield from _record_losses(sorted(row.sessions), connection_id, now)
     return row
 
 
-@dataclass(frozen=True, slots=True)
-class _LostSocket:
-    """A lost socket: which, when it was known, and when its grace is over."""
+def _record_losses(sessions: list[SessionId], gone: ConnectionId, now: int) -> Flow[None]:
+    """Record the lost connection in each session, in parallel, first as if each held the lease."""
 
-    gone: ConnectionId
-    now: int
-    until: int
-
-    def as_holder(self, session_id: SessionId) -> Step:
-        write = lease.begin_grace(session_id, self.gone, self.now, self.until)
+    def as_holder(session_id: SessionId) -> WriteRobot:
+        write = lease.begin_grace(session_id, gone, now, grace_end(now))
         return WriteRobot(robot_of(session_id), write)
 
-    def otherwise(self, session_id: SessionId, robot: Robot) -> Step | None:
-        """Return what to write where the session was no holder's with a lease that long."""
-        found = robot.session(session_id)
-        if found is None or found[0].connection_id != self.gone:
-            return None
-        session, role = found
-        late = viewers.record_late_loss if role == "viewer" else lease.record_late_loss
-        lose = viewers.begin_grace if role == "viewer" and session.until > self.until else late
-        return WriteRobot(robot_of(session_id), lose(session_id, self.gone, self.now, self.until))
-
-
-def _lose_sessions(sessions: list[SessionId], lost: _LostSocket) -> Flow[None]:
-    """Record the lost socket in each session, side by side: first as if each were the holder's."""
-    first = yield from attempt_all((lost.as_holder(each) for each in sessions), "needed")
-    steps = {
-        each: lost.otherwise(each, outcome.item)
-        for each, outcome in zip(sessions, first, strict=True)
-        if isinstance(outcome, ConditionFailed) and outcome.item is not None
-    }
-    second = {each: step for each, step in steps.items() if step is not None}
-    others = yield from attempt_all(second.values(), "needed")
-    # One that was refused as a viewer as well was granted control between the two, perhaps.
+    first = yield from attempt_all(map(as_holder, sessions), "decide")
+    second: dict[SessionId, WriteRobot] = {}
+    for session_id, outcome in zip(sessions, first, strict=True):
+        robot = outcome.item if isinstance(outcome, ConditionFailed) else None
+        session, role = (robot and robot.session(session_id)) or (None, None)
+        if session and role and session.connection_id == gone:
+            second[session_id] = WriteRobot(robot_of(session_id), loss_write(session, role, now))
+    others = yield from attempt_all(second.values(), "decide")
+    # A viewer whose write failed too may have been granted control in the meantime.
     again = [
-        lost.as_holder(each)
-        for each, outcome in zip(second, others, strict=True)
+        as_holder(session_id)
+        for session_id, outcome in zip(second, others, strict=True)
         if isinstance(outcome, ConditionFailed)
     ]
-    third = yield from attempt_all(again, "needed")
+    third = yield from attempt_all(again, "decide")
     for outcome in (*first, *others, *third):
         if isinstance(outcome, SignalingError):
-            # Only now: a failure at one session must not keep the others from their grace.
+            # Raised last: a failure in one session must not keep the others from their grace.
             raise outcome
 
 
 def ready(request: Request, message: Ready) -> Flow[Welcome]:
-    """Answer with who the sender is; change its dialect if it asks for v1 in time."""
+    """Tell the sender who it is; switch it to v1 if it asks for that.
+
+    Raise Forbidden if it asks after it has registered or opened a session.
+    """
     sender = request.sender
     if message.protocol is not None and sender.dialect == "seed":
         sender = yield from _switch_to_v1(request)
-    # The sender's rights are not known yet, and a look would cost each of them a read.
+    # TURN servers need a right to a robot, and looking for one would cost every sender a read.
     ice = yield from find_ice_servers(sender, turn=False)
     return Welcome(
         connection_id=sender.connection_id,
@@ -132,10 +112,10 @@ def _switch_to_v1(request: Request) -> Flow[Connection]:
 
 
 def ice_servers(request: Request, message: IceServers) -> Flow[IceServersReply]:
-    """Answer with ICE servers: with TURN servers too, if the sender may watch the robot it names.
+    """Reply with ICE servers; with TURN servers too, if the sender may view the robot it names.
 
-    A sender that names none is judged by the robot that it is, and those that it has sessions
-    with. A stranger is refused nothing here, and so learns nothing of the robot.
+    A sender that names no robot is judged by the robot that it has registered and those that it
+    has sessions with. A stranger gets a normal reply, and so learns nothing about the robot.
     """
     ice = yield from find_ice_servers(request.sender, turn=False)
     if ice.turn and (yield from _may_use_turn(request, message)):
@@ -151,7 +131,7 @@ def _may_use_turn(request: Request, message: IceServers) -> Flow[bool]:
 
 
 def _find_own_robots(request: Request) -> Flow[tuple[RobotId, ...]]:
-    """Return the robots that the sender's connection has registered or has sessions with."""
+    """Return the robots that the sender's connection has registered, or has sessions with."""
     row = yield from read_connection(request.sender.connection_id)
     if row is None:
         return ()

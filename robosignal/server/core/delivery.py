@@ -1,7 +1,7 @@
-"""Hands frames over, and cleans up after whoever turns out to be gone.
+"""Posting frames, and recording the loss of connections that turn out to be gone.
 
-A frame never goes to a connection whose token has expired: that connection is closed instead,
-and counts as gone. Every clean-up is conditional on the connection that was found gone.
+A frame never goes to a connection whose token has expired: that connection is closed instead.
+Each loss is recorded by a write conditional on the connection that was found gone.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from robosignal.protocol import limits
-from robosignal.protocol.errors import TooLarge
+from robosignal.protocol.errors import RobotOffline, SignalingError, TooLarge
 from robosignal.protocol.frames import encode
 from robosignal.protocol.ids import ConnectionId, RobotId
 from robosignal.protocol.messages import Answer, IceCandidate, Offer, Role
@@ -19,10 +19,11 @@ from robosignal.server.core.notices import Notice
 from robosignal.server.core.records import Recipient, Robot, Session
 from robosignal.server.core.request import Request, grace_end
 from robosignal.server.core.steps import (
+    Action,
     Close,
+    Delivery,
     Flow,
     Post,
-    Step,
     WriteRobot,
     attempt_all,
     perform_all,
@@ -30,19 +31,24 @@ from robosignal.server.core.steps import (
 from robosignal.server.core.writes import lease, presence, viewers
 
 FRAME_BYTES_BESIDES = 4096
-"""More than all of a relayed frame but its payload."""
+"""An upper bound of a relayed frame's size without its payload."""
 
 
-def hand_over(party: Recipient, frame: AnyFrame, now: int) -> Step:
-    """Return the step that hands a frame to a party; its outcome is False when it is gone.
+def hand_over(recipient: Recipient, frame: AnyFrame, now: int) -> Post | Close:
+    """Return the step that posts a frame, or closes a connection whose token has expired.
 
-    Raise TooLarge when the frame, in the receiver's dialect, is over a message's limit.
+    `now` is in epoch ms. Raise RobotOffline if the recipient is a robot without a connection;
+    TooLarge if the frame, in the recipient's dialect, exceeds a message's limit.
     """
-    return hand_over_to(party.connection_id or ConnectionId(""), party.expires_at, frame, now)
+    if recipient.connection_id is None:
+        raise RobotOffline(recipient.robot_id)
+    return hand_over_to(recipient.connection_id, recipient.expires_at, frame, now)
 
 
-def hand_over_to(connection: ConnectionId, expires_at: int, frame: AnyFrame, now: int) -> Step:
-    """Return the step that hands a frame to a connection whose token expires then."""
+def hand_over_to(
+    connection: ConnectionId, expires_at: int, frame: AnyFrame, now: int
+) -> Post | Close:
+    """Return the step that posts a frame to a connection whose token expires at `expires_at`."""
     if expires_at <= now:
         return Close(connection)
     data = encode(frame)
@@ -51,10 +57,19 @@ def hand_over_to(connection: ConnectionId, expires_at: int, frame: AnyFrame, now
     return Post(connection, data)
 
 
-def refuse_oversize(message: Offer | Answer | IceCandidate) -> None:
-    """Raise TooLarge if a frame with this payload could be over a message's limit.
+def find_delivery(step: Action, outcome: object) -> Delivery:
+    """Return what became of a frame, given the step of `hand_over` and its outcome."""
+    if isinstance(outcome, Delivery):
+        return outcome
+    failed = isinstance(outcome, SignalingError) or not isinstance(step, Close)
+    return Delivery.FAILED if failed else Delivery.EXPIRED
 
-    For what is written before its frame can be: a seed frame carries its SDP twice.
+
+def refuse_oversize(message: Offer | Answer | IceCandidate) -> None:
+    """Raise TooLarge if a frame with this payload could exceed a message's limit.
+
+    For messages that cause a write before their frame can be built. A seed frame contains its SDP
+    twice.
     """
     payload = message.payload
     twice = [payload[name] for name in ("sdp", "candidate") if name in payload]
@@ -63,51 +78,55 @@ def refuse_oversize(message: Offer | Answer | IceCandidate) -> None:
         raise TooLarge("payload", limits.MESSAGE_BYTES)
 
 
-def deliver(request: Request, robot_id: RobotId, sent: Notice) -> Flow[bool]:
-    """Hand one frame over; False, after the clean-up, when its receiver is gone.
+def deliver(request: Request, robot_id: RobotId, notice: Notice) -> Flow[Delivery]:
+    """Post one frame; record the loss if its recipient's connection has ended.
 
-    A failed clean-up does not change the answer: the next frame to that receiver repeats it.
+    Raise TryAgain if it could not be posted. Failing to record a loss changes nothing: the next
+    frame to that recipient does it.
     """
-    (delivered,) = yield from perform_all([hand_over(sent.party, sent.frame, request.now)])
-    if not delivered:
-        yield from attempt_all(loss_steps(request, robot_id, sent), "reserved")
-    return bool(delivered)
+    step = hand_over(notice.recipient, notice.frame, request.now)
+    (outcome,) = yield from perform_all((step,))
+    delivery = find_delivery(step, outcome)
+    if delivery.is_connection_lost:
+        yield from attempt_all(loss_steps(request, robot_id, notice), "undo")
+    return delivery
 
 
 def notify(request: Request, robot_id: RobotId, notices: Iterable[Notice]) -> Flow[bool]:
-    """Hand all these over in one round, and clean up after the gone in another.
+    """Post all these frames in parallel, then record the losses in parallel.
 
-    Return whether the robot has been handed what was for it, if anything was.
-
-    What they tell of stands, so nothing is raised: whoever AWS is too busy to tell now learns
-    who holds from the answer to their next ping, and a client that its session has ended.
+    Return whether every frame for the robot was sent; True if none was for it. Raise nothing,
+    because what the frames tell has happened already: a recipient that misses one learns who
+    drives, or that its session has ended, from the reply to its next ping.
     """
     sent = tuple(notices)
-    steps = [hand_over(each.party, each.frame, request.now) for each in sent]
+    steps = [hand_over(each.recipient, each.frame, request.now) for each in sent]
     outcomes = yield from attempt_all(steps)
-    gone = [each for each, outcome in zip(sent, outcomes, strict=True) if is_gone(outcome)]
-    yield from attempt_all(write for each in gone for write in loss_steps(request, robot_id, each))
-    pairs = zip(sent, outcomes, strict=True)
-    return all(outcome is True for each, outcome in pairs if isinstance(each.party, Robot))
+    results = [
+        (notice, find_delivery(step, outcome))
+        for notice, step, outcome in zip(sent, steps, outcomes, strict=True)
+    ]
+    lost = [notice for notice, delivery in results if delivery.is_connection_lost]
+    yield from attempt_all(step for each in lost for step in loss_steps(request, robot_id, each))
+    return all(
+        delivery is Delivery.SENT
+        for notice, delivery in results
+        if isinstance(notice.recipient, Robot)
+    )
 
 
-def is_gone(outcome: object) -> bool:
-    """Say whether a post or a close came to this because its connection is gone."""
-    return outcome is None or outcome is False
-
-
-def loss_steps(request: Request, robot_id: RobotId, gone: Notice) -> Iterable[Step]:
-    """Return the write that records a lost socket, conditional on that very socket."""
-    party = gone.party
-    if isinstance(party, Robot):
-        if party.connection_id is not None:
-            yield WriteRobot(robot_id, presence.record_loss(party.connection_id))
-    elif gone.role is not None:
-        yield WriteRobot(robot_id, loss_write(party, gone.role, request.now))
+def loss_steps(request: Request, robot_id: RobotId, notice: Notice) -> Iterable[WriteRobot]:
+    """Yield the write that records that the notice's recipient has lost its connection."""
+    recipient = notice.recipient
+    if isinstance(recipient, Robot):
+        if recipient.connection_id is not None:
+            yield WriteRobot(robot_id, presence.record_loss(recipient.connection_id))
+    elif notice.role is not None:
+        yield WriteRobot(robot_id, loss_write(recipient, notice.role, request.now))
 
 
 def loss_write(session: Session, role: Role, now: int) -> Write:
-    """Return the write that notes a lost socket, and limits its session to the grace."""
+    """Return the write that records a session's lost connection, and limits it to the grace."""
     until = grace_end(now)
     lost = session.session_id, session.connection_id, now, until
     if session.until > until:

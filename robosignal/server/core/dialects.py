@@ -1,8 +1,8 @@
-"""Writes each relayed message and each notice in its receiver's dialect.
+"""Translates relayed messages and the takeover notice into the recipient's dialect.
 
-A seed receiver gets only frames that the seed's own robots and pages read; what they cannot know
-becomes None. Between v1 ends the payload passes untouched; from or to a seed it is brought to what
-the receiver reads: a description with its type, a candidate as a whole RTCIceCandidateInit.
+A seed recipient gets only frames that the seed's own robots and pages read. Between v1 ends the
+payload is passed on unchanged; from or to a seed end it is converted to what the recipient reads: a
+description with its type, a candidate as a complete RTCIceCandidateInit.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from robosignal.protocol.frames import (
 )
 from robosignal.protocol.messages import Answer, Dialect, IceCandidate, Offer, Role
 from robosignal.protocol.seed import PageKeepalive, RobotKeepalive, SeedError, SeedRelay
-from robosignal.server.core.records import Recipient, Robot, Session
+from robosignal.server.core.records import Robot, Session
 
 AnyFrame = Frame | SeedRelay | SeedError | RobotKeepalive | PageKeepalive
 Payload = dict[str, Any]
@@ -35,9 +35,9 @@ RELAYS: dict[type[Offer | Answer | IceCandidate], type[Relay]] = {
 def translate_for_robot(
     robot: Robot, session: Session, role: Role, message: Offer | Answer | IceCandidate
 ) -> AnyFrame:
-    """Return a client's message as this robot reads it.
+    """Return a client's message in the robot's dialect.
 
-    Raise BadMessage when a seed's end is in it, and it holds no candidate that can be read.
+    Raise BadMessage if an end is a seed's and the payload has no readable candidate.
     """
     if robot.dialect == "seed":
         ends = (session.connection_id, robot.robot_id)
@@ -48,7 +48,7 @@ def translate_for_robot(
 def translate_for_client(
     robot: Robot, session: Session, role: Role, message: Offer | Answer | IceCandidate
 ) -> AnyFrame:
-    """Return a robot's message as the client of this session reads it.
+    """Return a robot's message in the dialect of this session's client.
 
     Raise BadMessage as `translate_for_robot` does.
     """
@@ -106,7 +106,7 @@ def _seed_relay(
 
 
 def _refusal(payload: Payload) -> SeedError:
-    """Return what a seed page reads when a robot refuses its offer: the server's own error."""
+    """Return a robot's refusal of an offer as a seed page reads it: like the server's own error."""
     code, message = payload.get("code"), payload.get("message")
     return SeedError(
         error=code if isinstance(code, str) else "not_acceptable",
@@ -115,20 +115,20 @@ def _refusal(payload: Payload) -> SeedError:
 
 
 def _seed_words(message: Offer | Answer | IceCandidate, spoken: Dialect) -> tuple[str, Payload]:
-    """Return the type and the payload that a seed receiver reads."""
+    """Return the type and the payload for a seed recipient."""
     between_seeds = spoken == "seed"
     if not isinstance(message, IceCandidate):
         payload = message.payload if between_seeds else _flat(message.payload)
         return type(message).__name__.lower(), payload
     if between_seeds and message.word != "candidate":
-        # The seed's own robots and pages never send `ice-candidate`: other clients keep the word.
+        # The seed's own robots and pages never send `ice-candidate`, so this is another client's.
         return message.word, message.payload
-    # RTCIceCandidate's constructor takes none without a section, not even the last one.
+    # RTCIceCandidate's constructor requires a media section, even for the end of candidates.
     return "candidate", {"candidate": _in_section(_candidate_init(message.payload))}
 
 
 def _payload_for_v1(message: Offer | Answer | IceCandidate, spoken: Dialect) -> Payload:
-    """Return the payload that a v1 receiver reads, of a message sent in either dialect."""
+    """Return the payload for a v1 recipient, of a message that was sent in either dialect."""
     if spoken == "v1":
         return message.payload
     if not isinstance(message, IceCandidate):
@@ -139,20 +139,21 @@ def _payload_for_v1(message: Offer | Answer | IceCandidate, spoken: Dialect) -> 
 
 
 def has_description(payload: Payload) -> bool:
-    """Say whether a payload holds a session description in any spelling."""
+    """Say whether a payload has a session description, in any of its forms."""
     return isinstance(_flat(payload).get("sdp"), str)
 
 
 def _flat(payload: Payload) -> Payload:
-    """Return an RTCSessionDescriptionInit whose `sdp` is text, if its `sdp` is another such."""
+    """Return an RTCSessionDescriptionInit whose `sdp` is text, even if it was nested in another."""
     inner = payload.get("sdp")
     return payload | inner if isinstance(inner, dict) else payload
 
 
 def _candidate_init(payload: Payload) -> Payload:
-    """Return the RTCIceCandidateInit (W3C WebRTC, section 4.8.1.2) that a payload holds.
+    """Return the RTCIceCandidateInit (W3C WebRTC, section 4.8.1.2) in a payload.
 
-    It may be the payload, or its `candidate`; null is "", which ends the candidates.
+    That is the payload itself, or its `candidate`. A null becomes "", the end of candidates. Raise
+    BadMessage if there is none.
     """
     if "candidate" not in payload:
         raise BadMessage("candidate", "is missing")
@@ -165,7 +166,7 @@ def _candidate_init(payload: Payload) -> Payload:
 
 
 def _in_section(init: Payload) -> Payload:
-    """Name the first media section if none is named: when all are bundled, its path is theirs.
+    """Name the first media section if none is named: bundled sections share its transport.
 
     A browser refuses a candidate that names none (W3C WebRTC, section 4.4.2, addIceCandidate).
     """
@@ -174,10 +175,10 @@ def _in_section(init: Payload) -> Payload:
 
 
 def takeover_frame(robot: Robot, holder: Session, reason: TakeoverReason) -> TakeoverNotice | None:
-    """Return the notice that tells this robot that the lease was taken over.
+    """Return the frame that tells this robot of a takeover.
 
-    None for a seed robot: any frame but an offer or candidate ends its read loop. The offer that
-    follows tells it with whom to speak.
+    None for a seed robot: any frame but an offer or a candidate ends its read loop. It learns of
+    the new driver from the offer that follows.
     """
     if robot.dialect == "seed":
         return None
@@ -188,8 +189,3 @@ def takeover_frame(robot: Robot, holder: Session, reason: TakeoverReason) -> Tak
         session_id=holder.session_id,
         epoch=robot.epoch,
     )
-
-
-def for_v1_only(party: Recipient, frame: Frame) -> Frame | None:
-    """Return the frame for a v1 party; None for a seed one, which is sent nothing unasked."""
-    return None if party.dialect == "seed" else frame

@@ -1,6 +1,7 @@
-"""Which robots a user may see, and what is said of each.
+"""Which robots a user may see, and what the user is told of each: `robots`, `watch`, `unwatch`.
 
-Presence is derived as it is read, never stored; what is said of it holds so many seconds.
+Whether a robot is online is derived from its item as it is read. Every answer says for how many
+seconds it is valid.
 """
 
 import re
@@ -10,7 +11,14 @@ import msgspec
 
 from robosignal.protocol import limits
 from robosignal.protocol.errors import BadMessage, Forbidden, Unauthorized
-from robosignal.protocol.frames import Ack, Person, Presence, Relation, RobotEntry, RobotsReply
+from robosignal.protocol.frames import (
+    Ack,
+    Person,
+    Presence,
+    RelationName,
+    RobotEntry,
+    RobotsReply,
+)
 from robosignal.protocol.ids import RobotId
 from robosignal.protocol.messages import Robots, Unwatch, Watch
 from robosignal.server.core.records import FLEET_SHARDS, Connection, Robot
@@ -29,35 +37,66 @@ from robosignal.server.core.writes import connections
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """How far a list was read: which of its parts, and after which key there."""
+    """How far a list has been read: which of its parts, and after which key of that part."""
 
     part: str
     after: str | None = None
 
 
-MINE = ("owned", "shared")
-LISTED: dict[str, Relation] = {"owned": "owner", "shared": "operator"}
-"""What the user is to the robots of each part; an admin lists the fleet whatever they are."""
+OWN_PARTS = ("owned", "shared")
+RELATION_IN_PART: dict[str, RelationName] = {"owned": "owner", "shared": "operator"}
+"""What the user is to the robots of each part. An admin's list of the fleet has all relations."""
 
 ROUNDS = 20
-"""So often an index is asked for one page; with little found by then, the page is a short one."""
+"""How many pages of an index are read for one reply. If they hold few robots, it is a short one."""
 
 FLEET = tuple(str(shard) for shard in range(FLEET_SHARDS))
 
+ADMINS = "#admins"
+"""The key of the index `watchers` for admins who watch every robot. No user id begins with `#`."""
+
 
 def list_robots(request: Request, message: Robots) -> Flow[RobotsReply]:
-    """Answer with what the sender may see, a page at a time."""
+    """Reply with robots that the sender may see: those named, or one page of all.
+
+    Raise Forbidden if `all` is asked for by someone who is no admin; BadMessage for a bad cursor.
+    """
     if message.robot_ids is not None:
         asked = tuple(dict.fromkeys(message.robot_ids))
         return RobotsReply(robots=(yield from _read_entries(request, asked)))
     if message.all and not request.sender.is_admin:
         raise Forbidden(None, "only an admin lists every robot")
-    parts = FLEET if message.all else MINE
+    parts = FLEET if message.all else OWN_PARTS
     return (yield from _read_page(request, parts, _decode_cursor(message.cursor, parts)))
 
 
+def watch(request: Request, message: Watch) -> Flow[RobotsReply]:
+    """Begin to send the sender changes of robots, then reply with their present state.
+
+    Raise Forbidden for a seed connection, or if `all` is asked for by someone who is no admin.
+    """
+    sender = request.sender
+    if message.all and not sender.is_admin:
+        raise Forbidden(None, "only an admin watches every robot")
+    if sender.dialect == "seed":
+        raise Forbidden(None, "a seed connection is sent nothing unasked: speak v1 to watch")
+    watcher = ADMINS if message.all else sender.user_id
+    me = sender.connection_id
+    # Noted before listing, so that a change between the two is pushed and not missed.
+    outcome = yield from write_connection(me, connections.watch(me, watcher))
+    if isinstance(outcome, ConditionFailed):
+        raise Unauthorized("connection is gone")
+    return (yield from list_robots(request, Robots(all=message.all)))
+
+
+def unwatch(request: Request, _message: Unwatch) -> Flow[Ack]:
+    """Stop sending the sender changes of robots."""
+    yield from write_connection(request.sender.connection_id, connections.unwatch())
+    return Ack()
+
+
 def _read_page(request: Request, parts: tuple[str, ...], start: Cursor) -> Flow[RobotsReply]:
-    """Gather one page, from as many parts as it takes."""
+    """Read one page, from as many parts as it takes."""
     entries: list[RobotEntry] = []
     cursor: Cursor | None = start
     for _ in range(ROUNDS):
@@ -65,9 +104,11 @@ def _read_page(request: Request, parts: tuple[str, ...], start: Cursor) -> Flow[
             break
         page = yield from list_page(_page_step(request, cursor, len(entries)))
         found = yield from _read_entries(request, page.robot_ids)
-        # What an index says may be older than the items: those decide which list a robot is in.
+        # An index may lag behind the items, so the items decide which part a robot belongs to.
         entries += [
-            each for each in found if LISTED.get(cursor.part, each.relation) == each.relation
+            each
+            for each in found
+            if RELATION_IN_PART.get(cursor.part, each.relation) == each.relation
         ]
         cursor = _next_cursor(parts, cursor, page.after)
     return RobotsReply(robots=entries, cursor=None if cursor is None else _encode_cursor(cursor))
@@ -97,7 +138,7 @@ _KEY = re.compile(limits.ID_PATTERN)
 
 
 def _decode_cursor(text: str | None, parts: tuple[str, ...]) -> Cursor:
-    """Read a cursor. Raise BadMessage if it is not one that such a list gave."""
+    """Return the cursor. Raise BadMessage if it does not come from such a list."""
     if text is None:
         return Cursor(parts[0])
     try:
@@ -114,11 +155,11 @@ def _read_entries(request: Request, robot_ids: tuple[RobotId, ...]) -> Flow[list
     if not robot_ids:
         return []
     found = yield from read_robots(robot_ids)
-    related = ((robot, relation_name(request.sender, robot)) for robot in found)
-    return [robot_entry(request, robot, how) for robot, how in related if how is not None]
+    related = ((robot, relation_to(request.sender, robot)) for robot in found)
+    return [robot_entry(request, robot, relation) for robot, relation in related if relation]
 
 
-def relation_name(user: Connection, robot: Robot) -> Relation | None:
+def relation_to(user: Connection, robot: Robot) -> RelationName | None:
     """Return what the user is to the robot: owner, operator, admin, or None for a stranger."""
     if robot.owner_user_id == user.user_id:
         return "owner"
@@ -127,18 +168,18 @@ def relation_name(user: Connection, robot: Robot) -> Relation | None:
     return "admin" if user.is_admin else None
 
 
-def robot_entry(request: Request, robot: Robot, how: Relation) -> RobotEntry:
-    """Return what is said of a robot to a user who may see it."""
+def robot_entry(request: Request, robot: Robot, relation: RelationName) -> RobotEntry:
+    """Return a robot's entry in a list, for a user who may see it."""
     online = robot.is_online(request.now)
     held = robot.holder(request.now) if online else None
-    own = robot.owner_user_id == request.sender.user_id
+    is_own = robot.owner_user_id == request.sender.user_id
     return RobotEntry(
         robot_id=robot.robot_id,
         online=online,
         valid_for_seconds=validity_seconds(robot, request.now),
         rev=robot.rev,
-        owner=Person(robot.owner_user_id, request.sender.name if own else None),
-        relation=how,
+        owner=Person(robot.owner_user_id, request.sender.name if is_own else None),
+        relation=relation,
         controlled_by=held.person if held else None,
         viewers=sum(not each.has_lapsed("viewer", request.now) for each in robot.viewers.values()),
         metadata=msgspec.json.decode(robot.metadata or "{}"),
@@ -147,44 +188,8 @@ def robot_entry(request: Request, robot: Robot, how: Relation) -> RobotEntry:
     )
 
 
-def validity_seconds(robot: Robot, now: int) -> int:
-    """Return for how many seconds presence and control can be believed without news."""
-    if not robot.is_online(now):
-        return 0
-    held = robot.holder(now)
-    ends = min(robot.presence_until, robot.expires_at, held.until if held else robot.presence_until)
-    return (ends - now) // 1000
-
-
-ADMINS = "#admins"
-"""Stands for the admins who watch every robot; no user id begins so."""
-
-
-def watch(request: Request, message: Watch) -> Flow[RobotsReply]:
-    """Begin to tell the sender of changes, then answer with how things stand now."""
-    sender = request.sender
-    if message.all and not sender.is_admin:
-        raise Forbidden(None, "only an admin watches every robot")
-    if sender.dialect == "seed":
-        raise Forbidden(None, "a seed connection is sent nothing unasked: speak v1 to watch")
-    watcher = ADMINS if message.all else sender.user_id
-    me = sender.connection_id
-    # First the note, then the list: a change between the two is pushed, not missed.
-    if isinstance(
-        (yield from write_connection(me, connections.watch(me, watcher))), ConditionFailed
-    ):
-        raise Unauthorized("connection is gone")
-    return (yield from list_robots(request, Robots(all=message.all)))
-
-
-def unwatch(request: Request, _message: Unwatch) -> Flow[Ack]:
-    """Tell the sender of no more changes."""
-    yield from write_connection(request.sender.connection_id, connections.unwatch())
-    return Ack()
-
-
 def presence_frame(robot: Robot, now: int) -> Presence:
-    """Return what a watcher is told of a robot."""
+    """Return the frame that tells a watcher of a robot's state at `now` (epoch ms)."""
     online = robot.is_online(now)
     held = robot.holder(now) if online else None
     return Presence(
@@ -194,3 +199,12 @@ def presence_frame(robot: Robot, now: int) -> Presence:
         valid_for_seconds=validity_seconds(robot, now),
         controlled_by=held.person if held else None,
     )
+
+
+def validity_seconds(robot: Robot, now: int) -> int:
+    """Return for how many seconds presence and control are certain to last, without news."""
+    if not robot.is_online(now):
+        return 0
+    held = robot.holder(now)
+    ends = min(robot.presence_until, robot.expires_at, held.until if held else robot.presence_until)
+    return (ends - now) // 1000

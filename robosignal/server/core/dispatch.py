@@ -1,4 +1,4 @@
-"""Which flow carries out which message. A type that is not here has no flow."""
+"""Chooses the flow that carries out a message."""
 
 from typing import assert_never
 
@@ -47,7 +47,7 @@ from robosignal.server.core.steps import Flow
 def flow_for(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C901, PLR0911, PLR0912
     """Return the flow that carries out this message and decides its reply.
 
-    Raise Forbidden for a message that has no row in the table of rights.
+    Raise Forbidden for a message type that `PERMISSIONS` does not list.
     """
     refuse_unlisted(type(message))
     match message:

@@ -1,7 +1,7 @@
-"""Keeps the connections of seed robots and pages from being idle, since they never ping.
+"""Keeps the connections of seed robots and pages from idling out, since those never ping.
 
-Runs on a schedule, over the whole fleet; never decides how often, nor renews anything: what a
-seed connection has lasts as long as its socket and token.
+Runs on a schedule, over the whole fleet, and renews nothing: what a seed connection has lasts as
+long as its socket and token.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,15 +10,17 @@ from msgspec import Struct
 
 from robosignal.protocol.messages import Role
 from robosignal.protocol.seed import PageKeepalive, RobotKeepalive
-from robosignal.server.core.delivery import hand_over, is_gone, loss_write
+from robosignal.server.core.delivery import find_delivery, hand_over, loss_write
 from robosignal.server.core.directory import FLEET
 from robosignal.server.core.records import Robot, Session
 from robosignal.server.core.steps import (
+    Close,
+    Delivery,
     Flow,
     ListFleet,
     Page,
+    Post,
     ReadRobots,
-    Step,
     WriteRobot,
     attempt_all,
     perform_all,
@@ -26,13 +28,13 @@ from robosignal.server.core.steps import (
 from robosignal.server.core.writes import presence
 
 ROBOTS_PER_SHARD = 100
-"""Robots in one page; a BatchGetItem reads as many."""
+"""Robots in one page, as many as one BatchGetItem reads."""
 
 ROUNDS = 8
-"""How many pages of each part a run reads: 6,400 robots, within the function's timeout."""
+"""How many pages of each shard one run reads: 6,400 robots, within the function's timeout."""
 
 LOSSES_PER_RUN = 8
-"""How many lost sockets one run records; each is a change that watchers are told.
+"""How many lost connections one run records, because watchers are notified of each change.
 
 The next run finds the others again.
 """
@@ -52,15 +54,15 @@ class Idle(Struct, frozen=True):
     session: Session | None = None
     role: Role = "controller"
 
-    def step(self, now: int) -> Step:
-        """Return the step that sends it a frame to ignore, or closes an expired connection."""
+    def step(self, now: int) -> Post | Close:
+        """Return the step that posts a frame to ignore, or closes an expired connection."""
         robot_id = self.robot.robot_id
         if self.session is None:
             return hand_over(self.robot, RobotKeepalive(robot_id=robot_id, to=robot_id), now)
         return hand_over(self.session, PageKeepalive(robot_id=robot_id), now)
 
-    def loss(self, now: int) -> Iterator[Step]:
-        """Yield the write that records its socket as lost."""
+    def loss_steps(self, now: int) -> Iterator[WriteRobot]:
+        """Yield the write that records the loss of its connection."""
         if self.session is not None:
             yield WriteRobot(self.robot.robot_id, loss_write(self.session, self.role, now))
         elif self.robot.connection_id is not None:
@@ -68,9 +70,9 @@ class Idle(Struct, frozen=True):
 
 
 def keep_alive(now: int) -> Flow[Kept]:
-    """Hand a frame to each seed robot that is online and each seed client in a session.
+    """Post a frame to each seed robot that is online and each seed client in a session.
 
-    Raise TryAgain when AWS is too busy to list or read the fleet.
+    `now` is in epoch ms. Raise TryAgain if AWS is too busy to list or read the fleet.
     """
     after: dict[str, str | None] = dict.fromkeys(FLEET)
     kept, losses = 0, LOSSES_PER_RUN
@@ -78,11 +80,14 @@ def keep_alive(now: int) -> Flow[Kept]:
         asked = [ListFleet(shard, start, ROBOTS_PER_SHARD) for shard, start in after.items()]
         pages: tuple[Page, ...] = yield from perform_all(asked)
         found = yield from perform_all(ReadRobots(one.robot_ids) for one in pages if one.robot_ids)
-        idle = list(_idle((robot for some in found for robot in some), now))
-        outcomes = yield from attempt_all(each.step(now) for each in idle)
-        kept += sum(outcome is True for outcome in outcomes)
-        gone = [each for each, to in zip(idle, outcomes, strict=True) if is_gone(to)]
-        lost = [step for each in gone for step in each.loss(now)][:losses]
+        idle = list(_find_idle((robot for some in found for robot in some), now))
+        posts = [each.step(now) for each in idle]
+        outcomes = yield from attempt_all(posts)
+        deliveries = [find_delivery(*each) for each in zip(posts, outcomes, strict=True)]
+        kept += deliveries.count(Delivery.SENT)
+        ended = zip(idle, deliveries, strict=True)
+        gone = [each for each, delivery in ended if delivery.is_connection_lost]
+        lost = [step for each in gone for step in each.loss_steps(now)][:losses]
         losses -= len(lost)
         yield from attempt_all(lost)
         after = {shard: to.after for shard, to in zip(after, pages, strict=True) if to.after}
@@ -91,7 +96,7 @@ def keep_alive(now: int) -> Flow[Kept]:
     return Kept(kept, complete=False)
 
 
-def _idle(robots: Iterable[Robot], now: int) -> Iterator[Idle]:
+def _find_idle(robots: Iterable[Robot], now: int) -> Iterator[Idle]:
     for robot in robots:
         if robot.dialect == "seed" and robot.is_online(now):
             yield Idle(robot)

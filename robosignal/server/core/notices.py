@@ -1,6 +1,6 @@
-"""What is told unasked, and to whom: a change of control, a session that ended.
+"""What others are told of a change: who drives now, and which sessions have ended.
 
-Built from an item as a write left it; never says when it is sent, or what follows if it fails.
+Each notice is built from the robot's item as a write left it.
 """
 
 from dataclasses import dataclass
@@ -18,38 +18,39 @@ from robosignal.protocol.frames import (
 )
 from robosignal.protocol.ids import SessionId, UserId
 from robosignal.protocol.messages import Message, Role
-from robosignal.server.core.dialects import AnyFrame, for_v1_only
+from robosignal.server.core.dialects import AnyFrame
 from robosignal.server.core.records import Recipient, Robot, Session
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A frame for one party. A session that has ended has no role, and needs no clean-up."""
+    """A frame for one recipient. One whose session has ended has no role: it can lose nothing."""
 
-    party: Recipient
+    recipient: Recipient
     frame: AnyFrame
     role: Role | None = None
 
 
-def notices_to(party: Recipient, frame: Frame, role: Role | None = None) -> list[Notice]:
-    """Return the notice, or nothing for a seed party: it is sent nothing unasked."""
-    kept = for_v1_only(party, frame)
-    return [] if kept is None or party.connection_id is None else [Notice(party, kept, role)]
+def notices_to(recipient: Recipient, frame: Frame, role: Role | None = None) -> list[Notice]:
+    """Return the notice; nothing for a seed recipient, or a robot without a connection."""
+    if recipient.connection_id is None or recipient.dialect == "seed":
+        return []
+    return [Notice(recipient, frame, role)]
 
 
 def can_hear_control(robot: Robot) -> bool:
-    """Say whether the robot can be told of a change of control: a seed does not know the frame."""
+    """Say whether the robot can be told who drives: a seed robot does not know the frame."""
     return robot.connection_id is not None and robot.dialect == "v1"
 
 
 def viewer_notices(robot: Robot, frame: Control, besides: SessionId) -> list[Notice]:
-    """Return the notices that tell every other viewer."""
+    """Return the notices for every viewer but one."""
     others = (each for each in robot.viewers.values() if each.session_id != besides)
     return [each for viewer in others for each in notices_to(viewer, frame, "viewer")]
 
 
 def displaced_notices(robot: Robot, holder: Session) -> list[Notice]:
-    """Return the notice that tells the holder before this one; none to a socket known as lost."""
+    """Return the notice for the holder before this one, unless its connection is known as lost."""
     before = robot.prev
     if before is None or before.connection_id == holder.connection_id or before.lost is not None:
         return []
@@ -63,9 +64,9 @@ def displaced_notices(robot: Robot, holder: Session) -> list[Notice]:
 
 
 def replaced_notices(robot: Robot, holder: Session) -> list[Notice]:
-    """Return the notice that tells the robot whose session ended as another took its lease.
+    """Return the notice that tells the robot whose session ended when its lease was taken.
 
-    The epoch is the one at which that session held: it tells nothing of who holds since.
+    Its epoch is the one at which that session drove, so it does not say who has driven since.
     """
     before = robot.prev
     if before is None or before.session_id == holder.session_id:
@@ -75,19 +76,19 @@ def replaced_notices(robot: Robot, holder: Session) -> list[Notice]:
 
 
 def unacknowledged_notices(message: Message, robot: Robot, holder: Session) -> list[Notice]:
-    """Return the notice that tells a new holder who asked for no `ack`."""
+    """Return the notice that tells a new holder of its role, if its message asked for no `ack`."""
     return [] if message.id is not None else notices_to(holder, control_frame(robot), "controller")
 
 
 def takeover_reason(robot: Robot, user: UserId) -> TakeoverReason:
-    """Return by what right a user has taken over: from themselves, as owner, or as admin."""
+    """Return by what right a user took over: from themselves (`self`), as owner, or as admin."""
     if robot.prev is not None and robot.prev.user_id == user:
         return "self"
     return "owner" if robot.owner_user_id == user else "admin"
 
 
 def control_frame(robot: Robot) -> Control:
-    """Return who holds the robot at its epoch, or that nobody does."""
+    """Return the frame that says who drives the robot at its epoch, if anyone does."""
     holder = robot.controller
     return Control(
         robot_id=robot.robot_id,
@@ -98,13 +99,13 @@ def control_frame(robot: Robot) -> Control:
 
 
 def control_state(robot: Robot) -> ControlState:
-    """Return where control stands, for a robot that asks."""
+    """Return the epoch and the holder's session, for the robot itself."""
     holder = robot.controller
     return ControlState(epoch=robot.epoch, session_id=holder.session_id if holder else None)
 
 
 def peer_left_frame(robot: Robot, session: Session, role: Role, reason: LeaveReason) -> PeerLeft:
-    """Return that a session ended so; the epoch tells it was the holder's."""
+    """Return the frame that says that a session ended; it has an epoch if it was the holder's."""
     return PeerLeft(
         robot_id=robot.robot_id,
         session_id=session.session_id,
@@ -114,17 +115,17 @@ def peer_left_frame(robot: Robot, session: Session, role: Role, reason: LeaveRea
 
 
 def find_ended(before: Robot | None, after: Robot) -> list[tuple[Session, Role]]:
-    """Return every session that stood in an item and stands no more."""
+    """Return every session of the earlier item that the later one does not have."""
     if before is None:
         return []
-    standing = {each.session_id for each, _ in after.sessions()}
-    return [each for each in before.sessions() if each[0].session_id not in standing]
+    remaining = {each.session_id for each, _ in after.sessions()}
+    return [each for each in before.sessions() if each[0].session_id not in remaining]
 
 
 def ended_notices(before: Robot | None, after: Robot, reason: LeaveReason) -> list[Notice]:
-    """Return the notices to the clients of every session that has ended between the two."""
+    """Return the notices for the clients of every session that ended between the two items."""
     return [
-        told
+        notice
         for session, role in find_ended(before, after)
-        for told in notices_to(session, peer_left_frame(after, session, role, reason))
+        for notice in notices_to(session, peer_left_frame(after, session, role, reason))
     ]

@@ -1,55 +1,65 @@
-"""A client's offer: opens a session as controller or viewer, or renegotiates in one.
+"""A client's `offer`: opens a session as driver or viewer, or renegotiates an existing one.
 
-A first offer as controller is one conditional write, sight unseen: its condition authorises
-it, and what it returns addresses the post. A refusal comes with the item, which explains it.
+A first offer as driver is one conditional write without a read: the condition authorises it, and
+the item that it returns addresses the post. If the condition fails, the item explains why.
 """
 
 from robosignal.protocol.errors import BadMessage, NoSession, RobotOffline
 from robosignal.protocol.frames import Ack
 from robosignal.protocol.ids import RobotId
 from robosignal.protocol.messages import Offer
-from robosignal.server.core.acquisition import acquire, announce_driver, introduce_driver
+from robosignal.server.core.acquisition import (
+    acquire,
+    announce_driver,
+    confirm_session,
+    introduce,
+    write_or_undo,
+)
 from robosignal.server.core.addressing import ActiveSession, find_own_session, resolve_robot_id
-from robosignal.server.core.authorization import authorize, condition_for, refuse_robot_connections
+from robosignal.server.core.authorization import (
+    authorize,
+    condition_for,
+    refuse_robot_connections,
+)
 from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.control import release_to_viewer
 from robosignal.server.core.delivery import refuse_oversize
 from robosignal.server.core.dialects import has_description, translate_for_robot
 from robosignal.server.core.notices import replaced_notices
 from robosignal.server.core.records import Robot, Session
-from robosignal.server.core.relay import relay_on, to_robot
+from robosignal.server.core.relay import relay_on, relay_to_robot
 from robosignal.server.core.request import Request, reply_epoch
-from robosignal.server.core.steps import Flow, Written, read_robot, write_robot
+from robosignal.server.core.steps import Flow, Written, read_robot
 from robosignal.server.core.viewers import open_viewer
 from robosignal.server.core.writes import lease
 
 
 def offer(request: Request, message: Offer) -> Flow[Ack]:
-    """Carry out an offer. Raise whatever keeps it from the robot."""
+    """Carry out an offer. Raise the error that keeps it from the robot."""
     refuse_oversize(message)
     robot_id = yield from resolve_robot_id(request, message)
     in_session = message.session_id is not None or request.sender.robot_id == robot_id
-    # One without a description is not for every robot: which one this is, must be known first.
+    # Not every robot accepts an offer without a description, so such an offer needs a read first.
     if in_session or message.role == "viewer" or not has_description(message.payload):
         robot = authorize(request, message, robot_id, (yield from read_robot(robot_id)))
         return (yield from _offer_on(request, message, robot))
-    return (yield from _acquire_first(request, message, robot_id))
+    return (yield from _offer_first(request, message, robot_id))
 
 
-def _acquire_first(request: Request, message: Offer, robot_id: RobotId) -> Flow[Ack]:
+def _offer_first(request: Request, message: Offer, robot_id: RobotId) -> Flow[Ack]:
     """Try to take the free lease without reading anything first."""
     refuse_robot_connections(request)
-    mine = request.session_with(robot_id, request.lease_until)
-    taking = lease.acquire(mine, condition_for(Offer, request.sender), request.now)
-    outcome = yield from write_robot(robot_id, taking)
+    mine = request.new_session(robot_id, request.lease_until)
+    write = lease.acquire(mine, condition_for(Offer, request.sender), request.now)
+    outcome = yield from write_or_undo(request, robot_id, write)
     if isinstance(outcome, Written):
-        return (yield from _introduce_with_offer(request, message, outcome.after, mine))
+        return (yield from _introduce_driver(request, message, outcome.after, mine))
     robot = authorize(request, message, robot_id, outcome.item)
     return (yield from _offer_on(request, message, robot))
 
 
 def _offer_on(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
-    """Carry out an offer on an item that was just read."""
+    """Carry out an offer, given an item that was just read."""
     if robot.connection_id == request.sender.connection_id:
         return (yield from relay_on(request, message, robot))
     if robot.connection_id is None:
@@ -64,27 +74,30 @@ def _offer_on(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
     refuse_robot_connections(request)
     if message.role == "viewer":
         return (yield from open_viewer(request, message, robot))
-    mine = request.session_with(robot.robot_id, request.lease_until)
-    may, seen = condition_for(Offer, request.sender), robot.engaged()
-    taking = lease.acquire_among_viewers(mine, may, request.now, seen)
-    return (yield from _acquire_with_offer(request, message, robot, mine, taking))
+    mine = request.new_session(robot.robot_id, request.lease_until)
+    may, seen = condition_for(Offer, request.sender), robot.all_sessions()
+    write = lease.acquire_among_viewers(mine, may, request.now, seen)
+    return (yield from _acquire_and_introduce(request, message, robot, mine, write))
 
 
 def _renegotiate(request: Request, message: Offer, robot: Robot, found: ActiveSession) -> Flow[Ack]:
     """Relay in the session, after the change of role that the offer asks for."""
-    wants = message.role or found.role
+    yield from confirm_session(request, robot, found)
+    wanted = message.role or found.role
     lapsed = found.role == "controller" and found.session.has_lapsed(found.role, request.now)
-    if wants == "controller" and (lapsed or found.role == "viewer"):
-        mine = request.moved(found.session.session_id, request.lease_until)
-        take = lease.acquire_again if lapsed else lease.acquire_as_viewer
-        taking = take(mine, condition_for(Offer, request.sender), request.now)
+    if wanted == "controller" and (lapsed or found.role == "viewer"):
+        mine = request.own_session(found.session.session_id, request.lease_until)
+        acquire_write = lease.acquire_again if lapsed else lease.acquire_as_viewer
+        write = acquire_write(mine, condition_for(Offer, request.sender), request.now)
         return (
-            yield from _acquire_with_offer(request, message, robot, mine, taking, viewed=not lapsed)
+            yield from _acquire_and_introduce(
+                request, message, robot, mine, write, was_viewer=not lapsed
+            )
         )
-    if wants == "viewer" and found.role == "controller":
+    if wanted == "viewer" and found.role == "controller":
         robot, viewing, _ = yield from release_to_viewer(request, robot, found.session)
         found = ActiveSession(viewing, "viewer")
-    yield from to_robot(request, message, robot, found)
+    yield from relay_to_robot(request, message, robot, found)
     return Ack(
         session_id=found.session.session_id,
         role=found.role,
@@ -92,24 +105,24 @@ def _renegotiate(request: Request, message: Offer, robot: Robot, found: ActiveSe
     )
 
 
-def _acquire_with_offer(
+def _acquire_and_introduce(
     request: Request,
     message: Offer,
     robot: Robot,
     mine: Session,
-    taking: Write,
+    write: Write,
     *,
-    viewed: bool = False,
+    was_viewer: bool = False,
 ) -> Flow[Ack]:
-    after = yield from acquire(request, message, robot, taking)
-    return (yield from _introduce_with_offer(request, message, after, mine, viewed=viewed))
+    after = yield from acquire(request, message, robot, write)
+    return (yield from _introduce_driver(request, message, after, mine, was_viewer=was_viewer))
 
 
-def _introduce_with_offer(
-    request: Request, message: Offer, robot: Robot, mine: Session, *, viewed: bool = False
+def _introduce_driver(
+    request: Request, message: Offer, robot: Robot, mine: Session, *, was_viewer: bool = False
 ) -> Flow[Ack]:
-    """Hand the robot the offer that took the lease; then tell the others."""
+    """Send the robot the offer that took the lease; then notify the others."""
     frame = translate_for_robot(robot, mine, "controller", message)
-    yield from introduce_driver(request, robot, mine, frame, viewed=viewed)
+    yield from introduce(request, robot, mine, "controller", frame, was_viewer=was_viewer)
     yield from announce_driver(request, robot, mine, replaced_notices(robot, mine))
     return Ack(session_id=mine.session_id, role="controller", epoch=robot.epoch)

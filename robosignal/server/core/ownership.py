@@ -1,7 +1,8 @@
-"""Whose a robot is: shared with operators, given to another owner, forgotten.
+"""Who may drive a robot: sharing it with operators, giving it to another owner, forgetting it.
 
-Only its owner or an admin decides, by the conditions of the writes themselves. What somebody
-has with a robot ends with their right to it: in the same write, or in those right after it.
+Only the owner or an admin may decide that, by the conditions of the writes themselves. When
+somebody loses the right to a robot, their sessions with it end in the same write, or in the writes
+that follow directly.
 """
 
 from contextlib import suppress
@@ -42,27 +43,27 @@ from robosignal.server.core.steps import (
 from robosignal.server.core.writes import ownership, presence
 
 TRIES = 5
-"""The right goes with the second write at the latest; what is left then can only end."""
+"""The second write removes the right at the latest; later ones only end what is left."""
 
 
 def share(request: Request, message: Share) -> Flow[Ack]:
-    """Make a user an operator. Raise BadMessage for the owner, and when there are too many.
+    """Make a user an operator. Raise BadMessage for the owner, or if there are too many.
 
-    The user's list needs a note of it, which is made before, lest a share that is cut off be in
-    no list, and again after: an `unshare` may have dropped the first one. A note without a share
-    does no harm: whoever lists asks the robot's item.
+    The share is noted for the user's list before the write, so that a share that is cut off is in
+    the list, and again after it, because an `unshare` may have dropped the first note. A note
+    without a share does no harm, because listing checks the robot's item.
     """
     robot_id, user = message.robot_id, message.user_id
     robot = authorize(request, message, robot_id, (yield from read_robot(robot_id)))
     _refuse_operator(robot, user)
-    noting = NoteShare(robot_id, user)
-    yield from perform_all((noting,))
+    note = NoteShare(robot_id, user)
+    yield from perform_all((note,))
     if user in robot.operators:
         return _operators_ack(robot)
-    writing = ownership.share(user, condition_for(Share, request.sender), limits.OPERATORS)
-    outcome = yield from write_robot(robot_id, writing)
+    write = ownership.share(user, condition_for(Share, request.sender), limits.OPERATORS)
+    outcome = yield from write_robot(robot_id, write)
     if isinstance(outcome, Written):
-        yield from perform_all((noting,))
+        yield from perform_all((note,))
         return _operators_ack(outcome.after)
     yield from _remove_share_note(robot_id, user)
     robot = authorize(request, message, robot_id, outcome.item)
@@ -71,7 +72,7 @@ def share(request: Request, message: Share) -> Flow[Ack]:
 
 
 def _refuse_operator(robot: Robot, user: UserId) -> None:
-    """Raise BadMessage if this user cannot be one operator more."""
+    """Raise BadMessage if this user cannot become an operator."""
     if robot.owner_user_id == user:
         raise BadMessage("userId", "is the owner's, who needs no share")
     if user not in robot.operators and len(robot.operators) >= limits.OPERATORS:
@@ -80,26 +81,26 @@ def _refuse_operator(robot: Robot, user: UserId) -> None:
 
 
 def unshare(request: Request, message: Unshare) -> Flow[Ack]:
-    """Take a user from the operators, and end their sessions; who has neither is let be.
+    """Remove a user from the operators and end their sessions; no-op if the user has neither.
 
-    So one that was cut off is finished by the next. An owner's sessions are no share's.
+    So the next `unshare` completes one that was cut off. The owner's sessions stay: they do not
+    come from a share.
     """
     robot_id, user = message.robot_id, message.user_id
     robot = authorize(request, message, robot_id, (yield from read_robot(robot_id)))
-    is_told = True
+    is_robot_told = True
     for _ in range(TRIES):
         if robot.owner_user_id == user or _has_nothing(robot, user):
             yield from _remove_share_note(robot_id, user)
-            return _operators_ack(robot, is_told=is_told)
+            return _operators_ack(robot, is_robot_told=is_robot_told)
         outcome = yield from write_robot(robot_id, _choose_write(request, robot, user))
         if isinstance(outcome, ConditionFailed):
             robot = authorize(request, message, robot_id, outcome.item)
             continue
         before, robot = outcome.before or robot, outcome.after
-        heard = yield from notify(request, robot_id, _unshared_notices(before, robot))
-        is_told = is_told and (
-            not _had_driver(before, robot) or (heard and can_hear_control(robot))
-        )
+        is_sent = yield from notify(request, robot_id, _unshared_notices(before, robot))
+        if _has_driver_ended(before, robot):
+            is_robot_told = is_robot_told and is_sent and can_hear_control(robot)
     raise TryAgain(robot_id)
 
 
@@ -108,15 +109,15 @@ def _has_nothing(robot: Robot, user: UserId) -> bool:
 
 
 def _remove_share_note(robot_id: RobotId, user: UserId) -> Flow[None]:
-    """Drop the note of a share, unless the robot is shared with the user again by then."""
+    """Drop the note of a share; restore it if the robot is shared with the user again by then."""
     yield from attempt_all((DropShare(robot_id, user),))
     robot = yield from read_robot(robot_id)
     if robot is not None and user in robot.operators:
-        yield from attempt_all((NoteShare(robot_id, user),), "needed")
+        yield from attempt_all((NoteShare(robot_id, user),), "decide")
 
 
 def _choose_write(request: Request, robot: Robot, user: UserId) -> Write:
-    """Return the write that fits what the user has with the robot, as it was seen."""
+    """Return the write that ends what the user has with the robot, judging by its item."""
     viewing = [each.session_id for each, role in _sessions_of(robot, user) if role == "viewer"]
     held = robot.controller is not None and robot.controller.user_id == user
     write = ownership.unshare_holder if held else ownership.unshare
@@ -128,22 +129,22 @@ def _sessions_of(robot: Robot, user: UserId) -> list[tuple[Session, Role]]:
 
 
 def _unshared_notices(before: Robot, robot: Robot) -> list[Notice]:
-    """Return what tells of the sessions that have ended: their clients, the robot, the viewers."""
-    told = ended_notices(before, robot, "evicted")
+    """Return the notices of ended sessions, for their clients, the robot and the viewers."""
+    notices = ended_notices(before, robot, "evicted")
     for session, role in find_ended(before, robot):
-        told += notices_to(robot, peer_left_frame(robot, session, role, "evicted"))
+        notices += notices_to(robot, peer_left_frame(robot, session, role, "evicted"))
         if role == "controller":
-            told += viewer_notices(robot, control_frame(robot), session.session_id)
-    return told
+            notices += viewer_notices(robot, control_frame(robot), session.session_id)
+    return notices
 
 
-def _had_driver(before: Robot | None, robot: Robot) -> bool:
-    """Say whether one of the sessions that ended was the holder's."""
+def _has_driver_ended(before: Robot | None, robot: Robot) -> bool:
+    """Say whether the holder's session is among those that have ended."""
     return any(role == "controller" for _, role in find_ended(before, robot))
 
 
-def _operators_ack(robot: Robot, *, is_told: bool = True) -> Ack:
-    return Ack(operators=sorted(robot.operators), robot_told=is_told)
+def _operators_ack(robot: Robot, *, is_robot_told: bool = True) -> Ack:
+    return Ack(operators=sorted(robot.operators), robot_told=is_robot_told)
 
 
 def transfer(request: Request, message: Transfer) -> Flow[Ack]:
@@ -157,16 +158,16 @@ def transfer(request: Request, message: Transfer) -> Flow[Ack]:
         if robot.owner_user_id == user:
             return Ack()
         raise TryAgain(robot_id)
-    is_told = False
+    is_robot_told = False
     with suppress(SignalingError):
-        # The robot is given away: to ask again would be forbidden.
-        is_told = yield from _notify_evicted(request, outcome)
+        # The write cannot be repeated: the sender is not the owner any more.
+        is_robot_told = yield from _notify_evicted(request, outcome)
     yield from attempt_all((DropShare(robot_id, user),))
-    return Ack(robot_told=is_told)
+    return Ack(robot_told=is_robot_told)
 
 
 def forget(request: Request, message: Forget) -> Flow[Ack]:
-    """Remove all trace of a robot. Its sessions end; whoever registers the id next owns it."""
+    """Delete a robot. Its sessions end; the next user to register its id owns it."""
     robot_id = message.robot_id
     outcome = yield from write_robot(
         robot_id, presence.evict(condition_for(Forget, request.sender))
@@ -174,33 +175,33 @@ def forget(request: Request, message: Forget) -> Flow[Ack]:
     if isinstance(outcome, ConditionFailed):
         authorize(request, message, robot_id, outcome.item)
         raise TryAgain(robot_id)
-    is_told = yield from _notify_evicted(request, outcome)
-    still = presence.is_unchanged_since(outcome.after.rev)
-    if not (yield from remove_robot(robot_id, still)):
-        # It has registered again meanwhile, as a live robot does that is told nothing.
+    is_robot_told = yield from _notify_evicted(request, outcome)
+    unchanged = presence.is_unchanged_since(outcome.after.rev)
+    if not (yield from remove_robot(robot_id, unchanged)):
+        # It has registered again in the meantime, as a robot that is online does.
         raise TryAgain(robot_id)
     yield from attempt_all(DropShare(robot_id, each) for each in sorted(outcome.after.operators))
-    return Ack(robot_told=is_told)
+    return Ack(robot_told=is_robot_told)
 
 
-def _notify_evicted(request: Request, won: Written[Robot]) -> Flow[bool]:
-    """Tell every session's client, then the robot; close a seed's, which cannot be told.
+def _notify_evicted(request: Request, written: Written[Robot]) -> Flow[bool]:
+    """Notify the clients of ended sessions, then the robot; close a seed robot's connection.
 
-    Return whether the robot knows that it has no driver any more, if it had one.
+    Return whether the robot knows that it has lost its driver, if it had one.
     """
-    robot_id: RobotId = won.after.robot_id
-    yield from notify(request, robot_id, ended_notices(won.before, won.after, "evicted"))
-    robot = won.before
+    robot_id: RobotId = written.after.robot_id
+    yield from notify(request, robot_id, ended_notices(written.before, written.after, "evicted"))
+    robot = written.before
     if robot is None:
         return False
     if robot.connection_id is None:
-        return not _had_driver(robot, won.after)
+        return not _has_driver_ended(robot, written.after)
     if robot.dialect == "seed":
         yield from perform_all((Close(robot.connection_id),))
-        return not _had_driver(robot, won.after)
-    told = [
-        Notice(robot, peer_left_frame(won.after, session, role, "evicted"))
+        return not _has_driver_ended(robot, written.after)
+    notices = [
+        Notice(robot, peer_left_frame(written.after, session, role, "evicted"))
         for session, role in robot.sessions()
     ]
-    is_told = yield from notify(request, robot_id, told)
-    return is_told or not _had_driver(robot, won.after)
+    is_robot_told = yield from notify(request, robot_id, notices)
+    return is_robot_told or not _has_driver_ended(robot, written.after)

@@ -1,14 +1,14 @@
-"""What is stored of connections and robots, and what can be read off one record alone.
+"""The records that the two tables hold, of connections and robots.
 
-Field names in camel case are the tables' attribute names. Times are epoch milliseconds,
-but `ttl`, which DynamoDB wants in seconds.
+Field names in camel case are the tables' attribute names. Times are epoch milliseconds, except
+`ttl`, which DynamoDB wants in seconds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct, convert
 
 from robosignal.protocol import limits
 from robosignal.protocol.frames import Person
@@ -18,22 +18,26 @@ from robosignal.protocol.messages import Dialect, Role
 ADMIN_GROUPS = frozenset({"ADMIN", "ADMINS"})
 
 FLEET_SHARDS = 8
-"""Into so many parts the list of every robot is divided, so that no index key is hot."""
+"""The parts into which the list of all robots is divided, so that no index key is hot."""
+
+
+OLD_PRESENCE_UNTIL = "leaseUntil"
+"""What earlier versions call `presenceUntil`. Written and read beside it for one version."""
 
 
 def latest_end(now: int, seconds: int) -> int:
-    """Return the latest end, by any clock, of something that lasts `seconds` from now."""
+    """Return the latest end (epoch ms), by any clock, of what lasts `seconds` from now."""
     return now + (seconds + limits.CLOCK_SECONDS) * 1000
 
 
 def _is_over(until: int, now: int, seconds: int, dialect: Dialect) -> bool:
-    """Say whether a time is past, or further ahead than a session of this dialect can last."""
+    """Say whether a time has passed, or is further ahead than anything of this dialect can last."""
     longest = limits.LIFETIME_SECONDS if dialect == "seed" else seconds
     return not now <= until <= latest_end(now, longest)
 
 
 class Connection(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One open WebSocket: who opened it, and what it has become."""
+    """One open WebSocket: who opened it, and what it is used for."""
 
     connection_id: ConnectionId
     user_id: UserId
@@ -44,7 +48,7 @@ class Connection(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     robot_id: RobotId | None = None
     sessions: frozenset[SessionId] = frozenset()
     watcher_user_id: str | None = None
-    """Whose robots' changes it is told of: the user's own, or `#admins` for every robot's."""
+    """Whose robots it watches: its user's, or `#admins` for all; None: it does not watch."""
     ts: int
     """When it was opened."""
     expires_at: int
@@ -66,15 +70,15 @@ class Connection(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
     @property
     def is_settled(self) -> bool:
-        """Whether the dialect can change no more.
+        """Whether the dialect cannot change any more.
 
-        v1 stays v1, and a connection that has registered or opened a session keeps its own.
+        It can change once, to v1, before the connection registers or opens a session.
         """
         return self.dialect == "v1" or self.robot_id is not None or bool(self.sessions)
 
 
 class Session(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One client connection's engagement with one robot, as it stands in the robot's item."""
+    """A client's session with a robot, as part of the robot's item."""
 
     session_id: SessionId
     user_id: UserId
@@ -84,9 +88,9 @@ class Session(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     dialect: Dialect
     expires_at: int
     until: int
-    """How long the lease, or the place, lasts if it is not renewed."""
+    """When the lease or viewer session ends if it is not renewed."""
     lost: int | None = None
-    """When its socket was found lost: grace runs until the session moves to another socket."""
+    """When its connection was found lost; None once the session is resumed on another one."""
 
     @property
     def person(self) -> Person:
@@ -94,13 +98,13 @@ class Session(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
         return Person(self.user_id, self.name)
 
     def has_lapsed(self, role: Role, now: int) -> bool:
-        """Whether its lease, or its place, is over: as `has_lapsed` of the writes asks."""
-        seconds = limits.LEASE_SECONDS if role == "controller" else limits.PLACE_SECONDS
+        """Whether it is over. The same rule as `has_lapsed` in `writes/attributes.py`."""
+        seconds = limits.LEASE_SECONDS if role == "controller" else limits.VIEWER_SECONDS
         return _is_over(self.until, now, seconds, self.dialect)
 
 
 class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One robot: whose it is, whether it is there, and who drives and watches it."""
+    """One robot: who owns it, its presence, and who drives and views it."""
 
     robot_id: RobotId
     owner_user_id: UserId
@@ -108,7 +112,8 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     connection_id: ConnectionId | None = None
     connected_at: int = 0
     instance_id: InstanceId | None = None
-    presence_until: int = field(default=0, name="leaseUntil")
+    presence_until: int = 0
+    """When presence ends if it is not renewed."""
     dialect: Dialect = "seed"
     expires_at: int = 0
     metadata: str | None = None
@@ -118,13 +123,13 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     rev: int = 0
     controller: Session | None = None
     prev: Session | None = None
-    """The holder before the last change of holder, so that they can be told."""
+    """The holder before the last change of holder, who has to be notified."""
     viewers: dict[SessionId, Session] = {}
     updated_at: int = 0
     fleet_shard: str | None = None
 
     def is_online(self, now: int) -> bool:
-        """Whether the robot can be expected to answer."""
+        """Whether the robot is connected and its presence has not lapsed. `now`: epoch ms."""
         longest = limits.LONGEST_HEARTBEAT_SECONDS * 5 // 2
         over = _is_over(self.presence_until - 1, now, longest, self.dialect)
         return self.connection_id is not None and not over and now < self.expires_at
@@ -135,29 +140,41 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
         return None if held is None or held.has_lapsed("controller", now) else held
 
     def sessions(self) -> Iterator[tuple[Session, Role]]:
-        """Yield every session with its role, the holder's first."""
+        """Yield every session with its role; the holder's comes first."""
         if self.controller is not None:
             yield self.controller, "controller"
         for viewer in self.viewers.values():
             yield viewer, "viewer"
 
-    def engaged(self) -> tuple[Session, ...]:
-        """Return every session, whatever its role."""
+    def all_sessions(self) -> tuple[Session, ...]:
+        """Return every session, the holder's first."""
         return tuple(session for session, _ in self.sessions())
 
     def session(self, session_id: SessionId) -> tuple[Session, Role] | None:
-        """Return the session of this id with its role, if it stands."""
+        """Return the session of this id with its role; None if there is none."""
         return next((each for each in self.sessions() if each[0].session_id == session_id), None)
 
     def session_at(self, connection: ConnectionId) -> tuple[Session, Role] | None:
-        """Return this connection's session with its role, if it has one."""
+        """Return this connection's session with its role; None if there is none."""
         return next((each for each in self.sessions() if each[0].connection_id == connection), None)
 
 
+def robot_from_item(item: Mapping[str, Any]) -> Robot:
+    """Return the record of a robot's item. Raise ValidationError if it is not one.
+
+    Until the upgrade to this version, `presenceUntil` was named `leaseUntil`. While versions run
+    side by side, each renews what it knows: both are written, and the later one counts.
+    """
+    old = item.get(OLD_PRESENCE_UNTIL, 0)
+    if old > item.get("presenceUntil", 0):
+        item = {**item, "presenceUntil": old}
+    return convert(item, Robot)
+
+
 def fleet_shard_of(robot_id: RobotId) -> str:
-    """Return which part of the fleet's list a robot stands in."""
+    """Return the part of the fleet's list that a robot belongs to."""
     return str(sha256(robot_id.encode()).digest()[0] % FLEET_SHARDS)
 
 
 Recipient = Robot | Session
-"""Whoever a frame can be sent to: both know their connection, dialect and token's end."""
+"""Who a frame can be sent to. Both have a connection, a dialect and a token's expiry."""

@@ -1,7 +1,8 @@
-"""A robot's own messages: register and unregister.
+"""A robot's own messages: `register` and `unregister`.
 
-The same instance registering again is a redial, and sessions stay; another one is a new
-process, and they end. Ownership is decided by the write's condition alone.
+If the instance id is the same as before, it is a redial, and sessions continue. If it is another
+one, the robot's process has restarted, and sessions end. The write's condition alone decides who
+may register.
 """
 
 import msgspec
@@ -29,7 +30,7 @@ from robosignal.server.core.steps import (
     Close,
     ConditionFailed,
     Flow,
-    Step,
+    Post,
     WriteConnection,
     WriteRobot,
     Written,
@@ -40,16 +41,20 @@ from robosignal.server.core.steps import (
 from robosignal.server.core.writes import connections, presence
 from robosignal.server.core.writes.presence import Claim
 
-IN_USE = "this connection is in use otherwise: open another one"
+IN_USE = "this connection already has a session or another robot: open another one"
 
 
 def register(request: Request, message: Register) -> Flow[Registered]:
-    """Claim presence, tell whoever it replaces or ends, and answer with where things stand."""
+    """Register the robot on the sender's connection, and reply with who controls it.
+
+    Notify the older connection that this replaces, and the clients whose sessions end. Raise
+    Forbidden, OwnedByAnother, NotRegistered if a newer connection has registered, or TryAgain.
+    """
     claim = _make_claim(request, message)
-    won = yield from _write_claim(claim, message.robot_id)
-    yield from _announce(request, won, claim)
+    written = yield from _write_claim(claim, message.robot_id)
+    yield from _note_and_notify(request, written, claim)
     ice = yield from find_ice_servers(request.sender, turn=True)
-    robot = won.after
+    robot = written.after
     return Registered(
         robot_id=robot.robot_id,
         control=control_state(robot),
@@ -58,6 +63,7 @@ def register(request: Request, message: Register) -> Flow[Registered]:
             for each, role in robot.sessions()
         ],
         heartbeat_seconds=request.rules.heartbeat_seconds,
+        presence_seconds=request.presence_seconds,
         lease_seconds=request.presence_seconds,
         ice_servers=ice.servers,
         turn=ice.turn,
@@ -71,14 +77,14 @@ def _make_claim(request: Request, message: Register) -> Claim:
     if sender.robot_id not in (None, message.robot_id):
         raise Forbidden(message.robot_id, f"this connection is {sender.robot_id}: open another one")
     if sender.sessions:
-        # Before the write: it would end what stands there for a claim that the note refuses.
+        # Checked before the write, which would end sessions although the note must fail then.
         raise Forbidden(message.robot_id, IN_USE)
-    said = message.metadata
+    metadata = message.metadata
     return Claim(
         row=sender,
-        # Without an instance of its own, a connection stands for one: repeating is harmless.
+        # Without an instance id the connection serves as one, so repeating it is harmless.
         instance_id=message.instance_id or InstanceId(token_of(sender.connection_id)),
-        metadata=None if said is None else msgspec.json.encode(said).decode(),
+        metadata=None if metadata is None else msgspec.json.encode(metadata).decode(),
         ice_restart=message.ice_restart,
         fleet_shard=fleet_shard_of(message.robot_id),
         until=request.presence_until,
@@ -89,7 +95,7 @@ def _make_claim(request: Request, message: Register) -> Claim:
 
 
 def _write_claim(claim: Claim, robot_id: RobotId) -> Flow[Written[Robot]]:
-    """Write the claim, as a new process first, and as a redial if it is one."""
+    """Write the claim as a new process's first; then as a redial, if the item shows that it is."""
     outcome = yield from write_robot(robot_id, presence.register_process(claim))
     if isinstance(outcome, ConditionFailed) and _is_redial(claim, outcome.item):
         outcome = yield from write_robot(robot_id, presence.register_redial(claim))
@@ -112,41 +118,45 @@ def _explain_refusal(claim: Claim, robot_id: RobotId, robot: Robot | None) -> Si
     return TryAgain(robot_id)
 
 
-def _announce(request: Request, won: Written[Robot], claim: Claim) -> Flow[None]:
-    """Note the robot on its row, and tell its older socket and the sessions that ended."""
-    me, robot = claim.row.connection_id, won.after
+def _note_and_notify(request: Request, written: Written[Robot], claim: Claim) -> Flow[None]:
+    """Note the robot on its row; notify its older connection, and clients whose sessions ended."""
+    me, robot = claim.row.connection_id, written.after
     note = WriteConnection(me, connections.note_robot(me, robot.robot_id, claim.row.dialect))
-    (noted, *_) = yield from attempt_all((note, *_replacement_steps(request, won, claim)), "needed")
+    steps = (note, *_replacement_steps(request, written, claim))
+    (noted, *_) = yield from attempt_all(steps, "decide")
     if isinstance(noted, ConditionFailed):
-        yield from attempt_all((WriteRobot(robot.robot_id, presence.record_loss(me)),), "reserved")
-    # Sessions have ended either way, and the older socket has been replaced.
-    yield from notify(request, robot.robot_id, ended_notices(won.before, won.after, "restarted"))
+        yield from attempt_all((WriteRobot(robot.robot_id, presence.record_loss(me)),), "undo")
+    # Sessions have ended in any case, and the older connection is replaced.
+    notices = ended_notices(written.before, written.after, "restarted")
+    yield from notify(request, robot.robot_id, notices)
     if isinstance(noted, SignalingError):
-        # The claim stands, and may be another message's of this connection: it is sent again.
+        # The claim is not undone, as another `register` of this connection may have made it too.
         raise noted
     if isinstance(noted, ConditionFailed):
         raise _explain_missing_note(robot.robot_id, noted.item)
 
 
 def _explain_missing_note(robot_id: RobotId, row: Connection | None) -> SignalingError:
-    """Return why a robot could not be noted: the row as it is now tells."""
+    """Return why a robot could not be noted, judging by the sender's row."""
     if row is None:
         return NotRegistered(robot_id)
     if row.sessions or row.robot_id not in (None, robot_id):
         return Forbidden(robot_id, IN_USE)
-    # It asked for v1 meanwhile, and the claim was made in the seed's dialect.
+    # The sender switched to v1 in the meantime, and the claim was made in the seed dialect.
     return TryAgain(robot_id)
 
 
-def _replacement_steps(request: Request, won: Written[Robot], claim: Claim) -> list[Step]:
-    """Return what tells the robot's older socket; a seed's, which could not read it, is closed."""
-    older = won.before
+def _replacement_steps(
+    request: Request, written: Written[Robot], claim: Claim
+) -> list[Post | Close]:
+    """Return the step that tells the robot's older connection, or closes a seed's."""
+    older = written.before
     if older is None or older.connection_id in (None, claim.row.connection_id):
         return []
     if older.dialect == "seed" and older.connection_id is not None:
         return [Close(older.connection_id)]
-    told = Replaced(robot_id=older.robot_id, instance_id=claim.instance_id)
-    return [hand_over(older, told, request.now)]
+    frame = Replaced(robot_id=older.robot_id, instance_id=claim.instance_id)
+    return [hand_over(older, frame, request.now)]
 
 
 def unregister(request: Request, message: Unregister) -> Flow[Ack]:
@@ -155,6 +165,6 @@ def unregister(request: Request, message: Unregister) -> Flow[Ack]:
     outcome = yield from write_robot(message.robot_id, presence.unregister(me))
     if isinstance(outcome, ConditionFailed):
         raise NotRegistered(message.robot_id)
-    told = ended_notices(outcome.before, outcome.after, "unregistered")
-    yield from notify(request, message.robot_id, told)
+    notices = ended_notices(outcome.before, outcome.after, "unregistered")
+    yield from notify(request, message.robot_id, notices)
     return Ack()

@@ -1,6 +1,7 @@
-"""Relays offers, answers and candidates between the two ends of a session, never elsewhere.
+"""Relaying offers, answers and candidates between the two ends of a session.
 
-One read, one post. Both ends, and the sender's rights, are judged on the item that was read.
+A relay is one read and one post. The item that was read says who the two ends are, and what the
+sender may do.
 """
 
 from robosignal.protocol.errors import NoSession, PeerGone, RobotOffline
@@ -19,66 +20,69 @@ from robosignal.server.core.dialects import translate_for_client, translate_for_
 from robosignal.server.core.notices import Notice
 from robosignal.server.core.records import Robot
 from robosignal.server.core.request import Request
-from robosignal.server.core.steps import Flow, read_robot
+from robosignal.server.core.steps import Delivery, Flow, read_robot
 
 Relayable = Offer | Answer | IceCandidate
 
 
 def relay(request: Request, message: Relayable) -> Flow[Ack]:
-    """Relay a message in a session. Raise whatever keeps it from the other end."""
+    """Relay a message in a session. Raise the error that keeps it from the other end."""
     robot_id = yield from resolve_robot_id(request, message)
     robot = yield from read_robot(robot_id)
     return (yield from relay_on(request, message, authorize(request, message, robot_id, robot)))
 
 
 def relay_on(request: Request, message: Relayable, robot: Robot) -> Flow[Ack]:
-    """Relay a message on an item just read, on which the sender's right has been checked."""
+    """Relay an authorised message, given an item that was just read."""
     if robot.connection_id == request.sender.connection_id:
-        return (yield from _from_robot(request, message, robot))
+        return (yield from _relay_to_client(request, message, robot))
     found = find_own_session(request, robot, message)
     if found is None:
-        found = yield from _before_its_offer(request, message, robot)
-    return (yield from to_robot(request, message, robot, found))
+        found = yield from _expect_session(request, message, robot)
+    return (yield from relay_to_robot(request, message, robot, found))
 
 
-def to_robot(request: Request, message: Relayable, robot: Robot, found: ActiveSession) -> Flow[Ack]:
-    """Hand a client's message to the robot. Raise RobotOffline if it is not there."""
+def relay_to_robot(
+    request: Request, message: Relayable, robot: Robot, found: ActiveSession
+) -> Flow[Ack]:
+    """Send a client's message to the robot. Raise RobotOffline if the robot is not connected."""
     frame = translate_for_robot(robot, found.session, found.role, message)
-    if robot.connection_id is None:
-        raise RobotOffline(robot.robot_id)
-    if not (yield from deliver(request, robot.robot_id, Notice(robot, frame))):
+    delivery = yield from deliver(request, robot.robot_id, Notice(robot, frame))
+    if delivery is not Delivery.SENT:
         raise RobotOffline(robot.robot_id)
     return Ack(session_id=found.session.session_id)
 
 
-def _from_robot(request: Request, message: Relayable, robot: Robot) -> Flow[Ack]:
+def _relay_to_client(request: Request, message: Relayable, robot: Robot) -> Flow[Ack]:
     found = find_named_session(robot, message)
     if found is None:
         raise NoSession(robot.robot_id)
     frame = translate_for_client(robot, found.session, found.role, message)
-    sent = Notice(found.session, frame, found.role)
-    if not (yield from deliver(request, robot.robot_id, sent)):
+    notice = Notice(found.session, frame, found.role)
+    delivery = yield from deliver(request, robot.robot_id, notice)
+    if delivery is not Delivery.SENT:
         raise PeerGone(robot.robot_id)
     return Ack(session_id=found.session.session_id)
 
 
-def _before_its_offer(request: Request, message: Relayable, robot: Robot) -> Flow[ActiveSession]:
-    """Let a seed client's candidate overtake its own offer, if that offer could succeed.
+def _expect_session(request: Request, message: Relayable, robot: Robot) -> Flow[ActiveSession]:
+    """Return the session that a seed client's candidate will belong to, if it precedes the offer.
 
-    A seed client cannot hold its candidates; the robot keeps them by the sender. The session
-    named is the one that the offer will open, since its id is made from the connection.
+    A seed client cannot hold its candidates back, and a seed robot keeps them by sender. The
+    session's id is derived from the connection, so it is known before the offer arrives. Raise
+    NoSession for any other message, and if that offer could not succeed.
     """
     sender = request.sender
     is_client = sender.robot_id is None
-    early = is_client and isinstance(message, IceCandidate) and sender.dialect == "seed"
-    if early and message.session_id is None and is_free_for(request, robot):
-        mine = request.session_with(robot.robot_id, request.lease_until)
+    is_early = is_client and isinstance(message, IceCandidate) and sender.dialect == "seed"
+    if is_early and message.session_id is None and _is_free_for(request, robot):
+        mine = request.new_session(robot.robot_id, request.lease_until)
         return ActiveSession(mine, "controller")
     refuse_former_robot((yield from refresh_sender(request)), robot.robot_id, robot)
     raise NoSession(robot.robot_id)
 
 
-def is_free_for(request: Request, robot: Robot) -> bool:
-    """Say whether the sender's user could take this robot's lease at this moment."""
+def _is_free_for(request: Request, robot: Robot) -> bool:
+    """Say whether the sender's user could take this robot's lease now."""
     held = robot.holder(request.now)
     return held is None or (held.user_id == request.sender.user_id and held.lost is not None)

@@ -1,31 +1,19 @@
-"""What keeps a session or presence alive: ping and resume. And what ends one: bye.
-
-Renewal and resumption are conditional on the connection or the user that has it.
-"""
+"""Keeping presence and sessions alive: `ping` renews them, `resume` moves a session to a redial."""
 
 from robosignal.protocol.errors import Forbidden, NoSession, NotRegistered
 from robosignal.protocol.frames import Ack, Pong
 from robosignal.protocol.ids import RobotId, SessionId, robot_of
 from robosignal.protocol.messages import Ping, Resume, Role
-from robosignal.server.core.acquisition import explain_missing_note, note_session
-from robosignal.server.core.addressing import (
-    ActiveSession,
-)
-from robosignal.server.core.authorization import (
-    condition_for,
-    refuse_robot_connections,
-)
-from robosignal.server.core.delivery import loss_write
+from robosignal.server.core.acquisition import note_or_record_loss
+from robosignal.server.core.addressing import ActiveSession
+from robosignal.server.core.authorization import condition_for, refuse_robot_connections
 from robosignal.server.core.notices import control_state
 from robosignal.server.core.records import Robot
 from robosignal.server.core.request import Request, reply_epoch
 from robosignal.server.core.steps import (
     ConditionFailed,
     Flow,
-    WriteRobot,
     Written,
-    attempt_all,
-    perform_all,
     read_robot,
     write_robot,
 )
@@ -33,7 +21,11 @@ from robosignal.server.core.writes import lease, presence, viewers
 
 
 def ping(request: Request, message: Ping) -> Flow[Pong]:
-    """Renew what the message names. Raise NotRegistered or NoSession if it is not there."""
+    """Renew the presence or session that the message names, if any.
+
+    Raise NotRegistered if the robot's presence is not on this connection, NoSession if the
+    session is not.
+    """
     refuse_mismatched_ping(request, message)
     if message.session_id is not None:
         robot, role = yield from _renew_session(request, message.session_id)
@@ -47,9 +39,9 @@ def ping(request: Request, message: Ping) -> Flow[Pong]:
 
 
 def refuse_mismatched_ping(request: Request, message: Ping) -> None:
-    """Raise if a session is named beside a robot that it is not with, or by the robot itself.
+    """Raise NoSession if a ping names a session and another robot, or comes from a robot.
 
-    No connection is both ends: what else it has must stay as it is.
+    No connection is both a robot and a client.
     """
     if message.robot_id is None or message.session_id is None:
         return
@@ -71,9 +63,9 @@ def _renew_session(request: Request, session_id: SessionId) -> Flow[tuple[Robot,
     outcome = yield from write_robot(robot_id, lease.renew(session_id, me, request.lease_until))
     if isinstance(outcome, Written):
         return outcome.after, "controller"
-    viewing = outcome.item and outcome.item.viewers.get(session_id)
-    if viewing and viewing.connection_id == me:
-        renewal = viewers.renew(session_id, me, request.place_until)
+    viewer = outcome.item and outcome.item.viewers.get(session_id)
+    if viewer and viewer.connection_id == me:
+        renewal = viewers.renew(session_id, me, request.viewer_until)
         outcome = yield from write_robot(robot_id, renewal)
         if isinstance(outcome, Written):
             return outcome.after, "viewer"
@@ -81,26 +73,29 @@ def _renew_session(request: Request, session_id: SessionId) -> Flow[tuple[Robot,
 
 
 def resume(request: Request, message: Resume) -> Flow[Ack]:
-    """Move the sender's user's session to this connection: same role, same epoch, no SDP."""
+    """Move the user's session to the sender's connection: same role, same epoch, no new offer.
+
+    Raise NoSession if it has ended, or has moved to a newer connection.
+    """
     robot_id = robot_of(message.session_id)
     refuse_robot_connections(request)
     yield from refuse_second_session(request, message.session_id)
     may = condition_for(Resume, request.sender)
-    held = request.moved(message.session_id, request.lease_until)
-    outcome = yield from write_robot(robot_id, lease.resume(held, may))
+    mine = request.own_session(message.session_id, request.lease_until)
+    outcome = yield from write_robot(robot_id, lease.resume(mine, may))
     if isinstance(outcome, Written):
-        return (yield from _note_resumed(request, outcome.after, ActiveSession(held, "controller")))
-    viewing = outcome.item and outcome.item.viewers.get(message.session_id)
-    if viewing and viewing.user_id == request.sender.user_id:
-        held = request.moved(message.session_id, request.place_until)
-        outcome = yield from write_robot(robot_id, viewers.resume(held, may))
+        return (yield from _note_resumed(request, outcome.after, ActiveSession(mine, "controller")))
+    viewer = outcome.item and outcome.item.viewers.get(message.session_id)
+    if viewer and viewer.user_id == request.sender.user_id:
+        mine = request.own_session(message.session_id, request.viewer_until)
+        outcome = yield from write_robot(robot_id, viewers.resume(mine, may))
         if isinstance(outcome, Written):
-            return (yield from _note_resumed(request, outcome.after, ActiveSession(held, "viewer")))
+            return (yield from _note_resumed(request, outcome.after, ActiveSession(mine, "viewer")))
     raise NoSession(robot_id)
 
 
 def refuse_second_session(request: Request, session_id: SessionId) -> Flow[None]:
-    """Raise Forbidden if the sender has another session with that robot: it has one at most."""
+    """Raise Forbidden if the sender has another session with that robot: it may have only one."""
     robot_id, sender = robot_of(session_id), request.sender
     if all(each == session_id or robot_of(each) != robot_id for each in sender.sessions):
         return
@@ -111,12 +106,8 @@ def refuse_second_session(request: Request, session_id: SessionId) -> Flow[None]
 
 
 def _note_resumed(request: Request, robot: Robot, found: ActiveSession) -> Flow[Ack]:
-    """Note the session on the new connection's row; if that is gone, the socket is lost."""
+    """Note the session on the new connection's row; if that is gone, record the loss and raise."""
     session_id = found.session.session_id
-    (noted,) = yield from perform_all((note_session(request, session_id),))
-    if isinstance(noted, ConditionFailed):
-        lost = WriteRobot(robot.robot_id, loss_write(found.session, found.role, request.now))
-        yield from attempt_all((lost,), "reserved")
-        raise explain_missing_note(robot, noted)
+    yield from note_or_record_loss(request, robot, found)
     epoch = reply_epoch(request, robot, found.role)
     return Ack(session_id=session_id, role=found.role, epoch=epoch)

@@ -1,6 +1,6 @@
-"""One invocation, stamped: who sent what, when, and the rules in force.
+"""One message as the flows see it: its sender, its time, and the deployment's rules.
 
-A flow takes time from here and nowhere else, so a repeated step writes what it wrote before.
+Flows take the time only from here, so a repeated step writes the same values again.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,9 @@ class Rules(Struct, frozen=True, kw_only=True):
     """What a deployment decides."""
 
     viewers: int = limits.VIEWERS
+    """The most viewers that a robot may have."""
     heartbeat_seconds: int = limits.HEARTBEAT_SECONDS
+    """How often robots renew their presence."""
     provisioned: bool = False
     """Whether only a robot id that has an owner already may be registered."""
 
@@ -30,50 +32,53 @@ class Request:
     now: int
     rules: Rules
 
-    def after(self, seconds: int) -> int:
-        """Return the time so many seconds from now, in epoch ms."""
+    def time_after(self, seconds: int) -> int:
+        """Return the time `seconds` from now, in epoch ms."""
         return self.now + seconds * 1000
 
     @property
     def lease_until(self) -> int:
-        """When a lease taken or renewed now ends."""
-        return self._lasting(limits.LEASE_SECONDS)
+        """When a lease that is taken or renewed now ends, in epoch ms."""
+        return self._end_after(limits.LEASE_SECONDS)
 
     @property
-    def place_until(self) -> int:
-        """When a viewer's place taken or renewed now ends."""
-        return self._lasting(limits.PLACE_SECONDS)
+    def viewer_until(self) -> int:
+        """When a viewer session that is opened or renewed now ends, in epoch ms."""
+        return self._end_after(limits.VIEWER_SECONDS)
 
     @property
     def presence_until(self) -> int:
-        """When a robot's presence, claimed or renewed now, ends: two and a half heartbeats."""
-        return self._lasting(self.presence_seconds)
+        """When a robot's presence that is claimed or renewed now ends, in epoch ms."""
+        return self._end_after(self.presence_seconds)
 
     @property
     def presence_seconds(self) -> int:
-        """How long presence lasts without renewal."""
+        """How long presence lasts without renewal: two and a half heartbeats."""
         return self.rules.heartbeat_seconds * 5 // 2
 
-    def lease_of(self, other: Session) -> int:
-        """When a lease given to a viewer now ends; a seed's ends with its place."""
-        if other.dialect == "seed":
-            return other.until
-        return self.after(limits.LEASE_SECONDS)
+    def lease_until_for(self, viewer: Session) -> int:
+        """Return when a lease that is given to a viewer now ends, in epoch ms.
 
-    def _lasting(self, seconds: int) -> int:
+        A seed client's ends when its viewer session would.
+        """
+        if viewer.dialect == "seed":
+            return viewer.until
+        return self.time_after(limits.LEASE_SECONDS)
+
+    def _end_after(self, seconds: int) -> int:
         # A seed connection never pings: what it has lasts as long as its socket and token can.
         if self.sender.dialect == "seed":
-            # Opened in the future: the clock has been set back since.
+            # `ts` is in the future if the clock has been set back since.
             longest = min(self.sender.ts, self.now) + limits.LIFETIME_SECONDS * 1000
             return min(longest, self.sender.expires_at)
-        return self.after(seconds)
+        return self.time_after(seconds)
 
-    def session_with(self, robot_id: RobotId, until: int) -> Session:
+    def new_session(self, robot_id: RobotId, until: int) -> Session:
         """Return the session that the sender would open with this robot."""
-        return self.moved(session_id(robot_id, self.sender.connection_id), until)
+        return self.own_session(session_id(robot_id, self.sender.connection_id), until)
 
-    def moved(self, session: SessionId, until: int) -> Session:
-        """Return this session of the sender's user as it stands on the sender's connection."""
+    def own_session(self, session: SessionId, until: int) -> Session:
+        """Return this session of the sender's user, on the sender's connection."""
         sender = self.sender
         return Session(
             session_id=session,
@@ -86,24 +91,24 @@ class Request:
             until=until,
         )
 
-    def seen_as(self, sender: Connection) -> "Request":
-        """Return the same request with the sender's row as it was read again."""
+    def with_sender(self, sender: Connection) -> "Request":
+        """Return the same request with a newer row of its sender."""
         return Request(sender, self.now, self.rules)
 
 
 def reply_epoch(request: Request, robot: Robot, role: Role) -> int | None:
-    """Return the epoch that an ack bears.
+    """Return the epoch for an `ack`, None for a seed viewer's.
 
-    A v1 viewer is told it too: by it an ack that comes late is known to be older than a push.
+    A v1 viewer gets it too, to recognise an `ack` that arrives after a newer push.
     """
     return robot.epoch if role == "controller" or request.sender.dialect == "v1" else None
 
 
 def grace_end(now: int) -> int:
-    """Return when the grace of a socket found lost now ends, both in epoch ms."""
+    """Return when the grace of a connection found lost now ends, both in epoch ms."""
     return now + limits.GRACE_SECONDS * 1000
 
 
 def clear_grace(session: Session, until: int) -> Session:
-    """Return the session lasting until then, no longer counted as lost."""
+    """Return the session with a new end and without a lost connection."""
     return structs.replace(session, until=until, lost=None)

@@ -1,11 +1,13 @@
 """The steps that a flow can ask for, and how it asks.
 
-A flow is a generator: it yields a step, is sent the outcome, and returns what it decided. A
-step is the only place where one invocation meets another, so whoever drives a flow can hold
-it between any two. `perform_all` asks for steps that may run side by side.
+A flow is a generator: it yields a step, receives the outcome, and finally returns its decision.
+Two invocations can only affect each other through steps, so a test that controls when steps
+run controls every interleaving. `robosignal.server.executor.run` is the only code that drives
+flows.
 """
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
+from enum import Enum
 from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
@@ -15,53 +17,71 @@ from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.core.conditional_writes import Condition, Write
 from robosignal.server.core.records import Connection, Robot
 
-Use = Literal["needed", "reserved", "spare"]
-"""Which part of an event's time a step may use: what decides it; what takes that back, for which
-time is kept; and what only tells of it, which is tried once."""
+Purpose = Literal["decide", "undo", "notify"]
+"""What a step is for, and so which part of the event's time it may use: to decide the reply, to
+undo an earlier step (time is reserved for that), or to notify others, which is tried once."""
+
+
+class Delivery(Enum):
+    """What became of a frame that was posted."""
+
+    SENT = "sent"
+    """Accepted for delivery, which does not prove that it was received."""
+    GONE = "gone"
+    """The connection no longer exists."""
+    EXPIRED = "expired"
+    """The receiver's token has expired: its connection was closed, and nothing was sent."""
+    FAILED = "failed"
+    """It could not be posted now, for example because AWS throttled the call."""
+
+    @property
+    def is_connection_lost(self) -> bool:
+        """Whether the receiver's connection has ended."""
+        return self in (Delivery.GONE, Delivery.EXPIRED)
 
 
 class ReadConnection(Struct, frozen=True):
-    """Read a connection's row as it is now → Connection | None."""
+    """Read a connection's row with a consistent read. Outcome: Connection | None."""
 
     connection_id: ConnectionId
 
 
 class AddConnection(Struct, frozen=True):
-    """Write the row of a connection that opens → None."""
+    """Write the row of a connection that opens. Outcome: None."""
 
     row: Connection
 
 
 class RemoveConnection(Struct, frozen=True):
-    """Delete a row → the row as it was, or None."""
+    """Delete a connection's row. Outcome: the row as it was, or None."""
 
     connection_id: ConnectionId
 
 
 class WriteConnection(Struct, frozen=True):
-    """Write to a row → Written[Connection] | ConditionFailed[Connection]."""
+    """Write to a row. Outcome: Written[Connection] | ConditionFailed[Connection]."""
 
     connection_id: ConnectionId
     write: Write
 
 
 class ReadRobot(Struct, frozen=True):
-    """Read a robot's item as it is now → Robot | None."""
+    """Read a robot's item with a consistent read. Outcome: Robot | None."""
 
     robot_id: RobotId
 
 
 class WriteRobot(Struct, frozen=True):
-    """Write to a robot's item → Written[Robot] | ConditionFailed[Robot]."""
+    """Write to a robot's item. Outcome: Written[Robot] | ConditionFailed[Robot]."""
 
     robot_id: RobotId
     write: Write
 
 
 class CheckRobot(Struct, frozen=True):
-    """Read a robot's item and evaluate a write's condition: outcomes as of `WriteRobot`.
+    """Read a robot's item and evaluate a write's condition; write nothing.
 
-    Nothing is written.
+    Outcome: Written[Robot] | ConditionFailed[Robot], as if it had been written.
     """
 
     robot_id: RobotId
@@ -69,34 +89,34 @@ class CheckRobot(Struct, frozen=True):
 
 
 class RemoveRobot(Struct, frozen=True):
-    """Delete a robot's item if the condition holds → bool: False when it was refused."""
+    """Delete a robot's item if the condition holds. Outcome: bool, whether it did."""
 
     robot_id: RobotId
     when: Condition
 
 
 class NoteShare(Struct, frozen=True):
-    """Note that a robot is shared with a user, so that the user's list finds it → None."""
+    """List a robot among those shared with a user. Outcome: None."""
 
     robot_id: RobotId
     user_id: UserId
 
 
 class DropShare(Struct, frozen=True):
-    """Take that note back, if there is one → None."""
+    """Remove a robot from those shared with a user, if it is there. Outcome: None."""
 
     robot_id: RobotId
     user_id: UserId
 
 
 class ReadRobots(Struct, frozen=True):
-    """Read several robots' items → list[Robot], those that exist, in the order asked."""
+    """Read several robots' items. Outcome: list[Robot], those that exist, in the order asked."""
 
     robot_ids: tuple[RobotId, ...]
 
 
 class ListOwned(Struct, frozen=True):
-    """Find the robots that a user owns, after a place in the list → Page, of at most `limit`."""
+    """List the robots that a user owns, after a key. Outcome: Page, of at most `limit`."""
 
     user_id: UserId
     after: str | None
@@ -104,7 +124,7 @@ class ListOwned(Struct, frozen=True):
 
 
 class ListShared(Struct, frozen=True):
-    """Find the robots that are shared with a user → Page, of at most `limit`."""
+    """List the robots that are shared with a user. Outcome: Page, of at most `limit`."""
 
     user_id: UserId
     after: str | None
@@ -112,7 +132,7 @@ class ListShared(Struct, frozen=True):
 
 
 class ListFleet(Struct, frozen=True):
-    """Find every robot of one shard → Page, of at most `limit`."""
+    """List every robot of one shard of the fleet. Outcome: Page, of at most `limit`."""
 
     shard: str
     after: str | None
@@ -120,13 +140,13 @@ class ListFleet(Struct, frozen=True):
 
 
 class FindWatchers(Struct, frozen=True):
-    """Find who is told of changes: a user's own connections, or admins' → tuple[Watcher, ...]."""
+    """Find the connections that watch: a user's, or all admins'. Outcome: tuple[Watcher, ...]."""
 
     watcher: str
 
 
 class FindIceServers(Struct, frozen=True):
-    """Find ICE servers for a user until their token's end (epoch ms) → IceServers.
+    """Find ICE servers for a user, valid until `until` (epoch ms) at most. Outcome: IceServers.
 
     Without a user: the servers that every signed-in user may use.
     """
@@ -136,29 +156,19 @@ class FindIceServers(Struct, frozen=True):
 
 
 class Post(Struct, frozen=True):
-    """Hand a frame over for delivery → bool: False when the connection is gone."""
+    """Post a frame to a connection. Outcome: Delivery.SENT or Delivery.GONE."""
 
     connection_id: ConnectionId
     frame: bytes
 
 
 class Close(Struct, frozen=True):
-    """Close a connection → None."""
+    """Close a connection. Outcome: None."""
 
     connection_id: ConnectionId
 
 
-class Parallel(Struct, frozen=True):
-    """Carry out these steps side by side → tuple of their outcomes, in the same order.
-
-    Each is carried out, whatever becomes of the others: what one raises is its outcome.
-    """
-
-    steps: "tuple[Step, ...]"
-    use: Use = "needed"
-
-
-Step = (
+Action = (
     ReadConnection
     | AddConnection
     | RemoveConnection
@@ -177,19 +187,33 @@ Step = (
     | FindIceServers
     | Post
     | Close
-    | Parallel
 )
+"""A step that is one call to a port."""
+
+
+class Parallel(Struct, frozen=True):
+    """Run independent actions in parallel. Outcome: the tuple of their outcomes, in order.
+
+    Every action runs, even if another fails; the outcome of one that fails is its SignalingError.
+    """
+
+    actions: tuple[Action, ...]
+    purpose: Purpose = "decide"
+
+
+Step = Action | Parallel
 
 Record = TypeVar("Record", Connection, Robot)
-Decided = TypeVar("Decided")
+Decision = TypeVar("Decision")
 
-Flow = Generator[Step, Any, Decided]
+Flow = Generator[Step, Any, Decision]
 
 
 class Written(Struct, Generic[Record], frozen=True):
-    """The write was carried out. `before` is None when it made the item, or is not known.
+    """The write was carried out.
 
-    It is not known of a write that had to be repeated, because its answer was lost.
+    `before` is None if the write created the item, or if the write was repeated because its first
+    answer was lost: then the earlier state is unknown.
     """
 
     before: Record | None
@@ -197,72 +221,78 @@ class Written(Struct, Generic[Record], frozen=True):
 
 
 class ConditionFailed(Struct, Generic[Record], frozen=True):
-    """The condition refused the write. `item` is what stood there, None for nothing."""
+    """The write's condition was false. `item` is what the table holds, None for nothing."""
 
     item: Record | None
 
 
 class Page(Struct, frozen=True):
-    """A part of a list of robot ids. `after` asks for the next part; None: it was the last."""
+    """Part of a list of robot ids. `after` is the key to continue from; None: the list is over."""
 
     robot_ids: tuple[RobotId, ...]
     after: str | None
 
 
 class Watcher(Struct, frozen=True):
-    """A connection that is told of changes, and when its token expires (epoch ms)."""
+    """A connection that receives changes of robots, and when its token expires (epoch ms)."""
 
     connection_id: ConnectionId
     expires_at: int
 
 
 class IceServers(Struct, frozen=True):
-    """RTCIceServer dictionaries, and for how many seconds they serve."""
+    """RTCIceServer dictionaries, and for how many seconds they are valid."""
 
     servers: list[dict[str, Any]]
     ttl_seconds: int
     turn: bool = False
-    """Whether there are TURN servers that these leave out."""
+    """Whether the deployment has TURN servers that this list leaves out."""
 
 
 def find_ice_servers(sender: Connection, *, turn: bool) -> Flow[IceServers]:
-    """Ask for ICE servers: with `turn`, the sender has a right to TURN servers too."""
+    """Find ICE servers for the sender; with `turn`, TURN servers too."""
     found: IceServers = yield FindIceServers(sender.user_id if turn else None, sender.expires_at)
     return found
 
 
 def read_robot(robot_id: RobotId) -> Flow[Robot | None]:
-    """Ask for a robot's item."""
+    """Read a robot's item."""
     robot: Robot | None = yield ReadRobot(robot_id)
     return robot
 
 
-def write_robot(robot_id: RobotId, write: Write) -> Flow[Written[Robot] | ConditionFailed[Robot]]:
-    """Ask for a write to a robot's item."""
-    outcome: Written[Robot] | ConditionFailed[Robot] = yield WriteRobot(robot_id, write)
+def write_robot(
+    robot_id: RobotId, write: Write, purpose: Purpose = "decide"
+) -> Flow[Written[Robot] | ConditionFailed[Robot]]:
+    """Write to a robot's item."""
+    outcome: Written[Robot] | ConditionFailed[Robot]
+    if purpose == "decide":
+        outcome = yield WriteRobot(robot_id, write)
+    else:
+        (outcome,) = yield from perform_all((WriteRobot(robot_id, write),), purpose)
     return outcome
 
 
 def remove_robot(robot_id: RobotId, when: Condition) -> Flow[bool]:
-    """Ask for a robot's item to be deleted."""
+    """Delete a robot's item if the condition holds; return whether it did."""
     removed: bool = yield RemoveRobot(robot_id, when)
     return removed
 
 
 def read_robots(robot_ids: tuple[RobotId, ...]) -> Flow[list[Robot]]:
-    """Ask for several robots' items."""
+    """Read several robots' items."""
     robots: list[Robot] = yield ReadRobots(robot_ids)
     return robots
 
 
 def list_page(step: ListOwned | ListShared | ListFleet) -> Flow[Page]:
-    """Ask for one page of a list."""
+    """Read one page of a list."""
     page: Page = yield step
     return page
 
 
 def read_connection(connection_id: ConnectionId) -> Flow[Connection | None]:
-    """Ask for a connection's row."""
+    """Read a connection's row."""
     row: Connection | None = yield ReadConnection(connection_id)
     return row
 
@@ -270,7 +300,7 @@ def read_connection(connection_id: ConnectionId) -> Flow[Connection | None]:
 def write_connection(
     connection_id: ConnectionId, write: Write
 ) -> Flow[Written[Connection] | ConditionFailed[Connection]]:
-    """Ask for a write to a connection's row."""
+    """Write to a connection's row."""
     outcome: Written[Connection] | ConditionFailed[Connection] = yield WriteConnection(
         connection_id, write
     )
@@ -278,67 +308,27 @@ def write_connection(
 
 
 def remove_connection(connection_id: ConnectionId) -> Flow[Connection | None]:
-    """Ask for a row to be deleted."""
+    """Delete a connection's row and return it."""
     row: Connection | None = yield RemoveConnection(connection_id)
     return row
 
 
-def perform_all(steps: Iterable[Step]) -> Flow[tuple[Any, ...]]:
-    """Ask for independent steps at once. Raise what the first of them raised, after them all."""
-    outcomes = yield from attempt_all(steps, "needed")
+def perform_all(actions: Iterable[Action], purpose: Purpose = "decide") -> Flow[tuple[Any, ...]]:
+    """Run independent actions in parallel; return their outcomes, in order.
+
+    When all are over, raise the first SignalingError among the outcomes.
+    """
+    outcomes = yield from attempt_all(actions, purpose)
     for outcome in outcomes:
         if isinstance(outcome, SignalingError):
             raise outcome
     return outcomes
 
 
-def attempt_all(steps: Iterable[Step], use: Use = "spare") -> Flow[tuple[Any, ...]]:
-    """Ask for independent steps at once; an exception that one raises is its outcome."""
-    asked = tuple(steps)
+def attempt_all(actions: Iterable[Action], purpose: Purpose = "notify") -> Flow[tuple[Any, ...]]:
+    """Run independent actions in parallel; the outcome of one that fails is its SignalingError."""
+    asked = tuple(actions)
     if not asked:
         return ()
-    outcomes: tuple[Any, ...] = yield Parallel(asked, use)
+    outcomes: tuple[Any, ...] = yield Parallel(asked, purpose)
     return outcomes
-
-
-def in_reserve(flow: Flow[Decided]) -> Flow[Decided]:
-    """Run a flow that undoes earlier steps, in the time that is reserved for that.
-
-    Its notices use the spare time, as everywhere.
-    """
-    try:
-        step = next(flow)
-        while True:
-            if isinstance(step, Parallel):
-                use = step.use if step.use == "spare" else "reserved"
-                step = flow.send((yield Parallel(step.steps, use)))
-                continue
-            (outcome,) = yield Parallel((step,), "reserved")
-            if isinstance(outcome, SignalingError):
-                step = flow.throw(outcome)
-            else:
-                step = flow.send(outcome)
-    except StopIteration as done:
-        result: Decided = done.value
-        return result
-
-
-StepFlow = Flow[Any]
-"""A flow that comes to a step's outcome. Named here, since an annotation within a function is
-evaluated whenever that runs, and a subscript takes as long as a step."""
-
-
-def stepping(flow: Flow[Decided], carry_out: Callable[[Step], StepFlow]) -> Flow[Decided]:
-    """Run a flow, and let `carry_out` replace each of its steps by other steps, or by none."""
-    try:
-        step = next(flow)
-        while True:
-            try:
-                outcome = yield from carry_out(step)
-            except SignalingError as error:
-                step = flow.throw(error)
-            else:
-                step = flow.send(outcome)
-    except StopIteration as done:
-        result: Decided = done.value
-        return result

@@ -13,7 +13,7 @@ from botocore.config import Config
 from robosignal.protocol.errors import TryAgain
 from robosignal.server.aws.calls import bound_calls
 from robosignal.server.aws.management import ManagementPosts
-from robosignal.server.core.steps import Use
+from robosignal.server.core.steps import Purpose
 from robosignal.server.deadline import ANSWER_SECONDS, EVENT_SECONDS, PARTS, TRIES, Deadline
 from tests.server.aws.test_management import FRAME, ME, serving
 
@@ -39,8 +39,8 @@ def patient(endpoint: str) -> Any:
     )
 
 
-@pytest.mark.parametrize("use", ["needed", "reserved", "spare"])
-def test_a_request_takes_no_longer_than_its_step_may(silent: str, use: Use) -> None:
+@pytest.mark.parametrize("use", ["decide", "undo", "notify"])
+def test_a_request_takes_no_longer_than_its_step_may(silent: str, use: Purpose) -> None:
     """Whatever the client's own timeout is."""
     posts = ManagementPosts(bound_calls(patient(silent)))
     deadline = Deadline(ANSWER_SECONDS + 0.5)
@@ -61,8 +61,8 @@ def test_a_client_of_another_make_keeps_its_own_timeouts(
     assert "the client's own timeouts" in caplog.text
 
 
-@pytest.mark.parametrize("use", ["needed", "reserved", "spare"])
-def test_what_is_throttled_is_asked_again_after_pauses_that_grow(use: Use) -> None:
+@pytest.mark.parametrize("use", ["decide", "undo", "notify"])
+def test_what_is_throttled_is_asked_again_after_pauses_that_grow(use: Purpose) -> None:
     """What decides, or takes back; what only tells is told once."""
     slept: list[float] = []
     deadline = Deadline(clock=lambda: sum(slept), sleep=slept.append)
@@ -75,8 +75,8 @@ def test_what_is_throttled_is_asked_again_after_pauses_that_grow(use: Use) -> No
     assert all(later >= 2 * earlier for earlier, later in pairwise(slept))
 
 
-@pytest.mark.parametrize("use", ["needed", "reserved", "spare"])
-def test_without_time_nothing_is_asked(use: Use) -> None:
+@pytest.mark.parametrize("use", ["decide", "undo", "notify"])
+def test_without_time_nothing_is_asked(use: Purpose) -> None:
     """Each kind of step has its own end, and the answer a second after them all."""
     spent = [0.0]
     deadline = Deadline(clock=lambda: spent[0])
@@ -94,7 +94,7 @@ def test_a_function_that_has_less_time_uses_less() -> None:
 
     left = {use: deadline.allows(use).left for use in PARTS}
 
-    assert left["spare"] == pytest.approx(2.0)
-    assert left["needed"] < left["reserved"] < left["spare"]
-    assert Deadline(30.0, clock=lambda: 0.0).allows("spare").left == pytest.approx(EVENT_SECONDS)
-    assert Deadline(0.2, clock=lambda: 0.0).allows("spare").left == 0
+    assert left["notify"] == pytest.approx(2.0)
+    assert left["decide"] < left["undo"] < left["notify"]
+    assert Deadline(30.0, clock=lambda: 0.0).allows("notify").left == pytest.approx(EVENT_SECONDS)
+    assert Deadline(0.2, clock=lambda: 0.0).allows("notify").left == 0

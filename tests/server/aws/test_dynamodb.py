@@ -309,13 +309,13 @@ def test_robots_that_are_left_over_for_ever_are_try_again() -> None:
     slept: list[float] = []
     deadline = Deadline(clock=lambda: sum(slept), sleep=slept.append)
 
-    with answering(respond) as store, deadline.spending("needed"), pytest.raises(TryAgain):
+    with answering(respond) as store, deadline.spending("decide"), pytest.raises(TryAgain):
         store.robots([RobotId("a")])
 
     assert len(heard) == len(slept) + 1
     assert len(slept) >= 3
     assert all(later >= 2 * earlier for earlier, later in pairwise(slept))
-    assert sum(slept) < EVENT_SECONDS * PARTS["needed"]
+    assert sum(slept) < EVENT_SECONDS * PARTS["decide"]
 
 
 def test_robots_left_over_are_not_asked_for_again_without_time() -> None:
@@ -324,7 +324,7 @@ def test_robots_left_over_are_not_asked_for_again_without_time() -> None:
     slept: list[float] = []
     deadline = Deadline(1.1, clock=lambda: sum(slept), sleep=slept.append)
 
-    with answering(respond) as store, deadline.spending("needed"), pytest.raises(TryAgain):
+    with answering(respond) as store, deadline.spending("decide"), pytest.raises(TryAgain):
         store.robots([RobotId("a")])
 
     assert (len(heard), slept) == (1, [])

@@ -15,9 +15,9 @@ from robosignal.server.core.steps import ConditionFailed, Written
 from robosignal.server.entry import Signaling
 from robosignal.server.ice.static import StaticIce
 from robosignal.server.limits.limiter import Unlimited
-from robosignal.server.ports import Happened, KeysUnavailable
+from robosignal.server.metering import EventMeter
+from robosignal.server.ports import EventMetrics, KeysUnavailable
 from robosignal.server.settings import BadEnvironment, read_settings
-from robosignal.server.tally import Tally
 from tests.tokens import signer
 from tests.world import World
 
@@ -66,7 +66,7 @@ def metered(local_store: LocalStore) -> MeteredWorld:
     return MeteredWorld(local_store)
 
 
-def happened(**changes: Any) -> Happened:
+def happened(**changes: Any) -> EventMetrics:
     """Return a tally of nothing special, with these changes."""
     plain: dict[str, Any] = {
         "kind": "ping",
@@ -78,7 +78,7 @@ def happened(**changes: Any) -> Happened:
         "took_over": False,
         "at": 1_800_000_000_000,
     }
-    return Happened(**{**plain, **changes})
+    return EventMetrics(**{**plain, **changes})
 
 
 def test_a_line_is_a_document_as_cloudwatch_specifies_it() -> None:
@@ -231,12 +231,12 @@ def test_a_refused_token_is_counted_by_its_reason(metered: MeteredWorld) -> None
 
 def test_a_token_that_cannot_be_judged_is_counted_as_well() -> None:
     """Made-up key ids are answered 503, and an alarm watches for them all the same."""
-    tally = Tally("$connect")
+    meter = EventMeter("$connect")
     unsure = TryAgain()
     unsure.__cause__ = KeysUnavailable()
-    tally.refused(unsure)
+    meter.fail(unsure)
 
-    counted = json.loads(line("dev", tally.happened(0, 1)))
+    counted = json.loads(line("dev", meter.summarise(0, 1)))
 
     assert (counted["TokensRefused"], counted["Reason"]) == (1, "keys")
 

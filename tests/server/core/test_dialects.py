@@ -12,11 +12,11 @@ from robosignal.protocol.ids import ConnectionId, RobotId, UserId, session_id
 from robosignal.protocol.messages import Answer, IceCandidate, Offer
 from robosignal.server.core.dialects import (
     RELAYS,
-    for_v1_only,
     takeover_frame,
     translate_for_client,
     translate_for_robot,
 )
+from robosignal.server.core.notices import Notice, notices_to
 from robosignal.server.core.records import Robot, Session
 
 R1, CLIENT = RobotId("r1"), ConnectionId("client=")
@@ -270,7 +270,7 @@ def test_a_seed_party_is_sent_nothing_unasked() -> None:
     """A robot or a client: either may stop at a frame that it does not know."""
     frame = Control(robot_id=R1, epoch=7)
 
-    assert for_v1_only(ROBOT, frame) is frame
-    assert for_v1_only(HELD, frame) is frame
-    assert for_v1_only(SEED_ROBOT, frame) is None
-    assert for_v1_only(SEED_HELD, frame) is None
+    assert notices_to(ROBOT, frame) == [Notice(ROBOT, frame)]
+    assert notices_to(HELD, frame) == [Notice(HELD, frame)]
+    assert notices_to(SEED_ROBOT, frame) == []
+    assert notices_to(SEED_HELD, frame) == []

@@ -26,7 +26,7 @@ SEED = Request(structs.replace(ROW, dialect="seed"), NOW, Rules())
 def test_what_v1_has_lasts_until_it_must_be_renewed() -> None:
     """A lease 60 s, a place 300 s, presence two and a half heartbeats."""
     assert V1.lease_until == NOW + 60_000
-    assert V1.place_until == NOW + 300_000
+    assert V1.viewer_until == NOW + 300_000
     assert V1.presence_until == NOW + 300_000
 
 
@@ -36,16 +36,16 @@ def test_what_a_seed_connection_has_lasts_as_long_as_its_socket_can() -> None:
     request = Request(lasting, NOW, Rules())
     end, token = OPENED + TWO_HOURS, SEED.sender.expires_at
 
-    assert (request.lease_until, request.place_until, request.presence_until) == (end, end, end)
-    assert (SEED.lease_until, SEED.place_until, SEED.presence_until) == (token, token, token)
+    assert (request.lease_until, request.viewer_until, request.presence_until) == (end, end, end)
+    assert (SEED.lease_until, SEED.viewer_until, SEED.presence_until) == (token, token, token)
 
 
 def test_a_lease_given_to_another_lasts_as_that_one_needs() -> None:
     """The receiver's dialect counts, not the giver's; a seed's lasts as long as its place."""
-    seed = SEED.moved(SessionId("r1:x"), OPENED + TWO_HOURS)
+    seed = SEED.own_session(SessionId("r1:x"), OPENED + TWO_HOURS)
 
-    assert V1.lease_of(seed) == OPENED + TWO_HOURS
-    assert SEED.lease_of(V1.moved(SessionId("r1:x"), NOW)) == NOW + 60_000
+    assert V1.lease_until_for(seed) == OPENED + TWO_HOURS
+    assert SEED.lease_until_for(V1.own_session(SessionId("r1:x"), NOW)) == NOW + 60_000
 
 
 def test_grace_is_half_a_minute_for_both() -> None:
@@ -66,7 +66,7 @@ def test_a_session_is_the_senders_own() -> None:
     """Its id comes of robot and connection, all else of the row."""
     robot = RobotId("r1")
 
-    assert V1.session_with(robot, NOW + 9) == Session(
+    assert V1.new_session(robot, NOW + 9) == Session(
         session_id=session_id(robot, ROW.connection_id),
         user_id=ROW.user_id,
         name="Ann",
@@ -80,7 +80,7 @@ def test_a_session_is_the_senders_own() -> None:
 
 def test_a_session_keeps_its_id_when_it_moves() -> None:
     """It is the same session on another connection."""
-    moved = V1.moved(SessionId("r1:older"), NOW + 9)
+    moved = V1.own_session(SessionId("r1:older"), NOW + 9)
 
     assert moved.session_id == "r1:older"
     assert moved.connection_id == ROW.connection_id
@@ -91,11 +91,11 @@ def test_a_request_seen_with_another_row_is_else_the_same() -> None:
     """Time and rules stay."""
     row = structs.replace(ROW, robot_id=RobotId("r1"))
 
-    assert V1.seen_as(row) == Request(row, NOW, V1.rules)
+    assert V1.with_sender(row) == Request(row, NOW, V1.rules)
 
 
 def test_grace_ends_when_a_session_goes_on() -> None:
     """A new end, and no longer lost."""
-    lost = structs.replace(V1.moved(SessionId("r1:x"), NOW), lost=NOW)
+    lost = structs.replace(V1.own_session(SessionId("r1:x"), NOW), lost=NOW)
 
     assert clear_grace(lost, NOW + 7) == structs.replace(lost, until=NOW + 7, lost=None)

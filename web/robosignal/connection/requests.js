@@ -3,23 +3,11 @@
  * never knows what they ask.
  */
 
-import { SignalingError, closed } from "../errors.js";
+import { SignalingError, closedError } from "../errors.js";
 
-/** @import { Session } from "../session.js" */
 /** @import { ErrorFrame, Frame, OutFrame } from "../types.js" */
 /** @import { Environment } from "../environment.js" */
 /** @typedef {{resolve: (reply: Frame) => void, reject: (error: Error) => void, frame: OutFrame, via: object | null, timer: unknown}} Request `via`: the socket that it was sent over */
-
-/**
- * @typedef {object} Server what a session needs of the signaling connection
- * @property {(frame: OutFrame) => Promise<Frame>} request
- * @property {(robotId: string, bye: OutFrame) => void} leave
- * @property {(robotId: string) => void} look find out who drives, and tell
- * @property {(robotId: string) => Promise<RTCIceServer[]>} iceServers
- * @property {(error: SignalingError) => void} report a failure that no request of the application's caused
- * @property {(session: Session, isSettled: boolean) => void} settled whether all that stands on the server stands on the current connection
- * @property {(session: Session) => void} ended
- */
 
 const REPLY_MS = 10_000;
 const LOST = "The connection to the server was lost before it answered. Try again.";
@@ -109,7 +97,7 @@ export class Requests {
 
   /** The application has closed the connection. */
   close() {
-    for (const id of [...this.#open.keys()]) this.#take(id)?.reject(closed());
+    for (const id of [...this.#open.keys()]) this.#take(id)?.reject(closedError());
   }
 
   /**

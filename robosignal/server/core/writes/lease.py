@@ -20,6 +20,7 @@ from robosignal.server.core.conditional_writes import (
     Update,
     Write,
 )
+from robosignal.server.core.effects import Effect
 from robosignal.server.core.records import Session
 from robosignal.server.core.writes.attributes import (
     CONNECTION_ID,
@@ -32,7 +33,6 @@ from robosignal.server.core.writes.attributes import (
     HOLDER_UNTIL,
     HOLDER_USER_ID,
     NEXT_EPOCH,
-    PRESENCE_UNTIL,
     VIEWERS,
     are_still_elsewhere,
     has_lapsed,
@@ -40,7 +40,9 @@ from robosignal.server.core.writes.attributes import (
     is_not_held_by,
     is_not_lost_on,
     is_reachable_not,
+    is_unchanged_since,
     move_session,
+    put_presence_until,
     session_item,
     viewer_path,
 )
@@ -85,7 +87,13 @@ def _is_held_on(session_id: SessionId, by: ConnectionId) -> Condition:
 def acquire(mine: Session, right: Condition, now: int) -> Write:
     """Take the free lease by a first offer, sight unseen."""
     me = is_reachable_not(mine.connection_id)
-    return Write("acquire", AllOf((me, right, NO_VIEWERS, _is_free(mine, now))), _make_holder(mine))
+    return Write(
+        "acquire",
+        AllOf((me, right, NO_VIEWERS, _is_free(mine, now))),
+        _make_holder(mine),
+        effect=Effect.ACQUIRED,
+        opens="controller",
+    )
 
 
 def acquire_among_viewers(
@@ -94,13 +102,14 @@ def acquire_among_viewers(
     """Take the free lease, having seen every session, and that none is the sender's."""
     me = is_reachable_not(mine.connection_id)
     when = AllOf((me, right, _is_free(mine, now), are_still_elsewhere(mine, seen)))
-    return Write("acquire_among_viewers", when, _make_holder(mine))
+    then, effect = _make_holder(mine), Effect.ACQUIRED
+    return Write("acquire_among_viewers", when, then, effect=effect, opens="controller")
 
 
 def acquire_as_viewer(mine: Session, right: Condition, now: int) -> Write:
     """Take the free lease from one's own viewer session."""
     when = AllOf((_is_viewer(mine), right, _is_free(mine, now)))
-    return Write("acquire_as_viewer", when, _make_holder(mine))
+    return Write("acquire_as_viewer", when, _make_holder(mine), effect=Effect.ACQUIRED)
 
 
 def acquire_again(mine: Session, right: Condition, now: int) -> Write:
@@ -108,7 +117,10 @@ def acquire_again(mine: Session, right: Condition, now: int) -> Write:
     own = _is_held(mine.session_id, mine.connection_id)
     over = has_lapsed(CONTROLLER, now, limits.LEASE_SECONDS)
     return Write(
-        "acquire_again", AllOf((Exists(CONNECTION_ID), right, own, over)), _make_holder(mine)
+        "acquire_again",
+        AllOf((Exists(CONNECTION_ID), right, own, over)),
+        _make_holder(mine),
+        effect=Effect.REACQUIRED,
     )
 
 
@@ -119,34 +131,22 @@ def take_over(mine: Session, right: Condition) -> Write:
     """
     me = mine.connection_id
     when = AllOf((is_reachable_not(me), right, NO_VIEWERS, is_not_held_by(me)))
-    return Write("take_over", when, _make_holder(mine))
+    then, effect = _make_holder(mine), Effect.TAKEN_OVER
+    return Write("take_over", when, then, effect=effect, opens="controller")
 
 
 def take_over_among_viewers(mine: Session, right: Condition, seen: Iterable[Session] = ()) -> Write:
     """Move the lease, having seen every session, and that none is the sender's."""
     me = mine.connection_id
     when = AllOf((is_reachable_not(me), right, is_not_held_by(me), are_still_elsewhere(mine, seen)))
-    return Write("take_over_among_viewers", when, _make_holder(mine))
+    then, effect = _make_holder(mine), Effect.TAKEN_OVER
+    return Write("take_over_among_viewers", when, then, effect=effect, opens="controller")
 
 
 def take_over_as_viewer(mine: Session, right: Condition) -> Write:
     """Move the lease to one's own viewer session."""
     when = AllOf((_is_viewer(mine), right, is_not_held_by(mine.connection_id)))
-    return Write("take_over_as_viewer", when, _make_holder(mine))
-
-
-TAKEOVERS = frozenset({"take_over", "take_over_among_viewers", "take_over_as_viewer"})
-"""The writes that move the lease away from somebody, by their names."""
-
-
-TAKING = TAKEOVERS | {
-    "acquire",
-    "acquire_among_viewers",
-    "acquire_as_viewer",
-    "acquire_again",
-    "grant",
-}
-"""The writes that give the lease to somebody, by their names."""
+    return Write("take_over_as_viewer", when, _make_holder(mine), effect=Effect.TAKEN_OVER)
 
 
 def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
@@ -210,7 +210,7 @@ def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Wri
         Put(CONTROLLER, session_item(theirs)),
         Put(viewer_path(mine.session_id), session_item(mine)),
     )
-    return Write("grant", when, (*swap, *NEXT_EPOCH, Remove(place)))
+    return Write("grant", when, (*swap, *NEXT_EPOCH, Remove(place)), effect=Effect.GRANTED)
 
 
 def release(viewing: Session, limit: int) -> Write:
@@ -222,27 +222,43 @@ def release(viewing: Session, limit: int) -> Write:
     stay = Put(viewer_path(viewing.session_id), session_item(viewing))
     held = _is_held_on(viewing.session_id, viewing.connection_id)
     when = AllOf((held, Size(VIEWERS, "<=", limit)))
-    return Write("release", when, (stay, *NEXT_EPOCH, Remove(CONTROLLER)))
+    return Write("release", when, (stay, *NEXT_EPOCH, Remove(CONTROLLER)), effect=Effect.RELEASED)
 
 
 def leave(session_id: SessionId, me: ConnectionId) -> Write:
     """End the holder's session, by the holder."""
-    return Write("leave_lease", _is_held(session_id, me), (*NEXT_EPOCH, Remove(CONTROLLER)))
+    return Write(
+        "leave_lease",
+        _is_held(session_id, me),
+        (*NEXT_EPOCH, Remove(CONTROLLER)),
+        effect=Effect.LEFT,
+    )
 
 
 def dismiss(session_id: SessionId, robot: ConnectionId) -> Write:
     """End the holder's session, by the robot."""
     when = AllOf((Compare(HOLDER_SESSION_ID, "=", session_id), Compare(CONNECTION_ID, "=", robot)))
-    return Write("dismiss_holder", when, (*NEXT_EPOCH, Remove(CONTROLLER)))
+    return Write("dismiss_holder", when, (*NEXT_EPOCH, Remove(CONTROLLER)), effect=Effect.DISMISSED)
 
 
 def roll_back(session_id: SessionId, me: ConnectionId) -> Write:
     """Free a lease that was taken for nothing, unless the session was resumed meanwhile."""
-    return Write("roll_back", _is_held(session_id, me), (*NEXT_EPOCH, Remove(CONTROLLER)))
+    return Write(
+        "roll_back",
+        _is_held(session_id, me),
+        (*NEXT_EPOCH, Remove(CONTROLLER)),
+        effect=Effect.ROLLED_BACK,
+    )
 
 
 def roll_back_with_robot(session_id: SessionId, me: ConnectionId, gone: ConnectionId) -> Write:
     """Free a lease whose first frame found the robot's socket gone, and end presence."""
     when = AllOf((_is_held(session_id, me), Compare(CONNECTION_ID, "=", gone)))
-    then = (*NEXT_EPOCH, Put(PRESENCE_UNTIL, 0), Remove(CONTROLLER), Remove(CONNECTION_ID))
-    return Write("roll_back_with_robot", when, then)
+    then = (*NEXT_EPOCH, *put_presence_until(0), Remove(CONTROLLER), Remove(CONNECTION_ID))
+    return Write("roll_back_with_robot", when, then, effect=Effect.ROLLED_BACK)
+
+
+def undo(session_id: SessionId, me: ConnectionId, stamp: str) -> Write:
+    """End the holder's session that an unanswered write opened, unless it was used since."""
+    when = AllOf((_is_held(session_id, me), is_unchanged_since(stamp)))
+    return Write("undo_lease", when, (*NEXT_EPOCH, Remove(CONTROLLER)), effect=Effect.UNDONE)

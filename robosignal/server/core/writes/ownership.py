@@ -23,6 +23,7 @@ from robosignal.server.core.conditional_writes import (
     Update,
     Write,
 )
+from robosignal.server.core.effects import Effect
 from robosignal.server.core.writes.attributes import (
     CONTROLLER,
     COPY_HOLDER,
@@ -39,7 +40,7 @@ def share(user: UserId, right: Condition, limit: int) -> Write:
     """Make a user an operator, of so many at most; one who is already stays one."""
     room = Missing(OPERATORS), Size(OPERATORS, "<", limit), Contains(OPERATORS, user)
     when = AllOf((Exists(OWNER), right, Differs(OWNER, user), AnyOf(room)))
-    return Write("share", when, (AddToSet(OPERATORS, user),))
+    return Write("share", when, (AddToSet(OPERATORS, user),), effect=Effect.SHARED)
 
 
 def unshare(user: UserId, right: Condition, viewing: Iterable[SessionId] = ()) -> Write:
@@ -47,14 +48,21 @@ def unshare(user: UserId, right: Condition, viewing: Iterable[SessionId] = ()) -
 
     Whatever the user has besides, they begin nothing any more: what is left is ended after it.
     """
-    return Write("unshare", AllOf((Exists(OWNER), right)), _no_operator(user, viewing))
+    return Write(
+        "unshare",
+        AllOf((Exists(OWNER), right)),
+        _no_operator(user, viewing),
+        effect=Effect.UNSHARED,
+    )
 
 
 def unshare_holder(user: UserId, right: Condition, viewing: Iterable[SessionId] = ()) -> Write:
     """End a share with the user who holds: the lease is free."""
     when = AllOf((Exists(OWNER), right, Compare(HOLDER_USER_ID, "=", user)))
     freed = (COPY_HOLDER, *NEXT_EPOCH, Remove(CONTROLLER))
-    return Write("unshare_holder", when, (*_no_operator(user, viewing), *freed))
+    return Write(
+        "unshare_holder", when, (*_no_operator(user, viewing), *freed), effect=Effect.UNSHARED
+    )
 
 
 def _no_operator(user: UserId, viewing: Iterable[SessionId]) -> tuple[Update, ...]:
@@ -67,4 +75,9 @@ def transfer(user: UserId, right: Condition) -> Write:
     An owner is no operator besides: whom the robot is shared with can be told from its owner.
     """
     when = AllOf((Exists(OWNER), right, Differs(OWNER, user)))
-    return Write("transfer", when, (*END_ALL, Put(OWNER, user), RemoveFromSet(OPERATORS, user)))
+    return Write(
+        "transfer",
+        when,
+        (*END_ALL, Put(OWNER, user), RemoveFromSet(OPERATORS, user)),
+        effect=Effect.TRANSFERRED,
+    )

@@ -20,6 +20,7 @@ from robosignal.server.core.conditional_writes import (
     Update,
     Write,
 )
+from robosignal.server.core.effects import Effect
 from robosignal.server.core.records import Connection
 from robosignal.server.core.writes.attributes import (
     CONNECTION_ID,
@@ -28,9 +29,9 @@ from robosignal.server.core.writes.attributes import (
     END_ALL,
     EPOCH,
     OWNER,
-    PRESENCE_UNTIL,
     REV,
     VIEWERS,
+    put_presence_until,
 )
 
 INSTANCE = ("instanceId",)
@@ -66,7 +67,7 @@ def _claim_updates(claim: Claim) -> tuple[Update, ...]:
     return (
         Put(CONNECTION_ID, claim.row.connection_id),
         Put(("connectedAt",), claim.row.ts),
-        Put(PRESENCE_UNTIL, claim.until),
+        *put_presence_until(claim.until),
         Put(("dialect",), claim.row.dialect),
         Put(("expiresAt",), claim.row.expires_at),
         Put(("iceRestart",), claim.ice_restart),
@@ -79,7 +80,9 @@ def register_redial(claim: Claim) -> Write:
     """Register the same process after a redial: sessions stay."""
     same = Compare(INSTANCE, "=", claim.instance_id)
     when = AllOf((_is_owned_by(claim), same, _is_newest(claim)))
-    return Write("register_redial", when, (*_claim_updates(claim), Increment(REV)))
+    return Write(
+        "register_redial", when, (*_claim_updates(claim), Increment(REV)), effect=Effect.REDIALLED
+    )
 
 
 def register_process(claim: Claim) -> Write:
@@ -99,29 +102,31 @@ def register_process(claim: Claim) -> Write:
         Increment(REV, begins=claim.now),
         Remove(CONTROLLER),
     )
-    return Write("register_process", AllOf((owned, _is_newest(claim), other)), then)
+    return Write(
+        "register_process", AllOf((owned, _is_newest(claim), other)), then, effect=Effect.CLAIMED
+    )
 
 
 def renew(me: ConnectionId, until: int) -> Write:
     """Carry out a robot's ping."""
-    renewed = (Put(PRESENCE_UNTIL, until),)
+    renewed = put_presence_until(until)
     return Write("renew_presence", Compare(CONNECTION_ID, "=", me), renewed, renewal=True)
 
 
 def record_loss(gone: ConnectionId) -> Write:
     """End presence when the robot's socket is lost, unless a newer one has registered."""
-    then = (Put(PRESENCE_UNTIL, 0), Increment(REV), Remove(CONNECTION_ID))
-    return Write("record_robot_loss", Compare(CONNECTION_ID, "=", gone), then)
+    then = (*put_presence_until(0), Increment(REV), Remove(CONNECTION_ID))
+    return Write("record_robot_loss", Compare(CONNECTION_ID, "=", gone), then, effect=Effect.LOST)
 
 
 def unregister(me: ConnectionId) -> Write:
     """End presence and every session, by the robot; ownership and the epoch stay."""
-    return Write("unregister", Compare(CONNECTION_ID, "=", me), END_ALL)
+    return Write("unregister", Compare(CONNECTION_ID, "=", me), END_ALL, effect=Effect.UNREGISTERED)
 
 
 def evict(right: Condition) -> Write:
     """End presence and every session, by whoever has the right to."""
-    return Write("evict", AllOf((Exists(OWNER), right)), END_ALL)
+    return Write("evict", AllOf((Exists(OWNER), right)), END_ALL, effect=Effect.EVICTED)
 
 
 def is_unchanged_since(rev: int) -> Condition:

@@ -1,0 +1,111 @@
+"""Pushes changes of robots to the connections that watch them.
+
+`PresencePushes` observes the steps of every flow, so no change can be forgotten: every write that
+increments a robot's `rev` is one. A push is a convenience, and at most `WATCHERS` connections get
+each: what they were told is valid for so many seconds, and after that they ask again.
+"""
+
+import logging
+from dataclasses import dataclass, field
+
+from msgspec import structs
+
+from robosignal.protocol import limits
+from robosignal.protocol.errors import SignalingError
+from robosignal.protocol.ids import RobotId
+from robosignal.server.changes import find_change
+from robosignal.server.core.delivery import find_delivery, hand_over_to
+from robosignal.server.core.directory import ADMINS, presence_frame
+from robosignal.server.core.records import Robot
+from robosignal.server.core.steps import (
+    Action,
+    FindWatchers,
+    Flow,
+    ReadRobot,
+    Watcher,
+    WriteConnection,
+    attempt_all,
+)
+from robosignal.server.core.writes import connections
+from robosignal.server.core.writes.attributes import REV
+from robosignal.server.limits.pace import Pace
+
+log = logging.getLogger("signaling")
+
+
+@dataclass(slots=True)
+class PresencePushes:
+    """Collects the robots that one event changes, with their last state, for `push_changes`."""
+
+    changed: dict[RobotId, Robot] = field(default_factory=dict)
+
+    def saw(self, action: Action, outcome: object) -> None:
+        """Keep the robot's new state if the action has incremented its `rev`."""
+        change = find_change(action, outcome)
+        if change is not None and change.write.increments(REV):
+            self.changed[change.after.robot_id] = change.after
+
+
+def push_changes(pushes: PresencePushes, now: int, pace: Pace) -> Flow[None]:
+    """Push each changed robot's state to its watchers, then one push that was deferred.
+
+    A robot that changes too often is pushed later, with its latest state. `now` is in epoch ms.
+    Raise nothing: the changes have been written, and a failure is logged.
+    """
+    for robot in pushes.changed.values():
+        if pace.may_push(robot.robot_id):
+            yield from _push_or_log(robot, now)
+        else:
+            pace.defer_push(robot)
+    yield from push_deferred(now, pace)
+
+
+def push_deferred(now: int, pace: Pace) -> Flow[bool]:
+    """Make one push that was deferred and is due now; return whether there was one.
+
+    The robot is read again, as other processes may have changed it and who may see it.
+    """
+    deferred = pace.next_push()
+    if deferred is None:
+        return False
+    (found,) = yield from attempt_all((ReadRobot(deferred.robot_id),))
+    if isinstance(found, SignalingError):
+        _log_failure(found)
+    else:
+        # The users who could see a robot before it was forgotten learn that it is offline.
+        robot = found or structs.replace(deferred, connection_id=None)
+        yield from _push_or_log(robot, now)
+    return True
+
+
+def _push_or_log(robot: Robot, now: int) -> Flow[None]:
+    try:
+        yield from _push(robot, now)
+    except Exception as fault:  # noqa: BLE001 - the change is written
+        _log_failure(fault)
+
+
+def _log_failure(fault: Exception) -> None:
+    log.error("watchers not notified", exc_info=fault)
+
+
+def _push(robot: Robot, now: int) -> Flow[None]:
+    """Find this robot's watchers, post to them, and unlist those whose connection has ended."""
+    may_see = [robot.owner_user_id, *sorted(robot.operators - {robot.owner_user_id}), ADMINS]
+    found = yield from attempt_all(FindWatchers(user) for user in may_see)
+    watchers = _choose_watchers([some for some in found if isinstance(some, tuple)])
+    frame = presence_frame(robot, now)
+    posts = [hand_over_to(each.connection_id, each.expires_at, frame, now) for each in watchers]
+    outcomes = yield from attempt_all(posts)
+    yield from attempt_all(
+        WriteConnection(watcher.connection_id, connections.unwatch())
+        for watcher, post, outcome in zip(watchers, posts, outcomes, strict=True)
+        if find_delivery(post, outcome).is_connection_lost
+    )
+
+
+def _choose_watchers(found: list[tuple[Watcher, ...]]) -> list[Watcher]:
+    """Return at most `WATCHERS`, taking one of each user's in turn, so none crowds others out."""
+    longest = max(map(len, found), default=0)
+    in_turn = [some[turn] for turn in range(longest) for some in found if turn < len(some)]
+    return in_turn[: limits.WATCHERS]
