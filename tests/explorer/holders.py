@@ -1,4 +1,4 @@
-"""Who held when, as one history tells it: what several rules ask."""
+"""Who held the lease when, according to one history."""
 
 from robosignal.protocol.ids import ConnectionId, UserId
 from robosignal.server.core.records import Robot, Session
@@ -18,6 +18,15 @@ def first_holders(history: History) -> dict[int, Session | None]:
     found: dict[int, Session | None] = {}
     for robot in history.versions:
         found.setdefault(robot.epoch, robot.controller)
+    return found
+
+
+def ends_of(history: History) -> dict[int, set[int]]:
+    """Return when, in epoch ms, the holder's token ends at each epoch: a resume may change it."""
+    found: dict[int, set[int]] = {}
+    for robot in history.versions:
+        if robot.controller is not None:
+            found.setdefault(robot.epoch, set()).add(robot.controller.expires_at)
     return found
 
 

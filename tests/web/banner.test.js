@@ -6,7 +6,7 @@ import {
   bannerOf,
   driverFact,
   driverName,
-  quoted,
+  quote,
   requestOf,
   rowOf,
   sentence,
@@ -40,7 +40,12 @@ const BANNERS = [
     "asking",
     /^“Alice” drives — you have asked for control$/,
   ],
-  ["you have asked whoever drives", { ...LIVE, asking: true }, "asking", /^Somebody drives/],
+  [
+    "you have asked a driver who is unknown",
+    { ...LIVE, asking: true },
+    "asking",
+    /^Somebody drives/,
+  ],
   [
     "you ask for what you lost",
     { ...LIVE, driver: ALICE, lostTo: ALICE, asking: true },
@@ -209,7 +214,7 @@ test("who is called as the robot's owner is told apart from the owner", () => {
     ME,
   );
   assert.equal(row.status, "“Alice” (u-mallor) drives · owned by “Alice” (u-alice)");
-  assert.equal(quoted(ALICE, ALICE, null), "“Alice”");
+  assert.equal(quote(ALICE, ALICE, null), "“Alice”");
   assert.equal(requestOf({ userId: "u-m", name: "You" }), "“You” asks for control");
 });
 
@@ -263,7 +268,7 @@ test("a robot that somebody drives may be watched, and taken over by its owner",
   assert.deepEqual(may({ controlledBy: ALICE }), { drive: false, watch: true, takeOver: true });
 });
 
-test("a robot that one drives oneself in a window that may be gone is driven at a press, whoever owns it", () => {
+test("a robot that one drives oneself in a window that may be gone is driven at a press, even if another user owns it", () => {
   for (const relation of ["owner", "operator", "admin"]) {
     assert.deepEqual(may({ relation, controlledBy: ME }), {
       drive: true,

@@ -1,5 +1,5 @@
 /**
- * The one error that calls reject with, and the two that are always the same.
+ * The error with which calls reject.
  */
 
 /** @import { Person } from "./types.js" */
@@ -24,7 +24,7 @@ export class SignalingError extends Error {
   }
 }
 
-/** What a call is told after `close()`. */
+/** The error of each call after `close()`. */
 export const closedError = () =>
   new SignalingError({
     code: "closed",

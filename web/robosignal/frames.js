@@ -1,5 +1,5 @@
 /**
- * What may be sent, and what is believed of what comes. It knows shapes, never their meaning.
+ * Frames as text: how they are written, and which are believed.
  */
 
 import { SignalingError } from "./errors.js";
@@ -70,7 +70,7 @@ const SHAPES = {
 };
 
 /**
- * The frame that a text holds, or null when it is none that this client understands.
+ * Read a frame.
  *
  * API Gateway's own frames bear a `message` and no `type`: each becomes an `internal` error.
  *
@@ -99,7 +99,7 @@ export function parseFrame(data) {
 }
 
 /**
- * The text of a frame.
+ * Write a frame.
  *
  * @param {OutFrame} frame
  * @throws {SignalingError} `too_large`, when a server would cut the connection for it

@@ -1,5 +1,5 @@
 /**
- * One RTCPeerConnection with its data channel. It reports and obeys; it decides nothing.
+ * One RTCPeerConnection with its data channel.
  */
 
 import { candidateOf, firstSectionOf } from "./frames.js";
@@ -14,15 +14,15 @@ const PONG_MS = 3_000;
 const PICTURE_MS = 100;
 /** What a peer takes that names no limit (RFC 8841, section 6.1). */
 const DEFAULT_MESSAGE_BYTES = 65_536;
-// Commands are worth nothing once they are late, so none queues behind a stalled channel.
+/** A late command is worth nothing, so none waits behind a stalled channel. */
 const COMMANDS_QUEUED_BYTES = 4_096;
-/** But the last of those that do wait is a stop, or the robot obeys one that is late, and longer. */
+/** The last of those that do wait must be a stop, or the robot obeys a late command, and for longer. */
 const STOPS_QUEUED_BYTES = 8_192;
 
 /**
  * @typedef {object} PeerListener
  * @property {(event: SessionEvent) => void} dispatch
- * @property {(error: SignalingError) => void} report something that the connection goes on without
+ * @property {(error: SignalingError) => void} report a fault that the connection goes on without
  * @property {(stream: MediaStream) => void} stream
  * @property {(ms: number) => void} rtt
  * @property {(message: unknown) => void} message
@@ -136,7 +136,7 @@ export class Peer {
       this.#channel.send(message);
       return true;
     } catch {
-      return false; // It has closed meanwhile, or the browser keeps no more for it.
+      return false; // It has closed meanwhile, or the browser's buffer is full.
     }
   }
 
@@ -264,7 +264,7 @@ export class Peer {
     try {
       await work();
     } catch (error) {
-      // A connection that was closed meanwhile fails as well: nobody waits for it any more.
+      // A connection that was closed meanwhile fails too, and no one waits for it.
       const { message } = /** @type {Error} */ (error);
       this.#listener.dispatch({
         type: "failed",
@@ -309,7 +309,7 @@ function openWithout(iceServers, environment, report) {
       report(
         new SignalingError({
           code: "bad_ice_server",
-          message: `The browser refuses the ICE server ${server.urls || "without URLs"}, which is left out: ${message}. Whoever runs the server should correct it.`,
+          message: `The browser refuses the ICE server ${server.urls || "without URLs"}, which is left out: ${message}. The server's operator should correct it.`,
         }),
       );
       return false;
@@ -389,5 +389,5 @@ const tooLarge = (bytes, limit) =>
     message: `The message has ${bytes} bytes, and the robot's data channel takes ${limit} at most. Send it in parts.`,
   });
 
-/** Deliberately nothing: whoever waits for this is told by other means. */
+/** Deliberately nothing: the failure shows in another way. */
 function ignore() {}

@@ -18,11 +18,11 @@ from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
 from robosignal.robot.drive import STILL, Drive
+from robosignal.robot.media.encoding import CLOCK_RATE
+from robosignal.robot.session.events import Show
 
 WIDTH, HEIGHT = 640, 360
 FRAMES_PER_SECOND = 20
-CLOCK_RATE = 90_000
-"""RTP's clock for video (RFC 6184, section 8.2.1, and RFC 7741, section 4.1), in Hz."""
 
 BLOCK = 24
 NUMBER_BITS = 24
@@ -56,7 +56,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What one frame shows; `clock` is a text, `driver` is None while the lease is free."""
+    """What one frame shows; `clock` is a text, `driver` is None while the lease is free.
+
+    `stopped_by` says who has stopped the robot; `right_ended`: the driver may drive no more.
+    """
 
     robot_id: str
     number: int
@@ -65,6 +68,8 @@ class Scene:
     epoch: int = 0
     place: Place = Place()
     drive: Drive = STILL
+    stopped_by: str | None = None
+    right_ended: bool = False
 
 
 class Pattern:
@@ -77,24 +82,30 @@ class Pattern:
         self._robot_id = robot_id
         self._clock = clock
         self._began = clock()
-        self._driver: str | None = None
-        self._epoch = 0
+        self._shown = Show(None, 0)
         self._drive = STILL
         self._place = Place()
         self._placed = self._began
         self._drawn: tuple[int, Image] | None = None
+        self._track: PatternTrack | None = None
         # The motors' thread moves the marker, and the event loop's draws it.
         self._moving = Lock()
 
-    def show(self, driver: str | None, epoch: int) -> None:
-        """Show from now on who drives; None while the lease is free."""
-        self._driver, self._epoch = driver, epoch
+    def show(self, shown: Show) -> None:
+        """Show from now on who drives, and who has stopped the robot."""
+        self._shown = shown
 
     def drive(self, drive: Drive) -> None:
         """Have the marker drive like this from now on."""
         with self._moving:
             self._move_marker()
             self._drive = drive
+
+    def track(self) -> "PatternTrack":
+        """Return the track that all peers watch; a new one after it was stopped."""
+        if self._track is None or self._track.readyState == "ended":
+            self._track = PatternTrack(self)
+        return self._track
 
     @property
     def place(self) -> Place:
@@ -119,8 +130,17 @@ class Pattern:
 
     def _scene(self, number: int) -> Scene:
         clock = datetime.now(UTC).strftime("%H:%M:%S.%f")[:-5] + " UTC"
+        shown = self._shown
         return Scene(
-            self._robot_id, number, clock, self._driver, self._epoch, self.place, self._drive
+            self._robot_id,
+            number,
+            clock,
+            shown.driver,
+            shown.epoch,
+            self.place,
+            self._drive,
+            shown.stopped_by,
+            shown.right_ended,
         )
 
     def _move_marker(self) -> None:
@@ -130,7 +150,7 @@ class Pattern:
 
 
 class PatternTrack(MediaStreamTrack):
-    """One peer's view of the pattern. Frames for which it was too slow are left out."""
+    """The pattern as a camera. Frames for which its reader was too slow are left out."""
 
     kind = "video"
 
@@ -145,7 +165,6 @@ class PatternTrack(MediaStreamTrack):
             raise MediaStreamError
         self._number = max(self._number + 1, self._pattern.number())
         await asyncio.sleep(max(0.0, self._pattern.seconds_until(self._number)))
-        # A frame of its own for each peer: an encoder marks the frame that it makes a key frame.
         frame = make_frame(self._pattern.image(self._number))
         frame.pts = self._number * CLOCK_RATE // FRAMES_PER_SECOND
         frame.time_base = Fraction(1, CLOCK_RATE)
@@ -183,7 +202,13 @@ def draw(scene: Scene) -> Image:
 
 
 def _describe_driver(scene: Scene) -> str:
-    return "nobody drives" if scene.driver is None else f"{scene.driver} drives ({scene.epoch})"
+    if scene.stopped_by is not None:
+        return f"STOPPED by {scene.stopped_by}"
+    if scene.driver is None:
+        return "nobody drives"
+    if scene.right_ended:
+        return f"{scene.driver}: right ended"
+    return f"{scene.driver} drives ({scene.epoch})"
 
 
 @lru_cache(maxsize=4)

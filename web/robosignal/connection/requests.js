@@ -1,6 +1,5 @@
 /**
- * Requests that await their replies, matched by `replyTo`. It owns their ids and their patience; it
- * never knows what they ask.
+ * Requests that wait for their replies, which `replyTo` names.
  */
 
 import { SignalingError, closedError } from "../errors.js";
@@ -29,14 +28,14 @@ export class Requests {
   }
 
   /**
-   * Make a request; it is sent now over the socket `via`, or by the next `submit` without one.
-   * Patience counts from now in both cases.
+   * Send a request over the socket `via`, or with the next `submit` without one. It has 10 s from now
+   * in both cases.
    *
    * @param {OutFrame} frame
    * @param {object | null} via
    * @returns {Promise<Frame>}
    */
-  make(frame, via) {
+  send(frame, via) {
     const id = `r${(this.#lastId += 1)}`;
     return new Promise((resolve, reject) => {
       const late = `The server has not answered ${frame.type} within ${REPLY_MS / 1000} seconds. Try again.`;
@@ -91,7 +90,7 @@ export class Requests {
    *
    * @param {object | null} socket
    */
-  areOver(socket) {
+  areAllOn(socket) {
     return [...this.#open.values()].every(({ via }) => via === null || via === socket);
   }
 
@@ -122,7 +121,7 @@ export class Requests {
 }
 
 /**
- * The frame that a failed request stands for.
+ * The error frame that explains a failed request.
  *
  * @param {unknown} error
  * @returns {ErrorFrame}
