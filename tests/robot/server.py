@@ -261,12 +261,6 @@ class Browser:
         return await self.hear()
 
     @property
-    def track(self) -> MediaStreamTrack:
-        """The video that it receives."""
-        track: MediaStreamTrack = self._peer.getTransceivers()[0].receiver.track
-        return track
-
-    @property
     def newest(self) -> dict[str, Any]:
         """The heartbeat that the robot sent last; they overtake each other."""
         return max(self.heartbeats[-100:], key=lambda each: int(each["t"]))
@@ -312,6 +306,12 @@ class Browser:
     def _beat(self, data: str) -> None:
         self.heartbeats.append(json.loads(data))
         self._beaten.set()
+
+    @property
+    def track(self) -> MediaStreamTrack:
+        """The video that it receives."""
+        track: MediaStreamTrack = self._peer.getTransceivers()[0].receiver.track
+        return track
 
     async def image(self) -> Any:
         """Return the next frame of the video, as planes."""
