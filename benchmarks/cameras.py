@@ -73,18 +73,11 @@ async def main() -> int:
     title = f"{VIEWERS} viewers of a yuyv422 camera at {FRAMES_PER_SECOND} pictures/s"
     sys.stdout.write(format_markdown(Table(title, head, tuple(rows))))
     sys.stdout.flush()
-    costs = [
-        (
-            pixels,
-            str(viewers),
-            *[
-                f"{await _cost(each, pixels, viewers, asked.seconds):.0f} %"
-                for each in robots.values()
-            ],
-        )
-        for pixels in ("yuv420p", "yuyv422")
-        for viewers in COUNTS
-    ]
+    costs = []
+    for pixels in ("yuv420p", "yuyv422"):
+        for viewers in COUNTS:
+            used = [await _cost(each, pixels, viewers, asked.seconds) for each in robots.values()]
+            costs.append((pixels, str(viewers), *used))
     title = "Processor time of the robot, in percent of a core"
     sys.stdout.write(format_markdown(Table(title, ("pixels", "viewers", *robots), tuple(costs))))
     return 0
@@ -126,7 +119,7 @@ async def _soak(environment: Environment, seconds: float) -> tuple[str, ...]:
     )
 
 
-async def _cost(environment: Environment, pixels: str, viewers: int, seconds: float) -> float:
+async def _cost(environment: Environment, pixels: str, viewers: int, seconds: float) -> str:
     server = SignalingServer()
     with TemporaryDirectory() as directory:
         async with (
@@ -136,14 +129,19 @@ async def _cost(environment: Environment, pixels: str, viewers: int, seconds: fl
             ) as robot,
         ):
             audience = Audience(server, looks=False)
-            for _ in range(viewers):
-                await audience.add()
-            await audience.count(SETTLING_SECONDS)
-            before = robot.cpu_seconds()
-            await audience.count(seconds)
-            used = robot.cpu_seconds() - before
-            await audience.close()
-    return 100 * used / seconds
+            try:
+                for _ in range(viewers):
+                    await audience.add()
+                await audience.count(SETTLING_SECONDS)
+                before = robot.cpu_seconds()
+                await audience.count(seconds)
+                return f"{100 * (robot.cpu_seconds() - before) / seconds:.0f} %"
+            except (TimeoutError, AssertionError, OSError):
+                if robot.process.returncode is None:
+                    raise
+                return f"died: {robot.process.returncode}"
+            finally:
+                await audience.close()
 
 
 if __name__ == "__main__":
