@@ -2,6 +2,6 @@
 
 import sys
 
-from robosignal.cli.start import start
+from robosignal.cli.main import main
 
-sys.exit(start())
+sys.exit(main())

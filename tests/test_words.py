@@ -6,7 +6,7 @@ is left once some are gone.
 
 import pytest
 
-from tools.words import RULES, allowed, counts, lowered, places_in
+from tools.words import NAMES, RULES, allowed, counts, lowered, places_in, retired_names
 
 FOUND = [
     ("whoever", "x.md", "Whoever drives", "Whoever"),
@@ -34,6 +34,11 @@ PLAIN = [
     ("openers", "x.py", '"""Does x.\n\nNobody need know y.\n"""\n'),
     ("stands", "x.md", "it is as it was"),
 ]
+
+
+def test_the_glossary_retires_names() -> None:
+    """Those in backticks in its last column, and no name that it gives in another."""
+    assert retired_names() - NAMES == {"line", "parked"}
 
 
 @pytest.mark.parametrize("rule", RULES)

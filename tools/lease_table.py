@@ -143,10 +143,10 @@ def table() -> str:
 
 
 def _cells(event: str) -> str:
-    return " | ".join(_told(outcome(state, event)) for state in STATES)
+    return " | ".join(_describe(outcome(state, event)) for state in STATES)
 
 
-def _told(found: tuple[str, bool] | None) -> str:
+def _describe(found: tuple[str, bool] | None) -> str:
     if found is None:
         return ""
     state, rises = found
@@ -161,11 +161,11 @@ def diagram() -> str:
         arrows.setdefault((state, to, rises), []).append(event)
     for (state, to, rises), events in arrows.items():
         label = f"{', '.join(events)}{' ↑' if rises else ''}"
-        lines.append(f"    {_named(state)} --> {_named(to)}: {label}")
+        lines.append(f"    {_name_of(state)} --> {_name_of(to)}: {label}")
     return "\n".join([*lines, "```"])
 
 
-def _named(state: str) -> str:
+def _name_of(state: str) -> str:
     return "grace" if state == "in grace" else state
 
 
@@ -188,7 +188,7 @@ def _arrows() -> Iterator[tuple[str, str, str, bool]]:
 
 
 def block() -> str:
-    """Return what stands in the page."""
+    """Return what is between the marks in the page."""
     return f"{diagram()}\n\n{table()}\n"
 
 

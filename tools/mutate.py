@@ -23,7 +23,7 @@ from tests.mutations.mutants import Mutant, mutants
 PAIRS = "tests/explorer/test_pairs.py::"
 TESTS = (
     "tests/server/core/conditions/test_conditions.py::test_a_condition_holds_or_refuses",
-    "tests/server/core/test_policy.py",
+    "tests/server/core/test_authorization.py",
     "tests/explorer/test_found.py",
     PAIRS + "test_a_connection_is_not_robot_and_client_at_once",
     PAIRS + "test_who_loses_the_right_gets_nothing_more",
@@ -46,7 +46,7 @@ OPTIONS = [
     # What is imported before the fork cannot be rewritten, and need not be.
     "-Wignore::pytest.PytestAssertRewriteWarning",
 ]
-# A failure is enough; nobody reads a smaller one.
+# A failure is enough; a smaller one would not be read.
 PROFILE = settings(
     phases=[Phase.generate], database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
@@ -59,10 +59,10 @@ RESULTS = Path("tools/control-mutations.json")
 
 
 def main(words: list[str]) -> int:
-    """Run the mutants; return 1 if one survives that nobody has explained."""
+    """Run the mutants; return 1 if one survives without an explanation."""
     settings.register_profile("mutant", PROFILE)
     if dict(_outcomes([Mutant("nothing", "the rules as they are", lambda: None)]))["nothing"]:
-        _say("the tests fail without any mutation: mend that first")
+        _say("the tests fail without any mutation: fix that first")
         return 1
     chosen = [each for each in mutants() if not words or any(word in each.name for word in words)]
     killed = dict(_outcomes(chosen))
@@ -84,7 +84,7 @@ def _outcomes(chosen: list[Mutant]) -> Iterator[tuple[str, bool]]:
     while waiting or living:
         while waiting and len(living) < AT_ONCE:
             mutant = waiting.pop()
-            living[_begun(mutant)] = (mutant, time.monotonic())
+            living[_run_mutant(mutant)] = (mutant, time.monotonic())
         for child, (mutant, since) in list(living.items()):
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
@@ -98,7 +98,7 @@ def _outcomes(chosen: list[Mutant]) -> Iterator[tuple[str, bool]]:
         time.sleep(0.05)
 
 
-def _begun(mutant: Mutant) -> int:
+def _run_mutant(mutant: Mutant) -> int:
     child = os.fork()
     if child:
         return child
@@ -114,7 +114,7 @@ def _begun(mutant: Mutant) -> int:
 
 
 def _forget_tests() -> None:
-    """Have tests imported anew: what some have made of the rules was made before the mutation."""
+    """Have tests imported again: some have read the rules before the mutation."""
     for name in [each for each in sys.modules if each.startswith("tests.")]:
         del sys.modules[name]
 

@@ -1,6 +1,6 @@
 """Says, before anything is deployed, what CloudFormation would fail on ten minutes later.
 
-Owns the questions to ask, one so far; must never change anything in the account.
+It changes nothing in the account.
 """
 
 import argparse

@@ -58,12 +58,12 @@ def main(words: list[str]) -> int:
         last = dict(sorted((kept | figures.found).items()))
         FIGURES.write_text(json.dumps(last, indent=1) + "\n")
         page = PAGE.read_text()
-        told = _told(last)
-        PAGE.write_text(BLOCK.sub(lambda _: told, page))
+        text = _render(last)
+        PAGE.write_text(BLOCK.sub(lambda _: text, page))
     return int(code)
 
 
-def _told(last: dict[str, Any]) -> str:
+def _render(last: dict[str, Any]) -> str:
     rows = "\n".join(
         f"| {name} | {value} | {each['amount']}, {each['date']} |"
         for each in last.values()

@@ -40,7 +40,7 @@ def _command(name: str) -> str:
     parser = argparse.ArgumentParser(add_help=False)
     import_module(module).add_arguments(parser)
     arguments = parser._actions  # noqa: SLF001 - argparse has no public way to list them
-    usage = _folded([f"robosignal {name}", *_usage(parser, arguments)])
+    usage = _fold([f"robosignal {name}", *_usage(parser, arguments)])
     table = _table(("argument", "meaning"), [_row(each) for each in arguments])
     head = f"## robosignal {name}\n\n{purpose[0].upper()}{purpose[1:]}."
     return f"{head}\n\n```text\n{usage}\n```\n\n{table}"
@@ -50,13 +50,13 @@ def _usage(parser: argparse.ArgumentParser, arguments: Iterable[argparse.Action]
     exclusive = [each._group_actions for each in parser._mutually_exclusive_groups]  # noqa: SLF001 - as above
     for each in sorted(arguments, key=lambda action: not action.option_strings):
         (group,) = [found for found in exclusive if each in found] or [[each]]
-        text = " | ".join(map(_spelt, group))
+        text = " | ".join(map(_spell, group))
         is_needed = each.required and each.nargs != "?"
         if each is group[0]:
             yield text if is_needed else f"[{text}]"
 
 
-def _spelt(argument: argparse.Action) -> str:
+def _spell(argument: argparse.Action) -> str:
     name = ", ".join(argument.option_strings)
     value = str(argument.metavar or argument.dest.upper())
     return name if argument.nargs == 0 else f"{name} {value}".strip()
@@ -64,10 +64,10 @@ def _spelt(argument: argparse.Action) -> str:
 
 def _row(argument: argparse.Action) -> tuple[str, str]:
     required = "required; " if argument.required and argument.option_strings else ""
-    return f"`{_spelt(argument)}`", required + (argument.help or "") % vars(argument)
+    return f"`{_spell(argument)}`", required + (argument.help or "") % vars(argument)
 
 
-def _folded(parts: list[str], width: int = 88) -> str:
+def _fold(parts: list[str], width: int = 88) -> str:
     """Return a usage in lines, each a whole number of arguments."""
     lines = parts[:1]
     for part in parts[1:]:
@@ -84,10 +84,10 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {"errors": errors, "commands": commands}
-"""By the name of page and mark, what stands between the marks."""
+"""By the name of page and mark, what is between the marks."""
 
 
-def written(name: str) -> str:
+def render(name: str) -> str:
     """Return a page's text with its block as the code has it. Raise ValueError without marks."""
     before = (PAGES / f"{name}.md").read_text(encoding="utf-8")
     block = re.compile(rf"(?<=<!-- {name} -->\n).*(?=<!-- end of {name} -->)", re.DOTALL)
@@ -99,7 +99,7 @@ def written(name: str) -> str:
 def main() -> int:
     """Rewrite every page."""
     for name in BLOCKS:
-        (PAGES / f"{name}.md").write_text(written(name), encoding="utf-8")
+        (PAGES / f"{name}.md").write_text(render(name), encoding="utf-8")
     return 0
 
 

@@ -1,7 +1,6 @@
-"""Takes the pictures of the console that the documents show, of a backend that it starts itself.
+"""Takes the pictures of the console for the documents, from a backend that it starts itself.
 
-Owns which moments are shown; must never know how the console is made, beyond its marks for tests.
-`make screenshots` runs it; each picture is written anew, so look at them before they are committed.
+`make screenshots` runs it. It writes every picture again: look at them before you commit them.
 """
 
 import asyncio

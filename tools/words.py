@@ -93,7 +93,7 @@ def _is_foreign(path: Path) -> bool:
 def retired_names() -> frozenset[str]:
     """Return the names that no module, class or function may have."""
     rows = GLOSSARY.read_text(encoding="utf-8").splitlines()
-    cells = [row.rstrip("| ").rpartition("|")[2] for row in rows if row.startswith("| ")]
+    cells = [row.strip().strip("|").split("|")[-1] for row in rows if row.startswith("| ")]
     return NAMES | {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
 
 

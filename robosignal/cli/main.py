@@ -9,9 +9,11 @@ import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 from robosignal.cli.arguments import Refused
 from robosignal.cli.logs import Lines
+from robosignal.extras import MissingExtra, explain
 
 COMMANDS = {
     "serve": ("robosignal.cli.serve", "run the backend on this machine"),
@@ -27,7 +29,12 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    asked = _make_parser(words).parse_args(words)
+    try:
+        parser = _make_parser(words)
+    except MissingExtra as missing:
+        sys.stderr.write(f"robosignal: {missing}\n")
+        return 1
+    asked = parser.parse_args(words)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Lines appear as they are printed, also when they go to a file or a pipe.
         sys.stdout.reconfigure(line_buffering=True)
@@ -43,7 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    """Return a parser that knows every command, and the arguments of the one in these words."""
+    """Return a parser of every command, and of the arguments of the one in these words.
+
+    Raise MissingExtra if that command's libraries are not installed.
+    """
     parser = argparse.ArgumentParser(
         prog="robosignal", description="Signaling for people who drive robots over WebRTC."
     )
@@ -53,7 +63,15 @@ def _make_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     for name, (module, purpose) in COMMANDS.items():
         command_parser = commands.add_parser(name, help=purpose)
         if name == chosen:
-            command = import_module(module)
+            command = _import_command(name, module)
             command.add_arguments(command_parser)
             command_parser.set_defaults(run=command.run)
     return parser
+
+
+def _import_command(name: str, module: str) -> ModuleType:
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as missing:
+        # A robot's own extra is named by `robosignal.robot`.
+        raise explain(f"robosignal {name}", "gateway", missing) from missing

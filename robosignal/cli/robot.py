@@ -8,17 +8,15 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from robosignal.cli import arguments
 from robosignal.cli.arguments import TOKEN_VARIABLE, Refused
-
-if TYPE_CHECKING:
-    from robosignal.robot import RobotError, TokenSource
+from robosignal.robot import Robot, RobotError, TokenRejected, TokenSource
+from robosignal.robot.token import from_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments `run` takes."""
+    """Declare the arguments of `run`."""
     add = parser.add_argument
     url = "the server's WebSocket address, such as ws://127.0.0.1:8080/prod"
     add("--url", type=arguments.websocket_url, required=True, help=url)
@@ -55,11 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(asked: argparse.Namespace) -> int:
-    """Be the robot until a signal, and return 0. Raise Refused, whose text says why it ended."""
-    # Imported here: the other commands need no video library.
-    from robosignal.robot import RobotError  # noqa: PLC0415
-
-    # They log every packet of interest to them as information.
+    """Run the robot until a signal, and return 0. Raise Refused, whose text says why it ended."""
+    # At the level INFO these libraries log about single packets.
     for chatty in ("aiortc", "aioice"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
@@ -69,30 +64,24 @@ def run(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _name_option(error: "RobotError") -> str:
-    from robosignal.robot import TokenRejected  # noqa: PLC0415
-
+def _name_option(error: RobotError) -> str:
     if isinstance(error, TokenRejected):
         return "pass it as --token, or see --token-command"
     return "the options are --robot-id and --token"
 
 
 async def _run_until_stopped(asked: argparse.Namespace) -> None:
-    from robosignal.robot import Robot  # noqa: PLC0415
-
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if asked.until_eof:
         args = (asyncio.get_running_loop(), stop)
         threading.Thread(target=_stop_at_eof, args=args, daemon=True).start()
-    robot = Robot(asked.url, asked.robot_id, token=_token(asked), instance_id=asked.instance)
+    robot = Robot(asked.url, asked.robot_id, token=_read_token(asked), instance_id=asked.instance)
     await robot.run(stop=stop)
 
 
-def _token(asked: argparse.Namespace) -> "str | TokenSource":
-    from robosignal.robot.token import from_command  # noqa: PLC0415
-
+def _read_token(asked: argparse.Namespace) -> str | TokenSource:
     if asked.token_command:
         return from_command(asked.token_command)
     return arguments.own_token(asked.token, os.environ)

@@ -18,7 +18,7 @@ MOST = 1_000_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments `run` takes."""
+    """Declare the arguments of `run`."""
     add = parser.add_argument
     add(
         "--robots",
@@ -58,7 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--turn-urls",
         action="store_true",
-        help="the stack is deployed with the setting turn_urls, and so keeps a secret",
+        help="the stack is deployed with the setting turn_urls: it keeps a secret, each session "
+        "asks for a TURN password, and so does each robot, three times an hour",
     )
     add(
         "--region-prices",

@@ -38,6 +38,7 @@ EVENTS = {
     "ready": Event(calls=1, reads=1, received=32, replied=335, logged=232),
     "watch": Event(calls=5, reads=3, writes=2, received=17, replied=334, logged=232),
     "second list": Event(calls=4, reads=3, received=18, replied=334, logged=232),
+    "ice servers": Event(calls=2, reads=2, received=61, replied=250, logged=238),
     "robot ping": Event(calls=2, reads=1, writes=1, received=54, replied=51, logged=231),
     "redial": Event(
         calls=8,
@@ -46,7 +47,7 @@ EVENTS = {
         posts=2,
         pushes=1,
         received=189,
-        replied=175,
+        replied=197,
         posted=192,
         logged=235,
     ),
@@ -80,4 +81,5 @@ EVENTS = {
         logged=230,
     ),
 }
-"""By name. `redial` is a robot's `register` with the instance that it had."""
+"""By name. `redial` is a robot's `register` with the instance that it had; `ice servers` asks for
+a TURN password."""

@@ -8,6 +8,7 @@ from math import ceil
 
 from robosignal.cost.events import EVENTS, Event
 from robosignal.protocol.limits import FRAME_BYTES, HEARTBEAT_SECONDS, LEASE_RENEWAL_SECONDS
+from robosignal.server.ice.turn import TTL_SECONDS
 
 HOURS_A_MONTH = 730
 SECONDS_A_MONTH = HOURS_A_MONTH * 3600
@@ -31,7 +32,8 @@ class Fleet:
     """Users who sign in, robots with a user of their own among them."""
     session_minutes: float = 30
     turn_urls: bool = False
-    """Whether the stack is deployed with this setting, and so keeps a secret."""
+    """Whether the stack is deployed with this setting: it then keeps a secret, and pages and
+    robots ask for TURN passwords."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +70,13 @@ def happenings(fleet: Fleet, assumed: Assumptions = ASSUMED) -> dict[str, float]
     driven_minutes = sessions * fleet.session_minutes
     resumes = sessions * max(0, ceil(fleet.session_minutes / assumed.redial_minutes) - 1)
     dials = redials + sessions + resumes
+    passwords = sessions + redials * robot_passwords(assumed.redial_minutes)
     return {
         "connect": dials,
         "ready": dials,
         "watch": sessions + resumes,
         "second list": sessions + resumes,
+        "ice servers": passwords if fleet.turn_urls else 0,
         "robot ping": online_minutes * 60 / HEARTBEAT_SECONDS,
         "redial": redials,
         "old robot socket closes": redials,
@@ -85,6 +89,19 @@ def happenings(fleet: Fleet, assumed: Assumptions = ASSUMED) -> dict[str, float]
         "old page socket closes": resumes,
         "bye": sessions,
     }
+
+
+def robot_passwords(minutes: float) -> int:
+    """Return how often a robot asks for a TURN password while a token of so many minutes lasts.
+
+    It asks when it registers and whenever three quarters of a password's time are over, and
+    dials again in the last minute. A password ends with the token.
+    """
+    asked, left = 0, minutes
+    while left > 1:
+        asked += 1
+        left -= 0.75 * min(TTL_SECONDS / 60, left)
+    return asked
 
 
 def messages(event: Event) -> int:

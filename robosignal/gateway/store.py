@@ -17,8 +17,9 @@ from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.protocol.limits import GRACE_SECONDS, WATCHERS
 from robosignal.server.clock import epoch_ms
 from robosignal.server.core.conditional_writes import Condition, Write, apply, evaluate
-from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.records import OLD_PRESENCE_UNTIL, Connection, Robot, robot_from_item
 from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
+from robosignal.server.core.writes.attributes import PRESENCE_UNTIL
 from robosignal.server.core.writes.connections import connection_item
 
 Item = dict[str, Any]
@@ -53,7 +54,7 @@ class LocalStore:
             self._database = Database(path)
             for robot_id, text in self._database.robots():
                 item = _after_restart(_read(text), self._opened_at)
-                self._keep(robot_id, item, msgspec.convert(item, Robot))
+                self._keep(robot_id, item, robot_from_item(item))
         except StateUnreadable:
             self.close()
             raise
@@ -153,7 +154,7 @@ class LocalStore:
             return ConditionFailed(before)
         after = {"robotId": robot, **after}
         # What can fail fails before the write to disk; memory changes only after that.
-        kept = msgspec.convert(after, Robot)
+        kept = robot_from_item(after)
         if self._database is not None and not write.renewal:
             self._database.put(robot, msgspec.json.encode(after).decode())
         self._keep(robot, after, kept)
@@ -165,7 +166,7 @@ class LocalStore:
         after = apply(write, self._items.get(robot, {}))
         if after is None:
             return ConditionFailed(before)
-        return Written(before, msgspec.convert({"robotId": robot, **after}, Robot))
+        return Written(before, robot_from_item({"robotId": robot, **after}))
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds. Raise TryAgain as `write_robot` does."""
@@ -234,7 +235,7 @@ def _after_restart(item: Item, now: int) -> Item:
     connection that they have lost.
     """
     after = {name: value for name, value in item.items() if name != "connectionId"}
-    after["leaseUntil"] = 0
+    after |= {PRESENCE_UNTIL[0]: 0, OLD_PRESENCE_UNTIL: 0}
     after["viewers"] = {
         each: _not_newer(viewer, now) for each, viewer in item.get("viewers", {}).items()
     }

@@ -29,7 +29,7 @@ GATEWAY_MODULE = "robosignal.loadtest.gateway_process"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments `run` takes."""
+    """Declare the arguments of `run`."""
     add = parser.add_argument
     add(
         "url",

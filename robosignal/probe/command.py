@@ -21,7 +21,7 @@ MOST_ROUNDS = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments `run` takes."""
+    """Declare the arguments of `run`."""
     add = parser.add_argument
     add(
         "url",

@@ -246,6 +246,14 @@ class TryAgain(SignalingError):
     code, status = "try_again", 503
     remedy = "send the message again in a moment"
 
+    def __init__(self, robot_id: RobotId | None = None, *, stamp: str | None = None) -> None:
+        """`stamp` names the unanswered write to a robot's item that is the cause, if one is.
+
+        That write may have been carried out. The stamp is never sent.
+        """
+        super().__init__(robot_id)
+        self.stamp = stamp
+
     def __str__(self) -> str:
         return "the service is busy: send the message again in a moment"
 

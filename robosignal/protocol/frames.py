@@ -109,9 +109,12 @@ class Registered(Reply, frozen=True, kw_only=True, tag="registered"):
     control: ControlState
     sessions: list[Engaged]
     heartbeat_seconds: int
-    lease_seconds: int
     ice_servers: list[dict[str, Any]]
     turn: bool = False
+    presence_seconds: int | None = None
+    """How long presence lasts without renewal. Older servers send `lease_seconds` alone."""
+    lease_seconds: int | None = None
+    """The same, under its old name, which is sent for one version more."""
 
 
 class Ack(Reply, frozen=True, kw_only=True, tag="ack"):

@@ -31,8 +31,8 @@ WATCHERS = 100
 """Of those who watch a robot so many are told of a change: the sender waits for it."""
 
 SECOND_LOOK_SECONDS = 5
-"""So long after `watch` a client lists again. Who watches is read from an index, which may lag by
-a second: a change right after `watch` is in no list that was read before, nor pushed."""
+"""So long after `watch` a client lists again. Who watches is read from an index that lags, and its
+answers are trusted for a few seconds: a change in that time may be in neither list nor push."""
 
 ROBOTS_PER_PAGE = 50
 

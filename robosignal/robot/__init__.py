@@ -13,8 +13,8 @@ except ModuleNotFoundError as missing:
 from robosignal.robot.connection.state import Timing
 from robosignal.robot.drive import STILL, Drive, Limits
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
+from robosignal.robot.media.camera import MakeTrack
 from robosignal.robot.motors import DriveHandler
-from robosignal.robot.runtime import MakeTrack
 from robosignal.robot.token import NoToken, TokenSource
 
 __all__ = [

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from inspect import iscoroutinefunction
 
 from aiortc import MediaStreamTrack
-from aiortc.contrib.media import MediaRelay
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
@@ -17,9 +16,10 @@ from robosignal.protocol.limits import ID_PATTERN
 from robosignal.protocol.parsing import ID_RULE
 from robosignal.robot.connection.state import Timing
 from robosignal.robot.drive import FRESH_MS, WATCHDOG_MS, Limits, Settings
+from robosignal.robot.media.camera import MakeTrack
 from robosignal.robot.media.test_pattern import FRAMES_PER_SECOND
 from robosignal.robot.motors import DriveHandler
-from robosignal.robot.runtime import MakeTrack, Runtime
+from robosignal.robot.runtime import Runtime
 from robosignal.robot.session.registration import Identity
 from robosignal.robot.token import TokenSource, from_text
 
@@ -94,7 +94,7 @@ class Robot:
         self._identity = Identity(RobotId(robot_id), InstanceId(instance_id), dict(metadata or {}))
         self._token = token
         self._on_drive = on_drive
-        self._make_track = _relay(video) if isinstance(video, MediaStreamTrack) else video
+        self._video = video
         self._timing = timing or Timing()
         if min(watchdog_ms, fresh_ms) < SHORTEST_MS:
             raise ValueError(f"watchdog_ms and fresh_ms must be at least {SHORTEST_MS}")
@@ -149,7 +149,7 @@ class Robot:
             self._timing,
             is_renewable=is_renewable,
             on_drive=self._on_drive,
-            make_track=self._make_track,
+            video=self._video,
             settings=self._settings,
             limits=self._limits,
         )
@@ -162,12 +162,6 @@ class Robot:
         finally:
             with self._changing:
                 self._runtime = None
-
-
-def _relay(track: MediaStreamTrack) -> MakeTrack:
-    relay = MediaRelay()
-    # A slow viewer misses frames rather than see old ones.
-    return lambda: relay.subscribe(track, buffered=False)
 
 
 def _check_url(url: str) -> None:

@@ -24,10 +24,11 @@ from robosignal.robot.connection.websocket import WebSockets
 from robosignal.robot.drive import Limits, Settings
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
 from robosignal.robot.frames import PcId, Unreadable, parse, to_steady_clock
+from robosignal.robot.media.camera import Cameras, MakeTrack
 from robosignal.robot.media.ice import configure
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.peers import Peers
-from robosignal.robot.media.test_pattern import Pattern, PatternTrack
+from robosignal.robot.media.test_pattern import Pattern
 from robosignal.robot.motors import DriveHandler, Motors
 from robosignal.robot.session import datachannel, events, machine
 from robosignal.robot.session.registration import REPLACED, Identity, Registration
@@ -39,9 +40,6 @@ SHUTDOWN_SECONDS = 5
 
 PULSE_SECONDS = 0.05
 """How often the event loop shows that it runs; a longer pause than the watchdog is noticed."""
-
-MakeTrack = Callable[[], MediaStreamTrack | None]
-"""Returns the video track of one peer connection, which owns and stops it; None for no video."""
 
 ConnectionOutput = connection_events.Output | Report | GiveUp
 
@@ -60,7 +58,7 @@ class Runtime:
         *,
         is_renewable: bool,
         on_drive: DriveHandler | None = None,
-        make_track: MakeTrack | None = None,
+        video: MediaStreamTrack | MakeTrack | None = None,
         settings: Settings | None = None,
         limits: Limits | None = None,
     ) -> None:
@@ -76,7 +74,7 @@ class Runtime:
         self._motors = Motors(
             identity.robot_id, handlers, watchdog_ms=settings.watchdog_ms, limits=limits
         )
-        self._make_track = make_track or (lambda: PatternTrack(self._pattern))
+        self._cameras = Cameras(identity.robot_id, video or self._pattern.track)
         self._ice = configure([])
         self._sockets = WebSockets(url, token, self._handle_socket_event)
         self._peers = Peers(self._make_peer, self._is_driver, self._handle_peer_event)
@@ -130,6 +128,7 @@ class Runtime:
             if timer is not None:
                 timer.cancel()
         await self._peers.close(SHUTDOWN_SECONDS)
+        self._cameras.close()
         await self._sockets.wait_closed(SHUTDOWN_SECONDS)
         await self._motors.wait_closed()
 
@@ -320,7 +319,7 @@ class Runtime:
 
     def _make_video(self) -> MediaStreamTrack | None:
         try:
-            return self._make_track()
+            return self._cameras.watch()
         except Exception:
             _log.exception("%s: has no video to give", self._robot_id)
             raise

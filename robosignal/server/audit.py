@@ -23,6 +23,7 @@ REASONS = {
     Effect.LEFT: "bye",
     Effect.DISMISSED: "bye",
     Effect.ROLLED_BACK: "unreachable",
+    Effect.UNDONE: "unanswered",
     Effect.CLAIMED: "restarted",
     Effect.REDIALLED: "redialled",
     Effect.LOST: "lost",

@@ -92,7 +92,8 @@ class Store(Protocol):
         """Carry out a write to a robot's item, which begins if the condition allows it.
 
         A write that had to be repeated, since its answer was lost, is Written, without `before`:
-        unless another that is no renewal came between the two.
+        unless another that is no renewal came between the two. One that was never answered
+        raises `TryAgain` with its stamp.
         """
 
     def check_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:

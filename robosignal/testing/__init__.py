@@ -6,12 +6,10 @@ docs/howto/test-your-own-code.md.
 
 try:
     from robosignal.testing.backend import LocalBackend
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"robosignal.testing needs {error.name}: install it with pip install 'robosignal[gateway]'",
-        name=error.name,
-        path=error.path,
-    ) from error
+except ModuleNotFoundError as missing:
+    from robosignal.extras import explain
+
+    raise explain("robosignal.testing", "gateway", missing) from missing
 from robosignal.probe.errors import (
     Closed,
     HandshakeRejected,
@@ -19,7 +17,7 @@ from robosignal.probe.errors import (
     RequestRefused,
     TimedOut,
 )
-from robosignal.testing.client import Client, Frame
+from robosignal.testing.client import Client, Frame, PeerClosed
 
 __all__ = [
     "Client",
@@ -27,6 +25,7 @@ __all__ = [
     "Frame",
     "HandshakeRejected",
     "LocalBackend",
+    "PeerClosed",
     "ProbeError",
     "RequestRefused",
     "TimedOut",

@@ -100,7 +100,7 @@ class LocalBackend:
         connection = await dial(self.url, token, addresses, timeout_s)
         try:
             welcome = await connection.request({"type": "ready", "protocol": 1}, "welcome")
-            yield Client(connection, welcome.frame)
+            yield Client(connection, welcome.frame, timeout_s)
         finally:
             await connection.close()
 

@@ -1,20 +1,35 @@
 """One signed-in connection to a backend, for tests to send messages over and to read frames."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
+from robosignal.extras import explain
 from robosignal.probe.connection import Connection
+from robosignal.probe.errors import ProbeError
+
+if TYPE_CHECKING:
+    from robosignal.testing.driver import Driver
 
 Frame = dict[str, Any]
 """A frame of the protocol as a dictionary; docs/reference/protocol.md has each of them."""
 
 
+class PeerClosed(ProbeError):
+    """The robot has closed the driver's peer connection, as it does at a takeover."""
+
+    def __str__(self) -> str:
+        return "the robot has closed the peer connection"
+
+
 class Client:
     """A client that is signed in and welcomed. `LocalBackend.connect` makes one."""
 
-    def __init__(self, connection: Connection, welcome: Frame) -> None:
+    def __init__(self, connection: Connection, welcome: Frame, timeout_s: float) -> None:
         self.welcome = welcome
         """The server's frame `welcome`, which has the client's `userId`, among other things."""
+        self.timeout_s = timeout_s
+        """How long each frame may take to arrive, in seconds."""
         self._connection = connection
 
     async def request(self, type: str, **fields: Any) -> Frame:  # noqa: A002 - the frame's field
@@ -44,6 +59,31 @@ class Client:
         wanted = {"type": type, **fields}
         received = await self._connection.receive(lambda frame: _has(frame, wanted), type)
         return received.frame
+
+    async def wait_until_online(self, robot_id: str) -> None:
+        """Return once a robot that this user may drive is online.
+
+        Raise TimedOut if it does not come online within the client's timeout.
+        """
+        listed = await self.request("watch")
+        if any(each["robotId"] == robot_id and each["online"] for each in listed["robots"]):
+            return
+        await self.receive("presence", robotId=robot_id, online=True)
+
+    @asynccontextmanager
+    async def drive(self, robot_id: str) -> "AsyncIterator[Driver]":
+        """Yield a driver with a real peer connection to a robot; it leaves when the block ends.
+
+        Needs the extra `robot`, or raises `robosignal.extras.MissingExtra`. Raise RequestRefused
+        with the protocol's code if the server refuses the offer, or with `error` if the robot
+        does; TimedOut if the peer connection does not open within the client's timeout.
+        """
+        try:
+            from robosignal.testing.driver import open_driver  # noqa: PLC0415 - loads aiortc
+        except ModuleNotFoundError as missing:
+            raise explain("Client.drive", "robot", missing) from missing
+        async with open_driver(self, robot_id) as driver:
+            yield driver
 
 
 def _has(frame: Frame, wanted: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from robosignal.server.aws.dynamodb import DynamoStore
 from robosignal.server.aws.metrics import EmbeddedMetrics
 from robosignal.server.core.request import Rules
 from robosignal.server.entry import Signaling
-from robosignal.server.ice.static import StaticIce
+from robosignal.server.ice.turn import TurnIce
 from robosignal.server.limits.limiter import Unlimited
 from robosignal.server.ports import Store
 from tests.tables import CONNECTIONS, ROBOTS
@@ -207,7 +207,7 @@ class MeteredWorld(World):
         self.signaling = Signaling(
             store=store,
             poster=self.outbox,
-            ice=StaticIce(ICE),
+            ice=self._ice,
             limiter=Unlimited(),
             issuers=(signer().issuer(),),
             rules=Rules(),
@@ -227,6 +227,10 @@ class MeteredWorld(World):
         count.replied = len(result.get("body", "").encode())
         count.logged = sum(map(len, self._lines))
         return result
+
+    def give_turn(self) -> None:
+        """Have TURN servers from now on, with a password for each user."""
+        self._ice = TurnIce(("turn:turn.example.org:3478",), lambda _: "secret", ICE)
 
     @property
     def count(self) -> Count:

@@ -79,4 +79,6 @@ def _driven(world: MeteredWorld) -> dict[str, Count]:
     page.disconnect()
     found["old page socket closes"] = world.count
     found["bye"] = _said(again, world, type="bye", id="3", sessionId=session)
+    world.give_turn()
+    found["ice servers"] = _said(again, world, type="ice-servers", id="4", robotId=ROBOT)
     return found

@@ -2,6 +2,7 @@ import json
 import re
 import shlex
 from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from robosignal.cost.bill import bill
 from robosignal.cost.command import add_arguments, run
 from robosignal.cost.events import Event
 from robosignal.cost.prices import Price, PricesRefused, Tier, list_prices, with_prices_of
-from robosignal.cost.usage import Fleet, messages, usage
+from robosignal.cost.usage import Fleet, messages, robot_passwords, usage
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "cost.md"
 
@@ -99,6 +100,23 @@ def test_a_secret_is_paid_only_where_there_are_turn_servers() -> None:
     assert without["services"]["Secrets Manager"] == 0
     assert kept["services"]["Secrets Manager"] > 0
     assert kept["fleet"] == without["fleet"] | {"turn_urls": True}
+
+
+def test_a_password_is_asked_for_only_where_there_are_turn_servers() -> None:
+    """Once for each session, and three times an hour by a robot: two messages and two reads."""
+    fleet = Fleet(robots=1, hours=730, sessions=10, drivers=1)
+    without, given = usage(fleet), usage(replace(fleet, turn_urls=True))
+    asked = 10 + 3 * 730
+
+    assert given["websocket_messages"] - without["websocket_messages"] == 2 * asked
+    assert given["dynamodb_reads"] - without["dynamodb_reads"] == 2 * asked
+    assert given["dynamodb_writes"] == without["dynamodb_writes"]
+
+
+@pytest.mark.parametrize(("minutes", "asked"), [(1, 0), (10, 2), (60, 3), (120, 5)])
+def test_a_robot_asks_again_when_three_quarters_are_over(minutes: float, asked: int) -> None:
+    """In an hour: at once, after 45 minutes, and after three quarters of the 15 that are left."""
+    assert robot_passwords(minutes) == asked
 
 
 def test_the_total_is_the_sum_of_the_lines() -> None:

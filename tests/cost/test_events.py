@@ -29,7 +29,7 @@ def test_the_table_has_the_events_that_were_lived(counts: dict[str, Count]) -> N
 def test_every_event_of_the_table_happens_in_a_month() -> None:
     """A row that nothing counts would cost nothing, unseen."""
     month = happenings(
-        Fleet(robots=1, hours=730, sessions=1, drivers=1, session_minutes=90),
+        Fleet(robots=1, hours=730, sessions=1, drivers=1, session_minutes=90, turn_urls=True),
     )
 
     assert set(month) == set(EVENTS)

@@ -27,7 +27,7 @@ from tests.e2e.processes import Process
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
 TEXTS = {name: page(name) for name in NAMES}
 VERBS = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))
-COMMANDS = {"make", "export", "echo", ".venv/bin/robosignal", "tools/cdk/cdk"}
+COMMANDS = {"make", "export", "echo", "pip", ".venv/bin/robosignal", "tools/cdk/cdk"}
 LINES = [
     line for text in TEXTS.values() for body in blocks(text, "sh") for line in body.split("\n")
 ]

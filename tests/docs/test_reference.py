@@ -4,13 +4,13 @@ import pytest
 
 from robosignal.protocol.errors import SignalingError
 from tests.docs.pages import page
-from tools.reference import BLOCKS, written
+from tools.reference import BLOCKS, render
 
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_the_page_has_its_block_as_the_code_has_it(name: str) -> None:
     """Errors and commands."""
-    assert page(f"docs/reference/{name}.md") == written(name)
+    assert page(f"docs/reference/{name}.md") == render(name)
 
 
 @pytest.mark.parametrize("kind", SignalingError.__subclasses__(), ids=lambda kind: kind.code)

@@ -37,7 +37,7 @@ class Explorer:
         return self.played - before
 
     def faults(self, events: Sequence[Event], at_most: int | None = None) -> int:
-        """Play every schedule with each fault: a crash, a lost answer, AWS busy, at each call."""
+        """Play every schedule with each fault: a crash, lost answers, AWS busy, at each call."""
         before = self.played
         for fault in self._faults_of(events):
             self.every(events, fault, at_most)
@@ -79,5 +79,6 @@ class Explorer:
         for number, calls in first.calls.items():
             found += (Fault("crash", number, after) for after in range(len(calls)))
             found += (Fault("repeat", number, n) for n, call in enumerate(calls) if call.writes)
+            found += (Fault("lost", number, n) for n, call in enumerate(calls) if call.writes)
             found += (Fault("busy", number, n) for n, call in enumerate(calls) if call.on_aws)
         return found

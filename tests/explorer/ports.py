@@ -8,10 +8,12 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.core.conditional_writes import Condition, Write
 from robosignal.server.core.records import Connection, Robot
 from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
+from robosignal.server.core.writes.attributes import add_stamp
 from robosignal.server.ports import Store
 from tests.explorer.calls import WATCHING, Call
 from tests.explorer.history import Posted, Wrote
@@ -24,12 +26,21 @@ class GatedStore:
     """Implements `robosignal.server.ports.Store`."""
 
     def __init__(
-        self, store: Store, running: Running, warm: dict[ConnectionId, Connection]
+        self,
+        store: Store,
+        running: Running,
+        warm: dict[ConnectionId, Connection],
+        *,
+        stamps: bool = False,
     ) -> None:
-        """`warm`: the rows that a Lambda remembers as it first saw them; it reads them no more."""
+        """`warm`: the rows that a Lambda remembers as it first saw them; it reads them no more.
+
+        `stamps`: whether the store itself stamps what it writes, as the one on DynamoDB does.
+        """
         self._store = store
         self._running = running
         self._warm = warm
+        self._stamps = stamps
 
     def sender(self, connection: ConnectionId) -> Connection | None:
         """Return a row, from memory if it is remembered."""
@@ -79,9 +90,11 @@ class GatedStore:
         write that is no renewal has come between the two.
         """
         first: list[Robot] = []
+        stamp = None if write.renewal or self._stamps else self._running.next_stamp()
+        written = write if stamp is None else add_stamp(write, stamp)
 
         def carried_out() -> Written[Robot] | ConditionFailed[Robot]:
-            outcome = self._store.write_robot(robot, write)
+            outcome = self._store.write_robot(robot, written)
             if (
                 isinstance(outcome, ConditionFailed)
                 and first
@@ -97,7 +110,10 @@ class GatedStore:
                 self._running.history.happened.append(wrote)
             return outcome
 
-        return self._held(Call("write robot", write.name, changes=("robot",)), carried_out)
+        try:
+            return self._held(Call("write robot", write.name, changes=("robot",)), carried_out)
+        except TryAgain as unanswered:
+            raise TryAgain(stamp=stamp) from unanswered
 
     def check_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Return what a write would come to."""

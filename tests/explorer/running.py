@@ -15,7 +15,7 @@ from tests.explorer.history import By, History, Line
 
 T = TypeVar("T")
 
-Kind = Literal["crash", "repeat", "busy"]
+Kind = Literal["crash", "repeat", "lost", "busy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,9 @@ class Fault:
     """What goes wrong, once: an invocation never goes on, or a write's answer is lost.
 
     `crash`: it has made `after` calls, and makes no more. `repeat`: its call after so many is
-    a write, which is carried out, and again, for the SDK never saw the first answer. `busy`:
-    that call is not carried out, for AWS says to try again later.
+    a write, which is carried out, and again, for the first answer was lost. `lost`: it is
+    carried out, and no try of it is answered. `busy`: that call is not carried out, for AWS says
+    to try again later.
     """
 
     kind: Kind
@@ -45,10 +46,16 @@ class Running:
         self.calls: dict[int, list[Call]] = {}
         """What each invocation has asked for so far."""
         self._fault = fault
+        self._stamps = 0
 
     def by(self) -> By:
         """Return the invocation that runs now."""
         return self.invocations[invocation_of(self.gate.here())]
+
+    def next_stamp(self) -> str:
+        """Return what no write of this run has been stamped with."""
+        self._stamps += 1
+        return str(self._stamps)
 
     def begin(self, by: By, run: Callable[[], None]) -> None:
         """Let an invocation run up to its first call."""
@@ -88,6 +95,10 @@ class Running:
             raise TryAgain
         outcome = carry_out()
         history.trace.append(Line(name, call, outcome))
+        if call.writes and fault == Fault("lost", number, len(made) - 1):
+            history.faulty.add(number)
+            history.trace.append(Line(name, "no answer: try again"))
+            raise TryAgain
         if fault is not None and call.writes and fault == Fault("repeat", number, len(made) - 1):
             history.faulty.add(number)
             gate.hold(call)

@@ -104,7 +104,8 @@ class Scene:
         self.put_back()
         here = store or self.store
         running = Running(here.robot(ROBOT), fault)
-        gated = GatedStore(here, running, self._remembered), GatedPoster(self.open, running)
+        stored = GatedStore(here, running, self._remembered, stamps=store is not None)
+        gated = stored, GatedPoster(self.open, running)
         for number, event in enumerate(events, 1):
             later = times[number - 1] if times is not None else 0
             by, request = self._invocation(number, event, later)

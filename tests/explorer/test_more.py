@@ -57,7 +57,7 @@ def test_no_schedule_of_three_breaks_a_rule(situation: str, record_property: Rec
 
 @pytest.mark.parametrize("situation", SITUATIONS if SOAK else ["watched", "resumed viewer"])
 def test_no_fault_breaks_a_rule(situation: str, record_property: Record) -> None:
-    """An invocation dies before each of its calls; a write is repeated; AWS is too busy for one."""
+    """An invocation dies before each of its calls; answers are lost; AWS is too busy for one."""
     pairs = list(combinations_with_replacement(KEY, 2))
     explorer = Explorer(situation)
     for pair in pairs if SOAK else _drawing().sample(pairs, 60):
@@ -92,5 +92,5 @@ def _drawing(salt: str = "") -> Random:
 
 def _fault(random: Random, invocations: int) -> Fault | None:
     number, after = random.randint(1, invocations), random.randint(0, 6)
-    faults = [Fault(kind, number, after) for kind in ("crash", "repeat", "busy")]
+    faults = [Fault(kind, number, after) for kind in ("crash", "repeat", "lost", "busy")]
     return random.choice((*faults, *[None] * 6))

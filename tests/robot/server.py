@@ -27,9 +27,9 @@ from robosignal.protocol.ids import InstanceId, RobotId
 from robosignal.robot.client import Robot
 from robosignal.robot.connection.state import Timing
 from robosignal.robot.errors import RobotError
+from robosignal.robot.media.camera import MakeTrack
 from robosignal.robot.media.test_pattern import HEIGHT
 from robosignal.robot.motors import DriveHandler
-from robosignal.robot.runtime import MakeTrack
 from robosignal.robot.token import TokenSource
 from tests.robot.pictures import number_in
 from tests.robot.relay import Relay

@@ -10,11 +10,10 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from robosignal.gateway.backend import Backend, BackendSettings
 from robosignal.robot import Robot as RobotClient
 from robosignal.robot import RobotError, RobotReplaced
 from robosignal.robot.connection.state import Timing
-from robosignal.server.settings import read_options
+from robosignal.testing import LocalBackend
 from tests.robot.server import PATIENCE, LogLines, logged
 
 ROBOT = "rover-1"
@@ -47,17 +46,17 @@ class Client:
 
 
 @asynccontextmanager
-async def backend() -> AsyncIterator[Backend]:
+async def backend() -> AsyncIterator[LocalBackend]:
     """Run the backend on a free port until left."""
-    async with Backend(BackendSettings(port=0, unlimited=True), read_options({})) as local:
+    async with LocalBackend(environment={"LIMITS": "off"}) as local:
         yield local
 
 
 @asynccontextmanager
-async def client(local: Backend) -> AsyncIterator[Client]:
+async def client(local: LocalBackend) -> AsyncIterator[Client]:
     """Connect as the robot's owner until left."""
-    carried = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{local.key.sign(OWNER)}")]
-    async with connect(local.gateway.websocket_url, subprotocols=carried) as socket:
+    carried = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{local.token(OWNER)}")]
+    async with connect(local.url, subprotocols=carried) as socket:
         one = Client(socket)
         await socket.send(json.dumps({"type": "ready", "protocol": 1}))
         await one.hear("type", "welcome")
@@ -67,12 +66,12 @@ async def client(local: Backend) -> AsyncIterator[Client]:
 class Robot:
     """A robot that runs against the backend, with a new token for each dial."""
 
-    def __init__(self, local: Backend, instance: str, timing: Timing) -> None:
+    def __init__(self, local: LocalBackend, instance: str, timing: Timing) -> None:
         self.lines = LogLines()
         self._local = local
         self._stop = asyncio.Event()
         client = RobotClient(
-            local.gateway.websocket_url,
+            local.url,
             ROBOT,
             token=self._token,
             instance_id=instance,
@@ -103,12 +102,12 @@ class Robot:
         return await self.ended()
 
     async def _token(self) -> str:
-        return self._local.key.sign(OWNER)
+        return self._local.token(OWNER)
 
 
 @asynccontextmanager
 async def robot(
-    local: Backend, instance: str = "one-run", timing: Timing | None = None
+    local: LocalBackend, instance: str = "one-run", timing: Timing | None = None
 ) -> AsyncIterator[Robot]:
     """Run a robot that is online until left."""
     running = Robot(local, instance, timing or Timing())

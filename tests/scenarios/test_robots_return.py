@@ -36,6 +36,7 @@ def test_a_redial_keeps_the_sessions_and_lists_them(world: World) -> None:
             },
         ],
         "heartbeatSeconds": 120,
+        "presenceSeconds": 300,
         "leaseSeconds": 300,
         "iceServers": ICE,
     }

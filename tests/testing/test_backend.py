@@ -240,6 +240,6 @@ def test_without_its_libraries_it_says_what_to_install() -> None:
     )
 
     assert ran.stderr.splitlines()[-1] == (
-        "ModuleNotFoundError: robosignal.testing needs aiohttp: "
-        "install it with pip install 'robosignal[gateway]'"
+        "robosignal.extras.MissingExtra: robosignal.testing needs aiohttp: "
+        "pip install 'robosignal[gateway]'"
     )

@@ -6,7 +6,7 @@ import {
   bannerOf,
   driverFact,
   driverName,
-  quoted,
+  quote,
   requestOf,
   rowOf,
   sentence,
@@ -209,7 +209,7 @@ test("who is called as the robot's owner is told apart from the owner", () => {
     ME,
   );
   assert.equal(row.status, "“Alice” (u-mallor) drives · owned by “Alice” (u-alice)");
-  assert.equal(quoted(ALICE, ALICE, null), "“Alice”");
+  assert.equal(quote(ALICE, ALICE, null), "“Alice”");
   assert.equal(requestOf({ userId: "u-m", name: "You" }), "“You” asks for control");
 });
 

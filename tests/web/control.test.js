@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALICE, SESSION, doings, frames, live, offerIn, talking } from "./engagement.js";
+import { ALICE, SESSION, doings, frames, live, offerIn, talking } from "./played.js";
 
 test("a viewer that asks for the control and finds it taken goes on watching", () => {
   const engaged = live("viewer");
@@ -91,7 +91,7 @@ test("a list that was asked for before the last push does not bring the old driv
   engaged.now = 1000;
   engaged.frame({ type: "control", epoch: 7 });
   engaged.tell({
-    type: "listed",
+    type: "listing",
     askedAt: 900,
     robot: { robotId: "demo", online: true, controlledBy: ALICE },
   });
@@ -102,7 +102,7 @@ test("a list that was asked for before the last push does not bring the old driv
 test("a list tells a viewer who drives", () => {
   const engaged = live("viewer");
   engaged.tell({
-    type: "listed",
+    type: "listing",
     askedAt: 900,
     robot: { robotId: "demo", online: true, controlledBy: ALICE },
   });
@@ -123,7 +123,7 @@ test("who lost control and sees it move on is told so no longer", () => {
 test("taking over keeps the peer connection and raises the epoch", () => {
   const engaged = live("viewer");
   const effects = engaged.tell({
-    type: "took",
+    type: "taken-over",
     ack: { type: "ack", sessionId: SESSION, epoch: 9 },
   });
 
@@ -135,7 +135,7 @@ test("taking over keeps the peer connection and raises the epoch", () => {
 test("taking over after the session was lost offers anew", () => {
   const engaged = live("viewer");
   const effects = engaged.tell({
-    type: "took",
+    type: "taken-over",
     ack: { type: "ack", sessionId: "demo:another", epoch: 9 },
   });
 
@@ -156,12 +156,12 @@ test("a robot that obeys a later epoch tells us that we lost control, and the li
   const effects = engaged.tell({ type: "refused", pcId: engaged.pcId, epoch: 4 });
   const before = engaged.view;
   engaged.tell({
-    type: "listed",
+    type: "listing",
     askedAt: engaged.now,
     robot: { robotId: "demo", online: true, controlledBy: ALICE },
   });
 
-  assert.deepEqual(doings(effects), ["request", "look"]);
+  assert.deepEqual(doings(effects), ["request", "look-up"]);
   assert.deepEqual([before.role, before.lostTo?.name], ["viewer", "somebody else"]);
   assert.deepEqual(engaged.view.lostTo, ALICE);
 });

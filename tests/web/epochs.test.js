@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALICE, SESSION, doings, frames, live } from "./engagement.js";
+import { ALICE, SESSION, doings, frames, live } from "./played.js";
 
 const NEW = "demo:NNNNNNNNNNNNNNNNNNNNNN";
 const pong = (role, epoch, sessionId = SESSION) => ({ type: "pong", sessionId, role, epoch });
@@ -53,7 +53,7 @@ test("once let in, a push of a higher epoch overtakes replies as ever", () => {
   const engaged = evicted();
   engaged.reply("offer", { type: "ack", sessionId: NEW, role: "controller", epoch: 2 });
   engaged.frame({ type: "control", epoch: 3, sessionId: "demo:alice", person: ALICE });
-  engaged.tell({ type: "took", ack: { type: "ack", sessionId: NEW, epoch: 2 }, asOf: 2 });
+  engaged.tell({ type: "taken-over", ack: { type: "ack", sessionId: NEW, epoch: 2 }, asOf: 2 });
 
   assert.deepEqual([engaged.view.role, engaged.view.epoch], ["viewer", 3]);
 });
@@ -95,7 +95,7 @@ test("a robot whose epoch rises with each refusal is asked about every 5 seconds
   const engaged = live("controller", 2);
   let looks = 0;
   for (let n = 0; n < 600; n += 1, engaged.now += 50) {
-    looks += doings(refusedAt(engaged, 10 + n)).filter((what) => what === "look").length;
+    looks += doings(refusedAt(engaged, 10 + n)).filter((what) => what === "look-up").length;
     engaged.reply("renew", pong("controller", 2));
   }
 

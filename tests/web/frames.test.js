@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FRAME_BYTES, encodeFrame, hasEnded, parseFrame } from "../../web/robosignal/frames.js";
+import { hasExpired } from "../../web/robosignal/connection/token-policy.js";
+import { FRAME_BYTES, encodeFrame, parseFrame } from "../../web/robosignal/frames.js";
 import { SignalingError } from "../../web/robosignal/index.js";
 
 const jwt = (claims) => `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.x`;
@@ -65,11 +66,11 @@ test("a frame over 32 KiB, counted in bytes, is refused with the limit in the se
 });
 
 test("a token is over from its exp on", () => {
-  assert.equal(hasEnded(jwt({ exp: 100 }), 99_999), false);
-  assert.equal(hasEnded(jwt({ exp: 100 }), 100_000), true);
+  assert.equal(hasExpired(jwt({ exp: 100 }), 99_999), false);
+  assert.equal(hasExpired(jwt({ exp: 100 }), 100_000), true);
 });
 
 test("a token that cannot be read is left to the server to judge", () => {
-  assert.equal(hasEnded("opaque", 0), false);
-  assert.equal(hasEnded(jwt({}), 0), false);
+  assert.equal(hasExpired("opaque", 0), false);
+  assert.equal(hasExpired(jwt({}), 0), false);
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALICE, SESSION, frames, live } from "./engagement.js";
+import { ALICE, SESSION, frames, live } from "./played.js";
 
 const BOB = { userId: "u-bob", name: "Bob" };
 const BOBS = "demo:BBBBBBBBBBBBBBBBBBBBBB";
@@ -25,7 +25,7 @@ function viewing() {
 /** A viewer who has asked Alice for control. */
 function asking() {
   const engaged = viewing();
-  engaged.tell({ type: "asking" });
+  engaged.tell({ type: "request-sent" });
   return engaged;
 }
 
@@ -102,7 +102,7 @@ test("who grants to a viewer that did not ask looks up who drives", () => {
 
   assert.deepEqual(
     engaged.tell({ type: "granted", sessionId: BOBS, ack: { type: "ack", epoch: 4 } }),
-    [{ do: "look" }],
+    [{ do: "look-up" }],
   );
 });
 
@@ -119,7 +119,7 @@ test("the answer to a grant that comes after a later change tells nothing new", 
 test("the answer to a takeover that comes after losing control does not make a driver", () => {
   const engaged = viewing();
   engaged.frame({ type: "control", epoch: 9, sessionId: "demo:alice", person: ALICE });
-  engaged.tell({ type: "took", ack: { type: "ack", sessionId: SESSION, epoch: 8 } });
+  engaged.tell({ type: "taken-over", ack: { type: "ack", sessionId: SESSION, epoch: 8 } });
 
   assert.equal(engaged.view.role, "viewer");
 });
@@ -128,7 +128,7 @@ test("a request that is answered is gone, the others stay", () => {
   const engaged = live("controller");
   engaged.frame(REQUESTED);
   engaged.frame({ ...REQUESTED, sessionId: "demo:carol" });
-  engaged.tell({ type: "answered", sessionId: BOBS });
+  engaged.tell({ type: "request-answered", sessionId: BOBS });
 
   assert.deepEqual(
     engaged.view.requests.map(({ sessionId }) => sessionId),
@@ -193,7 +193,7 @@ test("a grant that was lost is learnt once the request has lapsed", () => {
 
 test("a request that lapses while the session moves asks nothing: the move's reply tells", () => {
   const engaged = asking();
-  engaged.tell({ type: "swapped" });
+  engaged.tell({ type: "socket-changed" });
 
   assert.deepEqual(frames(after(engaged, 30_000)), []);
 });
@@ -220,14 +220,14 @@ for (const [what, person] of [
 
 test("a request that the server refused is not waited for", () => {
   const engaged = asking();
-  engaged.tell({ type: "unasked" });
+  engaged.tell({ type: "request-failed" });
 
   assert.equal(engaged.view.asking, false);
 });
 
 test("who drives asks nobody", () => {
   const engaged = live("controller");
-  engaged.tell({ type: "asking" });
+  engaged.tell({ type: "request-sent" });
 
   assert.equal(engaged.view.asking, false);
 });

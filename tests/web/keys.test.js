@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { driveWithKeys } from "../../web/robosignal/index.js";
 import { Emitter } from "../../web/robosignal/emitter.js";
 import {
-  NOTHING,
-  isDoubtful,
+  NO_INPUT,
+  isReleaseMissed,
   keysToDrive,
   padToDrive,
   press,
@@ -417,11 +417,11 @@ test("the end stops the robot, and listens to nothing more", () => {
 });
 
 test("a system that repeats slowly is given as much longer", () => {
-  let state = press(NOTHING, "KeyW", 0);
+  let state = press(NO_INPUT, "KeyW", 0);
   for (const at of [500, 2_300, 4_100]) state = repeat(state, "KeyW", at);
 
   assert.deepEqual(
-    [7_000, 9_400, 9_600].map((now) => isDoubtful(state, 10_000, now)),
+    [7_000, 9_400, 9_600].map((now) => isReleaseMissed(state, 10_000, now)),
     [false, false, true],
   );
 });

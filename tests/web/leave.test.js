@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SESSION, driving } from "./client.js";
-import { Engaged, frames, live } from "./engagement.js";
+import { Engaged, frames, live } from "./played.js";
 import { WELCOME, settled } from "./world.js";
 
 const ACK = { type: "ack", sessionId: SESSION, role: "controller", epoch: 2 };
@@ -24,16 +24,16 @@ test("a takeover that succeeds after leaving is answered with goodbye", () => {
   const engaged = live("viewer");
   engaged.tell({ type: "leave" });
 
-  assert.deepEqual(frames(engaged.tell({ type: "took", ack: ACK, asOf: 0 })), [BYE]);
+  assert.deepEqual(frames(engaged.tell({ type: "taken-over", ack: ACK, asOf: 0 })), [BYE]);
 });
 
 test("a session that has moved after leaving is answered with goodbye where it is now", () => {
   const engaged = live("controller");
-  engaged.tell({ type: "swapped" });
-  engaged.tell({ type: "move" });
+  engaged.tell({ type: "socket-changed" });
+  engaged.tell({ type: "migrate" });
   engaged.tell({ type: "leave" });
 
-  assert.deepEqual(frames(engaged.reply("move", ACK)), [BYE]);
+  assert.deepEqual(frames(engaged.reply("migrate", ACK)), [BYE]);
 });
 
 test("what else comes after leaving is not answered", () => {

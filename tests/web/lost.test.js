@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALICE, SESSION, doings, frames, live, offerIn } from "./engagement.js";
+import { ALICE, SESSION, doings, frames, live, offerIn } from "./played.js";
 
 test("a lost signaling connection leaves the media alone and resumes when it is back", () => {
   const engaged = live("controller");
@@ -106,7 +106,7 @@ test("an offer that was never taken is sent again as it is, and made anew after 
   for (let tries = 0; tries < 5; tries += 1) {
     engaged.refuse("offer", "robot_offline");
     opened.push(...engaged.wait(10_000).filter((effect) => effect.do === "open"));
-    if (engaged.state.offer === null) engaged.offered();
+    if (engaged.state.peer.offer === null) engaged.offered();
   }
 
   assert.equal(opened.length, 1);
@@ -119,7 +119,7 @@ test("a robot that stays away is tried for less and less often, but every 10 sec
   for (let passed = 0; passed < 60_000; passed += 500) {
     if (engaged.wait(500).length > 0) tries.push(engaged.now);
     if (engaged.state.phase !== "offering") continue;
-    if (engaged.state.offer === null) engaged.offered();
+    if (engaged.state.peer.offer === null) engaged.offered();
     engaged.refuse("offer", "robot_offline");
   }
 
@@ -130,7 +130,7 @@ test("a list that says the robot is back makes the next try at once", () => {
   const engaged = live("controller", 3);
   engaged.frame({ type: "peer-left", sessionId: SESSION, epoch: 4, reason: "unregistered" });
   engaged.now = 100;
-  engaged.tell({ type: "listed", askedAt: 50, robot: { robotId: "demo", online: true } });
+  engaged.tell({ type: "listing", askedAt: 50, robot: { robotId: "demo", online: true } });
 
   assert.deepEqual(doings(engaged.wait(500)), ["open"]);
 });

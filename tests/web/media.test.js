@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { partsDeclaredBy } from "../../web/robosignal/session/media.js";
-import { Engaged, SESSION, doings } from "./engagement.js";
+import { declaredParts } from "../../web/robosignal/session/media.js";
+import { Engaged, SESSION, doings } from "./played.js";
 
 const HEAD = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
 const VIDEO = "m=video 9 UDP/TLS/RTP/SAVPF 97\r\na=sendonly\r\na=mid:1\r\n";
@@ -46,7 +46,7 @@ const DECLARED = [
 
 for (const [what, sdp, parts] of DECLARED) {
   test(`a description with ${what} declares ${parts.join(" and ") || "nothing"}`, () => {
-    assert.deepEqual(partsDeclaredBy({ type: "answer", sdp }), parts);
+    assert.deepEqual(declaredParts({ type: "answer", sdp }), parts);
   });
 }
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Engaged, SESSION, doings, live, talking } from "./engagement.js";
+import { Engaged, SESSION, doings, live, talking } from "./played.js";
 
 test("a robot that is killed, silent and without a path, is offered to anew within 4 seconds", () => {
   const engaged = live("controller", 3);
@@ -18,16 +18,20 @@ test("a robot that is killed, silent and without a path, is offered to anew with
 test("a robot that falls silent is looked up, and offered to anew once the list says it is offline", () => {
   const engaged = live("controller", 3);
   const silent = engaged.wait(3000);
-  engaged.tell({ type: "listed", askedAt: engaged.now, robot: { robotId: "demo", online: false } });
+  engaged.tell({
+    type: "listing",
+    askedAt: engaged.now,
+    robot: { robotId: "demo", online: false },
+  });
   const after = engaged.wait(500);
 
-  assert.deepEqual(doings(silent), ["look"]);
+  assert.deepEqual(doings(silent), ["look-up"]);
   assert.deepEqual(doings(after), ["open"]);
 });
 
 test("a robot that the list calls offline but that answers is left alone: media outlives signaling", () => {
   const engaged = live("controller", 3);
-  engaged.tell({ type: "listed", askedAt: 0, robot: { robotId: "demo", online: false } });
+  engaged.tell({ type: "listing", askedAt: 0, robot: { robotId: "demo", online: false } });
 
   assert.deepEqual(engaged.wait(2500), []);
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Engaged, SESSION, doings, live, offerIn } from "./engagement.js";
+import { Engaged, SESSION, doings, live, offerIn } from "./played.js";
 
 const ACK = { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 };
 
@@ -59,7 +59,7 @@ test("that the robot is online makes no try of its own: it was never away", () =
   answered(engaged, 60_000);
   engaged.wait(15_000);
   const effects = engaged.tell({
-    type: "listed",
+    type: "listing",
     askedAt: engaged.now,
     robot: { robotId: "demo", online: true },
   });
@@ -87,7 +87,7 @@ test("a path that opens after all is live, and the count of tries begins anew", 
   engaged.ice("failed");
   const effects = engaged.wait(500);
 
-  assert.deepEqual([state, why, engaged.state.tries], ["live", null, 0]);
+  assert.deepEqual([state, why, engaged.state.retry.tries], ["live", null, 0]);
   assert.deepEqual(doings(effects), ["open"]);
 });
 

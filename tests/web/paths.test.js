@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { networkOf, networksOf } from "../../web/robosignal/session/paths.js";
 import { driving } from "./client.js";
-import { Engaged, SESSION } from "./engagement.js";
+import { Engaged, SESSION } from "./played.js";
 import { settled } from "./world.js";
 
 const host = (address) => `candidate:1 1 udp 2130706431 ${address} 50000 typ host`;
@@ -71,7 +71,7 @@ test("only host candidates say where a robot is", () => {
 function blocked(address, permissions, trickled = null) {
   const engaged = new Engaged();
   engaged.tell({ type: "join", role: "controller" });
-  engaged.tell({ type: "permitted", permissions });
+  engaged.tell({ type: "permissions", permissions });
   engaged.offered();
   engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
   const sdp = trickled ? "v=0" : `v=0\r\na=${host(address)}\r\n`;

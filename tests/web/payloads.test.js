@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { driving } from "./client.js";
-import { Engaged, SESSION, live } from "./engagement.js";
+import { Engaged, SESSION, live } from "./played.js";
 import { settled } from "./world.js";
 
 const INIT = { candidate: "candidate:1", sdpMid: "0", sdpMLineIndex: 0 };
@@ -16,7 +16,7 @@ for (const type of ["answer", "offer"]) {
 
     const [remote] = engaged.frame({ type, pcId: engaged.pcId, payload: { sdp: "v=0" } });
 
-    assert.deepEqual(remote, { do: "remote", payload: { type, sdp: "v=0" } });
+    assert.deepEqual(remote, { do: "describe", payload: { type, sdp: "v=0" } });
   });
 }
 
@@ -82,7 +82,7 @@ test("an offer that the robot refuses is told as why, and is followed by another
     ["waiting", "The robot refuses the offer: the offer is too long."],
   );
   assert.deepEqual(
-    [engaged.view.role, engaged.view.epoch, engaged.state.sessionId],
+    [engaged.view.role, engaged.view.epoch, engaged.state.session.id],
     ["controller", 3, SESSION],
   );
 
@@ -99,7 +99,7 @@ test("a refusal that overtakes the reply of its offer ends that peer connection 
   assert.notEqual(engaged.wait(5_000).find((effect) => effect.do === "open").pcId, first);
   engaged.link("controller", 3);
   assert.deepEqual(
-    [engaged.view.state, engaged.view.why, engaged.state.sessionId],
+    [engaged.view.state, engaged.view.why, engaged.state.session.id],
     ["live", null, SESSION],
   );
 });
@@ -145,6 +145,6 @@ test("a connection that the robot gives up before media flows is followed by ano
     [engaged.view.state, engaged.view.why],
     ["waiting", "The robot has given the connection up: no path was found."],
   );
-  assert.deepEqual([engaged.view.role, engaged.state.sessionId], ["controller", SESSION]);
+  assert.deepEqual([engaged.view.role, engaged.state.session.id], ["controller", SESSION]);
   assert.notEqual(engaged.wait(5_000).find((effect) => effect.do === "open").pcId, "pc-1");
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "../../web/robosignal/index.js";
 import { SESSION, URL, driving, online } from "./client.js";
-import { frames, live, offerIn } from "./engagement.js";
+import { frames, live, offerIn } from "./played.js";
 import { FakeWorld, TODAY, WELCOME, found, settled } from "./world.js";
 
 const SHORT = { expiresAt: TODAY + 40_000 };
@@ -231,12 +231,12 @@ test("each connection is replaced in its turn, by its own token's end", async ()
 
 test("a new peer connection is offered only after the session has moved, for an offer would open a second one", () => {
   const engaged = live("controller");
-  engaged.tell({ type: "swapped" });
-  engaged.tell({ type: "move" });
+  engaged.tell({ type: "socket-changed" });
+  engaged.tell({ type: "migrate" });
   engaged.tell({ type: "channel-closed", pcId: engaged.pcId });
   engaged.wait(1000);
   const before = engaged.offered();
-  const after = engaged.reply("move", { ...ACK, epoch: 3 });
+  const after = engaged.reply("migrate", { ...ACK, epoch: 3 });
 
   assert.deepEqual(frames(before), []);
   assert.equal(offerIn(after).pcId, engaged.pcId);

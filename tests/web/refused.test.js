@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "../../web/robosignal/index.js";
 import {
-  TRUSTED,
-  failedWith,
+  ACCEPTED,
+  countFailure,
   isPaused,
-  refusedBy,
+  markExpired,
 } from "../../web/robosignal/connection/token-policy.js";
 import { URL, online } from "./client.js";
 import { FakeWorld, TODAY, WELCOME, settled } from "./world.js";
@@ -43,25 +43,28 @@ async function failing(world, ms, fails = () => true) {
 // What is weighed: pure.
 
 for (const isReached of [false, true]) {
-  for (const hasEnded of [false, true]) {
+  for (const hasExpired of [false, true]) {
     for (const count of [1, 2, 3]) {
-      const signs = Number(isReached) + Number(hasEnded) + Number(count === 3);
-      test(`${count} failures, ${isReached ? "" : "not "}reached, ${hasEnded ? "" : "not "}ended: ${signs >= 2 ? "refused" : "not known"}`, () => {
-        let state = TRUSTED;
+      const signs = Number(isReached) + Number(hasExpired) + Number(count === 3);
+      test(`${count} failures, ${isReached ? "" : "not "}reached, ${hasExpired ? "" : "not "}ended: ${signs >= 2 ? "refused" : "not known"}`, () => {
+        let state = ACCEPTED;
         for (let n = 1; n < count; n += 1)
-          state = failedWith(state, "t", { isReached: false, hasEnded: false, now: 0 });
+          state = countFailure(state, "t", { isReached: false, hasExpired: false, now: 0 });
 
-        assert.equal(failedWith(state, "t", { isReached, hasEnded, now: 0 }).isRefused, signs >= 2);
+        assert.equal(
+          countFailure(state, "t", { isReached, hasExpired, now: 0 }).isRefused,
+          signs >= 2,
+        );
       });
     }
   }
 }
 
 test("a refused token is tried again after 30 s, then after pauses that double, to 5 minutes at most", () => {
-  let state = refusedBy("t");
+  let state = markExpired("t");
   const pauses = [];
   for (let n = 0; n < 6; n += 1) {
-    state = failedWith(state, "t", { isReached: false, hasEnded: false, now: 1000 });
+    state = countFailure(state, "t", { isReached: false, hasExpired: false, now: 1000 });
     pauses.push((state.pausedUntil - 1000) / 1000);
   }
 
@@ -73,10 +76,10 @@ test("a refused token is tried again after 30 s, then after pauses that double, 
 });
 
 test("a token that has not ended pauses a minute at most, unless the server itself has said that it is over", () => {
-  let state = TRUSTED;
+  let state = ACCEPTED;
   const pauses = [];
   for (let n = 0; n < 6; n += 1) {
-    state = failedWith(state, "t", { isReached: true, hasEnded: false, now: 1000 });
+    state = countFailure(state, "t", { isReached: true, hasExpired: false, now: 1000 });
     pauses.push((state.pausedUntil - 1000) / 1000);
   }
 
@@ -84,10 +87,10 @@ test("a token that has not ended pauses a minute at most, unless the server itse
 });
 
 test("a token that ends while it is in doubt is tried more rarely from then on", () => {
-  let state = TRUSTED;
+  let state = ACCEPTED;
   const pauses = [];
   for (let n = 0; n < 7; n += 1) {
-    state = failedWith(state, "t", { isReached: true, hasEnded: n > 4, now: 0 });
+    state = countFailure(state, "t", { isReached: true, hasExpired: n > 4, now: 0 });
     pauses.push(state.pausedUntil / 1000);
   }
 
@@ -95,7 +98,11 @@ test("a token that ends while it is in doubt is tried more rarely from then on",
 });
 
 test("another token begins with no suspicion", () => {
-  const state = failedWith(refusedBy("t"), "other", { isReached: true, hasEnded: false, now: 0 });
+  const state = countFailure(markExpired("t"), "other", {
+    isReached: true,
+    hasExpired: false,
+    now: 0,
+  });
 
   assert.deepEqual([state.isRefused, state.failures], [false, 1]);
 });

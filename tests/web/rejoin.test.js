@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { driving } from "./client.js";
-import { ALICE, SESSION, doings, live, offerIn } from "./engagement.js";
+import { ALICE, SESSION, doings, live, offerIn } from "./played.js";
 import { settled } from "./world.js";
 
 const NEW = "demo:NNNNNNNNNNNNNNNNNNNNNN";
@@ -97,7 +97,7 @@ test("an offer that has no reply is not followed by another: it tells who drives
   assert.deepEqual(effects, []);
   assert.deepEqual([before.role, before.lostTo], ["viewer", ALICE]);
   assert.deepEqual(
-    [engaged.view.role, engaged.view.epoch, engaged.state.sessionId],
+    [engaged.view.role, engaged.view.epoch, engaged.state.session.id],
     ["controller", 5, NEW],
   );
 });
@@ -112,7 +112,7 @@ test("an offer that was taken before the loss is followed by one to watch", () =
   });
 
   assert.deepEqual(doings(effects), ["open"]);
-  assert.deepEqual([engaged.view.role, engaged.state.sessionId], ["viewer", null]);
+  assert.deepEqual([engaged.view.role, engaged.state.session.id], ["viewer", null]);
   assert.equal(offerIn(engaged.offered()).role, "viewer");
 });
 

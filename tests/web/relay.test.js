@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SESSION, driving } from "./client.js";
-import { frames, live } from "./engagement.js";
+import { frames, live } from "./played.js";
 import { TODAY, WELCOME, found, settled } from "./world.js";
 
 const CANDIDATE = { candidate: "candidate:1", sdpMid: "0" };
 const ACK = { type: "ack", sessionId: SESSION, role: "controller", epoch: 3 };
 const trickle = (engaged) =>
-  engaged.tell({ type: "candidate", pcId: engaged.pcId, payload: CANDIDATE });
+  engaged.tell({ type: "local-candidate", pcId: engaged.pcId, payload: CANDIDATE });
 const relayed = (effects) =>
   frames(effects)
     .filter(({ type }) => type === "ice-candidate")
@@ -58,7 +58,7 @@ test("it is sent again once, and no more", () => {
   trickle(engaged);
   engaged.refuse("relay", "no_session");
 
-  assert.deepEqual(engaged.refuse("again", "no_session"), []);
+  assert.deepEqual(engaged.refuse("relay-again", "no_session"), []);
 });
 
 test("what a robot that is away did not get is not sent again", () => {
@@ -71,7 +71,11 @@ test("what a robot that is away did not get is not sent again", () => {
 test("a candidate of a session that is no more is not sent in the next", () => {
   const engaged = live("controller", 3);
   trickle(engaged);
-  engaged.tell({ type: "took", ack: { type: "ack", sessionId: "demo:next", epoch: 4 }, asOf: 3 });
+  engaged.tell({
+    type: "taken-over",
+    ack: { type: "ack", sessionId: "demo:next", epoch: 4 },
+    asOf: 3,
+  });
 
   assert.deepEqual(engaged.refuse("relay", "no_session"), []);
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "../../web/robosignal/index.js";
 import { SESSION, URL, driving, online } from "./client.js";
-import { ALICE } from "./engagement.js";
+import { ALICE } from "./played.js";
 import { FakeWorld, settled } from "./world.js";
 
 /** Longer than any call may wait. */

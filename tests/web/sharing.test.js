@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SESSION, driving, online } from "./client.js";
-import { ALICE } from "./engagement.js";
+import { ALICE } from "./played.js";
 import { settled } from "./world.js";
 
 const OTHER = "demo:BBBBBBBBBBBBBBBBBBBBBB";

@@ -27,23 +27,24 @@ CONNECTS = """async ({ payload, isEnd }) => {
     });
     return new Promise((resolve) => {
         const errors = [];
-        const tell = async ({ type, payload: offer, state }) => {
+        const dispatch = async ({ type, payload: offer, state }) => {
             if (type === "ice" && state === "connected") resolve(errors);
-            if (type !== "offered") return;
+            if (type !== "local-offer") return;
             await robot.setRemoteDescription({ type: "offer", sdp: bare(offer.sdp) });
             await robot.setLocalDescription();
-            await peer.describe({ type: "answer", sdp: bare(robot.localDescription.sdp) });
+            const sdp = bare(robot.localDescription.sdp);
+            await peer.setRemoteDescription({ type: "answer", sdp });
             await gathered;
-            if (isEnd) await peer.add(payload);
+            if (isEnd) await peer.addCandidate(payload);
             for (const { candidate, usernameFragment } of found) {
                 const shape = JSON.stringify(isEnd ? { candidate: "CANDIDATE" } : payload);
                 const text = shape.replace("CANDIDATE", candidate);
-                await peer.add(JSON.parse(text.replace("UFRAG", usernameFragment)));
+                await peer.addCandidate(JSON.parse(text.replace("UFRAG", usernameFragment)));
             }
         };
         const unusable = (count, { message }) => errors.push(message);
         const rest = { report() {}, rtt() {}, stream() {}, message() {}, refused() {} };
-        const listener = { tell, unusable, ...rest };
+        const listener = { dispatch, unusable, ...rest };
         const peer = new Peer("pc", [], browserEnvironment(), listener);
     });
 }"""

@@ -13,7 +13,7 @@ MODULE = ROOT / "web" / "robosignal"
 SUPPORTED = "Chrome or Edge 100, Firefox 113, Safari 15.4, or a later version of these"
 
 
-def constant(name: str, file: str = "session/offers.js") -> int:
+def constant(name: str, file: str = "session/migration.js") -> int:
     """Return a number of the module's."""
     found = re.search(rf"const {name} = ([0-9_]+);", (MODULE / file).read_text())
     assert found is not None, name
@@ -27,7 +27,7 @@ def test_what_is_held_outlasts_no_watchdog_of_the_robots() -> None:
 
 def test_the_page_renews_as_often_as_the_server_expects() -> None:
     """In milliseconds there, in seconds here."""
-    assert constant("HOLDER_RENEWS_MS") == limits.LEASE_RENEWAL_SECONDS * 1000
+    assert constant("CONTROLLER_RENEWS_MS") == limits.LEASE_RENEWAL_SECONDS * 1000
     assert constant("VIEWER_RENEWS_MS") == limits.VIEWER_RENEWAL_SECONDS * 1000
 
 

@@ -32,7 +32,7 @@ async def test_a_camera_that_gives_no_picture_is_named_and_no_key_drives(
     await page.keyboard.down("ArrowUp")
     await page.keyboard.up("ArrowUp")
 
-    await expect(page.locator("#banner-text")).to_contain_text("look after its camera")
+    await expect(page.locator("#banner-text")).to_contain_text("check its camera")
     await expect(panel(page)).to_have_attribute("data-banner", "waiting")
     assert script.robot.commands == []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import robosignal
+from robosignal import __version__
 from tests.web.test_javascript import HERE, require_node, require_package, run
 
 ROOT = HERE.parents[1]
@@ -49,11 +49,11 @@ def test_the_licence_is_the_projects() -> None:
 
 
 def test_npm_and_python_share_a_version() -> None:
-    """That of `robosignal.__version__`; the README of the package names it too."""
+    """The README of the package names it too."""
     package = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
 
-    assert package["version"] == robosignal.__version__
-    assert f"Version {package['version']} " in (PACKAGE / "README.md").read_text(encoding="utf-8")
+    assert package["version"] == __version__
+    assert f"Version {__version__} " in (PACKAGE / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_declarations_are_made_of_the_sources() -> None:

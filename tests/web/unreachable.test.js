@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALICE, Engaged, SESSION, doings, live, offerIn } from "./engagement.js";
+import { ALICE, Engaged, SESSION, doings, live, offerIn } from "./played.js";
 
 /** Cut off from the server. */
 function offline(engaged) {

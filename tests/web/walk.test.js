@@ -1,9 +1,11 @@
-/** Random walks over the engagement: every state meets every event. */
+/** Random walks over the session's machine: every state meets every event. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { engagement, step, view } from "../../web/robosignal/session/machine.js";
-import { ALICE, ANSWER, OFFER, SESSION } from "./engagement.js";
+import { step } from "../../web/robosignal/session/machine.js";
+import { change, newState } from "../../web/robosignal/session/state.js";
+import { viewOf } from "../../web/robosignal/session/view.js";
+import { ALICE, ANSWER, OFFER, SESSION } from "./played.js";
 
 const WALKS = 400;
 const STEPS = 120;
@@ -33,8 +35,8 @@ const pick = (random, values) => values[Math.floor(random() * values.length)];
 
 /** One of every event, with arguments that sometimes fit the state and sometimes do not. */
 function anyEvent(random, state, now) {
-  const pcId = pick(random, [state.pcId ?? "pc-none", "pc-other"]);
-  const sessionId = pick(random, [SESSION, state.sessionId ?? SESSION, "demo:other"]);
+  const pcId = pick(random, [state.peer.id ?? "pc-none", "pc-other"]);
+  const sessionId = pick(random, [SESSION, state.session.id ?? SESSION, "demo:other"]);
   const epoch = Math.floor(random() * 6);
   const role = pick(random, ["controller", "viewer"]);
   const error = {
@@ -82,24 +84,23 @@ function anyEvent(random, state, now) {
     { type: "tick" },
     { type: "drive" },
     { type: "withdraw", wanted: pick(random, [null, "viewer", "controller"]) },
-    { type: "await" },
     ...(random() < 0.02 ? [{ type: "leave" }] : []),
-    { type: "took", ack },
+    { type: "taken-over", ack },
     { type: "released", ack },
     { type: "granted", ack, sessionId: "demo:bob" },
-    { type: "claiming" },
-    { type: "claimed" },
-    { type: "asking" },
-    { type: "unasked" },
-    { type: "answered", sessionId: "demo:bob" },
-    { type: "swapped" },
-    { type: "move" },
-    { type: "reply", to: "move", pcId: null, ...told },
+    { type: "claim-sent" },
+    { type: "claim-settled" },
+    { type: "request-sent" },
+    { type: "request-failed" },
+    { type: "request-answered", sessionId: "demo:bob" },
+    { type: "socket-changed" },
+    { type: "migrate" },
+    { type: "reply", to: "migrate", pcId: null, ...told },
     { type: "frame", frame },
     { type: "frame", frame },
     { type: "frame", frame },
     {
-      type: "listed",
+      type: "listing",
       robot: {
         robotId: "demo",
         online: random() < 0.5,
@@ -107,14 +108,19 @@ function anyEvent(random, state, now) {
       },
       askedAt: now - random() * 1000,
     },
-    { type: "reply", to: "offer", pcId: state.pcId, ...told },
+    { type: "reply", to: "offer", pcId: state.peer.id, ...told },
     { type: "reply", to: "offer", pcId: "pc-other", ...told },
     { type: "reply", to: "resume", pcId: null, ...told },
     { type: "reply", to: "renew", pcId: null, ...told },
-    { type: "reply", to: pick(random, ["cure", "relay", "again"]), pcId: state.pcId, ...told },
-    { type: "offered", pcId, payload: OFFER },
-    { type: "candidate", pcId, payload: {} },
-    { type: "described", pcId, payload: ANSWER },
+    {
+      type: "reply",
+      to: pick(random, ["repeat", "relay", "relay-again"]),
+      pcId: state.peer.id,
+      ...told,
+    },
+    { type: "local-offer", pcId, payload: OFFER },
+    { type: "local-candidate", pcId, payload: {} },
+    { type: "local-answer", pcId, payload: ANSWER },
     {
       type: "ice",
       pcId,
@@ -123,14 +129,14 @@ function anyEvent(random, state, now) {
     { type: "channel-closed", pcId },
     { type: "pong", pcId },
     { type: "refused", pcId, epoch },
-    { type: "broken", pcId, message: "no" },
+    { type: "failed", pcId, message: "no" },
   ]);
 }
 
 /** Walk once, and hand each step to `check`. */
 function walk(seed, check) {
   const random = seeded(seed);
-  let state = engagement("demo", random() < 0.5);
+  let state = newState("demo", random() < 0.5);
   for (let now = 0, n = 0; n < STEPS; n += 1) {
     now += Math.floor(random() ** 3 * 30_000);
     const event = anyEvent(random, state, now);
@@ -170,24 +176,28 @@ test("an ended engagement stays ended and does nothing, but to say goodbye to wh
 test("a push never lowers the epoch, unless access was withdrawn", () => {
   everywhere(({ seed, before, event, next }) => {
     const push = event.type === "frame" && event.frame.reason !== "evicted";
-    assert.ok(!push || next.epoch >= before.epoch, `seed ${seed}`);
+    assert.ok(!push || next.control.epoch >= before.control.epoch, `seed ${seed}`);
   });
 });
 
 test("an engagement that is not ended is never stuck: something is due, awaited, or alive", () => {
   everywhere(({ seed, next, event }) => {
-    const { phase, online, answerAt, retryAt, sessionId } = next;
+    const { phase, online, peer, retry, session, call } = next;
     const awaited =
-      phase === "offering" ? answerAt !== null : phase === "waiting" ? retryAt !== null : true;
+      phase === "offering"
+        ? peer.answerAt !== null
+        : phase === "waiting"
+          ? retry.at !== null
+          : true;
     // Without a connection, its coming back begins anew; so does the reply to a resume.
-    const idle = phase !== "idle" || !online || sessionId !== null || !next.asked;
+    const idle = phase !== "idle" || !online || session.id !== null || !call.isOpen;
     assert.ok(awaited && idle, `seed ${seed} ${event.type}`);
   });
 });
 
 test("who drives is shown only to those who do not, and a driver has lost nothing", () => {
   everywhere(({ seed, next }) => {
-    const { role, driver, lostTo } = view(next);
+    const { role, driver, lostTo } = viewOf(next);
     assert.ok(role !== "controller" || (driver === null && lostTo === null), `seed ${seed}`);
   });
 });
@@ -197,19 +207,20 @@ test("no reply that a push has overtaken makes a driver whom the push did not na
     const { frame, asOf } = event.type === "reply" ? event : {};
     // After an eviction a push may be of the robot's former life, and overtakes nothing.
     const isLate =
-      before.former === null &&
+      before.session.evictedId === null &&
       frame?.epoch !== undefined &&
       asOf <= frame.epoch &&
-      frame.epoch < before.epoch;
+      frame.epoch < before.control.epoch;
     const drove =
-      before.role === "controller" || before.holder === (frame?.sessionId ?? before.sessionId);
-    assert.ok(!isLate || drove || next.role !== "controller", `seed ${seed} ${event.to}`);
+      before.session.role === "controller" ||
+      before.control.driverId === (frame?.sessionId ?? before.session.id);
+    assert.ok(!isLate || drove || next.session.role !== "controller", `seed ${seed} ${event.to}`);
   });
 });
 
 test("who does not know says so: after a loss nothing is claimed before the server has told anew", () => {
   everywhere(({ seed, before, event, next }) => {
-    const { stale, role, state } = view(next);
+    const { stale, role, state } = viewOf(next);
     assert.ok(
       event.type !== "offline" ||
         before.phase === "ended" ||
@@ -222,16 +233,11 @@ test("who does not know says so: after a loss nothing is claimed before the serv
 
 test("a robot that refuses command after command causes few requests", () => {
   const random = seeded(7);
-  let state = {
-    ...engagement("demo", true),
-    phase: "linked",
-    role: "controller",
-    want: "controller",
-    sessionId: SESSION,
-    epoch: 5,
-    pcId: "pc",
-    offer: OFFER,
-  };
+  let state = { ...newState("demo", true), phase: "linked" };
+  state = change(state, "session", { role: "controller", id: SESSION });
+  state = change(state, "call", { want: "controller" });
+  state = change(state, "control", { epoch: 5 });
+  state = change(state, "peer", { id: "pc", offer: OFFER });
   let requests = 0;
   for (let now = 0; now < 600_000; now += 50) {
     const [next, effects] = step(
@@ -249,13 +255,13 @@ test("a robot that refuses command after command causes few requests", () => {
 test("while a takeover has no reply, nothing is offered but to a robot that must be told who drives", () => {
   everywhere(({ seed, next, effects }) => {
     const offers = effects.filter(({ to, frame }) => to === "offer" && frame.type === "offer");
-    assert.ok(next.claims === 0 || offers.length === 0, `seed ${seed}`);
+    assert.ok(next.control.claims === 0 || offers.length === 0, `seed ${seed}`);
   });
 });
 
 test("only a driver is asked for control, and only a viewer asks", () => {
   everywhere(({ seed, next }) => {
-    const { role, requests, asking } = view(next);
+    const { role, requests, asking } = viewOf(next);
     assert.ok(
       (role === "controller" || requests.length === 0) && (role === "viewer" || !asking),
       `seed ${seed}`,
@@ -267,7 +273,7 @@ test("while a session moves nothing is sent in it but what moves it, and goodbye
   everywhere(({ seed, next, effects }) => {
     const sent = effects.filter(({ frame }) => frame).map(({ frame }) => frame.type);
     assert.ok(
-      !next.moving || sent.every((type) => type === "resume" || type === "bye"),
+      !next.session.isMigrating || sent.every((type) => type === "resume" || type === "bye"),
       `seed ${seed} ${sent}`,
     );
   });
@@ -277,11 +283,11 @@ test("who awaits an outcome is told it once, and at the latest when all ends", (
   everywhere(({ seed, before, event, effects, next }) => {
     const settled = effects.filter((effect) => effect.do === "settle").length;
     const asks = event.type === "join" || event.type === "drive";
-    assert.ok(settled <= (before.asked || asks ? 1 : 0), `seed ${seed}`);
+    assert.ok(settled <= (before.call.isOpen || asks ? 1 : 0), `seed ${seed}`);
     const isWithdrawn = event.type === "withdraw" && event.wanted === null;
     assert.ok(
-      next.asked ||
-        !before.asked ||
+      next.call.isOpen ||
+        !before.call.isOpen ||
         settled === 1 ||
         isWithdrawn ||
         event.type === "leave" ||
@@ -294,7 +300,7 @@ test("who awaits an outcome is told it once, and at the latest when all ends", (
 test("nobody waits for longer than 30 seconds and a tick", () => {
   everywhere(({ seed, event, next, now }) => {
     assert.ok(
-      !next.asked || next.phase === "ended" || event.type !== "tick" || now < next.askedUntil,
+      !next.call.isOpen || next.phase === "ended" || event.type !== "tick" || now < next.call.until,
       `seed ${seed}`,
     );
   });
@@ -302,9 +308,12 @@ test("nobody waits for longer than 30 seconds and a tick", () => {
 
 test("an offer that was withdrawn makes no driver, whatever its reply", () => {
   everywhere(({ seed, before, event, next }) => {
-    const isReply = event.type === "reply" && event.to === "offer" && event.pcId === before.pcId;
+    const isReply = event.type === "reply" && event.to === "offer" && event.pcId === before.peer.id;
     assert.ok(
-      !isReply || !before.withdrawn || before.role === "controller" || next.role !== "controller",
+      !isReply ||
+        !before.call.isWithdrawn ||
+        before.session.role === "controller" ||
+        next.session.role !== "controller",
       `seed ${seed}`,
     );
   });

@@ -1,4 +1,4 @@
-"""Starts the emulator with the one thing mended that no setting of ours could make up for.
+"""Starts the emulator, and patches the one thing that no setting of ours could change.
 
 API Gateway answers a handshake with the subprotocol that `$connect` returned, and a browser
 drops a connection without it. The emulator leaves it out, so it is put in here, taken from what

@@ -1,6 +1,5 @@
 /**
- * What the console says of a session, above all who drives. Pure: a view in, words out; it never
- * touches the page.
+ * What the console says of a session, above all who drives: a view in, sentences out.
  */
 
 /** @typedef {import("../robosignal/index.js").View} View */
@@ -26,10 +25,10 @@ const ID_CHARACTERS = 8;
  * @param {Person} person
  * @param {(Person | null | undefined)[]} others
  */
-export function quoted(person, ...others) {
+export function quote(person, ...others) {
   const name = `\u201c${nameOf(person).replace(QUOTES, "'")}\u201d`;
   const isShared = others.some(
-    (other) => other && other.userId !== person.userId && looksOf(other) === looksOf(person),
+    (other) => other && other.userId !== person.userId && foldName(other) === foldName(person),
   );
   return isShared ? `${name} (${person.userId.slice(0, ID_CHARACTERS)})` : name;
 }
@@ -37,7 +36,7 @@ export function quoted(person, ...others) {
 /**
  * @param {Person} person
  */
-const looksOf = (person) =>
+const foldName = (person) =>
   nameOf(person)
     .normalize("NFKC")
     .toLowerCase()
@@ -67,26 +66,26 @@ export function bannerOf(view, me) {
   if (state === "ended") {
     // A seed robot takes no viewers: the session of a driver who was displaced ends with that.
     const title = view.lostTo
-      ? lost(view.lostTo, me).title
+      ? lostBanner(view.lostTo, me).title
       : `The session with ${robotId} has ended`;
     return { kind: "ended", title, text: sentence(why ?? "") };
   }
-  if (view.lostTo && !view.asking) return lost(view.lostTo, me);
+  if (view.lostTo && !view.asking) return lostBanner(view.lostTo, me);
   if (state === "waiting")
-    return { kind: "waiting", title: waitingFor(view), text: sentence(why ?? "") };
+    return { kind: "waiting", title: titleWhileWaiting(view), text: sentence(why ?? "") };
   if (state === "connecting" || role === null)
     return {
-      ...joining(robotId),
-      text: lacking(view.missing) ?? "Waiting for the robot's answer.",
+      ...joiningBanner(robotId),
+      text: describeMissing(view.missing) ?? "Waiting for the robot's answer.",
     };
-  if (role === "controller") return driving(view);
-  return view.stale ? unknown(view, me) : watching(view, me);
+  if (role === "controller") return driverBanner(view);
+  return view.stale ? unknownBanner(view, me) : viewerBanner(view, me);
 }
 
 /**
  * @param {View} view
  */
-function waitingFor({ robotId, stale, missing }) {
+function titleWhileWaiting({ robotId, stale, missing }) {
   if (stale) return `Not connected to ${robotId}`;
   if (missing.includes("picture")) return `No picture of ${robotId} yet`;
   return missing.includes("channel") ? `${robotId} cannot be driven yet` : `Waiting for ${robotId}`;
@@ -97,7 +96,7 @@ function waitingFor({ robotId, stale, missing }) {
  *
  * @param {View["missing"]} missing
  */
-function lacking(missing) {
+function describeMissing(missing) {
   if (missing.length > 1) return "The robot is connected. No picture and no data channel yet.";
   if (missing.length === 0) return null;
   return missing[0] === "picture"
@@ -111,12 +110,12 @@ function lacking(missing) {
  * @param {View} view
  * @returns {Banner}
  */
-function driving({ robotId, missing }) {
+function driverBanner({ robotId, missing }) {
   if (missing.includes("channel")) {
     return {
       kind: "waiting",
       title: `You cannot drive ${robotId}`,
-      text: "You have the control, but the robot opened no data channel: no command reaches it.",
+      text: "You have control, but the robot has opened no data channel, so no command reaches it.",
     };
   }
   if (missing.includes("picture"))
@@ -137,13 +136,13 @@ function driving({ robotId, missing }) {
  * @param {Person | null} me
  * @returns {Banner}
  */
-function unknown({ driver }, me) {
+function unknownBanner({ driver }, me) {
   const last =
     driver === null
       ? "nobody drove"
       : driver.userId === me?.userId
         ? "you drove in another window"
-        : `${quoted(driver, me)} drove`;
+        : `${quote(driver, me)} drove`;
   return {
     kind: "unknown",
     title: "Who drives is not known — you watch",
@@ -155,7 +154,7 @@ function unknown({ driver }, me) {
  * @param {string} robotId
  * @returns {Banner}
  */
-export const joining = (robotId) => ({
+export const joiningBanner = (robotId) => ({
   kind: "joining",
   title: `Joining ${robotId}…`,
   text: "Waiting for the robot's answer.",
@@ -166,11 +165,11 @@ export const joining = (robotId) => ({
  * @param {Person | null} me
  * @returns {Banner}
  */
-function lost(by, me) {
+function lostBanner(by, me) {
   const title =
     by.userId === me?.userId
       ? "You took over in another window"
-      : `You lost control to ${quoted(by, me)}`;
+      : `You lost control to ${quote(by, me)}`;
   return {
     kind: "lost",
     title,
@@ -183,9 +182,9 @@ function lost(by, me) {
  * @param {Person | null} me
  * @returns {Banner}
  */
-function watching({ robotId, driver, asking, missing }, me) {
+function viewerBanner({ robotId, driver, asking, missing }, me) {
   if (asking) {
-    const whom = driver === null ? "the driver" : quoted(driver, me);
+    const whom = driver === null ? "the driver" : quote(driver, me);
     return {
       kind: "asking",
       title: `${driver === null ? "Somebody" : whom} drives — you have asked for control`,
@@ -196,7 +195,7 @@ function watching({ robotId, driver, asking, missing }, me) {
     return {
       kind: "nobody",
       title: `Nobody drives ${robotId} — you watch`,
-      text: "The control is free: press Drive to have it.",
+      text: "Control is free: press Drive to take it.",
     };
   if (driver.userId === me?.userId) {
     return {
@@ -205,7 +204,7 @@ function watching({ robotId, driver, asking, missing }, me) {
       text: "Take over to drive from here.",
     };
   }
-  const name = quoted(driver, me);
+  const name = quote(driver, me);
   return {
     kind: "watching",
     title: `${name} drives — you watch`,
@@ -243,9 +242,8 @@ export function driverName(view, me) {
 export function driverFact(view, me) {
   if (view === null || view.state === "ended") return "–";
   if (view.stale) return "Not known";
-  if (view.role === "controller" && view.state === "live")
-    return me ? `You (${quoted(me)})` : "You";
-  if (view.driver) return quoted(view.driver, me);
+  if (view.role === "controller" && view.state === "live") return me ? `You (${quote(me)})` : "You";
+  if (view.driver) return quote(view.driver, me);
   return view.role === "viewer" && view.state === "live" ? "Nobody" : "–";
 }
 
@@ -254,7 +252,7 @@ export function driverFact(view, me) {
  *
  * @param {Person} by
  */
-export const requestOf = (by) => `${quoted(by)} asks for control`;
+export const requestOf = (by) => `${quote(by)} asks for control`;
 
 /**
  * What may be done with a robot of the list, and what the list says of it.
@@ -286,7 +284,7 @@ export function rowOf(robot, view, me) {
         stale,
         holds,
         youDrive,
-        driver: drives ? quoted(drives, me, robot.owner) : "",
+        driver: drives ? quote(drives, me, robot.owner) : "",
         elsewhere: yours && !youDrive,
       });
   return {
@@ -294,7 +292,7 @@ export function rowOf(robot, view, me) {
     status:
       robot.relation === "owner" || !robot.owner
         ? status
-        : `${status} · owned by ${quoted(robot.owner, me, drives)}`,
+        : `${status} · owned by ${quote(robot.owner, me, drives)}`,
     advisory: robot.dialect === "seed",
     drive: robot.online && !holds && (driver === "" || mayBeGone) && !(inSession && stale),
     request:

@@ -1,6 +1,6 @@
 /**
  * Sign-in on a Cognito user pool's own pages: authorisation code with PKCE (RFC 7636), so that the
- * page holds no secret. It owns the tokens of this tab; it never judges or prints them.
+ * page holds no secret.
  */
 
 import { readStored, tabStorage } from "./tab.js";

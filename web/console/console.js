@@ -1,12 +1,12 @@
 /**
- * The operators' console: the robots, one session at a time, and never a doubt who drives.
- * It draws what `robosignal.js` says; it never decides who may do what.
+ * The operators' console: the robots, one session at a time, and who drives. It carries out what the
+ * operator presses.
  */
 
 import { SignalingError, connect } from "../robosignal/index.js";
-import { quoted, sentence } from "./banner.js";
-import { at, draw, drawNobody, drawRtt, offer, say, unsay } from "./draw.js";
-import { handleDriving } from "./driving.js";
+import { quote, sentence } from "./banner.js";
+import { at, draw, drawSignedOut, drawRtt, offer, showNotice, clearNotice } from "./draw.js";
+import { attachKeys } from "./driving.js";
 import { followLinks } from "./link.js";
 import { saysAdmin, visitor } from "./sign-in.js";
 
@@ -17,7 +17,7 @@ import { saysAdmin, visitor } from "./sign-in.js";
 const WATCH_AGAIN_MS = 5_000;
 /** A robot refuses each of 20 commands a second; once it has refused none for so long, it obeys. */
 const REFUSAL_MS = 2_000;
-/** Unasked failures that are worth a sentence; what concerns the robot shows in the banner. */
+/** Failures that no press has caused and that are worth a sentence; the banner shows what concerns the robot. */
 const WORTH_SAYING = [
   "internal",
   "rate_limited",
@@ -37,7 +37,7 @@ const NOT_TOLD =
   "The robot does not obey: it has not heard yet that you drive. Telling it again; then press again.";
 const NOT_OURS = "The robot did not obey: somebody else drives it. Checking with the server.";
 const UNREACHABLE =
-  "The server cannot be reached, or it refuses this sign-in. Check that it runs; if it was set up anew, open a new link. Trying again.";
+  "The server cannot be reached, or it refuses this sign-in. Check that it runs; if it was set up again, open a new link. Trying again.";
 
 /** What is going on beyond what is drawn. */
 const now = {
@@ -53,18 +53,18 @@ const now = {
 /**
  * @param {unknown} error
  */
-function sayError(error) {
+function showError(error) {
   if (!(error instanceof SignalingError)) throw error;
-  say(sentence(error.message));
+  showNotice(sentence(error.message));
 }
 
 /**
  * @param {string} words
  */
-function sayRefusal(words) {
-  say(words);
+function showRefusal(words) {
+  showNotice(words);
   clearTimeout(now.refusals);
-  now.refusals = setTimeout(() => [NOT_OURS, NOT_TOLD].forEach(unsay), REFUSAL_MS);
+  now.refusals = setTimeout(() => [NOT_OURS, NOT_TOLD].forEach(clearNotice), REFUSAL_MS);
 }
 
 /**
@@ -94,7 +94,7 @@ function show(scene, session) {
   session.on(
     "state",
     ours(() => {
-      if (now.isCut) say(offlineSentence(scene));
+      if (now.isCut) showNotice(offlineSentence(scene));
       draw(scene);
     }),
   );
@@ -104,25 +104,25 @@ function show(scene, session) {
   );
   session.on(
     "control-denied",
-    ours(({ by }) => say(`${quoted(by)} keeps the control.`, "plain")),
+    ours(({ by }) => showNotice(`${quote(by)} keeps the control.`, "plain")),
   );
   session.on(
     "control-unanswered",
     ours(({ by }) =>
-      say(
-        `${by ? quoted(by) : "The driver"} has not answered. Ask again, or wait until the control is free.`,
+      showNotice(
+        `${by ? quote(by) : "The driver"} has not answered. Ask again, or wait until no one drives.`,
         "plain",
       ),
     ),
   );
-  // Whoever has just lost the control reads so in the banner; the last commands were still under way.
+  // A driver who has just lost control reads so in the banner; the last commands were on their way.
   session.on(
     "refused",
     ours(
       (epoch) =>
         void (
           session.view.role === "controller" &&
-          sayRefusal(epoch > session.view.epoch ? NOT_OURS : NOT_TOLD)
+          showRefusal(epoch > session.view.epoch ? NOT_OURS : NOT_TOLD)
         ),
     ),
   );
@@ -134,12 +134,12 @@ function show(scene, session) {
  */
 function handle(session) {
   const [video, pad, knob] = [at("video"), at("pad"), at("knob")];
-  now.stopDriving = handleDriving(session, {
+  now.stopDriving = attachKeys(session, {
     video,
     pad,
     knob,
-    say: (words) => say(words, "plain"),
-    unsay,
+    showNotice: (words) => showNotice(words, "plain"),
+    clearNotice,
   });
 }
 
@@ -175,7 +175,7 @@ const ACTIONS = {
  */
 async function act(scene, action, robotId, sessionId) {
   if (now.pending) return;
-  say("");
+  showNotice("");
   if (scene.session && scene.session.robotId !== robotId) leave(scene);
   now.pending = true;
   scene.joins = scene.session === null ? robotId : null;
@@ -185,7 +185,7 @@ async function act(scene, action, robotId, sessionId) {
     await ACTIONS[action]?.(scene, robotId, sessionId);
     if (action === "drive" || action === "take-over") at("video").focus({ preventScroll: true });
   } catch (error) {
-    sayError(error);
+    showError(error);
     // Who drives was not what the list said.
     if (error instanceof SignalingError && error.code === "robot_busy") lookAgain(scene);
   } finally {
@@ -208,7 +208,7 @@ async function watch(scene) {
     await scene.signal.watch({ all: now.isAdmin });
   } catch (error) {
     now.watches = false;
-    sayError(error);
+    showError(error);
     setTimeout(() => void watch(scene), WATCH_AGAIN_MS);
   }
 }
@@ -222,7 +222,7 @@ function lookAgain({ signal }) {
   if (document.visibilityState !== "visible" || signal.state !== "online" || !now.watches) return;
   signal
     .robots({ all: now.isAdmin })
-    .catch((error) => void (error.code !== "offline" && sayError(error)));
+    .catch((error) => void (error.code !== "offline" && showError(error)));
 }
 
 /**
@@ -232,10 +232,10 @@ function lookAgain({ signal }) {
  * @param {Visitor} who
  */
 function askToSignIn(scene, who) {
-  say(who.signIn ? SIGN_IN_AGAIN_HERE : SIGN_IN_AGAIN);
+  showNotice(who.signIn ? SIGN_IN_AGAIN_HERE : SIGN_IN_AGAIN);
   offer("sign-in", who.signIn !== null);
   // A driver goes on driving: the open connection may last a while.
-  if (scene.session === null) drawNobody(who.signIn !== null);
+  if (scene.session === null) drawSignedOut(who.signIn !== null);
 }
 
 /**
@@ -248,13 +248,13 @@ function listen(scene, who) {
     if (state !== "connecting") now.isCut = state === "offline";
     if (state === "online") {
       scene.wasOnline = true;
-      say("");
+      showNotice("");
       // The token may not have been refused after all.
       now.mustSignIn = false;
       offer("sign-in", false);
       void watch(scene);
     }
-    if (state === "offline" && !now.mustSignIn) say(offlineSentence(scene));
+    if (state === "offline" && !now.mustSignIn) showNotice(offlineSentence(scene));
     draw(scene);
     if (now.mustSignIn) askToSignIn(scene, who);
   });
@@ -266,7 +266,7 @@ function listen(scene, who) {
     now.mustSignIn = true;
     askToSignIn(scene, who);
   });
-  signal.on("error", (error) => void (WORTH_SAYING.includes(error.code) && sayError(error)));
+  signal.on("error", (error) => void (WORTH_SAYING.includes(error.code) && showError(error)));
   onAction((action, button) => {
     const row = /** @type {HTMLElement | null} */ (button.closest("li[data-robot-id]"));
     const request = /** @type {HTMLElement | null} */ (button.closest("li[data-session-id]"));
@@ -336,7 +336,7 @@ function offerSigns(who) {
       location.assign(await go());
     } catch (error) {
       goes = null;
-      say(error instanceof Error ? error.message : String(error));
+      showNotice(error instanceof Error ? error.message : String(error));
     }
   });
 }
@@ -349,8 +349,8 @@ async function main() {
   offer("sign-in", !who.isSignedIn && who.signIn !== null);
   offer("sign-out", who.isSignedIn);
   if (!who.isSignedIn) {
-    if (who.failed || !who.signIn) say(who.failed ?? NO_TOKEN);
-    return drawNobody(who.signIn !== null);
+    if (who.failed || !who.signIn) showNotice(who.failed ?? NO_TOKEN);
+    return drawSignedOut(who.signIn !== null);
   }
   /**
    * @param {string} [refused]
@@ -376,7 +376,7 @@ try {
   await main();
 } catch (error) {
   const { message } = /** @type {Error} */ (error);
-  say(
+  showNotice(
     error instanceof SignalingError
       ? message
       : `The console could not start: ${message}. Reload the page; if that does not help, report this to the server's operator.`,

@@ -1,6 +1,5 @@
 /**
- * Puts what is known on the page: the connection, the robots, the panel with who drives and who
- * asks. It draws what it is given; it never asks the server, nor decides who may do what.
+ * Draws the page: the connection, the robots, and the panel with who drives and who asks.
  */
 
 import {
@@ -8,7 +7,7 @@ import {
   driverFact,
   driverName,
   isDriving,
-  joining,
+  joiningBanner,
   requestOf,
   rowOf,
 } from "./banner.js";
@@ -52,7 +51,7 @@ export function write(id, words) {
  * @param {string} words
  * @param {"bad" | "plain"} [tone]
  */
-export function say(words, tone = "bad") {
+export function showNotice(words, tone = "bad") {
   at("notice").dataset.tone = tone;
   write("notice", words);
 }
@@ -62,8 +61,8 @@ export function say(words, tone = "bad") {
  *
  * @param {string} words
  */
-export function unsay(words) {
-  if (at("notice").textContent === words) say("");
+export function clearNotice(words) {
+  if (at("notice").textContent === words) showNotice("");
 }
 
 /**
@@ -99,7 +98,7 @@ export function offer(action, isOffered) {
  *
  * @param {boolean} isHere whether a button on this page signs in
  */
-export function drawNobody(isHere) {
+export function drawSignedOut(isHere) {
   write("banner-title", "You are not signed in");
   write("banner-text", isHere ? "Press Sign in, at the top." : "Open your sign-in link.");
   at("fleet-empty").textContent = "Sign in to see your robots.";
@@ -121,7 +120,7 @@ function drawConnection({ signal, wasOnline }) {
 function drawPanel({ signal, session, joins, robots }) {
   const view = session?.view ?? null;
   const { kind, title, text } =
-    view === null && joins !== null ? joining(joins) : bannerOf(view, signal.me);
+    view === null && joins !== null ? joiningBanner(joins) : bannerOf(view, signal.me);
   const panel = at("panel");
   const live = view?.state === "live";
   const driver = view ? driverName(view, signal.me) : "";

@@ -1,6 +1,5 @@
 /**
- * The console's video and pad as what drives a session, by the module's own keys. It shows where the
- * knob is and says why the robot stopped; it never knows how a press becomes a command.
+ * Connects the console's video and pad to the module's keys, and says why the robot has stopped.
  */
 
 import { driveWithKeys } from "../robosignal/index.js";
@@ -15,20 +14,21 @@ import { driveWithKeys } from "../robosignal/index.js";
  * @param {HTMLElement} parts.video
  * @param {HTMLElement} parts.pad
  * @param {HTMLElement} parts.knob
- * @param {(words: string) => void} parts.say
- * @param {(words: string) => void} parts.unsay
+ * @param {(words: string) => void} parts.showNotice
+ * @param {(words: string) => void} parts.clearNotice
  */
-export function handleDriving(session, { video, pad, knob, say, unsay }) {
+export function attachKeys(session, { video, pad, knob, showNotice, clearNotice }) {
   let said = "";
   return driveWithKeys(session, video, {
     pad,
     onDrive: ({ x, y }) => {
       knob.style.transform = `translate(${x * 100}%, ${-y * 100}%)`;
-      if (x || y) unsay(said);
+      if (x || y) clearNotice(said);
     },
     onLoss: (why) => {
       // The banner says already that this user does not drive any more.
-      if (session.view.role === "controller") say((said = `Stopped. ${why} Press again to drive.`));
+      if (session.view.role === "controller")
+        showNotice((said = `Stopped. ${why} Press again to drive.`));
     },
   });
 }

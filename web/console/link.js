@@ -10,14 +10,14 @@ import { showAddress } from "./tab.js";
 /**
  * @returns {Link}
  */
-function taken() {
+function takeFromAddress() {
   const brought = new URLSearchParams(location.hash.slice(1));
   const link = { token: brought.get("token"), code: brought.get("code") };
   if (link.token || link.code) showAddress(location.pathname + location.search);
   return link;
 }
 
-export const link = taken();
+export const link = takeFromAddress();
 
 /** A second link opened in this tab changes only the fragment: begin again with what it brings. */
 export function followLinks() {

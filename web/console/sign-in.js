@@ -1,6 +1,6 @@
 /**
  * How the console's visitor is signed in: by the link's fragment, or else at the user pool that
- * `config.json` names. It never judges a token; what it reads of one is for what to ask first.
+ * `config.json` names.
  */
 
 import { Cognito, SignInError, claimsOf, poolOf } from "./cognito.js";

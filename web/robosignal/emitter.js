@@ -1,9 +1,5 @@
 /**
- * Named events and who listens to them. It knows none of the names.
- */
-
-/**
- * Named events and who listens to them.
+ * Named events and their listeners.
  *
  * @template {Record<string, any>} Events
  */
@@ -21,12 +17,12 @@ export class Emitter {
   }
 
   /**
-   * Call `listener` at each event of that name; the function returned stops that.
+   * Call `listener` at each event of that name.
    *
    * @template {keyof Events} Name
    * @param {Name} name
    * @param {(value: Events[Name]) => void} listener
-   * @returns {() => void}
+   * @returns {() => void} a function that removes the listener
    */
   on(name, listener) {
     const listeners = this.#listeners.get(name) ?? new Set();
@@ -45,7 +41,7 @@ export class Emitter {
       try {
         listener(value);
       } catch (error) {
-        // The application's own fault: it is reported, and stops no lease from being renewed.
+        // A fault of the application: it's reported, and must not keep a lease from being renewed.
         this.#report(error);
       }
     }

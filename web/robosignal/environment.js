@@ -1,6 +1,6 @@
 /**
- * What a client needs of its surroundings, a browser's own by default. It owns every clock, timer,
- * socket and random number, so that tests can stand in for them.
+ * What the package needs of the browser: every clock, timer, socket and random number, so that tests
+ * can put others in their place.
  */
 
 import { networkOf } from "./session/paths.js";
@@ -9,7 +9,7 @@ import { SignalingError } from "./errors.js";
 /** @import { Permissions } from "./session/paths.js" */
 
 /**
- * @typedef {object} Environment what a client needs of its surroundings; a browser's own by default
+ * @typedef {object} Environment what the package needs of the browser
  * @property {typeof globalThis.WebSocket} WebSocket
  * @property {typeof globalThis.RTCPeerConnection} RTCPeerConnection
  * @property {(callback: () => void, ms: number) => any} setTimeout
@@ -18,8 +18,8 @@ import { SignalingError } from "./errors.js";
  * @property {() => number} today epoch ms
  * @property {() => number} random in [0, 1)
  * @property {() => string} newId a fresh id of 16 or more characters
- * @property {() => Promise<Permissions>} permissions which networks of the operator's own this page may reach
- * @property {(error: unknown) => void} report what a listener of the application's threw
+ * @property {() => Promise<Permissions>} permissions which of the user's own networks this page may reach
+ * @property {(error: unknown) => void} report what a listener of the application has thrown
  * @property {(url: string) => Promise<boolean>} reach whether a server answers plain HTTP, whatever it says
  */
 
@@ -30,7 +30,7 @@ const PERMISSIONS = {
 };
 
 /**
- * Which of the operator's networks the browser lets this page reach only with a permission. It asks
+ * Which of the user's own networks the browser lets this page reach only with a permission. It asks
  * only for pages from the internet, and only in a secure context.
  *
  * @returns {Promise<Permissions>}
@@ -88,7 +88,7 @@ export function browserEnvironment() {
   };
 }
 
-/** The oldest browsers that have all that is used here; `check.js` and the docs say the same. */
+/** The oldest browsers that have everything that is used here; `check.js` and the docs say the same. */
 const SUPPORTED = "Chrome or Edge 100, Firefox 113, Safari 15.4, or a later version of these";
 
 /**

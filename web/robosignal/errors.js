@@ -1,5 +1,5 @@
 /**
- * The one error that calls reject with, and the two that are always the same.
+ * The error with which calls reject.
  */
 
 /** @import { Person } from "./types.js" */
@@ -24,8 +24,8 @@ export class SignalingError extends Error {
   }
 }
 
-/** What a call is told after `close()`. */
-export const closed = () =>
+/** The error of each call after `close()`. */
+export const closedError = () =>
   new SignalingError({
     code: "closed",
     message: "The connection to the server was closed by this page. Connect again.",
@@ -35,6 +35,6 @@ export const closed = () =>
  * @param {never} impossible
  * @returns {never}
  */
-export function never(impossible) {
+export function unreachable(impossible) {
   throw new TypeError(`no such event: ${JSON.stringify(impossible)}`);
 }

@@ -1,5 +1,5 @@
 /**
- * What may be sent, and what is believed of what comes. It knows shapes, never their meaning.
+ * Frames as text: how they are written, and which are believed.
  */
 
 import { SignalingError } from "./errors.js";
@@ -70,7 +70,7 @@ const SHAPES = {
 };
 
 /**
- * The frame that a text holds, or null when it is none that this client understands.
+ * Read a frame.
  *
  * API Gateway's own frames bear a `message` and no `type`: each becomes an `internal` error.
  *
@@ -99,7 +99,7 @@ export function parseFrame(data) {
 }
 
 /**
- * The text of a frame.
+ * Write a frame.
  *
  * @param {OutFrame} frame
  * @throws {SignalingError} `too_large`, when a server would cut the connection for it
@@ -152,20 +152,4 @@ export function candidateOf(payload) {
 export function firstSectionOf(sdp) {
   const mid = /^a=group:BUNDLE (\S+)/m.exec(sdp)?.[1];
   return mid === undefined ? { sdpMLineIndex: 0 } : { sdpMid: mid };
-}
-
-/**
- * Whether a JWT has ended by the clock of this machine, `nowMs` epoch milliseconds, which may be
- * wrong: the server judges, not the browser. Anything that is not readable counts as good.
- *
- * @param {string} token
- * @param {number} nowMs
- */
-export function hasEnded(token, nowMs) {
-  try {
-    const claims = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
-    return number(claims.exp) && claims.exp * 1000 <= nowMs;
-  } catch {
-    return false;
-  }
 }

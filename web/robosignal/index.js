@@ -1,6 +1,5 @@
 /**
- * robosignal in a browser: one WebSocket for signaling, one RTCPeerConnection a robot, no dependency.
- * A page imports this module alone; what it is made of stands beside it, and knows no page.
+ * robosignal in a browser: one WebSocket for signaling, and one RTCPeerConnection for each robot.
  *
  * @example
  * const signal = connect({ url: "wss://HOST/prod", token: () => fetchToken() });
@@ -29,13 +28,13 @@ export { SignalingError } from "./errors.js";
  * Connect to a robosignal server.
  *
  * @param {object} options
- * @param {string} options.url `wss://HOST/STAGE`
- * @param {string | TokenSource} options.token asked for at each dial; a function gets the token that
- *   the server has refused, if any, so that it can return another one
- * @param {Partial<Environment>} [environment] stands in for the browser's own
+ * @param {string} options.url the server's address, `wss://HOST/STAGE`
+ * @param {string | TokenSource} options.token a JWT, or a function that is called at each dial and
+ *   returns one or a promise of one; it gets the token that the server has refused, if any
+ * @param {Partial<Environment>} [environment] replaces parts of the browser, for tests
  * @returns {Signal}
- * @throws {TypeError} when one of the options is missing
- * @throws {SignalingError} `unsupported`, when the browser is too old
+ * @throws {TypeError} if an option is missing, or `url` doesn't begin with `ws://` or `wss://`
+ * @throws {SignalingError} `unsupported` if the browser is too old; the sentence names what it lacks
  */
 export function connect({ url, token }, environment = {}) {
   if (!url) throw new TypeError("connect: url is missing, such as wss://HOST/prod");

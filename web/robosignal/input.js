@@ -1,26 +1,26 @@
 /**
- * What an operator holds: keys, and a pointer on a pad. It says which command that means, and for
- * how long it can be believed. Pure: it knows no page and no clock; times are in ms.
+ * The keys and the pointer that are pressed, which command they mean, and for how long that can be
+ * believed. Times are in ms.
  */
 
 /** @import { Drive } from "./types.js" */
 
 /**
- * @typedef {object} Held
+ * @typedef {object} Input
  * @property {readonly Key[]} keys
  * @property {{id: number, drive: Drive} | null} pointer
- * @property {number} newsAt when the keyboard or the pointer last had an event
+ * @property {number} eventAt when the keyboard or the pointer last had an event
  * @property {Repeats | null} repeats of the key that was pressed last, once the system repeats it
  */
 /** @typedef {{code: string, at: number}} Key by `KeyboardEvent.code`, and when it was pressed or last repeated */
 /** @typedef {{code: string, at: number, count: number, longestMs: number}} Repeats `longestMs`: the longest time between two of them */
 
-/** No system repeats a key less than once in two seconds; most do so 25 times a second. */
-const CEASED_MS = 1_000;
-const CEASED_GAPS = 3;
-const CEASED_COUNT = 3;
-/** A key without an event of its own counts as held for at most this many times `heldMs`, whatever other keys do. */
-const ALONE = 3;
+/** No system repeats a key less than once in two seconds; most do 25 times a second. */
+const REPEAT_END_MS = 1_000;
+const REPEAT_END_GAPS = 3;
+const MIN_REPEATS = 3;
+/** A key counts as pressed for at most this many times `heldMs` without an event of its own. */
+const MAX_HELD = 3;
 
 /** @type {Record<string, Drive>} by `KeyboardEvent.code`, so that W A S D lie together on any layout */
 const KEYS = {
@@ -37,8 +37,8 @@ const KEYS = {
 /** @type {Drive} */
 export const STOP = Object.freeze({ x: 0, y: 0 });
 
-/** @type {Held} */
-export const NOTHING = Object.freeze({ keys: [], pointer: null, newsAt: 0, repeats: null });
+/** @type {Input} */
+export const NO_INPUT = Object.freeze({ keys: [], pointer: null, eventAt: 0, repeats: null });
 
 /**
  * @param {string} code
@@ -47,9 +47,9 @@ export const NOTHING = Object.freeze({ keys: [], pointer: null, newsAt: 0, repea
 export const isDriveKey = (code) => Object.hasOwn(KEYS, code);
 
 /**
- * @param {Held} held
+ * @param {Input} input
  */
-export const isHolding = ({ keys, pointer }) => keys.length > 0 || pointer !== null;
+export const isPressed = ({ keys, pointer }) => keys.length > 0 || pointer !== null;
 
 /**
  * @param {readonly Key[]} keys
@@ -58,40 +58,40 @@ export const isHolding = ({ keys, pointer }) => keys.length > 0 || pointer !== n
 const without = (keys, code) => keys.filter((key) => key.code !== code);
 
 /**
- * @param {Held} held
+ * @param {Input} input
  * @param {string} code
  * @param {number} now
- * @returns {Held}
+ * @returns {Input}
  */
-export function press(held, code, now) {
+export function press(input, code, now) {
   return {
-    ...held,
-    keys: [...without(held.keys, code), { code, at: now }],
-    newsAt: now,
+    ...input,
+    keys: [...without(input.keys, code), { code, at: now }],
+    eventAt: now,
     repeats: null,
   };
 }
 
 /**
- * @param {Held} held
+ * @param {Input} input
  * @param {string} code
  * @param {number} now
- * @returns {Held}
+ * @returns {Input}
  */
-export function release(held, code, now) {
-  return { ...held, keys: without(held.keys, code), newsAt: now, repeats: null };
+export function release(input, code, now) {
+  return { ...input, keys: without(input.keys, code), eventAt: now, repeats: null };
 }
 
 /**
- * The system repeats a key, which shows that it is held: the only such sign that needs no new action.
+ * The system repeats a key, which shows that it's pressed: the only such sign that needs no new action.
  *
- * @param {Held} held
+ * @param {Input} input
  * @param {string} code
  * @param {number} now
- * @returns {Held}
+ * @returns {Input}
  */
-export function repeat(held, code, now) {
-  const last = held.repeats?.code === code ? held.repeats : null;
+export function repeat(input, code, now) {
+  const last = input.repeats?.code === code ? input.repeats : null;
   // The first one comes after a delay that says nothing of the pace.
   const repeats =
     last === null
@@ -102,61 +102,61 @@ export function repeat(held, code, now) {
           count: last.count + 1,
           longestMs: Math.max(last.longestMs, now - last.at),
         };
-  const keys = held.keys.map((key) => (key.code === code ? { code, at: now } : key));
-  return { ...held, keys, newsAt: now, repeats };
+  const keys = input.keys.map((key) => (key.code === code ? { code, at: now } : key));
+  return { ...input, keys, eventAt: now, repeats };
 }
 
 /**
- * @param {Held} held
+ * @param {Input} input
  * @param {number} now
- * @returns {Held} after a key that does not drive: it is the last one now
+ * @returns {Input} after a key that does not drive: it is the last one now
  */
-export const hear = (held, now) => ({ ...held, newsAt: now, repeats: null });
+export const noteKey = (input, now) => ({ ...input, eventAt: now, repeats: null });
 
 /**
- * @param {Held} held
- * @returns {Held}
+ * @param {Input} input
+ * @returns {Input}
  */
-export const withoutKeys = (held) => ({ ...held, keys: [], repeats: null });
+export const withoutKeys = (input) => ({ ...input, keys: [], repeats: null });
 
 /**
- * @param {Held} held
- * @returns {Held}
+ * @param {Input} input
+ * @returns {Input}
  */
-export const withoutPointer = (held) => ({ ...held, pointer: null });
+export const withoutPointer = (input) => ({ ...input, pointer: null });
 
 /**
- * @param {Held} held
+ * @param {Input} input
  * @param {number} id
  * @param {Drive} drive
  * @param {number} now
- * @returns {Held}
+ * @returns {Input}
  */
-export const drag = (held, id, drive, now) => ({ ...held, pointer: { id, drive }, newsAt: now });
+export const drag = (input, id, drive, now) => ({ ...input, pointer: { id, drive }, eventAt: now });
 
 /**
- * Whether a release was missed, as far as can be told. A key that does not repeat may still be held:
+ * Whether a release was missed, as far as can be told. A key that does not repeat may still be pressed:
  * systems repeat only the last key, and some repeat none. But a key that has repeated, with no other
- * key touched since, is up once its repeats cease. Anything else counts as held for `heldMs` without
+ * key touched since, is up once its repeats cease. Anything else counts as pressed for `heldMs` without
  * any event, and for three times as long without an event of its own.
  *
- * @param {Held} held
+ * @param {Input} input
  * @param {number} heldMs
  * @param {number} now
  */
-export function isDoubtful({ keys, newsAt, repeats }, heldMs, now) {
-  if (now - newsAt >= heldMs || keys.some(({ at }) => now - at >= ALONE * heldMs)) return true;
+export function isReleaseMissed({ keys, eventAt, repeats }, heldMs, now) {
+  if (now - eventAt >= heldMs || keys.some(({ at }) => now - at >= MAX_HELD * heldMs)) return true;
   if (
     repeats === null ||
-    repeats.count < CEASED_COUNT ||
+    repeats.count < MIN_REPEATS ||
     !keys.some(({ code }) => code === repeats.code)
   )
     return false;
-  return now - repeats.at >= Math.max(CEASED_MS, CEASED_GAPS * repeats.longestMs);
+  return now - repeats.at >= Math.max(REPEAT_END_MS, REPEAT_END_GAPS * repeats.longestMs);
 }
 
 /**
- * @param {Held} held
+ * @param {Input} input
  * @returns {Drive} the command that this means; keys go before the pointer
  */
 export function driveOf({ keys, pointer }) {
@@ -165,7 +165,7 @@ export function driveOf({ keys, pointer }) {
 }
 
 /**
- * The command that held keys mean; opposite keys cancel each other.
+ * The command that pressed keys mean; opposite keys cancel each other.
  *
  * @param {Iterable<string>} codes
  * @returns {Drive}

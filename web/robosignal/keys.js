@@ -1,17 +1,17 @@
 /**
- * Keys, and a pointer on a pad, as drive commands of a session. It owns their rhythm, the stop, and
- * every way in which a browser keeps a release from a page; it never knows who may drive.
+ * Keys, and a pointer on a pad, as drive commands of a session: their rhythm, the stop, and every way
+ * in which a browser keeps a release from a page.
  */
 
 import {
-  NOTHING,
+  NO_INPUT,
   STOP,
   drag,
   driveOf,
-  hear,
-  isDoubtful,
+  noteKey,
+  isReleaseMissed,
   isDriveKey,
-  isHolding,
+  isPressed,
   padToDrive,
   press,
   release,
@@ -20,21 +20,21 @@ import {
   withoutPointer,
 } from "./input.js";
 
-/** @import { Held } from "./input.js" */
+/** @import { Input } from "./input.js" */
 /** @import { Session } from "./session.js" */
 /** @import { Drive, DriveOptions } from "./types.js" */
 
 const COMMAND_MS = 50;
-/** The robot stops by itself this long after the last command: what was held before does not count any more. */
+/** The robot stops by itself this long after the last command: what was pressed before no longer counts. */
 const WATCHDOG_MS = 500;
 const HELD_MS = 10_000;
 
-/** Keys that open something of the system's or the browser's, which then keeps releases to itself. */
+/** Keys that open something of the system or the browser, which then keeps releases to itself. */
 const SYSTEM_KEYS =
   /^(Alt|AltGraph|Control|Meta|OS|Super|Hyper|ContextMenu|Escape|PrintScreen|F\d+)$/;
 
 /** Short, so that they fit above a phone's video. */
-const LOST = {
+const REASONS = {
   focus: "The focus went elsewhere.",
   window: "The window lost the focus.",
   hidden: "The page was hidden.",
@@ -48,20 +48,20 @@ const LOST = {
 };
 
 /**
- * Drive a session with W A S D or the arrow keys while `element` has the focus: 20 commands a second
- * while a key is held, and a stop after that. An element that cannot take the focus gets a
+ * Drive a session with the arrow keys or W A S D while `element` has the focus: 20 commands a second
+ * while a key is pressed, and a stop after that. An element that can't take the focus gets a
  * `tabindex` of 0.
  *
- * A browser does not always tell a page that a key was let go. So whatever is held counts as
- * released when the focus, the window or the page goes, at a menu, a dialog, a drag and a key of the
- * system, when the page has not run or not sent for half a second, and when the session stops
- * driving. After that only a new press drives.
+ * A browser doesn't report every release of a key. So everything that is pressed counts as released
+ * when the element, the window or the page loses the focus or is hidden; at a menu, a dialog, a drag
+ * and a system key; when the page hasn't run, or hasn't sent, for half a second; and when the session
+ * stops driving. After that only a new press drives.
  *
  * @param {Session} session
  * @param {HTMLElement} element
  * @param {DriveOptions} [options]
- * @returns {() => void} stops the robot, and listens no more
- * @throws {TypeError} when `element` is none, or `heldMs` is not a positive number
+ * @returns {() => void} a function that stops the robot and removes the listeners
+ * @throws {TypeError} if `element` isn't an element of a page, or `heldMs` isn't a positive number
  */
 export function driveWithKeys(session, element, options = {}) {
   if (!element?.ownerDocument?.defaultView)
@@ -69,26 +69,26 @@ export function driveWithKeys(session, element, options = {}) {
   const { heldMs = HELD_MS } = options;
   if (!(heldMs > 0))
     throw new TypeError("driveWithKeys: heldMs must be a positive number of milliseconds");
-  const input = new Input(session, element, { ...options, heldMs });
+  const input = new KeyDriver(session, element, { ...options, heldMs });
   return () => input.end();
 }
 
-class Input {
+class KeyDriver {
   #session;
   #element;
   #options;
   #document;
   #window;
-  #ending = new AbortController();
+  #abort = new AbortController();
   #unlisten;
-  /** @type {Held} */
-  #held = NOTHING;
+  /** @type {Input} */
+  #input = NO_INPUT;
   #isTouch = false;
-  /** The epoch at which what is held was pressed. */
+  /** The epoch at which the first of what is pressed was pressed. */
   #epoch = 0;
   /** @type {number | undefined} */
-  #rhythm;
-  #beatAt;
+  #interval;
+  #tickedAt;
   #sentAt = 0;
 
   /**
@@ -102,70 +102,70 @@ class Input {
     this.#options = options;
     this.#document = element.ownerDocument;
     this.#window = /** @type {Window & typeof globalThis} */ (this.#document.defaultView);
-    this.#beatAt = this.#clocks();
+    this.#tickedAt = this.#clocks();
     if (element.tabIndex < 0) element.tabIndex = 0;
     this.#listenToKeys();
     this.#listenToLosses();
     if (options.pad) this.#listenToPad(options.pad);
-    const look = () => void (this.#hasControl() || this.#drop(LOST.control));
+    const look = () => void (this.#hasControl() || this.#releaseAll(REASONS.control));
     this.#unlisten = [
       session.on("control", look),
       session.on("state", look),
-      session.on("refused", () => this.#drop(LOST.control)),
+      session.on("refused", () => this.#releaseAll(REASONS.control)),
     ];
   }
 
   end() {
-    this.#ending.abort();
+    this.#abort.abort();
     for (const unlisten of this.#unlisten) unlisten();
-    this.#window.clearInterval(this.#rhythm);
-    if (this.#rhythm !== undefined) this.#send(STOP);
+    this.#window.clearInterval(this.#interval);
+    if (this.#interval !== undefined) this.#send(STOP);
   }
 
   #listenToKeys() {
     // Before the page's own listeners, which may keep an event from going further.
-    this.#on(this.#window, "keydown", (event) => this.#hear(event), true);
+    this.#on(this.#window, "keydown", (event) => this.#noteKey(event), true);
     this.#on(
       this.#window,
       "keyup",
-      ({ code }) => this.#let(release(this.#held, code, this.#now())),
+      ({ code }) => this.#update(release(this.#input, code, this.#now())),
       true,
     );
     this.#on(this.#element, "keydown", (event) => {
       if (event.target !== this.#element || !isDriveKey(event.code) || isModified(event)) return;
       event.preventDefault();
       if (!event.repeat && !this.#isLate(event) && this.#isFocused())
-        this.#take((held) => press(held, event.code, this.#now()));
+        this.#press((input) => press(input, event.code, this.#now()));
     });
   }
 
   /**
    * @param {KeyboardEvent} event
    */
-  #hear(event) {
-    if (SYSTEM_KEYS.test(event.key) || isModified(event)) return this.#drop(LOST.system);
-    this.#held = event.repeat
-      ? repeat(this.#held, event.code, this.#now())
-      : hear(this.#held, this.#now());
+  #noteKey(event) {
+    if (SYSTEM_KEYS.test(event.key) || isModified(event)) return this.#releaseAll(REASONS.system);
+    this.#input = event.repeat
+      ? repeat(this.#input, event.code, this.#now())
+      : noteKey(this.#input, this.#now());
   }
 
   #listenToLosses() {
-    this.#on(this.#element, "blur", () => this.#dropKeys());
-    this.#on(this.#window, "blur", () => this.#drop(LOST.window));
+    this.#on(this.#element, "blur", () => this.#releaseKeys());
+    this.#on(this.#window, "blur", () => this.#releaseAll(REASONS.window));
     for (const type of ["visibilitychange", "freeze"])
-      this.#on(this.#document, type, () => this.#drop(LOST.hidden));
-    this.#on(this.#window, "pagehide", () => this.#drop(LOST.hidden));
+      this.#on(this.#document, type, () => this.#releaseAll(REASONS.hidden));
+    this.#on(this.#window, "pagehide", () => this.#releaseAll(REASONS.hidden));
     for (const type of ["dragstart", "beforeunload", "beforeprint"])
-      this.#on(this.#window, type, () => this.#drop(LOST.menu), true);
+      this.#on(this.#window, type, () => this.#releaseAll(REASONS.menu), true);
     // Firefox opens its menu without an event when Shift is down.
     this.#on(
       this.#window,
       "mousedown",
-      ({ button }) => void (button !== 0 && this.#drop(LOST.menu)),
+      ({ button }) => void (button !== 0 && this.#releaseAll(REASONS.menu)),
       true,
     );
     this.#on(this.#window, "contextmenu", (event) => this.#menu(event), true);
-    this.#on(this.#window, "pointercancel", () => this.#drop(LOST.pointer), true);
+    this.#on(this.#window, "pointercancel", () => this.#releaseAll(REASONS.pointer), true);
   }
 
   /**
@@ -176,7 +176,7 @@ class Input {
       this.#options.pad !== undefined && event.composedPath().includes(this.#options.pad);
     if (isOnPad) event.preventDefault();
     // A finger that rests on the pad asks for a menu too: where none opens, nothing is lost.
-    if (!isOnPad || !this.#isTouch) this.#drop(LOST.menu);
+    if (!isOnPad || !this.#isTouch) this.#releaseAll(REASONS.menu);
   }
 
   /**
@@ -187,15 +187,17 @@ class Input {
     pad.style.touchAction = "none";
     this.#on(this.#window, "pointerdown", (event) => this.#pointerDown(pad, event), true);
     this.#on(pad, "pointermove", (event) => {
-      if (event.pointerId !== this.#held.pointer?.id) return;
-      if ((event.buttons & 1) === 0) return this.#let(withoutPointer(this.#held));
-      this.#held = this.#dragged(this.#held, pad, event);
+      if (event.pointerId !== this.#input.pointer?.id) return;
+      if ((event.buttons & 1) === 0) return this.#update(withoutPointer(this.#input));
+      this.#input = this.#drag(this.#input, pad, event);
     });
     this.#on(
       pad,
       "lostpointercapture",
       (event) =>
-        void (event.pointerId === this.#held.pointer?.id && this.#let(withoutPointer(this.#held))),
+        void (
+          event.pointerId === this.#input.pointer?.id && this.#update(withoutPointer(this.#input))
+        ),
     );
   }
 
@@ -204,9 +206,10 @@ class Input {
    * @param {PointerEvent} event
    */
   #pointerDown(pad, event) {
-    const { pointer } = this.#held;
+    const { pointer } = this.#input;
     // Two pointers are a gesture, or a hand that slipped: neither drives.
-    if (pointer !== null) return void (pointer.id !== event.pointerId && this.#drop(LOST.pointer));
+    if (pointer !== null)
+      return void (pointer.id !== event.pointerId && this.#releaseAll(REASONS.pointer));
     if (
       !event.composedPath().includes(pad) ||
       event.button !== 0 ||
@@ -220,82 +223,83 @@ class Input {
       return; // It is up already.
     }
     this.#isTouch = event.pointerType === "touch";
-    this.#take((held) => this.#dragged(held, pad, event));
+    this.#press((input) => this.#drag(input, pad, event));
   }
 
   /**
    * Something is pressed.
    *
-   * @param {(held: Held) => Held} press
+   * @param {(input: Input) => Input} press
    */
-  #take(press) {
-    // What was held while the page did not run is not held any more, whatever is pressed now.
-    if (this.#sinceBeatMs() >= WATCHDOG_MS) this.#drop(LOST.stall);
+  #press(press) {
+    // What was pressed while the page did not run no longer counts, whatever is pressed now.
+    if (this.#sinceTickMs() >= WATCHDOG_MS) this.#releaseAll(REASONS.stall);
     if (!this.#hasControl()) return;
-    if (this.#rhythm === undefined)
-      this.#rhythm = this.#window.setInterval(() => this.#beat(), COMMAND_MS);
-    if (!isHolding(this.#held))
-      [this.#sentAt, this.#epoch, this.#beatAt] = [
+    if (this.#interval === undefined)
+      this.#interval = this.#window.setInterval(() => this.#tick(), COMMAND_MS);
+    if (!isPressed(this.#input))
+      [this.#sentAt, this.#epoch, this.#tickedAt] = [
         this.#now(),
         this.#session.view.epoch,
         this.#clocks(),
       ];
-    this.#held = press(this.#held);
-    this.#beat();
+    this.#input = press(this.#input);
+    this.#tick();
   }
 
   /**
    * Drop one key or the pointer.
    *
-   * @param {Held} held
+   * @param {Input} input
    */
-  #let(held) {
+  #update(input) {
     const isNews =
-      held.keys.length !== this.#held.keys.length || held.pointer !== this.#held.pointer;
-    this.#held = held;
-    if (isNews) this.#beat();
+      input.keys.length !== this.#input.keys.length || input.pointer !== this.#input.pointer;
+    this.#input = input;
+    if (isNews) this.#tick();
   }
 
-  #dropKeys() {
-    const { keys } = this.#held;
-    this.#let(withoutKeys(this.#held));
-    if (keys.length > 0) this.#options.onLoss?.(LOST.focus);
+  #releaseKeys() {
+    const { keys } = this.#input;
+    this.#update(withoutKeys(this.#input));
+    if (keys.length > 0) this.#options.onLoss?.(REASONS.focus);
   }
 
   /**
    * @param {string} why
    */
-  #drop(why) {
-    if (!isHolding(this.#held)) return;
-    this.#let(NOTHING);
+  #releaseAll(why) {
+    if (!isPressed(this.#input)) return;
+    this.#update(NO_INPUT);
     this.#options.onLoss?.(why);
   }
 
-  #beat() {
-    const why = isHolding(this.#held) ? this.#doubt() : null;
-    this.#beatAt = this.#clocks();
-    if (why !== null) return this.#drop(why);
-    const isSent = this.#send(driveOf(this.#held));
+  #tick() {
+    const why = isPressed(this.#input) ? this.#findReason() : null;
+    this.#tickedAt = this.#clocks();
+    if (why !== null) return this.#releaseAll(why);
+    const isSent = this.#send(driveOf(this.#input));
     const isOver = isSent || !this.#hasControl() || this.#now() - this.#sentAt >= WATCHDOG_MS;
-    if (isHolding(this.#held) || !isOver) return;
-    this.#window.clearInterval(this.#rhythm);
-    this.#rhythm = undefined;
+    if (isPressed(this.#input) || !isOver) return;
+    this.#window.clearInterval(this.#interval);
+    this.#interval = undefined;
   }
 
   /**
-   * @returns {string | null} why what is held cannot be believed any more
+   * @returns {string | null} why what is pressed can no longer be believed; null if it can
    */
-  #doubt() {
-    const { keys, pointer } = this.#held;
+  #findReason() {
+    const { keys, pointer } = this.#input;
     const now = this.#now();
-    if (this.#sinceBeatMs() >= WATCHDOG_MS) return LOST.stall;
-    if (!this.#hasControl()) return LOST.control;
-    if (this.#document.visibilityState !== "visible") return LOST.hidden;
+    if (this.#sinceTickMs() >= WATCHDOG_MS) return REASONS.stall;
+    if (!this.#hasControl()) return REASONS.control;
+    if (this.#document.visibilityState !== "visible") return REASONS.hidden;
     // Not every way in which an element loses the focus fires `blur`: its removal does not.
-    if (keys.length > 0 && !this.#isFocused()) return LOST.focus;
-    if (pointer !== null && !this.#options.pad?.hasPointerCapture(pointer.id)) return LOST.pointer;
-    if (isDoubtful(this.#held, this.#options.heldMs, now)) return LOST.doubt;
-    return now - this.#sentAt >= WATCHDOG_MS ? LOST.unsent : null;
+    if (keys.length > 0 && !this.#isFocused()) return REASONS.focus;
+    if (pointer !== null && !this.#options.pad?.hasPointerCapture(pointer.id))
+      return REASONS.pointer;
+    if (isReleaseMissed(this.#input, this.#options.heldMs, now)) return REASONS.doubt;
+    return now - this.#sentAt >= WATCHDOG_MS ? REASONS.unsent : null;
   }
 
   /**
@@ -308,11 +312,13 @@ class Input {
     return isSent;
   }
 
-  /** Whether the session drives, and has done so since what is held was pressed. */
+  /** Whether the session drives, and has done so since the first of what is pressed was pressed. */
   #hasControl() {
     const { role, state, epoch } = this.#session.view;
     return (
-      role === "controller" && state === "live" && (!isHolding(this.#held) || epoch === this.#epoch)
+      role === "controller" &&
+      state === "live" &&
+      (!isPressed(this.#input) || epoch === this.#epoch)
     );
   }
 
@@ -328,16 +334,21 @@ class Input {
    * @param {boolean} [capture]
    */
   #on(target, type, listener, capture = false) {
-    target.addEventListener(type, listener, { capture, signal: this.#ending.signal });
+    target.addEventListener(type, listener, { capture, signal: this.#abort.signal });
   }
 
   /**
-   * @param {Held} held
+   * @param {Input} input
    * @param {HTMLElement} pad
    * @param {PointerEvent} event
    */
-  #dragged(held, pad, event) {
-    return drag(held, event.pointerId, padToDrive(event, pad.getBoundingClientRect()), this.#now());
+  #drag(input, pad, event) {
+    return drag(
+      input,
+      event.pointerId,
+      padToDrive(event, pad.getBoundingClientRect()),
+      this.#now(),
+    );
   }
 
   /**
@@ -349,9 +360,9 @@ class Input {
     return this.#now() - timeStamp >= WATCHDOG_MS;
   }
 
-  #sinceBeatMs() {
+  #sinceTickMs() {
     const { steady, wall } = this.#clocks();
-    return Math.max(steady - this.#beatAt.steady, wall - this.#beatAt.wall);
+    return Math.max(steady - this.#tickedAt.steady, wall - this.#tickedAt.wall);
   }
 
   /** Only the first of the two never jumps, and only the second goes on in a sleep on every system. */

@@ -1,11 +1,11 @@
 /**
- * One RTCPeerConnection with its data channel. It reports and obeys; it decides nothing.
+ * One RTCPeerConnection with its data channel.
  */
 
 import { candidateOf, firstSectionOf } from "./frames.js";
 import { SignalingError } from "./errors.js";
 
-/** @import { Happening } from "./session/machine.js" */
+/** @import { SessionEvent } from "./session/machine.js" */
 /** @import { Description } from "./types.js" */
 /** @import { Environment } from "./environment.js" */
 
@@ -14,15 +14,15 @@ const PONG_MS = 3_000;
 const PICTURE_MS = 100;
 /** What a peer takes that names no limit (RFC 8841, section 6.1). */
 const DEFAULT_MESSAGE_BYTES = 65_536;
-// Commands are worth nothing once they are late, so none queues behind a stalled channel.
+/** A late command is worth nothing, so none waits behind a stalled channel. */
 const COMMANDS_QUEUED_BYTES = 4_096;
-/** But the last of those that do wait is a stop, or the robot obeys one that is late, and longer. */
+/** The last of those that do wait must be a stop, or the robot obeys a late command, and for longer. */
 const STOPS_QUEUED_BYTES = 8_192;
 
 /**
  * @typedef {object} PeerListener
- * @property {(event: Happening) => void} tell
- * @property {(error: SignalingError) => void} report something that the connection goes on without
+ * @property {(event: SessionEvent) => void} dispatch
+ * @property {(error: SignalingError) => void} report a fault that the connection goes on without
  * @property {(stream: MediaStream) => void} stream
  * @property {(ms: number) => void} rtt
  * @property {(message: unknown) => void} message
@@ -67,33 +67,33 @@ export class Peer {
     this.#listen();
     void this.#try(async () => {
       await this.#connection.setLocalDescription();
-      listener.tell({ type: "offered", pcId, payload: this.#local() });
+      listener.dispatch({ type: "local-offer", pcId, payload: this.#local() });
     });
   }
 
   /**
    * @param {Description} payload the robot's answer, or its own offer
    */
-  describe(payload) {
+  setRemoteDescription(payload) {
     return this.#try(async () => {
       await this.#connection.setRemoteDescription(
         /** @type {RTCSessionDescriptionInit} */ (payload),
       );
       if (payload.type !== "offer") return;
       await this.#connection.setLocalDescription();
-      this.#listener.tell({ type: "described", pcId: this.#pcId, payload: this.#local() });
+      this.#listener.dispatch({ type: "local-answer", pcId: this.#pcId, payload: this.#local() });
     });
   }
 
   /**
    * @param {object} payload a candidate in any shape that the protocol allows
    */
-  async add(payload) {
+  async addCandidate(payload) {
     try {
       const candidate = candidateOf(payload);
       // An end of candidates is ignored: candidates may arrive after it.
       if (candidate.candidate !== "")
-        await this.#connection.addIceCandidate(this.#placed(candidate));
+        await this.#connection.addIceCandidate(this.#withSection(candidate));
     } catch (error) {
       // One bad candidate is no reason to end a connection that others may carry. After `close` none
       // is wanted.
@@ -106,7 +106,7 @@ export class Peer {
    * @param {RTCIceCandidateInit} candidate
    * @returns {RTCIceCandidateInit} with the media section that it is for
    */
-  #placed(candidate) {
+  #withSection(candidate) {
     if (typeof candidate.sdpMid === "string" || typeof candidate.sdpMLineIndex === "number")
       return candidate;
     return { ...candidate, ...firstSectionOf(this.#connection.remoteDescription?.sdp ?? "") };
@@ -115,11 +115,11 @@ export class Peer {
   /**
    * @param {{x: number, y: number}} drive
    */
-  command(drive) {
+  sendCommand(drive) {
     const isStop = drive.x === 0 && drive.y === 0;
     if (this.#channel.bufferedAmount > (isStop ? STOPS_QUEUED_BYTES : COMMANDS_QUEUED_BYTES))
       return false;
-    return this.say(JSON.stringify({ type: "command", n: (this.#said += 1), drive }));
+    return this.send(JSON.stringify({ type: "command", n: (this.#said += 1), drive }));
   }
 
   /**
@@ -127,7 +127,7 @@ export class Peer {
    * @returns {boolean} false when it was not sent: the channel is not open, or full
    * @throws {SignalingError} `too_large`
    */
-  say(message) {
+  send(message) {
     if (this.#channel.readyState !== "open") return false;
     const bytes = new TextEncoder().encode(message).length;
     const limit = this.#connection.sctp?.maxMessageSize ?? DEFAULT_MESSAGE_BYTES;
@@ -136,7 +136,7 @@ export class Peer {
       this.#channel.send(message);
       return true;
     } catch {
-      return false; // It has closed meanwhile, or the browser keeps no more for it.
+      return false; // It has closed meanwhile, or the browser's buffer is full.
     }
   }
 
@@ -151,7 +151,7 @@ export class Peer {
         PONG_MS,
       );
       this.#pings.set(n, { resolve, reject, at: this.#environment.now(), timer });
-      if (!this.say(JSON.stringify({ type: "ping", n }))) this.#dropPings();
+      if (!this.send(JSON.stringify({ type: "ping", n }))) this.#dropPings();
     });
   }
 
@@ -174,20 +174,20 @@ export class Peer {
     this.#connection.onicecandidate = ({ candidate }) => {
       // No robot needs an end of candidates, neither of one section, as in Firefox, nor of all.
       if (candidate?.candidate)
-        this.#listener.tell({ type: "candidate", pcId, payload: candidate.toJSON() });
+        this.#listener.dispatch({ type: "local-candidate", pcId, payload: candidate.toJSON() });
     };
     this.#connection.onconnectionstatechange = () =>
-      this.#listener.tell({ type: "ice", pcId, state: this.#connection.connectionState });
+      this.#listener.dispatch({ type: "ice", pcId, state: this.#connection.connectionState });
     this.#connection.ontrack = ({ track, streams }) => {
       this.stream = streams[0] ?? new MediaStream([track]);
       this.#listener.stream(this.stream);
       if (track.kind === "video") void this.#awaitPicture();
     };
     this.#channel.onopen = () => {
-      this.#listener.tell({ type: "channel-opened", pcId });
+      this.#listener.dispatch({ type: "channel-opened", pcId });
       this.#pingOften();
     };
-    this.#channel.onclose = () => this.#listener.tell({ type: "channel-closed", pcId });
+    this.#channel.onclose = () => this.#listener.dispatch({ type: "channel-closed", pcId });
     this.#channel.onmessage = ({ data }) => this.#hear(data);
   }
 
@@ -200,7 +200,7 @@ export class Peer {
       ({ type, kind, framesDecoded }) =>
         type === "inbound-rtp" && kind === "video" && framesDecoded > 0,
     );
-    if (isThere) return this.#listener.tell({ type: "picture", pcId: this.#pcId });
+    if (isThere) return this.#listener.dispatch({ type: "picture", pcId: this.#pcId });
     this.#environment.clearTimeout(this.#pictureTimer);
     if (this.#isOpen)
       this.#pictureTimer = this.#environment.setTimeout(
@@ -222,7 +222,7 @@ export class Peer {
     if (message?.type === "pong") return this.#pong(message.n);
     if (message?.type === "refused") {
       this.#listener.refused(message.epoch);
-      return this.#listener.tell({ type: "refused", pcId: this.#pcId, epoch: message.epoch });
+      return this.#listener.dispatch({ type: "refused", pcId: this.#pcId, epoch: message.epoch });
     }
     if (message?.type !== "done") this.#listener.message(data);
   }
@@ -231,7 +231,7 @@ export class Peer {
    * @param {number} n
    */
   #pong(n) {
-    this.#listener.tell({ type: "pong", pcId: this.#pcId });
+    this.#listener.dispatch({ type: "pong", pcId: this.#pcId });
     const ping = this.#pings.get(n);
     if (!ping) return;
     this.#pings.delete(n);
@@ -264,10 +264,10 @@ export class Peer {
     try {
       await work();
     } catch (error) {
-      // A connection that was closed meanwhile fails as well: nobody waits for it any more.
+      // A connection that was closed meanwhile fails too, and no one waits for it.
       const { message } = /** @type {Error} */ (error);
-      this.#listener.tell({
-        type: "broken",
+      this.#listener.dispatch({
+        type: "failed",
         pcId: this.#pcId,
         message: `The video connection failed: ${message}. Trying again.`,
       });
@@ -309,7 +309,7 @@ function openWithout(iceServers, environment, report) {
       report(
         new SignalingError({
           code: "bad_ice_server",
-          message: `The browser refuses the ICE server ${server.urls || "without URLs"}, which is left out: ${message}. Whoever runs the server should correct it.`,
+          message: `The browser refuses the ICE server ${server.urls || "without URLs"}, which is left out: ${message}. The server's operator should correct it.`,
         }),
       );
       return false;
@@ -389,5 +389,5 @@ const tooLarge = (bytes, limit) =>
     message: `The message has ${bytes} bytes, and the robot's data channel takes ${limit} at most. Send it in parts.`,
   });
 
-/** Deliberately nothing: whoever waits for this is told by other means. */
+/** Deliberately nothing: the failure shows in another way. */
 function ignore() {}

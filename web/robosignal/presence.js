@@ -1,230 +1,378 @@
 /**
- * The robots that an application watches: asks for the list, hears the pushes, and asks again for
- * what has run out. What is known stands in the pure fleet; it never dials.
+ * The robots that an application watches: who is online, who drives, and until when that can be
+ * believed. `Presence` asks for the listing, hears the pushes, and asks again for what has run out.
  */
 
-import { NOTHING, aged, asked, dueAt, listed, pushed, robotsOf, toAsk } from "./fleet.js";
 import { SignalingError } from "./errors.js";
 
-/** @import { Frame, OutFrame, PresenceFrame, Robot, RobotsFrame } from "./types.js" */
 /** @import { Environment } from "./environment.js" */
-/** @typedef {{rows: Robot[], askedAt: number, all: boolean, among: readonly string[] | null}} List `among`: whom it was to tell of, null for everyone (`all`: of all users) */
-
-const PAGES = 100;
-const RETRY_MS = 5_000;
-/** The server learns who watches from an index that may lag: what changed until then was not told. */
-const SECOND_LOOK_MS = 5_000;
+/** @import { Frame, OutFrame, PresenceFrame, Robot, RobotsFrame } from "./types.js" */
 
 /**
- * @typedef {object} WatchingListener
- * @property {(first: OutFrame) => Promise<List>} list
+ * What is known of a robot, with times in ms: it can be believed until `until`, and is asked for again
+ * at `askAt`.
+ *
+ * @typedef {{robot: Robot, rev: number, heardAt: number, askAt: number, until: number}} Known
+ */
+/** @typedef {ReadonlyMap<string, Known>} Fleet by robot id */
+/**
+ * A listing with all its pages. `among` names the robots that it was to tell of; null for everyone's
+ * (`all`: of all users).
+ *
+ * @typedef {{rows: Robot[], askedAt: number, all: boolean, among: readonly string[] | null}} Listing
+ */
+/**
+ * @typedef {object} PresenceListener
+ * @property {(first: OutFrame) => Promise<Listing>} list
  * @property {(robots: Robot[]) => void} changed
- * @property {() => void} arrived the server knows the watcher on the current connection
+ * @property {() => void} settled the server tells the current socket
  */
 
-export class Watching {
+/** Pushes are best effort, so even what has no end is asked for again after so long. */
+const LONGEST_MS = 300_000;
+const SHORTEST_MS = 2_000;
+const LONGEST_MARGIN_MS = 5_000;
+/** How many robots a request may name, by the protocol. */
+const PAGE = 50;
+const MAX_PAGES = 100;
+const RETRY_MS = 5_000;
+/** The server finds watchers in an index that may lag: what changed until then wasn't pushed. */
+const SECOND_LOOK_MS = 5_000;
+
+/** @type {Fleet} */
+export const EMPTY = new Map();
+
+/**
+ * Apply a listing. Of the robots in `among`, those that it doesn't name are gone, unless news of them
+ * came since it was asked for.
+ *
+ * @param {Fleet} fleet
+ * @param {readonly Robot[]} rows
+ * @param {{askedAt: number, now: number, among: readonly string[] | null}} when times in ms
+ * @returns {Fleet}
+ */
+export function applyListing(fleet, rows, { askedAt, now, among }) {
+  const next = new Map(fleet);
+  const named = new Set(rows.map(({ robotId }) => robotId));
+  for (const robotId of among ?? fleet.keys()) {
+    const heardAt = fleet.get(robotId)?.heardAt ?? 0;
+    if (!named.has(robotId) && askedAt >= heardAt) next.delete(robotId);
+  }
+  for (const row of rows) {
+    const known = fleet.get(row.robotId);
+    const isNews = known === undefined || askedAt >= known.heardAt || (row.rev ?? 0) >= known.rev;
+    const heardAt = Math.max(askedAt, known?.heardAt ?? 0);
+    const fresh = isNews ? { ...newKnown({ ...row, stale: false }, now), heardAt } : known;
+    next.set(row.robotId, fresh);
+  }
+  return next;
+}
+
+/**
+ * Apply a push.
+ *
+ * @param {Fleet} fleet
+ * @param {PresenceFrame} frame
+ * @param {number} now ms
+ * @returns {Fleet | null} null for an unknown robot: only a listing says whose it is
+ */
+export function applyPush(fleet, { robotId, rev, online, validForSeconds, controlledBy }, now) {
+  const known = fleet.get(robotId);
+  if (known === undefined) return null;
+  if (rev < known.rev) return fleet;
+  const robot = { ...known.robot, rev, online, validForSeconds, controlledBy, stale: false };
+  return new Map(fleet).set(robotId, newKnown(robot, now));
+}
+
+/**
+ * Mark what has run out.
+ *
+ * @param {Fleet} fleet
+ * @param {number} now ms
+ * @returns {Fleet} the same one if nothing has
+ */
+export function markStale(fleet, now) {
+  const over = [...fleet].filter(([, { robot, until }]) => !robot.stale && now >= until);
+  if (over.length === 0) return fleet;
+  const next = new Map(fleet);
+  for (const [id, known] of over)
+    next.set(id, { ...known, robot: { ...known.robot, stale: true } });
+  return next;
+}
+
+/**
+ * @param {Fleet} fleet
+ * @returns {number | null} when a robot is to be asked for again or marked, in ms
+ */
+export function nextDue(fleet) {
+  const times = [...fleet.values()].map(({ robot, askAt, until }) =>
+    robot.stale ? askAt : Math.min(askAt, until),
+  );
+  return times.length ? Math.min(...times) : null;
+}
+
+/**
+ * @param {Fleet} fleet
+ * @param {number} now ms
+ * @returns {string[]} the robots to ask for again, as many as a request may name; with them those that
+ *   are due very soon
+ */
+export function robotsToAsk(fleet, now) {
+  const dueBy = (/** @type {number} */ time) =>
+    [...fleet].filter(([, { askAt }]) => time >= askAt).map(([robotId]) => robotId);
+  return dueBy(now).length === 0 ? [] : dueBy(now + LONGEST_MARGIN_MS).slice(0, PAGE);
+}
+
+/**
+ * Note that these robots were asked for: they are asked for again in a while, should no answer come.
+ *
+ * @param {Fleet} fleet
+ * @param {readonly string[]} robotIds
+ * @param {number} now ms
+ * @returns {Fleet}
+ */
+export function markAsked(fleet, robotIds, now) {
+  const next = new Map(fleet);
+  for (const robotId of robotIds) {
+    const known = next.get(robotId);
+    if (known) next.set(robotId, { ...known, askAt: now + LONGEST_MARGIN_MS });
+  }
+  return next;
+}
+
+/**
+ * @param {Fleet} fleet
+ * @returns {Robot[]}
+ */
+export const robotsOf = (fleet) => [...fleet.values()].map(({ robot }) => robot);
+
+/**
+ * @param {Robot} robot
+ * @param {number} now ms
+ * @returns {Known}
+ */
+function newKnown(robot, now) {
+  // What is said of an offline robot has no end, but the push that ends it may be lost.
+  const isLimited = robot.online && robot.validForSeconds !== undefined;
+  const holdsMs = isLimited
+    ? Math.min(LONGEST_MS, Number(robot.validForSeconds) * 1000)
+    : LONGEST_MS;
+  const margin = Math.min(LONGEST_MARGIN_MS, holdsMs / 10);
+  return {
+    robot,
+    rev: robot.rev ?? 0,
+    heardAt: now,
+    until: now + Math.max(SHORTEST_MS, holdsMs),
+    askAt: now + Math.max(SHORTEST_MS, holdsMs - margin),
+  };
+}
+
+export class Presence {
   #environment;
   #listener;
-  /** @type {{all?: boolean} | null} */
-  #which = null;
-  #fleet = NOTHING;
+  /**
+   * What is watched; null for nothing.
+   *
+   * @type {{all?: boolean} | null}
+   */
+  #watched = null;
+  #fleet = EMPTY;
   #isOnline = false;
-  /** How often the server was asked to tell us, and has not replied yet. */
-  #inFlight = 0;
-  #isToRetry = false;
-  /** When all is listed a second time, in ms. */
-  #lookAt = Infinity;
+  /** How many `watch` requests have no reply yet. */
+  #openRequests = 0;
+  #mustRetry = false;
+  /** When everything is listed a second time, in ms. */
+  #secondLookAt = Infinity;
   /** @type {unknown} */
   #timer = undefined;
 
   /**
    * @param {Environment} environment
-   * @param {WatchingListener} listener
+   * @param {PresenceListener} listener
    */
   constructor(environment, listener) {
     this.#environment = environment;
     this.#listener = listener;
   }
 
-  /** Whether the server tells the current connection, if anything is watched. */
+  /** Whether the server tells the current socket, if anything is watched. */
   get isSettled() {
-    return this.#inFlight === 0 && !this.#isToRetry;
+    return this.#openRequests === 0 && !this.#mustRetry;
   }
 
-  /** Whether everything is watched, for admins. */
-  get seesAll() {
-    return this.#which?.all === true;
+  get #watchesAll() {
+    return this.#watched?.all === true;
   }
 
   /**
-   * Watch from now on; the robots as they stand.
+   * Watch from now on.
    *
-   * @param {{all?: boolean}} which
-   * @returns {Promise<Robot[]>}
+   * @param {{all?: boolean}} what
+   * @returns {Promise<Robot[]>} the robots now
    */
-  async begin(which) {
-    const before = this.#which;
-    this.#which = which;
+  async watch(what) {
+    const before = this.#watched;
+    this.#watched = what;
     try {
       await this.#ask();
     } catch (error) {
-      if (this.#which === which) this.#which = before;
+      if (this.#watched === what) this.#watched = before;
       throw error;
     }
     return robotsOf(this.#fleet);
   }
 
-  end() {
-    this.#which = null;
-    this.#fleet = NOTHING;
-    this.#isToRetry = false;
-    this.#lookAt = Infinity;
+  /** Watch nothing. */
+  stop() {
+    this.#watched = null;
+    this.#fleet = EMPTY;
+    this.#mustRetry = false;
+    this.#secondLookAt = Infinity;
     this.#environment.clearTimeout(this.#timer);
   }
 
   /**
-   * @param {boolean} isOnline
+   * @param {boolean} isOnline whether signaling is up now
    */
-  enter(isOnline) {
-    const comesBack = isOnline && !this.#isOnline;
+  setOnline(isOnline) {
+    const isBack = isOnline && !this.#isOnline;
     this.#isOnline = isOnline;
-    // One that still waits for a connection is sent now, and does.
-    if (comesBack && this.#inFlight === 0) this.again();
+    // A request that still waits for a connection is sent now, and does.
+    if (isBack && this.#openRequests === 0) this.watchAgain();
   }
 
-  /** Another connection is the current one: the server knows nothing of us there. */
-  again() {
-    if (this.#which === null || !this.#isOnline) return;
-    this.#isToRetry = false;
-    this.#ask().catch((error) => this.#failed(error));
+  /** Another socket is the current one, on which the server tells nothing yet. */
+  watchAgain() {
+    if (this.#watched === null || !this.#isOnline) return;
+    this.#mustRetry = false;
+    this.#ask().catch((error) => this.#handleError(error));
   }
 
   /**
-   * @param {PresenceFrame} frame
+   * @param {PresenceFrame} frame a push
    * @returns {boolean} whether it was news
    */
-  hear(frame) {
-    if (this.#which === null) return false;
-    const next = pushed(this.#fleet, frame, this.#environment.now());
-    if (next === null) this.#look([frame.robotId]);
+  push(frame) {
+    if (this.#watched === null) return false;
+    const next = applyPush(this.#fleet, frame, this.#environment.now());
+    if (next === null) this.#list([frame.robotId]);
     const isNews = next !== null && next !== this.#fleet;
     if (isNews) this.#set(next);
     return isNews;
   }
 
   /**
-   * Learn from a list that somebody asked for.
+   * Learn from a listing that something else asked for.
    *
-   * @param {List} list
+   * @param {Listing} listing
    */
   learn({ rows, askedAt, all, among }) {
-    if (this.#which === null) return;
-    // Nobody pushes what an admin merely may see.
-    const ours = this.seesAll ? rows : rows.filter(({ relation }) => relation !== "admin");
-    const told =
-      among === null && all !== this.seesAll ? rows.map(({ robotId }) => robotId) : among;
-    this.#set(listed(this.#fleet, ours, { askedAt, now: this.#environment.now(), among: told }));
+    if (this.#watched === null) return;
+    // The server doesn't push what an admin merely may see.
+    const ours = this.#watchesAll ? rows : rows.filter(({ relation }) => relation !== "admin");
+    const isOther = among === null && all !== this.#watchesAll;
+    const told = isOther ? rows.map(({ robotId }) => robotId) : among;
+    const now = this.#environment.now();
+    this.#set(applyListing(this.#fleet, ours, { askedAt, now, among: told }));
   }
 
   async #ask() {
-    this.#inFlight += 1;
+    this.#openRequests += 1;
     try {
-      await this.#listener.list({ type: "watch", ...this.#which });
-      this.#lookAt = this.#which === null ? Infinity : this.#environment.now() + SECOND_LOOK_MS;
-      this.#wake();
+      await this.#listener.list({ type: "watch", ...this.#watched });
+      const lookAt = this.#environment.now() + SECOND_LOOK_MS;
+      this.#secondLookAt = this.#watched === null ? Infinity : lookAt;
+      this.#wakeWhenDue();
     } finally {
-      this.#inFlight -= 1;
-      this.#listener.arrived();
+      this.#openRequests -= 1;
+      this.#listener.settled();
     }
   }
 
   /**
    * @param {unknown} error
    */
-  #failed(error) {
-    if (error instanceof SignalingError && error.code === "forbidden") return this.end();
-    this.#isToRetry = true;
-    this.#wake();
+  #handleError(error) {
+    if (error instanceof SignalingError && error.code === "forbidden") return this.stop();
+    this.#mustRetry = true;
+    this.#wakeWhenDue();
   }
 
   /**
-   * @param {typeof NOTHING} fleet
+   * @param {Fleet} fleet
    */
   #set(fleet) {
     const hasChanged = fleet !== this.#fleet;
     this.#fleet = fleet;
-    this.#wake();
+    this.#wakeWhenDue();
     if (hasChanged) this.#listener.changed(robotsOf(fleet));
   }
 
-  #wake() {
+  #wakeWhenDue() {
     this.#environment.clearTimeout(this.#timer);
     const now = this.#environment.now();
-    const due = Math.min(
-      dueAt(this.#fleet) ?? Infinity,
-      this.#lookAt,
-      this.#isToRetry ? now + RETRY_MS : Infinity,
-    );
+    const retryAt = this.#mustRetry ? now + RETRY_MS : Infinity;
+    const due = Math.min(nextDue(this.#fleet) ?? Infinity, this.#secondLookAt, retryAt);
     if (due === Infinity) return;
     this.#timer = this.#environment.setTimeout(() => this.#tick(), Math.max(0, due - now));
   }
 
   #tick() {
     const now = this.#environment.now();
-    const due = toAsk(this.#fleet, now);
-    if (due.length && this.#isOnline) this.#look(due);
-    if (now >= this.#lookAt) this.#lookAgain(now);
-    if (this.#isToRetry) this.again();
-    this.#fleet = asked(this.#fleet, due, now);
-    this.#set(aged(this.#fleet, now));
+    const due = robotsToAsk(this.#fleet, now);
+    if (due.length && this.#isOnline) this.#list(due);
+    if (now >= this.#secondLookAt) this.#lookAgain(now);
+    if (this.#mustRetry) this.watchAgain();
+    this.#fleet = markAsked(this.#fleet, due, now);
+    this.#set(markStale(this.#fleet, now));
   }
 
   /**
-   * The second list after `watch`; where it fails, once more.
+   * List a second time after `watch`; if that fails, once more.
    *
-   * @param {number} now
+   * @param {number} now ms
    */
   #lookAgain(now) {
-    this.#lookAt = Infinity;
+    this.#secondLookAt = Infinity;
     // A connection that comes back lists again.
     if (!this.#isOnline) return;
-    this.#listener.list({ type: "robots", ...this.#which }).catch(() => {
-      if (this.#which !== null) this.#lookAt = now + RETRY_MS;
-      this.#wake();
+    this.#listener.list({ type: "robots", ...this.#watched }).catch(() => {
+      if (this.#watched !== null) this.#secondLookAt = now + RETRY_MS;
+      this.#wakeWhenDue();
     });
   }
 
   /**
    * @param {string[]} robotIds
    */
-  #look(robotIds) {
+  #list(robotIds) {
     this.#listener.list({ type: "robots", robotIds }).catch(ignore);
   }
 }
 
 /**
- * A list with all its pages.
+ * Read a listing with all its pages.
  *
  * @param {(frame: OutFrame) => Promise<Frame>} request
  * @param {OutFrame} first
- * @param {number} askedAt
- * @returns {Promise<List>}
+ * @param {number} askedAt ms
+ * @returns {Promise<Listing>}
  */
-export async function readList(request, first, askedAt) {
+export async function readListing(request, first, askedAt) {
   const all = first.all === true;
   const robotIds = /** @type {string[] | undefined} */ (first.robotIds);
   /** @type {Robot[]} */
   const rows = [];
   let frame = first;
-  for (let page = 0; page < PAGES; page += 1) {
+  for (let page = 0; page < MAX_PAGES; page += 1) {
     const reply = /** @type {RobotsFrame} */ (await request(frame));
     rows.push(...reply.robots);
     if (reply.cursor === undefined) return { rows, askedAt, all, among: robotIds ?? null };
     frame = { type: "robots", robotIds, all: first.all, cursor: reply.cursor };
   }
-  // Cut short: it says nothing of those whom it does not name.
+  // Cut short: it says nothing of the robots that it doesn't name.
   return { rows, askedAt, all, among: rows.map(({ robotId }) => robotId) };
 }
 
-/** Deliberately nothing: it is asked again soon. */
+/** Deliberately nothing: it's asked for again soon. */
 function ignore() {}

@@ -384,11 +384,13 @@ type Frame =
 declare const FRAME_BYTES: number;
 
 /**
- * Named events and who listens to them.
+ * Named events and their listeners.
  */
 declare class Emitter<Events extends Record<string, any>> {
   /**
-   * Call `listener` at each event of that name; the function returned stops that.
+   * Call `listener` at each event of that name.
+   *
+   * @returns a function that removes the listener
    */
   on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void;
   #private;
@@ -404,7 +406,7 @@ type Network = "local" | "loopback";
 type Permissions = Partial<Record<Network, PermissionState>>;
 
 /**
- * what a client needs of its surroundings; a browser's own by default
+ * what the package needs of the browser
  */
 type Environment = {
   WebSocket: typeof globalThis.WebSocket;
@@ -428,11 +430,11 @@ type Environment = {
    */
   newId: () => string;
   /**
-   * which networks of the operator's own this page may reach
+   * which of the user's own networks this page may reach
    */
   permissions: () => Promise<Permissions>;
   /**
-   * what a listener of the application's threw
+   * what a listener of the application has thrown
    */
   report: (error: unknown) => void;
   /**
@@ -440,54 +442,94 @@ type Environment = {
    */
   reach: (url: string) => Promise<boolean>;
 };
+
 /**
- * One engagement with one robot, through redials, restarts and changes of driver. It ends when it
- * is left, or when the server forbids it; `view` says how things stand.
+ * A session with one robot, through redials, restarts of the robot and changes of driver. It ends when
+ * the application leaves it, or when the server forbids it. `drive`, `view` and `takeOver` of a
+ * `Signal` return one.
  */
 declare class Session extends Emitter<SessionEvents> {
   private constructor();
+  /**
+   * The robot's id.
+   */
   get robotId(): string;
+  /**
+   * The session's state: a frozen object, and the same one until a field of it changes. The event
+   * `view` tells of each change.
+   */
   get view(): View;
   /**
-   * The robot's video, once there is some.
+   * The robot's video, once there is some. A new peer connection has a new stream, which the event
+   * `stream` brings.
    */
   get stream(): MediaStream | null;
   /**
-   * Send one drive command, x and y from −1 to 1. False when it was not sent: not our robot to
-   * drive, or no channel that could carry it in time.
+   * Send one drive command. The robot stops 500 ms after the last one, so repeat it while it should
+   * move; `driveWithKeys` does that.
    *
-   * The robot stops 500 ms after the last command, so repeat it while it should move.
-   *
-   * @throws {TypeError} when x or y is no finite number
+   * @param drive `x` to the right and `y` ahead; beyond -1 to 1 they are cut off
+   * @returns whether it was sent: `false` if this session doesn't drive, or if the data
+   *   channel isn't open or can't carry it in time
+   * @throws {TypeError} if `x` or `y` isn't a finite number
    */
-  drive(drive: { x: number; y: number }): boolean;
+  drive(drive: Drive): boolean;
   /**
-   * Send a text to the robot; false when it was not sent: no channel is open, or it is full. The
-   * driver's is echoed by the demo robot.
+   * Send a text to the robot on the data channel. The demo robot echoes the driver's.
    *
-   * @throws {TypeError} when it is no text
-   * @throws {SignalingError} `too_large`, with the limit of the robot's data channel
+   * @returns whether it was sent: `false` if the data channel isn't open, or is full
+   * @throws {TypeError} if `message` isn't a string
+   * @throws {SignalingError} `too_large`, with the robot's limit in the sentence: 64 KiB, unless its
+   *   description says otherwise (RFC 8841, section 6.1)
    */
   send(message: string): boolean;
   /**
-   * The data channel's round trip in ms.
+   * Measure the data channel's round trip.
+   *
+   * @returns ms
+   * @throws {SignalingError} `timeout` after 3 s, or if there is no open channel; `no_session` after
+   *   the end; `closed` after `signal.close()`
    */
   ping(): Promise<number>;
-  /** Take the control from whoever has it. */
+  /**
+   * Take control from the session that has it. The owner and admins may, and so may the driver's own
+   * user from another connection.
+   *
+   * @returns within 20 s
+   * @throws {SignalingError} `forbidden`, `robot_offline`, `timeout`, `offline`; `no_session` after the
+   *   end; `closed` after `signal.close()`
+   */
   takeOver(): Promise<void>;
-  /** Give the control up and go on watching. */
+  /**
+   * Give control up and go on viewing.
+   *
+   * @returns within 20 s
+   * @throws {SignalingError} `not_controller` if this session doesn't drive; otherwise as `takeOver`
+   */
   release(): Promise<void>;
   /**
-   * Ask the driver for control. The view is `asking` until the answer, 30 s at most; control that
-   * is free is ours at once.
+   * Ask the driver for control. If no one drives, this session does at once. Otherwise `view.asking`
+   * is true until the driver grants it (the event `control`), denies it (`control-denied`), or hasn't
+   * answered within 30 s (`control-unanswered`).
+   *
+   * @returns once the driver was asked, within 20 s
+   * @throws {SignalingError} as `takeOver`
    */
   requestControl(): Promise<void>;
   /**
-   * Hand the control over, to any viewer, and go on watching.
+   * Hand control over to a viewer, whether or not it has asked, and go on viewing.
+   *
+   * @param sessionId of the viewer, as `view.requests` has it
+   * @returns within 20 s
+   * @throws {SignalingError} `no_session` if the viewer has left; otherwise as `release`
    */
   grant(sessionId: string): Promise<void>;
   /**
-   * Keep the control, and tell the viewer who asked for it.
+   * Keep control, and tell the viewer who asked for it.
+   *
+   * @param sessionId of the viewer, as `view.requests` has it
+   * @returns within 20 s
+   * @throws {SignalingError} as `grant`
    */
   deny(sessionId: string): Promise<void>;
   /**
@@ -499,17 +541,17 @@ declare class Session extends Emitter<SessionEvents> {
 }
 
 /**
- * Drive a session with W A S D or the arrow keys while `element` has the focus: 20 commands a second
- * while a key is held, and a stop after that. An element that cannot take the focus gets a
+ * Drive a session with the arrow keys or W A S D while `element` has the focus: 20 commands a second
+ * while a key is pressed, and a stop after that. An element that can't take the focus gets a
  * `tabindex` of 0.
  *
- * A browser does not always tell a page that a key was let go. So whatever is held counts as
- * released when the focus, the window or the page goes, at a menu, a dialog, a drag and a key of the
- * system, when the page has not run or not sent for half a second, and when the session stops
- * driving. After that only a new press drives.
+ * A browser doesn't report every release of a key. So everything that is pressed counts as released
+ * when the element, the window or the page loses the focus or is hidden; at a menu, a dialog, a drag
+ * and a system key; when the page hasn't run, or hasn't sent, for half a second; and when the session
+ * stops driving. After that only a new press drives.
  *
- * @returns stops the robot, and listens no more
- * @throws {TypeError} when `element` is none, or `heldMs` is not a positive number
+ * @returns a function that stops the robot and removes the listeners
+ * @throws {TypeError} if `element` isn't an element of a page, or `heldMs` isn't a positive number
  */
 declare function driveWithKeys(
   session: Session,
@@ -518,31 +560,56 @@ declare function driveWithKeys(
 ): () => void;
 
 /**
- * One signaling connection. It dials, redials for as long as it is not closed, and carries any
- * number of sessions. Make one with `connect`.
+ * A connection to the server. It dials, redials until it's closed, and carries one session for each
+ * robot. `connect` makes one.
  */
 declare class Signal extends Emitter<SignalEvents> {
   private constructor();
-  /** Whether signaling is up. Media does not depend on it. */
+  /**
+   * Whether signaling is up. Video and commands don't depend on it.
+   */
   get state(): ConnectionState;
-  /** Who the server says we are; `null` before the first welcome. */
+  /**
+   * The signed-in user, as the server names them.
+   *
+   * @returns `null` before the first welcome
+   */
   get me(): Person | null;
-  /** Dial now rather than when the next try is due; after `sign-in`, dial again. Nothing once closed. */
+  /**
+   * Dial now rather than when the next dial is due. Call it after the event `sign-in`, once there is a
+   * new token, and when the browser says that it's online. After `close()` it does nothing.
+   */
   redial(): void;
-  /** Leave every session and hang up, for good: each call that waits, and each later one, rejects with `closed`. */
+  /**
+   * Leave every session and close the connection for good. Each call that waits, and each later one,
+   * rejects with `closed`.
+   */
   close(): void;
   /**
-   * The robots that this user may see. `all`: every robot, for admins.
+   * List the robots that this user may see.
+   *
+   * @param [which] `robotIds`: only these, 50 at most; `all`:
+   *   every robot, for admins
+   * @returns all pages of them, within 10 s a page
+   * @throws {SignalingError} `forbidden` for `all`, unless this user is an admin; `timeout`, `offline`;
+   *   `closed` after `close()`
    */
   robots({ robotIds, all }?: { robotIds?: string[]; all?: boolean }): Promise<Robot[]>;
   /**
-   * Watch the robots that this user may see, through redials too: how they stand now, and from now
-   * on a `presence` event with each change. `all`: every robot, for admins.
+   * List the robots that this user may see, and from now on tell of each change with the event
+   * `presence`, through redials too.
    *
-   * @throws {SignalingError} and then nothing is watched
+   * @param [which] `all`: every robot, for admins
+   * @returns the robots now, within 10 s a page
+   * @throws {SignalingError} as `robots`; then what was watched before is watched, if anything was
    */
   watch(which?: { all?: boolean }): Promise<Robot[]>;
-  /** Watch no more. */
+  /**
+   * Stop the event `presence`.
+   *
+   * @returns once the server knows, within 10 s
+   * @throws {SignalingError} `timeout`, `offline`; `closed` after `close()`
+   */
   unwatch(): Promise<void>;
   /**
    * Drive a robot: get a session that has control of it. If this connection has a session for the
@@ -602,21 +669,30 @@ declare class Signal extends Emitter<SignalEvents> {
     },
   ): Promise<Session>;
   /**
-   * Send a request; its reply.
+   * Send any message of the protocol and wait for its reply. While signaling is down the message waits
+   * for it.
    *
-   * While the connection is down the request waits for it, `timeout` counting.
-   *
-   * @throws {SignalingError} the server's refusal, or `timeout`, `offline`, `too_large`
+   * @param frame without an `id`, such as `{type: "share", robotId, userId}`; 32 KiB at most
+   * @returns the reply, within 10 s
+   * @throws {SignalingError} the server's error; `timeout`; `offline` if the connection is lost before
+   *   the reply; `too_large`; `closed` after `close()`
    */
   request(frame: OutFrame): Promise<Frame>;
   /**
-   * Send a frame that wants no reply; lost when the connection is down.
+   * Send a message that needs no reply. It's lost while signaling is down.
+   *
+   * @param frame 32 KiB at most
+   * @throws {SignalingError} `too_large`
    */
   send(frame: OutFrame): void;
   /**
-   * STUN and TURN servers whose credentials will serve a while; the last known ones if none are to
-   * be had. TURN servers are for those who may watch the robot; without one, for those who have a
-   * session.
+   * Get STUN and TURN servers whose credentials last a while; the last known ones, if the server
+   * doesn't answer.
+   *
+   * @param [robotId] TURN servers are included if this user may view that robot; without one,
+   *   if this connection has a session
+   * @returns within 10 s
+   * @throws {SignalingError} `closed` after `close()`
    */
   iceServers(robotId?: string): Promise<RTCIceServer[]>;
   #private;
@@ -624,12 +700,12 @@ declare class Signal extends Emitter<SignalEvents> {
 /**
  * Connect to a robosignal server.
  *
- * @param options.url `wss://HOST/STAGE`
- * @param options.token asked for at each dial; a function gets the token that
- *   the server has refused, if any, so that it can return another one
- * @param [environment] stands in for the browser's own
- * @throws {TypeError} when one of the options is missing
- * @throws {SignalingError} `unsupported`, when the browser is too old
+ * @param options.url the server's address, `wss://HOST/STAGE`
+ * @param options.token a JWT, or a function that is called at each dial and
+ *   returns one or a promise of one; it gets the token that the server has refused, if any
+ * @param [environment] replaces parts of the browser, for tests
+ * @throws {TypeError} if an option is missing, or `url` doesn't begin with `ws://` or `wss://`
+ * @throws {SignalingError} `unsupported` if the browser is too old; the sentence names what it lacks
  */
 declare function connect(
   {

@@ -1,27 +1,42 @@
 /**
- * One engagement with one robot, as an application holds it. It does what the pure part says, and
- * never decides itself.
+ * One session with one robot, as an application holds it. It carries out what its machine decides.
  */
 
-import { Emitter } from "./emitter.js";
-import { engagement, step, view } from "./session/machine.js";
-import { Moving } from "./session/migration.js";
-import { Peer, noAnswer } from "./peer.js";
 import { frameOf } from "./connection/requests.js";
-import { SignalingError, closed, never } from "./errors.js";
+import { Emitter } from "./emitter.js";
+import { SignalingError, closedError, unreachable } from "./errors.js";
+import { Peer, noAnswer } from "./peer.js";
+import { step } from "./session/machine.js";
+import { Migration } from "./session/migration.js";
+import { newState } from "./session/state.js";
+import { keepUnchanged, viewOf } from "./session/view.js";
 
-/** @import { Effect, Happening, To } from "./session/machine.js" */
-/** @import { Ack, ErrorFrame, OutFrame, Pong, Role, SessionEvents, View } from "./types.js" */
-/** @import { Server } from "./connection/requests.js" */
 /** @import { Environment } from "./environment.js" */
+/** @import { Effect, Request, SessionEvent } from "./session/machine.js" */
+/** @import { Ack, Drive, ErrorFrame, Frame, OutFrame, Pong, Role, SessionEvents, View } from "./types.js" */
 
 const TICK_MS = 500;
+
+/**
+ * What a session needs of the signaling connection.
+ *
+ * @typedef {object} Server
+ * @property {(frame: OutFrame) => Promise<Frame>} request
+ * @property {(robotId: string, bye: OutFrame) => void} leave
+ * @property {(robotId: string) => void} lookUp find out who drives, and dispatch it as a `listing`
+ * @property {(robotId: string) => Promise<RTCIceServer[]>} iceServers
+ * @property {(error: SignalingError) => void} report a failure that no call of the application caused
+ * @property {(session: Session, isSettled: boolean) => void} trackMigration whether nothing of the session
+ *   is left on an old socket
+ * @property {(session: Session) => void} remove the session has ended
+ */
 
 /** @typedef {{wanted: Role, resolve: () => void, reject: (error: unknown) => void}} Waiter a call that waits, and the role that it asked for */
 
 /**
- * One engagement with one robot, through redials, restarts and changes of driver. It ends when it
- * is left, or when the server forbids it; `view` says how things stand.
+ * A session with one robot, through redials, restarts of the robot and changes of driver. It ends when
+ * the application leaves it, or when the server forbids it. `drive`, `view` and `takeOver` of a
+ * `Signal` return one.
  *
  * @extends {Emitter<SessionEvents>}
  */
@@ -31,15 +46,19 @@ export class Session extends Emitter {
   #state;
   /** What `view` returns, until a field of it changes. */
   #view;
-  /** How many calls hold this session: it ends when each of them has left. */
-  #holders = 0;
   #peer = /** @type {Peer | null} */ (null);
   #waiters = /** @type {Waiter[]} */ ([]);
+  /** How many calls hold this session: it ends when each of them has left. */
+  #holders = 0;
+  #migration;
   /** @type {unknown} */
   #timer;
-  #moving;
-  /** What every call is told once the session has ended. @type {SignalingError | null} */
-  #over = null;
+  /**
+   * What every call rejects with once the session has ended.
+   *
+   * @type {SignalingError | null}
+   */
+  #endError = null;
 
   /**
    * @internal
@@ -52,21 +71,29 @@ export class Session extends Emitter {
     super(environment.report);
     this.#server = server;
     this.#environment = environment;
-    this.#state = engagement(robotId, isOnline);
-    this.#view = Object.freeze(view(this.#state));
-    this.#moving = new Moving(
-      () => this.#state.moving,
-      () => this.tell({ type: "move" }),
-      (isSettled) => server.settled(this, isSettled),
+    this.#state = newState(robotId, isOnline);
+    this.#view = Object.freeze(viewOf(this.#state));
+    this.#migration = new Migration(
+      () => this.#state.session.isMigrating,
+      () => this.dispatch({ type: "migrate" }),
+      (isSettled) => server.trackMigration(this, isSettled),
     );
-    this.#tickLater();
+    this.#scheduleTick();
   }
 
+  /**
+   * The robot's id.
+   *
+   * @returns {string}
+   */
   get robotId() {
     return this.#state.robotId;
   }
 
   /**
+   * The session's state: a frozen object, and the same one until a field of it changes. The event
+   * `view` tells of each change.
+   *
    * @returns {View}
    */
   get view() {
@@ -74,7 +101,8 @@ export class Session extends Emitter {
   }
 
   /**
-   * The robot's video, once there is some.
+   * The robot's video, once there is some. A new peer connection has a new stream, which the event
+   * `stream` brings.
    *
    * @returns {MediaStream | null}
    */
@@ -83,78 +111,98 @@ export class Session extends Emitter {
   }
 
   /**
-   * Send one drive command, x and y from −1 to 1. False when it was not sent: not our robot to
-   * drive, or no channel that could carry it in time.
+   * Send one drive command. The robot stops 500 ms after the last one, so repeat it while it should
+   * move; `driveWithKeys` does that.
    *
-   * The robot stops 500 ms after the last command, so repeat it while it should move.
-   *
-   * @param {{x: number, y: number}} drive
-   * @returns {boolean}
-   * @throws {TypeError} when x or y is no finite number
+   * @param {Drive} drive `x` to the right and `y` ahead; beyond -1 to 1 they are cut off
+   * @returns {boolean} whether it was sent: `false` if this session doesn't drive, or if the data
+   *   channel isn't open or can't carry it in time
+   * @throws {TypeError} if `x` or `y` isn't a finite number
    */
   drive(drive) {
     const { x, y } = drive ?? {};
-    if (!Number.isFinite(x) || !Number.isFinite(y))
+    if (!Number.isFinite(x) || !Number.isFinite(y)) {
       throw new TypeError("drive: x and y must be finite numbers");
+    }
     if (this.view.role !== "controller" || !this.#peer) return false;
-    return this.#peer.command({ x: clamp(x), y: clamp(y) });
+    return this.#peer.sendCommand({ x: clamp(x), y: clamp(y) });
   }
 
   /**
-   * Send a text to the robot; false when it was not sent: no channel is open, or it is full. The
-   * driver's is echoed by the demo robot.
+   * Send a text to the robot on the data channel. The demo robot echoes the driver's.
    *
    * @param {string} message
-   * @returns {boolean}
-   * @throws {TypeError} when it is no text
-   * @throws {SignalingError} `too_large`, with the limit of the robot's data channel
+   * @returns {boolean} whether it was sent: `false` if the data channel isn't open, or is full
+   * @throws {TypeError} if `message` isn't a string
+   * @throws {SignalingError} `too_large`, with the robot's limit in the sentence: 64 KiB, unless its
+   *   description says otherwise (RFC 8841, section 6.1)
    */
   send(message) {
     if (typeof message !== "string") throw new TypeError("send: message must be a string");
-    return this.#peer?.say(message) ?? false;
+    return this.#peer?.send(message) ?? false;
   }
 
   /**
-   * The data channel's round trip in ms.
+   * Measure the data channel's round trip.
    *
-   * @returns {Promise<number>}
+   * @returns {Promise<number>} ms
+   * @throws {SignalingError} `timeout` after 3 s, or if there is no open channel; `no_session` after
+   *   the end; `closed` after `signal.close()`
    */
   async ping() {
-    if (this.#over) throw this.#over;
+    if (this.#endError) throw this.#endError;
     if (!this.#peer) throw noAnswer();
     return this.#peer.ping();
   }
 
-  /** Take the control from whoever has it. */
+  /**
+   * Take control from the session that has it. The owner and admins may, and so may the driver's own
+   * user from another connection.
+   *
+   * @returns {Promise<void>} within 20 s
+   * @throws {SignalingError} `forbidden`, `robot_offline`, `timeout`, `offline`; `no_session` after the
+   *   end; `closed` after `signal.close()`
+   */
   async takeOver() {
-    await this.#claim({ type: "takeover" }, (ack, asOf) => ({ type: "took", ack, asOf }));
-  }
-
-  /** Give the control up and go on watching. */
-  async release() {
-    await this.#act({ type: "release-control" }, (ack) => ({ type: "released", ack }));
+    await this.#claim({ type: "takeover" }, (ack, asOf) => ({ type: "taken-over", ack, asOf }));
   }
 
   /**
-   * Ask the driver for control. The view is `asking` until the answer, 30 s at most; control that
-   * is free is ours at once.
+   * Give control up and go on viewing.
+   *
+   * @returns {Promise<void>} within 20 s
+   * @throws {SignalingError} `not_controller` if this session doesn't drive; otherwise as `takeOver`
+   */
+  async release() {
+    await this.#ask({ type: "release-control" }, (ack) => ({ type: "released", ack }));
+  }
+
+  /**
+   * Ask the driver for control. If no one drives, this session does at once. Otherwise `view.asking`
+   * is true until the driver grants it (the event `control`), denies it (`control-denied`), or hasn't
+   * answered within 30 s (`control-unanswered`).
+   *
+   * @returns {Promise<void>} once the driver was asked, within 20 s
+   * @throws {SignalingError} as `takeOver`
    */
   async requestControl() {
-    this.tell({ type: "asking" });
+    this.dispatch({ type: "request-sent" });
     try {
       await this.#claim({ type: "request-control" }, (ack, asOf) =>
-        ack.epoch === undefined ? null : { type: "took", ack, asOf },
+        ack.epoch === undefined ? null : { type: "taken-over", ack, asOf },
       );
     } catch (error) {
-      this.tell({ type: "unasked" });
+      this.dispatch({ type: "request-failed" });
       throw error;
     }
   }
 
   /**
-   * Hand the control over, to any viewer, and go on watching.
+   * Hand control over to a viewer, whether or not it has asked, and go on viewing.
    *
-   * @param {string} sessionId
+   * @param {string} sessionId of the viewer, as `view.requests` has it
+   * @returns {Promise<void>} within 20 s
+   * @throws {SignalingError} `no_session` if the viewer has left; otherwise as `release`
    */
   grant(sessionId) {
     return this.#answer({ type: "grant-control", sessionId }, (ack) => ({
@@ -165,13 +213,15 @@ export class Session extends Emitter {
   }
 
   /**
-   * Keep the control, and tell the viewer who asked for it.
+   * Keep control, and tell the viewer who asked for it.
    *
-   * @param {string} sessionId
+   * @param {string} sessionId of the viewer, as `view.requests` has it
+   * @returns {Promise<void>} within 20 s
+   * @throws {SignalingError} as `grant`
    */
   deny(sessionId) {
     return this.#answer({ type: "deny-control", sessionId }, () => ({
-      type: "answered",
+      type: "request-answered",
       sessionId,
     }));
   }
@@ -182,7 +232,7 @@ export class Session extends Emitter {
    */
   leave() {
     this.#holders -= 1;
-    if (this.#holders <= 0) this.tell({ type: "leave" });
+    if (this.#holders <= 0) this.dispatch({ type: "leave" });
   }
 
   /**
@@ -195,59 +245,79 @@ export class Session extends Emitter {
   }
 
   /**
+   * End the session, because the application has closed the connection to the server.
+   *
+   * @internal
+   */
+  close() {
+    this.#endError ??= closedError();
+    this.dispatch({ type: "leave" });
+  }
+
+  /**
    * Wait until each request of the session has its reply.
    *
    * @internal
    * @returns {Promise<void> | null} null when none is open
    */
   idle() {
-    return this.#moving.idle();
+    return this.#migration.idle();
   }
 
   /**
-   * End it, since the application has closed the connection to the server.
-   *
-   * @internal
-   */
-  abandon() {
-    this.#over ??= closed();
-    this.tell({ type: "leave" });
-  }
-
-  /**
-   * Whether the server has ever let us in.
+   * Whether the server has ever let this session in.
    *
    * @internal
    */
   get hasJoined() {
-    return this.#state.joined;
+    return this.#state.session.hasJoined;
   }
 
   /**
-   * Tell the engagement that something happened, and wait for what the server decides: 30 s at most.
-   * Once aborted it is not waited for, and what no other call that waits has asked for is withdrawn.
+   * Dispatch an event, and wait for what the server decides: 30 s at most. An abort ends the wait, and
+   * withdraws what no other waiting call has asked for.
    *
    * @internal
-   * @param {Happening} event
+   * @param {SessionEvent | null} event null to wait for what another call has asked for
    * @param {Role} wanted what the call asks for in the end
    * @param {AbortSignal} [abort]
    * @returns {Promise<void>}
    */
-  async ask(event, wanted, abort) {
+  async waitFor(event, wanted, abort) {
     abort?.throwIfAborted();
     return new Promise((resolve, reject) => {
       const stop = () => this.#withdraw(waiter, abort?.reason);
-      const done = () => abort?.removeEventListener("abort", stop);
+      const unlisten = () => abort?.removeEventListener("abort", stop);
       /** @type {Waiter} */
       const waiter = {
         wanted,
-        resolve: () => (done(), resolve()),
-        reject: (error) => (done(), reject(error)),
+        resolve: () => (unlisten(), resolve()),
+        reject: (error) => (unlisten(), reject(error)),
       };
       abort?.addEventListener("abort", stop);
       this.#waiters.push(waiter);
-      this.tell(event);
+      if (this.#endError) this.#settle(this.#endError);
+      else if (event !== null) this.dispatch(event);
     });
+  }
+
+  /**
+   * @internal
+   * @param {SessionEvent} event
+   */
+  dispatch(event) {
+    const before = this.#view;
+    const [next, effects] = step(this.#state, event, {
+      now: this.#environment.now(),
+      id: this.#environment.newId(),
+    });
+    this.#state = next;
+    this.#view = keepUnchanged(this.#view, viewOf(next));
+    for (const effect of effects) this.#perform(effect);
+    if (this.#view !== before) this.#announce(before, this.#view);
+    this.#migration.update(this.#environment.now());
+    if (event.type === "socket-changed") this.#migration.start();
+    if (this.#state.phase === "ended") this.#finish();
   }
 
   /**
@@ -258,29 +328,10 @@ export class Session extends Emitter {
     this.#waiters = this.#waiters.filter((other) => other !== waiter);
     waiter.reject(reason);
     const wanted = this.#waiters.map((other) => other.wanted);
-    this.tell({
+    this.dispatch({
       type: "withdraw",
       wanted: wanted.includes("controller") ? "controller" : (wanted[0] ?? null),
     });
-  }
-
-  /**
-   * @internal
-   * @param {Happening} event
-   */
-  tell(event) {
-    const before = this.#view;
-    const [next, effects] = step(this.#state, event, {
-      now: this.#environment.now(),
-      id: this.#environment.newId(),
-    });
-    this.#state = next;
-    this.#view = sameOr(this.#view, view(next));
-    for (const effect of effects) this.#perform(effect);
-    if (this.#view !== before) this.#announce(before, this.#view);
-    this.#moving.look(this.#environment.now());
-    if (event.type === "swapped") this.#moving.begin();
-    if (this.#state.phase === "ended") this.#finish();
   }
 
   /**
@@ -291,26 +342,26 @@ export class Session extends Emitter {
     /**
      * @param {(keyof View)[]} fields
      */
-    const moved = (fields) => fields.some((field) => before[field] !== after[field]);
+    const hasChanged = (fields) => fields.some((field) => before[field] !== after[field]);
     this.emit("view", after);
-    if (moved(["state", "why", "missing"])) this.emit("state", after);
-    if (moved(["role", "driver", "epoch", "stale", "lostTo", "requests", "asking"])) {
+    if (hasChanged(["state", "why", "missing"])) this.emit("state", after);
+    if (hasChanged(["role", "driver", "epoch", "stale", "lostTo", "requests", "asking"])) {
       this.emit("control", after);
     }
   }
 
   #finish() {
     this.#environment.clearTimeout(this.#timer);
-    this.#server.ended(this);
-    const message = this.view.why ?? "The session has ended. Drive or watch again.";
-    this.#over ??= new SignalingError({ code: "no_session", message, robotId: this.robotId });
-    this.#settle(this.#over);
+    this.#server.remove(this);
+    const message = this.view.why ?? "The session has ended. Drive or view the robot again.";
+    this.#endError ??= new SignalingError({ code: "no_session", message, robotId: this.robotId });
+    this.#settle(this.#endError);
   }
 
-  #tickLater() {
+  #scheduleTick() {
     this.#timer = this.#environment.setTimeout(() => {
-      this.#tickLater();
-      this.tell({ type: "tick" });
+      this.#scheduleTick();
+      this.dispatch({ type: "tick" });
     }, TICK_MS);
   }
 
@@ -320,25 +371,25 @@ export class Session extends Emitter {
   #perform(effect) {
     switch (effect.do) {
       case "open":
-        return void this.#open(effect.pcId);
+        return void this.#openPeer(effect.pcId);
       case "close":
-        return this.#close();
+        return this.#closePeer();
       case "request":
         return void this.#request(effect.to, effect.pcId, effect.frame);
       case "send":
         return this.#server.leave(this.robotId, effect.frame);
-      case "remote":
-        return void this.#peer?.describe(effect.payload);
-      case "add":
-        return void this.#peer?.add(effect.payload);
-      case "look":
-        return this.#server.look(this.robotId);
+      case "describe":
+        return void this.#peer?.setRemoteDescription(effect.payload);
+      case "add-candidate":
+        return void this.#peer?.addCandidate(effect.payload);
+      case "look-up":
+        return this.#server.lookUp(this.robotId);
       case "announce":
         return this.emit(effect.name, effect.value);
       case "settle":
         return this.#settle(effect.error && new SignalingError(effect.error));
       default:
-        return never(effect);
+        return unreachable(effect);
     }
   }
 
@@ -350,84 +401,79 @@ export class Session extends Emitter {
   }
 
   /**
-   * What the application asks of the server, once that knows this session on this connection.
+   * Ask the server for the application, once it knows this session on the current socket.
    *
    * @param {OutFrame} frame
-   * @param {(ack: Ack, asOf: number) => Happening | null} told what the reply means
+   * @param {(ack: Ack, asOf: number) => SessionEvent | null} toEvent what the reply means
    */
-  async #act(frame, told) {
-    await this.#moving.moved(this.#environment.now());
-    if (this.#over) throw this.#over;
-    await this.#moving.during(async () => {
-      const asOf = this.#state.epoch;
+  async #ask(frame, toEvent) {
+    await this.#migration.wait(this.#environment.now());
+    if (this.#endError) throw this.#endError;
+    await this.#migration.track(async () => {
+      const asOf = this.#state.control.epoch;
       const ack = await this.#server.request({ ...frame, robotId: this.robotId });
-      const event = told(/** @type {Ack} */ (ack), asOf);
-      if (event !== null) this.tell(event);
+      const event = toEvent(/** @type {Ack} */ (ack), asOf);
+      if (event !== null) this.dispatch(event);
     });
   }
 
   /**
-   * What may make us the driver: nothing is offered before its reply.
+   * Ask for what may make this session the driver: nothing is offered before the reply.
    *
    * @param {OutFrame} frame
-   * @param {(ack: Ack, asOf: number) => Happening | null} told
+   * @param {(ack: Ack, asOf: number) => SessionEvent | null} toEvent
    */
-  async #claim(frame, told) {
-    await this.#moving.moved(this.#environment.now());
-    this.tell({ type: "claiming" });
-    await this.#act(frame, told).finally(() => this.tell({ type: "claimed" }));
+  async #claim(frame, toEvent) {
+    await this.#migration.wait(this.#environment.now());
+    this.dispatch({ type: "claim-sent" });
+    await this.#ask(frame, toEvent).finally(() => this.dispatch({ type: "claim-settled" }));
   }
 
   /**
-   * @param {{type: string, sessionId: string}} frame
-   * @param {(ack: Ack) => Happening} told
+   * @param {{type: string, sessionId: string}} frame the answer to a viewer's request
+   * @param {(ack: Ack) => SessionEvent} toEvent
    */
-  async #answer(frame, told) {
+  async #answer(frame, toEvent) {
     try {
-      await this.#act(frame, told);
+      await this.#ask(frame, toEvent);
     } catch (error) {
-      // Who asked has left: there is nothing to answer any more.
-      if (error instanceof SignalingError && error.code === "no_session")
-        this.tell({ type: "answered", sessionId: frame.sessionId });
+      // The viewer has left: there is nothing to answer any more.
+      if (error instanceof SignalingError && error.code === "no_session") {
+        this.dispatch({ type: "request-answered", sessionId: frame.sessionId });
+      }
       throw error;
     }
   }
 
   /**
-   * @param {To} to
+   * @param {Request} to
    * @param {string | null} pcId
    * @param {OutFrame} sent
    */
   async #request(to, pcId, sent) {
-    const asOf = this.#state.epoch;
-    await this.#moving.during(async () => {
-      const frame = await this.#server.request(sent).catch(frameOf);
-      this.tell({
-        type: "reply",
-        to,
-        pcId,
-        sent,
-        asOf,
-        frame: /** @type {Ack | Pong | ErrorFrame} */ (frame),
-      });
+    const asOf = this.#state.control.epoch;
+    await this.#migration.track(async () => {
+      const reply = await this.#server.request(sent).catch(frameOf);
+      const frame = /** @type {Ack | Pong | ErrorFrame} */ (reply);
+      this.dispatch({ type: "reply", to, pcId, sent, asOf, frame });
     });
   }
 
   /**
    * @param {string} pcId
    */
-  async #open(pcId) {
+  async #openPeer(pcId) {
     const iceServers = await this.#server.iceServers(this.robotId).catch(() => []);
-    if (this.#state.pcId !== pcId) return;
-    this.#close();
+    if (this.#state.peer.id !== pcId) return;
+    this.#closePeer();
     void this.#environment
       .permissions()
-      .then((permissions) => this.tell({ type: "permitted", permissions }));
+      .then((permissions) => this.dispatch({ type: "permissions", permissions }));
     try {
       this.#peer = this.#newPeer(pcId, iceServers);
     } catch (error) {
       const { code, message } = /** @type {SignalingError} */ (error);
-      this.tell({ type: "broken", pcId, code, message });
+      this.dispatch({ type: "failed", pcId, code, message });
     }
   }
 
@@ -438,7 +484,7 @@ export class Session extends Emitter {
    */
   #newPeer(pcId, iceServers) {
     return new Peer(pcId, iceServers, this.#environment, {
-      tell: (event) => this.tell(event),
+      dispatch: (event) => this.dispatch(event),
       report: (error) => this.#server.report(error),
       stream: (stream) => this.emit("stream", stream),
       rtt: (ms) => this.emit("rtt", ms),
@@ -448,43 +494,10 @@ export class Session extends Emitter {
     });
   }
 
-  #close() {
+  #closePeer() {
     this.#peer?.close();
     this.#peer = null;
   }
-}
-
-/**
- * The view before if nothing in it has changed, else the one after, with each field that has not
- * changed as it was: what a page compares by identity does not differ without need.
- *
- * @param {View} before
- * @param {View} after
- * @returns {View}
- */
-function sameOr(before, after) {
-  const fields = /** @type {(keyof View)[]} */ (Object.keys(after));
-  const kept = fields.filter((field) => isSame(before[field], after[field]));
-  if (kept.length === fields.length) return before;
-  return Object.freeze({
-    ...after,
-    ...Object.fromEntries(kept.map((field) => [field, before[field]])),
-  });
-}
-
-/**
- * @param {any} one
- * @param {any} other
- * @returns {boolean} whether they are equal, field by field
- */
-function isSame(one, other) {
-  if (Object.is(one, other)) return true;
-  if (typeof one !== "object" || typeof other !== "object" || !one || !other) return false;
-  const names = Object.keys(one);
-  return (
-    names.length === Object.keys(other).length &&
-    names.every((name) => isSame(one[name], other[name]))
-  );
 }
 
 /**

@@ -1,53 +1,64 @@
 /**
- * One signaling connection with its requests and sessions. It brings their parts together, and
- * never decides itself when to dial.
+ * One connection to the server, as an application holds it, with its requests and sessions.
  */
 
-import { Emitter } from "./emitter.js";
-import { Line } from "./connection/websocket.js";
-import { requireWebRtc } from "./peer.js";
 import { Requests } from "./connection/requests.js";
+import { Connection } from "./connection/websocket.js";
+import { Emitter } from "./emitter.js";
+import { SignalingError, closedError } from "./errors.js";
+import { requireWebRtc } from "./peer.js";
+import { Presence, readListing } from "./presence.js";
 import { Session } from "./session.js";
-import { Watching, readList } from "./presence.js";
-import { SignalingError, closed } from "./errors.js";
 
-/** @import { Server } from "./connection/requests.js" */
-/** @import { List } from "./presence.js" */
-/** @import { Ack, ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, SignalEvents, TokenSource, Welcome } from "./types.js" */
 /** @import { Environment } from "./environment.js" */
+/** @import { Listing } from "./presence.js" */
+/** @import { Server } from "./session.js" */
+/** @import { Ack, ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, SignalEvents, TokenSource, Welcome } from "./types.js" */
 
-/** A welcome does not say how long its credentials serve. */
+/** How long the ICE servers of a welcome are used: it doesn't say how long they serve. */
 const WELCOME_ICE_MS = 240_000;
-/** How long the reply to a goodbye is waited for; no frame is on its way for longer. */
-const LEFT_MS = 2_000;
+/** How long the reply to a `bye` is waited for: no frame is on its way for longer. */
+const BYE_MS = 2_000;
 /** How many different failures are remembered, so that each is reported once. */
-const REPORTED = 100;
+const MAX_REPORTED = 100;
 
 /**
- * One signaling connection. It dials, redials for as long as it is not closed, and carries any
- * number of sessions. Make one with `connect`.
+ * A connection to the server. It dials, redials until it's closed, and carries one session for each
+ * robot. `connect` makes one.
  *
  * @extends {Emitter<SignalEvents>}
  */
 export class Signal extends Emitter {
   #environment;
-  #line;
+  #connection;
   #requests;
-  #watching;
+  #presence;
   /** @type {ConnectionState} */
   #state = "offline";
   /** @type {Map<string, Session>} */
   #sessions = new Map();
-  /** The goodbyes that have no reply yet, by robot. @type {Map<string, Promise<unknown>>} */
-  #leaving = new Map();
-  /** Those of which something still stands on an old connection, or is awaited. @type {Set<Session>} */
-  #unsettled = new Set();
+  /**
+   * What must be over before a robot is asked for again: a `bye` without a reply, for instance.
+   *
+   * @type {Map<string, Promise<unknown>>}
+   */
+  #byes = new Map();
+  /**
+   * The sessions of which something is left on the old socket, or awaited.
+   *
+   * @type {Set<Session>}
+   */
+  #migrating = new Set();
   /** @type {Person | null} */
   #me = null;
   /** @type {{servers: RTCIceServer[], freshUntil: number, isWhole: boolean}} */
   #ice = { servers: [], freshUntil: -Infinity, isWhole: true };
   #isClosed = false;
-  /** What was reported of what the server tells again and again. @type {Set<string>} */
+  /**
+   * The messages of the failures that were reported.
+   *
+   * @type {Set<string>}
+   */
   #reported = new Set();
 
   /**
@@ -60,15 +71,15 @@ export class Signal extends Emitter {
     super(environment.report);
     this.#environment = environment;
     this.#requests = new Requests(environment, (frame) => this.send(frame));
-    this.#watching = new Watching(environment, {
+    this.#presence = new Presence(environment, {
       list: (first) => this.#list(first),
       changed: (robots) => this.emit("presence", robots),
-      arrived: () => this.#arrived(),
+      settled: () => this.#closeOldIfDone(),
     });
-    this.#line = new Line(url, token, environment, {
-      state: (state) => this.#enter(state),
-      frame: (frame) => this.#receive(frame),
-      swapped: () => this.#swapped(),
+    this.#connection = new Connection(url, token, environment, {
+      state: (state) => this.#changeState(state),
+      frame: (frame) => this.#handleFrame(frame),
+      migrate: () => this.#migrate(),
       lost: (socket) => this.#requests.lose(socket),
       signIn: () => this.emit("sign-in", undefined),
       report: (error) => this.#reportOnce(error),
@@ -76,59 +87,82 @@ export class Signal extends Emitter {
     this.redial();
   }
 
-  /** Whether signaling is up. Media does not depend on it. */
+  /**
+   * Whether signaling is up. Video and commands don't depend on it.
+   *
+   * @returns {ConnectionState}
+   */
   get state() {
     return this.#state;
   }
 
-  /** Who the server says we are; `null` before the first welcome. */
+  /**
+   * The signed-in user, as the server names them.
+   *
+   * @returns {Person | null} `null` before the first welcome
+   */
   get me() {
     return this.#me;
   }
 
-  /** Dial now rather than when the next try is due; after `sign-in`, dial again. Nothing once closed. */
+  /**
+   * Dial now rather than when the next dial is due. Call it after the event `sign-in`, once there is a
+   * new token, and when the browser says that it's online. After `close()` it does nothing.
+   */
   redial() {
-    if (!this.#isClosed) this.#line.start();
-  }
-
-  /** Leave every session and hang up, for good: each call that waits, and each later one, rejects with `closed`. */
-  close() {
-    this.#isClosed = true;
-    for (const session of [...this.#sessions.values()]) session.abandon();
-    this.#requests.close();
-    this.#line.stop();
-    this.#watching.end();
+    if (!this.#isClosed) this.#connection.start();
   }
 
   /**
-   * The robots that this user may see. `all`: every robot, for admins.
+   * Leave every session and close the connection for good. Each call that waits, and each later one,
+   * rejects with `closed`.
+   */
+  close() {
+    this.#isClosed = true;
+    for (const session of [...this.#sessions.values()]) session.close();
+    this.#requests.close();
+    this.#connection.stop();
+    this.#presence.stop();
+  }
+
+  /**
+   * List the robots that this user may see.
    *
-   * @param {{robotIds?: string[], all?: boolean}} [which]
-   * @returns {Promise<Robot[]>}
+   * @param {{robotIds?: string[], all?: boolean}} [which] `robotIds`: only these, 50 at most; `all`:
+   *   every robot, for admins
+   * @returns {Promise<Robot[]>} all pages of them, within 10 s a page
+   * @throws {SignalingError} `forbidden` for `all`, unless this user is an admin; `timeout`, `offline`;
+   *   `closed` after `close()`
    */
   async robots({ robotIds, all } = {}) {
     return (await this.#list({ type: "robots", robotIds, all })).rows;
   }
 
   /**
-   * Watch the robots that this user may see, through redials too: how they stand now, and from now
-   * on a `presence` event with each change. `all`: every robot, for admins.
+   * List the robots that this user may see, and from now on tell of each change with the event
+   * `presence`, through redials too.
    *
-   * @param {{all?: boolean}} [which]
-   * @returns {Promise<Robot[]>}
-   * @throws {SignalingError} and then nothing is watched
+   * @param {{all?: boolean}} [which] `all`: every robot, for admins
+   * @returns {Promise<Robot[]>} the robots now, within 10 s a page
+   * @throws {SignalingError} as `robots`; then what was watched before is watched, if anything was
    */
   async watch(which = {}) {
-    if (typeof which !== "object")
+    if (typeof which !== "object") {
       throw new TypeError(
-        "watch: takes {all}, and tells of many robots; to see one's video: view(robotId)",
+        "watch: takes {all}, and tells of many robots; to see one's video, call view(robotId)",
       );
-    return this.#watching.begin({ all: which.all });
+    }
+    return this.#presence.watch({ all: which.all });
   }
 
-  /** Watch no more. */
+  /**
+   * Stop the event `presence`.
+   *
+   * @returns {Promise<void>} once the server knows, within 10 s
+   * @throws {SignalingError} `timeout`, `offline`; `closed` after `close()`
+   */
   async unwatch() {
-    this.#watching.end();
+    this.#presence.stop();
     await this.request({ type: "unwatch" });
   }
 
@@ -183,8 +217,8 @@ export class Signal extends Emitter {
     const session = this.#sessions.get(robotId);
     if (!session) return this.#seize(robotId, signal);
     const drove = session.view.role === "controller";
-    return held(session, () =>
-      unlessAborted(
+    return hold(session, () =>
+      rejectOnAbort(
         session.takeOver(),
         signal,
         () => void (drove || session.release().catch(ignore)),
@@ -193,45 +227,47 @@ export class Signal extends Emitter {
   }
 
   /**
-   * Send a request; its reply.
+   * Send any message of the protocol and wait for its reply. While signaling is down the message waits
+   * for it.
    *
-   * While the connection is down the request waits for it, `timeout` counting.
-   *
-   * @param {OutFrame} frame
-   * @returns {Promise<Frame>}
-   * @throws {SignalingError} the server's refusal, or `timeout`, `offline`, `too_large`
+   * @param {OutFrame} frame without an `id`, such as `{type: "share", robotId, userId}`; 32 KiB at most
+   * @returns {Promise<Frame>} the reply, within 10 s
+   * @throws {SignalingError} the server's error; `timeout`; `offline` if the connection is lost before
+   *   the reply; `too_large`; `closed` after `close()`
    */
   async request(frame) {
-    if (this.#isClosed) throw closed();
-    return this.#requests.make(frame, this.#line.isUp ? this.#line.current : null);
+    this.#requireOpen();
+    return this.#requests.send(frame, this.#connection.isUp ? this.#connection.socket : null);
   }
 
   /**
-   * Send a frame that wants no reply; lost when the connection is down.
+   * Send a message that needs no reply. It's lost while signaling is down.
    *
-   * @param {OutFrame} frame
+   * @param {OutFrame} frame 32 KiB at most
+   * @throws {SignalingError} `too_large`
    */
   send(frame) {
-    this.#line.send(frame);
+    this.#connection.send(frame);
   }
 
   /**
-   * STUN and TURN servers whose credentials will serve a while; the last known ones if none are to
-   * be had. TURN servers are for those who may watch the robot; without one, for those who have a
-   * session.
+   * Get STUN and TURN servers whose credentials last a while; the last known ones, if the server
+   * doesn't answer.
    *
-   * @param {string} [robotId]
-   * @returns {Promise<RTCIceServer[]>}
+   * @param {string} [robotId] TURN servers are included if this user may view that robot; without one,
+   *   if this connection has a session
+   * @returns {Promise<RTCIceServer[]>} within 10 s
+   * @throws {SignalingError} `closed` after `close()`
    */
   async iceServers(robotId) {
-    if (this.#isClosed) throw closed();
+    this.#requireOpen();
     if (this.#environment.now() > this.#ice.freshUntil || !this.#ice.isWhole) {
       const about = robotId === undefined ? {} : { robotId };
       const frame = /** @type {IceFrame | undefined} */ (
         await this.request({ type: "ice-servers", ...about }).catch(ignore)
       );
       // A peer connection asks its TURN server again and again: half of the time should be left.
-      if (frame) this.#keepIce(frame.iceServers, frame.ttlSeconds * 500, frame.turn);
+      if (frame) this.#setIce(frame.iceServers, frame.ttlSeconds * 500, frame.turn);
     }
     return this.#ice.servers;
   }
@@ -244,12 +280,12 @@ export class Signal extends Emitter {
   #server() {
     return {
       request: (frame) => this.request(frame),
-      leave: (robotId, bye) => this.#leave(robotId, bye),
-      look: (robotId) => void this.#list({ type: "robots", robotIds: [robotId] }).catch(ignore),
+      leave: (robotId, bye) => this.#sendBye(robotId, bye),
+      lookUp: (robotId) => void this.#list({ type: "robots", robotIds: [robotId] }).catch(ignore),
       iceServers: (robotId) => this.iceServers(robotId),
       report: (error) => this.#reportOnce(error),
-      settled: (session, isSettled) => this.#settled(session, isSettled),
-      ended: (session) => this.#ended(session),
+      trackMigration: (session, isSettled) => this.#trackMigration(session, isSettled),
+      remove: (session) => this.#remove(session),
     };
   }
 
@@ -258,7 +294,7 @@ export class Signal extends Emitter {
    */
   #reportOnce(error) {
     if (this.#reported.has(error.message)) return;
-    if (this.#reported.size >= REPORTED) this.#reported.clear();
+    if (this.#reported.size >= MAX_REPORTED) this.#reported.clear();
     this.#reported.add(error.message);
     this.emit("error", error);
   }
@@ -266,7 +302,7 @@ export class Signal extends Emitter {
   /**
    * @param {Session} session
    */
-  #ended(session) {
+  #remove(session) {
     if (this.#sessions.get(session.robotId) === session) this.#sessions.delete(session.robotId);
     const answered = session.idle();
     if (answered) this.#delay(session.robotId, answered);
@@ -276,34 +312,35 @@ export class Signal extends Emitter {
    * @param {Session} session
    * @param {boolean} isSettled
    */
-  #settled(session, isSettled) {
-    if (isSettled) this.#unsettled.delete(session);
-    else this.#unsettled.add(session);
-    this.#arrived();
+  #trackMigration(session, isSettled) {
+    if (isSettled) this.#migrating.delete(session);
+    else this.#migrating.add(session);
+    this.#closeOldIfDone();
   }
 
   /**
-   * Send `bye`. If it is lost with its connection, it is not repeated: the server ends sessions that are
-   * not resumed.
+   * Send `bye`. If it's lost with its socket, it isn't repeated: the server ends sessions that are not
+   * resumed.
    *
    * @param {string} robotId
    * @param {OutFrame} bye
    */
-  #leave(robotId, bye) {
-    if (this.#line.isUp) this.#delay(robotId, this.#requests.make(bye, this.#line.current));
+  #sendBye(robotId, bye) {
+    const { isUp, socket } = this.#connection;
+    if (isUp) this.#delay(robotId, this.#requests.send(bye, socket));
   }
 
   /**
-   * Ask for a robot again only after this: a `bye` that came later would end the new session, and
-   * so would one that answers an offer of before.
+   * Let the next call for a robot wait for this: a `bye` that came after its offer would end its
+   * session.
    *
    * @param {string} robotId
    * @param {Promise<unknown>} promise
    */
   #delay(robotId, promise) {
-    const left = Promise.all([this.#leaving.get(robotId), promise.catch(ignore)]);
-    this.#leaving.set(robotId, left);
-    void left.then(() => this.#leaving.get(robotId) === left && this.#leaving.delete(robotId));
+    const left = Promise.all([this.#byes.get(robotId), promise.catch(ignore)]);
+    this.#byes.set(robotId, left);
+    void left.then(() => this.#byes.get(robotId) === left && this.#byes.delete(robotId));
   }
 
   /**
@@ -312,33 +349,33 @@ export class Signal extends Emitter {
    * @param {string} robotId
    * @param {AbortSignal} [abort]
    */
-  async #left(robotId, abort) {
+  async #waitForBye(robotId, abort) {
     /** @type {unknown} */
     let timer;
     const late = new Promise(
-      (resolve) => void (timer = this.#environment.setTimeout(() => resolve(null), LEFT_MS)),
+      (resolve) => void (timer = this.#environment.setTimeout(() => resolve(null), BYE_MS)),
     );
     const left = async () => {
-      while (this.#leaving.has(robotId)) await this.#leaving.get(robotId);
+      while (this.#byes.has(robotId)) await this.#byes.get(robotId);
     };
     try {
-      await unlessAborted(Promise.race([left(), late]), abort, ignore);
+      await rejectOnAbort(Promise.race([left(), late]), abort, ignore);
     } finally {
       this.#environment.clearTimeout(timer);
     }
   }
 
   #requireOpen() {
-    if (this.#isClosed) throw closed();
+    if (this.#isClosed) throw closedError();
   }
 
-  /** Something has arrived: the old socket may have nothing left to wait for. */
-  #arrived() {
-    const isAll =
-      this.#unsettled.size === 0 &&
-      this.#watching.isSettled &&
-      this.#requests.areOver(this.#line.current);
-    if (this.#line.drains && isAll) this.#line.moved();
+  /** Close the old socket if nothing is left on it. */
+  #closeOldIfDone() {
+    const isDone =
+      this.#migrating.size === 0 &&
+      this.#presence.isSettled &&
+      this.#requests.areAllOn(this.#connection.socket);
+    if (this.#connection.isMigrating && isDone) this.#connection.finishMigration();
   }
 
   /**
@@ -350,12 +387,12 @@ export class Signal extends Emitter {
   async #join(robotId, wanted, abort) {
     this.#requireOpen();
     abort?.throwIfAborted();
-    if (this.#leaving.has(robotId)) await this.#left(robotId, abort);
+    if (this.#byes.has(robotId)) await this.#waitForBye(robotId, abort);
     this.#requireOpen();
     const session = this.#sessions.get(robotId);
-    if (!session) return this.#begin(robotId, wanted, abort);
+    if (!session) return this.#newSession(robotId, wanted, abort);
     try {
-      return await held(session, () => this.#share(session, wanted, abort));
+      return await hold(session, () => this.#joinSession(session, wanted, abort));
     } catch (error) {
       // Another call wanted to drive, and was refused: that is no answer to one that wants to view.
       const isOthers = error instanceof SignalingError && error.code === "robot_busy";
@@ -370,10 +407,10 @@ export class Signal extends Emitter {
    * @param {AbortSignal} [abort]
    * @returns {Promise<Session>} a new one
    */
-  #begin(robotId, wanted, abort) {
-    const session = new Session(this.#server(), robotId, this.#environment, this.#line.isUp);
+  #newSession(robotId, wanted, abort) {
+    const session = new Session(this.#server(), robotId, this.#environment, this.#connection.isUp);
     this.#sessions.set(robotId, session);
-    return held(session, () => session.ask({ type: "join", role: wanted }, wanted, abort));
+    return hold(session, () => session.waitFor({ type: "join", role: wanted }, wanted, abort));
   }
 
   /**
@@ -381,9 +418,9 @@ export class Signal extends Emitter {
    * @param {Role} wanted
    * @param {AbortSignal} [abort]
    */
-  async #share(session, wanted, abort) {
-    if (!session.hasJoined) await session.ask({ type: "await" }, wanted, abort);
-    if (wanted === "controller") await session.ask({ type: "drive" }, wanted, abort);
+  async #joinSession(session, wanted, abort) {
+    if (!session.hasJoined) await session.waitFor(null, wanted, abort);
+    if (wanted === "controller") await session.waitFor({ type: "drive" }, wanted, abort);
   }
 
   /**
@@ -395,19 +432,19 @@ export class Signal extends Emitter {
    */
   async #seize(robotId, abort) {
     requireWebRtc(this.#environment);
-    if (this.#leaving.has(robotId)) await this.#left(robotId, abort);
+    if (this.#byes.has(robotId)) await this.#waitForBye(robotId, abort);
     const taking = /** @type {Promise<Ack>} */ (this.request({ type: "takeover", robotId }));
     const giveBack = (/** @type {Ack} */ { sessionId }) =>
-      this.#leave(robotId, { type: "bye", sessionId });
+      this.#sendBye(robotId, { type: "bye", sessionId });
     const stop = () => this.#delay(robotId, taking);
     abort?.addEventListener("abort", stop, { once: true });
-    const ack = await unlessAborted(taking, abort, giveBack).finally(() =>
+    const ack = await rejectOnAbort(taking, abort, giveBack).finally(() =>
       abort?.removeEventListener("abort", stop),
     );
     try {
       return await this.#join(robotId, "controller", abort);
     } catch (error) {
-      // A call that only watches may go on in the session: a goodbye would end it.
+      // A call that only views may go on in the session, which a `bye` would end.
       const shared = abort?.aborted ? this.#sessions.get(robotId) : undefined;
       if (shared) void shared.release().catch(ignore);
       else giveBack(ack);
@@ -417,58 +454,62 @@ export class Signal extends Emitter {
 
   /**
    * @param {OutFrame} first
-   * @returns {Promise<List>}
+   * @returns {Promise<Listing>}
    */
   async #list(first) {
-    const list = await readList((frame) => this.request(frame), first, this.#environment.now());
-    this.#watching.learn(list);
+    const list = await readListing((frame) => this.request(frame), first, this.#environment.now());
+    this.#presence.learn(list);
     for (const row of list.rows)
-      this.#sessions.get(row.robotId)?.tell({ type: "listed", robot: row, askedAt: list.askedAt });
+      this.#sessions
+        .get(row.robotId)
+        ?.dispatch({ type: "listing", robot: row, askedAt: list.askedAt });
     return list;
   }
 
   /**
    * @param {ConnectionState} state
    */
-  #enter(state) {
+  #changeState(state) {
     this.#state = state;
     this.emit("state", state);
-    if (state === "online" && this.#line.current) this.#requests.submit(this.#line.current);
+    if (state === "online" && this.#connection.socket)
+      this.#requests.submit(this.#connection.socket);
     if (state === "connecting") return;
-    this.#watching.enter(state === "online");
-    for (const session of [...this.#sessions.values()]) session.tell({ type: state });
+    this.#presence.setOnline(state === "online");
+    for (const session of [...this.#sessions.values()]) session.dispatch({ type: state });
   }
 
-  #swapped() {
-    for (const session of [...this.#sessions.values()]) session.tell({ type: "swapped" });
-    this.#watching.again();
-    this.#arrived();
+  #migrate() {
+    for (const session of [...this.#sessions.values()])
+      session.dispatch({ type: "socket-changed" });
+    this.#presence.watchAgain();
+    this.#closeOldIfDone();
   }
 
   /**
    * @param {Frame} frame
    */
-  #receive(frame) {
-    if (frame.type === "welcome") this.#greeted(frame);
-    const replied = this.#requests.settle(frame);
-    if (frame.type === "error" && !replied) this.emit("error", new SignalingError(frame));
-    if (frame.type === "presence" && this.#watching.hear(frame)) {
+  #handleFrame(frame) {
+    if (frame.type === "welcome") this.#handleWelcome(frame);
+    const isReply = this.#requests.settle(frame);
+    if (frame.type === "error" && !isReply) this.emit("error", new SignalingError(frame));
+    if (frame.type === "presence" && this.#presence.push(frame)) {
       this.#sessions
         .get(frame.robotId)
-        ?.tell({ type: "listed", robot: frame, askedAt: this.#environment.now() });
+        ?.dispatch({ type: "listing", robot: frame, askedAt: this.#environment.now() });
     }
-    for (const session of [...this.#sessions.values()]) session.tell({ type: "frame", frame });
-    this.#arrived();
+    for (const session of [...this.#sessions.values()]) session.dispatch({ type: "frame", frame });
+    this.#closeOldIfDone();
   }
 
   /**
    * @param {Welcome} welcome
    */
-  #greeted({ userId, name, iceServers, turn }) {
+  #handleWelcome({ userId, name, iceServers, turn }) {
     this.#me = { userId, ...(name === undefined ? {} : { name }) };
-    // What was given for a robot is worth more than what everyone is given, while it serves.
+    // Servers that were given for a robot are worth more than everyone's, while they serve.
     const isKept = turn && this.#ice.isWhole && this.#environment.now() <= this.#ice.freshUntil;
-    if (!isKept) this.#keepIce(iceServers ?? [], WELCOME_ICE_MS, turn);
+    if (!isKept) this.#setIce(iceServers ?? [], WELCOME_ICE_MS, turn);
   }
 
   /**
@@ -476,7 +517,7 @@ export class Signal extends Emitter {
    * @param {number} freshMs
    * @param {boolean} [turn] there are TURN servers besides
    */
-  #keepIce(servers, freshMs, turn = false) {
+  #setIce(servers, freshMs, turn = false) {
     this.#ice = { servers, freshUntil: this.#environment.now() + freshMs, isWhole: !turn };
   }
 }
@@ -488,7 +529,7 @@ export class Signal extends Emitter {
  * @param {() => Promise<void>} ask
  * @returns {Promise<Session>}
  */
-async function held(session, ask) {
+async function hold(session, ask) {
   session.hold();
   try {
     await ask();
@@ -500,7 +541,7 @@ async function held(session, ask) {
 }
 
 /**
- * What a promise resolves to, unless that is aborted first: then what it does later is undone.
+ * Settle as a promise does, unless the signal is aborted first: then undo what the promise does later.
  *
  * @template Value
  * @param {Promise<Value>} promise
@@ -508,7 +549,7 @@ async function held(session, ask) {
  * @param {(value: Value) => void} undo
  * @returns {Promise<Value>}
  */
-function unlessAborted(promise, abort, undo) {
+function rejectOnAbort(promise, abort, undo) {
   if (!abort) return promise;
   return new Promise((resolve, reject) => {
     const stop = () => {
@@ -520,5 +561,5 @@ function unlessAborted(promise, abort, undo) {
   });
 }
 
-/** Deliberately nothing: whoever waits for this is told by other means. */
+/** Deliberately nothing: the failure shows in another way. */
 function ignore() {}

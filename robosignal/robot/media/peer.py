@@ -22,9 +22,11 @@ from msgspec.structs import replace
 from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId, assign_section
 from robosignal.robot.media import ice
+from robosignal.robot.media.camera import CameraTrack
 from robosignal.robot.media.consent import keep_consent
 from robosignal.robot.media.gathering import Gathering
 from robosignal.robot.media.sdp import Offer, Unacceptable, rewrite
+from robosignal.robot.media.sending import send_encoded
 from robosignal.robot.session.events import (
     Answered,
     Channel,
@@ -183,6 +185,8 @@ class Peer:
                 self._has_video = True
                 self._track = self._take_track()
                 transceiver.sender.replaceTrack(self._track)
+                if isinstance(self._track, CameraTrack):
+                    send_encoded(transceiver.sender, self._track)
             # Nothing is received: unread media would pile up in memory.
             sends = transceiver.sender.track is not None
             transceiver.direction = "sendonly" if sends else "inactive"

@@ -18,12 +18,11 @@ from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
 from robosignal.robot.drive import STILL, Drive
+from robosignal.robot.media.encoding import CLOCK_RATE
 from robosignal.robot.session.events import Show
 
 WIDTH, HEIGHT = 640, 360
 FRAMES_PER_SECOND = 20
-CLOCK_RATE = 90_000
-"""RTP's clock for video (RFC 6184, section 8.2.1, and RFC 7741, section 4.1), in Hz."""
 
 BLOCK = 24
 NUMBER_BITS = 24
@@ -88,6 +87,7 @@ class Pattern:
         self._place = Place()
         self._placed = self._began
         self._drawn: tuple[int, Image] | None = None
+        self._track: PatternTrack | None = None
         # The motors' thread moves the marker, and the event loop's draws it.
         self._moving = Lock()
 
@@ -100,6 +100,12 @@ class Pattern:
         with self._moving:
             self._move_marker()
             self._drive = drive
+
+    def track(self) -> "PatternTrack":
+        """Return the track that all peers watch; a new one after it was stopped."""
+        if self._track is None or self._track.readyState == "ended":
+            self._track = PatternTrack(self)
+        return self._track
 
     @property
     def place(self) -> Place:
@@ -144,7 +150,7 @@ class Pattern:
 
 
 class PatternTrack(MediaStreamTrack):
-    """One peer's view of the pattern. Frames for which it was too slow are left out."""
+    """The pattern as a camera. Frames for which its reader was too slow are left out."""
 
     kind = "video"
 
@@ -159,7 +165,6 @@ class PatternTrack(MediaStreamTrack):
             raise MediaStreamError
         self._number = max(self._number + 1, self._pattern.number())
         await asyncio.sleep(max(0.0, self._pattern.seconds_until(self._number)))
-        # A frame of its own for each peer: an encoder marks the frame that it makes a key frame.
         frame = make_frame(self._pattern.image(self._number))
         frame.pts = self._number * CLOCK_RATE // FRAMES_PER_SECOND
         frame.time_base = Fraction(1, CLOCK_RATE)

@@ -1,27 +1,28 @@
 """The store on DynamoDB: two tables, conditional writes, consistent reads.
 
 Knows how the tables are laid out; never which write is right. What is immutable of a
-connection is kept in this process's memory, bounded, and never an absence.
+connection is kept in this process's memory, bounded, and never an absence. That a user has no
+watching connection is remembered too, for a few seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from os import urandom
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import structs
 
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
-from robosignal.protocol.limits import WATCHERS
+from robosignal.protocol.limits import SECOND_LOOK_SECONDS, WATCHERS
 from robosignal.server.aws.calls import ask, pausing
 from robosignal.server.aws.expressions import Rendered, marshal, plain
 from robosignal.server.core.conditional_writes import Condition, Put, Write, apply
-from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.records import Connection, Robot, robot_from_item
 from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
-from robosignal.server.core.writes.connections import connection_item
+from robosignal.server.core.writes.attributes import STAMP, add_stamp
+from robosignal.server.core.writes.connections import WATCHER, connection_item
 from robosignal.server.deadline import allowance
-from robosignal.server.limits.bounded import Bounded
+from robosignal.server.limits.bounded import Bounded, Recent
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,9 +32,16 @@ BATCH_TRIES = 8
 """More than an event has time for: the rest of a batch is asked for until that time is over."""
 STAMP_BYTES = 9
 
-STAMP = ("stamp",)
-"""Which write made a robot's item what it is, but for renewals: by it a write that was
-repeated, since its answer was lost, knows its own doing. No rule reads it."""
+INDEX_LAG_SECONDS = 2
+"""How late the index of watchers may be. AWS: "within a fraction of a second, under normal
+conditions" (DynamoDB developer guide, "Using Global Secondary Indexes")."""
+
+UNWATCHED_SECONDS = SECOND_LOOK_SECONDS - INDEX_LAG_SECONDS
+"""How long an answer of that index is trusted that a user has no watching connection.
+
+A page lists a second time `SECOND_LOOK_SECONDS` after it began to watch. Every change after that
+list is pushed, because by then no answer from before the index had the page is trusted.
+"""
 
 
 def connection_of(item: dict[str, Any]) -> Connection:
@@ -41,22 +49,27 @@ def connection_of(item: dict[str, Any]) -> Connection:
     return msgspec.convert(item, Connection)
 
 
-def robot_of_item(item: dict[str, Any]) -> Robot:
-    """Return a robot's record."""
-    return msgspec.convert(item, Robot)
-
-
 class DynamoStore:
     """Implements `robosignal.server.ports.Store`."""
 
     def __init__(
-        self, client: "DynamoDBClient", connections: str, robots: str, known: int = KNOWN
+        self,
+        client: "DynamoDBClient",
+        connections: str,
+        robots: str,
+        known: int = KNOWN,
+        unwatched: Recent[str] | None = None,
     ) -> None:
-        """Use these two tables; `known` senders at most are kept in memory."""
+        """Use these two tables; `known` senders at most are kept in memory.
+
+        `unwatched` remembers which users have no watching connection; by default, as many users
+        as senders, for `UNWATCHED_SECONDS`.
+        """
         self._client = client
         self._connections = connections
         self._robots = robots
         self._known: Bounded[ConnectionId, Connection] = Bounded(known)
+        self._unwatched = unwatched or Recent(UNWATCHED_SECONDS, known)
 
     # Connections
 
@@ -72,6 +85,9 @@ class DynamoStore:
     def _remember(self, row: Connection) -> Connection:
         if row.is_settled:
             self._known.keep(row.connection_id, row)
+        else:
+            # As after a seed's only session: what was settled by it is so no more.
+            self._known.drop(row.connection_id)
         return row
 
     def add_connection(self, row: Connection) -> None:
@@ -103,7 +119,11 @@ class DynamoStore:
         self, connection: ConnectionId, write: Write
     ) -> Written[Connection] | ConditionFailed[Connection]:
         """Carry out a write to a row."""
-        before, after = self._write(self._connections, "connectionId", connection, write)
+        try:
+            before, after = self._write(self._connections, "connectionId", connection, write)
+        finally:
+            for watcher in _new_watchers(write):
+                self._unwatched.forget(watcher)
         if after is None:
             return ConditionFailed(
                 None if before is None else self._remember(connection_of(before))
@@ -116,29 +136,32 @@ class DynamoStore:
     def robot(self, robot: RobotId) -> Robot | None:
         """Return a robot's item as it is now."""
         item = self._get(self._robots, "robotId", robot)
-        return None if item is None else robot_of_item(item)
+        return None if item is None else robot_from_item(item)
 
     def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Carry out a write to a robot's item."""
         stamp = None if write.renewal else urandom(STAMP_BYTES).hex()
-        stamped = write if stamp is None else _stamped(write, stamp)
-        before, after = self._write(self._robots, "robotId", robot, stamped)
-        was = None if before is None else robot_of_item(before)
+        stamped = write if stamp is None else add_stamp(write, stamp)
+        try:
+            before, after = self._write(self._robots, "robotId", robot, stamped)
+        except TryAgain as unanswered:
+            raise TryAgain(stamp=stamp) from unanswered
+        was = None if before is None else robot_from_item(before)
         if after is not None:
-            return Written(was, robot_of_item(after))
+            return Written(was, robot_from_item(after))
         if before is not None and stamp is not None and before.get(*STAMP) == stamp:
-            return Written(None, robot_of_item(before))
+            return Written(None, robot_from_item(before))
         return ConditionFailed(was)
 
     def check_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
         """Evaluate a write to a robot's item now, without writing."""
         item = self._get(self._robots, "robotId", robot)
-        before = None if item is None else robot_of_item(item)
+        before = None if item is None else robot_from_item(item)
         after = apply(write, item or {})
         return (
             ConditionFailed(before)
             if after is None
-            else Written(before, robot_of_item(_with_key(robot, after)))
+            else Written(before, robot_from_item(_with_key(robot, after)))
         )
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
@@ -167,7 +190,7 @@ class DynamoStore:
         while True:
             answer = ask(self._client.batch_get_item, RequestItems=asked)
             for item in answer["Responses"].get(self._robots, []):
-                robot = robot_of_item(plain(item))
+                robot = robot_from_item(plain(item))
                 found[robot.robot_id] = robot
             asked = answer.get("UnprocessedKeys")
             if not asked:
@@ -195,7 +218,13 @@ class DynamoStore:
         )
 
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
-        """Return the connections that are told of changes, as many as are told at most."""
+        """Return the connections that are told of changes, as many as are told at most.
+
+        A user who had none a few seconds ago is not looked up again.
+        """
+        if self._unwatched.has(watcher):
+            return ()
+        asked_at = self._unwatched.now()
         found: list[Watcher] = []
         start: Any = {}
         while len(found) < WATCHERS:
@@ -213,6 +242,8 @@ class DynamoStore:
             if "LastEvaluatedKey" not in page:
                 break
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+        if not found:
+            self._unwatched.note(watcher, asked_at)
         return tuple(found)
 
     def owned(self, user: UserId, after: str | None, limit: int) -> Page:
@@ -283,10 +314,6 @@ def _with_key(robot: RobotId, item: dict[str, Any]) -> dict[str, Any]:
     return {"robotId": robot, **item}
 
 
-def _stamped(write: Write, stamp: str) -> Write:
-    return structs.replace(write, then=(*write.then, Put(STAMP, stamp)))
-
-
 def _start(key: str, value: str, after: str) -> dict[str, Any]:
     return {key: marshal(value), "robotId": marshal(after)}
 
@@ -299,6 +326,13 @@ def _share(robot: RobotId, user: UserId) -> str:
 def _robot_id(item: dict[str, Any]) -> RobotId:
     """Return the robot of a robot's item, or of a share's, whose key is `<robotId>#<userId>`."""
     return RobotId(item["robotId"].partition("#")[0])
+
+
+def _new_watchers(write: Write) -> Iterator[str]:
+    """Yield the user, or `#admins`, for whom a write to a row lets its connection watch."""
+    for update in write.then:
+        if isinstance(update, Put) and update.path == WATCHER:
+            yield update.value
 
 
 def _watcher(item: dict[str, Any]) -> Watcher:

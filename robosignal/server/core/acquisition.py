@@ -7,6 +7,8 @@ Every message that can give the sender the lease, or a new viewer session, goes 
 from collections.abc import Sequence
 from contextlib import suppress
 
+from msgspec import structs
+
 from robosignal.protocol.errors import (
     Forbidden,
     NoSession,
@@ -15,12 +17,12 @@ from robosignal.protocol.errors import (
     SignalingError,
     TryAgain,
 )
-from robosignal.protocol.ids import ConnectionId, SessionId
+from robosignal.protocol.ids import ConnectionId, RobotId, SessionId
 from robosignal.protocol.messages import Offer, RequestControl, Role, Takeover
 from robosignal.server.core.addressing import ActiveSession
 from robosignal.server.core.authorization import ROBOT_CANNOT_DRIVE, authorize
 from robosignal.server.core.conditional_writes import Write
-from robosignal.server.core.delivery import find_delivery, hand_over, notify
+from robosignal.server.core.delivery import find_delivery, hand_over, loss_write, notify
 from robosignal.server.core.dialects import AnyFrame
 from robosignal.server.core.notices import (
     Notice,
@@ -40,6 +42,7 @@ from robosignal.server.core.sessions import (
 )
 from robosignal.server.core.steps import (
     Action,
+    CheckRobot,
     ConditionFailed,
     Delivery,
     Flow,
@@ -50,7 +53,7 @@ from robosignal.server.core.steps import (
     perform_all,
     write_robot,
 )
-from robosignal.server.core.writes import connections, lease, presence
+from robosignal.server.core.writes import connections, lease, presence, viewers
 
 
 def acquire(
@@ -60,10 +63,71 @@ def acquire(
 
     Raise RobotOffline, RobotBusy or TryAgain if its condition fails, whichever explains it.
     """
-    outcome = yield from write_robot(robot.robot_id, write)
+    outcome = yield from write_or_undo(request, robot.robot_id, write)
     if isinstance(outcome, Written):
         return outcome.after
     raise explain_refusal(request, authorize(request, message, robot.robot_id, outcome.item))
+
+
+def write_or_undo(
+    request: Request, robot_id: RobotId, write: Write
+) -> Flow[Written[Robot] | ConditionFailed[Robot]]:
+    """Carry out a write that may open a session for the sender.
+
+    A write that is never answered may have been carried out all the same. A v1 session lapses
+    soon, but a seed session lasts until its token ends, so end it if the write opened it. A session
+    that was there before is noted on its row, and ends with its connection. Then raise TryAgain.
+    """
+    try:
+        return (yield from write_robot(robot_id, write))
+    except TryAgain as unanswered:
+        stamp, role = unanswered.stamp, write.opens
+        if stamp is not None and role is not None and request.sender.dialect == "seed":
+            mine = request.new_session(robot_id, request.lease_until)
+            yield from _undo(request, robot_id, ActiveSession(mine, role), stamp)
+        raise
+
+
+def _undo(request: Request, robot_id: RobotId, opened: ActiveSession, stamp: str) -> Flow[None]:
+    """End the session if the item still has the stamp of the write that opened it."""
+    session, role = opened.session, opened.role
+    undo = lease.undo if role == "controller" else viewers.undo
+    write = undo(session.session_id, session.connection_id, stamp)
+    with suppress(SignalingError):
+        # Read first: usually nothing was written, and the key may be throttled for writes.
+        (checked,) = yield from perform_all((CheckRobot(robot_id, write),), "undo")
+        if not isinstance(checked, Written):
+            return
+        outcome = yield from write_robot(robot_id, write, "undo")
+        if isinstance(outcome, Written):
+            yield from notify(request, robot_id, _undo_notices(outcome.after, session, role))
+
+
+def _undo_notices(robot: Robot, session: Session, role: Role) -> list[Notice]:
+    ended = EndedSession(robot, session, role)
+    if role == "viewer":
+        return end_notices(ended)
+    # The session held at the epoch before, and the driver that it displaced was not told.
+    displaced = displaced_notices(structs.replace(robot, epoch=robot.epoch - 1), session)
+    return displaced + end_notices(ended)
+
+
+def confirm_session(request: Request, robot: Robot, found: ActiveSession) -> Flow[None]:
+    """Note a seed's session on the sender's row if it isn't noted there.
+
+    The message that opened it may be about to undo it, so write to the session first: that
+    changes the stamp. Raise TryAgain if the session is gone.
+    """
+    session_id, role = found.session.session_id, found.role
+    if found.session.dialect != "seed" or session_id in request.sender.sessions:
+        return
+    renew = lease.renew if role == "controller" else viewers.renew
+    renewal = renew(session_id, found.session.connection_id, found.session.until)
+    # Written as a renewal, it would not change the stamp.
+    outcome = yield from write_robot(robot.robot_id, structs.replace(renewal, renewal=False))
+    if not isinstance(outcome, Written):
+        raise TryAgain(robot.robot_id)
+    yield from note_or_record_loss(request, robot, found)
 
 
 def explain_refusal(request: Request, robot: Robot) -> RobotOffline | RobotBusy | TryAgain:
@@ -114,6 +178,19 @@ def note_session(request: Request, session_id: SessionId) -> WriteConnection:
     """Return the step that notes a session on the sender's row."""
     me = request.sender.connection_id
     return WriteConnection(me, connections.note_session(me, session_id, request.sender.dialect))
+
+
+def note_or_record_loss(request: Request, robot: Robot, found: ActiveSession) -> Flow[None]:
+    """Note an existing session on the sender's row.
+
+    If the row refuses it, record that the session's connection is lost, and raise NoSession,
+    Forbidden or TryAgain, whichever explains it.
+    """
+    (noted,) = yield from perform_all((note_session(request, found.session.session_id),))
+    if isinstance(noted, ConditionFailed):
+        loss = WriteRobot(robot.robot_id, loss_write(found.session, found.role, request.now))
+        yield from attempt_all((loss,), "undo")
+        raise explain_missing_note(robot, noted)
 
 
 def explain_missing_note(

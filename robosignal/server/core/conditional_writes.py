@@ -15,6 +15,7 @@ from typing import Any, Literal, assert_never
 
 from msgspec import Struct
 
+from robosignal.protocol.messages import Role
 from robosignal.server.core.effects import Effect
 
 Path = tuple[str, ...]
@@ -146,6 +147,8 @@ class Write(Struct, frozen=True):
     """Whether it only extends what is there. Losing one costs nothing: the next follows soon."""
     effect: Effect | None = None
     """What it does to who drives, to presence or to the operators; None: nothing."""
+    opens: Role | None = None
+    """The role of the session that it opens; None: it opens none."""
 
     def changes(self, path: Path) -> bool:
         """Say whether it updates this attribute."""

@@ -25,10 +25,12 @@ from robosignal.protocol.messages import (
 from robosignal.server.core.acquisition import (
     acquire,
     announce_driver,
+    confirm_session,
     explain_refusal,
     introduce,
+    write_or_undo,
 )
-from robosignal.server.core.addressing import resolve_robot_id
+from robosignal.server.core.addressing import ActiveSession, resolve_robot_id
 from robosignal.server.core.authorization import (
     authorize,
     condition_for,
@@ -70,7 +72,7 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
     refuse_robot_connections(request)
     mine = request.new_session(robot_id, request.lease_until)
     may = condition_for(Takeover, request.sender)
-    outcome = yield from write_robot(robot_id, lease.take_over(mine, may))
+    outcome = yield from write_or_undo(request, robot_id, lease.take_over(mine, may))
     if isinstance(outcome, Written):
         return (yield from _introduce_driver(request, message, outcome.after, mine))
     robot = authorize(request, message, robot_id, outcome.item)
@@ -80,6 +82,7 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
         return (yield from _acquire_and_introduce(request, message, robot, mine, write))
     own, role = found
     if role == "controller" and not own.has_lapsed(role, request.now):
+        yield from confirm_session(request, robot, ActiveSession(own, role))
         return Ack(session_id=own.session_id, epoch=robot.epoch)
     mine = request.own_session(own.session_id, request.lease_until)
     if role == "controller":

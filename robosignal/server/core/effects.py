@@ -21,6 +21,8 @@ class Effect(Enum):
     """The robot ended the holder's session."""
     ROLLED_BACK = "rolled back"
     """The lease was freed because the robot or the new holder could not be reached."""
+    UNDONE = "undone"
+    """The lease was freed because the write that gave it was never answered."""
     CLAIMED = "claimed"
     """A robot's new process registered."""
     REDIALLED = "redialled"

@@ -8,7 +8,13 @@ from robosignal.protocol.errors import BadMessage, NoSession, RobotOffline
 from robosignal.protocol.frames import Ack
 from robosignal.protocol.ids import RobotId
 from robosignal.protocol.messages import Offer
-from robosignal.server.core.acquisition import acquire, announce_driver, introduce
+from robosignal.server.core.acquisition import (
+    acquire,
+    announce_driver,
+    confirm_session,
+    introduce,
+    write_or_undo,
+)
 from robosignal.server.core.addressing import ActiveSession, find_own_session, resolve_robot_id
 from robosignal.server.core.authorization import (
     authorize,
@@ -23,7 +29,7 @@ from robosignal.server.core.notices import replaced_notices
 from robosignal.server.core.records import Robot, Session
 from robosignal.server.core.relay import relay_on, relay_to_robot
 from robosignal.server.core.request import Request, reply_epoch
-from robosignal.server.core.steps import Flow, Written, read_robot, write_robot
+from robosignal.server.core.steps import Flow, Written, read_robot
 from robosignal.server.core.viewers import open_viewer
 from robosignal.server.core.writes import lease
 
@@ -45,7 +51,7 @@ def _offer_first(request: Request, message: Offer, robot_id: RobotId) -> Flow[Ac
     refuse_robot_connections(request)
     mine = request.new_session(robot_id, request.lease_until)
     write = lease.acquire(mine, condition_for(Offer, request.sender), request.now)
-    outcome = yield from write_robot(robot_id, write)
+    outcome = yield from write_or_undo(request, robot_id, write)
     if isinstance(outcome, Written):
         return (yield from _introduce_driver(request, message, outcome.after, mine))
     robot = authorize(request, message, robot_id, outcome.item)
@@ -76,6 +82,7 @@ def _offer_on(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
 
 def _renegotiate(request: Request, message: Offer, robot: Robot, found: ActiveSession) -> Flow[Ack]:
     """Relay in the session, after the change of role that the offer asks for."""
+    yield from confirm_session(request, robot, found)
     wanted = message.role or found.role
     lapsed = found.role == "controller" and found.session.has_lapsed(found.role, request.now)
     if wanted == "controller" and (lapsed or found.role == "viewer"):

@@ -4,11 +4,11 @@ Field names in camel case are the tables' attribute names. Times are epoch milli
 `ttl`, which DynamoDB wants in seconds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct, convert
 
 from robosignal.protocol import limits
 from robosignal.protocol.frames import Person
@@ -19,6 +19,10 @@ ADMIN_GROUPS = frozenset({"ADMIN", "ADMINS"})
 
 FLEET_SHARDS = 8
 """The parts into which the list of all robots is divided, so that no index key is hot."""
+
+
+OLD_PRESENCE_UNTIL = "leaseUntil"
+"""What earlier versions call `presenceUntil`. Written and read beside it for one version."""
 
 
 def latest_end(now: int, seconds: int) -> int:
@@ -108,7 +112,8 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     connection_id: ConnectionId | None = None
     connected_at: int = 0
     instance_id: InstanceId | None = None
-    presence_until: int = field(default=0, name="leaseUntil")
+    presence_until: int = 0
+    """When presence ends if it is not renewed."""
     dialect: Dialect = "seed"
     expires_at: int = 0
     metadata: str | None = None
@@ -152,6 +157,18 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     def session_at(self, connection: ConnectionId) -> tuple[Session, Role] | None:
         """Return this connection's session with its role; None if there is none."""
         return next((each for each in self.sessions() if each[0].connection_id == connection), None)
+
+
+def robot_from_item(item: Mapping[str, Any]) -> Robot:
+    """Return the record of a robot's item. Raise ValidationError if it is not one.
+
+    Until the upgrade to this version, `presenceUntil` was named `leaseUntil`. While versions run
+    side by side, each renews what it knows: both are written, and the later one counts.
+    """
+    old = item.get(OLD_PRESENCE_UNTIL, 0)
+    if old > item.get("presenceUntil", 0):
+        item = {**item, "presenceUntil": old}
+    return convert(item, Robot)
 
 
 def fleet_shard_of(robot_id: RobotId) -> str:

@@ -63,6 +63,7 @@ def register(request: Request, message: Register) -> Flow[Registered]:
             for each, role in robot.sessions()
         ],
         heartbeat_seconds=request.rules.heartbeat_seconds,
+        presence_seconds=request.presence_seconds,
         lease_seconds=request.presence_seconds,
         ice_servers=ice.servers,
         turn=ice.turn,

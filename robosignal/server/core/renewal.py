@@ -4,20 +4,16 @@ from robosignal.protocol.errors import Forbidden, NoSession, NotRegistered
 from robosignal.protocol.frames import Ack, Pong
 from robosignal.protocol.ids import RobotId, SessionId, robot_of
 from robosignal.protocol.messages import Ping, Resume, Role
-from robosignal.server.core.acquisition import explain_missing_note, note_session
+from robosignal.server.core.acquisition import note_or_record_loss
 from robosignal.server.core.addressing import ActiveSession
 from robosignal.server.core.authorization import condition_for, refuse_robot_connections
-from robosignal.server.core.delivery import loss_write
 from robosignal.server.core.notices import control_state
 from robosignal.server.core.records import Robot
 from robosignal.server.core.request import Request, reply_epoch
 from robosignal.server.core.steps import (
     ConditionFailed,
     Flow,
-    WriteRobot,
     Written,
-    attempt_all,
-    perform_all,
     read_robot,
     write_robot,
 )
@@ -112,10 +108,6 @@ def refuse_second_session(request: Request, session_id: SessionId) -> Flow[None]
 def _note_resumed(request: Request, robot: Robot, found: ActiveSession) -> Flow[Ack]:
     """Note the session on the new connection's row; if that is gone, record the loss and raise."""
     session_id = found.session.session_id
-    (noted,) = yield from perform_all((note_session(request, session_id),))
-    if isinstance(noted, ConditionFailed):
-        loss = WriteRobot(robot.robot_id, loss_write(found.session, found.role, request.now))
-        yield from attempt_all((loss,), "undo")
-        raise explain_missing_note(robot, noted)
+    yield from note_or_record_loss(request, robot, found)
     epoch = reply_epoch(request, robot, found.role)
     return Ack(session_id=session_id, role=found.role, epoch=epoch)

@@ -6,7 +6,7 @@ When a robot has all the viewers that it may have, a new one replaces one that d
 from robosignal.protocol.errors import Forbidden, RobotOffline, TooManyViewers, TryAgain
 from robosignal.protocol.frames import Ack
 from robosignal.protocol.messages import Offer
-from robosignal.server.core.acquisition import introduce
+from robosignal.server.core.acquisition import introduce, write_or_undo
 from robosignal.server.core.authorization import authorize, condition_for
 from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.delivery import notify
@@ -14,7 +14,7 @@ from robosignal.server.core.dialects import translate_for_robot
 from robosignal.server.core.notices import notices_to, peer_left_frame
 from robosignal.server.core.records import Robot, Session
 from robosignal.server.core.request import Request, reply_epoch
-from robosignal.server.core.steps import ConditionFailed, Flow, write_robot
+from robosignal.server.core.steps import ConditionFailed, Flow
 from robosignal.server.core.writes import viewers
 
 
@@ -31,7 +31,7 @@ def open_viewer(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
         raise Forbidden(robot.robot_id, "this connection's session has moved to a newer one")
     lapsed = _choose_replaced(request, robot)
     write = _choose_write(request, robot, viewing, lapsed)
-    outcome = yield from write_robot(robot.robot_id, write)
+    outcome = yield from write_or_undo(request, robot.robot_id, write)
     if isinstance(outcome, ConditionFailed):
         raise _explain_refusal(request, authorize(request, message, robot.robot_id, outcome.item))
     after = outcome.after

@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from robosignal.protocol.ids import ConnectionId
-from robosignal.server.aws.dynamodb import STAMP, DynamoStore, connection_of, robot_of_item
+from robosignal.server.aws.dynamodb import DynamoStore, connection_of
 from robosignal.server.aws.expressions import marshal, plain
 from robosignal.server.core.conditional_writes import Write, apply
-from robosignal.server.core.records import Connection
+from robosignal.server.core.records import Connection, robot_from_item
 from robosignal.server.core.steps import ConditionFailed, Written
 from robosignal.server.core.writes import connections, lease, ownership, presence, viewers
+from robosignal.server.core.writes.attributes import STAMP
 from tests.server.core.aimed import ROBOT_WRITES, ROW_WRITES, robot_cases, row_cases
 from tests.server.core.generated import CLIENTS, ROBOT
 from tests.tables import CONNECTIONS, ROBOTS
@@ -68,8 +69,12 @@ class Place:
     def get(self) -> Item | None:
         """Return what stands here, but for which write made it so."""
         found = self._client.get_item(TableName=self._table, Key=self._key).get("Item")
-        item = None if found is None else plain(found)
-        return item and {name: each for name, each in item.items() if (name,) != STAMP}
+        return None if found is None else unstamped(plain(found))
+
+
+def unstamped(item: Item) -> Item:
+    """Return an item without the stamp of its last write: each write has another."""
+    return {name: each for name, each in item.items() if (name,) != STAMP}
 
 
 def carried_out(write: Write, item: Item | None, **key: str) -> Item | None:
@@ -111,15 +116,16 @@ def test_a_write_to_a_robot_agrees(
     def agrees(case: tuple[Item | None, Write]) -> None:
         item, write = case
         after = carried_out(write, item, robotId=ROBOT)
-        before = None if item is None else robot_of_item(item)
+        before = None if item is None else robot_from_item(item)
         place.put(item)
 
         outcome = dynamo_store.write_robot(ROBOT, write)
 
         assert not overlap(write)
-        assert place.get() == (item if after is None else after)
+        expected_item = item if after is None else after
+        assert place.get() == (expected_item and unstamped(expected_item))
         expected = (
-            ConditionFailed(before) if after is None else Written(before, robot_of_item(after))
+            ConditionFailed(before) if after is None else Written(before, robot_from_item(after))
         )
         assert outcome == expected
         outcomes[type(outcome)] += 1

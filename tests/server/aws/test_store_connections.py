@@ -144,3 +144,15 @@ def test_a_connection_that_opens_twice_stays_what_it_has_become(store: Store) ->
     again = store.connection(C1)
     assert again is not None
     assert again.robot_id == R1
+
+
+def test_a_row_is_remembered_only_while_it_is_settled(store: Store) -> None:
+    """A seed's only session settles its dialect; once the session has ended, the row is read."""
+    session = SessionId("r1:x")
+    store.add_connection(row(dialect="seed"))
+    store.write_connection(C1, connections.note_session(C1, session, "seed"))
+    noted = store.sender(C1)
+    store.write_connection(C1, connections.forget_session(session))
+
+    assert noted == row(dialect="seed", sessions=frozenset({session}))
+    assert store.sender(C1) == row(dialect="seed")

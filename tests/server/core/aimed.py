@@ -148,6 +148,11 @@ class Aim:
         found: int = self._mostly(self._item.get("epoch"), st.integers(1, 3))
         return found
 
+    def stamp(self) -> str:
+        """Draw the stamp of the last write, or another."""
+        found: str = self._mostly(self._item.get("stamp"), st.just("cafe"))
+        return found
+
     def until(self) -> int:
         """Draw an end."""
         return self._draw(soon)
@@ -233,6 +238,7 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     lease.roll_back_with_robot: lambda aim: lease.roll_back_with_robot(
         *aim.end(viewer=False), aim.socket()
     ),
+    lease.undo: lambda aim: lease.undo(*aim.end(viewer=False), aim.stamp()),
     viewers.add: _viewing,
     viewers.replace_lapsed: _viewing_lapsed,
     viewers.renew: lambda aim: viewers.renew(*aim.end(viewer=True), NOW + 300_000),
@@ -242,6 +248,7 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
         *aim.end(viewer=True), NOW, aim.until()
     ),
     viewers.leave: lambda aim: viewers.leave(*aim.end(viewer=True)),
+    viewers.undo: lambda aim: viewers.undo(*aim.end(viewer=True), aim.stamp()),
     viewers.dismiss: lambda aim: viewers.dismiss(aim.end(viewer=True)[0], aim.socket()),
     presence.register_redial: lambda aim: presence.register_redial(aim.claim()),
     presence.register_process: lambda aim: presence.register_process(aim.claim()),

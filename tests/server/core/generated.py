@@ -74,6 +74,7 @@ def registered(draw: DrawFn, viewers: int) -> dict[str, Any]:
         "ownerUserId": draw(users),
         "instanceId": draw(st.sampled_from(INSTANCES)),
         "connectedAt": draw(opened),
+        "presenceUntil": draw(soon),
         "leaseUntil": draw(soon),
         "dialect": draw(dialects),
         "expiresAt": NOW + 3_600_000,
@@ -95,6 +96,7 @@ def registered(draw: DrawFn, viewers: int) -> dict[str, Any]:
         "operators": st.sets(users, min_size=1),
         "prev": st.none() | sessions().map(msgspec.to_builtins),
         "metadata": st.just('{"model":"x"}'),
+        "stamp": st.just("f00d"),
     }
     return item | {name: draw(value) for name, value in more.items() if draw(st.booleans())}
 

@@ -7,7 +7,9 @@ from msgspec import structs
 
 from robosignal.protocol.frames import Person
 from robosignal.protocol.ids import ConnectionId, RobotId, SessionId, UserId
-from robosignal.server.core.records import Connection, Robot, Session
+from robosignal.server.core.conditional_writes import Put
+from robosignal.server.core.records import Connection, Robot, Session, robot_from_item
+from tests.server.core.conditions.every_case import CASES
 
 NOW = 1_800_000_000_000
 R1, ANN = RobotId("r1"), UserId("ann")
@@ -121,3 +123,33 @@ def test_a_session_is_found_by_its_connection() -> None:
     assert ROBOT.session_at(C1) == (HELD, "controller")
     assert ROBOT.session_at(C2) == (VIEWING, "viewer")
     assert ROBOT.session_at(ConnectionId("robot=")) is None
+
+
+@pytest.mark.parametrize(
+    ("stored", "until"),
+    [
+        ({"leaseUntil": NOW}, NOW),
+        ({"presenceUntil": NOW}, NOW),
+        ({"presenceUntil": NOW - 1, "leaseUntil": NOW}, NOW),
+        ({"presenceUntil": NOW, "leaseUntil": NOW - 1}, NOW),
+        ({}, 0),
+    ],
+)
+def test_presence_ends_when_the_later_of_its_two_names_says(
+    stored: dict[str, int], until: int
+) -> None:
+    """Versions that run side by side during an upgrade renew the one that they know."""
+    item = {"robotId": "r1", "ownerUserId": "ann", **stored}
+
+    assert robot_from_item(item).presence_until == until
+
+
+def test_each_write_to_presence_is_read_alike_by_both_versions() -> None:
+    """A robot that is online stays so after a rollback."""
+    writes = [several[0].write for several in CASES.values()]
+    puts = [{p.path: p for p in write.then if isinstance(p, Put)} for write in writes]
+    both = [(each.get(("presenceUntil",)), each.get(("leaseUntil",))) for each in puts]
+    written = [pair for pair in both if pair != (None, None)]
+
+    assert written
+    assert all(new and old and new.value == old.value for new, old in written)

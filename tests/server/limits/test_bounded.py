@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from robosignal.server.limits.bounded import Bounded
+from robosignal.server.limits.bounded import Bounded, Recent
 
 
 @pytest.fixture
@@ -57,3 +57,49 @@ def test_threads_that_fill_it_do_not_stumble_over_each_other() -> None:
         done = list(threads.map(fill, range(0, 800_000, 100_000)))
 
     assert len(done) == 8
+
+
+class Clocks:
+    """A wall clock and a monotonic clock that a test moves apart."""
+
+    def __init__(self) -> None:
+        self.wall = self.monotonic = 1000.0
+
+    def recent(self, at_most: int = 2) -> Recent[str]:
+        """Return a memory of three seconds by these clocks."""
+        return Recent(3, at_most, lambda: self.wall, lambda: self.monotonic)
+
+
+@pytest.mark.parametrize(
+    ("wall", "monotonic", "is_recent"),
+    [
+        (2.9, 2.9, True),
+        (3, 3, False),
+        (-0.1, 0.1, False),  # set back
+        (2.9, 50, False),  # set back by most of the time that has passed
+        (50, 0.1, False),  # frozen meanwhile
+    ],
+)
+def test_a_key_is_recent_by_both_clocks(wall: float, monotonic: float, *, is_recent: bool) -> None:
+    """Neither a clock that is set back nor a frozen process makes it last."""
+    clocks = Clocks()
+    recent = clocks.recent()
+    recent.note("a", recent.now())
+    clocks.wall += wall
+    clocks.monotonic += monotonic
+
+    assert recent.has("a") is is_recent
+
+
+def test_few_keys_are_recent_and_a_forgotten_one_is_not() -> None:
+    """The oldest gives way; one that is noted later counts from then."""
+    clocks = Clocks()
+    recent = clocks.recent()
+    for key in "abc":
+        recent.note(key, recent.now())
+    recent.forget("c")
+    clocks.wall += 2
+    recent.note("b", recent.now())
+    clocks.wall += 2
+
+    assert [recent.has(key) for key in "abc"] == [False, True, False]

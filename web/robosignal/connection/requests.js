@@ -1,25 +1,12 @@
 /**
- * Requests that await their replies, matched by `replyTo`. It owns their ids and their patience; it
- * never knows what they ask.
+ * Requests that wait for their replies, which `replyTo` names.
  */
 
-import { SignalingError, closed } from "../errors.js";
+import { SignalingError, closedError } from "../errors.js";
 
-/** @import { Session } from "../session.js" */
 /** @import { ErrorFrame, Frame, OutFrame } from "../types.js" */
 /** @import { Environment } from "../environment.js" */
 /** @typedef {{resolve: (reply: Frame) => void, reject: (error: Error) => void, frame: OutFrame, via: object | null, timer: unknown}} Request `via`: the socket that it was sent over */
-
-/**
- * @typedef {object} Server what a session needs of the signaling connection
- * @property {(frame: OutFrame) => Promise<Frame>} request
- * @property {(robotId: string, bye: OutFrame) => void} leave
- * @property {(robotId: string) => void} look find out who drives, and tell
- * @property {(robotId: string) => Promise<RTCIceServer[]>} iceServers
- * @property {(error: SignalingError) => void} report a failure that no request of the application's caused
- * @property {(session: Session, isSettled: boolean) => void} settled whether all that stands on the server stands on the current connection
- * @property {(session: Session) => void} ended
- */
 
 const REPLY_MS = 10_000;
 const LOST = "The connection to the server was lost before it answered. Try again.";
@@ -41,14 +28,14 @@ export class Requests {
   }
 
   /**
-   * Make a request; it is sent now over the socket `via`, or by the next `submit` without one.
-   * Patience counts from now in both cases.
+   * Send a request over the socket `via`, or with the next `submit` without one. It has 10 s from now
+   * in both cases.
    *
    * @param {OutFrame} frame
    * @param {object | null} via
    * @returns {Promise<Frame>}
    */
-  make(frame, via) {
+  send(frame, via) {
     const id = `r${(this.#lastId += 1)}`;
     return new Promise((resolve, reject) => {
       const late = `The server has not answered ${frame.type} within ${REPLY_MS / 1000} seconds. Try again.`;
@@ -103,13 +90,13 @@ export class Requests {
    *
    * @param {object | null} socket
    */
-  areOver(socket) {
+  areAllOn(socket) {
     return [...this.#open.values()].every(({ via }) => via === null || via === socket);
   }
 
   /** The application has closed the connection. */
   close() {
-    for (const id of [...this.#open.keys()]) this.#take(id)?.reject(closed());
+    for (const id of [...this.#open.keys()]) this.#take(id)?.reject(closedError());
   }
 
   /**

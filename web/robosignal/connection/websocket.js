@@ -1,24 +1,23 @@
 /**
- * The WebSockets of one signaling connection: the current one and, around a redial, the next or the
- * old one. It does what the pure part says; it never knows what the frames mean.
+ * The WebSockets of one connection: the current one and, around a migration, the next or the old one.
+ * It carries out what the machine decides, and tells of each frame.
  */
 
-import { IDLE, step } from "./machine.js";
-import { encodeFrame, hasEnded, parseFrame } from "../frames.js";
-import { patienceAt } from "./redial.js";
-import { TRUSTED, failedWith, isPaused, refusedBy } from "./token-policy.js";
-import { SignalingError, never } from "../errors.js";
+import { SignalingError, unreachable } from "../errors.js";
+import { encodeFrame, parseFrame } from "../frames.js";
+import { IDLE, replyTimeoutMs, step } from "./machine.js";
+import { ACCEPTED, countFailure, hasExpired, isPaused, markExpired } from "./token-policy.js";
 
-/** @import { DialEvent, DialOutput, Other } from "./machine.js" */
-/** @import { ConnectionState, Frame, OutFrame, TokenSource } from "../types.js" */
 /** @import { Environment } from "../environment.js" */
+/** @import { ConnectionState, Frame, OutFrame, TokenSource } from "../types.js" */
+/** @import { ConnectionEvent, Other, Output } from "./machine.js" */
 
 /**
- * @typedef {object} LineListener
+ * @typedef {object} ConnectionListener
  * @property {(state: ConnectionState) => void} state
- * @property {(frame: Frame) => void} frame one that came, on whichever socket
- * @property {() => void} swapped the current socket is another one now, and the old one still drains
- * @property {(socket: object) => void} lost a socket is gone, and with it what it still had to answer
+ * @property {(frame: Frame) => void} frame one that came, on any of the sockets
+ * @property {() => void} migrate the current socket is another one now, and the old one is still open
+ * @property {(socket: object) => void} lost a socket is gone, and with it the replies that were due on it
  * @property {() => void} signIn
  * @property {(error: SignalingError) => void} report a failure that no request caused
  */
@@ -26,19 +25,27 @@ import { SignalingError, never } from "../errors.js";
 /** A token that follows a refused one is dialled at once, but not one after the other. */
 const SOONEST_RENEWAL_MS = 10_000;
 
-export class Line {
+export class Connection {
   #url;
   #token;
   #environment;
   #listener;
-  #connection = IDLE;
-  /** @type {Record<"current" | Other, {socket: WebSocket | null}>} each object is one dial's, wherever it stands */
-  #slots = { current: empty(), next: empty(), old: empty() };
+  #state = IDLE;
+  /**
+   * Each object belongs to one dial, and moves with its socket from slot to slot.
+   *
+   * @type {Record<"current" | Other, {socket: WebSocket | null}>}
+   */
+  #slots = { current: emptySlot(), next: emptySlot(), old: emptySlot() };
   /** @type {unknown} */
   #timer = undefined;
-  /** Runs while the current socket has been asked something, and nothing has come since. @type {unknown} */
-  #silence = undefined;
-  #suspicion = TRUSTED;
+  /**
+   * Runs while a request on the current socket has no answer, and nothing else has come since.
+   *
+   * @type {unknown}
+   */
+  #replyTimer = undefined;
+  #tokenState = ACCEPTED;
   #renewedAt = -Infinity;
   #welcomes = 0;
   #isStopped = false;
@@ -47,7 +54,7 @@ export class Line {
    * @param {string} url
    * @param {TokenSource} token
    * @param {Environment} environment
-   * @param {LineListener} listener
+   * @param {ConnectionListener} listener
    */
   constructor(url, token, environment, listener) {
     this.#url = url;
@@ -57,43 +64,45 @@ export class Line {
   }
 
   /**
-   * What a frame sent now goes over: it stands for a socket, and is good for nothing else.
+   * The socket over which a frame sent now goes. It's only good to be compared.
    *
    * @returns {object | null}
    */
-  get current() {
+  get socket() {
     return this.#slots.current.socket;
   }
 
-  /** Whether the current socket has been welcomed, silent though it may be just now. */
+  /** Whether the current socket has been welcomed, silent though it may be. */
   get isUp() {
-    return this.#connection.phase === "online";
+    return this.#state.current.phase === "online";
   }
 
-  /** Whether a socket of before the swap still drains. */
-  get drains() {
+  /** Whether the old socket is still open, after a migration. */
+  get isMigrating() {
     return this.#slots.old.socket !== null;
   }
 
+  /** Dial, now rather than when the next dial is due. */
   start() {
     this.#isStopped = false;
-    this.#suspicion = { ...this.#suspicion, pausedUntil: -Infinity };
-    this.#happen({ type: "start" });
+    this.#tokenState = { ...this.#tokenState, pausedUntil: -Infinity };
+    this.#dispatch({ type: "start" });
   }
 
+  /** Close every socket, and dial no more. */
   stop() {
     this.#isStopped = true;
-    this.#happen({ type: "stop" });
+    this.#dispatch({ type: "stop" });
     this.#environment.clearTimeout(this.#timer);
   }
 
-  /** All that stood on the old socket stands on the current one. */
-  moved() {
-    this.#happen({ type: "moved" });
+  /** Close the old socket: nothing of the application is left on it. */
+  finishMigration() {
+    this.#dispatch({ type: "moved" });
   }
 
   /**
-   * Send a frame over the current socket; lost when there is none. One that bears an id, and a
+   * Send a frame over the current socket; it's lost when there is none. One that bears an id, and a
    * ping, will be answered, or the socket counts as silent.
    *
    * @param {OutFrame} frame
@@ -110,138 +119,154 @@ export class Line {
   #send(slot, frame) {
     const { socket } = this.#slots[slot];
     if (socket?.readyState === 1) socket.send(encodeFrame(frame));
-    if (slot === "current" && this.isUp && (frame.id !== undefined || frame.type === "ping"))
-      this.#expectAnswer();
+    const isAnswered = frame.id !== undefined || frame.type === "ping";
+    if (slot === "current" && this.isUp && isAnswered) this.#startReplyTimer();
   }
 
-  #expectAnswer() {
-    this.#silence ??= this.#environment.setTimeout(
+  #startReplyTimer() {
+    this.#replyTimer ??= this.#environment.setTimeout(
       () => {
-        this.#silence = undefined;
-        this.#happen({ type: "silent" });
+        this.#replyTimer = undefined;
+        this.#dispatch({ type: "silent" });
       },
-      patienceAt(this.#connection, this.#environment.now()),
+      replyTimeoutMs(this.#state, this.#environment.now()),
     );
   }
 
-  #answered() {
-    this.#environment.clearTimeout(this.#silence);
-    this.#silence = undefined;
+  #stopReplyTimer() {
+    this.#environment.clearTimeout(this.#replyTimer);
+    this.#replyTimer = undefined;
   }
 
   /**
-   * @param {DialEvent} event
+   * @param {ConnectionEvent} event
    */
-  #happen(event) {
-    const [next, outputs] = step(
-      this.#connection,
-      event,
-      this.#environment.now(),
-      this.#environment.random(),
-    );
-    this.#connection = next;
+  #dispatch(event) {
+    const { now, random } = this.#environment;
+    const [next, outputs] = step(this.#state, event, now(), random());
+    this.#state = next;
     for (const output of outputs) this.#perform(output);
   }
 
   /**
-   * @param {DialOutput} output
+   * @param {Output} output
    */
   #perform(output) {
     switch (output.do) {
       case "dial":
-        return void this.#open(output.socket ?? "current");
+        return void this.#dial(output.socket ?? "current");
       case "close":
-        return this.#hangUp(output.socket ?? "current");
+        return this.#close(output.socket ?? "current");
       case "swap":
-        this.#answered();
-        this.#slots = { current: this.#slots.next, next: empty(), old: this.#slots.current };
-        return this.#listener.swapped();
+        this.#stopReplyTimer();
+        this.#slots = { current: this.#slots.next, next: emptySlot(), old: this.#slots.current };
+        return this.#listener.migrate();
       case "adopt":
-        this.#hangUp("current");
-        this.#slots = { ...this.#slots, current: this.#slots.next, next: empty() };
+        this.#close("current");
+        this.#slots = { ...this.#slots, current: this.#slots.next, next: emptySlot() };
         return;
       case "send":
         return this.#send(output.socket ?? "current", output.frame);
       case "wake":
-        this.#environment.clearTimeout(this.#timer);
-        this.#timer = this.#environment.setTimeout(
-          () => this.#happen({ type: "tick" }),
-          Math.max(0, output.at - this.#environment.now()),
-        );
-        return;
+        return this.#wakeAt(output.at);
       case "state":
         return this.#listener.state(output.state);
       case "sign-in":
-        return void this.#renew();
+        return void this.#renewToken();
       default:
-        return never(output);
+        return unreachable(output);
     }
   }
 
   /**
-   * @param {"current" | "next"} slot
+   * @param {number} at ms
    */
-  async #open(slot) {
-    this.#hangUp(slot);
-    const mine = this.#slots[slot];
-    /** Where this socket stands by now; null once it was given up. */
-    const place = () =>
-      /** @type {const} */ (["current", "next", "old"]).find(
-        (name) => this.#slots[name] === mine,
-      ) ?? null;
-    /**
-     * @param {DialEvent} event
-     */
-    const tell = (event) => {
-      const at = place();
-      if (at !== null)
-        this.#happen(
-          at === "current" ? event : /** @type {DialEvent} */ ({ ...event, socket: at }),
-        );
-    };
-    const token = await this.#fresh();
-    if (place() === null) return;
-    if (token === null || isPaused(this.#suspicion, token, this.#environment.now()))
-      return tell({ type: "closed" });
-    if (token === "") return tell({ type: "refused", status: 401 });
-    try {
-      mine.socket = new this.#environment.WebSocket(this.#url, [
-        "robosignal.v1",
-        `bearer.${token}`,
-      ]);
-    } catch (error) {
-      return tell(this.#undialled(/** @type {Error} */ (error)));
+  #wakeAt(at) {
+    this.#environment.clearTimeout(this.#timer);
+    const ms = Math.max(0, at - this.#environment.now());
+    this.#timer = this.#environment.setTimeout(() => this.#dispatch({ type: "tick" }), ms);
+  }
+
+  /**
+   * @param {"current" | "next"} name
+   */
+  async #dial(name) {
+    this.#close(name);
+    const slot = this.#slots[name];
+    const token = await this.#fetchToken();
+    if (this.#nameOf(slot) === null) return;
+    if (token === null || isPaused(this.#tokenState, token, this.#environment.now())) {
+      return this.#tell(slot, { type: "closed" });
     }
-    const { socket } = mine;
+    if (token === "") return this.#tell(slot, { type: "refused", status: 401 });
+    try {
+      const { WebSocket } = this.#environment;
+      slot.socket = new WebSocket(this.#url, ["robosignal.v1", `bearer.${token}`]);
+    } catch (error) {
+      return this.#tell(slot, this.#explainNoSocket(/** @type {Error} */ (error)));
+    }
+    this.#listen(slot, slot.socket, token);
+  }
+
+  /**
+   * @param {{socket: WebSocket | null}} slot
+   * @param {WebSocket} socket
+   * @param {string} token with which it was dialled
+   */
+  #listen(slot, socket, token) {
     let isOpened = false;
     socket.onopen = () => {
       isOpened = true;
-      tell({ type: "opened" });
+      this.#tell(slot, { type: "opened" });
     };
     socket.onclose = ({ code }) => {
-      const at = place();
-      if (at !== null && !isOpened) void this.#suspect(token);
-      tell({ type: "closed", code });
-      if (at !== null) this.#drop(at, socket);
+      const name = this.#nameOf(slot);
+      if (name !== null && !isOpened) void this.#judgeToken(token);
+      this.#tell(slot, { type: "closed", code });
+      if (name !== null) this.#forget(name, socket);
     };
-    // A socket that was given up may still speak: only one that has a place is listened to.
+    // A socket that was given up may still speak: only one that has a slot is listened to.
     socket.onmessage = ({ data }) => {
-      if (place() === "current") this.#answered();
-      const frame = place() === null ? null : parseFrame(data);
+      const name = this.#nameOf(slot);
+      if (name === "current") this.#stopReplyTimer();
+      const frame = name === null ? null : parseFrame(data);
       if (frame === null) return;
-      if (frame.type === "welcome") this.#trust();
-      if (frame.type === "error" && frame.code === "token_expired")
-        this.#suspicion = refusedBy(token);
+      if (frame.type === "welcome") this.#acceptToken();
+      if (frame.type === "error" && frame.code === "token_expired") {
+        this.#tokenState = markExpired(token);
+      }
       this.#listener.frame(frame);
-      tell({ type: "frame", frame: this.#byOurClock(frame) });
+      this.#tell(slot, { type: "frame", frame: this.#toLocalClock(frame) });
     };
   }
 
   /**
-   * @returns {Promise<string | null>} the token; empty if a new sign-in is needed; null when none is to be had just now
+   * @param {{socket: WebSocket | null}} slot
+   * @returns {"current" | Other | null} where it is now; null once it was given up
    */
-  async #fresh() {
-    const { isRefused, token } = this.#suspicion;
+  #nameOf(slot) {
+    const names = /** @type {const} */ (["current", "next", "old"]);
+    return names.find((name) => this.#slots[name] === slot) ?? null;
+  }
+
+  /**
+   * @param {{socket: WebSocket | null}} slot
+   * @param {ConnectionEvent} event of its socket
+   */
+  #tell(slot, event) {
+    const name = this.#nameOf(slot);
+    if (name === null) return;
+    this.#dispatch(
+      name === "current" ? event : /** @type {ConnectionEvent} */ ({ ...event, socket: name }),
+    );
+  }
+
+  /**
+   * @returns {Promise<string | null>} the token; empty if the user must sign in; null when none can be
+   *   had just now
+   */
+  async #fetchToken() {
+    const { isRefused, token } = this.#tokenState;
     try {
       return (await this.#token(isRefused ? token : undefined)) || "";
     } catch {
@@ -250,13 +275,11 @@ export class Line {
   }
 
   /**
-   * The browser makes no socket.
-   *
-   * @param {Error} error
-   * @returns {DialEvent}
+   * @param {Error} error with which the browser makes no socket
+   * @returns {ConnectionEvent}
    */
-  #undialled({ name, message }) {
-    // The URL was checked before: a token with characters that no token has is left.
+  #explainNoSocket({ name, message }) {
+    // The URL was checked before, so the token has characters that no token has.
     if (name === "SyntaxError") return { type: "refused", status: 401 };
     this.#listener.report(
       new SignalingError({
@@ -267,9 +290,8 @@ export class Line {
     return { type: "closed" };
   }
 
-  /** The server has accepted a token. */
-  #trust() {
-    this.#suspicion = TRUSTED;
+  #acceptToken() {
+    this.#tokenState = ACCEPTED;
     this.#welcomes += 1;
   }
 
@@ -278,61 +300,60 @@ export class Line {
    *
    * @param {string} token
    */
-  async #suspect(token) {
+  async #judgeToken(token) {
     const welcomes = this.#welcomes;
     const isReached = await this.#environment.reach(this.#url.replace(/^ws/, "http"));
     if (this.#isStopped || this.#welcomes !== welcomes) return;
-    const wasRefused = this.#suspicion.token === token && this.#suspicion.isRefused;
-    const seen = {
+    const wasRefused = this.#tokenState.token === token && this.#tokenState.isRefused;
+    this.#tokenState = countFailure(this.#tokenState, token, {
       isReached,
-      hasEnded: hasEnded(token, this.#environment.today()),
+      hasExpired: hasExpired(token, this.#environment.today()),
       now: this.#environment.now(),
-    };
-    this.#suspicion = failedWith(this.#suspicion, token, seen);
-    if (this.#suspicion.isRefused && !wasRefused) await this.#renew();
+    });
+    if (this.#tokenState.isRefused && !wasRefused) await this.#renewToken();
   }
 
-  /** The token is missing, over or refused: dial with another one, or ask to sign in. */
-  async #renew() {
-    const { isRefused, token: refused } = this.#suspicion;
+  /** The token is missing, expired or refused: dial with another one, or ask to sign in. */
+  async #renewToken() {
+    const { isRefused, token: refused } = this.#tokenState;
     const isSoon = this.#environment.now() < this.#renewedAt + SOONEST_RENEWAL_MS;
-    const token = isRefused && !isSoon ? await this.#fresh() : "";
+    const token = isRefused && !isSoon ? await this.#fetchToken() : "";
     if (this.#isStopped) return;
-    // None is to be had just now: that is no word of the server's, so it goes on trying.
+    // If none can be had just now, that says nothing about the old one: it goes on trying.
     if (token === "" || token === refused) return this.#listener.signIn();
     this.#renewedAt = this.#environment.now();
-    this.#happen({ type: "start" });
+    this.#dispatch({ type: "start" });
   }
 
   /**
    * @param {Frame} frame
-   * @returns {{type: string, [field: string]: any}} with the token's end by the clock that `dial` goes by
+   * @returns {{type: string, [field: string]: any}} with the token's end by the machine's clock
    */
-  #byOurClock(frame) {
+  #toLocalClock(frame) {
     if (frame.type !== "welcome" || !Number.isInteger(frame.expiresAt)) return frame;
     const left = Number(frame.expiresAt) - this.#environment.today();
     return { ...frame, expiresAt: Math.round(this.#environment.now() + left) };
   }
 
   /**
-   * @param {"current" | Other} slot
+   * @param {"current" | Other} name
    */
-  #hangUp(slot) {
-    const { socket } = this.#slots[slot];
-    if (slot === "current") this.#answered();
-    this.#slots = { ...this.#slots, [slot]: empty() };
+  #close(name) {
+    const { socket } = this.#slots[name];
+    if (name === "current") this.#stopReplyTimer();
+    this.#slots = { ...this.#slots, [name]: emptySlot() };
     socket?.close(1000);
     if (socket !== null) this.#listener.lost(socket);
   }
 
   /**
-   * @param {"current" | Other} slot
-   * @param {WebSocket} socket
+   * @param {"current" | Other} name
+   * @param {WebSocket} socket which has closed by itself
    */
-  #drop(slot, socket) {
-    if (this.#slots[slot].socket === socket) {
-      if (slot === "current") this.#answered();
-      this.#slots = { ...this.#slots, [slot]: empty() };
+  #forget(name, socket) {
+    if (this.#slots[name].socket === socket) {
+      if (name === "current") this.#stopReplyTimer();
+      this.#slots = { ...this.#slots, [name]: emptySlot() };
     }
     this.#listener.lost(socket);
   }
@@ -341,4 +362,4 @@ export class Line {
 /**
  * @returns {{socket: WebSocket | null}}
  */
-const empty = () => ({ socket: null });
+const emptySlot = () => ({ socket: null });

@@ -1,23 +1,38 @@
 /**
- * What others do to an engagement: the robot's frames, changes of control, the list. Pure; a push of
- * an epoch before the highest seen changes nothing.
+ * What the frames mean that the server pushes: the robot's, changes of control, listings. A push with
+ * an epoch below the highest seen changes nothing.
  */
 
-import { cure } from "./cure.js";
-import { denied, requested } from "./control.js";
-import { partsDeclaredBy } from "./media.js";
-import { LINK_MS, begin, flowing, isUnsent, renew, rest } from "./offers.js";
-import { placed } from "./paths.js";
-import { SOMEBODY, free, isOvertaken, lead } from "./standing.js";
+import {
+  acceptControl,
+  becomeDriver,
+  clearDriver,
+  handleControlDenied,
+  handleControlRequested,
+  keepIfDriver,
+} from "./control.js";
+import { declaredParts } from "./media.js";
+import { renew } from "./migration.js";
+import {
+  PATH_MS,
+  beginOffer,
+  confirmPath,
+  hasUnsentOffer,
+  repeatOffer,
+  retryLater,
+} from "./offers.js";
+import { addNetworks } from "./paths.js";
+import { UNKNOWN_DRIVER, change } from "./state.js";
 
-/** @import { Effect, Engagement, Moment, Stepped } from "./machine.js" */
-/** @import { Ack, ControlFrame, ControlLost, Description, Frame, PeerFrame, PeerLeft, Person, Robot } from "../types.js" */
+/** @import { Effect, Step } from "./machine.js" */
+/** @import { Moment, State } from "./state.js" */
+/** @import { Ack, ControlFrame, ControlLost, Description, Frame, PeerFrame, PeerLeft, Robot } from "../types.js" */
 
-const EARLY_CANDIDATES = 32;
-const DOUBTED_MS = 5_000;
-const REASON_LETTERS = 300;
+const MAX_PENDING_CANDIDATES = 32;
+const REPORT_MS = 5_000;
+const REASON_CHARACTERS = 300;
 
-/** Why a session ended, by the server's word for it. */
+/** Why a session has ended, by the reason that the server gives. */
 export const LEFT = {
   evicted: "Your access to the robot has changed. Joining again.",
   restarted: "The robot has restarted. Joining again.",
@@ -26,246 +41,244 @@ export const LEFT = {
 };
 
 /**
- * @param {Engagement} state
+ * @param {State} state
  * @param {Frame} frame
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-export function heard(state, frame, at) {
+export function handleFrame(state, frame, at) {
   if (!("robotId" in frame) || frame.robotId !== state.robotId) return [state, []];
   switch (frame.type) {
     case "offer":
     case "answer":
     case "ice-candidate":
-      return fromRobot(state, frame, at);
+      return handlePeerFrame(state, frame, at);
     case "control":
-      return controlMoved(state, frame, at);
+      return handleControl(state, frame, at);
     case "control-lost":
-      return controlLost(state, frame, at);
+      return handleControlLost(state, frame, at);
     case "control-requested":
-      return requested(state, frame, at);
+      return handleControlRequested(state, frame, at);
     case "control-denied":
-      return denied(state, frame);
+      return handleControlDenied(state, frame);
     case "peer-left":
-      return robotLeft(state, frame, at);
+      return handlePeerLeft(state, frame, at);
     default:
       return [state, []];
   }
 }
 
 /**
- * @param {Engagement} state
+ * @param {State} state
  * @param {PeerFrame} frame
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-function fromRobot(state, { type, pcId, payload }, at) {
-  // A seed robot names no peer connection; it has but one.
-  if (state.pcId === null || (pcId !== undefined && pcId !== state.pcId)) return [state, []];
-  if (type === "ice-candidate") {
-    const known = placed(state, payload?.candidate?.candidate ?? payload?.candidate);
-    if (state.phase === "linked") return [known, [{ do: "add", payload }]];
-    return [{ ...known, early: [...state.early, payload].slice(-EARLY_CANDIDATES) }, []];
-  }
-  if (payload.type === "error") return offerRefused(state, payload, at);
+function handlePeerFrame(state, { type, pcId, payload }, at) {
+  // A seed robot names no peer connection; it has only one.
+  if (state.peer.id === null || (pcId !== undefined && pcId !== state.peer.id)) return [state, []];
+  if (type === "ice-candidate") return handleCandidate(state, payload);
+  if (payload.type === "error") return handleOfferRefusal(state, payload, at);
   // A robot may leave the description's type to the frame's.
   const description = { ...payload, type: payload.type ?? type };
   // The robot is the impolite peer: its offer rolls ours back.
-  if (state.phase === "offering") return linked(state, description, at);
+  if (state.phase === "offering") return link(state, description, at);
   if (type !== "offer" || state.phase !== "linked") return [state, []];
   return [
-    { ...state, declared: partsDeclaredBy(description) },
-    [{ do: "remote", payload: description }],
+    change(state, "peer", { declared: declaredParts(description) }),
+    [{ do: "describe", payload: description }],
   ];
 }
 
 /**
- * The robot cannot take our offer, or gives up a connection that was never established, and says why.
- * The session and control continue.
+ * @param {State} state
+ * @param {PeerFrame["payload"]} payload
+ * @returns {Step}
+ */
+function handleCandidate(state, payload) {
+  const next = addNetworks(state, payload?.candidate?.candidate ?? payload?.candidate);
+  if (state.phase === "linked") return [next, [{ do: "add-candidate", payload }]];
+  const pending = [...state.peer.pendingCandidates, payload].slice(-MAX_PENDING_CANDIDATES);
+  return [change(next, "peer", { pendingCandidates: pending }), []];
+}
+
+/**
+ * The robot can't take our offer, or gives up a connection that was never established, and says why.
+ * Session and control go on.
  *
- * @param {Engagement} state
+ * @param {State} state
  * @param {{message?: unknown}} refusal
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-function offerRefused(state, { message }, at) {
-  const isJoining = state.phase === "linked" && state.linkAt !== null;
-  if (state.phase !== "offering" && !isJoining) return [state, []];
+function handleOfferRefusal(state, { message }, at) {
+  const isConnecting = state.phase === "linked" && state.peer.pathDueAt !== null;
+  if (state.phase !== "offering" && !isConnecting) return [state, []];
   const reason =
-    typeof message === "string" ? message.slice(0, REASON_LETTERS) : "it does not say why";
-  // It has the offer, whether or not the server's reply is here yet: the next one is another.
-  const what = isJoining ? "The robot has given the connection up" : "The robot refuses the offer";
-  return rest({ ...state, acked: true, pathless: isJoining }, `${what}: ${reason}.`, at);
+    typeof message === "string" ? message.slice(0, REASON_CHARACTERS) : "it does not say why";
+  const what = isConnecting ? "The robot has given the connection up" : "The robot refuses the offer";
+  // The robot has the offer, whether or not the server's reply is here: the next one is a new one.
+  const taken = change(state, "peer", { isAcked: true });
+  const next = change(taken, "retry", { isPathless: isConnecting });
+  return retryLater(next, `${what}: ${reason}.`, at);
 }
 
 /**
- * @param {Engagement} state
- * @param {Description} payload
+ * @param {State} state
+ * @param {Description} payload the robot's
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-function linked(state, payload, at) {
-  const next = {
-    ...placed(state, payload.sdp),
-    phase: /** @type {const} */ ("linked"),
-    early: [],
+function link(state, payload, at) {
+  const { ice, pendingCandidates } = state.peer;
+  const linked = change(addNetworks(state, payload.sdp), "peer", {
+    pendingCandidates: [],
     answerAt: null,
-    linkAt: at.now + LINK_MS,
-    declared: partsDeclaredBy(payload),
-  };
+    pathDueAt: ice === "connected" ? null : at.now + PATH_MS,
+    declared: declaredParts(payload),
+  });
+  const next = { ...linked, phase: /** @type {const} */ ("linked") };
   /** @type {Effect[]} */
-  const candidates = state.early.map((candidate) => ({ do: "add", payload: candidate }));
+  const candidates = pendingCandidates.map((candidate) => ({
+    do: "add-candidate",
+    payload: candidate,
+  }));
   return [
-    state.ice === "connected" ? flowing({ ...next, linkAt: null }) : next,
-    [{ do: "remote", payload }, ...candidates],
+    ice === "connected" ? confirmPath(next) : next,
+    [{ do: "describe", payload }, ...candidates],
   ];
 }
 
 /**
- * @param {Engagement} state
+ * @param {State} state
  * @param {ControlFrame} frame
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-function controlMoved(state, { epoch, sessionId, person: holder }, at) {
-  if (epoch < state.epoch) return [state, []];
-  if (sessionId !== undefined && sessionId === state.sessionId) return [lead(state, epoch, at), []];
-  const driver = holder ?? null;
-  const viewer = { ...free(state, at), epoch, driver, holder: sessionId ?? null };
-  const taken = state.role === "controller" && driver ? driver : sameAs(state.lostTo, driver);
-  return [{ ...viewer, lostTo: taken }, []];
+function handleControl(state, { epoch, sessionId, person }, at) {
+  if (epoch < state.control.epoch) return [state, []];
+  if (sessionId !== undefined && sessionId === state.session.id) {
+    return [becomeDriver(state, epoch, at), []];
+  }
+  const driver = person ?? null;
+  const isTaken = state.session.role === "controller" && driver !== null;
+  const lostTo = isTaken ? driver : keepIfDriver(state.control.lostTo, driver);
+  const driverId = sessionId ?? null;
+  return [change(clearDriver(state, at), "control", { epoch, driver, driverId, lostTo }), []];
 }
 
 /**
- * @param {Person | null} lostTo
- * @param {Person | null} driver
- * @returns {Person | null}
- */
-function sameAs(lostTo, driver) {
-  return lostTo && driver && lostTo.userId === driver.userId ? lostTo : null;
-}
-
-/**
- * The robot obeys another epoch than ours: a later one may have a driver whom we do not know yet,
- * and an earlier one means that it has not heard of us. The server is asked about a later one, once:
- * what it says is not judged by the robot's word, which may be wrong.
+ * The robot has refused a command, because it obeys another epoch than ours: a later one may have a
+ * driver whom we don't know yet, and an earlier one means that it hasn't heard of us. The server is
+ * asked about a later one, once; what it says isn't judged by the robot's word, which may be wrong.
  *
- * @param {Engagement} state
+ * @param {State} state
  * @param {number} epoch
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-export function refusedByRobot(state, epoch, at) {
-  const isDoubted = epoch <= state.doubt.epoch || at.now - state.doubt.at < DOUBTED_MS;
-  if (epoch <= state.epoch || isDoubted) return cure(state, at);
-  const doubt = { epoch, at: at.now };
-  const [next, effects] = renew(
-    { ...free(state, at), doubt, driver: SOMEBODY, lostTo: SOMEBODY },
-    at,
-  );
-  return [next, [...effects, { do: "look" }]];
+export function handleRefusedCommand(state, epoch, at) {
+  const { control } = state;
+  const isAsked = epoch <= control.report.epoch || at.now - control.report.at < REPORT_MS;
+  if (epoch <= control.epoch || isAsked) return repeatOffer(state, at);
+  const doubtful = change(clearDriver(state, at), "control", {
+    report: { epoch, at: at.now },
+    driver: UNKNOWN_DRIVER,
+    lostTo: UNKNOWN_DRIVER,
+  });
+  const [next, effects] = renew(doubtful, at);
+  return [next, [...effects, { do: "look-up" }]];
 }
 
 /**
- * @param {Engagement} state
+ * @param {State} state
  * @param {ControlLost} frame
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-function controlLost(state, { epoch, sessionId, by }, at) {
-  if (epoch < state.epoch) return [state, []];
-  if (sessionId !== undefined && state.sessionId !== null && sessionId !== state.sessionId)
-    return [state, []];
-  if (sessionId !== undefined && sessionId === state.former) return [state, []];
-  const viewer = /** @type {const} */ ("viewer");
-  const lost = {
-    ...state,
+function handleControlLost(state, { epoch, sessionId, by }, at) {
+  const { session } = state;
+  if (epoch < state.control.epoch) return [state, []];
+  if (sessionId !== undefined) {
+    if (session.id !== null && sessionId !== session.id) return [state, []];
+    if (sessionId === session.evictedId) return [state, []];
+  }
+  const left = change(state, "session", { role: "viewer", id: null });
+  const lost = change(change(left, "call", { want: "viewer" }), "control", {
     epoch,
-    role: viewer,
-    want: viewer,
-    sessionId: null,
-    holder: null,
     driver: by,
-    driverAt: at.now,
+    driverId: null,
+    heardAt: at.now,
+    isStale: false,
     lostTo: by,
-    stale: false,
-  };
-  // An offer that has no reply yet may have come after the loss: the reply decides.
-  return state.offered ? [{ ...lost, rejoins: true }, []] : begin(lost, at);
+  });
+  // An offer without a reply may have reached the server after the loss: its reply decides.
+  if (state.peer.isSent) return [change(lost, "peer", { isRejoining: true }), []];
+  return beginOffer(lost, at);
 }
 
 /**
- * @param {Engagement} state
+ * @param {State} state
  * @param {PeerLeft} frame
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-function robotLeft(state, { sessionId, epoch, reason }, at) {
-  if (sessionId !== state.sessionId) return [state, []];
+function handlePeerLeft(state, { sessionId, epoch, reason }, at) {
+  const { session, control } = state;
+  if (sessionId !== session.id) return [state, []];
   const why = Object.hasOwn(LEFT, reason)
     ? LEFT[/** @type {keyof typeof LEFT} */ (reason)]
     : LEFT.bye;
-  // A robot that was forgotten counts its epochs anew.
-  const isOut = reason === "evicted";
-  const seen = isOut ? 0 : Math.max(state.epoch, epoch ?? 0);
-  const left = {
-    ...state,
-    former: isOut ? sessionId : state.former,
-    sessionId: null,
-    role: null,
-    holder: null,
+  const isEvicted = reason === "evicted";
+  const evictedId = isEvicted ? sessionId : session.evictedId;
+  const left = change(change(state, "session", { evictedId, id: null, role: null }), "control", {
+    // A robot that was forgotten counts its epochs from 1 again.
+    epoch: isEvicted ? 0 : Math.max(control.epoch, epoch ?? 0),
     driver: null,
-    driverAt: at.now,
-    stale: false,
-    epoch: seen,
-    why,
-  };
-  return reason === "restarted" ? begin(left, at) : rest({ ...left, acked: true }, why, at);
+    driverId: null,
+    heardAt: at.now,
+    isStale: false,
+  });
+  if (reason === "restarted") return beginOffer({ ...left, why }, at);
+  return retryLater(change(left, "peer", { isAcked: true }), why, at);
 }
 
 /**
- * @param {Engagement} state
+ * A listing, or the event of the robot's presence.
+ *
+ * @param {State} state
  * @param {Robot} row
- * @param {number} askedAt
+ * @param {number} askedAt ms
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {State}
  */
-export function listed(state, row, askedAt, at) {
-  // That the robot is there is no news to who found no path to it.
-  const soon = state.phase === "waiting" && row.online && !state.pathless;
-  const next = {
-    ...state,
-    absent: !row.online,
-    retryAt: soon ? Math.min(state.retryAt ?? at.now, at.now) : state.retryAt,
-  };
-  // A list that was asked for before the last push may tell of the driver before.
-  if (state.role !== "viewer" || askedAt < state.driverAt) return [next, []];
+export function handleListing(state, row, askedAt, at) {
+  const { session, control, retry } = state;
+  // The robot being online doesn't help if the last attempt found no path for media.
+  const isBack = state.phase === "waiting" && row.online && !retry.isPathless;
+  const soon = isBack ? Math.min(retry.at ?? at.now, at.now) : retry.at;
+  const seen = change(state, "peer", { isRobotOffline: !row.online });
+  const next = change(seen, "retry", { at: soon });
+  // A listing that was asked for before the last push may name the driver before.
+  if (session.role !== "viewer" || askedAt < control.heardAt) return next;
   const driver = row.controlledBy ?? null;
-  return [
-    {
-      ...next,
-      driver,
-      stale: state.stale && !state.online,
-      lostTo: state.lostTo === SOMEBODY ? driver : sameAs(state.lostTo, driver),
-    },
-    [],
-  ];
+  const isUnknown = control.lostTo === UNKNOWN_DRIVER;
+  const lostTo = isUnknown ? driver : keepIfDriver(control.lostTo, driver);
+  return change(next, "control", { driver, isStale: control.isStale && !state.online, lostTo });
 }
 
 /**
- * @param {Engagement} state
+ * The server has granted a takeover, or a request for free control. If that is another session, its
+ * peer connection is a new one.
+ *
+ * @param {State} state
  * @param {Ack} ack
- * @param {number} asOf
+ * @param {number} asOf the highest epoch seen when it was asked
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-export function took(state, ack, asOf, at) {
-  if (isOvertaken(state, ack.epoch, asOf)) return [state, []];
-  const moved = ack.sessionId !== undefined && ack.sessionId !== state.sessionId;
-  const next = lead(
-    { ...state, sessionId: ack.sessionId ?? state.sessionId, former: null },
-    ack.epoch ?? state.epoch,
-    at,
-  );
-  return moved && !isUnsent(state) ? begin(next, at) : [next, []];
+export function handleTakeover(state, ack, asOf, at) {
+  const next = acceptControl(state, ack, asOf, at);
+  const isOther = next.session.id !== state.session.id;
+  return isOther && !hasUnsentOffer(state) ? beginOffer(next, at) : [next, []];
 }

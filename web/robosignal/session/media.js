@@ -1,9 +1,10 @@
 /**
- * What a robot declares in its description, a picture and a data channel, and what of it has come.
- * Pure; it never knows who drives, nor what is done about what is missing.
+ * What a robot declares in its description, a picture and a data channel, and what of it has arrived.
  */
 
-/** @import { Engagement, Moment } from "./machine.js" */
+import { change } from "./state.js";
+
+/** @import { Moment, State } from "./state.js" */
 /** @import { Description, Part } from "../types.js" */
 
 /** @type {readonly Part[]} */
@@ -12,19 +13,19 @@ const LATE_MS = 3_000;
 
 const LATE = {
   picture:
-    "The robot is connected, but no picture has come yet. If none comes, look after its camera.",
+    "The robot is connected, but no picture has come yet. If none comes, check its camera.",
   channel: "The robot is connected, but its data channel is not open, so no command reaches it.",
   both: "The robot is connected, but neither its picture nor its data channel has come yet.",
 };
 
 /**
- * What a robot's answer, or its own offer, says that it will send (RFC 8829, section 5.3: a media
+ * What a robot says that it sends, in its answer or its own offer (RFC 8829, section 5.3: a media
  * section with port 0 is refused; RFC 8866, section 6.7: without a direction it is `sendrecv`).
  *
  * @param {Description} description
  * @returns {readonly Part[]}
  */
-export function partsDeclaredBy({ sdp }) {
+export function declaredParts({ sdp }) {
   const [session = "", ...sections] = String(sdp ?? "").split(/^(?=m=)/m);
   const sends = (/** @type {string} */ section) =>
     /^a=(sendrecv|sendonly)\b/m.test(section) || !(hasDirection(section) || hasDirection(session));
@@ -42,62 +43,64 @@ export function partsDeclaredBy({ sdp }) {
 const hasDirection = (section) => /^a=(sendrecv|sendonly|recvonly|inactive)\b/m.test(section);
 
 /**
- * @param {Engagement} state whether a path to the robot is open
+ * @param {State} state
+ * @returns {boolean} whether a path to the robot is open
  */
-const isOpen = ({ phase, linkAt }) => phase === "linked" && linkAt === null;
+const isPathOpen = ({ phase, peer }) => phase === "linked" && peer.pathDueAt === null;
 
 /**
- * @param {Engagement} state
- * @returns {readonly Part[]} what has not come over the path that is open, declared or not
+ * @param {State} state
+ * @returns {readonly Part[]} what hasn't arrived over the open path, whether declared or not
  */
 export const missingParts = (state) =>
-  isOpen(state) ? PARTS.filter((part) => !state.arrived.includes(part)) : [];
+  isPathOpen(state) ? PARTS.filter((part) => !state.peer.arrived.includes(part)) : [];
 
 /**
- * @param {Engagement} state whether all that the robot declared has come
+ * @param {State} state
+ * @returns {boolean} whether everything that the robot declared has arrived
  */
-export const isWhole = (state) =>
-  isOpen(state) && state.declared.every((part) => state.arrived.includes(part));
+export const hasAllParts = (state) =>
+  isPathOpen(state) && state.peer.declared.every((part) => state.peer.arrived.includes(part));
 
 /**
- * @param {Engagement} state
+ * @param {State} state
  * @param {Part} part
- * @returns {Engagement}
+ * @returns {State}
  */
-export function arrive(state, part) {
-  if (state.arrived.includes(part)) return state;
-  return settleMedia({ ...state, arrived: [...state.arrived, part] });
+export function addPart(state, part) {
+  const { arrived } = state.peer;
+  if (arrived.includes(part)) return state;
+  return clearReason(change(state, "peer", { arrived: [...arrived, part] }));
 }
 
 /**
- * @param {Engagement} state
+ * @param {State} state
  * @param {Part} part
- * @returns {Engagement}
+ * @returns {State}
  */
-export const depart = (state, part) => ({
-  ...state,
-  arrived: state.arrived.filter((other) => other !== part),
-});
+export const removePart = (state, part) =>
+  change(state, "peer", { arrived: state.peer.arrived.filter((other) => other !== part) });
 
 /**
- * Once all has come, nothing is amiss any more.
+ * Once everything has arrived, nothing is wrong any more.
  *
- * @param {Engagement} state
- * @returns {Engagement}
+ * @param {State} state
+ * @returns {State}
  */
-export const settleMedia = (state) => (isWhole(state) ? { ...state, why: null } : state);
+export const clearReason = (state) => (hasAllParts(state) ? { ...state, why: null } : state);
 
 /**
- * Say what has not come, once it is late.
+ * Say what hasn't arrived, once it's late.
  *
- * @param {Engagement} state
+ * @param {State} state
  * @param {Moment} at
- * @returns {Engagement}
+ * @returns {State}
  */
-export function explainLateness(state, { now }) {
-  if (!isOpen(state) || isWhole(state) || state.pathAt === null || now - state.pathAt < LATE_MS)
-    return state;
-  const late = state.declared.filter((part) => !state.arrived.includes(part));
+export function explainMissing(state, { now }) {
+  const { declared, arrived, pathAt } = state.peer;
+  if (!isPathOpen(state) || hasAllParts(state)) return state;
+  if (pathAt === null || now - pathAt < LATE_MS) return state;
+  const late = declared.filter((part) => !arrived.includes(part));
   const why = late.length > 1 ? LATE.both : LATE[/** @type {Part} */ (late[0])];
   return why === state.why ? state : { ...state, why };
 }

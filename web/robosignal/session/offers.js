@@ -1,203 +1,222 @@
 /**
- * What an engagement does of its own: offer, wait, relay, renew, end. Pure; it never knows why.
+ * Offers: when one goes out, when it's tried again, and what is relayed with it.
  */
 
-import { settleMedia } from "./media.js";
+import { clearReason } from "./media.js";
+import { change, newPeer } from "./state.js";
 
-/** @import { Effect, Engagement, Moment, Stepped } from "./machine.js" */
+/** @import { Effect, Step } from "./machine.js" */
+/** @import { Moment, State } from "./state.js" */
 /** @import { ErrorFrame } from "../types.js" */
 
 export const RETRY_MS = 2_000;
-export const LINK_MS = 15_000;
-/** So long at most an application awaits whether it may drive or watch: a redial, ICE servers and an offer fit into it. */
-export const ASK_MS = 30_000;
+export const PATH_MS = 15_000;
 const LONGEST_RETRY_MS = 10_000;
 const LONGEST_PATHLESS_MS = 60_000;
 const ANSWER_MS = 10_000;
 const OFFER_FRESH_MS = 30_000;
-const HOLDER_RENEWS_MS = 20_000;
-const VIEWER_RENEWS_MS = 120_000;
+const FIRST_REPEAT_MS = 2_000;
+const LONGEST_REPEAT_MS = 30_000;
 
 /**
- * Offer with a new peer connection, now or as soon as there is a connection to offer on.
+ * Offer with a new peer connection, now or as soon as signaling is up.
  *
- * @param {Engagement} state
+ * @param {State} state
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-export function begin(state, at) {
-  const anew = {
-    ...state,
-    pcId: at.id,
-    openedAt: at.now,
-    acked: false,
-    offered: false,
-    rejoins: false,
-    withdrawn: false,
-    offer: null,
-    held: [],
-    early: [],
-    ice: "new",
-    iceLostAt: null,
-    pongAt: null,
-    channelClosedAt: null,
-    isCut: false,
-    absent: false,
-    answerAt: at.now + LINK_MS,
-    linkAt: null,
-    pathAt: null,
-    declared: [],
-    arrived: [],
-    networks: [],
-    retryAt: null,
-  };
-  if (!state.online)
-    return [{ ...anew, phase: "idle", pcId: null, answerAt: null }, [{ do: "close" }]];
-  return [{ ...anew, phase: "offering" }, [{ do: "open", pcId: at.id }]];
+export function beginOffer(state, at) {
+  const { now, id } = at;
+  const next = change(change(state, "call", { isWithdrawn: false }), "retry", { at: null });
+  if (!state.online) {
+    const peer = newPeer(null, { openedAt: now, answerAt: null });
+    return [{ ...next, phase: "idle", peer }, [{ do: "close" }]];
+  }
+  const peer = newPeer(id, { openedAt: now, answerAt: now + PATH_MS });
+  return [{ ...next, phase: "offering", peer }, [{ do: "open", pcId: id }]];
 }
 
 /**
- * @param {Engagement} state
- * @param {string | null} why
- * @returns {Stepped}
+ * Offer again in a moment. An offer that the server hasn't taken is kept for that while it's fresh.
+ *
+ * @param {State} state
+ * @param {string} why
+ * @param {Moment} at
+ * @returns {Step}
  */
-export function end(state, why) {
-  const bye = state.sessionId
-    ? [{ do: /** @type {const} */ ("send"), frame: { type: "bye", sessionId: state.sessionId } }]
-    : [];
+export function retryLater(state, why, at) {
+  const { peer, retry } = state;
+  const isKept = peer.offer !== null && !peer.isAcked && at.now - peer.openedAt < OFFER_FRESH_MS;
+  // A robot may come back at any moment; a network without a path seldom changes.
+  const longest = retry.isPathless ? LONGEST_PATHLESS_MS : LONGEST_RETRY_MS;
+  const retryAt = at.now + Math.min(longest, RETRY_MS * 2 ** retry.tries);
+  const waiting = change(state, "retry", { at: retryAt, tries: retry.tries + 1 });
+  const next = { ...waiting, phase: /** @type {const} */ ("waiting"), why };
+  const unsent = { isSent: false, answerAt: null, pathDueAt: null };
+  if (isKept) return [change(next, "peer", unsent), []];
+  return [change(next, "peer", { ...unsent, id: null, offer: null }), [{ do: "close" }]];
+}
+
+/**
+ * @param {State} state
+ * @param {string | null} why null if the application has left
+ * @returns {Step}
+ */
+export function endSession(state, why) {
+  const { id } = state.session;
+  /** @type {Effect[]} */
+  const bye = id === null ? [] : [{ do: "send", frame: { type: "bye", sessionId: id } }];
+  const gone = change(state, "session", { id: null, role: null, isMigrating: false });
+  const next = change(gone, "control", { lostTo: why === null ? null : state.control.lostTo });
+  const peer = newPeer(null, { openedAt: state.peer.openedAt, answerAt: null });
+  return [{ ...next, phase: "ended", why, peer }, [...bye, { do: "close" }]];
+}
+
+/**
+ * Tell the calls that wait for the outcome.
+ *
+ * @param {State} state
+ * @param {ErrorFrame | null} error null if they have what they asked for
+ * @param {Effect[]} [effects] what comes before that
+ * @returns {Step}
+ */
+export function settleCall(state, error, effects = []) {
+  if (!state.call.isOpen) return [state, effects];
+  return [change(state, "call", { isOpen: false }), [...effects, { do: "settle", error }]];
+}
+
+/**
+ * @param {State} state
+ * @param {Moment} at
+ * @returns {Step}
+ */
+export function sendOffer(state, at) {
+  const { robotId, call, session, control, peer } = state;
+  if (!state.online) {
+    return retryLater(state, "The connection to the server is lost. Waiting for it.", at);
+  }
+  // Before the session has migrated, an offer would open a second one; before a takeover's reply, one
+  // to view would release the control that is just being won.
+  const isHeldBack = session.isMigrating || control.claims > 0;
+  const answerAt = at.now + (isHeldBack ? PATH_MS : ANSWER_MS);
+  const retrying = change(change(state, "peer", { answerAt }), "retry", { at: null });
+  const offering = { ...retrying, phase: /** @type {const} */ ("offering") };
+  if (isHeldBack) return [offering, []];
+  const pcId = peer.id;
+  const frame = { type: "offer", robotId, role: call.want, pcId, payload: peer.offer };
   return [
-    {
-      ...state,
-      phase: "ended",
-      why,
-      sessionId: null,
-      role: null,
-      lostTo: why === null ? null : state.lostTo,
-      pcId: null,
-      moving: false,
-      isCut: false,
-    },
-    [...bye, { do: "close" }],
+    change(offering, "peer", { isSent: true }),
+    [{ do: "request", to: "offer", pcId, frame }],
   ];
 }
 
 /**
- * Try again in a moment. An offer that was never taken is kept for that while it is fresh.
- *
- * @param {Engagement} state
- * @param {string} why
- * @param {Moment} at
- * @returns {Stepped}
+ * @param {State} state
+ * @returns {boolean} whether a peer connection was opened, and its offer has yet to go out
  */
-export function rest(state, why, at) {
-  const kept = state.offer !== null && !state.acked && at.now - state.openedAt < OFFER_FRESH_MS;
-  // A robot may come back at any moment; a network without a path seldom changes.
-  const longest = state.pathless ? LONGEST_PATHLESS_MS : LONGEST_RETRY_MS;
-  const retryAt = at.now + Math.min(longest, RETRY_MS * 2 ** state.tries);
-  const phase = /** @type {const} */ ("waiting");
-  const next = {
-    ...state,
-    phase,
-    why,
-    retryAt,
-    tries: state.tries + 1,
-    answerAt: null,
-    linkAt: null,
-    offered: false,
+export const hasUnsentOffer = ({ phase, peer }) =>
+  phase === "offering" && !peer.isAcked && !peer.isSent;
+
+/**
+ * Send the offer that was held back, if there is one.
+ *
+ * @param {State} state
+ * @param {Moment} at
+ * @returns {Step}
+ */
+export function sendUnsentOffer(state, at) {
+  return hasUnsentOffer(state) && state.peer.offer !== null ? sendOffer(state, at) : [state, []];
+}
+
+/**
+ * Repeat the offer of the linked peer connection to a robot that refuses our commands though we
+ * drive: it hasn't heard of that, and the offer bears the epoch. Once an epoch; should that not help,
+ * less and less often, however many commands are refused.
+ *
+ * @param {State} state
+ * @param {Moment} at
+ * @returns {Step}
+ */
+export function repeatOffer(state, at) {
+  const { robotId, session, control, peer } = state;
+  const pcId = peer.id;
+  const last = control.repeat?.epoch === control.epoch ? control.repeat : null;
+  const isPossible =
+    state.online &&
+    !session.isMigrating &&
+    state.phase === "linked" &&
+    session.id !== null &&
+    peer.offer !== null;
+  if (!isPossible || (last !== null && at.now < last.againAt)) return [state, []];
+  const waitMs = last === null ? FIRST_REPEAT_MS : Math.min(LONGEST_REPEAT_MS, 2 * last.waitMs);
+  const frame = {
+    type: "offer",
+    robotId,
+    sessionId: session.id,
+    role: "controller",
+    pcId,
+    payload: peer.offer,
   };
-  return kept ? [next, []] : [{ ...next, offer: null, pcId: null }, [{ do: "close" }]];
+  return [
+    change(state, "control", {
+      repeat: { epoch: control.epoch, againAt: at.now + waitMs, waitMs },
+    }),
+    [{ do: "request", to: "repeat", pcId, frame }],
+  ];
 }
 
 /**
- * @param {Engagement} state
- * @param {ErrorFrame | null} error
- * @param {Effect[]} [effects]
- * @returns {Stepped}
+ * @param {State} state
+ * @param {RTCIceCandidateInit} payload
+ * @returns {Step}
  */
-export function settle(state, error, effects = []) {
-  if (!state.asked) return [state, effects];
-  return [{ ...state, asked: false }, [...effects, { do: "settle", error }]];
+export function sendCandidate(state, payload) {
+  // Before the ack there is no session, and a relay needs one.
+  if (state.peer.isAcked) return relay(state, "ice-candidate", payload);
+  return [queue(state, "relay", "ice-candidate", payload), []];
 }
 
 /**
- * Take the session up again after a loss, or begin.
+ * Relay a frame to the robot. A reply is awaited: a session migrates to another socket only after it,
+ * lest it overtakes what is relayed; and what is lost with a socket is relayed once more on the next.
  *
- * @param {Engagement} state
- * @param {Moment} at
- * @returns {Stepped}
+ * @param {State} state
+ * @param {string} type
+ * @param {object} payload
+ * @param {"relay" | "relay-again"} [to]
+ * @returns {Step}
  */
-export function cameOnline(state, at) {
-  return state.sessionId === null ? begin(state, at) : resume(state, "resume");
+export function relay(state, type, payload, to = "relay") {
+  const { robotId, session, peer } = state;
+  if (session.id === null) return [state, []];
+  if (!state.online || session.isMigrating) return [queue(state, to, type, payload), []];
+  const pcId = peer.id;
+  const seq = session.seq + 1;
+  const frame = { type, robotId, sessionId: session.id, pcId, seq, payload };
+  return [change(state, "session", { seq }), [{ do: "request", to, pcId, frame }]];
 }
 
 /**
- * Take the session along to another connection; nothing was lost, so nothing begins anew.
+ * @param {State} state
+ * @param {"relay" | "relay-again"} to
+ * @param {string} type
+ * @param {object} payload
+ * @returns {State}
+ */
+function queue(state, to, type, payload) {
+  return change(state, "peer", { outbox: [...state.peer.outbox, { to, type, payload }] });
+}
+
+/**
+ * Relay what has waited for the server's ack, or for a socket.
  *
- * @param {Engagement} state
- * @param {Moment} at
- * @returns {Stepped}
+ * @param {State} state
+ * @returns {Step}
  */
-export function move(state, at) {
-  if (!state.moving || !state.online) return [state, []];
-  return state.sessionId === null ? settled(state, at) : resume(state, "move");
-}
-
-/**
- * @param {Engagement} state
- * @param {"resume" | "move"} to
- * @returns {Stepped}
- */
-function resume(state, to) {
-  const frame = { type: "resume", sessionId: state.sessionId };
-  return [{ ...state, moving: true, renewAt: null }, [{ do: "request", to, pcId: null, frame }]];
-}
-
-/**
- * The server knows the session on this connection: what waited for that goes out.
- *
- * @param {Engagement} state
- * @param {Moment} at
- * @returns {Stepped}
- */
-export function settled(state, at) {
-  const [next, effects] = flush({ ...state, moving: false });
-  const [after, sent] = sendUnsent(next, at);
-  return [after, [...effects, ...sent]];
-}
-
-/**
- * A takeover, or a request for control, has its reply: the offer that waited for it goes out.
- *
- * @param {Engagement} state
- * @param {Moment} at
- * @returns {Stepped}
- */
-export function claimed(state, at) {
-  return sendUnsent({ ...state, claims: Math.max(0, state.claims - 1) }, at);
-}
-
-/**
- * @param {Engagement} state whether a peer connection was opened, and its offer has yet to go out
- */
-export const isUnsent = ({ phase, acked, offered }) => phase === "offering" && !acked && !offered;
-
-/**
- * @param {Engagement} state
- * @param {Moment} at
- * @returns {Stepped}
- */
-function sendUnsent(state, at) {
-  return isUnsent(state) && state.offer !== null ? sendOffer(state, at) : [state, []];
-}
-
-/**
- * @param {Engagement} state
- * @returns {Stepped}
- */
-export function flush(state) {
-  if (!state.acked) return [state, []];
-  let [next, effects] = /** @type {Stepped} */ ([{ ...state, held: [] }, []]);
-  for (const { to, type, payload } of state.held) {
+export function flushOutbox(state) {
+  if (!state.peer.isAcked) return [state, []];
+  let [next, effects] = /** @type {Step} */ ([change(state, "peer", { outbox: [] }), []]);
+  for (const { to, type, payload } of state.peer.outbox) {
     const [after, sent] = relay(next, type, payload, to);
     [next, effects] = [after, [...effects, ...sent]];
   }
@@ -205,109 +224,27 @@ export function flush(state) {
 }
 
 /**
- * @param {Engagement} state
+ * @param {State} state
+ * @param {string} ice the browser's `connectionState`
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {State}
  */
-export function sendOffer(state, at) {
-  const { robotId, want, pcId, offer } = state;
-  if (!state.online)
-    return rest(state, "The connection to the server is lost. Waiting for it.", at);
-  const frame = { type: "offer", robotId, role: want, pcId, payload: offer };
-  const isHeld = state.moving || state.claims > 0;
-  const answerAt = at.now + (isHeld ? LINK_MS : ANSWER_MS);
-  const offering = { ...state, phase: /** @type {const} */ ("offering"), answerAt, retryAt: null };
-  // Before the session has moved, an offer would open a second one; before a takeover's reply, one
-  // to watch would release the control that is just being won.
-  if (isHeld) return [offering, []];
-  return [{ ...offering, offered: true }, [{ do: "request", to: "offer", pcId, frame }]];
-}
-
-/**
- * @param {Engagement} state
- * @param {RTCIceCandidateInit} payload
- * @returns {Stepped}
- */
-export function sendCandidate(state, payload) {
-  // Before the ack there is no session, and a relay needs one.
-  return state.acked
-    ? relay(state, "ice-candidate", payload)
-    : [hold(state, "relay", "ice-candidate", payload), []];
-}
-
-/**
- * A reply is awaited: a session moves to another connection only after it, lest the move overtakes
- * what is relayed; and what is lost with a connection is relayed once more on the next.
- *
- * @param {Engagement} state
- * @param {string} type
- * @param {object} payload
- * @param {"relay" | "again"} [to]
- * @returns {Stepped}
- */
-export function relay(state, type, payload, to = "relay") {
-  const { robotId, sessionId, pcId } = state;
-  if (sessionId === null) return [state, []];
-  if (!state.online || state.moving) return [hold(state, to, type, payload), []];
-  const seq = state.seq + 1;
-  return [
-    { ...state, seq },
-    [{ do: "request", to, pcId, frame: { type, robotId, sessionId, pcId, seq, payload } }],
-  ];
-}
-
-/**
- * @param {Engagement} state
- * @param {"relay" | "again"} to
- * @param {string} type
- * @param {object} payload
- * @returns {Engagement}
- */
-function hold(state, to, type, payload) {
-  return { ...state, held: [...state.held, { to, type, payload }] };
-}
-
-/**
- * @param {Engagement} state
- * @param {string} ice
- * @param {Moment} at
- * @returns {Engagement}
- */
-export function pathChanged(state, ice, at) {
-  if (ice === "connected") {
-    const open = { ...state, ice, iceLostAt: null, linkAt: null, pathAt: state.pathAt ?? at.now };
-    return state.phase === "linked" ? flowing(open) : open;
+export function updatePath(state, ice, at) {
+  const { iceLostAt, pathAt } = state.peer;
+  if (ice !== "connected") {
+    const isLost = ice === "disconnected" || ice === "failed" || ice === "closed";
+    return change(state, "peer", { ice, iceLostAt: isLost ? (iceLostAt ?? at.now) : iceLostAt });
   }
-  const lost = ice === "disconnected" || ice === "failed" || ice === "closed";
-  return { ...state, ice, iceLostAt: lost ? (state.iceLostAt ?? at.now) : state.iceLostAt };
+  const open = { ice, iceLostAt: null, pathDueAt: null, pathAt: pathAt ?? at.now };
+  const next = change(state, "peer", open);
+  return state.phase === "linked" ? confirmPath(next) : next;
 }
 
 /**
- * @param {Engagement} state
- * @returns {Engagement} there is a path
+ * There is a path: the next loss begins with short waits again.
+ *
+ * @param {State} state
+ * @returns {State}
  */
-export const flowing = (state) => settleMedia({ ...state, tries: 0, pathless: false });
-
-/**
- * @param {Engagement} state
- * @param {Moment} at
- * @returns {Engagement}
- */
-export function renewedAt(state, at) {
-  return {
-    ...state,
-    renewAt: at.now + (state.role === "controller" ? HOLDER_RENEWS_MS : VIEWER_RENEWS_MS),
-  };
-}
-
-/**
- * @param {Engagement} state
- * @param {Moment} at
- * @returns {Stepped}
- */
-export function renew(state, at) {
-  if (state.sessionId === null || !state.online) return [state, []];
-  if (state.moving) return move(state, at);
-  const frame = { type: "ping", sessionId: state.sessionId };
-  return [renewedAt(state, at), [{ do: "request", to: "renew", pcId: null, frame }]];
-}
+export const confirmPath = (state) =>
+  clearReason(change(state, "retry", { tries: 0, isPathless: false }));

@@ -1,9 +1,11 @@
 /**
  * Why no path to a robot opens, as far as a page can tell: a network that needs a TURN server, or a
- * browser that keeps pages from the operator's own network. Pure; it never opens a path itself.
+ * browser that keeps pages from the user's own network.
  */
 
-/** @import { Engagement } from "./machine.js" */
+import { change } from "./state.js";
+
+/** @import { State } from "./state.js" */
 /** @typedef {"local" | "loopback"} Network one that the browser may keep from a page of the internet */
 /** @typedef {Partial<Record<Network, PermissionState>>} Permissions by network; absent where the browser asks for none */
 
@@ -39,22 +41,23 @@ export function networksOf(text) {
 }
 
 /**
- * @param {Engagement} state
+ * @param {State} state
  * @param {unknown} text what the robot has told of where it is
- * @returns {Engagement}
+ * @returns {State}
  */
-export function placed(state, text) {
-  const fresh = networksOf(text).filter((network) => !state.networks.includes(network));
-  return fresh.length === 0 ? state : { ...state, networks: [...state.networks, ...fresh] };
+export function addNetworks(state, text) {
+  const { networks } = state.peer;
+  const fresh = networksOf(text).filter((network) => !networks.includes(network));
+  return fresh.length === 0 ? state : change(state, "peer", { networks: [...networks, ...fresh] });
 }
 
 /**
  * The sentence for a robot that answers and is not reached.
  *
- * @param {Engagement} state
+ * @param {State} state
  * @returns {string}
  */
-export function whyNoPath({ networks, permissions }) {
+export function whyNoPath({ peer: { networks }, permissions }) {
   const inState = (/** @type {PermissionState} */ wanted) =>
     networks.find((network) => permissions[network] === wanted);
   const [denied, asked] = [inState("denied"), inState("prompt")];

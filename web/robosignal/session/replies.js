@@ -1,31 +1,33 @@
 /**
- * What the server's replies mean for an engagement: let in, refused, resumed. Pure.
+ * What the server's replies mean: let in, refused, resumed, renewed.
  */
 
-import {
-  ASK_MS,
-  RETRY_MS,
-  begin,
-  end,
-  flush,
-  relay,
-  renew,
-  renewedAt,
-  rest,
-  sendOffer,
-  settle,
-  settled,
-} from "./offers.js";
+import { adoptRole, clearDriver, isOlderThanPush } from "./control.js";
 import { LEFT } from "./frames.js";
-import { free, isOvertaken, stand } from "./standing.js";
-import { never } from "../errors.js";
+import { finishMigration, renew, scheduleRenewal } from "./migration.js";
+import {
+  RETRY_MS,
+  beginOffer,
+  endSession,
+  flushOutbox,
+  relay,
+  retryLater,
+  sendOffer,
+  settleCall,
+} from "./offers.js";
+import { change } from "./state.js";
+import { unreachable } from "../errors.js";
 
-/** @import { Effect, Engagement, Happening, Moment, Stepped } from "./machine.js" */
+/** @import { Effect, SessionEvent, Step } from "./machine.js" */
+/** @import { Moment, State } from "./state.js" */
 /** @import { Ack, ErrorFrame, OutFrame, Pong, Role } from "../types.js" */
-/** @typedef {Extract<Happening, {type: "reply"}>} Replied */
+/** @typedef {Extract<SessionEvent, {type: "reply"}>} ReplyEvent */
 
-/** Errors that another try may mend; all others end the engagement. */
-const PASSING = new Set([
+/** How long a call waits for a session, in ms: a redial, ICE servers and an offer fit into it. */
+export const CALL_MS = 30_000;
+
+/** Errors after which another try may succeed; all others end the session. */
+const TRANSIENT = new Set([
   "robot_offline",
   "peer_gone",
   "no_session",
@@ -37,197 +39,203 @@ const PASSING = new Set([
   "timeout",
   "offline",
 ]);
-/** Errors that only say over which connection, or when, something was sent. */
+/** Errors that concern only the socket on which, or the time at which, something was sent. */
 const UNSENT = new Set(["no_session", "offline", "timeout", "try_again"]);
-/** Errors that are made here: the server has told nothing. */
-const UNHEARD = new Set(["offline", "timeout"]);
+/** Errors that are made here: the server has said nothing. */
+const LOCAL = new Set(["offline", "timeout"]);
 
 /**
- * @param {Engagement} state
- * @param {Replied} reply
+ * @param {State} state
+ * @param {ReplyEvent} reply
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-export function replied(state, { to, sent, asOf = 0, frame }, at) {
+export function handleReply(state, { to, sent, asOf = 0, frame }, at) {
+  const isAck = frame.type === "ack";
+  const isError = frame.type === "error";
   switch (to) {
-    case "offer":
-      if (frame.type === "ack") return admitted({ ...state, offered: false }, frame, asOf, at);
-      return frame.type === "error"
-        ? failed({ ...state, offered: false }, frame, asOf, at)
-        : [state, []];
+    case "offer": {
+      const replied = isAck || isError ? change(state, "peer", { isSent: false }) : state;
+      if (isAck) return handleOfferAck(replied, frame, asOf, at);
+      return isError ? handleOfferError(replied, frame, asOf, at) : [state, []];
+    }
     case "resume":
-    case "move":
-      if (frame.type === "ack") return resumed(state, to, frame, asOf, at);
-      return frame.type === "error" ? unmoved(state, to, sent, frame, at) : [state, []];
+    case "migrate":
+      if (isAck) return handleResumeAck(state, to, frame, asOf, at);
+      return isError ? handleResumeError(state, to, sent, frame, at) : [state, []];
     case "renew":
-      if (frame.type === "pong") return learn(state, frame, at);
-      return frame.type === "error" ? unrenewed(state, sent, frame, at) : [state, []];
-    case "cure":
-      if (frame.type === "ack") return cured(state, frame, asOf, at);
-      return frame.type === "error" ? uncured(state, sent, frame, at) : [state, []];
+      if (frame.type === "pong") return handlePong(state, frame, at);
+      return isError ? handleRenewalError(state, sent, frame, at) : [state, []];
+    case "repeat":
+      if (isAck) return [adoptRepeatAck(state, frame, asOf, at), []];
+      return isError ? handleRepeatError(state, sent, frame, at) : [state, []];
     case "relay":
-      return frame.type === "error" && UNSENT.has(frame.code)
-        ? relayAgain(state, sent)
-        : [state, []];
-    case "again":
+      return isError && UNSENT.has(frame.code) ? relayAgain(state, sent) : [state, []];
+    case "relay-again":
       return [state, []];
     default:
-      return never(to);
+      return unreachable(to);
   }
 }
 
 /**
- * What is due once the engagement has ended: whoever was let in after they had left says goodbye,
- * lest they hold what nobody renews.
+ * What is due after the end: a session that the server let in after it was left says goodbye, or it
+ * would hold a lease that no one renews.
  *
- * @param {Happening} event
+ * @param {SessionEvent} event
  * @returns {Effect[]}
  */
-export function farewell(event) {
-  const admits = event.type === "reply" && ["offer", "resume", "move"].includes(event.to);
-  const frame = event.type === "took" ? event.ack : admits ? event.frame : null;
+export function giveBack(event) {
+  const letsIn = event.type === "reply" && ["offer", "resume", "migrate"].includes(event.to);
+  const frame = event.type === "taken-over" ? event.ack : letsIn ? event.frame : null;
   if (frame?.type !== "ack" || frame.sessionId === undefined) return [];
   return [{ do: "send", frame: { type: "bye", sessionId: frame.sessionId } }];
 }
 
 /**
- * @param {Engagement} state
+ * @param {State} state
  * @param {OutFrame} sent
- * @returns {Stepped}
+ * @returns {Step}
  */
 function relayAgain(state, { type, sessionId, payload }) {
-  return sessionId === state.sessionId
-    ? relay(state, type, /** @type {object} */ (payload), "again")
-    : [state, []];
+  if (sessionId !== state.session.id) return [state, []];
+  return relay(state, type, /** @type {object} */ (payload), "relay-again");
 }
 
 /**
- * The session is none of ours any more.
+ * The server no longer has this session.
  *
- * @param {Engagement} state
+ * @param {State} state
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-const gone = (state, at) => begin({ ...state, sessionId: null, moving: false }, at);
+const rejoin = (state, at) =>
+  beginOffer(change(state, "session", { id: null, isMigrating: false }), at);
 
 /**
- * @param {Engagement} state
+ * @param {State} state
  * @param {OutFrame} sent
  * @param {ErrorFrame} error
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-function unrenewed(state, { sessionId }, error, at) {
-  if (sessionId !== state.sessionId) return [state, []];
-  // Any other failure is told apart by the next renewal, which is soon.
-  return error.code === "no_session"
-    ? gone(state, at)
-    : [{ ...state, renewAt: at.now + RETRY_MS }, []];
+function handleRenewalError(state, { sessionId }, error, at) {
+  if (sessionId !== state.session.id) return [state, []];
+  // Any other failure shows at the next renewal, which is soon.
+  if (error.code === "no_session") return rejoin(state, at);
+  return [change(state, "session", { renewAt: at.now + RETRY_MS }), []];
 }
 
 /**
- * @param {Engagement} state
- * @param {"resume" | "move"} to
+ * @param {State} state
+ * @param {"resume" | "migrate"} to
  * @param {OutFrame} sent
  * @param {ErrorFrame} error
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-function unmoved(state, to, { sessionId }, error, at) {
-  if (sessionId !== state.sessionId) return settled(state, at);
+function handleResumeError(state, to, { sessionId }, error, at) {
+  if (sessionId !== state.session.id) return finishMigration(state, at);
   // A refusal that no other try mends means the same as that there is no such session.
-  if (error.code === "no_session" || !PASSING.has(error.code)) return gone(state, at);
-  if (to === "resume" && state.phase !== "linked") return begin({ ...state, moving: false }, at);
-  return [{ ...state, moving: to === "move", renewAt: at.now + RETRY_MS }, []];
+  if (error.code === "no_session" || !TRANSIENT.has(error.code)) return rejoin(state, at);
+  if (to === "resume" && state.phase !== "linked") {
+    return beginOffer(change(state, "session", { isMigrating: false }), at);
+  }
+  const isMigrating = to === "migrate";
+  return [change(state, "session", { isMigrating, renewAt: at.now + RETRY_MS }), []];
 }
 
 /**
- * How the session stands by a renewal's reply: a frame that said so before may have been lost.
+ * The role by the reply to a renewal: a frame that said so before may have been lost.
  *
- * @param {Engagement} state
+ * @param {State} state
  * @param {Pong} pong
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-function learn(state, { sessionId, role, epoch }, at) {
-  if (
-    role === undefined ||
-    epoch === undefined ||
-    sessionId !== state.sessionId ||
-    epoch < state.epoch
-  )
-    return [state, []];
-  if (epoch === state.epoch && role === state.role && !state.stale) return [state, []];
-  const next = stand(state, role, epoch, at);
-  return [next, role === "viewer" ? [{ do: "look" }] : []];
+function handlePong(state, { sessionId, role, epoch }, at) {
+  const { session, control } = state;
+  if (role === undefined || epoch === undefined) return [state, []];
+  if (sessionId !== session.id || epoch < control.epoch) return [state, []];
+  if (epoch === control.epoch && role === session.role && !control.isStale) return [state, []];
+  const next = adoptRole(state, role, epoch, at);
+  return [next, role === "viewer" ? [{ do: "look-up" }] : []];
 }
 
 /**
- * @param {Engagement} state
+ * @param {State} state
  * @param {Ack} ack
  * @param {number} asOf
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-function admitted(state, ack, asOf, at) {
-  // It tells of the session that control was lost with since.
-  if (state.rejoins && (ack.epoch ?? 0) < state.epoch) return begin(state, at);
-  if (state.withdrawn) return admittedLate({ ...state, withdrawn: false }, ack, asOf, at);
-  const open = { ...hold(state, ack, asOf, at), acked: true, joined: true, rejoins: false };
+function handleOfferAck(state, ack, asOf, at) {
+  // It's the ack of a session that has lost control since.
+  if (state.peer.isRejoining && (ack.epoch ?? 0) < state.control.epoch) {
+    return beginOffer(state, at);
+  }
+  if (state.call.isWithdrawn) {
+    return handleWithdrawnAck(change(state, "call", { isWithdrawn: false }), ack, asOf, at);
+  }
+  const joined = change(adoptAck(state, ack, asOf, at), "session", { hasJoined: true });
+  const open = change(joined, "peer", { isAcked: true, isRejoining: false });
   /** @type {Effect[]} */
-  const effects = open.role === "viewer" ? [{ do: "look" }] : [];
-  const [next, told] = settle(open, null, effects);
-  const [flushed, sent] = flush(next);
+  const effects = open.session.role === "viewer" ? [{ do: "look-up" }] : [];
+  const [settled, told] = settleCall(open, null, effects);
+  const [next, sent] = flushOutbox(settled);
   // A push of a higher epoch was of the robot's former life, or has overtaken this: the server knows.
-  const [sure, asked] =
-    open.epoch < state.epoch && state.former !== null ? renew(flushed, at) : [flushed, []];
+  const isUnsure = open.control.epoch < state.control.epoch && state.session.evictedId !== null;
+  const [sure, asked] = isUnsure ? renew(next, at) : [next, []];
   return [sure, [...told, ...sent, ...asked]];
 }
 
 /**
- * The server granted what the application has withdrawn meanwhile: control goes back, by the same offer as
- * a viewer's.
+ * The server granted what no call wants any more: control goes back, by the same offer as a viewer's.
  *
- * @param {Engagement} state
+ * @param {State} state
  * @param {Ack} ack
  * @param {number} asOf
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-function admittedLate(state, ack, asOf, at) {
-  if (ack.role !== "controller" || state.role === "controller")
-    return admitted(state, ack, asOf, at);
-  const viewer = /** @type {const} */ ("viewer");
-  return sendOffer({ ...hold(state, ack, asOf, at), role: viewer, want: viewer }, at);
+function handleWithdrawnAck(state, ack, asOf, at) {
+  if (ack.role !== "controller" || state.session.role === "controller") {
+    return handleOfferAck(state, ack, asOf, at);
+  }
+  const held = adoptAck(state, ack, asOf, at);
+  const viewing = change(change(held, "session", { role: "viewer" }), "call", { want: "viewer" });
+  return sendOffer(viewing, at);
 }
 
 /**
- * A call no longer waits for the outcome. If others do, they keep what they asked for, and no more than
- * that. Otherwise a session that never began ends; one that watches goes on watching.
+ * A call no longer waits for the outcome. If others do, they keep what they asked for, and no more
+ * than that. Otherwise a session that never began ends, and one that views goes on viewing.
  *
- * @param {Engagement} state
+ * @param {State} state
  * @param {Role | null} wanted what the calls that still wait ask for; null when none does
- * @returns {Stepped}
+ * @returns {Step}
  */
-export function withdraw(state, wanted) {
-  if (!state.asked || wanted === "controller") return [state, []];
-  if (wanted === "viewer")
-    return [
-      state.want === "viewer" ? state : { ...state, want: wanted, withdrawn: state.offered },
-      [],
-    ];
-  if (!state.joined) return end({ ...state, asked: false }, null);
-  return [{ ...state, asked: false, want: state.role ?? "viewer", withdrawn: state.offered }, []];
+export function withdrawCall(state, wanted) {
+  const { call, session, peer } = state;
+  if (!call.isOpen || wanted === "controller") return [state, []];
+  if (wanted === "viewer") {
+    if (call.want === "viewer") return [state, []];
+    return [change(state, "call", { want: "viewer", isWithdrawn: peer.isSent }), []];
+  }
+  if (!session.hasJoined) return endSession(change(state, "call", { isOpen: false }), null);
+  const want = session.role ?? "viewer";
+  return [change(state, "call", { isOpen: false, want, isWithdrawn: peer.isSent }), []];
 }
 
 /**
- * The application has waited long enough: its call fails with `timeout` or `offline`, and its request is withdrawn.
+ * The calls have waited long enough: they fail with `timeout` or `offline`, and what they asked for is
+ * withdrawn.
  *
- * @param {Engagement} state
- * @returns {Stepped}
+ * @param {State} state
+ * @returns {Step}
  */
-export function expire(state) {
-  const seconds = ASK_MS / 1000;
+export function expireCall(state) {
+  const seconds = CALL_MS / 1000;
   /** @type {ErrorFrame} */
   const error = state.online
     ? {
@@ -240,149 +248,173 @@ export function expire(state) {
         code: "offline",
         message: `The server could not be reached within ${seconds} seconds. Try again when it is back.`,
       };
-  if (!state.joined) return refuse(state, error);
-  const [told, effects] = settle(state, error);
-  const [next] = withdraw({ ...told, asked: true }, null);
+  if (!state.session.hasJoined) return refuse(state, error);
+  const [settled, effects] = settleCall(state, error);
+  const [next] = withdrawCall(change(settled, "call", { isOpen: true }), null);
   return [next, effects];
 }
 
 /**
- * The session as the server's ack names it. Who drives by a push that has overtaken the ack drives
- * all the same.
+ * Take over what an ack says of the session. If a push has overtaken the ack, who drives is by that
+ * push.
  *
- * @param {Engagement} state
+ * @param {State} state
  * @param {Ack} ack
- * @param {number} asOf
+ * @param {number} asOf the highest epoch seen when the server was asked
  * @param {Moment} at
- * @returns {Engagement}
+ * @returns {State}
  */
-function hold(state, ack, asOf, at) {
-  const sessionId = ack.sessionId ?? state.sessionId;
-  const seq = sessionId === state.sessionId ? state.seq : 0;
-  const isLate = isOvertaken(state, ack.epoch, asOf);
-  const epoch = isLate ? state.epoch : (ack.epoch ?? state.epoch);
-  const role = isLate ? roleOf(state, sessionId) : (ack.role ?? state.want);
-  return renewedAt(stand({ ...state, sessionId, seq, former: null }, role, epoch, at), at);
+function adoptAck(state, ack, asOf, at) {
+  const { session, control, call } = state;
+  const id = ack.sessionId ?? session.id;
+  const seq = id === session.id ? session.seq : 0;
+  const isLate = isOlderThanPush(state, ack.epoch, asOf);
+  const epoch = isLate ? control.epoch : (ack.epoch ?? control.epoch);
+  const role = isLate ? roleByPush(state, id) : (ack.role ?? call.want);
+  const known = change(state, "session", { id, seq, evictedId: null });
+  return scheduleRenewal(adoptRole(known, role, epoch, at), at);
 }
 
 /**
- * @param {Engagement} state
+ * @param {State} state
  * @param {string | null} sessionId
  * @returns {Role} by the last push
  */
-const roleOf = ({ holder }, sessionId) =>
-  holder !== null && holder === sessionId ? "controller" : "viewer";
+const roleByPush = ({ control: { driverId } }, sessionId) =>
+  driverId !== null && driverId === sessionId ? "controller" : "viewer";
 
 /**
- * @param {Engagement} state
- * @param {"resume" | "move"} to
+ * @param {State} state
+ * @param {"resume" | "migrate"} to
  * @param {Ack} ack
  * @param {number} asOf
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-function resumed(state, to, ack, asOf, at) {
-  // The session has ended since: whatever is said of it says nothing of ours.
-  if (ack.sessionId !== undefined && ack.sessionId !== state.sessionId) return settled(state, at);
-  const held = hold(state, ack, asOf, at);
-  // What was under way at a loss may be lost as well.
-  if (to === "resume" && state.phase !== "linked") return begin({ ...held, moving: false }, at);
-  const [next, effects] = settled(held, at);
-  return [next, next.role === "viewer" ? [...effects, { do: "look" }] : effects];
+function handleResumeAck(state, to, ack, asOf, at) {
+  // The session has ended since: the ack says nothing of the present one.
+  if (ack.sessionId !== undefined && ack.sessionId !== state.session.id) {
+    return finishMigration(state, at);
+  }
+  const adopted = adoptAck(state, ack, asOf, at);
+  // What was on its way at a loss may be lost as well.
+  if (to === "resume" && state.phase !== "linked") {
+    return beginOffer(change(adopted, "session", { isMigrating: false }), at);
+  }
+  const [next, effects] = finishMigration(adopted, at);
+  return [next, next.session.role === "viewer" ? [...effects, { do: "look-up" }] : effects];
 }
 
 /**
- * @param {Engagement} state
- * @param {Ack} ack
+ * @param {State} state
+ * @param {Ack} ack of the repeated offer
  * @param {number} asOf
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {State}
  */
-function cured(state, ack, asOf, at) {
-  return [hold({ ...state, want: "controller" }, { ...ack, sessionId: undefined }, asOf, at), []];
+function adoptRepeatAck(state, ack, asOf, at) {
+  const driving = change(state, "call", { want: "controller" });
+  return adoptAck(driving, { ...ack, sessionId: undefined }, asOf, at);
 }
 
 /**
- * @param {Engagement} state
+ * @param {State} state
  * @param {OutFrame} sent
  * @param {ErrorFrame} error
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-function uncured(state, sent, error, at) {
-  if (error.code === "no_session") return unrenewed(state, sent, error, at);
-  if (error.code !== "robot_busy" || state.role !== "controller") return [state, []];
+function handleRepeatError(state, sent, error, at) {
+  if (error.code === "no_session") return handleRenewalError(state, sent, error, at);
+  if (error.code !== "robot_busy" || state.session.role !== "controller") return [state, []];
   const driver = error.controlledBy ?? null;
-  return renew({ ...free(state, at), driver, lostTo: error.you ? null : driver }, at);
+  const lostTo = error.you ? null : driver;
+  return renew(change(clearDriver(state, at), "control", { driver, lostTo }), at);
 }
 
 /**
  * An offer was refused.
  *
- * @param {Engagement} state
+ * @param {State} state
  * @param {ErrorFrame} error
  * @param {number} asOf
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-export function failed(state, error, asOf, at) {
-  // Only the call that wanted control was refused, and it waits no longer; the others only watch.
-  const isWatched = error.code === "robot_busy" && state.withdrawn && state.asked;
-  const isBusy =
-    error.code === "robot_busy" &&
-    (state.want === "controller" || state.rejoins || state.withdrawn) &&
-    state.joined;
-  state = { ...state, rejoins: false, withdrawn: false };
-  if (isWatched)
-    return sendOffer({ ...state, driver: error.controlledBy ?? null, driverAt: at.now }, at);
-  // It was given to us since we asked: that we are refused is old news.
-  if (isBusy && state.epoch > asOf && roleOf(state, state.sessionId) === "controller")
-    return sendOffer(state, at);
-  if (isBusy) return watchInstead(state, error, at);
-  const lost = error.code === "offline";
-  if (!state.joined && !lost) return refuse(state, error);
-  if (!PASSING.has(error.code)) return refuse(state, error);
-  // Who asked to drive is told no: nobody should find themselves driving a minute later.
-  const want = state.asked && !lost ? (state.role ?? "viewer") : state.want;
-  const stale = state.stale && UNHEARD.has(error.code);
-  const [settled, told] = lost ? [state, []] : settle({ ...state, want, stale }, error);
-  const away = error.code === "robot_offline" || error.code === "peer_gone";
-  const [next, effects] = rest(settled, away ? LEFT.unregistered : error.message, at);
-  return [next, [...told, ...effects]];
+export function handleOfferError(state, error, asOf, at) {
+  const { call, session, control, peer } = state;
+  const isBusy = error.code === "robot_busy";
+  const isAsked = call.want === "controller" || peer.isRejoining || call.isWithdrawn;
+  const next = change(change(state, "peer", { isRejoining: false }), "call", {
+    isWithdrawn: false,
+  });
+  // Only the call that wanted control was refused, and it waits no longer; the others only view.
+  if (isBusy && call.isWithdrawn && call.isOpen) {
+    const heard = { driver: error.controlledBy ?? null, heardAt: at.now };
+    return sendOffer(change(next, "control", heard), at);
+  }
+  if (isBusy && isAsked && session.hasJoined) {
+    // Control was given to this session since the offer went out: the refusal is older than that.
+    const isOld = control.epoch > asOf && roleByPush(next, session.id) === "controller";
+    return isOld ? sendOffer(next, at) : viewInstead(next, error, at);
+  }
+  const isLost = error.code === "offline";
+  if (!session.hasJoined && !isLost) return refuse(next, error);
+  if (!TRANSIENT.has(error.code)) return refuse(next, error);
+  return retryAfter(next, error, at);
 }
 
 /**
- * @param {Engagement} state
- * @param {ErrorFrame} error
- * @returns {Stepped}
+ * @param {State} state
+ * @param {ErrorFrame} error after which another try may succeed
+ * @param {Moment} at
+ * @returns {Step}
+ */
+function retryAfter(state, error, at) {
+  const { call, session, control } = state;
+  const isLost = error.code === "offline";
+  const isAway = error.code === "robot_offline" || error.code === "peer_gone";
+  const why = isAway ? LEFT.unregistered : error.message;
+  if (isLost) return retryLater(state, why, at);
+  // A call to drive was told no: it must not turn out to drive a minute later.
+  const want = call.isOpen ? (session.role ?? "viewer") : call.want;
+  const isStale = control.isStale && LOCAL.has(error.code);
+  const told = change(change(state, "call", { want }), "control", { isStale });
+  const [settled, effects] = settleCall(told, error);
+  const [next, sent] = retryLater(settled, why, at);
+  return [next, [...effects, ...sent]];
+}
+
+/**
+ * @param {State} state
+ * @param {ErrorFrame} error that no other try mends
+ * @returns {Step}
  */
 function refuse(state, error) {
-  const [settled, told] = settle(state, error);
-  const [next, effects] = end(settled, error.message);
+  const [settled, told] = settleCall(state, error);
+  const [next, effects] = endSession(settled, error.message);
   return [next, [...effects, ...told]];
 }
 
 /**
- * The lease that we had, or asked for, is another's: the same offer does for a viewer.
+ * Another session has the control that this one had, or asked for: the same offer does for a viewer.
  *
- * @param {Engagement} state
+ * @param {State} state
  * @param {ErrorFrame} error
  * @param {Moment} at
- * @returns {Stepped}
+ * @returns {Step}
  */
-function watchInstead(state, error, at) {
+function viewInstead(state, error, at) {
   const driver = error.controlledBy ?? null;
-  const lostTo = state.role === "controller" && !error.you ? driver : state.lostTo;
-  const viewer = {
-    ...state,
-    want: /** @type {const} */ ("viewer"),
-    role: /** @type {const} */ ("viewer"),
+  const isTaken = state.session.role === "controller" && !error.you;
+  const lostTo = isTaken ? driver : state.control.lostTo;
+  const viewing = change(change(state, "session", { role: "viewer" }), "control", {
     driver,
-    driverAt: at.now,
+    heardAt: at.now,
     lostTo,
-    stale: false,
-  };
-  const [settled, told] = settle(viewer, error);
+    isStale: false,
+  });
+  const [settled, told] = settleCall(change(viewing, "call", { want: "viewer" }), error);
   const [next, effects] = sendOffer(settled, at);
   return [next, [...told, ...effects]];
 }

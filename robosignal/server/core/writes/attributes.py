@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from robosignal.protocol import limits
 from robosignal.protocol.ids import ConnectionId, SessionId, robot_of, session_id
@@ -26,8 +27,9 @@ from robosignal.server.core.conditional_writes import (
     Put,
     Remove,
     Update,
+    Write,
 )
-from robosignal.server.core.records import Session, latest_end
+from robosignal.server.core.records import OLD_PRESENCE_UNTIL, Session, latest_end
 
 OWNER = ("ownerUserId",)
 OPERATORS = ("operators",)
@@ -38,10 +40,20 @@ HOLDER_CONNECTION_ID = ("controller", "connectionId")
 HOLDER_USER_ID = ("controller", "userId")
 HOLDER_UNTIL = ("controller", "until")
 HOLDER_LOST = ("controller", "lost")
-PRESENCE_UNTIL = ("leaseUntil",)
+PRESENCE_UNTIL = ("presenceUntil",)
 VIEWERS = ("viewers",)
 EPOCH = ("epoch",)
 REV = ("rev",)
+
+STAMP = ("stamp",)
+"""Which write last changed the item, renewals aside. A store that repeats a write because its
+answer was lost recognises its own by it, and so does the write that undoes an unanswered one."""
+
+
+def put_presence_until(until: int) -> tuple[Update, ...]:
+    """Set when presence ends (epoch ms), also under the name that earlier versions read."""
+    return Put(PRESENCE_UNTIL, until), Put((OLD_PRESENCE_UNTIL,), until)
+
 
 NEXT_EPOCH: tuple[Update, ...] = (Increment(EPOCH), Increment(REV))
 """Every change of holder raises both numbers; a change of connection alone raises `rev`."""
@@ -50,7 +62,7 @@ COPY_HOLDER = Copy(("prev",), CONTROLLER)
 
 
 END_ALL: tuple[Update, ...] = (
-    Put(PRESENCE_UNTIL, 0),
+    *put_presence_until(0),
     COPY_HOLDER,
     Put(VIEWERS, {}),
     # A robot that was enrolled and never registered has neither number.
@@ -60,6 +72,16 @@ END_ALL: tuple[Update, ...] = (
     Remove(CONNECTION_ID),
 )
 """Ends presence and every session."""
+
+
+def add_stamp(write: Write, stamp: str) -> Write:
+    """Return the write with one more update, which leaves its stamp on the item."""
+    return structs.replace(write, then=(*write.then, Put(STAMP, stamp)))
+
+
+def is_unchanged_since(stamp: str) -> Condition:
+    """Ask that the write with this stamp was carried out, and none since except renewals."""
+    return Compare(STAMP, "=", stamp)
 
 
 def session_item(session: Session) -> dict[str, Any]:

@@ -33,7 +33,6 @@ from robosignal.server.core.writes.attributes import (
     HOLDER_UNTIL,
     HOLDER_USER_ID,
     NEXT_EPOCH,
-    PRESENCE_UNTIL,
     VIEWERS,
     are_still_elsewhere,
     has_lapsed,
@@ -41,7 +40,9 @@ from robosignal.server.core.writes.attributes import (
     is_not_held_by,
     is_not_lost_on,
     is_reachable_not,
+    is_unchanged_since,
     move_session,
+    put_presence_until,
     session_item,
     viewer_path,
 )
@@ -91,6 +92,7 @@ def acquire(mine: Session, right: Condition, now: int) -> Write:
         AllOf((me, right, NO_VIEWERS, _is_free(mine, now))),
         _make_holder(mine),
         effect=Effect.ACQUIRED,
+        opens="controller",
     )
 
 
@@ -100,7 +102,8 @@ def acquire_among_viewers(
     """Take the free lease, having seen every session, and that none is the sender's."""
     me = is_reachable_not(mine.connection_id)
     when = AllOf((me, right, _is_free(mine, now), are_still_elsewhere(mine, seen)))
-    return Write("acquire_among_viewers", when, _make_holder(mine), effect=Effect.ACQUIRED)
+    then, effect = _make_holder(mine), Effect.ACQUIRED
+    return Write("acquire_among_viewers", when, then, effect=effect, opens="controller")
 
 
 def acquire_as_viewer(mine: Session, right: Condition, now: int) -> Write:
@@ -128,14 +131,16 @@ def take_over(mine: Session, right: Condition) -> Write:
     """
     me = mine.connection_id
     when = AllOf((is_reachable_not(me), right, NO_VIEWERS, is_not_held_by(me)))
-    return Write("take_over", when, _make_holder(mine), effect=Effect.TAKEN_OVER)
+    then, effect = _make_holder(mine), Effect.TAKEN_OVER
+    return Write("take_over", when, then, effect=effect, opens="controller")
 
 
 def take_over_among_viewers(mine: Session, right: Condition, seen: Iterable[Session] = ()) -> Write:
     """Move the lease, having seen every session, and that none is the sender's."""
     me = mine.connection_id
     when = AllOf((is_reachable_not(me), right, is_not_held_by(me), are_still_elsewhere(mine, seen)))
-    return Write("take_over_among_viewers", when, _make_holder(mine), effect=Effect.TAKEN_OVER)
+    then, effect = _make_holder(mine), Effect.TAKEN_OVER
+    return Write("take_over_among_viewers", when, then, effect=effect, opens="controller")
 
 
 def take_over_as_viewer(mine: Session, right: Condition) -> Write:
@@ -249,5 +254,11 @@ def roll_back(session_id: SessionId, me: ConnectionId) -> Write:
 def roll_back_with_robot(session_id: SessionId, me: ConnectionId, gone: ConnectionId) -> Write:
     """Free a lease whose first frame found the robot's socket gone, and end presence."""
     when = AllOf((_is_held(session_id, me), Compare(CONNECTION_ID, "=", gone)))
-    then = (*NEXT_EPOCH, Put(PRESENCE_UNTIL, 0), Remove(CONTROLLER), Remove(CONNECTION_ID))
+    then = (*NEXT_EPOCH, *put_presence_until(0), Remove(CONTROLLER), Remove(CONNECTION_ID))
     return Write("roll_back_with_robot", when, then, effect=Effect.ROLLED_BACK)
+
+
+def undo(session_id: SessionId, me: ConnectionId, stamp: str) -> Write:
+    """End the holder's session that an unanswered write opened, unless it was used since."""
+    when = AllOf((_is_held(session_id, me), is_unchanged_since(stamp)))
+    return Write("undo_lease", when, (*NEXT_EPOCH, Remove(CONTROLLER)), effect=Effect.UNDONE)

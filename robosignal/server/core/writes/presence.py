@@ -29,9 +29,9 @@ from robosignal.server.core.writes.attributes import (
     END_ALL,
     EPOCH,
     OWNER,
-    PRESENCE_UNTIL,
     REV,
     VIEWERS,
+    put_presence_until,
 )
 
 INSTANCE = ("instanceId",)
@@ -67,7 +67,7 @@ def _claim_updates(claim: Claim) -> tuple[Update, ...]:
     return (
         Put(CONNECTION_ID, claim.row.connection_id),
         Put(("connectedAt",), claim.row.ts),
-        Put(PRESENCE_UNTIL, claim.until),
+        *put_presence_until(claim.until),
         Put(("dialect",), claim.row.dialect),
         Put(("expiresAt",), claim.row.expires_at),
         Put(("iceRestart",), claim.ice_restart),
@@ -109,13 +109,13 @@ def register_process(claim: Claim) -> Write:
 
 def renew(me: ConnectionId, until: int) -> Write:
     """Carry out a robot's ping."""
-    renewed = (Put(PRESENCE_UNTIL, until),)
+    renewed = put_presence_until(until)
     return Write("renew_presence", Compare(CONNECTION_ID, "=", me), renewed, renewal=True)
 
 
 def record_loss(gone: ConnectionId) -> Write:
     """End presence when the robot's socket is lost, unless a newer one has registered."""
-    then = (Put(PRESENCE_UNTIL, 0), Increment(REV), Remove(CONNECTION_ID))
+    then = (*put_presence_until(0), Increment(REV), Remove(CONNECTION_ID))
     return Write("record_robot_loss", Compare(CONNECTION_ID, "=", gone), then, effect=Effect.LOST)
 
 

@@ -30,6 +30,7 @@ from robosignal.server.core.writes.attributes import (
     is_not_held_by,
     is_not_lost_on,
     is_reachable_not,
+    is_unchanged_since,
     move_session,
     session_item,
     viewer_path,
@@ -41,7 +42,7 @@ def add(viewing: Session, right: Condition, limit: int, seen: Iterable[Session] 
     place = viewer_path(viewing.session_id)
     free = Missing(place), Size(VIEWERS, "<", limit)
     when = AllOf((*_may_view(viewing, right, seen), *free))
-    return Write("add_viewer", when, (Put(place, session_item(viewing)),))
+    return Write("add_viewer", when, (Put(place, session_item(viewing)),), opens="viewer")
 
 
 def replace_lapsed(
@@ -55,9 +56,8 @@ def replace_lapsed(
     own = replaced == viewing.session_id
     free = () if own else (Missing(place),)
     then = (Put(place, session_item(viewing)), *(() if own else (Remove(viewer_path(replaced)),)))
-    return Write(
-        "replace_lapsed_viewer", AllOf((*_may_view(viewing, right, seen), *free, over)), then
-    )
+    when = AllOf((*_may_view(viewing, right, seen), *free, over))
+    return Write("replace_lapsed_viewer", when, then, opens="viewer")
 
 
 def _may_view(viewing: Session, right: Condition, seen: Iterable[Session]) -> tuple[Condition, ...]:
@@ -118,3 +118,9 @@ def dismiss(session_id: SessionId, robot: ConnectionId) -> Write:
     """End a viewer's session, by the robot."""
     when = AllOf((Exists(viewer_path(session_id)), Compare(CONNECTION_ID, "=", robot)))
     return Write("dismiss_viewer", when, (Remove(viewer_path(session_id)),))
+
+
+def undo(session_id: SessionId, me: ConnectionId, stamp: str) -> Write:
+    """End the viewer's session that an unanswered write opened, unless it was used since."""
+    when = AllOf((_is_on(session_id, me), is_unchanged_since(stamp)))
+    return Write("undo_viewer", when, (Remove(viewer_path(session_id)),))

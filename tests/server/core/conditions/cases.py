@@ -27,6 +27,11 @@ SENDER = Connection(connection_id=MINE, user_id=OLGA, ts=NOW, expires_at=NOW + 1
 GONE = object()
 """Stands for an attribute that is not there."""
 
+WRITTEN_SINCE: dict[str, Changes] = {
+    "another write came since": {"stamp": "cafe"},
+    "the last write left no stamp": {"stamp": GONE},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Examined:
@@ -88,6 +93,7 @@ def robot(holder: Session | None = None, *viewers: Session) -> Item:
         "connectionId": ROBOT,
         "connectedAt": NOW - 5000,
         "instanceId": "run-1",
+        "presenceUntil": NOW + 60_000,
         "leaseUntil": NOW + 60_000,
         "dialect": "v1",
         "epoch": 3,

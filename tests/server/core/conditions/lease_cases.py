@@ -13,6 +13,7 @@ from tests.server.core.conditions.cases import (
     OTHERS,
     ROBOT,
     SENDER,
+    WRITTEN_SINCE,
     Changes,
     Examined,
     Kind,
@@ -224,6 +225,12 @@ LEASE_CASES: dict[Kind, Examined] = {
     ),
     lease.roll_back: Examined(
         lease.roll_back(SID, MINE), robot(ME), refuses=HELD_ELSEWHERE, accepts={}
+    ),
+    lease.undo: Examined(
+        lease.undo(SID, MINE, "f00d"),
+        robot(ME) | {"stamp": "f00d"},
+        refuses=HELD_ELSEWHERE | WRITTEN_SINCE,
+        accepts={},
     ),
     lease.roll_back_with_robot: Examined(
         lease.roll_back_with_robot(SID, MINE, ROBOT),

@@ -19,6 +19,7 @@ from tests.server.core.conditions.cases import (
     R1,
     ROBOT,
     SENDER,
+    WRITTEN_SINCE,
     Changes,
     Examined,
     Kind,
@@ -138,6 +139,12 @@ PLACES_CASES: dict[Kind, Examined] = {
     ),
     viewers.leave: Examined(
         viewers.leave(SID, MINE), robot(None, ME), refuses=MOVED_AWAY, accepts={}
+    ),
+    viewers.undo: Examined(
+        viewers.undo(SID, MINE, "f00d"),
+        robot(None, ME) | {"stamp": "f00d"},
+        refuses=MOVED_AWAY | WRITTEN_SINCE,
+        accepts={},
     ),
     viewers.dismiss: Examined(
         viewers.dismiss(SID, ROBOT),

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from robosignal.server.core.conditional_writes import Write, evaluate
+from robosignal.server.core.conditional_writes import Write, apply, evaluate
 from tests.mutations.conjuncts import Place, parts, without
 from tests.mutations.equivalent import EQUIVALENT
 from tests.server.core.aimed import ROBOT_WRITES, ROW_WRITES
 from tests.server.core.conditions.cases import Examined, Item, Kind
-from tests.server.core.conditions.every_case import CASES
+from tests.server.core.conditions.every_case import CASES, FIRST
 
 
 def named(kind: Kind) -> str:
@@ -74,3 +74,20 @@ def test_a_condition_holds_or_refuses(write: Write, item: Item, *, expected: boo
 def test_no_part_of_a_condition_can_be_left_out(kind: Kind, place: Place) -> None:
     """Some case above notices: none is there for show, and none is without a test."""
     assert any(notices(examined, place) for examined in CASES[kind])
+
+
+@pytest.mark.parametrize("examined", FIRST.values(), ids=map(named, FIRST))
+def test_a_write_says_which_session_it_opens(examined: Examined) -> None:
+    """One that the item had under no role before; by its role the session can be ended again."""
+    after = apply(examined.write, examined.item) or {}
+    before, now = roles_of(examined.item), roles_of(after)
+    opened = [role for session_id, role in now.items() if session_id not in before]
+
+    assert opened == ([] if examined.write.opens is None else [examined.write.opens])
+
+
+def roles_of(item: Item) -> dict[str, str]:
+    """Return the role of each session of a robot's item, by the session's id."""
+    holder = item.get("controller")
+    held = {} if holder is None else {holder["sessionId"]: "controller"}
+    return dict.fromkeys(item.get("viewers", {}), "viewer") | held

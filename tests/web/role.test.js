@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALICE, Engaged, SESSION, doings, frames, live, offerIn } from "./engagement.js";
+import { ALICE, Engaged, SESSION, doings, frames, live, offerIn } from "./played.js";
 
 const ack = (role, epoch) => ({ type: "ack", sessionId: SESSION, role, epoch });
 const pong = (role, epoch) => ({ type: "pong", sessionId: SESSION, role, epoch });
@@ -18,8 +18,8 @@ function viewing() {
 
 /** A session on its way to another connection, whose resume has no reply yet. */
 function movingOn(engaged) {
-  engaged.tell({ type: "swapped" });
-  engaged.tell({ type: "move" });
+  engaged.tell({ type: "socket-changed" });
+  engaged.tell({ type: "migrate" });
   return engaged;
 }
 
@@ -35,10 +35,10 @@ function renewing(engaged) {
 test("a resume's ack that a grant has overtaken takes no control away", () => {
   const engaged = movingOn(viewing());
   engaged.frame(GRANTED);
-  engaged.reply("move", ack("viewer", 3));
+  engaged.reply("migrate", ack("viewer", 3));
 
   assert.deepEqual([engaged.view.role, engaged.view.epoch], ["controller", 4]);
-  assert.equal(engaged.state.renewAt, 20_000);
+  assert.equal(engaged.state.session.renewAt, 20_000);
 });
 
 test("an offer's ack that a grant has overtaken takes no control away", () => {
@@ -59,21 +59,21 @@ test("an offer's ack that a grant has overtaken takes no control away", () => {
 test("a resume's ack that the loss of control has overtaken makes no driver of who lost it", () => {
   const engaged = movingOn(live("controller", 3));
   engaged.frame(LOST);
-  engaged.reply("move", ack("controller", 3));
+  engaged.reply("migrate", ack("controller", 3));
   const offer = offerIn(engaged.offered());
 
   assert.deepEqual(
     [engaged.view.role, engaged.view.epoch, engaged.view.lostTo],
     ["viewer", 4, ALICE],
   );
-  assert.deepEqual([offer.role, engaged.state.sessionId], ["viewer", null]);
+  assert.deepEqual([offer.role, engaged.state.session.id], ["viewer", null]);
 });
 
 test("a refused resume of a session that was lost meanwhile does not undo the joining anew", () => {
   const engaged = movingOn(live("controller", 3));
   engaged.frame(LOST);
   const { pcId } = engaged;
-  const effects = engaged.refuse("move", "no_session");
+  const effects = engaged.refuse("migrate", "no_session");
 
   assert.deepEqual(doings(effects), []);
   assert.equal(engaged.pcId, pcId);
@@ -115,20 +115,20 @@ test("an epoch that is lower than what was known when the server was asked is a 
 test("a takeover of a forgotten robot counts, and one that was overtaken does not", () => {
   const engaged = live("viewer");
   engaged.frame({ type: "control", epoch: 9, person: ALICE });
-  engaged.tell({ type: "took", ack: ack(undefined, 8), asOf: 7 });
+  engaged.tell({ type: "taken-over", ack: ack(undefined, 8), asOf: 7 });
   const overtaken = engaged.view.role;
-  engaged.tell({ type: "took", ack: ack(undefined, 2), asOf: 9 });
+  engaged.tell({ type: "taken-over", ack: ack(undefined, 2), asOf: 9 });
 
   assert.deepEqual([overtaken, engaged.view.role], ["viewer", "controller"]);
 });
 
 test("a renewal that fails while the session moves does not keep it from moving", () => {
   const engaged = renewing(live("controller", 3));
-  engaged.tell({ type: "swapped" });
+  engaged.tell({ type: "socket-changed" });
   engaged.refuse("renew", "try_again");
 
   assert.deepEqual(
-    frames(engaged.tell({ type: "move" })).map(({ type }) => type),
+    frames(engaged.tell({ type: "migrate" })).map(({ type }) => type),
     ["resume"],
   );
 });
@@ -145,7 +145,7 @@ test("a renewal's reply tells a viewer that the control is its own: the push was
   engaged.reply("renew", pong("controller", 4));
 
   assert.deepEqual([engaged.view.role, engaged.view.epoch], ["controller", 4]);
-  assert.equal(engaged.state.renewAt, engaged.now + 20_000);
+  assert.equal(engaged.state.session.renewAt, engaged.now + 20_000);
 });
 
 test("a renewal's reply tells a driver that the control is gone, and the list to whom", () => {
@@ -153,12 +153,12 @@ test("a renewal's reply tells a driver that the control is gone, and the list to
   const effects = engaged.reply("renew", pong("viewer", 5));
   const before = engaged.view;
   engaged.tell({
-    type: "listed",
+    type: "listing",
     askedAt: engaged.now,
     robot: { robotId: "demo", online: true, controlledBy: ALICE },
   });
 
-  assert.deepEqual(doings(effects), ["look"]);
+  assert.deepEqual(doings(effects), ["look-up"]);
   assert.deepEqual([before.role, before.lostTo.name], ["viewer", "somebody else"]);
   assert.deepEqual([engaged.view.driver, engaged.view.lostTo], [ALICE, ALICE]);
 });
@@ -166,7 +166,7 @@ test("a renewal's reply tells a driver that the control is gone, and the list to
 test("a driver whose control is free by now has lost it to nobody", () => {
   const engaged = renewing(live("controller", 3));
   engaged.reply("renew", pong("viewer", 5));
-  engaged.tell({ type: "listed", askedAt: engaged.now, robot: { robotId: "demo", online: true } });
+  engaged.tell({ type: "listing", askedAt: engaged.now, robot: { robotId: "demo", online: true } });
 
   assert.deepEqual(
     [engaged.view.role, engaged.view.driver, engaged.view.lostTo],
@@ -179,7 +179,7 @@ test("a renewal's reply makes a viewer look up who drives once the epoch has ris
   const same = engaged.reply("renew", pong("viewer", 3));
   const risen = engaged.reply("renew", pong("viewer", 4));
 
-  assert.deepEqual([doings(same), doings(risen)], [[], ["look"]]);
+  assert.deepEqual([doings(same), doings(risen)], [[], ["look-up"]]);
 });
 
 for (const [what, frame] of [

@@ -1,6 +1,8 @@
 /** Plays an engagement by hand: each call is one event, and gives the effects. */
 
-import { engagement, step, view } from "../../web/robosignal/session/machine.js";
+import { step } from "../../web/robosignal/session/machine.js";
+import { newState } from "../../web/robosignal/session/state.js";
+import { viewOf } from "../../web/robosignal/session/view.js";
 
 export const ALICE = { userId: "u-alice", name: "Alice" };
 export const OFFER = { type: "offer", sdp: "v=0" };
@@ -14,15 +16,15 @@ export class Engaged {
   asked = {};
 
   constructor(online = true) {
-    this.state = engagement("demo", online);
+    this.state = newState("demo", online);
   }
 
   get view() {
-    return view(this.state);
+    return viewOf(this.state);
   }
 
   get pcId() {
-    return this.state.pcId;
+    return this.state.peer.id;
   }
 
   /** The effects of one event. */
@@ -33,7 +35,7 @@ export class Engaged {
     });
     this.state = state;
     for (const { do: what, to, frame } of effects)
-      if (what === "request") this.asked[to] = { sent: frame, asOf: state.epoch };
+      if (what === "request") this.asked[to] = { sent: frame, asOf: state.control.epoch };
     return effects;
   }
 
@@ -44,8 +46,8 @@ export class Engaged {
   /** The reply to the last request of that kind; to one of just now if there was none. */
   reply(to, frame) {
     const { sent, asOf } = this.asked[to] ?? {
-      sent: { sessionId: this.state.sessionId },
-      asOf: this.state.epoch,
+      sent: { sessionId: this.state.session.id },
+      asOf: this.state.control.epoch,
     };
     return this.tell({ type: "reply", to, pcId: sent.pcId ?? null, sent, asOf, frame });
   }
@@ -55,7 +57,7 @@ export class Engaged {
   }
 
   offered() {
-    return this.tell({ type: "offered", pcId: this.pcId, payload: OFFER });
+    return this.tell({ type: "local-offer", pcId: this.pcId, payload: OFFER });
   }
 
   answer() {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALICE, OFFER, SESSION, doings, frames, live } from "./engagement.js";
+import { ALICE, OFFER, SESSION, doings, frames, live } from "./played.js";
 
 const refusedAt = (engaged, epoch) => engaged.tell({ type: "refused", pcId: engaged.pcId, epoch });
 const ack = (epoch) => ({ type: "ack", sessionId: SESSION, role: "controller", epoch });
@@ -41,7 +41,7 @@ test("a robot that has not heard of our epoch is offered the standing peer conne
 test("its answer is not taken: the peer connection stands", () => {
   const engaged = live("controller", 3);
   refusedAt(engaged, 2);
-  engaged.reply("cure", ack(3));
+  engaged.reply("repeat", ack(3));
 
   assert.deepEqual(engaged.answer(), []);
 });
@@ -64,7 +64,7 @@ test("nothing is asked while the server is out of reach, or the session moves", 
   const cut = live("controller", 3);
   cut.tell({ type: "offline" });
   const moving = live("controller", 3);
-  moving.tell({ type: "swapped" });
+  moving.tell({ type: "socket-changed" });
 
   assert.deepEqual([refusedAt(cut, 2), refusedAt(moving, 2)], [[], []]);
 });
@@ -72,7 +72,7 @@ test("nothing is asked while the server is out of reach, or the session moves", 
 test("a lease that was taken anew by that is known by its epoch", () => {
   const engaged = live("controller", 3);
   refusedAt(engaged, 2);
-  engaged.reply("cure", ack(5));
+  engaged.reply("repeat", ack(5));
 
   assert.deepEqual([engaged.view.role, engaged.view.epoch], ["controller", 5]);
 });
@@ -80,7 +80,7 @@ test("a lease that was taken anew by that is known by its epoch", () => {
 test("who hears that somebody else drives has lost control, and asks how the session stands", () => {
   const engaged = live("controller", 3);
   refusedAt(engaged, 2);
-  const effects = engaged.refuse("cure", "robot_busy", { controlledBy: ALICE });
+  const effects = engaged.refuse("repeat", "robot_busy", { controlledBy: ALICE });
 
   assert.deepEqual(frames(effects), [{ type: "ping", sessionId: SESSION }]);
   assert.deepEqual(
@@ -93,5 +93,5 @@ test("who hears that there is no such session joins anew", () => {
   const engaged = live("controller", 3);
   refusedAt(engaged, 2);
 
-  assert.deepEqual(doings(engaged.refuse("cure", "no_session")), ["open"]);
+  assert.deepEqual(doings(engaged.refuse("repeat", "no_session")), ["open"]);
 });

@@ -2,17 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  ALICE,
-  ANSWER,
-  Engaged,
-  OFFER,
-  SESSION,
-  doings,
-  frames,
-  live,
-  offerIn,
-} from "./engagement.js";
+import { ALICE, ANSWER, Engaged, OFFER, SESSION, doings, frames, live, offerIn } from "./played.js";
 
 const CANDIDATE = { candidate: "candidate:1", sdpMid: "0", sdpMLineIndex: 0 };
 
@@ -44,8 +34,8 @@ test("candidates are held until the offer's ack, then sent in order with rising 
   const engaged = new Engaged();
   engaged.tell({ type: "join", role: "controller" });
   engaged.offered();
-  const early = engaged.tell({ type: "candidate", pcId: engaged.pcId, payload: CANDIDATE });
-  engaged.tell({ type: "candidate", pcId: engaged.pcId, payload: { candidate: "" } });
+  const early = engaged.tell({ type: "local-candidate", pcId: engaged.pcId, payload: CANDIDATE });
+  engaged.tell({ type: "local-candidate", pcId: engaged.pcId, payload: { candidate: "" } });
   const acked = engaged.reply("offer", {
     type: "ack",
     sessionId: SESSION,
@@ -77,8 +67,8 @@ test("the robot's candidates wait for its answer", () => {
 
   assert.deepEqual(early, []);
   assert.deepEqual(answered, [
-    { do: "remote", payload: ANSWER },
-    { do: "add", payload: CANDIDATE },
+    { do: "describe", payload: ANSWER },
+    { do: "add-candidate", payload: CANDIDATE },
   ]);
 });
 
@@ -95,7 +85,7 @@ test("an answer that names no peer connection is taken: a seed robot has but one
   engaged.tell({ type: "join", role: "controller" });
   engaged.offered();
 
-  assert.deepEqual(doings(engaged.frame({ type: "answer", payload: ANSWER })), ["remote"]);
+  assert.deepEqual(doings(engaged.frame({ type: "answer", payload: ANSWER })), ["describe"]);
 });
 
 test("an offer of the robot's is obeyed, ours rolled back", () => {
@@ -104,7 +94,7 @@ test("an offer of the robot's is obeyed, ours rolled back", () => {
   engaged.offered();
   const theirs = engaged.frame({ type: "offer", pcId: engaged.pcId, payload: OFFER });
 
-  assert.deepEqual(theirs, [{ do: "remote", payload: OFFER }]);
+  assert.deepEqual(theirs, [{ do: "describe", payload: OFFER }]);
   assert.equal(engaged.state.phase, "linked");
 });
 

@@ -3,15 +3,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  NOTHING,
-  aged,
-  asked,
-  dueAt,
-  listed,
-  pushed,
+  EMPTY,
+  markStale,
+  markAsked,
+  nextDue,
+  applyListing,
+  applyPush,
   robotsOf,
-  toAsk,
-} from "../../web/robosignal/fleet.js";
+  robotsToAsk,
+} from "../../web/robosignal/presence.js";
 
 const ALICE = { userId: "u-alice", name: "Alice" };
 const row = (robotId, more = {}) => ({
@@ -22,10 +22,10 @@ const row = (robotId, more = {}) => ({
   relation: "owner",
   ...more,
 });
-const list = (rows, askedAt = 0, among = null, before = NOTHING) =>
-  listed(before, rows, { askedAt, now: askedAt, among });
+const list = (rows, askedAt = 0, among = null, before = EMPTY) =>
+  applyListing(before, rows, { askedAt, now: askedAt, among });
 const push = (fleet, more, now = 1) =>
-  pushed(
+  applyPush(
     fleet,
     { type: "presence", robotId: "a", rev: 6, online: true, validForSeconds: 60, ...more },
     now,
@@ -49,7 +49,7 @@ test("a push of an older rev changes nothing", () => {
 });
 
 test("a push for a robot that no list has named is unknown", () => {
-  assert.equal(push(NOTHING, {}), null);
+  assert.equal(push(EMPTY, {}), null);
 });
 
 test("a list that was asked for before a push does not undo it", () => {
@@ -104,7 +104,7 @@ test("a robot that was forgotten and registered anew is what its newer life says
 });
 
 test("a robot that is gone without a word is stale after its time, and dropped by the next list of it", () => {
-  const fleet = aged(list([row("a")]), 60_000);
+  const fleet = markStale(list([row("a")]), 60_000);
   const stale = only(fleet).stale;
 
   assert.deepEqual([stale, robotsOf(list([], 60_001, ["a"], fleet))], [true, []]);
@@ -113,30 +113,30 @@ test("a robot that is gone without a word is stale after its time, and dropped b
 test("what is said holds as long as the server says, and is asked for again a little before", () => {
   const fleet = list([row("a")]);
 
-  assert.equal(dueAt(fleet), 55_000);
-  assert.deepEqual([toAsk(fleet, 54_999), toAsk(fleet, 55_000)], [[], ["a"]]);
-  assert.equal(aged(fleet, 59_999), fleet);
-  assert.equal(only(aged(fleet, 60_000)).stale, true);
+  assert.equal(nextDue(fleet), 55_000);
+  assert.deepEqual([robotsToAsk(fleet, 54_999), robotsToAsk(fleet, 55_000)], [[], ["a"]]);
+  assert.equal(markStale(fleet, 59_999), fleet);
+  assert.equal(only(markStale(fleet, 60_000)).stale, true);
 });
 
 test("an answer makes it known again", () => {
-  const fleet = aged(list([row("a")]), 60_000);
+  const fleet = markStale(list([row("a")]), 60_000);
 
   assert.equal(only(list([row("a")], 60_001, ["a"], fleet)).stale, false);
 });
 
 test("what was asked for is asked for again in 5 seconds, should no answer come", () => {
-  const fleet = aged(asked(list([row("a")]), ["a"], 60_000), 60_000);
+  const fleet = markStale(markAsked(list([row("a")]), ["a"], 60_000), 60_000);
 
-  assert.equal(dueAt(fleet), 65_000);
+  assert.equal(nextDue(fleet), 65_000);
 });
 
 test("what is about to run out is not asked for more often than every 2 seconds", () => {
-  assert.equal(dueAt(list([row("a", { validForSeconds: 0 })])), 2000);
+  assert.equal(nextDue(list([row("a", { validForSeconds: 0 })])), 2000);
 });
 
 test("that a robot is offline has no end, but is asked for after 5 minutes: the push may have been lost", () => {
-  assert.equal(dueAt(list([row("a", { online: false, validForSeconds: 0 })])), 295_000);
+  assert.equal(nextDue(list([row("a", { online: false, validForSeconds: 0 })])), 295_000);
 });
 
 test("one request names those that are due within seconds too, and 50 at most", () => {
@@ -144,9 +144,9 @@ test("one request names those that are due within seconds too, and 50 at most", 
     row(`r${n}`, { validForSeconds: n === 0 ? 60 : 63 }),
   );
 
-  assert.equal(toAsk(list(rows), 55_000).length, 50);
+  assert.equal(robotsToAsk(list(rows), 55_000).length, 50);
 });
 
 test("nothing is due where nothing is known", () => {
-  assert.equal(dueAt(NOTHING), null);
+  assert.equal(nextDue(EMPTY), null);
 });

@@ -1,0 +1,104 @@
+"""A driver with a real peer connection, for tests of what a robot does when it is driven.
+
+It speaks the data channel `control` of docs/reference/protocol.md, as the console does. Needs the
+extra `robot`, whose aiortc it uses.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from itertools import count
+from typing import Any
+
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+from robosignal.probe.errors import ProbeError, RequestRefused, TimedOut
+from robosignal.testing.client import Client, Frame, PeerClosed
+
+
+class Driver:
+    """A driver whose data channel is open. `open_driver` makes one."""
+
+    def __init__(self, peer: RTCPeerConnection, session_id: str, timeout_s: float) -> None:
+        self.session_id = session_id
+        """The session's id, as in the frames that the client receives."""
+        self.peer = peer
+        """aiortc's peer connection, whose first transceiver receives the robot's video."""
+        self._timeout_s = timeout_s
+        self._numbers = count(1)
+        self._answers: asyncio.Queue[Frame | PeerClosed] = asyncio.Queue()
+        self._opened = asyncio.Event()
+        self._channel = peer.createDataChannel("control")
+        self._channel.on("open", self._opened.set)
+        self._channel.on("message", self._receive)
+        self._channel.on("close", lambda: self._answers.put_nowait(PeerClosed()))
+
+    async def drive(self, x: float, y: float) -> int:
+        """Send one command, and return the epoch at which the robot obeyed it.
+
+        `x` is to the right and `y` ahead, each from -1 to 1. The command is in force for 500 ms:
+        repeat it to keep the robot moving. Raise RequestRefused if the robot refuses it, because
+        another session drives; PeerClosed if the robot has ended the session; TimedOut if no
+        answer comes.
+        """
+        number = next(self._numbers)
+        command = {"type": "command", "n": number, "drive": {"x": x, "y": y}}
+        if self._channel.readyState == "open":
+            self._channel.send(json.dumps(command))
+        answer = await self._answer_to(number)
+        if answer["type"] != "done":
+            raise RequestRefused(answer["type"], "another session drives, or none", None)
+        epoch: int = answer["epoch"]
+        return epoch
+
+    async def wait_until_open(self) -> None:
+        """Return once the data channel is open. Raise TimedOut."""
+        try:
+            await asyncio.wait_for(self._opened.wait(), self._timeout_s)
+        except TimeoutError:
+            raise TimedOut("data channel", self._timeout_s) from None
+
+    async def _answer_to(self, number: int) -> Frame:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                while True:
+                    answer = await self._answers.get()
+                    if isinstance(answer, PeerClosed):
+                        # Put back for the next command, which is not answered either.
+                        self._answers.put_nowait(answer)
+                        raise answer
+                    if answer.get("n") == number:
+                        return answer
+        except TimeoutError:
+            raise TimedOut(f"answer to command {number}", self._timeout_s) from None
+
+    def _receive(self, text: str | bytes) -> None:
+        answer: dict[str, Any] = json.loads(text)
+        self._answers.put_nowait(answer)
+
+
+@asynccontextmanager
+async def open_driver(client: Client, robot_id: str) -> AsyncIterator[Driver]:
+    """Yield a driver of this robot; `Client.drive` has the documentation."""
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    try:
+        peer.addTransceiver("video", direction="recvonly")
+        driver = Driver(peer, "", client.timeout_s)
+        await peer.setLocalDescription(await peer.createOffer())
+        offer = {"type": "offer", "sdp": peer.localDescription.sdp}
+        ack = await client.request("offer", robotId=robot_id, pcId="test", payload=offer)
+        driver.session_id = ack["sessionId"]
+        answer = (await client.receive("answer", sessionId=driver.session_id))["payload"]
+        if answer["type"] != "answer":
+            raise RequestRefused(answer["type"], str(answer.get("message")), None)
+        await peer.setRemoteDescription(RTCSessionDescription(**answer))
+        await driver.wait_until_open()
+        try:
+            yield driver
+        finally:
+            # The session may be over, or the connection.
+            with suppress(ProbeError):
+                await client.request("bye", sessionId=driver.session_id)
+    finally:
+        await peer.close()
