@@ -141,7 +141,7 @@ async def test_a_suspended_robot_obeys_nothing_that_has_waited() -> None:
             await asyncio.to_thread(rover.wait_for, r"^moves 0\.1")
             os.kill(rover.pid, signal.SIGSTOP)
             await asyncio.sleep(seconds)
-            # A press anew, in buffers as well: zeros, then motion.
+            # One more press, in buffers as well: zeros, then motion.
             page.is_pressed = False
             await asyncio.sleep(0.1)
             page.is_pressed = True
