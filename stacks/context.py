@@ -7,7 +7,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Meta, structs
 
-from robosignal.server.identity.carriers import NO_ORIGIN, canonical_origin
+from robosignal.server.identity.carriers import NO_ORIGIN, canonicalize_origin
 from robosignal.server.settings import BadEnvironment, read_options
 from stacks.settings import DEFAULTS, STACK_PREFIX, Settings, default_profile, region_of
 
@@ -173,7 +173,7 @@ def _canonical_page(url: str) -> str:
     """Return a page's URL as a browser has it in `location`, and so as `redirect_uri`."""
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
-    return canonical_origin(f"{scheme}://{host}") + slash + quote(path, PATH_CHARACTERS)
+    return canonicalize_origin(f"{scheme}://{host}") + slash + quote(path, PATH_CHARACTERS)
 
 
 PATH_CHARACTERS = "/%:@!$&'()*+,;=~"
@@ -291,5 +291,5 @@ def _with_origins(settings: Settings) -> Settings:
         given = tuple(url[: url.index("/", url.index("//") + 2)] for url in settings.page_urls)
     if given == (NO_ORIGIN,) or not given:
         return structs.replace(settings, allowed_origins=(NO_ORIGIN,))
-    origins = tuple(dict.fromkeys(map(canonical_origin, given)))
+    origins = tuple(dict.fromkeys(map(canonicalize_origin, given)))
     return structs.replace(settings, allowed_origins=origins)

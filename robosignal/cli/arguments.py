@@ -127,10 +127,10 @@ def websocket_url(text: str) -> str:
 
 def jwks_url(text: str) -> str:
     """Read the address of an issuer's keys."""
-    from robosignal.server.identity.jwks_fetch import checked_url  # noqa: PLC0415
+    from robosignal.server.identity.jwks_fetch import check_jwks_url  # noqa: PLC0415
 
     try:
-        return checked_url(text)
+        return check_jwks_url(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
             "must be an https URL without a user in it, or an http URL to 127.0.0.1"

@@ -17,7 +17,7 @@ from robosignal.probe.errors import (
     Unreachable,
 )
 from robosignal.probe.steps import StepFailed
-from robosignal.server.identity.compact import taken_apart
+from robosignal.server.identity.compact import parse_token
 
 NETWORK = "the network: a firewall or a proxy on the way"
 THROTTLES = "the throttle of the stage and of the account: API Gateway's 429s in CloudWatch"
@@ -156,7 +156,7 @@ def explain_token(token: str, now_s: int) -> list[str]:
 def _claims(token: str) -> Mapping[str, Any] | None:
     """Return a token's claims, unverified; None if the text is no JWT."""
     try:
-        return taken_apart(token).claims
+        return parse_token(token).claims
     except ValueError:
         return None
 

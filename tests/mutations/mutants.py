@@ -1,4 +1,4 @@
-"""Every mutation of the rules: a condition without a part, a wider right, a silent check.
+"""Every mutation of the rules: a condition without a part, a wider permission, a silent check.
 
 A mutant is a value with a name; applying one changes this process for good.
 """

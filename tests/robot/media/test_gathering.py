@@ -31,7 +31,7 @@ from robosignal.robot.media import ice
 from robosignal.robot.media.gathering import SERVER_SECONDS
 from robosignal.robot.media.peer import RESOLVED_AT_ONCE, Peer
 from robosignal.robot.session.events import Answered, Event, Gathered, Opened
-from robosignal.server.ice.turn import credential
+from robosignal.server.ice.turn import make_credential
 from tests.coturn import coturn
 from tests.robot.server import PATIENCE
 
@@ -222,7 +222,7 @@ async def test_ended_while_it_asks_servers_it_leaves_nothing_open(tmp_path: Path
     before = open_sockets()
     async with coturn([SECRET], tmp_path) as port, stun_server([]) as silent:
         name = f"{int(time.time()) + 600}:u1"
-        relay = RTCIceServer(f"turn:127.0.0.1:{port}", name, credential(SECRET, name))
+        relay = RTCIceServer(f"turn:127.0.0.1:{port}", name, make_credential(SECRET, name))
         silent_relay = RTCIceServer(
             f"turn{str(silent.server.urls).removeprefix('stun')}", name, "x"
         )
@@ -278,7 +278,7 @@ async def test_a_relay_server_that_is_silent_is_not_waited_for(tmp_path: Path) -
     """The next one is asked long before it is given up."""
     async with coturn([SECRET], tmp_path) as port, stun_server([]) as silent:
         name = f"{int(time.time()) + 600}:u1"
-        password = credential(SECRET, name)
+        password = make_credential(SECRET, name)
         first = RTCIceServer(f"turn{str(silent.server.urls).removeprefix('stun')}", name, password)
         good = RTCIceServer(f"turn:127.0.0.1:{port}", name, password)
         async with pair([first, good]) as two:
@@ -294,7 +294,7 @@ async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_pa
     """Servers that are dead, refuse or cannot be used come first; the first that can is enough."""
     async with coturn([SECRET], tmp_path) as port:
         name = f"{int(time.time()) + 600}:u1"
-        password = credential(SECRET, name)
+        password = make_credential(SECRET, name)
         good = RTCIceServer(f"turn:127.0.0.1:{port}?transport=udp", name, password)
         # Port 9 is `discard`: nobody listens there.
         bad = [
@@ -328,7 +328,7 @@ async def test_a_relay_alone_carries_a_robot_that_has_no_address_of_its_own(
     """It begins to connect with the first candidate that it has, after the answer."""
     async with coturn([SECRET], tmp_path) as port:
         name = f"{int(time.time()) + 600}:u1"
-        server = RTCIceServer(f"turn:127.0.0.1:{port}", name, credential(SECRET, name))
+        server = RTCIceServer(f"turn:127.0.0.1:{port}", name, make_credential(SECRET, name))
         relayed = RTCConfiguration([server], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
         async with pair([server], relayed) as two:
             sdp, candidates = await two.offer()
