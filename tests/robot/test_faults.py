@@ -193,7 +193,7 @@ async def test_old_commands_that_a_cut_has_held_back_move_nothing() -> None:
 async def test_a_viewers_stop_without_the_right_is_refused() -> None:
     """And the driver drives on."""
     server, record = SignalingServer(), Record()
-    right = {"drive": False, "owner": False}
+    right = {"drive": False, "owner": False, "rightSeconds": 60}
     async with (
         server.open(),
         robot(server, on_drive=record.move),

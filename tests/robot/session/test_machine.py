@@ -90,7 +90,9 @@ events: st.SearchStrategy[actions.Event] = st.one_of(
         epoch=epochs,
         person=persons,
         payload=sdp,
-        right=st.fixed_dictionaries({"drive": st.booleans(), "rightSeconds": st.integers(0, 20)}),
+        right=st.fixed_dictionaries(
+            {"drive": st.booleans(), "owner": st.booleans(), "rightSeconds": st.integers(0, 20)}
+        ),
     ),
     frame("offer", sessionId=sessions, pcId=pcs, role=viewer, person=persons, payload=sdp),
     frame("ice-candidate", sessionId=sessions, pcId=pcs, role=viewer, payload=st.just({})),
