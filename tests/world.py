@@ -26,7 +26,7 @@ from robosignal.server.core.steps import Written
 from robosignal.server.deadline import Deadline
 from robosignal.server.entry import Signaling
 from robosignal.server.events import SCHEDULED
-from robosignal.server.ice.static import StaticIce
+from robosignal.server.ice.static import StaticServers
 from robosignal.server.limits.limiter import Unlimited
 from robosignal.server.ports import IceSource, Limiter, Store
 from tests.tokens import NOW, Signer
@@ -159,7 +159,7 @@ class World:
         self._rules = rules or Rules()
         self._limiter = limiter or Unlimited()
         self._origins = origins
-        self._ice = ice or StaticIce(ICE)
+        self._ice = ice or StaticServers(ICE)
         self.run_on(store)
 
     def run_on(self, store: Store) -> None:
@@ -254,7 +254,7 @@ class World:
             peer.connection_id: self.store.connection(peer.connection_id) for peer in self.peers
         }
         for shard in FLEET:
-            ids = self.store.fleet(shard, None, 1000).robot_ids
+            ids = self.store.list_fleet(shard, None, 1000).robot_ids
             found |= {robot_id: self.store.robot(robot_id) for robot_id in ids}
         return found
 

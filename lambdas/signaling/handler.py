@@ -4,11 +4,11 @@ import os
 from typing import Any
 
 from robosignal.server.aws.backend import Context, connect
-from robosignal.server.aws.snapstart import warm
+from robosignal.server.aws.snapstart import warm_up
 from robosignal.server.settings import read_settings
 
 _signaling = connect(read_settings(os.environ))
-warm(os.environ)
+warm_up(os.environ)
 
 
 def handler(event: dict[str, Any], context: Context | None) -> dict[str, Any]:

@@ -26,8 +26,8 @@ from robosignal.protocol.frames import encode
 from robosignal.server.clock import epoch_ms
 from robosignal.server.entry import Signaling, no_hook
 from robosignal.server.events import SCHEDULED
-from robosignal.server.ice.static import StaticIce
-from robosignal.server.ice.turn import TurnIce
+from robosignal.server.ice.static import StaticServers
+from robosignal.server.ice.turn import TurnServers
 from robosignal.server.identity.jwks import RemoteKeys
 from robosignal.server.identity.tokens import Issuer, check_issuers
 from robosignal.server.limits.limiter import Buckets, Unlimited
@@ -154,7 +154,7 @@ class Backend:
         Also send pushes that are due. On AWS, without timers, the next message does both.
         """
         ended = encode(error_frame(TokenExpired()))
-        for row in self._store.expired(epoch_ms()):
+        for row in self._store.expired_connections(epoch_ms()):
             if row.dialect == "v1":
                 self._connections.post(row.connection_id, ended)
             self._connections.close(row.connection_id)
@@ -193,8 +193,8 @@ def _make_limiter(*, limited: bool) -> Buckets | Unlimited:
 def _make_ice(options: Options) -> IceSource:
     secret = options.turn_secret
     if secret is None:
-        return StaticIce(options.ice_servers)
-    return TurnIce(options.turn_urls, lambda _now: secret, options.ice_servers)
+        return StaticServers(options.ice_servers)
+    return TurnServers(options.turn_urls, lambda _now: secret, options.ice_servers)
 
 
 def _make_issuers(settings: BackendSettings, key: LocalKey) -> tuple[Issuer, ...]:

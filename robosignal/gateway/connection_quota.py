@@ -12,7 +12,7 @@ from robosignal.protocol.frames import Error, encode
 from robosignal.protocol.ids import ConnectionId
 from robosignal.server.clock import epoch_ms
 from robosignal.server.core.records import Connection
-from robosignal.server.events import result
+from robosignal.server.events import make_result
 from robosignal.server.limits.sampling import SampledLog
 
 log = logging.getLogger("robosignal.gateway")
@@ -65,4 +65,6 @@ class ConnectionQuota:
         code = RateLimited.code
         self._refused.write(epoch_ms(), code, code=code, by=row.user_id)
         text = f"this user has {most} open connections, which is the limit: close one"
-        return dict(result(RateLimited.status, encode(Error(code=RateLimited.code, message=text))))
+        return dict(
+            make_result(RateLimited.status, encode(Error(code=RateLimited.code, message=text)))
+        )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from robosignal.gateway.events import Event
 from robosignal.protocol.errors import SignalingError
 from robosignal.server.events import read_event
-from robosignal.server.identity.carriers import token_from
+from robosignal.server.identity.carriers import find_token
 from robosignal.server.identity.jwks import RemoteKeys
-from robosignal.server.identity.tokens import Issuer, key_named, prefetch
+from robosignal.server.identity.tokens import Issuer, find_named_key, prefetch
 
 
 class Prefetch:
@@ -32,7 +32,7 @@ class Prefetch:
             await asyncio.to_thread(prefetch, token, self._issuers)
 
     def _is_cached(self, token: str) -> bool:
-        named = key_named(token, self._issuers)
+        named = find_named_key(token, self._issuers)
         if named is None:
             return True
         keys, kid = named
@@ -42,6 +42,6 @@ class Prefetch:
 def _token_of(event: Event) -> str | None:
     incoming = read_event(event)
     try:
-        return token_from(incoming.headers, incoming.query).token
+        return find_token(incoming.headers, incoming.query).token
     except SignalingError:
         return None

@@ -88,7 +88,7 @@ class LocalStore:
         """Return how many robots a user owns."""
         return sum(robot.owner_user_id == user for robot in list(self._robots.values()))
 
-    def expired(self, now: int) -> list[Connection]:
+    def expired_connections(self, now: int) -> list[Connection]:
         """Return the rows whose tokens have expired by `now` (epoch ms)."""
         return [row for row in list(self._connections.values()) if row.expires_at <= now]
 
@@ -198,15 +198,15 @@ class LocalStore:
         watching = islice(self._watchers.get(watcher, ()), WATCHERS)
         return tuple(Watcher(each, self._connections[each].expires_at) for each in watching)
 
-    def owned(self, user: UserId, after: str | None, limit: int) -> Page:
+    def list_owned(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that a user owns."""
         return self._page(lambda robot: robot.owner_user_id == user, after, limit)
 
-    def shared(self, user: UserId, after: str | None, limit: int) -> Page:
+    def list_shared(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that are shared with a user."""
         return self._page(lambda robot: user in robot.operators, after, limit)
 
-    def fleet(self, shard: str, after: str | None, limit: int) -> Page:
+    def list_fleet(self, shard: str, after: str | None, limit: int) -> Page:
         """Return every robot of one shard of the fleet."""
         return self._page(lambda robot: robot.fleet_shard == shard, after, limit)
 

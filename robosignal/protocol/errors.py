@@ -18,8 +18,8 @@
     ├── TryAgain          try_again         503
     └── Internal          internal          500
 
-An error holds what happened; `str()` composes the sentence that its reader gets, with what
-to do next. Only the entry turns errors into replies.
+An error's fields say what happened. `str()` returns the sentence that its reader gets, with what
+to do next.
 """
 
 from typing import ClassVar
@@ -33,8 +33,8 @@ class SignalingError(Exception):
     A subclass's docstring says what happened, and `remedy` what its reader does: both are in
     `docs/reference/errors.md`.
 
-    `reply_to` is the refused message's id, where it bore a usable one; `kind` is its type, where
-    it could not be read further.
+    `reply_to` is the refused message's id, if it has a valid one; `kind` is its type, if the rest
+    could not be parsed.
     """
 
     code: ClassVar[str]
@@ -85,7 +85,7 @@ class Unauthorized(SignalingError):
     remedy = "connect again, with a new token"
 
     def __init__(self, reason: str) -> None:
-        """`reason` is for the log alone: the same text for every cause teaches no attacker."""
+        """`reason` is for the log only, so that the sentence tells an attacker nothing."""
         super().__init__()
         self.reason = reason
 
@@ -108,7 +108,7 @@ class Forbidden(SignalingError):
 
     code, status = "forbidden", 403
     remedy = (
-        "read `message`: only the owner, operators and admins may drive or watch a robot, and "
+        "read `message`: only the owner, operators and admins may drive or view a robot, and "
         "only the owner or an admin may forget it or take over from another user"
     )
 
@@ -170,7 +170,7 @@ class RobotBusy(SignalingError):
     """
 
     code, status = "robot_busy", 409
-    remedy = "watch, ask for control, or take over"
+    remedy = "view it, ask for control, or take over"
 
     def __init__(self, robot_id: RobotId, user_id: UserId, name: str | None, *, you: bool) -> None:
         super().__init__(robot_id)
@@ -180,8 +180,8 @@ class RobotBusy(SignalingError):
 
     def __str__(self) -> str:
         if self.you:
-            return "you drive this robot from another connection: take over, or watch"
-        return f"{self.name or self.user_id} drives this robot: watch, or ask for control"
+            return "you drive this robot from another connection: take over, or view it"
+        return f"{self.name or self.user_id} drives this robot: view it, or ask for control"
 
 
 class TooManyViewers(SignalingError):
@@ -195,7 +195,7 @@ class TooManyViewers(SignalingError):
         self.limit = limit
 
     def __str__(self) -> str:
-        return f"all {self.limit} places for viewers are taken: try again when one leaves"
+        return f"the robot has {self.limit} viewers already: try again when one leaves"
 
 
 class PeerGone(SignalingError):
@@ -265,9 +265,9 @@ class Internal(SignalingError):
     remedy = "report the `requestId`, and try again"
 
     def __init__(self, request_id: str = "") -> None:
-        """`request_id` is empty where a step failed: the entry knows it."""
+        """`request_id` is empty for a step's error; the entry sets it for the reply."""
         super().__init__()
         self.request_id = request_id
 
     def __str__(self) -> str:
-        return f"something failed on our side: report request {self.request_id}"
+        return f"the server failed: report request {self.request_id}, and try again"

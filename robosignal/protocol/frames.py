@@ -1,7 +1,4 @@
-"""What a client may be sent, in the v1 dialect: one frozen struct for each frame.
-
-Knows names and shapes; never who gets which, nor how a seed connection reads it.
-"""
+"""The frames that a client may receive in the v1 dialect: one frozen struct for each type."""
 
 from typing import Any, Literal
 
@@ -20,7 +17,7 @@ LeaveReason = Literal["bye", "evicted", "restarted", "unregistered"]
 
 
 class Person(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A user as others see them; the name, from the token, is for display only."""
+    """A user as others see them. The name comes from the token and is for display only."""
 
     user_id: UserId
     name: str | None = None
@@ -39,7 +36,7 @@ class Reply(Frame, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a connection may send, and how many may watch a robot."""
+    """What a connection may send, and how many viewers a robot may have."""
 
     frame_bytes: int
     message_bytes: int
@@ -48,9 +45,9 @@ class Limits(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
-    """Answers `ready`: who the sender is, and what it can count on.
+    """Answers `ready`: who the sender is, and the server's limits.
 
-    `turn`: there are TURN servers too, for users who may watch the robot that they ask for.
+    `turn`: there are TURN servers too, for users who may view the robot that they ask for.
     """
 
     connection_id: ConnectionId
@@ -65,7 +62,7 @@ class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
 
 
 class ControlState(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Where control stands: the epoch, and the session that it names, if any."""
+    """Who drives: the epoch, and the holder's session, if there is one."""
 
     epoch: int
     session_id: SessionId | None = None
@@ -74,9 +71,9 @@ class ControlState(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
-    """Answers `ping`, and tells how things stand, so that a frame that was lost is made good.
+    """Answers `ping` with the present state, in case an earlier frame was lost.
 
-    A robot is told who holds; a client its session's role, and the robot's epoch.
+    A robot gets the holder; a client gets its session's role and the robot's epoch.
     """
 
     control: ControlState | None = None
@@ -86,9 +83,9 @@ class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
 
 
 class IceServersReply(Reply, frozen=True, kw_only=True, tag="ice-servers"):
-    """Answers `ice-servers`: RTCIceServer dictionaries and how long they serve.
+    """Answers `ice-servers`: RTCIceServer dictionaries, and how long they are valid.
 
-    `turn`: there are TURN servers besides, which were not given out.
+    `turn`: there are TURN servers too, which this reply leaves out.
     """
 
     ice_servers: list[dict[str, Any]]
@@ -96,8 +93,8 @@ class IceServersReply(Reply, frozen=True, kw_only=True, tag="ice-servers"):
     turn: bool = False
 
 
-class Engaged(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A session that stands."""
+class SessionEntry(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A session of a robot."""
 
     session_id: SessionId
     person: Person
@@ -105,11 +102,11 @@ class Engaged(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Registered(Reply, frozen=True, kw_only=True, tag="registered"):
-    """Answers `register`: sets the epoch that the robot goes by, and its sessions."""
+    """Answers `register` with the robot's epoch and its sessions."""
 
     robot_id: RobotId
     control: ControlState
-    sessions: list[Engaged]
+    sessions: list[SessionEntry]
     heartbeat_seconds: int
     ice_servers: list[dict[str, Any]]
     turn: bool = False
@@ -122,8 +119,9 @@ class Registered(Reply, frozen=True, kw_only=True, tag="registered"):
 class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
     """Says that a message was carried out.
 
-    `robot_told` is false when it ended somebody's control and the robot has not been told: it is
-    offline, out of reach, or a seed. Until it hears of it, it may obey whom it obeyed.
+    `robot_told` is false if it ended a user's control and the robot could not be told: because it
+    is offline, cannot be reached, or is a seed robot. Until it learns of it, it may go on obeying
+    that user.
     """
 
     session_id: SessionId | None = None
@@ -134,7 +132,7 @@ class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
 
 
 class RobotEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One robot of a list. What is said of presence and control holds `valid_for_seconds`."""
+    """One robot of a list. Its presence and control are valid for `valid_for_seconds`."""
 
     robot_id: RobotId
     online: bool
@@ -150,7 +148,7 @@ class RobotEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class RobotsReply(Reply, frozen=True, kw_only=True, tag="robots"):
-    """Answers `robots`, in pages: send the cursor to get the next."""
+    """Answers `robots` and `watch`. `cursor` asks for the next page."""
 
     robots: list[RobotEntry]
     cursor: str | None = None
@@ -168,7 +166,7 @@ class Error(Reply, frozen=True, kw_only=True, tag="error"):
 
 
 class Relay(Frame, frozen=True, kw_only=True):
-    """A relayed message. `person` goes to the robot, `epoch` with the holder's session."""
+    """A relayed message. Only a robot gets `person`; only the holder's session has `epoch`."""
 
     robot_id: RobotId
     session_id: SessionId
@@ -187,7 +185,7 @@ class Right(Struct, frozen=True, kw_only=True, rename="camel"):
     """Whether the user may hold the lease."""
     owner: bool
     """Whether the user owns the robot."""
-    right_seconds: int
+    right_seconds: int | None = None
     """How long the right lasts: whole seconds, rounded down, 0 if it has ended."""
 
 
@@ -206,14 +204,14 @@ class CandidateRelay(Relay, frozen=True, kw_only=True, tag="ice-candidate"):
 
 
 class TakeoverNotice(Frame, frozen=True, kw_only=True, tag="takeover"):
-    """Tells a robot that the lease has moved to this session."""
+    """Tells a robot that this session has taken over."""
 
     robot_id: RobotId
     by: Person
     reason: TakeoverReason
     session_id: SessionId
     epoch: int
-    right_seconds: int
+    right_seconds: int | None = None
 
 
 class ControlLost(Frame, frozen=True, kw_only=True, tag="control-lost"):
@@ -226,7 +224,7 @@ class ControlLost(Frame, frozen=True, kw_only=True, tag="control-lost"):
 
 
 class Control(Frame, frozen=True, kw_only=True, tag="control"):
-    """Tells who holds the lease; without `session_id` it is free.
+    """Tells who drives now; without `session_id`, the lease is free.
 
     `right_seconds` goes to the robot.
     """
@@ -254,7 +252,7 @@ class ControlDenied(Frame, frozen=True, kw_only=True, tag="control-denied"):
 
 
 class Presence(Frame, frozen=True, kw_only=True, tag="presence"):
-    """Tells a watcher how a robot stands. One with a lower `rev` than another is older news."""
+    """Tells a watcher a robot's state. The higher `rev` is the newer state."""
 
     robot_id: RobotId
     rev: int
@@ -264,7 +262,7 @@ class Presence(Frame, frozen=True, kw_only=True, tag="presence"):
 
 
 class PeerLeft(Frame, frozen=True, kw_only=True, tag="peer-left"):
-    """Tells that the other end has ended the session; never sent for a lost socket."""
+    """Tells that the other end has ended the session; not sent for a lost connection."""
 
     robot_id: RobotId
     session_id: SessionId
@@ -273,12 +271,12 @@ class PeerLeft(Frame, frozen=True, kw_only=True, tag="peer-left"):
 
 
 class Replaced(Frame, frozen=True, kw_only=True, tag="replaced"):
-    """Tells a robot's older socket that a newer one has registered."""
+    """Tells a robot's older connection that a newer one has registered."""
 
     robot_id: RobotId
     instance_id: InstanceId | None = None
 
 
 def encode(frame: Struct) -> bytes:
-    """Return the frame as the UTF-8 JSON that goes over the wire."""
+    """Return the frame as JSON in UTF-8."""
     return msgspec.json.encode(frame)

@@ -1,7 +1,4 @@
-"""The identifiers of the protocol, as types that never swap silently.
-
-Knows their shapes and how one is made of another; never who they belong to.
-"""
+"""The identifiers of the protocol, each as a type of its own so that none is used for another."""
 
 from base64 import urlsafe_b64encode
 from hashlib import sha256
@@ -17,17 +14,17 @@ UserId = NewType("UserId", str)
 """The principal in a token, its `sub`: printable ASCII, at most 128 characters."""
 
 SessionId = NewType("SessionId", str)
-"""One connection's engagement with one robot: `<robotId>:<22 of base64url>`."""
+"""A client's session with a robot: `<robotId>:<22 characters of base64url>`."""
 
 InstanceId = NewType("InstanceId", str)
 """One run of a robot's process: `[A-Za-z0-9_.-]{1,64}`."""
 
 
 def token_of(connection: ConnectionId) -> str:
-    """Return 22 characters of base64url that stand for this connection and no other.
+    """Return 22 characters of base64url that identify this connection.
 
-    Derived, not random: two messages of one connection that are handled at the same time
-    mint the same session, so a connection cannot end up with two.
+    They are derived, not random, so that two messages of one connection that are handled at the
+    same time open the same session.
     """
     return urlsafe_b64encode(sha256(connection.encode()).digest()[:16]).decode().rstrip("=")
 
@@ -38,5 +35,5 @@ def session_id(robot: RobotId, connection: ConnectionId) -> SessionId:
 
 
 def robot_of(session: SessionId) -> RobotId:
-    """Return the robot that a session is with: a session id begins with its robot's."""
+    """Return the robot of a session, whose id begins with the robot's."""
     return RobotId(session.partition(":")[0])

@@ -1,7 +1,4 @@
-"""What a client may send: one frozen struct for each message type of the protocol.
-
-Knows names, types and limits of fields; never who may send what, nor what then happens.
-"""
+"""The messages that a client may send: one frozen struct for each type."""
 
 from typing import Annotated, Any, Literal, get_args
 
@@ -26,32 +23,32 @@ Counter = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 
 
 class Message(Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag=""):
-    """Any message. `id` is the sender's own; the reply bears it as `replyTo`."""
+    """Any message. `id` is chosen by the sender; the reply has it as `replyTo`."""
 
     id: MessageIdField | None = None
 
 
 class Ready(Message, frozen=True, kw_only=True, tag="ready"):
-    """Says that the sender listens; `protocol: 1` asks for the v1 dialect."""
+    """Asks for `welcome`; `protocol: 1` asks for the v1 dialect."""
 
     protocol: Literal[1] | None = None
 
 
 class Ping(Message, frozen=True, kw_only=True, tag="ping"):
-    """Keeps the socket busy and renews what it names."""
+    """Keeps the connection from idling, and renews the presence or session that it names."""
 
     robot_id: RobotIdField | None = None
     session_id: SessionIdField | None = None
 
 
 class IceServers(Message, frozen=True, kw_only=True, tag="ice-servers"):
-    """Asks for fresh ICE servers, with a view to this robot."""
+    """Asks for ICE servers, including TURN servers if the sender may view this robot."""
 
     robot_id: RobotIdField | None = None
 
 
 class Register(Message, frozen=True, kw_only=True, tag="register"):
-    """Claims a robot's presence for the sender's connection."""
+    """Registers a robot on the sender's connection."""
 
     robot_id: RobotIdField
     instance_id: InstanceIdField | None = None
@@ -61,26 +58,26 @@ class Register(Message, frozen=True, kw_only=True, tag="register"):
 
 
 class Unregister(Message, frozen=True, kw_only=True, tag="unregister"):
-    """Ends the robot's presence; ownership stays."""
+    """Ends the robot's presence; its owner stays."""
 
     robot_id: RobotIdField
 
 
 class Forget(Message, frozen=True, kw_only=True, tag="forget"):
-    """Removes all trace of a robot, ownership and epoch included."""
+    """Deletes a robot, including its owner and epoch."""
 
     robot_id: RobotIdField
 
 
 class Share(Message, frozen=True, kw_only=True, tag="share"):
-    """Makes a user an operator of a robot: they may watch it, and drive while it is free."""
+    """Makes a user an operator of a robot, who may view it, and drive it while it is free."""
 
     robot_id: RobotIdField
     user_id: UserIdField
 
 
 class Unshare(Message, frozen=True, kw_only=True, tag="unshare"):
-    """Takes a user from a robot's operators, and ends what they have with it."""
+    """Removes a user from a robot's operators, and ends their sessions with it."""
 
     robot_id: RobotIdField
     user_id: UserIdField
@@ -104,7 +101,7 @@ class Addressed(Message, frozen=True, kw_only=True):
 
 
 class Relayed(Addressed, frozen=True, kw_only=True):
-    """A message whose payload goes to the other end as it came."""
+    """A message whose payload is relayed to the other end."""
 
     payload: dict[str, Any]
     pc_id: MessageIdField | None = None
@@ -112,7 +109,7 @@ class Relayed(Addressed, frozen=True, kw_only=True):
 
 
 class Offer(Relayed, frozen=True, kw_only=True, tag="offer"):
-    """An SDP offer (RFC 8829): opens a session, or renegotiates in one."""
+    """An SDP offer (RFC 8829): opens a session, or renegotiates an existing one."""
 
     role: Role | None = None
 
@@ -122,14 +119,14 @@ class Answer(Relayed, frozen=True, kw_only=True, tag="answer"):
 
 
 class IceCandidate(Relayed, frozen=True, kw_only=True, tag="ice-candidate"):
-    """A trickled ICE candidate (RFC 8838), or the end of them."""
+    """A trickled ICE candidate (RFC 8838), or the end of candidates."""
 
     word: str = field(default="ice-candidate", name="word")
-    """How the sender spelled the type, in lower case. Set by `parse`, never by the sender."""
+    """The type as the sender wrote it, in lower case. `parse` sets it, never the sender."""
 
 
 class Resume(Message, frozen=True, kw_only=True, tag="resume"):
-    """After a redial: moves the same user's session to this connection."""
+    """Moves a session of the same user to this connection, after a redial."""
 
     session_id: SessionIdField
 
@@ -165,17 +162,17 @@ class DenyControl(Message, frozen=True, kw_only=True, tag="deny-control"):
 
 
 class Watch(Message, frozen=True, kw_only=True, tag="watch"):
-    """Asks for each change of one's own robots from now on; `all`: of every robot, for admins."""
+    """Asks for changes of the user's robots from now on; with `all`, of every robot, for admins."""
 
     all: bool = False
 
 
 class Unwatch(Message, frozen=True, kw_only=True, tag="unwatch"):
-    """Asks for no more of them."""
+    """Ends `watch`."""
 
 
 class Robots(Message, frozen=True, kw_only=True, tag="robots"):
-    """Asks which robots there are."""
+    """Asks for a list of robots."""
 
     robot_ids: Annotated[list[RobotIdField], Meta(max_length=limits.ROBOTS_PER_PAGE)] | None = None
     all: bool = False
@@ -210,6 +207,6 @@ AnyMessage = (
 MESSAGES: dict[str, type[AnyMessage]] = {
     str(kind.__struct_config__.tag): kind for kind in get_args(AnyMessage)
 }
-"""Every message by its type's name on the wire."""
+"""Every message, by the name of its type on the wire."""
 
 ALIASES = {"candidate": "ice-candidate"}

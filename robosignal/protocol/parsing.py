@@ -1,8 +1,4 @@
-"""Turns any text into a message, or says which field is wrong and what its limit is.
-
-Total: whatever arrives, `parse` returns a message or raises BadMessage, UnknownType or
-TooLarge, and nothing else. It never asks who sent it.
-"""
+"""Parses a frame's text into a message, or says which field is wrong and why."""
 
 import re
 from typing import Any
@@ -32,7 +28,7 @@ RULES = {
     "id": ID_RULE,
     "robotId": ID_RULE,
     "robotIds": f"must be a list of at most {limits.ROBOTS_PER_PAGE} robot ids",
-    "userId": "must be 1 to 128 characters of printable ASCII, the first one no #",
+    "userId": "must be 1 to 128 characters of printable ASCII, and must not begin with #",
     "instanceId": ID_RULE,
     "pcId": ID_RULE,
     "sessionId": "must be a robot id, a colon and 22 characters of base64url",
@@ -42,7 +38,7 @@ RULES = {
     "role": "must be 'controller' or 'viewer'",
     "payload": "must be an object",
     "seq": "must be a whole number from 1 to 2^53 - 1",
-    "protocol": "must be 1, the only protocol there is besides the seed's",
+    "protocol": "must be 1, or left out for the seed dialect",
     "metadata": "must be a flat object of text values",
     "iceRestart": "must be true or false",
     "force": "must be true or false",
@@ -51,7 +47,7 @@ RULES = {
 }
 
 TO_A_ROBOT = (Forget, Share, Unshare, Transfer, GrantControl, DenyControl)
-"""What only a client sends, so that its `to` is a robot. The others' is looked at by the core."""
+"""What only a client sends, so its `to` names a robot. For other types the server decides."""
 
 _WHERE = re.compile(r"at `\$\.?([A-Za-z]*)")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
@@ -59,33 +55,33 @@ _ID = re.compile(limits.ID_PATTERN)
 
 
 def parse(text: object) -> AnyMessage:
-    """Return the message that a frame's text holds.
+    """Return the message in a frame's text.
 
-    Raise BadMessage, UnknownType or TooLarge, each with `reply_to` set when the frame bore a
-    usable `id`, and `kind` when it bore a known `type`.
+    Raise BadMessage, UnknownType or TooLarge, and nothing else, whatever the text is. The error's
+    `reply_to` is the frame's `id` if that is valid, its `kind` the frame's `type` if that is known.
     """
-    fields = _fields(text)
+    fields = _parse_object(text)
     try:
-        return _message(fields)
+        return _convert(fields)
     except SignalingError as error:
-        error.reply_to = _usable_id(fields)
-        error.kind = _kind_named(fields)
+        error.reply_to = _read_id(fields)
+        error.kind = _read_kind(fields)
         raise
 
 
-def _fields(text: object) -> dict[str, Any]:
-    """Read one JSON object, within the limits on size and depth."""
+def _parse_object(text: object) -> dict[str, Any]:
+    """Return the JSON object, within the limits on size and depth."""
     if not isinstance(text, str):
         raise BadMessage("message", "must be text")
     try:
-        # API Gateway closes at this size before we see it; other callers do not.
+        # API Gateway closes a connection at this size; other callers may not.
         if len(text) > limits.MESSAGE_BYTES or len(text.encode()) > limits.MESSAGE_BYTES:
             raise TooLarge("message", limits.MESSAGE_BYTES)
         value = msgspec.json.decode(text)
         if _is_deeper(value, limits.JSON_DEPTH, text):
             raise BadMessage("message", f"is nested deeper than {limits.JSON_DEPTH} levels")
     except (ValueError, RecursionError) as error:
-        # A lone surrogate fails in encode, hostile nesting in decode.
+        # A lone surrogate fails in `encode`, deep nesting in `decode`.
         raise BadMessage("message", "must be JSON (RFC 8259)") from error
     if not isinstance(value, dict):
         raise BadMessage("message", "must be a JSON object")
@@ -107,54 +103,54 @@ def _is_deeper(value: object, depth: int, text: str = "") -> bool:
     return any(_is_deeper(each, depth - 1) for each in inner)
 
 
-def _usable_id(fields: dict[str, Any]) -> str | None:
+def _read_id(fields: dict[str, Any]) -> str | None:
     given = fields.get("id")
     return given if isinstance(given, str) and _ID.search(given) else None
 
 
-def _kind_named(fields: dict[str, Any]) -> str | None:
+def _read_kind(fields: dict[str, Any]) -> str | None:
     given = fields.get("type")
-    # The Kelvin sign becomes a k in lower case: `ta\u212aeover` is no spelling of takeover.
+    # The Kelvin sign becomes a k in lower case, but `ta\u212aeover` is not `takeover`.
     word = given.lower() if isinstance(given, str) and given.isascii() else ""
     name = ALIASES.get(word, word)
     return name if name in MESSAGES else None
 
 
-def _message(fields: dict[str, Any]) -> AnyMessage:
+def _convert(fields: dict[str, Any]) -> AnyMessage:
     given = fields.get("type")
     if not isinstance(given, str):
         raise BadMessage("type", "is missing" if given is None else "must be text")
-    name = _kind_named(fields)
+    name = _read_kind(fields)
     if name is None:
         raise UnknownType(given[: limits.NAME_CHARACTERS], tuple(MESSAGES))
     kind = MESSAGES[name]
-    folded = _folded(kind, fields) | {"type": name, "word": given.lower()}
+    normalized = _normalize(kind, fields) | {"type": name, "word": given.lower()}
     try:
-        message = msgspec.convert(folded, kind)
+        message = msgspec.convert(normalized, kind)
     except msgspec.ValidationError as error:
-        raise _explained(str(error)) from error
+        raise _explain(str(error)) from error
     _check_sizes(message)
     return message
 
 
-def _folded(kind: type[AnyMessage], fields: dict[str, Any]) -> dict[str, Any]:
-    """Bring every accepted spelling to one. A null field counts as absent."""
-    folded = {name: value for name, value in fields.items() if value is not None}
-    if kind is Register and "robotId" not in folded and "from" in folded:
-        folded["robotId"] = folded["from"]
-    if kind in TO_A_ROBOT and "robotId" not in folded and "to" in folded:
-        folded["robotId"] = folded["to"]
+def _normalize(kind: type[AnyMessage], fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields under their standard names. A null field counts as absent."""
+    normalized = {name: value for name, value in fields.items() if value is not None}
+    if kind is Register and "robotId" not in normalized and "from" in normalized:
+        normalized["robotId"] = normalized["from"]
+    if kind in TO_A_ROBOT and "robotId" not in normalized and "to" in normalized:
+        normalized["robotId"] = normalized["to"]
     if issubclass(kind, Relayed):
-        loose = {name: folded[name] for name in ("sdp", "candidate") if name in folded}
+        loose = {name: normalized[name] for name in ("sdp", "candidate") if name in normalized}
         if kind is IceCandidate and "candidate" in fields:
-            # A null candidate is no absent one: it ends the candidates.
+            # A null candidate is not absent: it ends the candidates.
             loose["candidate"] = fields["candidate"]
-        if loose and isinstance(folded.get("payload", {}), dict):
-            folded["payload"] = loose | folded.get("payload", {})
-    return folded
+        if loose and isinstance(normalized.get("payload", {}), dict):
+            normalized["payload"] = loose | normalized.get("payload", {})
+    return normalized
 
 
-def _explained(problem: str) -> BadMessage:
+def _explain(problem: str) -> BadMessage:
     if missing := _MISSING.search(problem):
         return BadMessage(missing[1], "is missing")
     where = _WHERE.search(problem)

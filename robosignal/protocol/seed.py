@@ -1,7 +1,4 @@
-"""What a seed connection may be sent besides the replies that it asks for.
-
-Knows names and shapes; never who gets which.
-"""
+"""The frames of the seed dialect: what a seed connection may receive besides replies."""
 
 from typing import Any
 
@@ -18,7 +15,7 @@ class SeedRelay(
     kw_only=True,
     rename={"sender": "from", "client": "clientConnectionId", "robot_id": "robotId"},
 ):
-    """A relayed message in the seed dialect: the payload both wrapped and at top level."""
+    """A relayed message. Its payload is in `payload` and at the top level."""
 
     type: str
     robot_id: RobotId
@@ -31,7 +28,7 @@ class SeedRelay(
 
 
 class SeedError(Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):
-    """Tells a seed page why it was refused; `error` is one of the protocol's codes."""
+    """Tells a seed page why it was refused. `error` is one of the protocol's codes."""
 
     error: str
     message: str
@@ -40,7 +37,7 @@ class SeedError(Struct, frozen=True, kw_only=True, tag_field="type", tag="error"
 class SessionLocked(
     Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="session-locked"
 ):
-    """Tells a seed page who holds the robot that it has offered to, for display."""
+    """Tells a seed page who drives the robot, for display."""
 
     robot_id: RobotId
     locked_by: str
@@ -49,9 +46,9 @@ class SessionLocked(
 class RobotKeepalive(
     Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="candidate"
 ):
-    """Keeps a seed robot's connection from being idle: a candidate message with none in it.
+    """Keeps a seed robot's connection from idling: a candidate message without a candidate.
 
-    The seed's robots stop reading at any other type, and pass this over, before an offer and after.
+    Seed robots ignore it, before an offer and after one, and stop reading at any other type.
     """
 
     robot_id: RobotId
@@ -62,7 +59,7 @@ class RobotKeepalive(
 class PageKeepalive(
     Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="ping"
 ):
-    """Keeps a seed page's connection from being idle: pages ignore a type that they do not know."""
+    """Keeps a seed page's connection from idling. Pages ignore an unknown type."""
 
     robot_id: RobotId
 
@@ -72,4 +69,4 @@ OF_EITHER_END = {
     *("register", "unregister", "answer", "ice-candidate"),
 }
 OF_PAGES = frozenset(MESSAGES.keys() - OF_EITHER_END)
-"""What only a page sends: a robot never does, not even before it has registered."""
+"""What only a page sends, never a robot."""

@@ -11,7 +11,7 @@ except ModuleNotFoundError as missing:
 
     raise explain("robosignal.robot", "robot", missing) from missing
 from robosignal.robot.connection.state import Timing
-from robosignal.robot.drive import STILL, Drive
+from robosignal.robot.drive import STILL, Drive, Limits
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
 from robosignal.robot.media.camera import MakeTrack
 from robosignal.robot.motors import DriveHandler
@@ -21,6 +21,7 @@ __all__ = [
     "STILL",
     "Drive",
     "DriveHandler",
+    "Limits",
     "MakeTrack",
     "NoToken",
     "RegistrationRefused",

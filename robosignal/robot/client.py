@@ -3,6 +3,7 @@
 import asyncio
 import re
 import secrets
+import threading
 from collections.abc import Mapping
 from inspect import iscoroutinefunction
 
@@ -14,11 +15,19 @@ from robosignal.protocol.ids import InstanceId, RobotId
 from robosignal.protocol.limits import ID_PATTERN
 from robosignal.protocol.parsing import ID_RULE
 from robosignal.robot.connection.state import Timing
+from robosignal.robot.drive import FRESH_MS, WATCHDOG_MS, Limits, Settings
 from robosignal.robot.media.camera import MakeTrack
+from robosignal.robot.media.test_pattern import FRAMES_PER_SECOND
 from robosignal.robot.motors import DriveHandler
 from robosignal.robot.runtime import Runtime
 from robosignal.robot.session.registration import Identity
 from robosignal.robot.token import TokenSource, from_text
+
+UNTOLD_FPS = 15.0
+"""What pages are told of a camera whose author says nothing, in frames a second."""
+
+SHORTEST_MS = 100
+"""The shortest watchdog and freshness limit, in ms: pages send a command every 50 ms."""
 
 
 class Robot:
@@ -31,13 +40,23 @@ class Robot:
         token: a JWT that the server accepts, or a function that returns one. A function is called
             at each dial, and may be a coroutine function: see `robosignal.robot.token`.
         on_drive: is called with a `Drive` for every command that is carried out, up to some 20 a
-            second, and with `STILL` for every stop: 500 ms after the last command, at each change
-            of driver, and at the end. It runs in a thread of its own, one call at a time. What it
-            raises is logged, and the motors are stopped. None: nothing but the test picture moves.
-        video: a track that all peers watch, or a function that returns the track of one peer
-            connection, None for no video. A function is called on the event loop, and its track
-            is stopped when the peer connection ends; a track is relayed, and is yours to stop.
+            second, and with `STILL` for every stop: `watchdog_ms` after the last command, at each
+            change of driver, when somebody stops the robot, and at the end. It runs in a thread of
+            its own, one call at a time. What it raises is logged, and the motors are stopped.
+            None: nothing but the test picture moves.
+        video: a function that returns the track of one peer connection, None for no video; or a
+            track that all peers watch. The function is called on the event loop, for each peer
+            that takes video, and again if its track fails. It may return one track to several
+            peers; each track is stopped after the last of them. A track given here is yours to
+            stop. Pictures may have any pixel format and size, and are encoded once for all.
             Without `video` the peers watch the test picture, 640 by 360 at 20 frames a second.
+        fps: how many frames a second `video` has, which pages are told: they mark a picture whose
+            last three frames are late. 0 if the robot has no picture. Left out, 15 with `video`.
+        watchdog_ms: how long a command is in force, in ms, at least 100.
+        fresh_ms: a command is obeyed if the page that sent it has heard from the robot in the last
+            so many ms, at least 100; the whole round trip is included.
+        limits: the most that `on_drive` is called with, and how fast that may change.
+        old_pages: whether pages are obeyed that cannot prove that their commands are fresh.
         metadata: what lists of robots show beside the id, such as `{"model": "rover"}`: strings,
             at most 1024 bytes of JSON in all.
         instance_id: the id of this run, 1 to 64 of the same characters, random if left out.
@@ -45,7 +64,8 @@ class Robot:
         timing: how long sockets are used, for servers other than API Gateway.
 
     Raises:
-        ValueError: `url`, `robot_id` or `instance_id` is not of that form.
+        ValueError: `url`, `robot_id` or `instance_id` is not of that form, or a number is too
+            small.
         TypeError: `on_drive` or `video` is a coroutine function, which would never be awaited.
     """
 
@@ -57,6 +77,11 @@ class Robot:
         token: str | TokenSource,
         on_drive: DriveHandler | None = None,
         video: MediaStreamTrack | MakeTrack | None = None,
+        fps: float | None = None,
+        watchdog_ms: int = WATCHDOG_MS,
+        fresh_ms: int = FRESH_MS,
+        limits: Limits | None = None,
+        old_pages: bool = True,
         metadata: Mapping[str, str] | None = None,
         instance_id: str | None = None,
         timing: Timing | None = None,
@@ -73,6 +98,38 @@ class Robot:
         self._on_drive = on_drive
         self._video = video
         self._timing = timing or Timing()
+        if min(watchdog_ms, fresh_ms) < SHORTEST_MS:
+            raise ValueError(f"watchdog_ms and fresh_ms must be at least {SHORTEST_MS}")
+        if fps is not None and fps < 0:
+            raise ValueError("fps must not be negative")
+        if fps is None:
+            fps = FRAMES_PER_SECOND if video is None else UNTOLD_FPS
+        self._settings = Settings(watchdog_ms, fresh_ms, old_pages=old_pages, fps=fps or None)
+        self._limits = limits
+        # What follows is read and written under this lock.
+        self._changing = threading.Lock()
+        self._runtime: Runtime | None = None
+        self._stopped_by: str | None = None
+
+    def stop_motion(self, by: str = "the robot") -> None:
+        """Stop the motors and refuse all motion until `clear_stop`; any thread may call it.
+
+        `by` is what people are told, such as `"button"`. The motors are stopped at once, however
+        busy the event loop is. A stop that people have made is theirs to clear, and this one is
+        not. It holds for runs that begin later, but not for another process. It is no safety
+        function: it needs this process to be alive.
+        """
+        with self._changing:
+            self._stopped_by = by
+            if self._runtime is not None:
+                self._runtime.stop_motion(by)
+
+    def clear_stop(self) -> None:
+        """Clear the stop of `stop_motion`; any thread may call it. A person's stop stays."""
+        with self._changing:
+            self._stopped_by = None
+            if self._runtime is not None:
+                self._runtime.clear_stop()
 
     async def run(self, *, stop: asyncio.Event | None = None) -> None:
         """Be this robot until `stop` is set; then stop the motors, unregister, and return.
@@ -95,8 +152,18 @@ class Robot:
             is_renewable=is_renewable,
             on_drive=self._on_drive,
             video=self._video,
+            settings=self._settings,
+            limits=self._limits,
         )
-        await runtime.run(stop or asyncio.Event())
+        with self._changing:
+            self._runtime = runtime
+            if self._stopped_by is not None:
+                runtime.stop_motion(self._stopped_by)
+        try:
+            await runtime.run(stop or asyncio.Event())
+        finally:
+            with self._changing:
+                self._runtime = None
 
 
 def _check_url(url: str) -> None:

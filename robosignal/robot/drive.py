@@ -1,4 +1,4 @@
-"""What a driver asks of the robot, and how long it stays in force."""
+"""What a driver asks of the robot, how long it stays in force, and what the author allows of it."""
 
 from dataclasses import dataclass
 from typing import Annotated, Self
@@ -7,6 +7,9 @@ from msgspec import Meta, Struct
 
 WATCHDOG_MS = 500
 """A drive command is in force for this long, in ms: then the robot stops by itself."""
+
+FRESH_MS = 1000
+"""A command is obeyed if its sender has heard from the robot in the last so many ms."""
 
 Axis = Annotated[float, Meta(ge=-1, le=1)]
 
@@ -26,6 +29,20 @@ STILL = Drive(0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
+class Settings:
+    """What the robot's author sets of its commands.
+
+    `fps` is how many frames a second its picture has, None without a picture. Without `old_pages`,
+    pages that cannot prove that their commands are fresh are refused.
+    """
+
+    watchdog_ms: int = WATCHDOG_MS
+    fresh_ms: int = FRESH_MS
+    old_pages: bool = True
+    fps: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Motion:
     """What the robot does now; `until` is when the watchdog ends it, in ms, None while it is still.
 
@@ -36,10 +53,53 @@ class Motion:
     until: int | None = None
 
     @classmethod
-    def begin(cls, drive: Drive, now: int) -> Self:
-        """Return the motion after a command that came at `now`, in ms."""
-        return cls(drive, None if drive == STILL else now + WATCHDOG_MS)
+    def begin(cls, drive: Drive, now: int, watchdog_ms: int = WATCHDOG_MS) -> Self:
+        """Return the motion after a command that was obeyed at `now`, in ms."""
+        return cls(drive, None if drive == STILL else now + watchdog_ms)
 
     def is_over(self, now: int) -> bool:
         """Whether the watchdog ends this motion at `now`, in ms."""
         return self.until is not None and now >= self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that `on_drive` is called with, whatever the driver asks for.
+
+    Args:
+        x: the largest value to either side, from 0.0 to 1.0.
+        y: the largest value ahead or back, from 0.0 to 1.0.
+        slew: the largest change of each axis in a second, above 0; None for no limit. `on_drive`
+            is then called every 20 ms until the drive is reached. A stop is never slowed down.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+
+    x: float = 1.0
+    y: float = 1.0
+    slew: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not (0 <= self.x <= 1 and 0 <= self.y <= 1):
+            raise ValueError("x and y of limits must be from 0.0 to 1.0")
+        if self.slew is not None and not self.slew > 0:
+            raise ValueError("slew must be above 0")
+
+    def clamp(self, drive: Drive) -> Drive:
+        """Return a drive within `x` and `y`."""
+        return Drive(_clamp(drive.x, self.x), _clamp(drive.y, self.y))
+
+    def approach(self, drive: Drive, target: Drive, seconds: float) -> Drive:
+        """Return the drive on the way to `target` that is allowed after so many seconds."""
+        if self.slew is None or target == STILL:
+            return target
+        most = self.slew * seconds
+        return Drive(
+            drive.x + _clamp(target.x - drive.x, most), drive.y + _clamp(target.y - drive.y, most)
+        )
+
+
+def _clamp(value: float, most: float) -> float:
+    return min(most, max(-most, value))

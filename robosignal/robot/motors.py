@@ -8,7 +8,7 @@ from contextlib import suppress
 from time import monotonic
 
 from robosignal.protocol.ids import RobotId
-from robosignal.robot.drive import STILL, WATCHDOG_MS, Drive
+from robosignal.robot.drive import STILL, WATCHDOG_MS, Drive, Limits
 
 RETRY_SECONDS = 0.5
 """When to try once more to stop motors that could not be stopped."""
@@ -18,6 +18,9 @@ GIVE_UP_SECONDS = 5
 
 SLOW_SECONDS = 1.0
 """A handler that takes longer is logged: until it returns, no other call is possible."""
+
+SLEW_SECONDS = 0.02
+"""How often a drive that may change only so fast takes a step."""
 
 DriveHandler = Callable[[Drive], None]
 """Makes the motors drive like this until it is called again; `STILL` stops them.
@@ -40,11 +43,22 @@ class Motors:
     What a handler raises is logged, once until all succeed again. After a failure the motors are
     stopped at once; a stop that fails is tried again until one succeeds, something else is asked
     for, or `GIVE_UP_SECONDS` after `close` are over.
+
+    `watchdog_ms` is for how long a command is in force, in ms, and `limits` what becomes of it.
     """
 
-    def __init__(self, robot_id: RobotId, handlers: Sequence[DriveHandler]) -> None:
+    def __init__(
+        self,
+        robot_id: RobotId,
+        handlers: Sequence[DriveHandler],
+        *,
+        watchdog_ms: int = WATCHDOG_MS,
+        limits: Limits | None = None,
+    ) -> None:
         self._robot_id = robot_id
         self._handlers = handlers
+        self._watchdog_seconds = watchdog_ms / 1000
+        self._limits = limits or Limits()
         self._failing = False
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -53,25 +67,45 @@ class Motors:
         self._requested: list[Drive] = []
         self._stop_at: float | None = None
         self._stopped = False
+        self._held = False
+        self._output = STILL
+        self._target = STILL
+        self._step_at: float | None = None
         self._retry_at: float | None = None
         self._give_up_at: float | None = None
         self._called_at: float | None = None
         threading.Thread(target=self._work, name=f"motors of {robot_id}", daemon=True).start()
 
-    def move(self, drive: Drive) -> None:
-        """Have the motors drive like this for `WATCHDOG_MS` at most; return at once."""
+    def move(self, drive: Drive, obeyed_at: float | None = None) -> None:
+        """Have the motors drive like this until the watchdog stops them; return at once.
+
+        It counts from `obeyed_at`, in seconds of the monotonic clock, now if left out.
+        """
         now = monotonic()
         with self._changed:
+            if self._held and drive != STILL:
+                return
             stopped, self._stopped = self._stopped, False
             # The logic's own watchdog has a timer of the loop's: this one is seldom later.
             if not (stopped and drive == STILL):
-                self._request(drive, now)
+                self._request(drive, now, now if obeyed_at is None else obeyed_at)
             slow = self._called_at is not None and now - self._called_at >= SLOW_SECONDS
             if slow:
                 self._called_at = None
         if slow:
             said = "%s: `on_drive` has not returned for %g s, and nothing else can stop the motors"
             self._say(said, self._robot_id, SLOW_SECONDS)
+
+    def hold(self) -> None:
+        """Stop the motors, and keep them still until `release`; any thread may call it."""
+        with self._changed:
+            self._held = True
+        self.move(STILL)
+
+    def release(self) -> None:
+        """Let the motors be moved again."""
+        with self._changed:
+            self._held = False
 
     def close(self) -> None:
         """Make no more calls but repeats of a failed stop, and return at once."""
@@ -90,11 +124,11 @@ class Motors:
         if not self._ended.done():
             self._give_up()
 
-    def _request(self, drive: Drive, now: float) -> None:
+    def _request(self, drive: Drive, now: float, obeyed_at: float) -> None:
         # A stop that waits or is due comes before what is asked for after it.
         stops = STILL in self._requested or self._is_due(self._stop_at, now)
         self._requested = [STILL, drive] if stops and drive != STILL else [drive]
-        self._stop_at = None if drive == STILL else now + WATCHDOG_MS / 1000
+        self._stop_at = None if drive == STILL else obeyed_at + self._watchdog_seconds
         self._retry_at = None
         self._changed.notify()
 
@@ -122,13 +156,24 @@ class Motors:
     def _take(self, now: float) -> Drive | None:
         if self._is_due(self._stop_at, now):
             self._requested, self._stop_at, self._stopped = [], None, True
-            return STILL
+            return self._approach(STILL, now)
         # Past the end, what has failed is not tried again, however soon it would be due.
         if self._is_due(self._retry_at, now) and not self._is_due(self._give_up_at, now):
             self._retry_at = None
-            return STILL
+            return self._approach(STILL, now)
         # One at a time: by the time a stop has been carried out, what follows it may be over.
-        return self._requested.pop(0) if self._requested else None
+        if self._requested:
+            return self._approach(self._limits.clamp(self._requested.pop(0)), now)
+        return self._approach(self._target, now) if self._is_due(self._step_at, now) else None
+
+    def _approach(self, target: Drive, now: float) -> Drive:
+        """Return what the motors are told on the way to `target`, which takes steps if limited."""
+        # A command that comes between two steps must not make them larger.
+        since = SLEW_SECONDS if self._step_at is None else now - (self._step_at - SLEW_SECONDS)
+        self._target = target
+        self._output = self._limits.approach(self._output, target, min(since, SLEW_SECONDS))
+        self._step_at = None if self._output == target else now + SLEW_SECONDS
+        return self._output
 
     def _is_over(self, now: float) -> bool:
         if self._give_up_at is None:
@@ -136,7 +181,8 @@ class Motors:
         return now >= self._give_up_at or (self._stop_at is None and self._retry_at is None)
 
     def _seconds(self) -> float | None:
-        dues = [at for at in (self._stop_at, self._retry_at, self._give_up_at) if at is not None]
+        times = (self._stop_at, self._step_at, self._retry_at, self._give_up_at)
+        dues = [at for at in times if at is not None]
         return max(0.0, min(dues) - monotonic()) if dues else None
 
     def _is_due(self, at: float | None, now: float) -> bool:
@@ -150,6 +196,9 @@ class Motors:
             done = self._call(STILL)
         with self._changed:
             self._retry_at = None if done else monotonic() + RETRY_SECONDS
+            if self._failing:
+                # It begins from a stand again, and takes no more steps.
+                self._output, self._step_at = STILL, None
 
     def _call(self, drive: Drive) -> bool:
         try:

@@ -8,7 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, assert_never
 
 from aiortc import MediaStreamTrack
@@ -21,21 +21,26 @@ from robosignal.robot.connection import token_policy
 from robosignal.robot.connection.state import Attempt, ConnectionState, Phase, Timing
 from robosignal.robot.connection.token_policy import GiveUp, Report, TokenPolicy
 from robosignal.robot.connection.websocket import WebSockets
+from robosignal.robot.drive import Limits, Settings
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
 from robosignal.robot.frames import PcId, Unreadable, parse, to_steady_clock
 from robosignal.robot.media.camera import Cameras, MakeTrack
+from robosignal.robot.media.gathering import Relays
 from robosignal.robot.media.ice import configure
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.peers import Peers
 from robosignal.robot.media.test_pattern import Pattern
 from robosignal.robot.motors import DriveHandler, Motors
-from robosignal.robot.session import events, machine
+from robosignal.robot.session import datachannel, events, machine
 from robosignal.robot.session.registration import REPLACED, Identity, Registration
 from robosignal.robot.session.state import RobotState
 from robosignal.robot.token import TokenSource
 
 SHUTDOWN_SECONDS = 5
 """How long closing the sockets, and then the peer connections, may take at the end."""
+
+PULSE_SECONDS = 0.05
+"""How often the event loop shows that it runs; a longer pause than the watchdog is noticed."""
 
 ConnectionOutput = connection_events.Output | Report | GiveUp
 
@@ -55,22 +60,31 @@ class Runtime:
         is_renewable: bool,
         on_drive: DriveHandler | None = None,
         video: MediaStreamTrack | MakeTrack | None = None,
+        settings: Settings | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._robot_id = identity.robot_id
         connection = ConnectionState(heartbeats=False, timing=timing)
         self._policy = TokenPolicy(connection, is_renewable=is_renewable)
-        self._state = RobotState(Registration(identity))
+        settings = settings or Settings()
+        self._state = RobotState(Registration(identity), settings)
         self._pattern = Pattern(identity.robot_id, time.monotonic)
         # The picture's marker comes last: it drives as the motors do.
         handlers = [*([] if on_drive is None else [on_drive]), self._pattern.drive]
-        self._motors = Motors(identity.robot_id, handlers)
+        self._motors = Motors(
+            identity.robot_id, handlers, watchdog_ms=settings.watchdog_ms, limits=limits
+        )
         self._cameras = Cameras(identity.robot_id, video or self._pattern.track)
         self._ice = configure([])
+        self._relays = Relays()
         self._sockets = WebSockets(url, token, self._handle_socket_event)
-        self._peers = Peers(self._make_peer, self._is_driver, self._handle_event)
+        self._peers = Peers(self._make_peer, self._is_driver, self._handle_peer_event)
+        self._messages: list[events.Message] = []
+        self._pulse_at = self._loop.time()
         self._connection_timer: asyncio.TimerHandle | None = None
         self._session_timer: asyncio.TimerHandle | None = None
+        self._pulse_timer = self._loop.call_later(PULSE_SECONDS, self._pulse)
         self._ended: asyncio.Future[RobotError] = self._loop.create_future()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -89,13 +103,30 @@ class Runtime:
         if self._ended.done():
             raise self._ended.result()
 
+    def stop_motion(self, by: str) -> None:
+        """Stop the motors at once, from any thread, and keep them still until `clear_stop`."""
+        self._motors.hold()
+        self._call_in_loop(self._handle_event, events.StopMotion(by))
+
+    def clear_stop(self) -> None:
+        """Clear the stop of `stop_motion`, from any thread."""
+        self._call_in_loop(self._clear_stop)
+
+    def _clear_stop(self) -> None:
+        self._handle_event(events.ClearStop())
+        self._motors.release()
+
+    def _call_in_loop(self, call: Callable[..., None], *arguments: events.Event) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and the motors have stopped for good
+            self._loop.call_soon_threadsafe(call, *arguments)
+
     async def _shut_down(self) -> None:
         # The motors come first: no command and no timer follows that could stop them.
         self._handle_event(events.Stop())
         if self._policy.connection.is_online and not self._ended.done():
             self._send({"type": "unregister", "robotId": self._robot_id})
         self._step_connection(connection_events.Stop())
-        for timer in (self._connection_timer, self._session_timer):
+        for timer in (self._connection_timer, self._session_timer, self._pulse_timer):
             if timer is not None:
                 timer.cancel()
         await self._peers.close(SHUTDOWN_SECONDS)
@@ -196,12 +227,44 @@ class Runtime:
 
     # The sessions.
 
+    def _handle_peer_event(self, event: events.Event) -> None:
+        if not isinstance(event, events.Message) or event.channel == "drive":
+            self._handle_event(event)
+            return
+        # Of what comes in one turn of the loop, the newest command alone is worth obeying.
+        if not self._messages:
+            self._loop.call_soon(self._handle_messages)
+        self._messages.append(event)
+
+    def _handle_messages(self) -> None:
+        messages, self._messages = self._messages, []
+        for message in datachannel.drop_superseded(messages):
+            self._handle_event(message)
+
+    def _pulse(self) -> None:
+        if self._was_suspended():
+            self._handle_event(events.Tick())
+        self._pulse_at = self._loop.time()
+        self._pulse_timer = self._loop.call_later(PULSE_SECONDS, self._pulse)
+
+    def _was_suspended(self) -> bool:
+        """Whether the process, or its event loop, has not run for longer than the watchdog."""
+        return (self._loop.time() - self._pulse_at) * 1000 > self._state.settings.watchdog_ms
+
     def _handle_event(self, event: events.Event) -> None:
         with self._log_failures():
             self._step_session(event)
 
     def _step_session(self, event: events.Event) -> None:
-        self._state, actions = machine.step(self._state, event, self._now())
+        if self._was_suspended():
+            # Before anything that has waited meanwhile.
+            self._pulse_at = self._loop.time()
+            self._perform(events.Resumed())
+        self._perform(event)
+
+    def _perform(self, event: events.Event) -> None:
+        now = self._now()
+        self._state, actions = machine.step(self._state, event, now)
         # The timer comes first: whatever fails below, the robot stops when commands cease.
         if self._session_timer is not None:
             self._session_timer.cancel()
@@ -211,9 +274,9 @@ class Runtime:
             self._session_timer = self._loop.call_at(due / 1000, self._handle_event, tick)
         for action in actions:
             with self._log_failures(action):
-                self._carry_out(action)
+                self._carry_out(action, now)
 
-    def _carry_out(self, action: events.Action) -> None:  # noqa: C901 - one for each action
+    def _carry_out(self, action: events.Action, now: int) -> None:  # noqa: C901 - one for each
         match action:
             case events.Send(frame):
                 self._send(frame)
@@ -221,14 +284,14 @@ class Runtime:
                 self._peers.offer(session, pc, sdp)
             case events.Add(session, pc, candidate):
                 self._peers.add(session, pc, candidate)
-            case events.Say(session, pc, data):
-                self._peers.say(session, pc, data)
+            case events.Say(session, pc, data, channel):
+                self._peers.say(session, pc, data, channel)
             case events.Shut(session, pc):
                 self._peers.shut(session, pc)
             case events.Move(drive):
-                self._motors.move(drive)
-            case events.Show(driver, epoch):
-                self._pattern.show(driver, epoch)
+                self._motors.move(drive, now / 1000)
+            case events.Show() as scene:
+                self._pattern.show(scene)
             case events.UseIce(servers):
                 self._ice = configure(servers)
             case events.Log(text):
@@ -251,7 +314,7 @@ class Runtime:
     def _make_peer(
         self, session: SessionId, pc: PcId, emit: Callable[[events.Event], None]
     ) -> Peer:
-        return Peer(session, pc, self._ice, self._make_video, emit)
+        return Peer(session, pc, self._ice, self._make_video, emit, relays=self._relays)
 
     def _is_driver(self, session: SessionId) -> bool:
         return self._state.control.fence.obeys(session)

@@ -15,7 +15,7 @@ from robosignal.protocol.ids import ConnectionId
 from robosignal.protocol.messages import AnyMessage
 from robosignal.server.core.records import Connection
 from robosignal.server.events import Incoming
-from robosignal.server.identity.carriers import OriginRefused, refused_origin, token_from
+from robosignal.server.identity.carriers import OriginRefused, find_refused_origin, find_token
 from robosignal.server.identity.tokens import Issuer, verify
 from robosignal.server.ports import Limiter, Store
 
@@ -39,11 +39,11 @@ class Admission:
         `now` is in epoch ms. Raise Forbidden for the origin, Unauthorized for the token, or
         TryAgain if the issuer's keys cannot be fetched.
         """
-        origin = refused_origin(incoming.headers, self.origins)
+        origin = find_refused_origin(incoming.headers, self.origins)
         if origin is not None:
             refused = OriginRefused(origin[:ORIGIN_CHARACTERS])
             raise Forbidden(None, "pages of this origin may not connect") from refused
-        carried = token_from(incoming.headers, incoming.query)
+        carried = find_token(incoming.headers, incoming.query)
         identity = verify(carried.token, self.issuers, now)
         row = Connection(
             connection_id=incoming.connection_id,

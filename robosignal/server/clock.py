@@ -1,4 +1,4 @@
-"""The wall clock, which may be set back: never the measure of how long something takes."""
+"""The wall clock. It may be set back, so use `time.monotonic` to measure durations."""
 
 import time
 

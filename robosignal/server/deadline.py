@@ -38,14 +38,14 @@ class Allowance:
     sleep: Callable[[float], None]
 
     @property
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """The seconds that are left; negative if the time is over."""
         return self.until - self.clock()
 
     @property
     def seconds(self) -> float:
         """How many seconds a try that begins now may take; 0 if the time is over."""
-        return max(0.0, min(self.try_seconds, self.left))
+        return max(0.0, min(self.try_seconds, self.seconds_left))
 
 
 class Deadline:
@@ -79,7 +79,7 @@ class Deadline:
         return Allowance(until, TRIES[purpose], TRY_SECONDS[purpose], self._clock, self._sleep)
 
     @contextmanager
-    def spending(self, purpose: Purpose) -> Iterator[None]:
+    def use_for(self, purpose: Purpose) -> Iterator[None]:
         """Within the context, give calls in this thread the allowance of this purpose."""
         token = _current.set((self, purpose))
         try:

@@ -21,7 +21,7 @@ from robosignal.protocol.messages import MESSAGES, Answer, AnyMessage, IceCandid
 from robosignal.protocol.parsing import parse
 from robosignal.server.admission import Admission
 from robosignal.server.audit import Audit
-from robosignal.server.aws.metrics import Unmetered
+from robosignal.server.aws.metrics import NoMetrics
 from robosignal.server.core import connections
 from robosignal.server.core.dispatch import flow_for
 from robosignal.server.core.keepalive import keep_alive
@@ -29,7 +29,7 @@ from robosignal.server.core.records import Connection
 from robosignal.server.core.request import Request, Rules
 from robosignal.server.core.steps import Decision, Flow
 from robosignal.server.deadline import Deadline
-from robosignal.server.events import Incoming, Result, is_scheduled, read_event, result
+from robosignal.server.events import Incoming, Result, is_scheduled, make_result, read_event
 from robosignal.server.executor import Execute, Executor, Guard, Hook, ParallelMap, run
 from robosignal.server.identity.carriers import OriginRefused
 from robosignal.server.identity.tokens import Issuer
@@ -76,7 +76,7 @@ class Signaling:
         clock: Callable[[], int],
         parallel_map: ParallelMap = map,
         hook: Hook = no_hook,
-        meter: Meter = Unmetered(),  # noqa: B008 - it has no state
+        meter: Meter = NoMetrics(),  # noqa: B008 - it has no state
         deadline: Callable[[float | None], Deadline] = Deadline,
         reputations: Reputations | None = None,
     ) -> None:
@@ -117,7 +117,7 @@ class Signaling:
         self._refused_connects.flush(now)
         self._refused_messages.flush(now)
         try:
-            with self._deadline(remaining_s).spending("decide"):
+            with self._deadline(remaining_s).use_for("decide"):
                 return self._dispatch(incoming, now, meter)
         finally:
             since = None if incoming is None else incoming.requested_at
@@ -145,9 +145,9 @@ class Signaling:
             code, reason = error.code, _find_reason(error)
             example = f"{code} {reason or ''}".rstrip()
             self._refused_connects.write(now, example, code=code, reason=reason)
-            return result(error.status, encode(error_frame(error)))
+            return make_result(error.status, encode(error_frame(error)))
         meter.succeed()
-        return result(200, subprotocol=subprotocol)
+        return make_result(200, subprotocol=subprotocol)
 
     def _on_disconnect(self, incoming: Incoming, now: int, meter: EventMeter) -> Result:
         self._limiter.forget(incoming.connection_id)
@@ -159,9 +159,9 @@ class Signaling:
             # Best effort, as the event itself is: leases lapse, and posts find what is left.
             meter.fail(error)
             log.warning("disconnect refused", extra={"code": error.code})
-            return result(error.status)
+            return make_result(error.status)
         meter.succeed()
-        return result(200)
+        return make_result(200)
 
     def _on_schedule(self, now: int, meter: EventMeter) -> Result:
         """Keep idle seed connections open. The next run reaches those that this one misses."""
@@ -170,11 +170,11 @@ class Signaling:
         except SignalingError as error:
             meter.fail(error)
             log.warning("keepalive refused", extra={"code": error.code})
-            return result(error.status)
+            return make_result(error.status)
         meter.succeed()
         if not kept.complete:
             log.warning("keepalive incomplete", extra={"connections": kept.connections})
-        return result(200)
+        return make_result(200)
 
     def _on_message(self, incoming: Incoming, now: int, meter: EventMeter) -> Result:
         message = _parse(incoming.body)
@@ -199,7 +199,7 @@ class Signaling:
             failure = Internal(incoming.request_id)
             return self._refuse(incoming, sender, failure, reply_to, meter.kind)
         meter.succeed()
-        return result(200, encode_reply(reply, sender, reply_to))
+        return make_result(200, encode_reply(reply, sender, reply_to))
 
     def _carry_out(
         self, message: AnyMessage | SignalingError, request: Request, meter: EventMeter
@@ -247,7 +247,7 @@ class Signaling:
         """Make the deferred pushes that are due. For a timer: each event makes one anyway."""
         now = self._clock()
         execute = self._executor(now).execute
-        with self._deadline(None).spending("notify"):
+        with self._deadline(None).use_for("notify"):
             for _ in range(PUSHES_AT_ONCE):
                 flow = push_deferred(now, self._pace(now))
                 if not run(flow, execute, parallel_map=self._parallel_map):
@@ -278,12 +278,12 @@ class Signaling:
             # A reply would be sent after this returns, when the connection is closed already.
             self._send_last(incoming.connection_id, frame)
             frame = None
-        return result(error.status, frame)
+        return make_result(error.status, frame)
 
     def _send_last(self, connection: ConnectionId, frame: bytes | None) -> None:
         """Post a last frame, if there is one, and close. The next message repeats what fails."""
         try:
-            with Deadline.current().spending("notify"):
+            with Deadline.current().use_for("notify"):
                 if frame is not None:
                     self._poster.post(connection, frame)
                 self._poster.close(connection)

@@ -1,7 +1,7 @@
-"""Reads API Gateway's WebSocket events and writes the results that it expects.
+"""API Gateway's WebSocket events, and the results that it expects.
 
-Headers and query stand in `$connect` alone: on AWS a message has neither, so nothing here
-reads them from one. Source: developer guide, "WebSocket APIs: routes, mappings".
+Only `$connect` has headers and a query. On AWS a message has neither, so none are read there.
+Source: API Gateway developer guide, "WebSocket APIs: routes, mappings".
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,19 +14,19 @@ from robosignal.protocol.ids import ConnectionId
 Result = dict[str, Any]
 
 SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event"}
-"""What a rule's event says (EventBridge user guide, "Scheduled events"); no client's event has it.
+"""What a schedule's event contains (EventBridge user guide, "Scheduled events").
 
-The events of the WebSocket API are API Gateway's alone to write: a message is text in their `body`.
+No client can send it: API Gateway writes the events, and a message is text in their `body`.
 """
 
 Values = Mapping[str, Sequence[str]]
-"""All the values of each name, in their order."""
+"""All values of each name, in order."""
 
 NOTHING: Values = {}
 
 
 class Incoming(Struct, frozen=True):
-    """One event, as far as signaling needs it. Times are in epoch ms."""
+    """One event of the WebSocket API. Times are in epoch ms."""
 
     kind: Literal["CONNECT", "MESSAGE", "DISCONNECT"]
     connection_id: ConnectionId
@@ -39,12 +39,12 @@ class Incoming(Struct, frozen=True):
 
 
 def is_scheduled(event: Mapping[str, Any]) -> bool:
-    """Say whether a schedule, not a client, has invoked us."""
+    """Say whether the event comes from a schedule and not from a client."""
     return "requestContext" not in event and SCHEDULED.items() <= event.items()
 
 
 def read_event(event: Mapping[str, Any]) -> Incoming:
-    """Return what an event says. Raise KeyError if it is none of API Gateway's."""
+    """Return the event. Raise KeyError if it is not one of API Gateway's."""
     context = event["requestContext"]
     kind = context["eventType"]
     connecting = kind == "CONNECT"
@@ -65,7 +65,7 @@ def read_event(event: Mapping[str, Any]) -> Incoming:
 
 
 def _values(event: Mapping[str, Any], many: str, one: str) -> Values:
-    """Return the map of all values; the other one has the last of each name alone."""
+    """Return all values of each name; API Gateway also sends a map with only the last ones."""
     every: Values | None = event.get(many)
     if every:
         return every
@@ -73,7 +73,7 @@ def _values(event: Mapping[str, Any], many: str, one: str) -> Values:
     return {name: (value,) for name, value in single.items()}
 
 
-def result(status: int, body: bytes | None = None, subprotocol: str | None = None) -> Result:
+def make_result(status: int, body: bytes | None = None, subprotocol: str | None = None) -> Result:
     """Return a result. Without a body, API Gateway sends the client no frame."""
     found: Result = {"statusCode": status}
     if body is not None:

@@ -97,7 +97,7 @@ def _perform_parallel(
     deadline = Deadline.current()
 
     def perform(action: Action) -> Any:
-        with deadline.spending(step.purpose):
+        with deadline.use_for(step.purpose):
             return _perform(action, execute)
 
     # A single action needs no thread of its own.
@@ -156,16 +156,16 @@ class Executor:
             case steps.ReadRobots(robot_ids):
                 return self.store.robots(robot_ids)
             case steps.ListOwned(user_id, after, limit):
-                return self.store.owned(user_id, after, limit)
+                return self.store.list_owned(user_id, after, limit)
             case steps.ListShared(user_id, after, limit):
-                return self.store.shared(user_id, after, limit)
+                return self.store.list_shared(user_id, after, limit)
             case steps.ListFleet(shard, after, limit):
-                return self.store.fleet(shard, after, limit)
+                return self.store.list_fleet(shard, after, limit)
             case steps.FindWatchers(watcher):
                 return self.store.watchers(watcher)
             case steps.FindIceServers(user_id, until):
                 # Peers may connect without TURN, so a slow secret must not delay the reply.
-                with Deadline.current().spending("notify"):
+                with Deadline.current().use_for("notify"):
                     return self.ice.servers(user_id, self.now, until)
             case steps.Close(connection_id):
                 return self.poster.close(connection_id)

@@ -1,7 +1,7 @@
-"""What the rules need of the world, in the domain's words.
+"""What the rules need of the outside, in the domain's terms.
 
-Adapters keep these promises: DynamoDB and the management API on AWS, memory over SQLite and
-in-process delivery in the local gateway. Nothing here says how.
+There are two sets of adapters: DynamoDB and the management API on AWS; memory over SQLite and
+sockets in the process for the local gateway.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,54 +25,54 @@ class KeySource(Protocol):
     """The public keys of one token issuer."""
 
     def key(self, kid: str) -> Jwk | None:
-        """Return the key with exactly this id, or None when the issuer has no such key.
+        """Return the key with exactly this id; None if the issuer has no such key.
 
-        Raise `KeysUnavailable` when that cannot be told now.
+        Raise `KeysUnavailable` if that is not known now.
         """
 
 
 class KeysUnavailable(Exception):
-    """The issuer's keys could not be fetched, or not just now, so a token cannot be judged."""
+    """The issuer's keys could not be fetched, so a token cannot be verified now."""
 
 
 class Poster(Protocol):
     """Delivers frames to connections."""
 
     def post(self, connection: ConnectionId, frame: bytes) -> bool:
-        """Hand a frame over for delivery; False when that connection is gone.
+        """Post a frame; return whether the connection exists.
 
-        True means handed over, not received. Raise `TryAgain` when it could not be handed over
-        for another reason (throttled, out of reach).
+        True does not prove that the frame was received. Raise `TryAgain` if it could not be posted
+        for another reason, such as a throttle.
         """
 
     def close(self, connection: ConnectionId) -> None:
-        """Close a connection; one that is gone already is no error. May raise `TryAgain`."""
+        """Close a connection, if it exists. Raise `TryAgain` if that failed."""
 
 
 class IceSource(Protocol):
     """The STUN and TURN servers that a peer connection may use."""
 
     def servers(self, user: UserId | None, now: int, until: int) -> IceServers:
-        """Return what this user may use from `now` to `until` (epoch ms); None: what anyone may."""
+        """Return servers for this user from `now` to `until` (epoch ms); for None, those of all."""
 
 
 class Store(Protocol):
-    """Keeps connections' rows and robots' items; every write is atomic and conditional.
+    """Stores connections' rows and robots' items. Every write is atomic and conditional.
 
-    Reads are consistent. Any method may raise `TryAgain` when the store is throttled.
+    Reads are consistent, except for lists and watchers. Any method may raise `TryAgain`.
     """
 
     def sender(self, connection: ConnectionId) -> Connection | None:
-        """Return a row whose identity and dialect can be relied on, from memory if it may.
+        """Return a row whose identity and dialect are certain, possibly from memory.
 
-        That the connection is a robot's, or has sessions, may be news to it.
+        The cached row may not yet show a registered robot or open sessions.
         """
 
     def connection(self, connection: ConnectionId) -> Connection | None:
-        """Return a row as it is now."""
+        """Return a connection's row."""
 
     def add_connection(self, row: Connection) -> None:
-        """Keep the row of a connection that opens; one that is there stays as it is."""
+        """Store the row of a connection that opens; an existing row stays as it is."""
 
     def remove_connection(self, connection: ConnectionId) -> Connection | None:
         """Delete a row and return it as it was."""
@@ -83,49 +83,49 @@ class Store(Protocol):
         """Carry out a write to a row."""
 
     def robot(self, robot: RobotId) -> Robot | None:
-        """Return a robot's item as it is now."""
+        """Return a robot's item."""
 
     def robots(self, robots: Sequence[RobotId]) -> list[Robot]:
-        """Return the items of those that exist, in the order asked."""
+        """Return the items of those robots that exist, in the order asked."""
 
     def write_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
-        """Carry out a write to a robot's item, which begins if the condition allows it.
+        """Carry out a write to a robot's item; create the item if the condition allows it.
 
-        A write that had to be repeated, since its answer was lost, is Written, without `before`:
-        unless another that is no renewal came between the two. One that was never answered
-        raises `TryAgain` with its stamp.
+        A write that was repeated because its answer was lost is Written without `before`, unless
+        another write, other than a renewal, came between the two.
+        If no try is answered, raise `TryAgain` with its stamp: it may have been carried out.
         """
 
     def check_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
-        """Evaluate a write to a robot's item now, without writing."""
+        """Return what a write to a robot's item would come to, without writing."""
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
-        """Delete a robot's item if the condition holds of it; False when it does not."""
+        """Delete a robot's item if the condition holds; return whether it did."""
 
     def note_share(self, robot: RobotId, user: UserId) -> None:
-        """Note for the user's list that this robot is shared; the item's operators decide."""
+        """List a robot among those shared with a user. The robot's item decides whether it is."""
 
     def drop_share(self, robot: RobotId, user: UserId) -> None:
-        """Take that note back, if there is one."""
+        """Remove a robot from those shared with a user, if it is listed."""
 
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
-        """Return the connections that are told of changes: a user's, or `#admins`. Bounded."""
+        """Return connections that watch: a user's, or those of `#admins`; at most `WATCHERS`."""
 
-    def owned(self, user: UserId, after: str | None, limit: int) -> Page:
-        """Return the robots that a user owns."""
+    def list_owned(self, user: UserId, after: str | None, limit: int) -> Page:
+        """Return at most `limit` robots that a user owns, after the robot id `after`."""
 
-    def shared(self, user: UserId, after: str | None, limit: int) -> Page:
-        """Return the robots that are shared with a user."""
+    def list_shared(self, user: UserId, after: str | None, limit: int) -> Page:
+        """Return at most `limit` robots shared with a user, after the robot id `after`."""
 
-    def fleet(self, shard: str, after: str | None, limit: int) -> Page:
-        """Return every robot of one shard of the fleet."""
+    def list_fleet(self, shard: str, after: str | None, limit: int) -> Page:
+        """Return at most `limit` robots of one shard of the fleet, after the robot id `after`."""
 
 
 class Limiter(Protocol):
-    """Counts what a connection, and the user behind it, sends."""
+    """Limits how much a connection sends, and its user on all connections together."""
 
     def judge(self, by: Connection, message: AnyMessage | SignalingError, now: int) -> int:
-        """Count one message at `now` (epoch ms): 0 within the limits, else which strike."""
+        """Count one message at `now` (epoch ms). Return 0 within the limits, else which strike."""
 
     def note(self, by: Connection, message: AnyMessage, reply: Reply, now: int) -> None:
         """Note that a message was carried out."""
@@ -134,51 +134,51 @@ class Limiter(Protocol):
         """Note that a message was refused."""
 
     def forget(self, connection: ConnectionId) -> None:
-        """Drop what is kept of a connection that has ended."""
+        """Forget a connection that has ended."""
 
     def may_take(self, user: UserId, robot: RobotId, now: int) -> bool:
-        """Whether a user may take a robot's lease once more at `now` (epoch ms)."""
+        """Say whether a user may take a robot's lease once more at `now` (epoch ms)."""
 
     def note_taken(self, user: UserId, robot: RobotId, now: int) -> None:
         """Note that a user has taken a robot's lease."""
 
     def may_push(self, robot: RobotId, now: int) -> bool:
-        """Count a round of pushes to a robot's watchers; False when it is to wait."""
+        """Count a push to a robot's watchers at `now` (epoch ms); False if it must wait."""
 
 
 class Pacer(Protocol):
-    """Counts what a connection sends, whatever it is."""
+    """Limits how much a connection sends, whatever it is."""
 
     def strike(self, connection: ConnectionId, now: int) -> int:
-        """Count one thing at `now` (epoch ms): 0 within the limits, else which strike."""
+        """Count one thing at `now` (epoch ms). Return 0 within the limits, else which strike."""
 
     def forget(self, connection: ConnectionId) -> None:
-        """Drop what is kept of a connection that has ended."""
+        """Forget a connection that has ended."""
 
 
 class EventMetrics(Struct, frozen=True, kw_only=True):
-    """What one event came to, for whoever watches the service; never whom it concerned."""
+    """What one event came to. It names no user, robot or connection."""
 
     kind: str
-    """A message's type, `invalid` if it had none that could be read; else the event's route."""
+    """A message's type, or `invalid` without a known one; for another event, its route."""
     outcome: str
-    """`ok`, or the code of the error that it was refused with."""
+    """`ok`, or the code of the error."""
     reason: str | None
-    """Why a token was refused; `keys`: it could not be judged, for want of its issuer's keys."""
+    """Why a token was refused; `keys`: its issuer's keys could not be fetched."""
     took_ms: int
-    """From API Gateway's receipt of the event to its end here."""
+    """From API Gateway's receipt of the event to its result."""
     gone: int
     """How many connections turned out to be gone."""
     undelivered: int
-    """How many posts AWS was too busy to take: their receivers learn by their next ping."""
+    """How many posts AWS was too busy for; their receivers learn the same from their next ping."""
     took_over: bool
-    """Whether the lease was taken from somebody, or from nobody, by a takeover."""
+    """Whether it was a takeover that succeeded."""
     at: int
     """When it ended, in epoch ms."""
 
 
 class Meter(Protocol):
-    """Keeps count of what happens."""
+    """Records metrics."""
 
     def record(self, metrics: EventMetrics) -> None:
-        """Take one event's tally. Raises nothing."""
+        """Record one event's metrics. Raise nothing."""

@@ -1,8 +1,6 @@
-"""The Lambda's environment, read once into one frozen value.
+"""Reads the settings from environment variables.
 
-Fails with every variable that is missing or wrong, not with the first: whoever deploys mends
-them in one go. Nothing else reads the environment but `warm`, which asks whose start
-this is.
+Every variable that is missing or wrong is reported at once, so that all can be corrected together.
 """
 
 import re
@@ -16,27 +14,27 @@ from msgspec import Struct, structs
 from robosignal.protocol import limits
 from robosignal.server.core.request import Rules
 from robosignal.server.ice.static import check_servers, check_url
-from robosignal.server.identity.carriers import NO_ORIGIN, canonical_origin
-from robosignal.server.identity.jwks_fetch import checked_url
+from robosignal.server.identity.carriers import NO_ORIGIN, canonicalize_origin
+from robosignal.server.identity.jwks_fetch import check_jwks_url
 
 Value = TypeVar("Value")
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """What may be configured, on AWS and on one machine alike."""
+    """The settings that AWS and the local gateway have in common."""
 
     ice_servers: list[dict[str, Any]]
     origins: frozenset[str] | None
     limited: bool
     rules: Rules
     turn_urls: tuple[str, ...] = ()
-    """TURN servers that share a secret with us."""
+    """TURN servers that share a secret with this server."""
     turn_secret: str | None = None
-    """That secret itself, on one machine; on AWS the settings say where it is kept."""
+    """That secret, for the local gateway. On AWS, `turn_secret_arn` says where it is."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What a deployment on AWS configures."""
+    """The settings of a deployment on AWS."""
 
     connections_table: str
     robots_table: str
@@ -45,14 +43,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     token_audiences: frozenset[str]
     token_jwks_url: str
     stage: str
-    """The deployment's own name, such as dev or prod: its metrics bear it."""
+    """The deployment's name, such as dev or prod, which is a dimension of its metrics."""
     turn_secret_arn: str | None = None
-    """Where Secrets Manager keeps what is shared with the TURN servers; None: there are none."""
+    """Where Secrets Manager keeps the TURN servers' secret; None: there are no TURN servers."""
     options: Options
 
 
 class BadEnvironment(Exception):
-    """The environment cannot be used. The text names every variable and what is wrong."""
+    """The environment cannot be used. The text names each wrong variable, and says why."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -61,74 +59,76 @@ class BadEnvironment(Exception):
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Return the Lambda's settings. Raise BadEnvironment naming every variable that is wrong."""
-    read = _Reader(environment)
+    reader = _Reader(environment)
     settings = Settings(
-        connections_table=read.needed("CONN_TABLE", str),
-        robots_table=read.needed("ROBOT_PRESENCE_TABLE", str),
-        management_endpoint=read.needed("WS_MGMT_ENDPOINT", _url),
-        token_issuer=read.needed("TOKEN_ISSUER", str),
-        token_audiences=read.needed("TOKEN_AUDIENCES", _words),
-        token_jwks_url=read.given("TOKEN_JWKS_URL", checked_url, None)
-        or read.given("TOKEN_ISSUER", _jwks_url, PLACEHOLDER),
-        stage=read.given("STAGE", _name, "dev"),
-        turn_secret_arn=read.given("TURN_SECRET_ARN", str, None),
-        options=_options(read),
+        connections_table=reader.require("CONN_TABLE", str),
+        robots_table=reader.require("ROBOT_PRESENCE_TABLE", str),
+        management_endpoint=reader.require("WS_MGMT_ENDPOINT", _url),
+        token_issuer=reader.require("TOKEN_ISSUER", str),
+        token_audiences=reader.require("TOKEN_AUDIENCES", _words),
+        token_jwks_url=reader.read("TOKEN_JWKS_URL", check_jwks_url, None)
+        or reader.read("TOKEN_ISSUER", _jwks_url, PLACEHOLDER),
+        stage=reader.read("STAGE", _name, "dev"),
+        turn_secret_arn=reader.read("TURN_SECRET_ARN", str, None),
+        options=_options(reader),
     )
-    read.together("TURN_URLS", "TURN_SECRET_ARN")
-    read.finish()
+    reader.require_together("TURN_URLS", "TURN_SECRET_ARN")
+    reader.finish()
     return settings
 
 
 def read_options(environment: Mapping[str, str]) -> Options:
-    """Return what may be configured on one machine, the secret of its TURN servers included.
+    """Return the local gateway's settings, with the secret of its TURN servers.
 
     Raise BadEnvironment naming every variable that is wrong.
     """
-    read = _Reader(environment)
-    options = structs.replace(_options(read), turn_secret=read.given("TURN_SECRET", str, None))
-    read.together("TURN_URLS", "TURN_SECRET")
-    read.finish()
+    reader = _Reader(environment)
+    options = structs.replace(_options(reader), turn_secret=reader.read("TURN_SECRET", str, None))
+    reader.require_together("TURN_URLS", "TURN_SECRET")
+    reader.finish()
     return options
 
 
-def _options(read: "_Reader") -> Options:
-    heartbeat = read.given(
-        "HEARTBEAT_SECONDS", _whole(10, limits.LONGEST_HEARTBEAT_SECONDS), limits.HEARTBEAT_SECONDS
+def _options(reader: "_Reader") -> Options:
+    heartbeat = reader.read(
+        "HEARTBEAT_SECONDS",
+        _whole_number(10, limits.LONGEST_HEARTBEAT_SECONDS),
+        limits.HEARTBEAT_SECONDS,
     )
     return Options(
-        ice_servers=read.given("ICE_SERVERS", _ice_servers, []),
-        origins=read.given("ALLOWED_ORIGINS", _origins, None),
-        limited=read.given("LIMITS", _switch, default=True),
+        ice_servers=reader.read("ICE_SERVERS", _ice_servers, []),
+        origins=reader.read("ALLOWED_ORIGINS", _origins, None),
+        limited=reader.read("LIMITS", _switch, default=True),
         rules=Rules(
-            viewers=read.given("MAX_VIEWERS", _whole(0, 50), limits.VIEWERS),
+            viewers=reader.read("MAX_VIEWERS", _whole_number(0, 50), limits.VIEWERS),
             heartbeat_seconds=heartbeat,
-            provisioned=read.given("CLAIM_POLICY", _claim_policy, default=False),
+            provisioned=reader.read("CLAIM_POLICY", _claim_policy, default=False),
         ),
-        turn_urls=read.given("TURN_URLS", _turn_urls, ()),
+        turn_urls=reader.read("TURN_URLS", _turn_urls, ()),
     )
 
 
 _NAME = re.compile(limits.ID_PATTERN)
 
 PLACEHOLDER = "https://missing.invalid"
-"""Stands in for a variable that is missing, until `finish` raises."""
+"""The value of a missing variable until `finish` raises. It parses as an address."""
 
 
 class _Reader:
-    """Reads variables and gathers what is wrong with them."""
+    """Reads variables and collects what is wrong with them."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self.problems: list[str] = []
 
-    def needed(self, name: str, read: Callable[[str], Value]) -> Value:
-        """Return a variable that must be there. After a problem, the value means nothing."""
+    def require(self, name: str, read: Callable[[str], Value]) -> Value:
+        """Return a variable that must be set. If it is not, `finish` will raise."""
         if not self._environment.get(name, "").strip():
             self.problems.append(f"{name} is missing")
-        return self.given(name, read, read(PLACEHOLDER))
+        return self.read(name, read, read(PLACEHOLDER))
 
-    def given(self, name: str, read: Callable[[str], Value], default: Value) -> Value:
-        """Return a variable, or its default when it is not set."""
+    def read(self, name: str, read: Callable[[str], Value], default: Value) -> Value:
+        """Return a variable, or its default if it is not set."""
         text = self._environment.get(name, "").strip()
         if not text:
             return default
@@ -138,8 +138,8 @@ class _Reader:
             self.problems.append(f"{name} {error}")
             return default
 
-    def together(self, *names: str) -> None:
-        """Note which of these is missing, if another of them is there: none serves alone."""
+    def require_together(self, *names: str) -> None:
+        """Report which of these variables is missing if another one is set."""
         given = [name for name in names if self._environment.get(name, "").strip()]
         for name in names:
             if given and name not in given:
@@ -158,7 +158,7 @@ def _url(text: str) -> str:
 
 
 def _jwks_url(issuer: str) -> str:
-    return checked_url(issuer.rstrip("/") + "/.well-known/jwks.json")
+    return check_jwks_url(issuer.rstrip("/") + "/.well-known/jwks.json")
 
 
 def _name(text: str) -> str:
@@ -175,15 +175,15 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _origins(text: str) -> frozenset[str]:
-    """Return origins as browsers send them; none at all for the one word `none`."""
+    """Return origins as browsers send them; an empty set for the word `none`."""
     words = _words(text)
     if words == {NO_ORIGIN}:
         return frozenset()
-    return frozenset(map(canonical_origin, words))
+    return frozenset(map(canonicalize_origin, words))
 
 
 ICE_SERVERS_BYTES = 8_192
-"""`welcome` and `registered` contain the list, and each must fit well within one frame."""
+"""`welcome` and `registered` contain the list, and must each fit into one frame."""
 
 
 def _ice_servers(text: str) -> list[dict[str, Any]]:
@@ -224,7 +224,7 @@ def _claim_policy(text: str) -> bool:
     return text == "provisioned"
 
 
-def _whole(lowest: int, highest: int) -> Callable[[str], int]:
+def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
             raise ValueError(f"must be a whole number from {lowest} to {highest}")

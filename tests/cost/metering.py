@@ -16,7 +16,7 @@ from robosignal.server.aws.dynamodb import DynamoStore
 from robosignal.server.aws.metrics import EmbeddedMetrics
 from robosignal.server.core.request import Rules
 from robosignal.server.entry import Signaling
-from robosignal.server.ice.turn import TurnIce
+from robosignal.server.ice.turn import TurnServers
 from robosignal.server.limits.limiter import Unlimited
 from robosignal.server.ports import Store
 from tests.tables import CONNECTIONS, ROBOTS
@@ -230,7 +230,7 @@ class MeteredWorld(World):
 
     def give_turn(self) -> None:
         """Have TURN servers from now on, with a password for each user."""
-        self._ice = TurnIce(("turn:turn.example.org:3478",), lambda _: "secret", ICE)
+        self._ice = TurnServers(("turn:turn.example.org:3478",), lambda _: "secret", ICE)
 
     @property
     def count(self) -> Count:

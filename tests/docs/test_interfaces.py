@@ -26,7 +26,7 @@ def variables(cells: list[str]) -> set[str]:
 def test_the_readme_lists_the_environment_of_the_lambda() -> None:
     """Every variable that the settings read has a row."""
     source = (SOURCES / "settings.py").read_text(encoding="utf-8")
-    read = set(re.findall(r'read\.(?:needed|given)\(\s*"([A-Z_]+)"', source))
+    read = set(re.findall(r'reader\.(?:require|read)\(\s*"([A-Z_]+)"', source))
 
     assert variables([row[0] for row in rows(page("README.md"))]) == read
 
@@ -34,7 +34,7 @@ def test_the_readme_lists_the_environment_of_the_lambda() -> None:
 def test_the_readme_marks_the_variables_that_are_required() -> None:
     """Its second column says which must be there."""
     source = (SOURCES / "settings.py").read_text(encoding="utf-8")
-    needed = set(re.findall(r'read\.needed\(\s*"([A-Z_]+)"', source))
+    needed = set(re.findall(r'reader\.require\(\s*"([A-Z_]+)"', source))
     required = [row[0] for row in rows(page("README.md")) if row[1] == "required"]
 
     assert variables(required) == needed

@@ -11,7 +11,7 @@ import pytest
 from aioice.stun import TransactionFailed
 from aioice.turn import TurnClientUdpProtocol
 
-from robosignal.server.ice.turn import credential
+from robosignal.server.ice.turn import make_credential
 from tests.coturn import coturn
 from tests.docs.pages import blocks, page
 
@@ -65,7 +65,7 @@ async def client(address: str, directory: Path) -> AsyncIterator[TurnClientUdpPr
             lambda: TurnClientUdpProtocol(
                 (address, port),
                 USER,
-                credential(SECRET, USER),
+                make_credential(SECRET, USER),
                 lifetime=600,
                 channel_refresh_time=500,
             ),

@@ -1,7 +1,4 @@
-"""What an invocation asks of the world: one call to a port, held before it is carried out.
-
-Knows which calls can be told apart by their order; never what they mean.
-"""
+"""One call to a port, held before it is carried out, and what it reads and changes."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
-"""Who takes part in every schedule, and how things may stand when it begins.
+"""The participants of every schedule, and the situations that schedules begin in.
 
-The cast connects in one order, so connection ids and session ids are the same everywhere.
-Each situation is reached by real messages.
+They connect in one order, so connection and session ids are the same everywhere. Each situation
+is set up with real messages.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,4 @@
-"""What must be true once every invocation of a schedule has ended, and what must work then.
-
-Owns the judgement of one final state; how it came about is judged by the invariants.
-"""
+"""What must be true when every invocation of a schedule has ended, and what must work then."""
 
 from collections.abc import Iterator
 

@@ -1,6 +1,6 @@
-"""What can happen in a schedule: one message of one peer, or the beginning or end of a socket.
+"""The events of schedules: a message of one peer, or the opening or end of its connection.
 
-Every message type of the protocol is here, from those who can make a difference by it.
+Every message type of the protocol is here, from the peers that can make a difference with it.
 """
 
 import json

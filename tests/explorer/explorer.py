@@ -1,4 +1,4 @@
-"""Plays schedules of one situation and judges each; whatever breaks a rule is kept as text."""
+"""Plays the schedules of one situation, checks each, and keeps those that break a rule as text."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What must be true of frames and replies: they tell of what stood, to whom it concerns.
+"""What must be true of frames and replies: they tell what was true, to those it concerns.
 
 Each rule reads a history and yields what breaks it.
 """

@@ -1,7 +1,6 @@
-"""Holds invocations before each call that they make, until somebody chooses which goes on.
+"""Holds invocations before each call that they make, until the scheduler chooses one.
 
-Each invocation is a greenlet, so the shipped handler runs unchanged and one thread runs all.
-It knows nothing of robots, and of schedules only that they are chosen elsewhere.
+Each invocation is a greenlet, so the shipped handler runs unchanged in one thread.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,7 +1,4 @@
-"""What happened in one schedule: every write that stood, every frame, every reply, in order.
-
-Records; never judges.
-"""
+"""What happened in one schedule: every write that succeeded, every frame, every reply, in order."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Who held when, as one history tells it: what several rules ask."""
+"""Who held the lease when, according to one history."""
 
 from robosignal.protocol.ids import ConnectionId, UserId
 from robosignal.server.core.records import Robot, Session

@@ -1,7 +1,7 @@
 """What must be true of a robot's item, from each version to the next.
 
-Each rule reads a history and yields what breaks it. Rules speak of items and of who did what,
-never of the names of writes: they would judge another implementation as well.
+Each rule reads a history and yields what breaks it. Rules speak of items and of who did what, not
+of the names of writes, so they could check another implementation too.
 """
 
 from collections.abc import Iterator

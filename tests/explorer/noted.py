@@ -1,6 +1,6 @@
-"""Schedules as text: one line says where it begins, what happens, what fails, and who goes on.
+"""Schedules as text: one line says the situation, the events, the fault, and who goes on.
 
-Such a line is what a failure prints, and all that is needed to play it again.
+A failure prints such a line, and the line is enough to play the schedule again.
 """
 
 from collections.abc import Sequence

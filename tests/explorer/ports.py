@@ -1,7 +1,7 @@
 """The store and the poster behind the gate: each call is held, carried out, and recorded.
 
-They implement the ports over whatever store is given; they know what each call touches, which
-is what makes the order of two calls matter or not.
+They implement the ports over any store, and say what each call reads and changes, which decides
+whether the order of two calls matters.
 """
 
 import json
@@ -145,21 +145,21 @@ class GatedStore:
         call = Call("find watchers", watcher, reads=("watchers",))
         return self._held(call, lambda: self._store.watchers(watcher))
 
-    def owned(self, user: UserId, after: str | None, limit: int) -> Page:
+    def list_owned(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that a user owns."""
         call = Call("list owned", user, reads=("robot",))
-        return self._held(call, lambda: self._store.owned(user, after, limit))
+        return self._held(call, lambda: self._store.list_owned(user, after, limit))
 
-    def shared(self, user: UserId, after: str | None, limit: int) -> Page:
+    def list_shared(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that are shared with a user."""
         # Which they are does not change here: sharing is set up beforehand.
         call = Call("list shared", user)
-        return self._held(call, lambda: self._store.shared(user, after, limit))
+        return self._held(call, lambda: self._store.list_shared(user, after, limit))
 
-    def fleet(self, shard: str, after: str | None, limit: int) -> Page:
+    def list_fleet(self, shard: str, after: str | None, limit: int) -> Page:
         """Return every robot of one shard of the fleet."""
         call = Call("list fleet", shard, reads=("robot",))
-        return self._held(call, lambda: self._store.fleet(shard, after, limit))
+        return self._held(call, lambda: self._store.list_fleet(shard, after, limit))
 
     def _held(self, call: Call, carry_out: Callable[[], T]) -> T:
         return self._running.make(call, carry_out)

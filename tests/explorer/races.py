@@ -1,6 +1,6 @@
-"""Which calls of one schedule could have come in the other order, and how to make them.
+"""Which calls of one schedule could have come in the other order, and how to reorder them.
 
-Works on names and calls alone; a set of calls is an integer, one bit for each.
+A set of calls is an integer, with one bit for each.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,4 @@
-"""One schedule while it runs: who makes which call, what came of it, and the fault injected.
-
-Owns the gate of one run and its history; never chooses.
-"""
+"""One schedule while it runs: who makes which call, its outcome, and the injected fault."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

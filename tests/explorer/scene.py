@@ -1,7 +1,4 @@
-"""Where schedules are played: a situation, put back before each, and the handler behind the gate.
-
-It knows how an event becomes an invocation; never which one goes on.
-"""
+"""Where schedules are played: a situation, restored before each, and the handler at the gate."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -10,7 +7,7 @@ from typing import Any
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.core.records import Connection, Robot
 from robosignal.server.entry import Signaling
-from robosignal.server.ice.static import StaticIce
+from robosignal.server.ice.static import StaticServers
 from robosignal.server.limits.checks import Reputations
 from robosignal.server.limits.limiter import Unlimited
 from robosignal.server.ports import Store
@@ -119,7 +116,7 @@ class Scene:
         return Signaling(
             store=store,
             poster=poster,
-            ice=StaticIce(ICE),
+            ice=StaticServers(ICE),
             limiter=Unlimited(),
             issuers=ISSUERS,
             rules=RULES,

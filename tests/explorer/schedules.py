@@ -1,8 +1,8 @@
-"""Chooses who goes on: every schedule that differs, a random one, or one that was noted.
+"""Chooses who goes on: every schedule that differs, a random one, or one from a note.
 
-Two schedules differ if two calls that conflict come in another order; of those that do not,
-one is played. Source of the method, source sets with sleep sets: Abdulla, Aronis, Jonsson,
-Sagonas, "Optimal dynamic partial order reduction" (POPL 2014), algorithm 1.
+Two schedules differ if two conflicting calls come in another order; of those that do not differ,
+one is played. The method is source sets with sleep sets: Abdulla, Aronis, Jonsson, Sagonas,
+"Optimal dynamic partial order reduction" (POPL 2014), algorithm 1.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The explorer itself: it finds what is wrong, leaves nothing out, and plays it again."""
+"""The explorer itself: it finds every kind of mistake, skips nothing, and can play it again."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

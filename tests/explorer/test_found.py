@@ -1,4 +1,4 @@
-"""What the explorer has found wrong so far, each explored whole again."""
+"""Mistakes that the explorer has found before; their schedules are explored again."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Three invocations, faults, and chance: schedules beyond what pairs can show."""
+"""Schedules of three invocations, with faults, and chosen at random."""
 
 from collections.abc import Callable
 from itertools import combinations, combinations_with_replacement

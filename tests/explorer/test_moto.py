@@ -1,7 +1,7 @@
-"""A sample of the same schedules on DynamoDB's side: the same rules hold, and the same ends.
+"""A sample of the same schedules on DynamoDB's interface: same rules, same final items.
 
-moto is no oracle for races. What it shows here is that the store that the explorer runs on and
-the one that AWS is given cannot be told apart, one call at a time.
+moto says nothing about races. This shows that the store of the explorer and that of AWS behave
+alike, one call at a time.
 """
 
 from collections.abc import Callable

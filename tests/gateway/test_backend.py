@@ -89,7 +89,7 @@ async def test_keepalives_use_the_store_in_the_thread_that_all_events_use(
         loop.call_soon_threadsafe(asked.set)
         return Page((), None)
 
-    monkeypatch.setattr(LocalStore, "fleet", fleet)
+    monkeypatch.setattr(LocalStore, "list_fleet", fleet)
     async with (
         Backend(BackendSettings(port=0, seed_keepalive_seconds=0.01), read_options({})),
         asyncio.timeout(20),

@@ -51,7 +51,8 @@ told = {
     "refused": refused,
     "removed": removed(),
     "unchanged": world.item() == before,
-    "unknown": store.robot(RobotId("r2")) is None and store.owned("eve", None, 5).robot_ids == (),
+    "unknown": store.robot(RobotId("r2")) is None
+    and store.list_owned("eve", None, 5).robot_ids == (),
     "renewed": robot.ask(type="ping", robotId="r1")["type"],
 }
 full(False)

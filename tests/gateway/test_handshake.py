@@ -12,7 +12,7 @@ from robosignal.gateway.gateway import Gateway
 from robosignal.gateway.limits import Limits
 from robosignal.protocol.limits import TOKEN_CHARACTERS
 from robosignal.server.events import read_event
-from robosignal.server.identity.carriers import token_from
+from robosignal.server.identity.carriers import find_token
 from tests.gateway.conftest import Serve
 from tests.gateway.raw import UPGRADE, dial, request
 from tests.gateway.recorder import OK, Event, Recorder, Result, answers_ok
@@ -170,7 +170,7 @@ async def test_a_token_of_the_most_characters_arrives_whole(serve: Serve, length
         pass
 
     events = map(read_event, handle.of("$connect"))
-    found = [token_from(event.headers, event.query).token for event in events]
+    found = [find_token(event.headers, event.query).token for event in events]
     assert found == [token, token]
 
 

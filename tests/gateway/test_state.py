@@ -173,7 +173,7 @@ def test_a_state_of_before_the_schema_had_a_number_is_taken(tmp_path: Path) -> N
     change(tmp_path / DATABASE, "PRAGMA user_version = 0")
 
     store = LocalStore(tmp_path)
-    owned = store.owned(ANN, None, 5).robot_ids
+    owned = store.list_owned(ANN, None, 5).robot_ids
     store.close()
 
     with closing(sqlite3.connect(tmp_path / DATABASE)) as disk:

@@ -93,8 +93,8 @@ def test_ownership_epoch_and_sessions_survive_a_restart(tmp_path: Path) -> None:
     again = LocalStore(tmp_path, NOW + 600_000)
 
     assert again.robot(R1) == after_a_restart(before, NOW + 600_000)
-    assert again.owned(ANN, None, 5).robot_ids == (R1,)
-    assert again.shared(BOB, None, 5).robot_ids == (R1,)
+    assert again.list_owned(ANN, None, 5).robot_ids == (R1,)
+    assert again.list_shared(BOB, None, 5).robot_ids == (R1,)
     again.close()
 
 

@@ -17,7 +17,7 @@ from robosignal.gateway.backend import Backend, BackendSettings
 from robosignal.protocol.ids import UserId
 from robosignal.robot.media.ice import configure
 from robosignal.server.clock import epoch_ms
-from robosignal.server.ice.turn import TTL_SECONDS, TurnIce, credential
+from robosignal.server.ice.turn import TTL_SECONDS, TurnServers, make_credential
 from robosignal.server.settings import read_options
 from tests.coturn import coturn
 
@@ -77,7 +77,7 @@ async def test_who_may_have_a_password_is_given_their_own(
     assert fixed == STUN
     assert turn["urls"] == ["turn:127.0.0.1:3478"]
     assert turn["username"].partition(":")[2] == "ann"
-    assert turn["credential"] == credential(SECRET, turn["username"])
+    assert turn["credential"] == make_credential(SECRET, turn["username"])
 
 
 async def test_a_password_is_good_for_an_hour() -> None:
@@ -163,7 +163,7 @@ async def allocate(port: int, username: str, password: str) -> tuple[str, int]:
 
 def minted(user: str, seconds_ago: int = 0, secret: str = SECRET) -> tuple[str, str]:
     """Return the name and password that a user was given so long ago."""
-    ice = TurnIce(("turn:127.0.0.1",), lambda _now: secret, [])
+    ice = TurnServers(("turn:127.0.0.1",), lambda _now: secret, [])
     then = epoch_ms() - seconds_ago * 1000
     (server,) = ice.servers(UserId(user), then, then + TTL_SECONDS * 1000).servers
     return server["username"], server["credential"]

@@ -1,6 +1,6 @@
-"""Judges a history of takeovers: what was asked, answered and told, in the order it was seen.
+"""Checks a history of takeovers: requests, replies and pushes, in the order they were seen.
 
-Takes one pass; it knows nothing of sockets, nor of how the history came about.
+It takes one pass over the history.
 """
 
 from collections.abc import Iterator, Sequence

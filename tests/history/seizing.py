@@ -1,4 +1,4 @@
-"""Clients on real sockets that seize one robot, all at once, and write down what they see."""
+"""Clients on real sockets that take over one robot, all at once, and record what they see."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Fifty clients seize one robot on a real gateway: one holder an epoch, everyone else told."""
+"""Fifty clients take over one robot on a real gateway: one holder an epoch, all others told."""
 
 import os
 from collections.abc import Callable

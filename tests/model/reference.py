@@ -1,6 +1,6 @@
-"""The control lease as the protocol tells it, for one message at a time: what must come of each.
+"""The control lease as the protocol describes it, one message at a time.
 
-Written from the protocol alone; it knows nothing of items, writes or conditions.
+Written from the protocol's page alone, without items, writes or conditions.
 """
 
 from dataclasses import dataclass, field

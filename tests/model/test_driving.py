@@ -1,6 +1,6 @@
-"""Robots and people who come, drive, lose their sockets and return, in any order.
+"""Robots and people who connect, drive, lose their connections and return, in any order.
 
-The backend must answer each message as the reference says, and stand as it does.
+The backend must answer each message as the reference does, and end in the same state.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Takes a write's condition apart: which conjuncts and alternatives it has, and it without one.
+"""Lists the conjuncts and alternatives of a write's condition, and removes one of them.
 
 Conditions are data, so a mutation is a value too; no source text is edited.
 """

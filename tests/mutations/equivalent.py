@@ -1,6 +1,6 @@
 """Mutants that no test can notice, each with the reason.
 
-A name here excuses a survivor; nothing else does.
+Only a name in this table excuses a surviving mutant.
 """
 
 from robosignal.server.core.authorization import PERMISSIONS, Relation

@@ -1,4 +1,4 @@
-"""Every mutation of the rules: a condition without a part, a wider right, a silent check.
+"""Every mutation of the rules: a condition without a part, a wider permission, a silent check.
 
 And of what robots are told: a right that lasts longer, or allows more, or is not mentioned.
 

@@ -10,7 +10,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aioice import Connection
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
 from av import VideoFrame
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -25,6 +32,7 @@ from robosignal.robot.media.test_pattern import HEIGHT
 from robosignal.robot.motors import DriveHandler
 from robosignal.robot.token import TokenSource
 from tests.robot.pictures import number_in
+from tests.robot.relay import Relay
 
 ROBOT = RobotId("demo")
 INSTANCE = InstanceId("first-run")
@@ -79,9 +87,9 @@ class SignalingServer:
         ) as self._server:
             yield self
 
-    async def frame(self, kind: str) -> dict[str, Any]:
-        """Return the next frame of this type that the robot sent."""
-        return await asyncio.wait_for(self._queue(kind).get(), PATIENCE)
+    async def frame(self, kind: str, patience: float = PATIENCE) -> dict[str, Any]:
+        """Return the next frame of this type that the robot sent, within so many seconds."""
+        return await asyncio.wait_for(self._queue(kind).get(), patience)
 
     def none_of(self, kind: str) -> bool:
         """Whether no frame of this type waits."""
@@ -155,11 +163,24 @@ WELCOME = {
 
 
 class Browser:
-    """One client's peer connection: watches the video and talks over `control`."""
+    """One client's peer connection: watches the video and talks over `control`.
+
+    With `drive` it opens that channel too, as new pages do, and keeps the heartbeats. `heard` is
+    what came on `control` but for the robot's declaration, which is in `declared`. With a `path`
+    all packets go over that relay.
+    """
 
     def __init__(
-        self, server: SignalingServer, letter: str, pc: str, person: dict[str, str]
+        self,
+        server: SignalingServer,
+        letter: str,
+        pc: str,
+        person: dict[str, str],
+        *,
+        drive: bool = False,
+        path: Relay | None = None,
     ) -> None:
+        self._path = path
         self.session = session(letter)
         self.pc = pc
         self._server = server
@@ -170,13 +191,23 @@ class Browser:
         self._opened = asyncio.Event()
         self.closed = asyncio.Event()
         self.heard: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self.declared: list[dict[str, Any]] = []
+        self.heartbeats: list[dict[str, Any]] = []
+        self._beaten = asyncio.Event()
         self._channel.on("open", self._opened.set)
-        self._channel.on("message", self.heard.put_nowait)
+        self._channel.on("message", self._hear)
         self._peer.on("connectionstatechange", self._changed)
+        self._drive = self._open_drive() if drive else None
+        self.n = 0
 
-    async def join(self, role: str, epoch: int | None = None) -> None:
-        """Offer, take the answer, and wait until the data channel is open."""
-        payload = await self._answered(role, epoch)
+    def _open_drive(self) -> RTCDataChannel:
+        channel = self._peer.createDataChannel("drive", ordered=False, maxRetransmits=0)
+        channel.on("message", self._beat)
+        return channel
+
+    async def join(self, role: str, epoch: int | None = None, **fields: Any) -> None:
+        """Offer, with more `fields`, take the answer, and wait until `control` is open."""
+        payload = await self._answered(role, epoch, **fields)
         await self._peer.setRemoteDescription(RTCSessionDescription(**payload))
         await asyncio.wait_for(self._opened.wait(), PATIENCE)
 
@@ -186,22 +217,35 @@ class Browser:
         assert payload["type"] == "error"
         return payload
 
-    async def _answered(self, role: str, epoch: int | None) -> dict[str, str]:
+    async def _answered(self, role: str, epoch: int | None, **fields: Any) -> dict[str, str]:
         await self._peer.setLocalDescription(await self._peer.createOffer())
-        fields = {} if epoch is None else {"epoch": epoch}
+        fields |= {} if epoch is None else {"epoch": epoch}
+        sdp = self._peer.localDescription.sdp
         await self._server.push(
             "offer",
             sessionId=self.session,
             pcId=self.pc,
             role=role,
             person=self._person,
-            payload={"type": "offer", "sdp": self._peer.localDescription.sdp},
+            payload={
+                "type": "offer",
+                "sdp": self._path.replace_offerer(sdp) if self._path else sdp,
+            },
             **fields,
         )
         answer = await self._server.frame("answer")
         assert (answer["sessionId"], answer["pcId"]) == (self.session, self.pc)
         payload: dict[str, str] = answer["payload"]
+        if self._path:
+            payload["sdp"] = self._path.replace_answerer(payload["sdp"])
         return payload
+
+    @property
+    def ice(self) -> Connection:
+        """The ICE connection that everything goes over."""
+        found = self._peer.getTransceivers()[0].receiver.transport.transport._connection  # noqa: SLF001
+        assert isinstance(found, Connection)
+        return found
 
     def say(self, message: dict[str, Any] | str | bytes) -> None:
         """Write to the data channel."""
@@ -216,10 +260,62 @@ class Browser:
         self.say({"type": "command", "n": n, "drive": {"x": 0.0, "y": 1.0}})
         return await self.hear()
 
+    @property
+    def newest(self) -> dict[str, Any]:
+        """The heartbeat that the robot sent last; they overtake each other."""
+        return max(self.heartbeats[-100:], key=lambda each: int(each["t"]))
+
+    async def beat(self, **expected: Any) -> dict[str, Any]:
+        """Return the next heartbeat that has these values."""
+        async with asyncio.timeout(PATIENCE):
+            seen = len(self.heartbeats)
+            while True:
+                for each in self.heartbeats[seen:]:
+                    if expected.items() <= each.items():
+                        return each
+                seen = len(self.heartbeats)
+                self._beaten.clear()
+                await self._beaten.wait()
+
+    def command(self, y: float = 1.0, **fields: Any) -> int:
+        """Send a fresh command on `drive`, with other `fields` if asked; return its number."""
+        self.n += 1
+        message = {"type": "command", "n": self.n, "drive": {"x": 0.0, "y": y}}
+        message |= {"epoch": self.newest["epoch"], "t": self.newest["t"]}
+        self.send_drive(message | fields)
+        return self.n
+
+    def send_drive(self, message: dict[str, Any]) -> None:
+        """Write to `drive`, unless something waits there already, as pages do."""
+        assert self._drive is not None
+        if self._drive.bufferedAmount == 0:
+            self._drive.send(json.dumps(message))
+
+    async def arm(self) -> None:
+        """Send a command with zeros until the robot says that it takes motion."""
+        await self.beat()
+        self.command(0.0)
+        await self.beat(armed=True)
+
+    def _hear(self, data: str | bytes) -> None:
+        if isinstance(data, str) and data.startswith('{"type":"capabilities"'):
+            self.declared.append(json.loads(data))
+        else:
+            self.heard.put_nowait(data)
+
+    def _beat(self, data: str) -> None:
+        self.heartbeats.append(json.loads(data))
+        self._beaten.set()
+
+    @property
+    def track(self) -> MediaStreamTrack:
+        """The video that it receives."""
+        track: MediaStreamTrack = self._peer.getTransceivers()[0].receiver.track
+        return track
+
     async def image(self) -> Any:
         """Return the next frame of the video, as planes."""
-        track = self._peer.getTransceivers()[0].receiver.track
-        frame = await asyncio.wait_for(track.recv(), PATIENCE)
+        frame = await asyncio.wait_for(self.track.recv(), PATIENCE)
         assert isinstance(frame, VideoFrame)
         return frame.to_ndarray(format="yuv420p")
 
@@ -290,22 +386,21 @@ class Running:
         log: LogLines | None = None,
         on_drive: DriveHandler | None = None,
         video: MediaStreamTrack | MakeTrack | None = None,
+        **settings: Any,
     ) -> None:
         self.log = log or LogLines()
         self._stop = asyncio.Event()
-        self._run = asyncio.create_task(
-            self._be(
-                Robot(
-                    url,
-                    ROBOT,
-                    token=token,
-                    on_drive=on_drive,
-                    video=video,
-                    instance_id=instance,
-                    timing=timing,
-                )
-            )
+        self.robot = Robot(
+            url,
+            ROBOT,
+            token=token,
+            on_drive=on_drive,
+            video=video,
+            instance_id=instance,
+            timing=timing,
+            **settings,
         )
+        self._run = asyncio.create_task(self._be(self.robot))
 
     async def _be(self, robot: Robot) -> RobotError | None:
         with logged(self.log):
@@ -332,9 +427,10 @@ async def robot(
     *,
     on_drive: DriveHandler | None = None,
     video: MediaStreamTrack | MakeTrack | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Running]:
-    """Run a robot against the server until left."""
-    running = Running(server.url, timing=timing, on_drive=on_drive, video=video)
+    """Run a robot against the server until left; `settings` are more of its arguments."""
+    running = Running(server.url, timing=timing, on_drive=on_drive, video=video, **settings)
     try:
         await server.frame("register")
         yield running
@@ -344,10 +440,16 @@ async def robot(
 
 @asynccontextmanager
 async def browser(
-    server: SignalingServer, letter: str, pc: str, person: dict[str, str]
+    server: SignalingServer,
+    letter: str,
+    pc: str,
+    person: dict[str, str],
+    *,
+    drive: bool = False,
+    path: Relay | None = None,
 ) -> AsyncIterator[Browser]:
     """Have a peer connection until left."""
-    one = Browser(server, letter, pc, person)
+    one = Browser(server, letter, pc, person, drive=drive, path=path)
     try:
         yield one
     finally:

@@ -85,15 +85,13 @@ async def test_each_command_reaches_the_motors_and_so_does_the_watchdogs_stop() 
     ],
 )
 async def test_every_change_of_epoch_stops_the_motors(
-    monkeypatch: pytest.MonkeyPatch, kind: str, change: dict[str, object], line: str
+    kind: str, change: dict[str, object], line: str
 ) -> None:
     """Whoever drives next begins from a stand, and it is not the watchdog that sees to it."""
-    monkeypatch.setattr("robosignal.robot.drive.WATCHDOG_MS", NEVER_MS)
-    monkeypatch.setattr(motors, "WATCHDOG_MS", NEVER_MS)
     server, wheels = SignalingServer(), Wheels()
     async with (
         server.open(),
-        robot(server, on_drive=wheels) as running,
+        robot(server, on_drive=wheels, watchdog_ms=NEVER_MS) as running,
         browser(server, "a", "pc-a1", ALICE) as alice,
     ):
         await alice.join("controller", 2)
@@ -150,12 +148,10 @@ async def test_motors_that_could_not_be_stopped_at_the_end_are_stopped_before_it
     """However quick the farewell is: a program that ends leaves no motor running."""
     monkeypatch.setattr(motors, "RETRY_SECONDS", 0.01)
     # Without a watchdog, the first stop is the one at the end, on a busy machine too.
-    monkeypatch.setattr("robosignal.robot.drive.WATCHDOG_MS", NEVER_MS)
-    monkeypatch.setattr(motors, "WATCHDOG_MS", NEVER_MS)
     server, wheels = SignalingServer(), Wheels()
     async with (
         server.open(),
-        robot(server, on_drive=wheels),
+        robot(server, on_drive=wheels, watchdog_ms=NEVER_MS),
         browser(server, "a", "pc-a1", ALICE) as alice,
     ):
         await alice.join("controller", 2)

@@ -53,7 +53,8 @@ def event_of(found: dict[str, Any]) -> events.Event:
     """Return what an event in a script stands for."""
     if found["type"] == "message":
         # Text or bytes: no JSON says which, so msgspec declines to read it.
-        return events.Message(found["sessionId"], found["pcId"], found["data"])
+        channel = found.get("channel", "control")
+        return events.Message(found["sessionId"], found["pcId"], found["data"], channel)
     event: events.Event = msgspec.convert(found, OTHER_EVENTS)
     return event
 
@@ -61,11 +62,15 @@ def event_of(found: dict[str, Any]) -> events.Event:
 OTHER_EVENTS = (
     events.Frame
     | events.Offline
+    | events.Opened
     | events.Answered
     | events.Gathered
     | events.Failed
     | events.Refused
     | events.Tick
+    | events.Resumed
+    | events.StopMotion
+    | events.ClearStop
     | events.Stop
 )
 

@@ -1,4 +1,4 @@
-"""Draws the steps of random conversations: who sits where, and what each of them would send."""
+"""Draws the steps of random conversations: who takes part, and what each of them would send."""
 
 from typing import Any
 

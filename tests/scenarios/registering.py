@@ -1,4 +1,4 @@
-"""How the scenarios register a robot; must never know what comes of it."""
+"""Registers a robot, for the scenarios."""
 
 from tests.world import Peer
 

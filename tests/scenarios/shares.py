@@ -1,4 +1,4 @@
-"""What the tests of sharing do over and over."""
+"""Helpers for the tests of sharing."""
 
 from tests.world import Peer
 

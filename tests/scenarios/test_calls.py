@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from robosignal.server.aws.dynamodb import DynamoStore
-from robosignal.server.ice.static import StaticIce
-from robosignal.server.ice.turn import TurnIce
+from robosignal.server.ice.static import StaticServers
+from robosignal.server.ice.turn import TurnServers
 from tests.tables import CONNECTIONS, ROBOTS
 from tests.tokens import signer
 from tests.world import ICE, Peer, World
@@ -282,7 +282,7 @@ def test_a_password_costs_one_call_and_only_where_there_are_any(
 ) -> None:
     """The look at the robot's item; the offer after it costs what it cost."""
     costs = []
-    for ice in (StaticIce(ICE), TurnIce(("turn:a",), lambda _now: "north", ICE)):
+    for ice in (StaticServers(ICE), TurnServers(("turn:a",), lambda _now: "north", ICE)):
         stage = Stage(World(dynamo_store, signer(), ice=ice), dynamodb)
         robot_id, _ = stage.robot()
         driver = stage.person()

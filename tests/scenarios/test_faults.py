@@ -137,7 +137,7 @@ def test_our_own_fault_tells_a_request_id_and_nothing_else() -> None:
         "type": "error",
         "replyTo": "q",
         "code": "internal",
-        "message": f"something failed on our side: report request {request}",
+        "message": f"the server failed: report request {request}, and try again",
         "requestId": request,
     }
 
@@ -155,7 +155,7 @@ def test_our_own_fault_tells_a_seed_page_no_more_than_others() -> None:
 
     reply = seed.send(type="offer", robotId="r1", sdp="o")
 
-    message = f"something failed on our side: report request req-{seed.world.now}"
+    message = f"the server failed: report request req-{seed.world.now}, and try again"
     assert (seed.status, reply) == (500, {"type": "error", "error": "internal", "message": message})
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from robosignal.server.ice.turn import TurnIce
+from robosignal.server.ice.turn import TurnServers
 from robosignal.server.ports import Store
 from tests.tokens import signer
 from tests.world import ICE, Frame, Peer, World
@@ -13,7 +13,7 @@ TURN = "turn:turn.example"
 @pytest.fixture
 def world(store: Store) -> World:
     """A backend with TURN servers, on each store in turn."""
-    return World(store, signer(), ice=TurnIce((TURN,), lambda _now: "north", ICE))
+    return World(store, signer(), ice=TurnServers((TURN,), lambda _now: "north", ICE))
 
 
 def given(reply: Frame) -> str | None:
@@ -119,7 +119,7 @@ def test_a_password_ends_with_the_token(
 
 def test_without_the_secret_nobody_is_given_one(store: Store) -> None:
     """Whoever may have one is told that it is still to come, and to ask after a minute."""
-    world = World(store, signer(), ice=TurnIce((TURN,), lambda _now: None, ICE))
+    world = World(store, signer(), ice=TurnServers((TURN,), lambda _now: None, ICE))
     registered = world.connect("owner").ask(type="register", robotId="r1")
     reply = asked(world.connect("owner"), robotId="r1")
 

@@ -145,7 +145,7 @@ def test_one_busy_receiver_keeps_no_other_from_its_frame(local_world: World) -> 
 class BusyFleet(LocalStore):
     """A store whose index is throttled."""
 
-    def fleet(self, *_: object) -> Page:
+    def list_fleet(self, *_: object) -> Page:
         """Raise TryAgain."""
         raise TryAgain
 

@@ -28,7 +28,7 @@ def test_a_held_lease_tells_the_same_user_that_it_is_theirs(world: World) -> Non
         "type": "error",
         "replyTo": "q",
         "code": "robot_busy",
-        "message": "you drive this robot from another connection: take over, or watch",
+        "message": "you drive this robot from another connection: take over, or view it",
         "robotId": "r1",
         "controlledBy": OWNER,
         "you": True,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from robosignal.server.events import read_event, result
+from robosignal.server.events import make_result, read_event
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:
@@ -92,17 +92,20 @@ def test_what_is_no_event_of_api_gateways_is_our_own_error() -> None:
 
 def test_a_result_without_a_body_sends_no_frame() -> None:
     """API Gateway would send an empty body as an empty frame."""
-    assert result(200) == {"statusCode": 200}
+    assert make_result(200) == {"statusCode": 200}
 
 
 def test_a_body_is_sent_as_text() -> None:
     """UTF-8, beyond ASCII too."""
-    assert result(200, '{"name":"Zoë"}'.encode()) == {"statusCode": 200, "body": '{"name":"Zoë"}'}
+    assert make_result(200, '{"name":"Zoë"}'.encode()) == {
+        "statusCode": 200,
+        "body": '{"name":"Zoë"}',
+    }
 
 
 def test_a_chosen_subprotocol_is_told() -> None:
     """In the one header that API Gateway takes from `$connect`'s result."""
-    assert result(200, subprotocol="robosignal.v1") == {
+    assert make_result(200, subprotocol="robosignal.v1") == {
         "statusCode": 200,
         "headers": {"Sec-WebSocket-Protocol": "robosignal.v1"},
     }

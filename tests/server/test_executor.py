@@ -20,7 +20,7 @@ from robosignal.server.core.steps import (
 )
 from robosignal.server.core.writes import connections, presence
 from robosignal.server.executor import MAX_STEPS, Execute, Executor, run
-from robosignal.server.ice.static import StaticIce
+from robosignal.server.ice.static import StaticServers
 from tests.world import Outbox
 
 C1, R1, ANN = ConnectionId("c1="), RobotId("r1"), UserId("ann")
@@ -111,7 +111,7 @@ def outbox() -> Outbox:
 def executor(local_store: LocalStore, outbox: Outbox) -> Executor:
     """Real adapters, with one row in the store."""
     local_store.add_connection(ROW)
-    return Executor(local_store, outbox, StaticIce([]), 1)
+    return Executor(local_store, outbox, StaticServers([]), 1)
 
 
 NO_MORE: Page = Page((), None)

@@ -2,7 +2,7 @@
 
 import json
 
-from robosignal.server.ice.turn import credential
+from robosignal.server.ice.turn import make_credential
 from tests.server.test_handler import ENVIRONMENT, event, run
 
 EVENTS = """
@@ -57,7 +57,7 @@ def test_the_secret_is_read_at_the_first_need() -> None:
     (server,) = servers["iceServers"]
     assert server["urls"] == ["turn:turn.example.org:3478"]
     assert server["username"].endswith(":ann")
-    assert server["credential"] == credential("north", server["username"])
+    assert server["credential"] == make_credential("north", server["username"])
 
 
 def test_without_the_secret_people_still_meet() -> None:

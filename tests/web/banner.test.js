@@ -40,7 +40,12 @@ const BANNERS = [
     "asking",
     /^“Alice” drives — you have asked for control$/,
   ],
-  ["you have asked whoever drives", { ...LIVE, asking: true }, "asking", /^Somebody drives/],
+  [
+    "you have asked a driver who is unknown",
+    { ...LIVE, asking: true },
+    "asking",
+    /^Somebody drives/,
+  ],
   [
     "you ask for what you lost",
     { ...LIVE, driver: ALICE, lostTo: ALICE, asking: true },
@@ -263,7 +268,7 @@ test("a robot that somebody drives may be watched, and taken over by its owner",
   assert.deepEqual(may({ controlledBy: ALICE }), { drive: false, watch: true, takeOver: true });
 });
 
-test("a robot that one drives oneself in a window that may be gone is driven at a press, whoever owns it", () => {
+test("a robot that one drives oneself in a window that may be gone is driven at a press, even if another user owns it", () => {
   for (const relation of ["owner", "operator", "admin"]) {
     assert.deepEqual(may({ relation, controlledBy: ME }), {
       drive: true,

@@ -6,7 +6,7 @@ import { FakeWorld, WELCOME, settled } from "./world.js";
 export const URL = "wss://signal.example/prod";
 export const SESSION = "demo:AAAAAAAAAAAAAAAAAAAAAA";
 
-/** A client that is online, with what it stands on. */
+/** A client that is online, with its surroundings. */
 export async function online(token = "t", welcome = {}) {
   const world = new FakeWorld();
   const signal = connect({ url: URL, token }, world.parts);

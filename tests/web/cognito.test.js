@@ -70,7 +70,7 @@ test("base64 for URLs is RFC 7636's, by its appendix A", () => {
   assert.equal(base64url(new Uint8Array([3, 236, 255, 224, 193])), "A-z_4ME");
 });
 
-test("the address to sign in asks for a code, with state, nonce and challenge, and bears no verifier", async () => {
+test("the address to sign in asks for a code, with state, nonce and challenge, and has no verifier", async () => {
   const { cognito } = tab();
   const { origin, pathname, searchParams } = new URL(await cognito.begin());
 
@@ -164,7 +164,7 @@ test("a refused code is a sentence", async () => {
   });
 });
 
-test("the access token serves where the ID token bears no name", () => {
+test("the access token is used if the ID token has no name", () => {
   const { token } = tokensOf({ ...GRANTED, id_token: jwt({ nonce: "n" }) }, 0, null);
 
   assert.equal(token, GRANTED.access_token);

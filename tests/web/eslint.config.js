@@ -4,7 +4,7 @@ import js from "@eslint/js";
 import jsdoc from "eslint-plugin-jsdoc";
 import globals from "globals";
 
-/** A signature is read tag by tag, so none of its tags stands behind another or behind a sentence. */
+/** A signature is read tag by tag, so each tag has a line of its own. */
 const oneTagALine = {
   meta: { messages: { crowded: "Give @{{tag}} a line of its own." } },
   create: (context) => ({

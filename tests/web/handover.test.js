@@ -9,201 +9,198 @@ const BOBS = "demo:BBBBBBBBBBBBBBBBBBBBBB";
 const REQUESTED = { type: "control-requested", sessionId: BOBS, by: BOB };
 
 /** Passes time without ticks that would find the data channel silent. */
-function after(engaged, ms) {
-  engaged.now += ms;
-  engaged.pong();
-  return engaged.tell({ type: "tick" });
+function after(played, ms) {
+  played.now += ms;
+  played.pong();
+  return played.tell({ type: "tick" });
 }
 
 /** A viewer of what Alice drives. */
 function viewing() {
-  const engaged = live("viewer");
-  engaged.frame({ type: "control", epoch: 4, sessionId: "demo:alice", person: ALICE });
-  return engaged;
+  const played = live("viewer");
+  played.frame({ type: "control", epoch: 4, sessionId: "demo:alice", person: ALICE });
+  return played;
 }
 
 /** A viewer who has asked Alice for control. */
 function asking() {
-  const engaged = viewing();
-  engaged.tell({ type: "request-sent" });
-  return engaged;
+  const played = viewing();
+  played.tell({ type: "request-sent" });
+  return played;
 }
 
 test("a driver who is asked is told by whom", () => {
-  const engaged = live("controller");
-  const effects = engaged.frame(REQUESTED);
+  const played = live("controller");
+  const effects = played.frame(REQUESTED);
 
-  assert.deepEqual(engaged.view.requests, [{ sessionId: BOBS, by: BOB, until: 30_000 }]);
+  assert.deepEqual(played.view.requests, [{ sessionId: BOBS, by: BOB, until: 30_000 }]);
   assert.deepEqual(effects, [
-    { do: "announce", name: "control-requested", value: engaged.view.requests[0] },
+    { do: "announce", name: "control-requested", value: played.view.requests[0] },
   ]);
 });
 
-test("who asks twice stands once in the list, and lapses later", () => {
-  const engaged = live("controller");
-  engaged.frame(REQUESTED);
-  after(engaged, 10_000);
-  engaged.frame(REQUESTED);
+test("who asks twice is once in the list, and lapses later", () => {
+  const played = live("controller");
+  played.frame(REQUESTED);
+  after(played, 10_000);
+  played.frame(REQUESTED);
 
   assert.deepEqual(
-    engaged.view.requests.map(({ until }) => until),
+    played.view.requests.map(({ until }) => until),
     [40_000],
   );
 });
 
 test("a request lapses after 30 seconds", () => {
-  const engaged = live("controller");
-  engaged.frame(REQUESTED);
-  after(engaged, 29_999);
-  const before = engaged.view.requests.length;
-  after(engaged, 1);
+  const played = live("controller");
+  played.frame(REQUESTED);
+  after(played, 29_999);
+  const before = played.view.requests.length;
+  after(played, 1);
 
-  assert.deepEqual([before, engaged.view.requests.length], [1, 0]);
+  assert.deepEqual([before, played.view.requests.length], [1, 0]);
 });
 
 test("a flood of requests keeps the last ten", () => {
-  const engaged = live("controller");
-  for (let n = 0; n < 30; n += 1) engaged.frame({ ...REQUESTED, sessionId: `demo:${n}` });
+  const played = live("controller");
+  for (let n = 0; n < 30; n += 1) played.frame({ ...REQUESTED, sessionId: `demo:${n}` });
 
-  assert.deepEqual(engaged.view.requests.map(({ sessionId }) => sessionId).slice(0, 2), [
+  assert.deepEqual(played.view.requests.map(({ sessionId }) => sessionId).slice(0, 2), [
     "demo:20",
     "demo:21",
   ]);
-  assert.equal(engaged.view.requests.length, 10);
+  assert.equal(played.view.requests.length, 10);
 });
 
-test("who does not drive is asked by nobody", () => {
-  const engaged = viewing();
+test("a session that does not drive has no requests", () => {
+  const played = viewing();
 
-  assert.deepEqual(engaged.frame(REQUESTED), []);
-  assert.deepEqual(engaged.view.requests, []);
+  assert.deepEqual(played.frame(REQUESTED), []);
+  assert.deepEqual(played.view.requests, []);
 });
 
 test("who grants watches on over the same peer connection, and knows who drives", () => {
-  const engaged = live("controller", 3);
-  engaged.frame(REQUESTED);
-  const effects = engaged.tell({
+  const played = live("controller", 3);
+  played.frame(REQUESTED);
+  const effects = played.tell({
     type: "granted",
     sessionId: BOBS,
     ack: { type: "ack", epoch: 4 },
   });
 
   assert.deepEqual(effects, []);
-  assert.deepEqual(
-    [engaged.view.role, engaged.view.state, engaged.view.epoch],
-    ["viewer", "live", 4],
-  );
-  assert.deepEqual(engaged.view.driver, BOB);
-  assert.equal(engaged.view.lostTo, null);
+  assert.deepEqual([played.view.role, played.view.state, played.view.epoch], ["viewer", "live", 4]);
+  assert.deepEqual(played.view.driver, BOB);
+  assert.equal(played.view.lostTo, null);
 });
 
 test("who grants to a viewer that did not ask looks up who drives", () => {
-  const engaged = live("controller", 3);
+  const played = live("controller", 3);
 
   assert.deepEqual(
-    engaged.tell({ type: "granted", sessionId: BOBS, ack: { type: "ack", epoch: 4 } }),
+    played.tell({ type: "granted", sessionId: BOBS, ack: { type: "ack", epoch: 4 } }),
     [{ do: "look-up" }],
   );
 });
 
 test("the answer to a grant that comes after a later change tells nothing new", () => {
-  const engaged = live("controller", 3);
-  engaged.frame(REQUESTED);
-  engaged.frame({ type: "control", epoch: 5, sessionId: "demo:alice", person: ALICE });
-  engaged.tell({ type: "granted", sessionId: BOBS, ack: { type: "ack", epoch: 4 } });
+  const played = live("controller", 3);
+  played.frame(REQUESTED);
+  played.frame({ type: "control", epoch: 5, sessionId: "demo:alice", person: ALICE });
+  played.tell({ type: "granted", sessionId: BOBS, ack: { type: "ack", epoch: 4 } });
 
-  assert.deepEqual(engaged.view.driver, ALICE);
-  assert.equal(engaged.view.epoch, 5);
+  assert.deepEqual(played.view.driver, ALICE);
+  assert.equal(played.view.epoch, 5);
 });
 
 test("the answer to a takeover that comes after losing control does not make a driver", () => {
-  const engaged = viewing();
-  engaged.frame({ type: "control", epoch: 9, sessionId: "demo:alice", person: ALICE });
-  engaged.tell({ type: "taken-over", ack: { type: "ack", sessionId: SESSION, epoch: 8 } });
+  const played = viewing();
+  played.frame({ type: "control", epoch: 9, sessionId: "demo:alice", person: ALICE });
+  played.tell({ type: "taken-over", ack: { type: "ack", sessionId: SESSION, epoch: 8 } });
 
-  assert.equal(engaged.view.role, "viewer");
+  assert.equal(played.view.role, "viewer");
 });
 
 test("a request that is answered is gone, the others stay", () => {
-  const engaged = live("controller");
-  engaged.frame(REQUESTED);
-  engaged.frame({ ...REQUESTED, sessionId: "demo:carol" });
-  engaged.tell({ type: "request-answered", sessionId: BOBS });
+  const played = live("controller");
+  played.frame(REQUESTED);
+  played.frame({ ...REQUESTED, sessionId: "demo:carol" });
+  played.tell({ type: "request-answered", sessionId: BOBS });
 
   assert.deepEqual(
-    engaged.view.requests.map(({ sessionId }) => sessionId),
+    played.view.requests.map(({ sessionId }) => sessionId),
     ["demo:carol"],
   );
 });
 
 test("who loses control has no requests to answer", () => {
-  const engaged = live("controller", 3);
-  engaged.frame(REQUESTED);
-  engaged.frame({ type: "control-lost", sessionId: SESSION, by: ALICE, epoch: 4 });
+  const played = live("controller", 3);
+  played.frame(REQUESTED);
+  played.frame({ type: "control-lost", sessionId: SESSION, by: ALICE, epoch: 4 });
 
-  assert.deepEqual(engaged.view.requests, []);
+  assert.deepEqual(played.view.requests, []);
 });
 
 test("a viewer that asks is asking until the control is its own", () => {
-  const engaged = asking();
-  const before = engaged.view.asking;
-  const effects = engaged.frame({
+  const played = asking();
+  const before = played.view.asking;
+  const effects = played.frame({
     type: "control",
     epoch: 5,
     sessionId: SESSION,
     person: { userId: "u-me" },
   });
 
-  assert.deepEqual([before, engaged.view.asking, engaged.view.role], [true, false, "controller"]);
+  assert.deepEqual([before, played.view.asking, played.view.role], [true, false, "controller"]);
   assert.deepEqual(frames(effects), []);
-  assert.equal(engaged.pcId, "pc-1");
+  assert.equal(played.pcId, "pc-1");
 });
 
 test("a denial ends the asking, and says who denied", () => {
-  const engaged = asking();
-  const effects = engaged.frame({ type: "control-denied", by: ALICE });
+  const played = asking();
+  const effects = played.frame({ type: "control-denied", by: ALICE });
 
   assert.deepEqual(effects, [{ do: "announce", name: "control-denied", value: { by: ALICE } }]);
-  assert.equal(engaged.view.asking, false);
+  assert.equal(played.view.asking, false);
 });
 
-test("a denial of what nobody asked is not told", () => {
+test("a denial of what was not asked is not told", () => {
   assert.deepEqual(viewing().frame({ type: "control-denied", by: ALICE }), []);
 });
 
 test("no answer within 30 seconds ends the asking, is told once, and the server is asked: the grant may be lost", () => {
-  const engaged = asking();
-  const early = after(engaged, 29_999);
-  const due = after(engaged, 1);
-  const later = after(engaged, 500);
+  const played = asking();
+  const early = after(played, 29_999);
+  const due = after(played, 1);
+  const later = after(played, 500);
 
   assert.deepEqual(early, []);
   assert.deepEqual(due[0], { do: "announce", name: "control-unanswered", value: { by: ALICE } });
   assert.deepEqual(frames(due), [{ type: "ping", sessionId: SESSION }]);
-  assert.deepEqual([engaged.view.asking, later], [false, []]);
+  assert.deepEqual([played.view.asking, later], [false, []]);
 });
 
 test("a grant that was lost is learnt once the request has lapsed", () => {
-  const engaged = asking();
-  after(engaged, 30_000);
-  engaged.reply("renew", { type: "pong", sessionId: SESSION, role: "controller", epoch: 5 });
+  const played = asking();
+  after(played, 30_000);
+  played.reply("renew", { type: "pong", sessionId: SESSION, role: "controller", epoch: 5 });
 
-  assert.deepEqual([engaged.view.role, engaged.view.epoch], ["controller", 5]);
+  assert.deepEqual([played.view.role, played.view.epoch], ["controller", 5]);
 });
 
 test("a request that lapses while the session moves asks nothing: the move's reply tells", () => {
-  const engaged = asking();
-  engaged.tell({ type: "socket-changed" });
+  const played = asking();
+  played.tell({ type: "socket-changed" });
 
-  assert.deepEqual(frames(after(engaged, 30_000)), []);
+  assert.deepEqual(frames(after(played, 30_000)), []);
 });
 
 test("asking ends as well while signaling is down", () => {
-  const engaged = asking();
-  engaged.tell({ type: "offline" });
-  after(engaged, 30_000);
+  const played = asking();
+  played.tell({ type: "offline" });
+  after(played, 30_000);
 
-  assert.equal(engaged.view.asking, false);
+  assert.equal(played.view.asking, false);
 });
 
 for (const [what, person] of [
@@ -211,23 +208,23 @@ for (const [what, person] of [
   ["another's", BOB],
 ]) {
   test(`the asking ends when the control is ${what}: the driver who was asked drives no more`, () => {
-    const engaged = asking();
-    engaged.frame({ type: "control", epoch: 5, ...(person && { person, sessionId: BOBS }) });
+    const played = asking();
+    played.frame({ type: "control", epoch: 5, ...(person && { person, sessionId: BOBS }) });
 
-    assert.equal(engaged.view.asking, false);
+    assert.equal(played.view.asking, false);
   });
 }
 
 test("a request that the server refused is not waited for", () => {
-  const engaged = asking();
-  engaged.tell({ type: "request-failed" });
+  const played = asking();
+  played.tell({ type: "request-failed" });
 
-  assert.equal(engaged.view.asking, false);
+  assert.equal(played.view.asking, false);
 });
 
-test("who drives asks nobody", () => {
-  const engaged = live("controller");
-  engaged.tell({ type: "request-sent" });
+test("a driver asks no one", () => {
+  const played = live("controller");
+  played.tell({ type: "request-sent" });
 
-  assert.equal(engaged.view.asking, false);
+  assert.equal(played.view.asking, false);
 });

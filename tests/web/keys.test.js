@@ -28,7 +28,7 @@ class FakeSession extends Emitter {
     return true;
   }
 
-  /** The view changes, and whoever listens is told. */
+  /** The view changes, and its listeners are told. */
   stand(view) {
     this.view = { ...this.view, ...view };
     this.emit("control", this.view);

@@ -3,53 +3,53 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SESSION, driving } from "./client.js";
-import { Engaged, frames, live } from "./played.js";
+import { PlayedSession, frames, live } from "./played.js";
 import { WELCOME, settled } from "./world.js";
 
 const ACK = { type: "ack", sessionId: SESSION, role: "controller", epoch: 2 };
 const BYE = { type: "bye", sessionId: SESSION };
 
-test("an offer that is taken after leaving is answered with goodbye: nobody would renew its lease", () => {
-  const engaged = new Engaged();
-  engaged.tell({ type: "join", role: "controller" });
-  engaged.offered();
-  const left = engaged.tell({ type: "leave" });
-  const acked = engaged.reply("offer", ACK);
+test("an offer that is taken after leaving is answered with goodbye: its lease would not be renewed", () => {
+  const played = new PlayedSession();
+  played.tell({ type: "join", role: "controller" });
+  played.offered();
+  const left = played.tell({ type: "leave" });
+  const acked = played.reply("offer", ACK);
 
   assert.deepEqual([frames(left), frames(acked)], [[], [BYE]]);
-  assert.equal(engaged.view.state, "ended");
+  assert.equal(played.view.state, "ended");
 });
 
 test("a takeover that succeeds after leaving is answered with goodbye", () => {
-  const engaged = live("viewer");
-  engaged.tell({ type: "leave" });
+  const played = live("viewer");
+  played.tell({ type: "leave" });
 
-  assert.deepEqual(frames(engaged.tell({ type: "taken-over", ack: ACK, asOf: 0 })), [BYE]);
+  assert.deepEqual(frames(played.tell({ type: "taken-over", ack: ACK, asOf: 0 })), [BYE]);
 });
 
 test("a session that has moved after leaving is answered with goodbye where it is now", () => {
-  const engaged = live("controller");
-  engaged.tell({ type: "socket-changed" });
-  engaged.tell({ type: "migrate" });
-  engaged.tell({ type: "leave" });
+  const played = live("controller");
+  played.tell({ type: "socket-changed" });
+  played.tell({ type: "migrate" });
+  played.tell({ type: "leave" });
 
-  assert.deepEqual(frames(engaged.reply("migrate", ACK)), [BYE]);
+  assert.deepEqual(frames(played.reply("migrate", ACK)), [BYE]);
 });
 
 test("what else comes after leaving is not answered", () => {
-  const engaged = live("controller");
-  engaged.tell({ type: "leave" });
+  const played = live("controller");
+  played.tell({ type: "leave" });
   const events = [
-    engaged.refuse("offer", "robot_busy"),
-    engaged.reply("renew", { type: "pong" }),
-    engaged.reply("relay", ACK),
-    engaged.answer(),
+    played.refuse("offer", "robot_busy"),
+    played.reply("renew", { type: "pong" }),
+    played.reply("relay", ACK),
+    played.answer(),
   ];
 
   assert.deepEqual(events.flat(), []);
 });
 
-test("a page that leaves while it joins anew says goodbye as soon as it was let in", async () => {
+test("a page that leaves while it joins again says goodbye as soon as it was let in", async () => {
   const { world, session } = await driving();
   world.socket.receive({
     type: "peer-left",

@@ -58,7 +58,7 @@ test("a list that was asked for before a push does not undo it", () => {
   assert.equal(only(list([row("a")], 50, null, told)).online, false);
 });
 
-test("a list that was asked for later counts, even with a lower rev: the robot was forgotten and claimed anew", () => {
+test("a list that was asked for later counts, even with a lower rev: the robot was forgotten and claimed again", () => {
   const told = push(list([row("a")]), { online: false }, 100);
 
   assert.equal(only(list([row("a", { rev: 1 })], 150, null, told)).online, true);
@@ -92,7 +92,7 @@ test("a list that was asked for before a push does not drop whom the push named:
   assert.deepEqual(robotsOf(list([], 100, null, fleet)), []);
 });
 
-test("a robot that was forgotten and registered anew is what its newer life says, and a late push of the former is not", () => {
+test("a robot that was forgotten and registered again is what its newer life says, and a late push of the former is not", () => {
   const ended = push(list([row("a")]), { rev: 10, online: false, validForSeconds: 0 });
   const again = push(ended, { rev: 1_750_000_000_001, controlledBy: ALICE }, 2);
   const late = push(again, { rev: 11, online: false }, 3);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { declaredParts } from "../../web/robosignal/session/media.js";
-import { Engaged, SESSION, doings } from "./played.js";
+import { PlayedSession, SESSION, doings } from "./played.js";
 
 const HEAD = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
 const VIDEO = "m=video 9 UDP/TLS/RTP/SAVPF 97\r\na=sendonly\r\na=mid:1\r\n";
@@ -52,31 +52,31 @@ for (const [what, sdp, parts] of DECLARED) {
 
 /** A driver with a path to a robot that has answered so. */
 function connected(sdp) {
-  const engaged = new Engaged();
-  engaged.tell({ type: "join", role: "controller" });
-  engaged.offered();
-  engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
-  engaged.frame({
+  const played = new PlayedSession();
+  played.tell({ type: "join", role: "controller" });
+  played.offered();
+  played.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
+  played.frame({
     type: "answer",
     sessionId: SESSION,
-    pcId: engaged.pcId,
+    pcId: played.pcId,
     payload: { type: "answer", sdp },
   });
-  engaged.ice("connected");
-  return engaged;
+  played.ice("connected");
+  return played;
 }
 
-const arrives = (engaged, type) => engaged.tell({ type, pcId: engaged.pcId });
+const arrives = (played, type) => played.tell({ type, pcId: played.pcId });
 const shown = ({ view: { state, missing } }) => [state, ...missing];
 
 test("nothing is live before the picture and the channel that were declared have come", () => {
-  const engaged = connected(BOTH);
+  const played = connected(BOTH);
   const [first, , second, , third] = [
-    shown(engaged),
-    arrives(engaged, "channel-opened"),
-    shown(engaged),
-    arrives(engaged, "picture"),
-    shown(engaged),
+    shown(played),
+    arrives(played, "channel-opened"),
+    shown(played),
+    arrives(played, "picture"),
+    shown(played),
   ];
 
   assert.deepEqual(
@@ -86,10 +86,10 @@ test("nothing is live before the picture and the channel that were declared have
 });
 
 test("before there is a path nothing is said to be missing from it", () => {
-  const engaged = new Engaged();
-  engaged.tell({ type: "join", role: "controller" });
+  const played = new PlayedSession();
+  played.tell({ type: "join", role: "controller" });
 
-  assert.deepEqual(shown(engaged), ["connecting"]);
+  assert.deepEqual(shown(played), ["connecting"]);
 });
 
 for (const [sdp, event, missing] of [
@@ -97,10 +97,10 @@ for (const [sdp, event, missing] of [
   [HEAD + CHANNEL, "channel-opened", "picture"],
 ]) {
   test(`a robot that declared no ${missing} is live without it, and the view says so`, () => {
-    const engaged = connected(sdp);
-    arrives(engaged, event);
+    const played = connected(sdp);
+    arrives(played, event);
 
-    assert.deepEqual(shown(engaged), ["live", missing]);
+    assert.deepEqual(shown(played), ["live", missing]);
   });
 }
 
@@ -110,77 +110,77 @@ for (const [event, why] of [
   [null, /neither/],
 ]) {
   test(`what does not come is named after 3 seconds, with ${event ?? "nothing"} there`, () => {
-    const engaged = connected(BOTH);
-    if (event) arrives(engaged, event);
-    const soon = engaged.wait(2_500);
-    const before = engaged.view.state;
-    const late = engaged.wait(500);
+    const played = connected(BOTH);
+    if (event) arrives(played, event);
+    const soon = played.wait(2_500);
+    const before = played.view.state;
+    const late = played.wait(500);
 
     assert.equal(before, "connecting");
-    assert.equal(engaged.view.state, "waiting");
-    assert.match(engaged.view.why, why);
+    assert.equal(played.view.state, "waiting");
+    assert.match(played.view.why, why);
     assert.deepEqual(
       [doings(soon), doings(late)],
       [[], []],
-      "nothing is offered anew: what is there serves viewers",
+      "nothing is offered again: what is there serves viewers",
     );
   });
 }
 
-test("what comes late is live all the same, and nothing is amiss any more", () => {
-  const engaged = connected(BOTH);
-  arrives(engaged, "channel-opened");
-  engaged.wait(5_000);
-  arrives(engaged, "picture");
+test("what comes late is live all the same, and nothing is wrong any more", () => {
+  const played = connected(BOTH);
+  arrives(played, "channel-opened");
+  played.wait(5_000);
+  arrives(played, "picture");
 
-  assert.deepEqual([engaged.view.state, engaged.view.why], ["live", null]);
+  assert.deepEqual([played.view.state, played.view.why], ["live", null]);
 });
 
-test("a channel that the robot refuses closes at once, and that is no reason to offer anew", () => {
-  const engaged = connected(HEAD + VIDEO);
-  arrives(engaged, "picture");
-  arrives(engaged, "channel-closed");
+test("a channel that the robot refuses closes at once, and that is no reason to offer again", () => {
+  const played = connected(HEAD + VIDEO);
+  arrives(played, "picture");
+  arrives(played, "channel-closed");
 
-  assert.deepEqual([doings(engaged.wait(15_000)), shown(engaged)], [[], ["live", "channel"]]);
+  assert.deepEqual([doings(played.wait(15_000)), shown(played)], [[], ["live", "channel"]]);
 });
 
 test("a channel that closes is no longer driven over", () => {
-  const engaged = connected(BOTH);
-  arrives(engaged, "channel-opened");
-  arrives(engaged, "picture");
-  arrives(engaged, "channel-closed");
+  const played = connected(BOTH);
+  arrives(played, "channel-opened");
+  arrives(played, "picture");
+  arrives(played, "channel-closed");
 
-  assert.notEqual(engaged.view.state, "live");
+  assert.notEqual(played.view.state, "live");
 });
 
 test("what came over the connection before says nothing of the next one", () => {
-  const engaged = connected(BOTH);
-  arrives(engaged, "channel-opened");
-  arrives(engaged, "picture");
-  engaged.ice("failed");
-  engaged.wait(500);
-  engaged.offered();
-  engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
-  engaged.frame({
+  const played = connected(BOTH);
+  arrives(played, "channel-opened");
+  arrives(played, "picture");
+  played.ice("failed");
+  played.wait(500);
+  played.offered();
+  played.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
+  played.frame({
     type: "answer",
     sessionId: SESSION,
-    pcId: engaged.pcId,
+    pcId: played.pcId,
     payload: { type: "answer", sdp: BOTH },
   });
-  engaged.ice("connected");
+  played.ice("connected");
 
-  assert.notEqual(engaged.view.state, "live");
+  assert.notEqual(played.view.state, "live");
 });
 
-test("a robot's own offer later on declares anew", () => {
-  const engaged = connected(HEAD + VIDEO);
-  arrives(engaged, "picture");
-  engaged.frame({
+test("a robot's own offer later on declares again", () => {
+  const played = connected(HEAD + VIDEO);
+  arrives(played, "picture");
+  played.frame({
     type: "offer",
     sessionId: SESSION,
-    pcId: engaged.pcId,
+    pcId: played.pcId,
     payload: { type: "offer", sdp: BOTH },
   });
 
-  assert.deepEqual(shown(engaged), ["connecting", "channel"]);
+  assert.deepEqual(shown(played), ["connecting", "channel"]);
 });

@@ -2,31 +2,31 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Engaged, SESSION, doings, live, offerIn } from "./played.js";
+import { PlayedSession, SESSION, doings, live, offerIn } from "./played.js";
 
 const ACK = { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 };
 
 /** The robot answers whatever is offered, for so long; the times of the offers, and the states that were shown. */
-function answered(engaged, ms, { ice } = {}) {
+function answered(played, ms, { ice } = {}) {
   const times = [];
   const shown = new Set();
-  for (const until = engaged.now + ms; engaged.now < until; shown.add(engaged.view.state)) {
-    const opened = doings(engaged.wait(500)).includes("open");
+  for (const until = played.now + ms; played.now < until; shown.add(played.view.state)) {
+    const opened = doings(played.wait(500)).includes("open");
     if (!opened && times.length > 0) continue;
-    times.push(engaged.now);
-    engaged.offered();
-    engaged.reply("offer", ACK);
-    engaged.answer();
-    shown.add(engaged.view.state);
-    if (ice) engaged.ice(ice);
+    times.push(played.now);
+    played.offered();
+    played.reply("offer", ACK);
+    played.answer();
+    shown.add(played.view.state);
+    if (ice) played.ice(ice);
   }
   return { times, shown: [...shown] };
 }
 
 function joining() {
-  const engaged = new Engaged();
-  engaged.tell({ type: "join", role: "controller" });
-  return engaged;
+  const played = new PlayedSession();
+  played.tell({ type: "join", role: "controller" });
+  return played;
 }
 
 const gaps = (times) => times.slice(1).map((time, n) => time - times[n]);
@@ -47,73 +47,73 @@ test("a path that fails at once is tried no more often for that", () => {
 });
 
 test("nothing is shown as live, and why not is said while the next try is under way", () => {
-  const engaged = joining();
-  const { shown } = answered(engaged, 100_000);
+  const played = joining();
+  const { shown } = answered(played, 100_000);
 
   assert.deepEqual(shown, ["connecting", "waiting"]);
-  assert.match(engaged.view.why, /TURN/);
+  assert.match(played.view.why, /TURN/);
 });
 
 test("that the robot is online makes no try of its own: it was never away", () => {
-  const engaged = joining();
-  answered(engaged, 60_000);
-  engaged.wait(15_000);
-  const effects = engaged.tell({
+  const played = joining();
+  answered(played, 60_000);
+  played.wait(15_000);
+  const effects = played.tell({
     type: "listing",
-    askedAt: engaged.now,
+    askedAt: played.now,
     robot: { robotId: "demo", online: true },
   });
 
-  assert.equal(engaged.state.phase, "waiting");
-  assert.deepEqual([effects, engaged.wait(500)], [[], []]);
+  assert.equal(played.state.phase, "waiting");
+  assert.deepEqual([effects, played.wait(500)], [[], []]);
 });
 
 test("another network is tried at once: signaling was lost and is back", () => {
-  const engaged = joining();
-  answered(engaged, 60_000);
-  engaged.wait(15_000);
-  engaged.tell({ type: "offline" });
-  engaged.tell({ type: "online" });
+  const played = joining();
+  answered(played, 60_000);
+  played.wait(15_000);
+  played.tell({ type: "offline" });
+  played.tell({ type: "online" });
 
-  assert.deepEqual(doings(engaged.reply("resume", ACK)), ["open"]);
+  assert.deepEqual(doings(played.reply("resume", ACK)), ["open"]);
 });
 
-test("a path that opens after all is live, and the count of tries begins anew", () => {
-  const engaged = joining();
-  answered(engaged, 100_000);
-  while (engaged.state.phase !== "offering") engaged.wait(500);
-  engaged.link("controller", 1);
-  const { state, why } = engaged.view;
-  engaged.ice("failed");
-  const effects = engaged.wait(500);
+test("a path that opens after all is live, and the count of tries begins again", () => {
+  const played = joining();
+  answered(played, 100_000);
+  while (played.state.phase !== "offering") played.wait(500);
+  played.link("controller", 1);
+  const { state, why } = played.view;
+  played.ice("failed");
+  const effects = played.wait(500);
 
-  assert.deepEqual([state, why, engaged.state.retry.tries], ["live", null, 0]);
+  assert.deepEqual([state, why, played.state.retry.tries], ["live", null, 0]);
   assert.deepEqual(doings(effects), ["open"]);
 });
 
 test("an offer that was answered and never acknowledged is not made again as it was: its answer is used up", () => {
-  const engaged = joining();
-  engaged.offered();
-  engaged.answer();
+  const played = joining();
+  played.offered();
+  played.answer();
 
-  assert.deepEqual(doings(engaged.wait(17_000)), ["close", "open"]);
+  assert.deepEqual(doings(played.wait(17_000)), ["close", "open"]);
 });
 
 test("an answer alone is not live, a path is", () => {
-  const engaged = joining();
-  engaged.offered();
-  engaged.reply("offer", ACK);
-  engaged.answer();
-  const before = engaged.view.state;
-  engaged.ice("connected");
+  const played = joining();
+  played.offered();
+  played.reply("offer", ACK);
+  played.answer();
+  const before = played.view.state;
+  played.ice("connected");
 
-  assert.deepEqual([before, engaged.view.state], ["connecting", "live"]);
+  assert.deepEqual([before, played.view.state], ["connecting", "live"]);
 });
 
 test("a driver of before offers as one when a path is tried for again", () => {
-  const engaged = live("controller", 3);
-  engaged.ice("failed");
-  engaged.wait(500);
+  const played = live("controller", 3);
+  played.ice("failed");
+  played.wait(500);
 
-  assert.equal(offerIn(engaged.offered()).role, "controller");
+  assert.equal(offerIn(played.offered()).role, "controller");
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { networkOf, networksOf } from "../../web/robosignal/session/paths.js";
 import { driving } from "./client.js";
-import { Engaged, SESSION } from "./played.js";
+import { PlayedSession, SESSION } from "./played.js";
 import { settled } from "./world.js";
 
 const host = (address) => `candidate:1 1 udp 2130706431 ${address} 50000 typ host`;
@@ -69,28 +69,28 @@ test("only host candidates say where a robot is", () => {
 
 /** The sentence of a driver whose robot answers from an address, and whose browser has such permissions. */
 function blocked(address, permissions, trickled = null) {
-  const engaged = new Engaged();
-  engaged.tell({ type: "join", role: "controller" });
-  engaged.tell({ type: "permissions", permissions });
-  engaged.offered();
-  engaged.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
+  const played = new PlayedSession();
+  played.tell({ type: "join", role: "controller" });
+  played.tell({ type: "permissions", permissions });
+  played.offered();
+  played.reply("offer", { type: "ack", sessionId: SESSION, role: "controller", epoch: 1 });
   const sdp = trickled ? "v=0" : `v=0\r\na=${host(address)}\r\n`;
   if (trickled)
-    engaged.frame({
+    played.frame({
       type: "ice-candidate",
       sessionId: SESSION,
-      pcId: engaged.pcId,
+      pcId: played.pcId,
       payload: trickled,
     });
-  engaged.frame({
+  played.frame({
     type: "answer",
     sessionId: SESSION,
-    pcId: engaged.pcId,
+    pcId: played.pcId,
     payload: { type: "answer", sdp },
   });
-  engaged.ice("failed");
-  engaged.wait(500);
-  return engaged.view.why;
+  played.ice("failed");
+  played.wait(500);
+  return played.view.why;
 }
 
 const SENTENCES = [
@@ -128,7 +128,7 @@ for (const [what, address, permissions, words] of SENTENCES) {
   });
 }
 
-test("each try asks the browser anew: the operator may have answered meanwhile", async () => {
+test("each try asks the browser again: the operator may have answered meanwhile", async () => {
   const { world, session } = await driving();
   const fail = () => {
     world.peer.connectionState = "failed";

@@ -1,4 +1,4 @@
-/** Plays an engagement by hand: each call is one event, and gives the effects. */
+/** Plays a session by hand: each call is one event, and gives the effects. */
 
 import { step } from "../../web/robosignal/session/machine.js";
 import { newState } from "../../web/robosignal/session/state.js";
@@ -9,7 +9,7 @@ export const OFFER = { type: "offer", sdp: "v=0" };
 export const ANSWER = { type: "answer", sdp: "v=0" };
 export const SESSION = "demo:AAAAAAAAAAAAAAAAAAAAAA";
 
-export class Engaged {
+export class PlayedSession {
   now = 0;
   opened = 0;
   /** The last request of each kind, and the epoch that was known then. */
@@ -93,11 +93,11 @@ export class Engaged {
   }
 }
 
-/** An engagement with media, in a role. */
+/** A session with media, in a role. */
 export function live(role = "controller", epoch = 3) {
-  const engaged = new Engaged();
-  engaged.tell({ type: "join", role });
-  return engaged.link(role, role === "controller" ? epoch : undefined);
+  const played = new PlayedSession();
+  played.tell({ type: "join", role });
+  return played.link(role, role === "controller" ? epoch : undefined);
 }
 
 /** The frames that effects send, requests included. */
@@ -110,11 +110,11 @@ export const offerIn = (effects) => frames(effects).find(({ type }) => type === 
 export const doings = (effects) => effects.map((effect) => effect.do);
 
 /** Passes time during which the robot's data channel answers. */
-export function talking(engaged, ms) {
+export function talking(played, ms) {
   const effects = [];
   for (let passed = 0; passed < ms; passed += 500) {
-    effects.push(...engaged.wait(500));
-    engaged.pong();
+    effects.push(...played.wait(500));
+    played.pong();
   }
   return effects;
 }

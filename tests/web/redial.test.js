@@ -1,4 +1,4 @@
-/** A redial before the connection's end: nothing is lost, and nobody sees it. */
+/** A redial before the connection's end: nothing is lost, and the user sees nothing. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -154,7 +154,7 @@ test("a join that is under way at the redial is taken along", async () => {
   assert.equal(world.peers.length, 1);
 });
 
-test("a session that has ended meanwhile is opened anew", async () => {
+test("a session that has ended meanwhile is opened again", async () => {
   const { world, next } = await drivingOn();
   next.receive(WELCOME);
   next.reply("resume", { type: "error", code: "no_session", message: "gone" });
@@ -208,7 +208,7 @@ test("a request in flight on a first socket that is lost is refused; one on the 
   assert.equal((await after).type, "robots");
 });
 
-test("each dial asks for the token: the second socket bears the fresh one", async () => {
+test("each dial asks for the token: the second socket has the fresh one", async () => {
   let asked = 0;
   const { world } = await online(async () => `token-${(asked += 1)}`, SHORT);
   const { next } = await due(world);
@@ -230,16 +230,16 @@ test("each connection is replaced in its turn, by its own token's end", async ()
 });
 
 test("a new peer connection is offered only after the session has moved, for an offer would open a second one", () => {
-  const engaged = live("controller");
-  engaged.tell({ type: "socket-changed" });
-  engaged.tell({ type: "migrate" });
-  engaged.tell({ type: "channel-closed", pcId: engaged.pcId });
-  engaged.wait(1000);
-  const before = engaged.offered();
-  const after = engaged.reply("migrate", { ...ACK, epoch: 3 });
+  const played = live("controller");
+  played.tell({ type: "socket-changed" });
+  played.tell({ type: "migrate" });
+  played.tell({ type: "channel-closed", pcId: played.pcId });
+  played.wait(1000);
+  const before = played.offered();
+  const after = played.reply("migrate", { ...ACK, epoch: 3 });
 
   assert.deepEqual(frames(before), []);
-  assert.equal(offerIn(after).pcId, engaged.pcId);
+  assert.equal(offerIn(after).pcId, played.pcId);
 });
 
 test("a token that cannot be had just now is asked for again after a while", async () => {

@@ -264,7 +264,7 @@ test("tokens that are all over as soon as they are welcomed make no loop", async
   assert.deepEqual([world.sockets.length, signIns], [2, 1]);
 });
 
-test("a token function that fails just now asks nobody to sign in, and is asked again", async () => {
+test("a token function that fails just now does not ask to sign in, and is asked again", async () => {
   let fails = false;
   const { world, signal } = await online(() => {
     if (fails) throw new Error("the sign-in server is away");

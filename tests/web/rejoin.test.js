@@ -30,11 +30,11 @@ async function losing(act, { role } = {}) {
 
 /** One who drove, and lost it while an offer to drive on had no reply. */
 function losingAnOffer() {
-  const engaged = live("controller", 3);
-  engaged.ice("failed");
-  engaged.wait(500);
-  engaged.offered();
-  return { engaged, effects: engaged.frame(LOST) };
+  const played = live("controller", 3);
+  played.ice("failed");
+  played.wait(500);
+  played.offered();
+  return { played, effects: played.frame(LOST) };
 }
 
 test("a takeover that is won after the loss is not given back by joining again to watch", async () => {
@@ -90,21 +90,21 @@ test("a request for control that finds it free after the loss is not given back 
 });
 
 test("an offer that has no reply is not followed by another: it tells who drives", () => {
-  const { engaged, effects } = losingAnOffer();
-  const before = engaged.view;
-  engaged.reply("offer", { type: "ack", sessionId: NEW, role: "controller", epoch: 5 });
+  const { played, effects } = losingAnOffer();
+  const before = played.view;
+  played.reply("offer", { type: "ack", sessionId: NEW, role: "controller", epoch: 5 });
 
   assert.deepEqual(effects, []);
   assert.deepEqual([before.role, before.lostTo], ["viewer", ALICE]);
   assert.deepEqual(
-    [engaged.view.role, engaged.view.epoch, engaged.state.session.id],
+    [played.view.role, played.view.epoch, played.state.session.id],
     ["controller", 5, NEW],
   );
 });
 
 test("an offer that was taken before the loss is followed by one to watch", () => {
-  const { engaged } = losingAnOffer();
-  const effects = engaged.reply("offer", {
+  const { played } = losingAnOffer();
+  const effects = played.reply("offer", {
     type: "ack",
     sessionId: SESSION,
     role: "controller",
@@ -112,16 +112,16 @@ test("an offer that was taken before the loss is followed by one to watch", () =
   });
 
   assert.deepEqual(doings(effects), ["open"]);
-  assert.deepEqual([engaged.view.role, engaged.state.session.id], ["viewer", null]);
-  assert.equal(offerIn(engaged.offered()).role, "viewer");
+  assert.deepEqual([played.view.role, played.state.session.id], ["viewer", null]);
+  assert.equal(offerIn(played.offered()).role, "viewer");
 });
 
 for (const code of ["robot_busy", "timeout", "no_session"]) {
   test(`an offer that is refused after the loss with ${code} is followed by one to watch`, () => {
-    const { engaged } = losingAnOffer();
-    const effects = engaged.refuse("offer", code, { controlledBy: ALICE });
-    const offer = offerIn([...effects, ...engaged.wait(3000)]);
+    const { played } = losingAnOffer();
+    const effects = played.refuse("offer", code, { controlledBy: ALICE });
+    const offer = offerIn([...effects, ...played.wait(3000)]);
 
-    assert.deepEqual([offer.role, engaged.view.lostTo], ["viewer", ALICE]);
+    assert.deepEqual([offer.role, played.view.lostTo], ["viewer", ALICE]);
   });
 }

@@ -8,15 +8,15 @@ import { TODAY, WELCOME, found, settled } from "./world.js";
 
 const CANDIDATE = { candidate: "candidate:1", sdpMid: "0" };
 const ACK = { type: "ack", sessionId: SESSION, role: "controller", epoch: 3 };
-const trickle = (engaged) =>
-  engaged.tell({ type: "local-candidate", pcId: engaged.pcId, payload: CANDIDATE });
+const trickle = (played) =>
+  played.tell({ type: "local-candidate", pcId: played.pcId, payload: CANDIDATE });
 const relayed = (effects) =>
   frames(effects)
     .filter(({ type }) => type === "ice-candidate")
     .map(({ payload, sessionId }) => [payload.candidate, sessionId]);
 const ONCE = [["candidate:1", SESSION]];
 
-test("a session moves only after its candidates were answered, lest the move overtakes them", async () => {
+test("a session moves only after its candidates were answered, so that the move cannot overtake them", async () => {
   const { world } = await driving({ expiresAt: TODAY + 40_000 });
   world.peer.connectionState = "connected";
   world.peer.onconnectionstatechange();
@@ -36,48 +36,48 @@ test("a session moves only after its candidates were answered, lest the move ove
 });
 
 test("a candidate that was refused because the session had moved is sent again", () => {
-  const engaged = live("controller");
-  trickle(engaged);
+  const played = live("controller");
+  trickle(played);
 
-  assert.deepEqual(relayed(engaged.refuse("relay", "no_session")), ONCE);
+  assert.deepEqual(relayed(played.refuse("relay", "no_session")), ONCE);
 });
 
 test("a candidate that was lost with its socket is sent again once the session is resumed", () => {
-  const engaged = live("controller", 3);
-  trickle(engaged);
-  engaged.tell({ type: "offline" });
-  const lost = engaged.refuse("relay", "offline");
-  const back = engaged.tell({ type: "online" });
-  const resumed = engaged.reply("resume", ACK);
+  const played = live("controller", 3);
+  trickle(played);
+  played.tell({ type: "offline" });
+  const lost = played.refuse("relay", "offline");
+  const back = played.tell({ type: "online" });
+  const resumed = played.reply("resume", ACK);
 
   assert.deepEqual([relayed(lost), relayed(back), relayed(resumed)], [[], [], ONCE]);
 });
 
 test("it is sent again once, and no more", () => {
-  const engaged = live("controller");
-  trickle(engaged);
-  engaged.refuse("relay", "no_session");
+  const played = live("controller");
+  trickle(played);
+  played.refuse("relay", "no_session");
 
-  assert.deepEqual(engaged.refuse("relay-again", "no_session"), []);
+  assert.deepEqual(played.refuse("relay-again", "no_session"), []);
 });
 
 test("what a robot that is away did not get is not sent again", () => {
-  const engaged = live("controller");
-  trickle(engaged);
+  const played = live("controller");
+  trickle(played);
 
-  assert.deepEqual(engaged.refuse("relay", "robot_offline"), []);
+  assert.deepEqual(played.refuse("relay", "robot_offline"), []);
 });
 
 test("a candidate of a session that is no more is not sent in the next", () => {
-  const engaged = live("controller", 3);
-  trickle(engaged);
-  engaged.tell({
+  const played = live("controller", 3);
+  trickle(played);
+  played.tell({
     type: "taken-over",
     ack: { type: "ack", sessionId: "demo:next", epoch: 4 },
     asOf: 3,
   });
 
-  assert.deepEqual(engaged.refuse("relay", "no_session"), []);
+  assert.deepEqual(played.refuse("relay", "no_session"), []);
 });
 
 test("the end of candidates, of one section or of all, is not relayed: no robot needs it", async () => {

@@ -164,7 +164,7 @@ class Scripted:
 
     @property
     def url(self) -> str:
-        """Where the console stands."""
+        """The address of the console."""
         return f"http://127.0.0.1:{self.port}/"
 
     async def push(self, frame: Frame) -> None:
@@ -172,7 +172,7 @@ class Scripted:
         await self.sockets[-1].send(json.dumps({"robotId": "demo", **frame}))
 
     async def present(self) -> None:
-        """Push how the robot stands by now to the console, which watches."""
+        """Push the robot's present state to the console, which watches."""
         self.rev += 1
         fields = ("rev", "online", "validForSeconds", "controlledBy")
         row = self._row()
@@ -187,7 +187,7 @@ class Scripted:
         await self.present()
 
     def awaiting(self, **wanted: str) -> asyncio.Future[Frame]:
-        """Return what becomes the next frame of the console's that bears these fields."""
+        """Return what becomes the next frame of the console's that has these fields."""
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((wanted, future))
         return future

@@ -1,15 +1,25 @@
-/** The engagement with one robot: joining, its negotiation, and leaving. */
+/** The session with one robot: joining, its negotiation, and leaving. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALICE, ANSWER, Engaged, OFFER, SESSION, doings, frames, live, offerIn } from "./played.js";
+import {
+  ALICE,
+  ANSWER,
+  PlayedSession,
+  OFFER,
+  SESSION,
+  doings,
+  frames,
+  live,
+  offerIn,
+} from "./played.js";
 
 const CANDIDATE = { candidate: "candidate:1", sdpMid: "0", sdpMLineIndex: 0 };
 
 test("joining opens a peer connection and offers in the role that was asked for", () => {
-  const engaged = new Engaged();
-  const opened = engaged.tell({ type: "join", role: "controller" });
-  const offered = engaged.offered();
+  const played = new PlayedSession();
+  const opened = played.tell({ type: "join", role: "controller" });
+  const offered = played.offered();
 
   assert.deepEqual(opened, [{ do: "open", pcId: "pc-1" }]);
   assert.deepEqual(offerIn(offered), {
@@ -22,21 +32,21 @@ test("joining opens a peer connection and offers in the role that was asked for"
 });
 
 test("joining while signaling is down offers as soon as it is up", () => {
-  const engaged = new Engaged(false);
-  const before = engaged.tell({ type: "join", role: "viewer" });
-  const after = engaged.tell({ type: "online" });
+  const played = new PlayedSession(false);
+  const before = played.tell({ type: "join", role: "viewer" });
+  const after = played.tell({ type: "online" });
 
   assert.deepEqual(doings(before), ["close"]);
   assert.deepEqual(doings(after), ["open"]);
 });
 
 test("candidates are held until the offer's ack, then sent in order with rising seq", () => {
-  const engaged = new Engaged();
-  engaged.tell({ type: "join", role: "controller" });
-  engaged.offered();
-  const early = engaged.tell({ type: "local-candidate", pcId: engaged.pcId, payload: CANDIDATE });
-  engaged.tell({ type: "local-candidate", pcId: engaged.pcId, payload: { candidate: "" } });
-  const acked = engaged.reply("offer", {
+  const played = new PlayedSession();
+  played.tell({ type: "join", role: "controller" });
+  played.offered();
+  const early = played.tell({ type: "local-candidate", pcId: played.pcId, payload: CANDIDATE });
+  played.tell({ type: "local-candidate", pcId: played.pcId, payload: { candidate: "" } });
+  const acked = played.reply("offer", {
     type: "ack",
     sessionId: SESSION,
     role: "controller",
@@ -59,11 +69,11 @@ test("candidates are held until the offer's ack, then sent in order with rising 
 });
 
 test("the robot's candidates wait for its answer", () => {
-  const engaged = new Engaged();
-  engaged.tell({ type: "join", role: "controller" });
-  engaged.offered();
-  const early = engaged.frame({ type: "ice-candidate", pcId: engaged.pcId, payload: CANDIDATE });
-  const answered = engaged.answer();
+  const played = new PlayedSession();
+  played.tell({ type: "join", role: "controller" });
+  played.offered();
+  const early = played.frame({ type: "ice-candidate", pcId: played.pcId, payload: CANDIDATE });
+  const answered = played.answer();
 
   assert.deepEqual(early, []);
   assert.deepEqual(answered, [
@@ -73,63 +83,63 @@ test("the robot's candidates wait for its answer", () => {
 });
 
 test("an answer for another peer connection is not taken", () => {
-  const engaged = new Engaged();
-  engaged.tell({ type: "join", role: "controller" });
-  engaged.offered();
+  const played = new PlayedSession();
+  played.tell({ type: "join", role: "controller" });
+  played.offered();
 
-  assert.deepEqual(engaged.frame({ type: "answer", pcId: "pc-of-before", payload: ANSWER }), []);
+  assert.deepEqual(played.frame({ type: "answer", pcId: "pc-of-before", payload: ANSWER }), []);
 });
 
 test("an answer that names no peer connection is taken: a seed robot has but one", () => {
-  const engaged = new Engaged();
-  engaged.tell({ type: "join", role: "controller" });
-  engaged.offered();
+  const played = new PlayedSession();
+  played.tell({ type: "join", role: "controller" });
+  played.offered();
 
-  assert.deepEqual(doings(engaged.frame({ type: "answer", payload: ANSWER })), ["describe"]);
+  assert.deepEqual(doings(played.frame({ type: "answer", payload: ANSWER })), ["describe"]);
 });
 
 test("an offer of the robot's is obeyed, ours rolled back", () => {
-  const engaged = new Engaged();
-  engaged.tell({ type: "join", role: "controller" });
-  engaged.offered();
-  const theirs = engaged.frame({ type: "offer", pcId: engaged.pcId, payload: OFFER });
+  const played = new PlayedSession();
+  played.tell({ type: "join", role: "controller" });
+  played.offered();
+  const theirs = played.frame({ type: "offer", pcId: played.pcId, payload: OFFER });
 
   assert.deepEqual(theirs, [{ do: "describe", payload: OFFER }]);
-  assert.equal(engaged.state.phase, "linked");
+  assert.equal(played.state.phase, "linked");
 });
 
-test("a first offer that finds the robot busy ends the engagement and tells who drives", () => {
-  const engaged = new Engaged();
-  engaged.tell({ type: "join", role: "controller" });
-  engaged.offered();
-  const effects = engaged.refuse("offer", "robot_busy", { controlledBy: ALICE });
+test("a first offer that finds the robot busy ends the session and tells who drives", () => {
+  const played = new PlayedSession();
+  played.tell({ type: "join", role: "controller" });
+  played.offered();
+  const effects = played.refuse("offer", "robot_busy", { controlledBy: ALICE });
 
   assert.deepEqual(effects.at(-1).error.controlledBy, ALICE);
-  assert.equal(engaged.view.state, "ended");
+  assert.equal(played.view.state, "ended");
 });
 
 test("leaving says bye and closes", () => {
-  const engaged = live("controller");
-  const effects = engaged.tell({ type: "leave" });
+  const played = live("controller");
+  const effects = played.tell({ type: "leave" });
 
   assert.deepEqual(frames(effects), [{ type: "bye", sessionId: SESSION }]);
   assert.equal(doings(effects).at(-1), "close");
 });
 
-test("access that is withdrawn ends the engagement with the server's sentence", () => {
-  const engaged = live("viewer");
-  engaged.frame({ type: "peer-left", sessionId: SESSION, reason: "evicted" });
-  engaged.wait(2000);
-  engaged.offered();
-  engaged.refuse("offer", "forbidden");
+test("access that is withdrawn ends the session with the server's sentence", () => {
+  const played = live("viewer");
+  played.frame({ type: "peer-left", sessionId: SESSION, reason: "evicted" });
+  played.wait(2000);
+  played.offered();
+  played.refuse("offer", "forbidden");
 
-  assert.equal(engaged.view.state, "ended");
-  assert.equal(engaged.view.why, "refused: forbidden");
+  assert.equal(played.view.state, "ended");
+  assert.equal(played.view.why, "refused: forbidden");
 });
 
 test("what another peer connection of before reports is not heard", () => {
-  const engaged = live("controller", 3);
+  const played = live("controller", 3);
 
-  assert.deepEqual(engaged.tell({ type: "ice", pcId: "pc-of-before", state: "failed" }), []);
-  assert.deepEqual(engaged.wait(1000), []);
+  assert.deepEqual(played.tell({ type: "ice", pcId: "pc-of-before", state: "failed" }), []);
+  assert.deepEqual(played.wait(1000), []);
 });

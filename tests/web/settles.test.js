@@ -35,7 +35,7 @@ const CALLS = {
 const MISHAPS = {
   "the server never answers": () => {},
   "the socket is lost, and no other is to be had": ({ world }) => world.socket.shut(1006),
-  "a new sign-in is asked for, and nobody signs in": ({ world }) =>
+  "a new sign-in is asked for, and no one signs in": ({ world }) =>
     world.socket.receive({ type: "error", code: "token_expired", message: "over" }),
   "the session is left": ({ session }) => session.leave(),
   "the robot's presence ends": ({ world }) =>
@@ -63,7 +63,7 @@ const MISHAPS = {
   "the page closes the connection": ({ signal }) => signal.close(),
 };
 
-/** How a promise stands: false while it waits. */
+/** The outcome of a promise; not settled while it waits. */
 function outcomeOf(promise) {
   const seen = { settled: false };
   promise.then(

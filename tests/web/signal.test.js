@@ -31,7 +31,7 @@ test("the token goes into the subprotocols, and nowhere else", async () => {
   );
 });
 
-test("each dial asks for the token anew", async () => {
+test("each dial asks for the token again", async () => {
   let asked = 0;
   const { world } = await online(async () => `token-${(asked += 1)}`);
   world.socket.shut(1001);

@@ -79,7 +79,7 @@ test("requests that the silent socket swallowed are refused once it is given up"
   await assert.rejects(asked, { code: "offline" });
 });
 
-test("what a silent socket still says before the next one stands is heard: the next is given up, and nothing is lost", async () => {
+test("what a silent socket still says before the next one is welcomed is heard: the next is given up, and nothing is lost", async () => {
   const { world, signal, session, states, old } = await drivingOn();
   world.answersPings = false;
   await living(world, 25_000);
@@ -103,7 +103,7 @@ test("what a silent socket still says before the next one stands is heard: the n
   );
 });
 
-test("whoever drives nothing notices a silent socket within a heartbeat and 5 seconds", async () => {
+test("a page that drives nothing notices a silent socket within a heartbeat and 5 seconds", async () => {
   const { world, signal } = await online();
   world.pass(120_000);
   const before = signal.state;
@@ -153,7 +153,7 @@ test("without a network the page is offline after 10 seconds more, and dials on"
   );
 });
 
-/** A server that answers whatever bears an id, and each ping, so late; handshakes succeed at once. */
+/** A server that answers each frame with an id, and each ping, so late; handshakes succeed at once. */
 function answersAfter(world, ms) {
   const replies = {
     ready: WELCOME,

@@ -71,7 +71,7 @@ async def test_losing_the_window_stops_the_robot(page: Page, script: Scripted) -
 async def test_a_stop_that_nobody_asked_for_is_said_until_the_next_press(
     page: Page, script: Scripted
 ) -> None:
-    """Why the robot stands though a key is held, and what to do."""
+    """Why the robot has stopped though a key is held, and what to do."""
     await drive(page, script)
     await page.keyboard.down("KeyW")
     await page.keyboard.press("Escape")

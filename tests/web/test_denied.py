@@ -193,7 +193,7 @@ async def test_without_webrtc_nothing_is_taken_over(tab: Page, script: Scripted)
 async def test_an_ice_server_that_the_browser_refuses_is_left_out_and_said(
     tab: Page, script: Scripted, bad: dict[str, Any]
 ) -> None:
-    """One that is wrong keeps nobody from driving."""
+    """A wrong one doesn't keep the operator from driving."""
     script.welcome = {"iceServers": [bad, {"urls": "stun:127.0.0.1:9"}]}
     await sign_in(tab, script)
     await drive(tab)
@@ -222,7 +222,7 @@ async def test_without_site_data_a_link_signs_in_and_drives(
 async def test_without_site_data_signing_in_at_a_pool_is_a_sentence(
     script: Scripted, tmp_path: Path
 ) -> None:
-    """It could not come back; so nobody is sent away."""
+    """It could not come back; so the page sends no one away."""
     async with serving() as pool, profile(tmp_path / "profile", NO_SITE_DATA) as tab:
         script.connects_to = pool.origin
         script.config = pool.config(script.port)

@@ -23,7 +23,7 @@ def driver_shown(page: Page) -> Locator:
 
 
 async def lose_server(script: Scripted) -> None:
-    """Cut the console off; whoever it dials does not greet it."""
+    """Cut the console off; the server that it dials doesn't greet it."""
     script.silent.add("ready")
     await script.sockets[-1].close(1001)
 
@@ -112,7 +112,7 @@ async def test_while_a_robot_is_joined_the_page_says_so_and_drives_the_former_no
 async def test_a_refusal_that_the_list_did_not_foretell_makes_the_page_look_again(
     page: Page, script: Scripted
 ) -> None:
-    """Alice drives, and the push that said so was lost: after the refusal her name stands there."""
+    """Alice drives, and the push that said so was lost: after the refusal her name is shown."""
     await sign_in(page, script)
     script.holder = ALICE
     await page.click("li[data-robot-id=demo] [data-action=drive]")

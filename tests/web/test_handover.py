@@ -17,7 +17,7 @@ STREAM = "() => document.querySelector('video').srcObject.id"
 PONG = """() => new Promise(answered =>
     new MutationObserver(answered).observe(document.querySelector("#panel"),
         { attributes: true, attributeFilter: ["data-rtt-ms"] }))"""
-# Each redraw writes the state anew: only another one is noted.
+# Each redraw writes the state again: only another one is noted.
 NOTE_STATES = """() => {
     window.states = [];
     const note = () => document.body.dataset.state !== "online" &&

@@ -41,7 +41,7 @@ def require_node() -> None:
 
 
 def require_package(name: str) -> None:
-    """Fail unless a package of node's stands where `make setup` installs it."""
+    """Fail unless one of node's packages is where `make setup` installs it."""
     if not (MODULES / name).exists():
         pytest.fail(f"node's package {name} is missing. Install it: make setup")
 

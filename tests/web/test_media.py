@@ -12,7 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def panel(page: Page) -> Locator:
-    """Return what bears the banner's kind."""
+    """Return the element with the banner's kind."""
     return page.locator("#panel")
 
 
@@ -25,7 +25,7 @@ async def press_drive(page: Page, script: Scripted) -> None:
 async def test_a_camera_that_gives_no_picture_is_named_and_no_key_drives(
     page: Page, script: Scripted
 ) -> None:
-    """The robot declared video and none comes: nobody drives blind without having been told."""
+    """The robot declared video and none comes: the page says so before anyone drives blind."""
     script.robot.camera = "blind"
     await press_drive(page, script)
     await expect(banner(page)).to_have_text("No picture of demo yet")

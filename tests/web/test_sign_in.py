@@ -44,7 +44,7 @@ async def test_signing_in_leads_to_the_robots(page: Page, script: Scripted, pool
 async def test_the_verifier_is_told_only_with_the_code(
     page: Page, script: Scripted, pool: Pool
 ) -> None:
-    """The way there bears the challenge of what the exchange then proves, and nothing more."""
+    """The address has the challenge of what the exchange then proves, and nothing more."""
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     await enter(page, script)

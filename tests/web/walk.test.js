@@ -163,7 +163,7 @@ test("nothing is requested while signaling is down", () => {
   });
 });
 
-test("an ended engagement stays ended and does nothing, but to say goodbye to whoever lets it in", () => {
+test("a session that has ended stays ended and does nothing, but to say goodbye if it is let in", () => {
   everywhere(({ seed, before, next, effects }) => {
     const sent = effects.map(({ frame }) => frame?.type);
     assert.ok(
@@ -180,7 +180,7 @@ test("a push never lowers the epoch, unless access was withdrawn", () => {
   });
 });
 
-test("an engagement that is not ended is never stuck: something is due, awaited, or alive", () => {
+test("a session that has not ended is never stuck: something is due, awaited, or alive", () => {
   everywhere(({ seed, next, event }) => {
     const { phase, online, peer, retry, session, call } = next;
     const awaited =
@@ -189,7 +189,7 @@ test("an engagement that is not ended is never stuck: something is due, awaited,
         : phase === "waiting"
           ? retry.at !== null
           : true;
-    // Without a connection, its coming back begins anew; so does the reply to a resume.
+    // Without a connection, its coming back begins again; so does the reply to a resume.
     const idle = phase !== "idle" || !online || session.id !== null || !call.isOpen;
     assert.ok(awaited && idle, `seed ${seed} ${event.type}`);
   });
@@ -218,7 +218,7 @@ test("no reply that a push has overtaken makes a driver whom the push did not na
   });
 });
 
-test("who does not know says so: after a loss nothing is claimed before the server has told anew", () => {
+test("who does not know says so: after a loss nothing is claimed before the server has said so again", () => {
   everywhere(({ seed, before, event, next }) => {
     const { stale, role, state } = viewOf(next);
     assert.ok(
@@ -297,7 +297,7 @@ test("who awaits an outcome is told it once, and at the latest when all ends", (
   });
 });
 
-test("nobody waits for longer than 30 seconds and a tick", () => {
+test("no call waits for longer than 30 seconds and a tick", () => {
   everywhere(({ seed, event, next, now }) => {
     assert.ok(
       !next.call.isOpen || next.phase === "ended" || event.type !== "tick" || now < next.call.until,

@@ -53,7 +53,7 @@ export function sentence(message) {
 }
 
 /**
- * What stands above the video.
+ * The banner above the video.
  *
  * @param {View | null} view
  * @param {Person | null} me
@@ -223,7 +223,7 @@ export const isDriving = ({ role, state, missing }) =>
   role === "controller" && state === "live" && !missing.includes("channel");
 
 /**
- * Who drives, by name: empty when nobody does, or nobody knows.
+ * The driver's name; empty if no one drives, or if the driver is unknown.
  *
  * @param {View} view
  * @param {Person | null} me

@@ -128,7 +128,7 @@ export function claimsOf(token) {
 
 /**
  * What to keep of the token endpoint's reply. The server takes both kinds of token, and shows the
- * name that it reads; so the ID token serves where it bears a name, else the access token.
+ * name that it reads; so the ID token is used if it has a name, else the access token.
  *
  * @param {Record<string, any>} reply
  * @param {number} now
@@ -202,7 +202,7 @@ export class Cognito {
 
   /**
    * Come back, with the query of the address. False when it is not about a sign-in that this tab
-   * has begun: nobody is signed in by a link that somebody else made (RFC 6749 section 10.12).
+   * has begun: a link that somebody else made signs no one in (RFC 6749 section 10.12).
    *
    * @param {string} search
    * @returns {Promise<boolean>}

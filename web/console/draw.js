@@ -57,7 +57,7 @@ export function showNotice(words, tone = "bad") {
 }
 
 /**
- * Take a sentence back, if it still stands.
+ * Clear the notice, if it is still this one.
  *
  * @param {string} words
  */
@@ -94,7 +94,7 @@ export function offer(action, isOffered) {
 }
 
 /**
- * Nobody is signed in.
+ * Say that no one is signed in.
  *
  * @param {boolean} isHere whether a button on this page signs in
  */
@@ -267,7 +267,7 @@ function drawRow(row, robot, signal, session) {
  * @template {{key: string}} Value
  * @param {HTMLElement} list
  * @param {Value[]} values
- * @param {string} mark the data attribute that bears the key
+ * @param {string} mark the data attribute that has the key
  * @param {(value: Value) => HTMLElement} make
  * @param {(child: HTMLElement, value: Value) => void} update
  */

@@ -137,7 +137,7 @@ export const drag = (input, id, drive, now) => ({ ...input, pointer: { id, drive
 /**
  * Whether a release was missed, as far as can be told. A key that does not repeat may still be pressed:
  * systems repeat only the last key, and some repeat none. But a key that has repeated, with no other
- * key touched since, is up once its repeats cease. Anything else counts as pressed for `heldMs` without
+ * key touched since, is up once its repeats end. Anything else counts as pressed for `heldMs` without
  * any event, and for three times as long without an event of its own.
  *
  * @param {Input} input

@@ -276,7 +276,7 @@ type Ack = Reply & {
   robotTold?: boolean;
 };
 /**
- * how the session that was named stands
+ * the role and the epoch of the session that the ping named
  */
 type Pong = Reply & {
   type: "pong";

@@ -215,7 +215,7 @@ export class Signal extends Emitter {
     this.#requireOpen();
     signal?.throwIfAborted();
     const session = this.#sessions.get(robotId);
-    if (!session) return this.#seize(robotId, signal);
+    if (!session) return this.#takeOver(robotId, signal);
     const drove = session.view.role === "controller";
     return hold(session, () =>
       rejectOnAbort(
@@ -430,7 +430,7 @@ export class Signal extends Emitter {
    * @param {AbortSignal} [abort]
    * @returns {Promise<Session>}
    */
-  async #seize(robotId, abort) {
+  async #takeOver(robotId, abort) {
     requireWebRtc(this.#environment);
     if (this.#byes.has(robotId)) await this.#waitForBye(robotId, abort);
     const taking = /** @type {Promise<Ack>} */ (this.request({ type: "takeover", robotId }));

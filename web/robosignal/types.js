@@ -123,7 +123,7 @@
 /** @typedef {{type: string, [field: string]: unknown}} OutFrame what is sent */
 /** @typedef {{replyTo?: string}} Reply */
 /** @typedef {Reply & {type: "ack", robotId?: string, sessionId?: string, role?: Role, epoch?: number, robotTold?: boolean}} Ack */
-/** @typedef {Reply & {type: "pong", sessionId?: string, role?: Role, epoch?: number}} Pong how the session that was named stands */
+/** @typedef {Reply & {type: "pong", sessionId?: string, role?: Role, epoch?: number}} Pong the role and the epoch of the session that the ping named */
 /** @typedef {Reply & {type: "error", code: string, message: string, robotId?: string, controlledBy?: Person, you?: boolean}} ErrorFrame */
 /** @typedef {Reply & {type: "welcome", connectionId: string, userId: string, name?: string, iceServers?: RTCIceServer[], turn?: boolean, heartbeatSeconds?: number, expiresAt?: unknown}} Welcome */
 /** @typedef {Reply & {type: "ice-servers", iceServers: RTCIceServer[], ttlSeconds: number, turn?: boolean}} IceFrame `turn`: there are TURN servers besides */

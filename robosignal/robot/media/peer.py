@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 import aioice
@@ -22,12 +23,21 @@ from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId, assign_section
 from robosignal.robot.media import ice
 from robosignal.robot.media.camera import CameraTrack
-from robosignal.robot.media.gathering import Gathering
+from robosignal.robot.media.consent import keep_consent
+from robosignal.robot.media.gathering import Gathering, Relays
 from robosignal.robot.media.sdp import Offer, Unacceptable, rewrite
 from robosignal.robot.media.sending import send_encoded
-from robosignal.robot.session.events import Answered, Event, Failed, Gathered, Message, Refused
+from robosignal.robot.session.events import (
+    Answered,
+    Channel,
+    Event,
+    Failed,
+    Gathered,
+    Message,
+    Opened,
+    Refused,
+)
 
-CHANNEL = "control"
 CONNECT_SECONDS = 30
 """How long a peer connection may take to connect before it is given up."""
 
@@ -37,8 +47,11 @@ ANSWERING_SECONDS = 10
 RESOLVED_AT_ONCE = 16
 """How many mDNS names of one peer are resolved at a time; it may send any number."""
 
-BUFFERED_BYTES = 256 * 1024
-"""A peer that does not read loses messages beyond this many waiting bytes."""
+BUFFERED_BYTES: dict[Channel, int] = {"control": 256 * 1024, "drive": 1}
+"""A peer that does not read loses messages while so many bytes wait in the channel.
+
+On `drive` only the newest counts, so none waits behind another.
+"""
 
 
 class Peer:
@@ -55,6 +68,8 @@ class Peer:
         configuration: RTCConfiguration,
         make_track: Callable[[], MediaStreamTrack | None],
         emit: Callable[[Event], None],
+        *,
+        relays: Relays,
     ) -> None:
         self._session_id = session_id
         self._pc_id = pc_id
@@ -62,9 +77,10 @@ class Peer:
         self._has_video = False
         self._track: MediaStreamTrack | None = None
         self._emit = emit
-        self._channel: RTCDataChannel | None = None
+        self._channels: dict[Channel, RTCDataChannel] = {}
         self._offer: Offer | None = None
         self._servers = configuration.iceServers or []
+        self._relays = relays
         # Without a server it answers with what it knows by itself, at once.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._gatherings: dict[aioice.Connection, Gathering] = {}
@@ -87,12 +103,12 @@ class Peer:
         """Take a candidate; one that cannot be read is left out."""
         self._jobs.put_nowait(self._place(candidate))
 
-    def say(self, data: str | bytes) -> None:
-        """Write to the data channel, if it is open and its reader keeps up."""
-        channel = self._channel
+    def say(self, data: str | bytes, label: Channel = "control") -> None:
+        """Write to a data channel, if it is open and its reader keeps up."""
+        channel = self._channels.get(label)
         if channel is None or channel.readyState != "open":
             return
-        if channel.bufferedAmount < BUFFERED_BYTES:
+        if channel.bufferedAmount < BUFFERED_BYTES[label]:
             # A peer may say in its SDP that it takes no message of this size.
             with contextlib.suppress(ValueError):
                 channel.send(data)
@@ -191,8 +207,11 @@ class Peer:
         for transport, mid, section in self._transports():
             connection = transport._connection  # noqa: SLF001
             if connection not in self._gatherings:
+                keep_consent(connection)
                 report = self._make_reporter(mid, section, is_first=not connection.local_candidates)
-                self._gatherings[connection] = Gathering(connection, self._servers, report)
+                self._gatherings[connection] = Gathering(
+                    connection, self._servers, self._relays, report
+                )
 
     def _transports(self) -> Iterator[tuple[RTCIceTransport, str, int]]:
         """Yield what each media section runs over, with its mid and its place: the first one first.
@@ -258,12 +277,17 @@ class Peer:
         await self._add(assign_section(found, self._offer.sdp))
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
-        if channel.label == CHANNEL:
-            self._channel = channel
-            channel.on("message", self._receive)
+        label: Channel
+        match channel.label:
+            case "control" | "drive" as label:
+                self._channels[label] = channel
+                channel.on("message", partial(self._receive, label))
+                self._emit_unless_closed(Opened(self._session_id, self._pc_id, label))
+            case _:
+                pass
 
-    def _receive(self, data: str | bytes) -> None:
-        self._emit_unless_closed(Message(self._session_id, self._pc_id, data))
+    def _receive(self, label: Channel, data: str | bytes) -> None:
+        self._emit_unless_closed(Message(self._session_id, self._pc_id, data, label))
 
     def _handle_state(self) -> None:
         state = self._connection.connectionState

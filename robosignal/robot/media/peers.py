@@ -9,7 +9,7 @@ from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.sdp import Unacceptable, check_size
-from robosignal.robot.session.events import Answered, Event, Failed, Refused
+from robosignal.robot.session.events import Answered, Channel, Event, Failed, Refused
 
 CLOSING_PER_SESSION = 2
 """While this many peer connections of a session are being closed, no new one is made for it."""
@@ -114,10 +114,12 @@ class Peers:
         elif (session, pc) in self._peers:
             self._peers[session, pc].add(candidate)
 
-    def say(self, session: SessionId, pc: PcId, data: str | bytes) -> None:
-        """Write to the data channel, if there is one."""
+    def say(
+        self, session: SessionId, pc: PcId, data: str | bytes, channel: Channel = "control"
+    ) -> None:
+        """Write to a data channel, if there is one."""
         if (session, pc) in self._peers:
-            self._peers[session, pc].say(data)
+            self._peers[session, pc].say(data, channel)
 
     def shut(self, session: SessionId, pc: PcId) -> None:
         """Close a peer connection, and drop its offer that waits; it causes no more events."""

@@ -19,6 +19,7 @@ from av import VideoFrame
 
 from robosignal.robot.drive import STILL, Drive
 from robosignal.robot.media.encoding import CLOCK_RATE
+from robosignal.robot.session.events import Show
 
 WIDTH, HEIGHT = 640, 360
 FRAMES_PER_SECOND = 20
@@ -55,7 +56,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What one frame shows; `clock` is a text, `driver` is None while the lease is free."""
+    """What one frame shows; `clock` is a text, `driver` is None while the lease is free.
+
+    `stopped_by` says who has stopped the robot; `right_ended`: the driver may drive no more.
+    """
 
     robot_id: str
     number: int
@@ -64,6 +68,8 @@ class Scene:
     epoch: int = 0
     place: Place = Place()
     drive: Drive = STILL
+    stopped_by: str | None = None
+    right_ended: bool = False
 
 
 class Pattern:
@@ -76,8 +82,7 @@ class Pattern:
         self._robot_id = robot_id
         self._clock = clock
         self._began = clock()
-        self._driver: str | None = None
-        self._epoch = 0
+        self._shown = Show(None, 0)
         self._drive = STILL
         self._place = Place()
         self._placed = self._began
@@ -86,9 +91,9 @@ class Pattern:
         # The motors' thread moves the marker, and the event loop's draws it.
         self._moving = Lock()
 
-    def show(self, driver: str | None, epoch: int) -> None:
-        """Show from now on who drives; None while the lease is free."""
-        self._driver, self._epoch = driver, epoch
+    def show(self, shown: Show) -> None:
+        """Show from now on who drives, and who has stopped the robot."""
+        self._shown = shown
 
     def drive(self, drive: Drive) -> None:
         """Have the marker drive like this from now on."""
@@ -125,8 +130,17 @@ class Pattern:
 
     def _scene(self, number: int) -> Scene:
         clock = datetime.now(UTC).strftime("%H:%M:%S.%f")[:-5] + " UTC"
+        shown = self._shown
         return Scene(
-            self._robot_id, number, clock, self._driver, self._epoch, self.place, self._drive
+            self._robot_id,
+            number,
+            clock,
+            shown.driver,
+            shown.epoch,
+            self.place,
+            self._drive,
+            shown.stopped_by,
+            shown.right_ended,
         )
 
     def _move_marker(self) -> None:
@@ -188,7 +202,13 @@ def draw(scene: Scene) -> Image:
 
 
 def _describe_driver(scene: Scene) -> str:
-    return "nobody drives" if scene.driver is None else f"{scene.driver} drives ({scene.epoch})"
+    if scene.stopped_by is not None:
+        return f"STOPPED by {scene.stopped_by}"
+    if scene.driver is None:
+        return "nobody drives"
+    if scene.right_ended:
+        return f"{scene.driver}: right ended"
+    return f"{scene.driver} drives ({scene.epoch})"
 
 
 @lru_cache(maxsize=4)

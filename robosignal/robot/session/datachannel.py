@@ -1,13 +1,20 @@
-"""The data channel `control`: its messages, and whose commands are carried out."""
+"""The messages of the data channels `control` and `drive`, as they are written on them.
 
-from dataclasses import replace
+docs/reference/data-channels.md describes them.
+"""
+
+from typing import TypeVar
 
 from msgspec import MsgspecError, Struct, json
 
-from robosignal.robot.drive import Drive, Motion
-from robosignal.robot.session import registration
-from robosignal.robot.session.events import Log, Message, Move, Say
-from robosignal.robot.session.state import Peer, RobotState, Step, find_peer, put_peer
+from robosignal.robot.drive import Drive
+from robosignal.robot.session.events import Message
+
+VERSION = 2
+"""What `capabilities` declares: commands that prove that they are fresh, and a stop that latches.
+
+A robot without the declaration is of version 1.
+"""
 
 
 class Ping(Struct, frozen=True, tag_field="type", tag="ping"):
@@ -17,10 +24,31 @@ class Ping(Struct, frozen=True, tag_field="type", tag="ping"):
 
 
 class Command(Struct, frozen=True, tag_field="type", tag="command"):
-    """Asks the robot to drive."""
+    """Asks the robot to drive, as pages did that have no channel `drive`."""
 
     n: int
     drive: Drive
+
+
+class FreshCommand(Struct, frozen=True, tag_field="type", tag="command"):
+    """Asks the robot to drive, and proves that the sender has just heard from it.
+
+    `n` rises with each command. `epoch` is the one at which the sender believes to drive. `t` is
+    that of the newest heartbeat that it has received.
+    """
+
+    n: int
+    epoch: int
+    t: int
+    drive: Drive
+
+
+class StopRequest(Struct, frozen=True, tag_field="type", tag="stop"):
+    """Asks the robot to stop, and to stay stopped until the stop is cleared."""
+
+
+class ClearStopRequest(Struct, frozen=True, tag_field="type", tag="clear-stop"):
+    """Asks the robot to let itself be driven again."""
 
 
 class Pong(Struct, frozen=True, tag_field="type", tag="pong"):
@@ -39,75 +67,119 @@ class Done(Struct, frozen=True, tag_field="type", tag="done"):
 class Refused(
     Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="refused"
 ):
-    """The message was not carried out: at this epoch another session drives, or none."""
+    """The message was not carried out: at this epoch another session drives, or none.
+
+    `what` names a message without a number: `stop` or `clear-stop`.
+    """
 
     n: int | None = None
+    what: str | None = None
     epoch: int
 
 
-_decoder: json.Decoder[Ping | Command] = json.Decoder(Ping | Command)
+class Picture(Struct, frozen=True):
+    """The robot's picture: how many frames a second it has."""
+
+    fps: float
 
 
-def parse(message: str | bytes) -> Ping | Command | None:
-    """Return what the robot understands of a message; None for any other text or bytes."""
+class Capabilities(
+    Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="capabilities"
+):
+    """Declares what the robot does, as soon as `control` opens; `video` is None without a picture.
+
+    `fresh_ms` is the freshness limit, and `watchdog_ms` how long a command is in force.
+    """
+
+    version: int = VERSION
+    fresh_ms: int
+    watchdog_ms: int
+    video: Picture | None
+
+
+class Stopped(Struct, frozen=True, tag_field="type", tag="stopped"):
+    """The robot has stopped and stays so; `by` says who stopped it, None once it is cleared."""
+
+    by: str | None
+
+
+class Refusals(Struct, frozen=True):
+    """How many commands of a peer connection were not obeyed, by the reason.
+
+    `stale`: older than the freshness limit. `superseded`: no newer than the last one obeyed.
+    `refused`: of another epoch or session, without the right, while stopped, or not armed.
+    """
+
+    stale: int = 0
+    superseded: int = 0
+    refused: int = 0
+
+
+class Heartbeat(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="heartbeat"
+):
+    """Says that the robot is alive, and what has become of the receiver's commands.
+
+    `t` is the robot's clock, in ms; `n` the highest number obeyed, None if none was. Unless
+    `armed`, the receiver must first send a command with both axes at 0. `driver` is left out if
+    there is none, or if its right to drive has ended.
+    """
+
+    t: int
+    n: int | None
+    epoch: int
+    armed: bool
+    refused: Refusals
+    driver: str | None = None
+
+
+ToRobot = Ping | Command | StopRequest | ClearStopRequest
+FromRobot = Pong | Done | Refused | Capabilities | Stopped | Heartbeat
+
+_control: json.Decoder[ToRobot] = json.Decoder(ToRobot)
+_drive: json.Decoder[FreshCommand | StopRequest] = json.Decoder(FreshCommand | StopRequest)
+
+Kind = TypeVar("Kind")
+
+
+def parse(message: str | bytes) -> ToRobot | None:
+    """Return what a message on `control` means; None for any other text or bytes."""
+    return _decode(_control, message)
+
+
+def parse_drive(message: str | bytes) -> FreshCommand | StopRequest | None:
+    """Return what a message on `drive` means; None for any other text or bytes."""
+    return _decode(_drive, message)
+
+
+def _decode(decoder: json.Decoder[Kind], message: str | bytes) -> Kind | None:
     if isinstance(message, bytes):
         return None
     try:
-        return _decoder.decode(message)
+        return decoder.decode(message)
     # ValueError covers a lone surrogate, which cannot be encoded; nesting ends in RecursionError.
     except (MsgspecError, ValueError, RecursionError):
         return None
 
 
-def encode(reply: Pong | Done | Refused) -> str:
-    """Return a reply as the text that goes over the channel."""
-    return json.encode(reply).decode()
+def encode(message: FromRobot) -> str:
+    """Return a message of the robot's as the text that goes over a channel."""
+    return json.encode(message).decode()
 
 
-def handle_message(state: RobotState, event: Message, now: int) -> Step:
-    """Reply to a message; those of a peer connection that the session has replaced are dropped."""
-    peer = find_peer(state, event.session_id, event.pc_id)
-    if peer is None:
-        return state, []
-    match parse(event.data):
-        case Ping(n):
-            return state, [_say(event, encode(Pong(n)))]
-        case Command() as command if state.control.fence.obeys(event.session_id):
-            return _carry_out(state, event, command, now)
-        case Command() as command:
-            return _refuse(state, event, peer, command, now)
-        case None:
-            return state, [_say(event, _echo(state, event))]
+def drop_superseded(messages: list[Message]) -> list[Message]:
+    """Return what came on `control` in one turn of the event loop without outdated commands.
 
-
-def _carry_out(state: RobotState, event: Message, command: Command, now: int) -> Step:
-    done = _say(event, encode(Done(command.n, state.control.fence.epoch)))
-    motion = Motion.begin(command.drive, now)
-    return replace(state, motion=motion), [Move(command.drive), done]
-
-
-def _refuse(state: RobotState, event: Message, peer: Peer, command: Command, now: int) -> Step:
-    refusal = _say(event, encode(Refused(n=command.n, epoch=state.control.fence.epoch)))
-    state, logs = _log_once(state, event, peer)
-    # The refused session may hold the lease, and the frame that said so may be missing.
-    changed, pings = registration.ping_early(state.registration, now)
-    return replace(state, registration=changed), [refusal, *logs, *pings]
-
-
-def _log_once(state: RobotState, event: Message, peer: Peer) -> Step:
-    epoch, driver = state.control.fence.epoch, state.control.driver
-    if peer.refused_at == epoch:
-        return state, []
-    whose = f"{driver}'s" if driver else "nobody's"
-    log = Log(f"refused a command of {peer.name} (epoch {epoch} is {whose})")
-    return put_peer(state, event.session_id, replace(peer, refused_at=epoch)), [log]
-
-
-def _echo(state: RobotState, event: Message) -> str | bytes:
-    if state.control.fence.obeys(event.session_id):
-        return event.data
-    return encode(Refused(epoch=state.control.fence.epoch))
-
-
-def _say(event: Message, data: str | bytes) -> Say:
-    return Say(event.session_id, event.pc_id, data)
+    A burst after a loss holds every command since: of each peer connection's, only the newest is
+    worth obeying.
+    """
+    kept: list[Message] = []
+    seen: set[tuple[str, str]] = set()
+    for message in reversed(messages):
+        key = (message.session_id, message.pc_id)
+        is_command = isinstance(parse(message.data), Command)
+        if not (is_command and key in seen):
+            kept.append(message)
+        if is_command:
+            seen.add(key)
+    return kept[::-1]

@@ -11,6 +11,9 @@ from robosignal.protocol.ids import SessionId
 from robosignal.robot.drive import Drive
 from robosignal.robot.frames import Candidate, PcId
 
+Channel = Literal["control", "drive"]
+"""A data channel by its label: `control` is reliable and ordered, `drive` is neither."""
+
 
 class Frame(Struct, frozen=True, tag_field="type", tag="frame"):
     """A JSON object came over the current WebSocket, or over the one before it (`old`)."""
@@ -23,12 +26,21 @@ class Offline(Struct, frozen=True, tag_field="type", tag="offline"):
     """The WebSocket is lost; peer connections are not."""
 
 
+class Opened(Struct, frozen=True, rename="camel", tag_field="type", tag="opened"):
+    """A peer has opened a data channel."""
+
+    session_id: SessionId
+    pc_id: PcId
+    channel: Channel
+
+
 class Message(Struct, frozen=True, rename="camel", tag_field="type", tag="message"):
     """A text, or bytes, came over a peer's data channel."""
 
     session_id: SessionId
     pc_id: PcId
     data: str | bytes
+    channel: Channel = "control"
 
 
 class Answered(Struct, frozen=True, rename="camel", tag_field="type", tag="answered"):
@@ -69,11 +81,39 @@ class Tick(Struct, frozen=True, tag_field="type", tag="tick"):
     """The time has come at which something is due."""
 
 
+class Resumed(Struct, frozen=True, tag_field="type", tag="resumed"):
+    """The process was suspended, or its event loop held up, for longer than the watchdog."""
+
+
+class StopMotion(Struct, frozen=True, tag_field="type", tag="stop-motion"):
+    """The robot's own program stops it until it clears the stop; `by` says what for people."""
+
+    by: str
+
+
+class ClearStop(Struct, frozen=True, tag_field="type", tag="clear-stop"):
+    """The robot's own program clears the stop that it has made."""
+
+
 class Stop(Struct, frozen=True, tag_field="type", tag="stop"):
     """The robot is about to end, whatever the reason."""
 
 
-Event = Frame | Offline | Message | Answered | Gathered | Failed | Refused | Tick | Stop
+Event = (
+    Frame
+    | Offline
+    | Opened
+    | Message
+    | Answered
+    | Gathered
+    | Failed
+    | Refused
+    | Tick
+    | Resumed
+    | StopMotion
+    | ClearStop
+    | Stop
+)
 
 
 class Send(Struct, frozen=True, tag_field="do", tag="send"):
@@ -113,12 +153,13 @@ class Shut(Struct, frozen=True, rename="camel", tag_field="do", tag="shut"):
     pc_id: PcId
 
 
-class Say(Struct, frozen=True, rename="camel", tag_field="do", tag="say"):
+class Say(Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="do", tag="say"):
     """Send this over the peer's data channel."""
 
     session_id: SessionId
     pc_id: PcId
     data: str | bytes
+    channel: Channel = "control"
 
 
 class Move(Struct, frozen=True, tag_field="do", tag="move"):
@@ -127,11 +168,16 @@ class Move(Struct, frozen=True, tag_field="do", tag="move"):
     drive: Drive
 
 
-class Show(Struct, frozen=True, tag_field="do", tag="show"):
-    """Show who drives; None while the lease is free."""
+class Show(Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="do", tag="show"):
+    """Show who drives; None while the lease is free.
+
+    `stopped_by` says who has stopped the robot; `right_ended`: the driver may drive no more.
+    """
 
     driver: str | None
     epoch: int
+    stopped_by: str | None = None
+    right_ended: bool = False
 
 
 class UseIce(Struct, frozen=True, tag_field="do", tag="use-ice"):

@@ -24,11 +24,21 @@ from robosignal.protocol.frames import (
 from robosignal.robot import frames
 from robosignal.robot.drive import STILL, Motion
 from robosignal.robot.frames import Unreadable
-from robosignal.robot.session import datachannel, epochs, offers, registration, replies
+from robosignal.robot.session import (
+    driving,
+    epochs,
+    latch,
+    messages,
+    offers,
+    registration,
+    replies,
+    rights,
+)
 from robosignal.robot.session.epochs import SessionFrame
 from robosignal.robot.session.events import (
     Action,
     Answered,
+    ClearStop,
     Event,
     Failed,
     Frame,
@@ -37,9 +47,12 @@ from robosignal.robot.session.events import (
     Message,
     Move,
     Offline,
+    Opened,
     Quit,
     Refused,
+    Resumed,
     Stop,
+    StopMotion,
     Tick,
 )
 from robosignal.robot.session.pending import Pushes
@@ -52,22 +65,29 @@ CONTROL_TYPES = frozenset({"takeover", "control", "peer-left"})
 def step(state: RobotState, event: Event, now: int) -> Step:
     """Return the state after `event`, and what to do, in order; `now` in ms of a steady clock.
 
-    `Stop` and `Quit` always stop the motors first; from then on no event does anything.
+    A stop that is due comes before whatever the event brings. `Stop` and `Quit` always stop the
+    motors first; from then on no event does anything.
     """
     if state.has_ended:
         return state, []
+    state, stops = driving.stop_late(state, now)
     state, actions = _step(state, event, now)
+    actions = [*stops, *actions]
     if isinstance(event, Stop) or any(isinstance(action, Quit) for action in actions):
         return replace(state, motion=Motion(), has_ended=True), [Move(STILL), *actions]
     return state, actions
 
 
-def _step(state: RobotState, event: Event, now: int) -> Step:  # noqa: PLR0911 - one for each event
+def _step(  # noqa: C901, PLR0911, PLR0912 - one for each event
+    state: RobotState, event: Event, now: int
+) -> Step:
     match event:
         case Frame():
             return _receive(state, event, now)
+        case Opened():
+            return messages.handle_opened(state, event)
         case Message():
-            return datachannel.handle_message(state, event, now)
+            return messages.handle_message(state, event, now)
         case Answered():
             return offers.send_answer(state, event)
         case Gathered():
@@ -81,6 +101,12 @@ def _step(state: RobotState, event: Event, now: int) -> Step:  # noqa: PLR0911 -
             return replace(state, registration=state.registration.disconnect(), pending=pending), []
         case Tick():
             return _tick(state, now)
+        case Resumed():
+            return driving.resume(state, now)
+        case StopMotion(by):
+            return latch.stop_by_program(state, by)
+        case ClearStop():
+            return latch.clear_by_program(state)
         case Stop():
             return state, []
         case other:
@@ -91,12 +117,16 @@ def next_due(state: RobotState) -> int | None:
     """Return when the next `Tick` is wanted, in ms; None when nothing is due."""
     if state.has_ended:
         return None
-    watchdog = [] if state.motion.until is None else [state.motion.until]
-    times = [*state.registration.due_times(), *state.pending.due_times(), *watchdog]
+    times = [
+        *state.registration.due_times(),
+        *state.pending.due_times(),
+        *driving.due_times(state),
+    ]
     return min(times, default=None)
 
 
-def _receive(state: RobotState, event: Frame, now: int) -> Step:
+def _receive(state: RobotState, event: Frame, now: int, *, has_waited: bool = False) -> Step:
+    """Act on a frame; one that `has_waited` for the answer to `register` has told its rights."""
     frame = frames.parse(event.frame)
     from_old = event.socket == "old"
     match frame:
@@ -111,12 +141,15 @@ def _receive(state: RobotState, event: Frame, now: int) -> Step:
             | PeerLeft()
         ):
             state, moves = epochs.apply_fence(state, frame)
+            state, notes = (state, []) if has_waited else rights.note(state, event.frame, now)
             if state.registration.is_registering and not from_old:
-                return _defer(state, event, frame), moves
+                return _defer(state, event, frame), [*moves, *notes]
             state, actions = _follow(state, frame, now)
-            return state, [*moves, *actions]
+            return state, [*moves, *notes, *actions]
         case _:
-            return _handle_own(state, frame, now, from_old=from_old)
+            state, actions = _handle_own(state, frame, now, from_old=from_old)
+            state, notes = rights.note(state, event.frame, now)
+            return state, [*actions, *notes]
 
 
 def _ignore(state: RobotState, event: Frame, frame: Unreadable, now: int) -> Step:
@@ -204,7 +237,7 @@ def _apply_registered(state: RobotState, frame: Registered, now: int) -> Step:
     deferred = state.pending.pushes.frames
     state, actions = replies.apply_registered(state, frame, now)
     for each in deferred:
-        state, more = _receive(state, Frame(each), now)
+        state, more = _receive(state, Frame(each), now, has_waited=True)
         actions = [*actions, *more]
     return state, actions
 
@@ -219,10 +252,8 @@ def _tick(state: RobotState, now: int) -> Step:
     state, actions = _change(state, registration.tick(state.registration, now))
     state, opens = offers.open_delayed(state, state.pending.offers.overdue(now))
     state, byes = _dismiss_unknown(state, now)
-    stops: list[Action] = []
-    if state.motion.is_over(now):
-        state, stops = replace(state, motion=Motion()), [Move(STILL)]
-    return state, [*actions, *opens, *byes, *stops]
+    state, beats = driving.send_heartbeats(state, now)
+    return state, [*actions, *opens, *byes, *beats]
 
 
 def _dismiss_unknown(state: RobotState, now: int) -> Step:

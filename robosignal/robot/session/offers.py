@@ -23,6 +23,8 @@ from robosignal.robot.session.events import (
 from robosignal.robot.session.fence import release
 from robosignal.robot.session.pending import EarlyCandidate
 from robosignal.robot.session.state import (
+    Link,
+    OldLink,
     Peer,
     RobotState,
     Step,
@@ -99,7 +101,18 @@ def _make_peer(state: RobotState, frame: OfferRelay, pc: PcId) -> Peer:
     holds_now = epoch is not None and (epoch >= control.applied or is_holder)
     fence_epoch = control.fence.epoch if is_holder else 0
     held_at = max(0 if older is None else older.held_at, epoch or 0, fence_epoch)
-    return Peer(pc, _name(frame, older), held_at, has_viewed=not holds_now)
+    name, link = _name(frame, older), _carry_link(older, pc)
+    return Peer(pc, name, held_at, has_viewed=not holds_now, link=link)
+
+
+def _carry_link(older: Peer | None, pc: PcId) -> Link | OldLink:
+    """Return what is known of the commands of a session that offers again."""
+    if older is None:
+        return OldLink()
+    if older.pc_id == pc and not older.failed:
+        return older.link
+    # A key that is held meanwhile does not move a robot that has stopped.
+    return OldLink(is_armed=older.link.is_armed)
 
 
 def _name(frame: OfferRelay, older: Peer | None) -> str:

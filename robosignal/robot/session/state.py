@@ -6,12 +6,41 @@ from typing import Any
 
 from robosignal.protocol.frames import Person
 from robosignal.protocol.ids import SessionId
-from robosignal.robot.drive import STILL, Motion
+from robosignal.robot.drive import STILL, Motion, Settings
 from robosignal.robot.frames import PcId, display_name
+from robosignal.robot.session.datachannel import Refusals
 from robosignal.robot.session.events import Action, Log, Move, Show, Shut
 from robosignal.robot.session.fence import Fence
 from robosignal.robot.session.pending import Pending
 from robosignal.robot.session.registration import Registration
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A peer's channel `drive`: what has come of its commands, and when it is told next, in ms.
+
+    Unless it `is_armed`, its session must first send a command with both axes at 0. `last_n` is
+    the number of the last command obeyed.
+    """
+
+    is_armed: bool = False
+    last_n: int | None = None
+    refusals: Refusals = field(default_factory=Refusals)
+    heartbeat_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OldLink:
+    """The commands of a peer without a channel `drive`, which cannot prove that they are fresh.
+
+    `has_gap`: they have stopped coming in time, so those that come next have waited somewhere.
+    Then they are ignored for a while, until `ignored_until`, in ms. Pages of this kind begin to
+    drive with the first press of a key, so it `is_armed` until a stop.
+    """
+
+    is_armed: bool = True
+    has_gap: bool = False
+    ignored_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +50,8 @@ class Peer:
     `held_at` is the last epoch at which the session is known to have held the lease, 0 if none;
     `has_viewed` is whether it has offered as a viewer since, so that what ended it then may not
     concern it now. `refused_at` is the epoch at which a refused command was logged, so that a
-    stream of them makes one line. One that has `failed` is closed; its session continues.
+    stream of them makes one line. `stop_at` is when its last `stop` counted, in ms. One that has
+    `failed` is closed; its session continues.
     """
 
     pc_id: PcId
@@ -29,6 +59,8 @@ class Peer:
     held_at: int
     has_viewed: bool
     refused_at: int | None = None
+    stop_at: int | None = None
+    link: Link | OldLink = field(default_factory=OldLink)
     failed: bool = False
 
 
@@ -47,17 +79,52 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
+class Latch:
+    """Who has stopped the robot: a `person`, its own `program`, or both; None for neither."""
+
+    person: str | None = None
+    program: str | None = None
+
+    @property
+    def by(self) -> str | None:
+        """Whom to name; None if the robot is not stopped."""
+        return self.program or self.person
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """What a session may do, as the server last said, and until when, in ms.
+
+    `until` is None if no end is known. `has_ended` once the robot has stopped because of it.
+    """
+
+    drive: bool = True
+    owner: bool = False
+    until: int | None = None
+    has_ended: bool = False
+
+    def is_over(self, now: int) -> bool:
+        """Whether it has ended at `now`, in ms."""
+        return self.until is not None and now >= self.until
+
+
+@dataclass(frozen=True, slots=True)
 class RobotState:
     """All that the robot knows.
 
-    Once it `has_ended`, the robot has stopped its motors, and nothing moves them any more.
+    `resumed_at` is when its process last went on after it was suspended, in ms. Once it
+    `has_ended`, the robot has stopped its motors, and nothing moves them any more.
     """
 
     registration: Registration
+    settings: Settings = field(default_factory=Settings)
     control: Control = field(default_factory=Control)
     peers: Mapping[SessionId, Peer] = field(default_factory=dict)
     pending: Pending = field(default_factory=Pending)
     motion: Motion = field(default_factory=Motion)
+    rights: Mapping[SessionId, Right] = field(default_factory=dict)
+    latch: Latch = field(default_factory=Latch)
+    resumed_at: int = 0
     has_ended: bool = False
 
 
@@ -74,17 +141,54 @@ def change_fence(state: RobotState, fence: Fence, person: Person | None) -> Step
     if fence == before.fence:
         return state, []
     driver = _name_driver(state, fence, person)
-    actions: list[Action] = [] if state.motion.until is None else [Move(STILL)]
-    actions.append(Show(driver, fence.epoch))
-    if driver is not None or before.driver is not None:
-        actions.append(Log(f"{driver or 'nobody'} drives (epoch {fence.epoch})"))
+    state, stops = stop(state, has_gap=False)
     changed = replace(
         state,
         control=replace(before, fence=fence, driver=driver),
-        motion=Motion(),
+        peers={session: _change_driver(peer) for session, peer in state.peers.items()},
         registration=state.registration.note_fence(),
     )
+    actions: list[Action] = [*stops, show(changed)]
+    if driver is not None or before.driver is not None:
+        actions.append(Log(f"{driver or 'nobody'} drives (epoch {fence.epoch})"))
     return changed, actions
+
+
+def _change_driver(peer: Peer) -> Peer:
+    """Return a peer that has not driven yet, and is told at once who drives."""
+    link = peer.link
+    return replace(
+        peer, link=OldLink() if isinstance(link, OldLink) else replace(link, heartbeat_at=0)
+    )
+
+
+def stop(state: RobotState, *, has_gap: bool) -> Step:
+    """Stop the motors if they run; the next motion needs a command with both axes at 0 first.
+
+    `has_gap`: commands have not come in time, so that those of old pages may have waited.
+    """
+    stops: list[Action] = [] if state.motion.until is None else [Move(STILL)]
+    peers = {session: _disarm(peer, has_gap=has_gap) for session, peer in state.peers.items()}
+    return replace(state, motion=Motion(), peers=peers), stops
+
+
+def _disarm(peer: Peer, *, has_gap: bool) -> Peer:
+    link = replace(peer.link, is_armed=False)
+    if isinstance(link, OldLink) and has_gap:
+        link = replace(link, has_gap=True)
+    return replace(peer, link=link)
+
+
+def show(state: RobotState) -> Show:
+    """Return what people see of who drives."""
+    control, holder = state.control, state.control.fence.holder
+    right = None if holder is None else state.rights.get(holder)
+    return Show(
+        control.driver,
+        control.fence.epoch,
+        stopped_by=state.latch.by,
+        right_ended=right is not None and right.has_ended,
+    )
 
 
 def _name_driver(state: RobotState, fence: Fence, person: Person | None) -> str | None:

@@ -6,15 +6,15 @@ from typing import Protocol
 import boto3
 from botocore.config import Config
 
-from robosignal.server.aws.calls import bound_calls
+from robosignal.server.aws.calls import limit_calls
 from robosignal.server.aws.dynamodb import DynamoStore
 from robosignal.server.aws.management import ManagementPosts
 from robosignal.server.aws.metrics import EmbeddedMetrics
 from robosignal.server.aws.turn_secret import SecretsManager, StoredSecret
 from robosignal.server.clock import epoch_ms
 from robosignal.server.entry import Signaling
-from robosignal.server.ice.static import StaticIce
-from robosignal.server.ice.turn import TurnIce
+from robosignal.server.ice.static import StaticServers
+from robosignal.server.ice.turn import TurnServers
 from robosignal.server.identity.jwks import RemoteKeys
 from robosignal.server.identity.tokens import Issuer
 from robosignal.server.limits.limiter import Buckets, Unlimited
@@ -25,27 +25,27 @@ from robosignal.server.settings import Settings
 CLIENT = Config(
     connect_timeout=1,
     read_timeout=2,
-    # A call is tried again as long as its event's time lasts, which botocore does not know.
+    # Calls are repeated as long as their event's time allows, which botocore does not know.
     retries={"mode": "standard", "total_max_attempts": 1},
     max_pool_connections=AT_ONCE,
-    # Every call is built from validated records, so validating it again buys nothing.
+    # Calls are built from validated records.
     parameter_validation=False,
-    # Said outright: composing the usual string anew takes a quarter of a small call's CPU.
+    # Composing the usual string for each call takes a quarter of a small call's CPU.
     user_agent="robosignal",
 )
 
 
 class Context(Protocol):
-    """As much of Lambda's context object as the handler needs."""
+    """The part of Lambda's context object that the handler needs."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return after how many milliseconds the function is killed."""
+        """Return in how many milliseconds the function is killed."""
 
 
 def connect(settings: Settings) -> Signaling:
     """Return the backend on DynamoDB and the management API."""
-    dynamodb = bound_calls(boto3.client("dynamodb", config=CLIENT))
-    management = bound_calls(
+    dynamodb = limit_calls(boto3.client("dynamodb", config=CLIENT))
+    management = limit_calls(
         boto3.client(
             "apigatewaymanagementapi", endpoint_url=settings.management_endpoint, config=CLIENT
         )
@@ -69,16 +69,16 @@ def connect(settings: Settings) -> Signaling:
 def _ice(settings: Settings) -> IceSource:
     options = settings.options
     if settings.turn_secret_arn is None:
-        return StaticIce(options.ice_servers)
+        return StaticServers(options.ice_servers)
     secret = StoredSecret(settings.turn_secret_arn, _secrets_manager)
-    return TurnIce(options.turn_urls, secret, options.ice_servers)
+    return TurnServers(options.turn_urls, secret, options.ice_servers)
 
 
 def _secrets_manager() -> SecretsManager:
-    # Without the TURN secret a request goes on with the other servers, so it is asked for once.
-    client: SecretsManager = bound_calls(boto3.client("secretsmanager", config=CLIENT))
+    # Without the TURN secret a request continues with the other servers, so one try is enough.
+    client: SecretsManager = limit_calls(boto3.client("secretsmanager", config=CLIENT))
     return client
 
 
-# At DEBUG the SDK logs whole requests and answers: SDP, candidates, the TURN servers' secret.
+# At DEBUG the SDK logs whole requests and responses: SDP, candidates, the TURN servers' secret.
 logging.getLogger("botocore").setLevel(logging.WARNING)

@@ -1,8 +1,7 @@
-"""Calls to AWS: how long a try may take, and when another one follows.
+"""Calls to AWS: how long a try may take, which errors are transient, and when to try again.
 
-Owns the one reading of what says "later": a throttle, a conflict, a network that failed; and
-the pauses. The time is the event's own (`robosignal.server.deadline`), so botocore's retries, which
-know nothing of it, are off. What is asked for it never knows.
+The time is the event's own (`robosignal.server.deadline`). botocore's retries know nothing of that,
+so they are off.
 """
 
 import logging
@@ -23,10 +22,10 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 1.0
 LEAST_SECONDS = 0.05
-"""With less time than this, no call starts: it could not finish."""
+"""With less time than this no call starts, as it could not finish."""
 
 FIRST_PAUSE_SECONDS = 0.1
-"""Before the second try, at most; four times as long before each further one."""
+"""The longest pause before the second try; four times as long before each further one."""
 
 TRANSIENT = frozenset(
     {
@@ -41,39 +40,39 @@ TRANSIENT = frozenset(
         "TransactionConflictException",
     }
 )
-"""Errors that say "later"."""
+"""Error codes of AWS that mean: try again later."""
 
 log = logging.getLogger("signaling")
 
 
-def ask(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Make a call; repeat it after a pause while AWS says "later" and the step has time left.
+def call_aws(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call AWS; repeat the call after a pause if the error is transient and the step has time left.
 
-    Raise TryAgain if AWS says so until the end; any other error is raised at once.
+    Raise TryAgain if the last try fails so; any other error at once.
     """
     mine = allowance()
-    pauses = pausing(mine, mine.tries)
+    pauses = pause_between_tries(mine, mine.tries)
     while True:
         if mine.seconds < LEAST_SECONDS:
             raise TryAgain
         try:
-            with translated():
+            with translate_errors():
                 return call(*args, **kwargs)
         except TryAgain:
             if not next(pauses, False):
                 raise
 
 
-def pausing(mine: Allowance, tries: int) -> Iterator[bool]:
+def pause_between_tries(mine: Allowance, tries: int) -> Iterator[bool]:
     """Yield after a growing pause before each further try; end when no more is allowed.
 
-    `tries` counts the first, before which there is no pause. The pauses are drawn, lest all who
-    were throttled at once come back at once.
+    `tries` includes the first, before which there is no pause. The pauses are random, so that
+    callers that were throttled together do not return together.
     """
     longest = FIRST_PAUSE_SECONDS
     for _ in range(tries - 1):
         pause = uniform(longest / 2, longest)  # noqa: S311 - it guards nothing
-        if mine.left < pause + LEAST_SECONDS:
+        if mine.seconds_left < pause + LEAST_SECONDS:
             return
         mine.sleep(pause)
         yield True
@@ -81,43 +80,43 @@ def pausing(mine: Allowance, tries: int) -> Iterator[bool]:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Raise TryAgain for what AWS says to try later, and for a network that failed."""
+def translate_errors() -> Iterator[None]:
+    """Raise TryAgain for transient errors of AWS and of the network."""
     try:
         yield
     except ClientError as error:
-        if error.response["Error"]["Code"] in TRANSIENT or _is_later(error):
+        if error.response["Error"]["Code"] in TRANSIENT or _is_transient(error):
             raise TryAgain from error
         raise
     except (ConnectionError, HTTPClientError) as error:
         raise TryAgain from error
 
 
-def _is_later(error: ClientError) -> bool:
-    """Say whether the status alone says "later", as in a proxy's answer, which names no error."""
+def _is_transient(error: ClientError) -> bool:
+    """Say whether the status alone means that, as in a proxy's answer, which has no code."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-class StepsTimeout(Timeout):
-    """The timeout of a step's calls: computed again for each request."""
+class StepTimeout(Timeout):
+    """The timeout of a step's calls, computed for each request."""
 
     def clone(self) -> Timeout:
-        """Return the timeout of one request: urllib3 asks its pool for one before each."""
+        """Return the timeout of one request. urllib3 calls this before each."""
         seconds = max(LEAST_SECONDS, allowance().seconds)
         return Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds, total=seconds)
 
 
-def bound_calls(client: T) -> T:
-    """Return the client, each of whose requests takes no longer than its step may.
+def limit_calls(client: T) -> T:
+    """Return the client, changed so that no request takes longer than its step may.
 
-    botocore's timeouts are a client's, fixed as it is made: one client for each length would
-    cost a start of its own. A later botocore, whose insides differ, keeps those: each try is
-    then bounded by them, and none is begun without time.
+    botocore's timeouts are fixed when a client is created, and a client for each length would slow
+    down the start. If a later botocore has other internals, its fixed timeouts stay and limit each
+    try, and no try starts without time.
     """
     try:
         session: Any = client._endpoint.http_session  # type: ignore[attr-defined]  # noqa: SLF001 - see above
-        session._manager.connection_pool_kw["timeout"] = StepsTimeout()  # noqa: SLF001 - as above
+        session._manager.connection_pool_kw["timeout"] = StepTimeout()  # noqa: SLF001 - as above
     except AttributeError:
         log.warning("requests are bounded only by the client's own timeouts")
     return client

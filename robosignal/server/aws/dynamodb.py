@@ -1,8 +1,7 @@
 """The store on DynamoDB: two tables, conditional writes, consistent reads.
 
-Knows how the tables are laid out; never which write is right. What is immutable of a
-connection is kept in this process's memory, bounded, and never an absence. That a user has no
-watching connection is remembered too, for a few seconds.
+This process remembers rows of connections whose dialect cannot change any more, up to a number, and
+for a few seconds which users have no watching connection. It never remembers that a row is missing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,8 +13,8 @@ import msgspec
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.protocol.limits import SECOND_LOOK_SECONDS, WATCHERS
-from robosignal.server.aws.calls import ask, pausing
-from robosignal.server.aws.expressions import Rendered, marshal, plain
+from robosignal.server.aws.calls import call_aws, pause_between_tries
+from robosignal.server.aws.expressions import Rendered, marshal, unmarshal_item
 from robosignal.server.core.conditional_writes import Condition, Put, Write, apply
 from robosignal.server.core.records import Connection, Robot, robot_from_item
 from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
@@ -29,23 +28,23 @@ if TYPE_CHECKING:
 
 KNOWN = 10_000
 BATCH_TRIES = 8
-"""More than an event has time for: the rest of a batch is asked for until that time is over."""
+"""More than an event has time for: the rest of a batch is asked for until its time is over."""
 STAMP_BYTES = 9
 
 INDEX_LAG_SECONDS = 2
-"""How late the index of watchers may be. AWS: "within a fraction of a second, under normal
+"""How far the index of watchers may lag. AWS: "within a fraction of a second, under normal
 conditions" (DynamoDB developer guide, "Using Global Secondary Indexes")."""
 
 UNWATCHED_SECONDS = SECOND_LOOK_SECONDS - INDEX_LAG_SECONDS
-"""How long an answer of that index is trusted that a user has no watching connection.
+"""How long it is believed that a user has no watching connection.
 
-A page lists a second time `SECOND_LOOK_SECONDS` after it began to watch. Every change after that
-list is pushed, because by then no answer from before the index had the page is trusted.
+A client lists a second time `SECOND_LOOK_SECONDS` after `watch`. Every change after that list is
+pushed, because no answer from before the index had the connection is believed by then.
 """
 
 
-def connection_of(item: dict[str, Any]) -> Connection:
-    """Return a row's record."""
+def connection_from_item(item: dict[str, Any]) -> Connection:
+    """Return the record of a connection's row."""
     return msgspec.convert(item, Connection)
 
 
@@ -60,10 +59,10 @@ class DynamoStore:
         known: int = KNOWN,
         unwatched: Recent[str] | None = None,
     ) -> None:
-        """Use these two tables; `known` senders at most are kept in memory.
+        """Use these two tables, and remember at most `known` senders.
 
-        `unwatched` remembers which users have no watching connection; by default, as many users
-        as senders, for `UNWATCHED_SECONDS`.
+        `unwatched` remembers which users have no watching connection: by default at most `known`
+        users, for `UNWATCHED_SECONDS`.
         """
         self._client = client
         self._connections = connections
@@ -74,13 +73,13 @@ class DynamoStore:
     # Connections
 
     def sender(self, connection: ConnectionId) -> Connection | None:
-        """Return a row, from memory if its dialect can change no more."""
+        """Return a row, from memory if its dialect cannot change any more."""
         return self._known.get(connection) or self.connection(connection)
 
     def connection(self, connection: ConnectionId) -> Connection | None:
-        """Return a row as it is now."""
+        """Return a connection's row, by a consistent read."""
         item = self._get(self._connections, "connectionId", connection)
-        return None if item is None else self._remember(connection_of(item))
+        return None if item is None else self._remember(connection_from_item(item))
 
     def _remember(self, row: Connection) -> Connection:
         if row.is_settled:
@@ -91,29 +90,29 @@ class DynamoStore:
         return row
 
     def add_connection(self, row: Connection) -> None:
-        """Keep the row of a connection that opens; one that is there stays as it is."""
+        """Store the row of a connection that opens; an existing row stays as it is."""
         item = {name: marshal(value) for name, value in connection_item(row).items()}
         try:
-            ask(
+            call_aws(
                 self._client.put_item,
                 TableName=self._connections,
                 Item=item,
                 ConditionExpression="attribute_not_exists(connectionId)",
             )
         except self._client.exceptions.ConditionalCheckFailedException:
-            return  # delivered twice: what the connection has become since is not undone
+            return  # $connect was delivered twice; the row may have changed since
 
     def remove_connection(self, connection: ConnectionId) -> Connection | None:
         """Delete a row and return it as it was."""
         self._known.drop(connection)
-        found = ask(
+        found = call_aws(
             self._client.delete_item,
             TableName=self._connections,
             Key={"connectionId": marshal(connection)},
             ReturnValues="ALL_OLD",
         )
         item = found.get("Attributes")
-        return None if item is None else connection_of(plain(item))
+        return None if item is None else connection_from_item(unmarshal_item(item))
 
     def write_connection(
         self, connection: ConnectionId, write: Write
@@ -126,15 +125,15 @@ class DynamoStore:
                 self._unwatched.forget(watcher)
         if after is None:
             return ConditionFailed(
-                None if before is None else self._remember(connection_of(before))
+                None if before is None else self._remember(connection_from_item(before))
             )
-        row = self._remember(connection_of(after))
-        return Written(None if before is None else connection_of(before), row)
+        row = self._remember(connection_from_item(after))
+        return Written(None if before is None else connection_from_item(before), row)
 
     # Robots
 
     def robot(self, robot: RobotId) -> Robot | None:
-        """Return a robot's item as it is now."""
+        """Return a robot's item, by a consistent read."""
         item = self._get(self._robots, "robotId", robot)
         return None if item is None else robot_from_item(item)
 
@@ -154,7 +153,7 @@ class DynamoStore:
         return ConditionFailed(was)
 
     def check_robot(self, robot: RobotId, write: Write) -> Written[Robot] | ConditionFailed[Robot]:
-        """Evaluate a write to a robot's item now, without writing."""
+        """Return what a write to a robot's item would come to, without writing."""
         item = self._get(self._robots, "robotId", robot)
         before = None if item is None else robot_from_item(item)
         after = apply(write, item or {})
@@ -165,9 +164,9 @@ class DynamoStore:
         )
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
-        """Delete a robot's item if the condition holds of it."""
+        """Delete a robot's item if the condition holds; return whether it did."""
         try:
-            ask(
+            call_aws(
                 self._client.delete_item,
                 TableName=self._robots,
                 Key={"robotId": marshal(robot)},
@@ -186,39 +185,39 @@ class DynamoStore:
             }
         }
         found: dict[RobotId, Robot] = {}
-        pauses = pausing(allowance(), BATCH_TRIES)
+        pauses = pause_between_tries(allowance(), BATCH_TRIES)
         while True:
-            answer = ask(self._client.batch_get_item, RequestItems=asked)
+            answer = call_aws(self._client.batch_get_item, RequestItems=asked)
             for item in answer["Responses"].get(self._robots, []):
-                robot = robot_from_item(plain(item))
+                robot = robot_from_item(unmarshal_item(item))
                 found[robot.robot_id] = robot
             asked = answer.get("UnprocessedKeys")
             if not asked:
                 return [found[robot] for robot in robots if robot in found]
-            # Whatever is left was throttled: DynamoDB asks for pauses that grow.
+            # The rest was throttled. DynamoDB asks for growing pauses.
             if not next(pauses, False):
                 raise TryAgain
 
     def note_share(self, robot: RobotId, user: UserId) -> None:
         """Put the share's own item, which the index of operators lists."""
-        ask(
+        call_aws(
             self._client.update_item,
             TableName=self._robots,
-            Key={"robotId": marshal(_share(robot, user))},
+            Key={"robotId": marshal(_share_key(robot, user))},
             UpdateExpression="SET operatorUserId = :user",
             ExpressionAttributeValues={":user": marshal(user)},
         )
 
     def drop_share(self, robot: RobotId, user: UserId) -> None:
         """Delete the share's own item."""
-        ask(
+        call_aws(
             self._client.delete_item,
             TableName=self._robots,
-            Key={"robotId": marshal(_share(robot, user))},
+            Key={"robotId": marshal(_share_key(robot, user))},
         )
 
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
-        """Return the connections that are told of changes, as many as are told at most.
+        """Return connections that watch, at most `WATCHERS`.
 
         A user who had none a few seconds ago is not looked up again.
         """
@@ -228,7 +227,7 @@ class DynamoStore:
         found: list[Watcher] = []
         start: Any = {}
         while len(found) < WATCHERS:
-            page = ask(
+            page = call_aws(
                 self._client.query,
                 TableName=self._connections,
                 IndexName="watchers",
@@ -238,7 +237,7 @@ class DynamoStore:
                 Limit=WATCHERS - len(found),
                 **start,
             )
-            found += (_watcher(plain(item)) for item in page["Items"])
+            found += (_watcher_from_item(unmarshal_item(item)) for item in page["Items"])
             if "LastEvaluatedKey" not in page:
                 break
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
@@ -246,27 +245,27 @@ class DynamoStore:
             self._unwatched.note(watcher, asked_at)
         return tuple(found)
 
-    def owned(self, user: UserId, after: str | None, limit: int) -> Page:
+    def list_owned(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that a user owns."""
         return self._page("owners", "ownerUserId", user, after, limit)
 
-    def shared(self, user: UserId, after: str | None, limit: int) -> Page:
+    def list_shared(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that are shared with a user."""
-        share = None if after is None else _share(RobotId(after), user)
+        share = None if after is None else _share_key(RobotId(after), user)
         return self._page("operators", "operatorUserId", user, share, limit)
 
-    def fleet(self, shard: str, after: str | None, limit: int) -> Page:
+    def list_fleet(self, shard: str, after: str | None, limit: int) -> Page:
         """Return every robot of one shard of the fleet."""
         return self._page("fleet", "fleetShard", shard, after, limit)
 
     # Calls
 
     def _get(self, table: str, key: str, value: str) -> dict[str, Any] | None:
-        found = ask(
+        found = call_aws(
             self._client.get_item, TableName=table, Key={key: marshal(value)}, ConsistentRead=True
         )
         item = found.get("Item")
-        return None if item is None else plain(item)
+        return None if item is None else unmarshal_item(item)
 
     def _write(
         self, table: str, key: str, value: str, write: Write
@@ -277,7 +276,7 @@ class DynamoStore:
         the item became follows from it: the write was atomic.
         """
         try:
-            answer = ask(
+            answer = call_aws(
                 self._client.update_item,
                 TableName=table,
                 Key={key: marshal(value)},
@@ -287,15 +286,15 @@ class DynamoStore:
             )
         except self._client.exceptions.ConditionalCheckFailedException as refused:
             item: Any = refused.response.get("Item")
-            return (plain(item) if item else None), None
+            return (unmarshal_item(item) if item else None), None
         old = answer.get("Attributes")
-        before = plain(old) if old else None
+        before = unmarshal_item(old) if old else None
         after = apply(write, before or {})
         return before, None if after is None else {key: value, **after}
 
     def _page(self, index: str, key: str, value: str, after: str | None, limit: int) -> Page:
-        start: Any = {} if after is None else {"ExclusiveStartKey": _start(key, value, after)}
-        found = ask(
+        start: Any = {} if after is None else {"ExclusiveStartKey": _start_key(key, value, after)}
+        found = call_aws(
             self._client.query,
             TableName=self._robots,
             IndexName=index,
@@ -305,25 +304,25 @@ class DynamoStore:
             Limit=limit,
             **start,
         )
-        ids = tuple(_robot_id(plain(item)) for item in found["Items"])
+        ids = tuple(_robot_id_of(unmarshal_item(item)) for item in found["Items"])
         last = found.get("LastEvaluatedKey")
-        return Page(ids, None if last is None else _robot_id(plain(last)))
+        return Page(ids, None if last is None else _robot_id_of(unmarshal_item(last)))
 
 
 def _with_key(robot: RobotId, item: dict[str, Any]) -> dict[str, Any]:
     return {"robotId": robot, **item}
 
 
-def _start(key: str, value: str, after: str) -> dict[str, Any]:
+def _start_key(key: str, value: str, after: str) -> dict[str, Any]:
     return {key: marshal(value), "robotId": marshal(after)}
 
 
-def _share(robot: RobotId, user: UserId) -> str:
+def _share_key(robot: RobotId, user: UserId) -> str:
     """Return the key of a share: no robot's id has a `#`."""
     return f"{robot}#{user}"
 
 
-def _robot_id(item: dict[str, Any]) -> RobotId:
+def _robot_id_of(item: dict[str, Any]) -> RobotId:
     """Return the robot of a robot's item, or of a share's, whose key is `<robotId>#<userId>`."""
     return RobotId(item["robotId"].partition("#")[0])
 
@@ -335,5 +334,5 @@ def _new_watchers(write: Write) -> Iterator[str]:
             yield update.value
 
 
-def _watcher(item: dict[str, Any]) -> Watcher:
+def _watcher_from_item(item: dict[str, Any]) -> Watcher:
     return Watcher(ConnectionId(item["connectionId"]), item["expiresAt"])

@@ -1,7 +1,7 @@
 """Renders conditions and updates as DynamoDB's expressions.
 
-Every name and value is a placeholder, used at least once, so no reserved word and no session
-id with a dot in it can be misread. Source: "Expressions in DynamoDB", developer guide.
+Every name and value is a placeholder, so a reserved word, or a session id with a dot in it, cannot
+be misread. Source: DynamoDB developer guide, "Expressions in DynamoDB".
 """
 
 from typing import Any, assert_never
@@ -29,7 +29,7 @@ from robosignal.server.core.conditional_writes import (
 
 
 def marshal(value: Any) -> dict[str, Any]:  # noqa: PLR0911 - one for each type
-    """Return a plain value as DynamoDB writes it. Raise TypeError for any other type."""
+    """Return a plain value in DynamoDB's JSON. Raise TypeError for a type that it lacks."""
     match value:
         case str():
             return {"S": value}
@@ -50,7 +50,7 @@ def marshal(value: Any) -> dict[str, Any]:  # noqa: PLR0911 - one for each type
 
 
 def unmarshal(attribute: dict[str, Any]) -> Any:
-    """Return the plain value of one attribute: numbers are whole, string sets are sets."""
+    """Return the plain value of an attribute. Numbers are integers, string sets are sets."""
     ((kind, value),) = attribute.items()
     match kind:
         case "S" | "BOOL":
@@ -58,7 +58,7 @@ def unmarshal(attribute: dict[str, Any]) -> Any:
         case "N":
             return int(value)
         case "M":
-            return plain(value)
+            return unmarshal_item(value)
         case "NULL":
             return None
         case "SS":
@@ -69,19 +69,19 @@ def unmarshal(attribute: dict[str, Any]) -> Any:
             raise TypeError(f"cannot read an attribute of type {kind}")
 
 
-def plain(item: dict[str, Any]) -> dict[str, Any]:
+def unmarshal_item(item: dict[str, Any]) -> dict[str, Any]:
     """Return an item with plain values."""
     return {name: unmarshal(each) for name, each in item.items()}
 
 
 class Rendered:
-    """One write as the parameters of UpdateItem, or a condition alone as those of DeleteItem."""
+    """A write as parameters of UpdateItem, or a condition alone as parameters of DeleteItem."""
 
     def __init__(self, asked: Write | Condition) -> None:
         self._names: dict[str, str] = {}
         self._values: dict[str, Any] = {}
         when = asked.when if isinstance(asked, Write) else asked
-        self.parameters: dict[str, Any] = {"ConditionExpression": self._condition(_plainer(when))}
+        self.parameters: dict[str, Any] = {"ConditionExpression": self._condition(_simplify(when))}
         if isinstance(asked, Write):
             self.parameters["UpdateExpression"] = self._updates(asked.then)
         names = {hold: name for name, hold in self._names.items()}
@@ -115,14 +115,14 @@ class Rendered:
             case Contains(path, member):
                 return f"contains({self._path(path)}, {self._value(member)})"
             case Size(path, how, value):
-                # The guard is for moto, which fails on the size of a missing attribute.
+                # attribute_exists is for moto, which fails on the size of a missing attribute.
                 there = f"attribute_exists({self._path(path)})"
                 return f"{there} AND size({self._path(path)}) {how} {self._value(value)}"
             case AllOf(of):
                 return " AND ".join(self._conjunct(part) for part in of)
             case AnyOf(of):
                 if not of:
-                    raise ValueError("nobody has this right: no write should ask for it")
+                    raise ValueError("the condition can never hold: do not write")
                 return " OR ".join(self._condition(part) for part in of)
             case _:
                 assert_never(condition)
@@ -142,17 +142,17 @@ class Rendered:
     def _update(self, update: Update) -> tuple[str, str]:
         path = self._path(update.path)
         match update:
-            case Put(value=value, once=once):
+            case Put(value=value, if_missing=if_missing):
                 held = self._value(value)
                 return (
                     "SET",
-                    f"{path} = if_not_exists({path}, {held})" if once else f"{path} = {held}",
+                    f"{path} = if_not_exists({path}, {held})" if if_missing else f"{path} = {held}",
                 )
             case Copy(source=source):
                 kept = f"if_not_exists({self._path(source)}, {self._value(None)})"
                 return "SET", f"{path} = {kept}"
-            case Increment(begins=begins):
-                first = None if begins is None else self._value(begins)
+            case Increment(start=start):
+                first = None if start is None else self._value(start)
                 old = path if first is None else f"if_not_exists({path}, {first})"
                 return "SET", f"{path} = {old} + {self._value(1)}"
             case Remove():
@@ -168,14 +168,14 @@ class Rendered:
 TRUE = AllOf(())
 
 
-def _plainer(condition: Condition) -> Condition:
-    """Return the same condition without parts that are always true, or groups of one part."""
+def _simplify(condition: Condition) -> Condition:
+    """Return an equal condition without parts that always hold and groups of one part."""
     match condition:
         case AllOf(of):
-            parts = tuple(part for part in map(_plainer, of) if part != TRUE)
+            parts = tuple(part for part in map(_simplify, of) if part != TRUE)
             return parts[0] if len(parts) == 1 else AllOf(parts)
         case AnyOf(of):
-            parts = tuple(map(_plainer, of))
+            parts = tuple(map(_simplify, of))
             if TRUE in parts:
                 return TRUE
             return parts[0] if len(parts) == 1 else AnyOf(parts)

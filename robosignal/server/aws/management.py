@@ -1,7 +1,7 @@
 """Posts to connections through API Gateway's management API, `@connections`.
 
-A 410 is proof that a connection is gone, a 413 that the frame is too large for anybody; what
-else fails is a "later", or a fault of ours.
+A 410 proves that a connection is gone, a 413 that the frame is too large. Other errors are
+transient, or internal.
 """
 
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from robosignal.protocol.errors import TooLarge
 from robosignal.protocol.ids import ConnectionId
 from robosignal.protocol.limits import MESSAGE_BYTES
-from robosignal.server.aws.calls import ask
+from robosignal.server.aws.calls import call_aws
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
@@ -22,9 +22,9 @@ class ManagementPosts:
         self._client = client
 
     def post(self, connection: ConnectionId, frame: bytes) -> bool:
-        """Hand a frame over; False when that connection is gone. Raise TooLarge for a 413."""
+        """Post a frame; return whether the connection exists. Raise TooLarge for a 413."""
         try:
-            ask(self._client.post_to_connection, ConnectionId=connection, Data=frame)
+            call_aws(self._client.post_to_connection, ConnectionId=connection, Data=frame)
         except self._client.exceptions.GoneException:
             return False
         except self._client.exceptions.PayloadTooLargeException as error:
@@ -32,8 +32,8 @@ class ManagementPosts:
         return True
 
     def close(self, connection: ConnectionId) -> None:
-        """Close a connection; one that is gone already is no error."""
+        """Close a connection, if it exists."""
         try:
-            ask(self._client.delete_connection, ConnectionId=connection)
+            call_aws(self._client.delete_connection, ConnectionId=connection)
         except self._client.exceptions.GoneException:
             return

@@ -1,8 +1,8 @@
-"""Writes CloudWatch metrics as lines of its embedded metric format, one for each event.
+"""Writes CloudWatch metrics into the log, one line of the embedded metric format for each event.
 
-Knows names, units and dimensions; must never know a token, a person, a robot or a payload.
-Source: CloudWatch user guide, "Specification: Embedded metric format". Whoever reads the
-function's log gets the metrics out of it, so no call to AWS is made here.
+CloudWatch extracts the metrics from the function's log, so this makes no call to AWS. The lines
+name no user, robot or connection.
+Source: CloudWatch user guide, "Specification: Embedded metric format".
 """
 
 import sys
@@ -23,11 +23,11 @@ from robosignal.server.ports import EventMetrics
 NAMESPACE = "robosignal"
 
 RELAYED = frozenset({"offer", "answer", "ice-candidate"})
-"""The messages whose way to the other end is timed."""
+"""The messages whose relay is timed."""
 
 CONFLICTS = frozenset(error.code for error in (RobotBusy, OwnedByAnother, TooManyViewers, TryAgain))
-"""Refusals because somebody else wants the same: what the write's condition protects. AWS's own
-throttling reads as `try_again` as well, for a client cannot tell the two apart either."""
+"""Refusals because somebody else wants the same. They include `try_again`, which throttling by AWS
+causes too."""
 
 COUNT = "Count"
 MILLISECONDS = "Milliseconds"
@@ -51,11 +51,11 @@ DIRECTIVES = {
     "TokensRefused": _directive("TokensRefused", COUNT, ["Stage"], ["Stage", "Reason"]),
     "InternalErrors": _directive("InternalErrors", COUNT, ["Stage"]),
 }
-"""Every metric: its unit and the sets of dimensions that it is kept by."""
+"""Every metric, with its unit and its sets of dimensions."""
 
 
-def values(metrics: EventMetrics) -> Iterator[tuple[str, int]]:
-    """Yield the metrics that one event adds to. What did not happen is left out."""
+def metric_values(metrics: EventMetrics) -> Iterator[tuple[str, int]]:
+    """Yield name and value of each metric that one event adds to."""
     yield "Messages", 1
     if metrics.outcome == "ok" and metrics.kind in RELAYED:
         yield "RelayLatency", metrics.took_ms
@@ -73,9 +73,9 @@ def values(metrics: EventMetrics) -> Iterator[tuple[str, int]]:
         yield "InternalErrors", 1
 
 
-def line(stage: str, metrics: EventMetrics) -> str:
-    """Return the event's metrics as one JSON document, without a line's end."""
-    found = dict(values(metrics))
+def metric_line(stage: str, metrics: EventMetrics) -> str:
+    """Return the event's metrics as one JSON document, without a newline."""
+    found = dict(metric_values(metrics))
     about = {"Timestamp": metrics.at, "CloudWatchMetrics": [DIRECTIVES[name] for name in found]}
     document = {
         "_aws": about,
@@ -88,27 +88,27 @@ def line(stage: str, metrics: EventMetrics) -> str:
     return msgspec.json.encode(document).decode()
 
 
-def to_stdout(text: str) -> None:
+def write_to_stdout(text: str) -> None:
     """Write one line to the function's log."""
-    # One write, looked up at the call: Lambda's runtime puts its own stream there.
+    # Written at once, to what `sys.stdout` is now: Lambda's runtime replaces it.
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 class EmbeddedMetrics:
-    """Implements `robosignal.server.ports.Meter` for a deployment of this name."""
+    """Implements `robosignal.server.ports.Meter` for a deployment with this stage."""
 
-    def __init__(self, stage: str, say: Callable[[str], None] = to_stdout) -> None:
+    def __init__(self, stage: str, write: Callable[[str], None] = write_to_stdout) -> None:
         self._stage = stage
-        self._say = say
+        self._write = write
 
     def record(self, metrics: EventMetrics) -> None:
         """Write the event's metrics."""
-        self._say(line(self._stage, metrics))
+        self._write(metric_line(self._stage, metrics))
 
 
-class Unmetered:
-    """Records nothing, where nobody watches."""
+class NoMetrics:
+    """Implements `robosignal.server.ports.Meter` without recording anything."""
 
     def record(self, metrics: EventMetrics) -> None:
-        """Drop it."""
+        """Do nothing."""

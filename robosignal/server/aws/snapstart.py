@@ -1,7 +1,6 @@
-"""Loads, while a SnapStart snapshot is taken, what a cold start elsewhere leaves for later.
+"""Loads the JWT code while SnapStart takes its snapshot, so that no cold start has to.
 
-Owns what the snapshot holds besides the handler itself: all that judging a token takes. Must
-never put anything random or secret in it, for every copy of the function begins with the same.
+Every copy of the function starts from the same snapshot, so nothing random or secret may be in it.
 """
 
 import json
@@ -17,11 +16,11 @@ NAME = "warm"
 BYTES = 256
 
 
-def warm(environment: Mapping[str, str]) -> None:
-    """Judge a token of nobody's when the environment is SnapStart's; else do nothing.
+def warm_up(environment: Mapping[str, str]) -> None:
+    """Under SnapStart, verify a dummy token so that the JWT code is in the snapshot.
 
-    Of a connection's events only the first bears a token, so where nothing is kept of a start,
-    the others shall not wait for the code that judges it.
+    Elsewhere do nothing: only `$connect` has a token, and the other events must not wait for code
+    that they do not use.
     """
     if environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start":
         return
@@ -31,7 +30,7 @@ def warm(environment: Mapping[str, str]) -> None:
 
 
 def _key() -> dict[str, str]:
-    """Return a public key that nobody has the private half of: it is no product of primes."""
+    """Return a public key without a private one: its modulus is no product of two primes."""
     modulus = (1 << BYTES * 8 - 1) + 1
     return {"kty": "RSA", "kid": NAME, "n": _b64(modulus.to_bytes(BYTES)), "e": "AQAB"}
 

@@ -1,7 +1,4 @@
-"""The secret that is shared with the TURN servers, as Secrets Manager keeps it.
-
-Owns when it is read again, and what happens while it cannot be; must never know what it is for.
-"""
+"""Reads the secret that is shared with the TURN servers from Secrets Manager."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -10,25 +7,25 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 KEPT_MS = 5 * 60 * 1000
-"""How long a secret counts as fresh: a changed one is used by then."""
+"""How long a secret is used before it is read again."""
 
 PAUSE_MS = 10 * 1000
-"""How long nothing is asked after a failure, so that not every message waits for the next."""
+"""How long to wait after a failure, so that not every message waits for another try."""
 
 log = logging.getLogger("signaling")
 
 
 class SecretsManager(Protocol):
-    """As much of boto3's client as this needs."""
+    """The part of boto3's client that this needs."""
 
     def get_secret_value(self, *, SecretId: str) -> Mapping[str, Any]:  # noqa: N803 - boto3's name
-        """Return what is kept under an ARN."""
+        """Return the secret under an ARN."""
 
 
 class StoredSecret:
-    """A `robosignal.server.ice.turn.Secret` under an ARN, kept for five minutes.
+    """A `robosignal.server.ice.turn.Secret` under an ARN, cached for five minutes.
 
-    `connect` makes the client, at the first need: whoever never needs it pays nothing.
+    `connect` creates the client when the secret is first needed.
     """
 
     def __init__(self, arn: str, connect: Callable[[], SecretsManager]) -> None:
@@ -39,12 +36,12 @@ class StoredSecret:
         self._ask_at: int | None = None
 
     def __call__(self, now: int) -> str | None:
-        """Return the secret, or None when none could be read so far.
+        """Return the secret at `now` (epoch ms); None if none could be read so far.
 
-        One that cannot be read anew serves on: the TURN servers most likely share it still.
-        Every failure is logged as a warning, with its code and never with the secret.
+        If it cannot be read again, the old one is used: it most likely has not changed. Every
+        failure is logged as a warning with its code, without the secret.
         """
-        # Later than possible: the clock has been set back since.
+        # If `_ask_at` is too far ahead, the clock has been set back since.
         if self._ask_at is None or not self._ask_at - KEPT_MS <= now < self._ask_at:
             self._refresh(now)
         return self._value
@@ -59,11 +56,11 @@ class StoredSecret:
             self._ask_at = now + KEPT_MS
 
     def _read(self) -> str:
-        """Return the secret; raise ValueError when there is no text in it."""
+        """Return the secret. Raise ValueError if it has no text."""
         if self._client is None:
             self._client = self._connect()
         kept = self._client.get_secret_value(SecretId=self._arn)
-        # coturn reads its own copy from a line of a file, so blanks around it are no part of it.
+        # coturn reads its copy from a line of a file, without blanks around it.
         value = str(kept.get("SecretString", "")).strip()
         if not value:
             raise ValueError("the secret has no text")

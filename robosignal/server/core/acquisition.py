@@ -27,17 +27,17 @@ from robosignal.server.core.dialects import AnyFrame
 from robosignal.server.core.notices import (
     Notice,
     control_frame,
-    displaced_notices,
     notices_to,
-    viewer_notices,
+    notices_to_displaced,
+    notices_to_viewers,
 )
 from robosignal.server.core.records import Connection, Robot, Session
 from robosignal.server.core.request import Request, clear_grace
 from robosignal.server.core.sessions import (
     EndedSession,
-    end_notices,
     end_session,
-    freed_notices,
+    notices_of_end,
+    notices_of_free_control,
     writes_to_roll_back,
 )
 from robosignal.server.core.steps import (
@@ -106,10 +106,10 @@ def _undo(request: Request, robot_id: RobotId, opened: ActiveSession, stamp: str
 def _undo_notices(robot: Robot, session: Session, role: Role) -> list[Notice]:
     ended = EndedSession(robot, session, role)
     if role == "viewer":
-        return end_notices(ended)
+        return notices_of_end(ended)
     # The session held at the epoch before, and the driver that it displaced was not told.
-    displaced = displaced_notices(structs.replace(robot, epoch=robot.epoch - 1), session)
-    return displaced + end_notices(ended)
+    displaced = notices_to_displaced(structs.replace(robot, epoch=robot.epoch - 1), session)
+    return displaced + notices_of_end(ended)
 
 
 def confirm_session(request: Request, robot: Robot, found: ActiveSession) -> Flow[None]:
@@ -220,7 +220,7 @@ def _roll_back(
     Then notify everyone concerned. A displaced driver is notified even if the rollback fails: the
     new lease then lasts until it lapses.
     """
-    notices = displaced_notices(robot, session) if role == "controller" else []
+    notices = notices_to_displaced(robot, session) if role == "controller" else []
     if role == "viewer":
         notices += yield from _end_viewer(robot, session, gone)
     else:
@@ -246,7 +246,7 @@ def _return_to_viewing(
     if after is None:
         return []
     free = control_frame(after)
-    return notices_to(after, free) + viewer_notices(after, free, besides=session.session_id)
+    return notices_to(after, free) + notices_to_viewers(after, free, except_for=session.session_id)
 
 
 def _end_holder(robot: Robot, session: Session, gone: ConnectionId | None) -> Flow[list[Notice]]:
@@ -256,11 +256,11 @@ def _end_holder(robot: Robot, session: Session, gone: ConnectionId | None) -> Fl
         both = lease.roll_back_with_robot(*ids, gone)
         outcome = yield from write_robot(robot.robot_id, both, "undo")
         if isinstance(outcome, Written):
-            return end_notices(EndedSession(outcome.after, session, "controller"))
+            return notices_of_end(EndedSession(outcome.after, session, "controller"))
     # A robot that has registered again in the meantime keeps its new presence.
     active = ActiveSession(session, "controller")
     ended = yield from end_session(robot.robot_id, active, writes_to_roll_back(*ids), "undo")
-    return [] if ended is None else end_notices(ended)
+    return [] if ended is None else notices_of_end(ended)
 
 
 def _end_viewer(robot: Robot, session: Session, gone: ConnectionId | None) -> Flow[list[Notice]]:
@@ -278,12 +278,14 @@ def _end_viewer(robot: Robot, session: Session, gone: ConnectionId | None) -> Fl
         return []
     # A robot that has redialled in the meantime can be notified.
     is_gone = ended.robot.connection_id == gone
-    return freed_notices(ended) if is_gone else end_notices(ended)
+    return notices_of_free_control(ended) if is_gone else notices_of_end(ended)
 
 
 def announce_driver(
     request: Request, robot: Robot, holder: Session, more: Sequence[Notice] = ()
 ) -> Flow[None]:
     """Notify the displaced driver and the viewers of the new driver, and send `more` notices."""
-    viewers = viewer_notices(robot, control_frame(robot), besides=holder.session_id)
-    yield from notify(request, robot.robot_id, [*displaced_notices(robot, holder), *viewers, *more])
+    viewers = notices_to_viewers(robot, control_frame(robot), except_for=holder.session_id)
+    yield from notify(
+        request, robot.robot_id, [*notices_to_displaced(robot, holder), *viewers, *more]
+    )

@@ -1,11 +1,10 @@
-"""Conditions and updates as data, in DynamoDB's terms, and what they mean.
+"""Conditional writes as data, in DynamoDB's terms.
 
-A write rule is written once with these. The DynamoDB adapter renders them as expressions;
-`apply` carries them out on a plain item, which is how the local store works. It knows nothing
-of robots.
+A rule is written once, as a `Write`. The DynamoDB adapter renders it as expressions; `apply`
+carries it out on a plain item, for the local store.
 
-Semantics follow DynamoDB's: a missing attribute equals no value and is in no order with any,
-every operand of an update is read from the item as it was before the update.
+The semantics are DynamoDB's. A missing attribute equals no value, and no comparison with it holds.
+Every operand of an update is read from the item as it was before the update.
 Source: docs.aws.amazon.com, "Condition and filter expressions" and "Update expressions".
 """
 
@@ -22,7 +21,7 @@ Path = tuple[str, ...]
 Item = Mapping[str, Any]
 Comparator = Literal["=", "<", "<=", ">", ">="]
 
-COMPARE: dict[Comparator, Callable[[Any, Any], bool]] = {
+COMPARATORS: dict[Comparator, Callable[[Any, Any], bool]] = {
     "=": eq,
     "<": lt,
     "<=": le,
@@ -32,19 +31,19 @@ COMPARE: dict[Comparator, Callable[[Any, Any], bool]] = {
 
 
 class Exists(Struct, frozen=True):
-    """The attribute is there."""
+    """The attribute exists: attribute_exists."""
 
     path: Path
 
 
 class Missing(Struct, frozen=True):
-    """The attribute is not there."""
+    """The attribute does not exist: attribute_not_exists."""
 
     path: Path
 
 
 class Compare(Struct, frozen=True):
-    """The attribute is there and compares so with the value."""
+    """The attribute exists and compares so with the value."""
 
     path: Path
     how: Comparator
@@ -52,9 +51,9 @@ class Compare(Struct, frozen=True):
 
 
 class Differs(Struct, frozen=True):
-    """The attribute is missing, or has another value.
+    """The attribute does not exist, or has another value.
 
-    Said in full: no page of AWS's promises what `<>` makes of a missing attribute.
+    Both cases are rendered, because AWS does not document what `<>` yields for a missing attribute.
     """
 
     path: Path
@@ -62,14 +61,14 @@ class Differs(Struct, frozen=True):
 
 
 class Contains(Struct, frozen=True):
-    """The attribute is a set that has this member."""
+    """The attribute is a set with this member: contains."""
 
     path: Path
     member: str
 
 
 class Size(Struct, frozen=True):
-    """The attribute is there and its number of elements compares so with the value."""
+    """The attribute exists and its number of elements compares so with the value: size."""
 
     path: Path
     how: Comparator
@@ -77,13 +76,13 @@ class Size(Struct, frozen=True):
 
 
 class AllOf(Struct, frozen=True):
-    """Every one of these holds; none of them: true."""
+    """Every one of these holds: AND. Without any, it is true."""
 
     of: "tuple[Condition, ...]"
 
 
 class AnyOf(Struct, frozen=True):
-    """At least one of these holds."""
+    """At least one of these holds: OR. Without any, it is false."""
 
     of: "tuple[Condition, ...]"
 
@@ -92,42 +91,42 @@ Condition = Exists | Missing | Compare | Differs | Contains | Size | AllOf | Any
 
 
 class Put(Struct, frozen=True):
-    """Set the attribute to the value; with `once`, only if it is missing."""
+    """Set the attribute to the value; with `if_missing`, only if it does not exist yet."""
 
     path: Path
     value: Any
-    once: bool = False
+    if_missing: bool = False
 
 
 class Copy(Struct, frozen=True):
-    """Set the attribute to what another one holds, or to null when that is missing."""
+    """Set the attribute to another one's value, or to null if that does not exist."""
 
     path: Path
     source: Path
 
 
 class Increment(Struct, frozen=True):
-    """Add one to a number. A missing one counts as `begins`, which must be given then."""
+    """Add one to a number. A missing one counts as `start`, which must be given then."""
 
     path: Path
-    begins: int | None = None
+    start: int | None = None
 
 
 class Remove(Struct, frozen=True):
-    """Remove the attribute if it is there."""
+    """Remove the attribute, if it exists."""
 
     path: Path
 
 
 class AddToSet(Struct, frozen=True):
-    """Add a member to a set, which begins when it is missing."""
+    """Add a member to a set, which is created if it does not exist."""
 
     path: Path
     member: str
 
 
 class RemoveFromSet(Struct, frozen=True):
-    """Take a member from a set, which goes with its last one."""
+    """Remove a member from a set; the set is removed with its last member."""
 
     path: Path
     member: str
@@ -163,7 +162,7 @@ _NOTHING = object()
 
 
 def evaluate(condition: Condition, item: Item) -> bool:  # noqa: PLR0911 - one for each kind
-    """Say whether the condition is true of this item."""
+    """Say whether the condition holds for this item."""
     match condition:
         case Exists(path):
             return _at(item, path) is not _NOTHING
@@ -171,7 +170,7 @@ def evaluate(condition: Condition, item: Item) -> bool:  # noqa: PLR0911 - one f
             return _at(item, path) is _NOTHING
         case Compare(path, how, value):
             found = _at(item, path)
-            return found is not _NOTHING and COMPARE[how](found, value)
+            return found is not _NOTHING and COMPARATORS[how](found, value)
         case Differs(path, value):
             return bool(_at(item, path) != value)
         case Contains(path, member):
@@ -179,7 +178,7 @@ def evaluate(condition: Condition, item: Item) -> bool:  # noqa: PLR0911 - one f
             return isinstance(found, set | frozenset) and member in found
         case Size(path, how, value):
             found = _at(item, path)
-            return found is not _NOTHING and COMPARE[how](len(found), value)
+            return found is not _NOTHING and COMPARATORS[how](len(found), value)
         case AllOf(of):
             return all(evaluate(each, item) for each in of)
         case AnyOf(of):
@@ -189,31 +188,31 @@ def evaluate(condition: Condition, item: Item) -> bool:  # noqa: PLR0911 - one f
 
 
 def apply(write: Write, item: Item) -> dict[str, Any] | None:
-    """Return the item as the write leaves it, or None when its condition refuses.
+    """Return the item as the write leaves it; None if its condition is false.
 
-    The given item is not changed. One that does not exist is empty: to a condition even its
-    key is missing. Raise KeyError where DynamoDB answers ValidationException:
-    arithmetic on a missing attribute, or a path below a missing map.
+    The given item is not changed. An item that does not exist is empty, without even its key.
+    Raise KeyError where DynamoDB answers ValidationException: for arithmetic on a missing
+    attribute, and for a path below a missing map.
     """
     if not evaluate(write.when, item):
         return None
     after = dict(item)
     for update in write.then:
-        _carry_out(update, item, after)
+        _update(update, item, after)
     return after
 
 
-def _carry_out(update: Update, before: Item, after: dict[str, Any]) -> None:
+def _update(update: Update, before: Item, after: dict[str, Any]) -> None:
     match update:
-        case Put(path, value, once):
-            old = _at(before, path) if once else _NOTHING
+        case Put(path, value, if_missing):
+            old = _at(before, path) if if_missing else _NOTHING
             _set(after, path, value if old is _NOTHING else old)
         case Copy(path, source):
             found = _at(before, source)
             _set(after, path, None if found is _NOTHING else found)
-        case Increment(path, begins):
+        case Increment(path, start):
             found = _at(before, path)
-            old = begins if found is _NOTHING else found
+            old = start if found is _NOTHING else found
             if old is None:
                 raise KeyError(path)
             _set(after, path, old + 1)
@@ -223,12 +222,12 @@ def _carry_out(update: Update, before: Item, after: dict[str, Any]) -> None:
             old = _at(before, path)
             _set(after, path, {member} | (set() if old is _NOTHING else old))
         case RemoveFromSet(path, member):
-            _part(after, path, member)
+            _remove_from_set(after, path, member)
         case _:
             assert_never(update)
 
 
-def _part(after: dict[str, Any], path: Path, member: str) -> None:
+def _remove_from_set(after: dict[str, Any], path: Path, member: str) -> None:
     rest = set(_parent(after, path).get(path[-1], ())) - {member}
     if rest:
         _set(after, path, rest)
@@ -246,7 +245,7 @@ def _at(item: Item, path: Path) -> Any:
 
 
 def _parent(after: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return the map that holds the last name, copied on the way down."""
+    """Return the map that contains the last name; copy each map on the way down."""
     found = after
     for name in path[:-1]:
         found[name] = dict(found[name])

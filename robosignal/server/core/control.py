@@ -43,12 +43,12 @@ from robosignal.server.core.notices import (
     Notice,
     can_hear_control,
     control_frame,
+    notices_of_replaced,
     notices_to,
-    replaced_notices,
+    notices_to_viewers,
+    notices_without_ack,
     robot_control_frame,
     takeover_reason,
-    unacknowledged_notices,
-    viewer_notices,
 )
 from robosignal.server.core.records import Robot, Session
 from robosignal.server.core.request import Request, clear_grace
@@ -116,7 +116,7 @@ def _introduce_driver(
     reason = takeover_reason(robot, request.sender.user_id)
     frame = takeover_frame(robot, mine, reason, request.now)
     yield from introduce(request, robot, mine, "controller", frame, was_viewer=was_viewer)
-    yield from announce_driver(request, robot, mine, unacknowledged_notices(message, robot, mine))
+    yield from announce_driver(request, robot, mine, notices_without_ack(message, robot, mine))
     return Ack(session_id=mine.session_id, epoch=robot.epoch)
 
 
@@ -150,7 +150,9 @@ def release_to_viewer(
         raise _explain_unreleased(outcome.item, viewing, limit) or NoSession(robot.robot_id)
     after = outcome.after
     free = control_frame(after)
-    notices = notices_to(after, free) + viewer_notices(after, free, besides=viewing.session_id)
+    notices = notices_to(after, free) + notices_to_viewers(
+        after, free, except_for=viewing.session_id
+    )
     is_robot_told = yield from notify(request, after.robot_id, notices)
     return after, viewing, is_robot_told and can_hear_control(after)
 
@@ -210,7 +212,7 @@ def _acquire_free(
     if after.dialect == "v1":
         frame = robot_control_frame(after, request.now)
         yield from introduce(request, after, held, "controller", frame, was_viewer=not is_lapsed)
-    more = replaced_notices(after, held) + unacknowledged_notices(message, after, held)
+    more = notices_of_replaced(after, held) + notices_without_ack(message, after, held)
     yield from announce_driver(request, after, held, more)
     return Ack(epoch=after.epoch)
 
@@ -237,7 +239,7 @@ def grant_control(request: Request, message: GrantControl) -> Flow[Ack]:
         after.robot_id,
         notices_to(after, robot_control_frame(after, request.now))
         + notices_to(theirs, frame, "controller")
-        + viewer_notices(after, frame, besides=viewing.session_id),
+        + notices_to_viewers(after, frame, except_for=viewing.session_id),
     )
     return Ack(epoch=after.epoch, robot_told=is_robot_told and can_hear_control(after))
 

@@ -11,14 +11,7 @@ import msgspec
 
 from robosignal.protocol import limits
 from robosignal.protocol.errors import BadMessage, Forbidden, Unauthorized
-from robosignal.protocol.frames import (
-    Ack,
-    Person,
-    Presence,
-    RelationName,
-    RobotEntry,
-    RobotsReply,
-)
+from robosignal.protocol.frames import Ack, Person, Presence, RelationName, RobotEntry, RobotsReply
 from robosignal.protocol.ids import RobotId
 from robosignal.protocol.messages import Robots, Unwatch, Watch
 from robosignal.server.core.records import FLEET_SHARDS, Connection, Robot

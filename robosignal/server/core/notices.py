@@ -43,13 +43,13 @@ def can_hear_control(robot: Robot) -> bool:
     return robot.connection_id is not None and robot.dialect == "v1"
 
 
-def viewer_notices(robot: Robot, frame: Control, besides: SessionId) -> list[Notice]:
+def notices_to_viewers(robot: Robot, frame: Control, except_for: SessionId) -> list[Notice]:
     """Return the notices for every viewer but one."""
-    others = (each for each in robot.viewers.values() if each.session_id != besides)
+    others = (each for each in robot.viewers.values() if each.session_id != except_for)
     return [each for viewer in others for each in notices_to(viewer, frame, "viewer")]
 
 
-def displaced_notices(robot: Robot, holder: Session) -> list[Notice]:
+def notices_to_displaced(robot: Robot, holder: Session) -> list[Notice]:
     """Return the notice for the holder before this one, unless its connection is known as lost."""
     before = robot.prev
     if before is None or before.connection_id == holder.connection_id or before.lost is not None:
@@ -63,7 +63,7 @@ def displaced_notices(robot: Robot, holder: Session) -> list[Notice]:
     return notices_to(before, lost)
 
 
-def replaced_notices(robot: Robot, holder: Session) -> list[Notice]:
+def notices_of_replaced(robot: Robot, holder: Session) -> list[Notice]:
     """Return the notice that tells the robot whose session ended when its lease was taken.
 
     Its epoch is the one at which that session drove, so it does not say who has driven since.
@@ -75,7 +75,7 @@ def replaced_notices(robot: Robot, holder: Session) -> list[Notice]:
     return notices_to(robot, structs.replace(left, epoch=robot.epoch - 1))
 
 
-def unacknowledged_notices(message: Message, robot: Robot, holder: Session) -> list[Notice]:
+def notices_without_ack(message: Message, robot: Robot, holder: Session) -> list[Notice]:
     """Return the notice that tells a new holder of its role, if its message asked for no `ack`."""
     return [] if message.id is not None else notices_to(holder, control_frame(robot), "controller")
 
@@ -136,7 +136,7 @@ def find_ended(before: Robot | None, after: Robot) -> list[tuple[Session, Role]]
     return [each for each in before.sessions() if each[0].session_id not in remaining]
 
 
-def ended_notices(before: Robot | None, after: Robot, reason: LeaveReason) -> list[Notice]:
+def notices_of_ended(before: Robot | None, after: Robot, reason: LeaveReason) -> list[Notice]:
     """Return the notices for the clients of every session that ended between the two items."""
     return [
         notice

@@ -26,7 +26,7 @@ from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.control import release_to_viewer
 from robosignal.server.core.delivery import refuse_oversize
 from robosignal.server.core.dialects import has_description, translate_for_robot
-from robosignal.server.core.notices import replaced_notices
+from robosignal.server.core.notices import notices_of_replaced
 from robosignal.server.core.records import Robot, Session
 from robosignal.server.core.relay import relay_on, relay_to_robot
 from robosignal.server.core.request import Request, reply_epoch
@@ -126,5 +126,5 @@ def _introduce_driver(
     right = find_right(request, robot, mine)
     frame = translate_for_robot(robot, mine, "controller", message, right)
     yield from introduce(request, robot, mine, "controller", frame, was_viewer=was_viewer)
-    yield from announce_driver(request, robot, mine, replaced_notices(robot, mine))
+    yield from announce_driver(request, robot, mine, notices_of_replaced(robot, mine))
     return Ack(session_id=mine.session_id, role="controller", epoch=robot.epoch)

@@ -19,11 +19,11 @@ from robosignal.server.core.notices import (
     Notice,
     can_hear_control,
     control_frame,
-    ended_notices,
     find_ended,
+    notices_of_ended,
     notices_to,
+    notices_to_viewers,
     peer_left_frame,
-    viewer_notices,
 )
 from robosignal.server.core.records import Robot, Session
 from robosignal.server.core.request import Request
@@ -74,10 +74,13 @@ def share(request: Request, message: Share) -> Flow[Ack]:
 def _refuse_operator(robot: Robot, user: UserId) -> None:
     """Raise BadMessage if this user cannot become an operator."""
     if robot.owner_user_id == user:
-        raise BadMessage("userId", "is the owner's, who needs no share")
+        raise BadMessage("userId", "is the owner, who needs no share")
     if user not in robot.operators and len(robot.operators) >= limits.OPERATORS:
         most = limits.OPERATORS
-        raise BadMessage("userId", f"is one too many: a robot has {most} operators at most")
+        raise BadMessage(
+            "userId",
+            f"cannot be added: the robot has {most} operators already; unshare it with one first",
+        )
 
 
 def unshare(request: Request, message: Unshare) -> Flow[Ack]:
@@ -98,7 +101,7 @@ def unshare(request: Request, message: Unshare) -> Flow[Ack]:
             robot = authorize(request, message, robot_id, outcome.item)
             continue
         before, robot = outcome.before or robot, outcome.after
-        is_sent = yield from notify(request, robot_id, _unshared_notices(before, robot))
+        is_sent = yield from notify(request, robot_id, _notices_of_unshared(before, robot))
         if _has_driver_ended(before, robot):
             is_robot_told = is_robot_told and is_sent and can_hear_control(robot)
     raise TryAgain(robot_id)
@@ -128,13 +131,13 @@ def _sessions_of(robot: Robot, user: UserId) -> list[tuple[Session, Role]]:
     return [each for each in robot.sessions() if each[0].user_id == user]
 
 
-def _unshared_notices(before: Robot, robot: Robot) -> list[Notice]:
+def _notices_of_unshared(before: Robot, robot: Robot) -> list[Notice]:
     """Return the notices of ended sessions, for their clients, the robot and the viewers."""
-    notices = ended_notices(before, robot, "evicted")
+    notices = notices_of_ended(before, robot, "evicted")
     for session, role in find_ended(before, robot):
         notices += notices_to(robot, peer_left_frame(robot, session, role, "evicted"))
         if role == "controller":
-            notices += viewer_notices(robot, control_frame(robot), session.session_id)
+            notices += notices_to_viewers(robot, control_frame(robot), session.session_id)
     return notices
 
 
@@ -190,7 +193,7 @@ def _notify_evicted(request: Request, written: Written[Robot]) -> Flow[bool]:
     Return whether the robot knows that it has lost its driver, if it had one.
     """
     robot_id: RobotId = written.after.robot_id
-    yield from notify(request, robot_id, ended_notices(written.before, written.after, "evicted"))
+    yield from notify(request, robot_id, notices_of_ended(written.before, written.after, "evicted"))
     robot = written.before
     if robot is None:
         return False

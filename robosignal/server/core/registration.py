@@ -14,16 +14,11 @@ from robosignal.protocol.errors import (
     SignalingError,
     TryAgain,
 )
-from robosignal.protocol.frames import (
-    Ack,
-    Engaged,
-    Registered,
-    Replaced,
-)
+from robosignal.protocol.frames import Ack, Registered, Replaced, SessionEntry
 from robosignal.protocol.ids import InstanceId, RobotId, token_of
 from robosignal.protocol.messages import Register, Unregister
 from robosignal.server.core.delivery import hand_over, notify
-from robosignal.server.core.notices import control_state, ended_notices
+from robosignal.server.core.notices import control_state, notices_of_ended
 from robosignal.server.core.records import Connection, Robot, fleet_shard_of
 from robosignal.server.core.request import Request
 from robosignal.server.core.steps import (
@@ -59,7 +54,7 @@ def register(request: Request, message: Register) -> Flow[Registered]:
         robot_id=robot.robot_id,
         control=control_state(robot, request.now),
         sessions=[
-            Engaged(session_id=each.session_id, person=each.person, role=role)
+            SessionEntry(session_id=each.session_id, person=each.person, role=role)
             for each, role in robot.sessions()
         ],
         heartbeat_seconds=request.rules.heartbeat_seconds,
@@ -110,7 +105,10 @@ def _is_redial(claim: Claim, robot: Robot | None) -> bool:
 
 def _explain_refusal(claim: Claim, robot_id: RobotId, robot: Robot | None) -> SignalingError:
     if robot is None:
-        return Forbidden(robot_id, "this deployment takes no new robot ids: ask its operator")
+        return Forbidden(
+            robot_id,
+            "this id has no owner, and this deployment registers no new ids: ask its operator",
+        )
     if robot.owner_user_id != claim.row.user_id and not claim.force:
         return OwnedByAnother(robot_id)
     if robot.connection_id is not None and robot.connected_at > claim.row.ts:
@@ -127,7 +125,7 @@ def _note_and_notify(request: Request, written: Written[Robot], claim: Claim) ->
     if isinstance(noted, ConditionFailed):
         yield from attempt_all((WriteRobot(robot.robot_id, presence.record_loss(me)),), "undo")
     # Sessions have ended in any case, and the older connection is replaced.
-    notices = ended_notices(written.before, written.after, "restarted")
+    notices = notices_of_ended(written.before, written.after, "restarted")
     yield from notify(request, robot.robot_id, notices)
     if isinstance(noted, SignalingError):
         # The claim is not undone, as another `register` of this connection may have made it too.
@@ -165,6 +163,6 @@ def unregister(request: Request, message: Unregister) -> Flow[Ack]:
     outcome = yield from write_robot(message.robot_id, presence.unregister(me))
     if isinstance(outcome, ConditionFailed):
         raise NotRegistered(message.robot_id)
-    notices = ended_notices(outcome.before, outcome.after, "unregistered")
+    notices = notices_of_ended(outcome.before, outcome.after, "unregistered")
     yield from notify(request, message.robot_id, notices)
     return Ack()

@@ -21,8 +21,8 @@ from robosignal.server.core.notices import (
     can_hear_control,
     control_frame,
     notices_to,
+    notices_to_viewers,
     peer_left_frame,
-    viewer_notices,
 )
 from robosignal.server.core.records import Robot, Session
 from robosignal.server.core.request import Request
@@ -66,7 +66,7 @@ def _leave(request: Request, robot: Robot, found: ActiveSession | None) -> Flow[
         raise NoSession(robot.robot_id)
     # The session has ended, so a note of it that stays on the row does no harm.
     yield from attempt_all((WriteConnection(me, connections.forget_session(session_id)),))
-    is_robot_told = yield from notify(request, robot.robot_id, end_notices(ended))
+    is_robot_told = yield from notify(request, robot.robot_id, notices_of_end(ended))
     has_driven = ended.role == "controller"
     return Ack(robot_told=not has_driven or (is_robot_told and can_hear_control(ended.robot)))
 
@@ -79,7 +79,7 @@ def _dismiss(request: Request, robot: Robot, found: ActiveSession | None) -> Flo
     ended = yield from end_session(robot.robot_id, found, writes)
     if ended is None:
         raise NoSession(robot.robot_id)
-    notices = notices_to(ended.session, end_frame(ended)) + freed_notices(ended)
+    notices = notices_to(ended.session, end_frame(ended)) + notices_of_free_control(ended)
     yield from notify(request, robot.robot_id, notices)
     return Ack()
 
@@ -138,13 +138,13 @@ def end_frame(ended: EndedSession) -> PeerLeft:
     return peer_left_frame(ended.robot, ended.session, ended.role, "bye")
 
 
-def end_notices(ended: EndedSession) -> list[Notice]:
+def notices_of_end(ended: EndedSession) -> list[Notice]:
     """Return the notices for the robot and, if the holder's session ended, for the viewers."""
-    return notices_to(ended.robot, end_frame(ended)) + freed_notices(ended)
+    return notices_to(ended.robot, end_frame(ended)) + notices_of_free_control(ended)
 
 
-def freed_notices(ended: EndedSession) -> list[Notice]:
+def notices_of_free_control(ended: EndedSession) -> list[Notice]:
     """Return the notices that tell viewers that control is free, if it was the holder's session."""
     if ended.role == "viewer":
         return []
-    return viewer_notices(ended.robot, control_frame(ended.robot), ended.session.session_id)
+    return notices_to_viewers(ended.robot, control_frame(ended.robot), ended.session.session_id)

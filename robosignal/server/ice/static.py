@@ -1,7 +1,7 @@
-"""ICE servers from a fixed list, and what such a list may hold.
+"""ICE servers from a fixed list, and the check of such a list.
 
-A browser throws away a whole RTCPeerConnection for one server that it cannot read, and a page
-learns of it only there. So what is configured is judged by the browsers' rules at the start.
+A browser refuses a whole RTCPeerConnection for one server that it cannot read. So the list is
+checked by the browsers' rules when the server starts.
 """
 
 import re
@@ -27,14 +27,14 @@ URL = re.compile(
 """RFC 7064 (stun:, stuns:) and RFC 7065 (turn:, turns:)."""
 
 
-class StaticIce:
-    """The same servers for everyone."""
+class StaticServers:
+    """Implements `robosignal.server.ports.IceSource`: the same servers for everyone."""
 
     def __init__(self, servers: list[dict[str, Any]]) -> None:
         self._found = IceServers(servers, TTL_SECONDS)
 
     def servers(self, user: UserId | None, now: int, until: int) -> IceServers:  # noqa: ARG002 - the same for all
-        """Return the list, to be asked for again after an hour."""
+        """Return the list, valid for an hour."""
         return self._found
 
 

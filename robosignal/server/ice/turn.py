@@ -1,7 +1,6 @@
-"""TURN servers with a password for each user, which ends by itself.
+"""TURN servers with a password for each user that expires by itself.
 
-Owns how passwords are made: the TURN REST API's convention, which coturn's `use-auth-secret`
-checks. Must never know where the shared secret is kept, nor AWS.
+Passwords follow the TURN REST API's convention, which coturn checks with `use-auth-secret`.
 """
 
 import hmac
@@ -14,24 +13,23 @@ from robosignal.protocol.ids import UserId
 from robosignal.server.core.steps import IceServers
 
 TTL_SECONDS = 3600
-"""How long a password opens relays at most; a relay that was opened outlives it."""
+"""How long a password can open relays at most. A relay that is open outlives it."""
 
 WITHOUT_SECONDS = 60
-"""How soon to ask again when the secret could not be read."""
+"""When to ask again if the secret could not be read."""
 
 PLAIN = "!#$&()*+,/:;<=>?@[]^`{|}"
-"""Besides letters, digits and `_.-~`, what stands in a name as it is.
+"""Characters that need no percent-encoding in a user name, besides letters, digits and `_.-~`.
 
-coturn answers nothing at all to a name with a blank, a quotation mark or a backslash in it;
-a `%` is written out because it writes these.
+coturn does not answer a name with a blank, a quotation mark or a backslash in it.
 """
 
 Secret = Callable[[int], str | None]
-"""Returns the shared secret at a time (epoch ms), or None when it cannot be had now."""
+"""Returns the shared secret at a time (epoch ms); None if it cannot be read now."""
 
 
-class TurnIce:
-    """Implements `robosignal.server.ports.IceSource`: a fixed list, and TURN servers besides.
+class TurnServers:
+    """Implements `robosignal.server.ports.IceSource`: a fixed list, and TURN servers.
 
     `urls` are turn: and turns: URLs (RFC 7065) of servers that share the secret.
     """
@@ -42,11 +40,11 @@ class TurnIce:
         self._fixed = fixed
 
     def servers(self, user: UserId | None, now: int, until: int) -> IceServers:
-        """Return the list, and the TURN servers with this user's password: an hour's, at most.
+        """Return the list, and the TURN servers with a password for this user.
 
-        It ends with the user's token, at `until`. Without a user, the list alone. The
-        same if the secret is missing, to be asked for again after a minute: peers on one network
-        need no relay, so a refusal would only harm them.
+        The password is valid for an hour, or until `until` (epoch ms) if that is sooner. Without a
+        user, return the list alone; also if the secret cannot be read, but valid for a minute only,
+        because peers on one network need no relay.
         """
         if user is None:
             return IceServers(self._fixed, TTL_SECONDS, turn=True)
@@ -58,17 +56,17 @@ class TurnIce:
         turn = {
             "urls": list(self._urls),
             "username": username,
-            "credential": credential(secret, username),
+            "credential": make_credential(secret, username),
         }
         return IceServers([*self._fixed, turn], ttl_seconds)
 
 
-def credential(secret: str, username: str) -> str:
-    """Return the password of a user name that says until when it serves, and whose it is.
+def make_credential(secret: str, username: str) -> str:
+    """Return the password for a user name.
 
-    The name is `<epoch seconds>:<user>` (draft-uberti-behave-turn-rest-00, section 2.2). coturn
-    takes what stands before the first colon for the time, so a user's id may hold colons.
+    The name is `<expiry in epoch seconds>:<user>` (draft-uberti-behave-turn-rest-00, section 2.2).
+    coturn reads the time up to the first colon, so a user's id may contain colons.
     """
-    # SHA-1 is the convention's; what breaks it elsewhere breaks no HMAC (RFC 6194, section 3.3).
+    # The convention is SHA-1, which is still safe in an HMAC (RFC 6194, section 3.3).
     digest = hmac.digest(secret.encode(), username.encode(), "sha1")
     return b64encode(digest).decode()

@@ -1,7 +1,4 @@
-"""Finds what a connection request carries: the token, the subprotocol it offers, its origin.
-
-Owns where these may stand and how they are spelled; must never know whether a token is good.
-"""
+"""Finds the token, the subprotocol and the origin in a connection request."""
 
 import re
 from collections.abc import Iterator
@@ -22,11 +19,11 @@ AUTHORIZATION = "Authorization"
 PROTOCOLS = "Sec-WebSocket-Protocol"
 QUERY = "token"
 
-# `Origin: null` is what every sandboxed frame and local file says: it names no page.
+# Every sandboxed frame and local file sends `Origin: null`, which names no page.
 OPAQUE_ORIGIN = "null"
 
 NO_ORIGIN = "none"
-"""Instead of a list of origins: no page may connect."""
+"""In place of a list of origins: no page may connect."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MOST_PORT = 65_535
@@ -35,65 +32,66 @@ ORIGIN = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#@:\s\[\]]*)"
     r"(?::(?P<port>[0-9]{0,9}))?/?"
 )
-"""A URL of scheme, host and port alone (RFC 6454, section 6.2), with or without a last slash."""
+"""A URL with only scheme, host and port (RFC 6454, section 6.2); a final slash is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """What a connection request carries."""
+class Credentials:
+    """The token of a connection request, and the subprotocol to select."""
 
     token: str = field(repr=False)
     subprotocol: str | None
-    """The one subprotocol to select in the reply; None if the client did not offer it."""
+    """The subprotocol to select in the reply; None if the client did not offer it."""
 
 
-def token_from(headers: Values, query: Values) -> Carried:
-    """Return the token that a connection request carries, and the subprotocol to select.
+def find_token(headers: Values, query: Values) -> Credentials:
+    """Return the token of a connection request, and the subprotocol to select.
 
-    It may stand in `Authorization: Bearer TOKEN`, among the subprotocols
-    `robosignal.v1, bearer.TOKEN`, or in the query `token`; the same one in several places, or
-    several times in one, is accepted. An empty one, or another scheme than Bearer, counts as none.
+    The token is in `Authorization: Bearer TOKEN`, among the subprotocols
+    `robosignal.v1, bearer.TOKEN`, or in the query `token`. The same token may be in several places.
+    An empty token, or another scheme than Bearer, is ignored.
 
-    Raise `BadMessage` when two differ, and for `bearer.TOKEN` without `robosignal.v1`: a
-    browser drops a connection for which none of its subprotocols is selected, and the token
-    is not to be sent back, so that refusal says what the browser would not. Raise
-    `Unauthorized` when there is no token, or it is too long for where it stands.
+    Raise `BadMessage` if two tokens differ, and for `bearer.TOKEN` without `robosignal.v1`: a
+    browser drops a connection without saying why if none of its subprotocols is selected, and the
+    token must not be sent back. Raise `Unauthorized` if there is no token, or if it is too long for
+    its place.
     """
-    offered = [word.strip() for value in _values(headers, PROTOCOLS) for word in value.split(",")]
+    offered = [
+        word.strip() for value in _find_values(headers, PROTOCOLS) for word in value.split(",")
+    ]
     found = [
-        *((AUTHORIZATION, token) for token in _bearers(headers)),
-        *((PROTOCOLS, token) for token in _offered_tokens(offered)),
+        *((AUTHORIZATION, token) for token in _find_bearer_tokens(headers)),
+        *((PROTOCOLS, token) for token in _find_subprotocol_tokens(offered)),
         *((QUERY, token) for token in query.get(QUERY, ()) if token),
     ]
-    token = _the_one(found)
+    token = _choose_token(found)
     if SUBPROTOCOL not in offered and any(carrier == PROTOCOLS for carrier, _ in found):
         raise BadMessage(PROTOCOLS, f"offer {SUBPROTOCOL} as well: the reply selects it")
-    return Carried(token, SUBPROTOCOL if SUBPROTOCOL in offered else None)
+    return Credentials(token, SUBPROTOCOL if SUBPROTOCOL in offered else None)
 
 
 class OriginRefused(Exception):
-    """A page of this origin may not connect. The text is the origin, for the log."""
+    """A page with this origin may not connect. The text is the origin, for the log."""
 
 
-def refused_origin(headers: Values, allowed: frozenset[str] | None) -> str | None:
-    """Return the `Origin` (RFC 6454) of a request that may not connect for it, else None.
+def find_refused_origin(headers: Values, allowed: frozenset[str] | None) -> str | None:
+    """Return the `Origin` (RFC 6454) for which a request is refused; None if there is none.
 
-    `allowed` holds what `canonical_origin` returns; None allows any. A request without an origin
-    comes from no browser, and may connect. An origin must be in `allowed`, character by
-    character; `null` never is.
+    `allowed` contains results of `canonicalize_origin`; None allows any origin. A request without
+    an origin does not come from a browser, and is allowed. `null` never is.
     """
     if allowed is None:
         return None
-    given = _values(headers, "Origin")
+    given = _find_values(headers, "Origin")
     return next((each for each in given if each not in allowed or each == OPAQUE_ORIGIN), None)
 
 
-def canonical_origin(text: str) -> str:
-    """Return an origin as its pages send it in `Origin`, so that both compare equal.
+def canonicalize_origin(text: str) -> str:
+    """Return an origin as pages send it in `Origin`, so that the two compare equal.
 
-    Scheme and host are in small letters, the host in ASCII (RFC 6454, section 6.2), and a port
-    that is the scheme's own is left out. `text` may be of any scheme, as apps have their own
-    (`capacitor://localhost`, `file://`). Raise ValueError saying what to write instead.
+    Scheme and host are in lower case, the host in ASCII (RFC 6454, section 6.2), and the scheme's
+    default port is omitted. Apps have schemes of their own (`capacitor://localhost`, `file://`).
+    Raise ValueError with a text that says what to write instead.
     """
     if "*" in text:
         raise ValueError(
@@ -105,7 +103,7 @@ def canonical_origin(text: str) -> str:
     scheme = found["scheme"].lower()
     if scheme in ("ws", "wss"):
         raise ValueError(f"must name the page, whose origin is http:// or https://, not {text!r}")
-    host = _canonical_host(found["host"])
+    host = _canonicalize_host(found["host"])
     if not host and scheme in DEFAULT_PORTS:
         raise ValueError(f"must be origins with a host, not {text!r}")
     port = int(found["port"] or DEFAULT_PORTS.get(scheme, 0))
@@ -115,14 +113,14 @@ def canonical_origin(text: str) -> str:
     return f"{scheme}://{host}" + ("" if is_default else f":{port}")
 
 
-def _canonical_host(host: str) -> str:
-    """Return a host as a browser spells it. Raise ValueError for one that is none."""
+def _canonicalize_host(host: str) -> str:
+    """Return a host as browsers write it. Raise ValueError if it is none."""
     if host.startswith("["):
         return f"[{IPv6Address(host[1:-1]).compressed}]"
     if host.isascii():
         return host.lower()
     try:
-        # Not in the Lambda's asset, whose environment the stack writes in ASCII.
+        # Not in the Lambda's asset: the stack writes its environment in ASCII.
         from idna import IDNAError, encode  # noqa: PLC0415
     except ImportError as error:
         raise ValueError(f"must have {host!r} in ASCII, as browsers send it (xn--...)") from error
@@ -132,32 +130,32 @@ def _canonical_host(host: str) -> str:
         raise ValueError(f"must have a host name, not {host!r} ({error})") from error
 
 
-def _values(headers: Values, name: str) -> Iterator[str]:
-    # API Gateway keeps the client's letter case or makes its own, so both are looked for.
-    alike = (values for key, values in headers.items() if _is_alike(key, name))
+def _find_values(headers: Values, name: str) -> Iterator[str]:
+    # API Gateway may change the case of header names.
+    alike = (values for key, values in headers.items() if _equals_ignoring_case(key, name))
     return chain.from_iterable(alike)
 
 
-def _is_alike(given: str, name: str) -> bool:
-    """Compare ASCII names in any case; other text matches no name."""
+def _equals_ignoring_case(given: str, name: str) -> bool:
+    """Compare ASCII names, ignoring case. A name that is not ASCII equals no other."""
     return given.isascii() and given.lower() == name.lower()
 
 
-def _bearers(headers: Values) -> Iterator[str]:
-    for value in _values(headers, AUTHORIZATION):
+def _find_bearer_tokens(headers: Values) -> Iterator[str]:
+    for value in _find_values(headers, AUTHORIZATION):
         scheme, _, token = value.strip().partition(" ")
-        if _is_alike(scheme, "Bearer") and token.strip():
+        if _equals_ignoring_case(scheme, "Bearer") and token.strip():
             yield token.strip()
 
 
-def _offered_tokens(offered: list[str]) -> Iterator[str]:
+def _find_subprotocol_tokens(offered: list[str]) -> Iterator[str]:
     for word in offered:
         token = word.removeprefix(BEARER_PREFIX)
         if token and token != word:
             yield token
 
 
-def _the_one(found: list[tuple[str, str]]) -> str:
+def _choose_token(found: list[tuple[str, str]]) -> str:
     if not found:
         raise Unauthorized("no_token")
     for carrier, token in found:

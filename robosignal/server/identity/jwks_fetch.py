@@ -1,7 +1,4 @@
-"""Fetches an issuer's key document over HTTP, within three seconds whatever the server does.
-
-Owns addresses, sockets and time limits; must never know what the document says.
-"""
+"""Fetches an issuer's key document over HTTP, within three seconds whatever the server does."""
 
 import socket
 import ssl
@@ -19,10 +16,10 @@ DOCUMENT_BYTES = 64 * 1024
 BUDGET_SECONDS = 3.0
 IDLE_SECONDS = 1.5
 ATTEMPTS = 2
-"""One retry, at once: what a second attempt does not mend, a later token may."""
+"""One retry, at once. If that fails too, a later token causes another fetch."""
 
 
-def checked_url(url: str) -> str:
+def check_jwks_url(url: str) -> str:
     """Return the address; raise ValueError unless it is HTTPS, or HTTP to this machine."""
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -41,14 +38,14 @@ def _is_loopback(host: str) -> bool:
 
 
 def fetch_document(url: str, budget_s: float = BUDGET_SECONDS) -> bytes:
-    """Return the body, at most 64 KiB, that a GET of the address is answered with status 200.
+    """Return the body of the response to a GET: status 200, at most 64 KiB.
 
-    Raise `KeysUnavailable` for anything else, a redirect included, and after `budget_s`
-    seconds at the latest. A connection that fails is tried once more, an answer is final.
+    Raise `KeysUnavailable` for anything else, including a redirect, and after `budget_s` seconds.
+    A connection that fails is tried once more; a response is final.
     """
     fetch = _Fetch(url, time.monotonic() + budget_s)
-    # A thread of its own: no socket option bounds the look-up of a name, or a server that
-    # sends one byte a second. Daemon, so that a stuck look-up never keeps a process alive.
+    # In a thread of its own, because no socket option limits the look-up of a name, or a server
+    # that sends one byte a second. A daemon, so that a look-up that hangs keeps no process alive.
     Thread(target=fetch.run, name="jwks-fetch", daemon=True).start()
     fetch.done.wait(budget_s)
     body = fetch.body
@@ -59,7 +56,7 @@ def fetch_document(url: str, budget_s: float = BUDGET_SECONDS) -> bytes:
 
 
 class _Fetch:
-    """One fetch, run in a thread and waited for in another."""
+    """One fetch. One thread runs it, another one waits for it."""
 
     def __init__(self, url: str, deadline: float) -> None:
         self.done = Event()
@@ -69,23 +66,23 @@ class _Fetch:
         self._socket: socket.socket | None = None
 
     def run(self) -> None:
-        """Ask until there is an answer, twice at most."""
+        """Send the request, twice at most, until there is a response."""
         try:
             for _ in range(ATTEMPTS):
-                if self._answered():
+                if self._attempt():
                     break
         finally:
             self.done.set()
 
     def abandon(self) -> None:
-        """Wake the thread up if it still waits for the server. Harmless when it does not."""
+        """Wake up the thread if it still waits for the server."""
         self._deadline = float("-inf")
         if self._socket is not None:
-            # Past TLS, to the socket itself: the other thread may be inside the TLS object.
+            # On the socket below TLS, because the other thread may be inside the TLS object.
             with suppress(OSError):
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
-    def _answered(self) -> bool:
+    def _attempt(self) -> bool:
         host, port = self._url.hostname or "", self._url.port
         context = ssl.create_default_context() if self._url.scheme == "https" else None
         connection = (
@@ -109,8 +106,8 @@ class _Fetch:
             link = context.wrap_socket(
                 link, server_hostname=connection.host, do_handshake_on_connect=False
             )
-        # Made known to `abandon`, and only then is the deadline read: whichever thread comes
-        # second sees what the first one did.
+        # Set for `abandon` before the deadline is read, so whichever thread comes second sees what
+        # the first one did.
         connection.sock = self._socket = link
         if self._deadline <= time.monotonic():
             raise TimeoutError

@@ -1,7 +1,6 @@
 """Verifies the JSON Web Tokens with which people and robots sign in.
 
-Owns every rule about tokens, and is the only user of the JWT library in verification; must
-never know how a token arrived, where keys come from, or what its bearer may do.
+Every rule about tokens is here; python-jose checks only the signature.
 """
 
 import re
@@ -16,52 +15,52 @@ import msgspec
 from robosignal.protocol.errors import TryAgain, Unauthorized
 from robosignal.protocol.ids import UserId
 from robosignal.protocol.limits import NAME_CHARACTERS, USER_PATTERN
-from robosignal.server.identity.compact import Parts, taken_apart
+from robosignal.server.identity.compact import TokenParts, parse_token
 from robosignal.server.ports import Jwk, KeySource, KeysUnavailable
 
 ALGORITHM = "RS256"
 LIFETIME_SECONDS = 24 * 60 * 60
 AHEAD_SECONDS = 60
-"""How far an issuer's clock may be ahead of ours."""
+"""How many seconds an issuer's clock may be ahead of the server's."""
 
 GROUPS = 100
 GROUP_CHARACTERS = 128
-"""Cognito's quotas: 100 groups a user, names of 128 characters. The rest is left out."""
+"""Cognito's quotas: 100 groups for a user, names of 128 characters. Others are ignored."""
 
 NAME_CLAIMS = ("name", "cognito:username", "username")
 
-# `crit` and `b64` change what a signature means, `zip` what a payload is; the others bring
-# along the key to check it with, which is the forger's own (RFC 8725, sections 3.1 and 3.10).
+# `crit` and `b64` change the meaning of the signature, `zip` that of the payload. The others supply
+# the key to verify with, which would be a forger's own (RFC 8725, sections 3.1 and 3.10).
 REFUSED_HEADERS = frozenset({"crit", "b64", "zip", "jwk", "jku", "x5u", "x5c"})
 
 _USER = re.compile(USER_PATTERN)
 # Control characters, line separators, and lone surrogates, which cannot be encoded.
 _NO_NAME = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
-# RFC 6749, section 3.3. Nothing here asks for a scope, but a malformed one is no scope at all.
+# RFC 6749, section 3.3. No scope is required, but a malformed one is refused.
 _SCOPE = re.compile(r"(?:[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*)?")
 
 
-# Amazon Cognito API reference, IssuerConfigurationType: a pool is one issuer of either type,
-# ORIGINAL or UPDATED, and may be switched. Its id begins with its Region.
+# Amazon Cognito API reference, IssuerConfigurationType: a pool's issuer has one of two forms,
+# ORIGINAL or UPDATED, and may be switched between them. Its id begins with its Region.
 _POOL = re.compile(r"https://(?:issuer-)?(cognito-idp\.([a-z0-9-]+)\.[a-z.]+/\2_[A-Za-z0-9]+)")
 _ALIAS = re.compile(r"[a-z0-9-]{1,16}")
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """One token issuer that is trusted, for these audiences only.
+    """A trusted token issuer, for certain audiences.
 
-    Raise ValueError if `issuer` or `audiences` is empty, or an audience is, or `alias` is not 1
-    to 16 of a to z, 0 to 9 and -.
+    Raise ValueError if `issuer`, `audiences` or an audience is empty, or if `alias` is not 1 to 16
+    of the characters a to z, 0 to 9 and -.
     """
 
     issuer: str
-    """The claim `iss`, character by character; either of a Cognito pool's two spellings."""
+    """The claim `iss`; for a Cognito pool, either of its two forms."""
     audiences: frozenset[str]
     """What `client_id` of an access token, or `aud` of an ID token, may be."""
     keys: KeySource
     alias: str | None = None
-    """The namespace of its users and groups: `alice` is `ALIAS/alice`; None: just `alice`."""
+    """The namespace of its users and groups: `alice` is `ALIAS/alice`. None: no namespace."""
 
     def __post_init__(self) -> None:
         if not self.issuer or not self.audiences or "" in self.audiences:
@@ -71,7 +70,7 @@ class Issuer:
 
     @property
     def prefix(self) -> str:
-        """What the ids of its users, and the names of its groups, begin with."""
+        """The prefix of its users' ids and its groups' names."""
         return "" if self.alias is None else f"{self.alias}/"
 
 
@@ -85,63 +84,63 @@ def check_issuers(*issuers: Issuer) -> tuple[Issuer, ...]:
 
 
 def _normalize(issuer: str) -> str:
-    """Return the first spelling of a Cognito pool's issuer; any other issuer as it is."""
+    """Return the original form of a Cognito pool's issuer; any other issuer unchanged."""
     pool = _POOL.fullmatch(issuer)
     return issuer if pool is None else f"https://{pool[1]}"
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Whom a verified token names."""
+    """The user of a verified token."""
 
     user_id: UserId
     name: str | None
-    """For display only, never to decide by: people choose their names."""
+    """For display only: people choose their names."""
     groups: tuple[str, ...]
     expires_at: int
     """Epoch milliseconds."""
 
 
 def verify(token: object, issuers: Sequence[Issuer], now: int) -> Identity:
-    """Return whom this token names, if one of these issuers signed it and it holds `now`.
+    """Return the user of this token, if one of these issuers signed it and it is valid now.
 
-    `now` is in epoch milliseconds. Access and ID tokens (the claim `token_use`) of RS256 are
-    accepted. There is no leeway at the expiry, since the connection ends there as well. Raise
-    `Unauthorized` for everything else; its reason is for the log. Raise `TryAgain` when the
-    issuer's keys are out of reach, or may be newer than those at hand, so that nothing can be
-    said of the token: a robot that took that for a refusal would give up for good.
+    `now` is in epoch ms. Access and ID tokens (claim `token_use`) with RS256 are accepted. There is
+    no leeway after the expiry, because the connection ends there too. Raise `Unauthorized` for
+    everything else; its reason is for the log. Raise `TryAgain` if the issuer's keys cannot be
+    fetched, or if the token's key may be newer than the known ones, because a robot that was
+    refused would give up.
     """
-    parts = _opened(token)
-    issuer = _issuer(parts.claims, issuers)
-    _signature(parts, _key(parts.header, issuer.keys))
+    parts = _parse(token)
+    issuer = _find_issuer(parts.claims, issuers)
+    _check_signature(parts, _find_key(parts.header, issuer.keys))
     others = tuple(each.prefix for each in issuers if each.prefix not in ("", issuer.prefix))
-    return _identity(parts.claims, issuer, others, now)
+    return _read_identity(parts.claims, issuer, others, now)
 
 
-def key_named(token: object, issuers: Sequence[Issuer]) -> tuple[KeySource, str] | None:
-    """Return source and id of the key that this token names; None if no key can verify it."""
+def find_named_key(token: object, issuers: Sequence[Issuer]) -> tuple[KeySource, str] | None:
+    """Return source and id of the key that this token names; None if it names no usable key."""
     try:
-        parts = _opened(token)
-        return _issuer(parts.claims, issuers).keys, parts.header["kid"]
+        parts = _parse(token)
+        return _find_issuer(parts.claims, issuers).keys, parts.header["kid"]
     except Unauthorized:
         return None
 
 
 def prefetch(token: object, issuers: Sequence[Issuer]) -> None:
-    """Let the issuer that this token names get the key that it names, if that takes a fetch.
+    """Fetch the key that this token names, so that `verify` need not.
 
-    May block for as long as the issuer's `KeySource` does, and raises nothing: `verify`,
-    called next, finds the key or refuses at once. It is for a caller that must not block there.
+    It may block as long as the issuer's `KeySource` does, and raises nothing. For a caller that
+    must not block in `verify`.
     """
-    named = key_named(token, issuers)
+    named = find_named_key(token, issuers)
     if named is not None:
         keys, kid = named
         with suppress(KeysUnavailable):
             keys.key(kid)
 
 
-def _opened(token: object) -> Parts:
+def _parse(token: object) -> TokenParts:
     try:
-        parts = taken_apart(token)
+        parts = parse_token(token)
     except ValueError as exc:
         raise Unauthorized("malformed") from exc
     header = parts.header
@@ -156,7 +155,7 @@ def _require(reason: str, holds: bool) -> None:  # noqa: FBT001 - the two read a
         raise Unauthorized(reason)
 
 
-def _issuer(claims: Mapping[str, Any], issuers: Sequence[Issuer]) -> Issuer:
+def _find_issuer(claims: Mapping[str, Any], issuers: Sequence[Issuer]) -> Issuer:
     named = claims.get("iss")
     if isinstance(named, str):
         for issuer in issuers:
@@ -165,7 +164,7 @@ def _issuer(claims: Mapping[str, Any], issuers: Sequence[Issuer]) -> Issuer:
     raise Unauthorized("iss")
 
 
-def _key(header: Mapping[str, Any], keys: KeySource) -> Jwk:
+def _find_key(header: Mapping[str, Any], keys: KeySource) -> Jwk:
     try:
         key = keys.key(header["kid"])
     except KeysUnavailable as exc:
@@ -175,14 +174,14 @@ def _key(header: Mapping[str, Any], keys: KeySource) -> Jwk:
     return key
 
 
-def _signature(parts: Parts, key: Jwk) -> None:
-    # Imported here: of a connection's events only the first bears a token, and the others
-    # must not pay for the library when they meet a cold Lambda.
+def _check_signature(parts: TokenParts, key: Jwk) -> None:
+    # Imported here, because only `$connect` has a token: other events that start a cold Lambda
+    # must not wait for the library.
     from jose import jwk  # noqa: PLC0415
     from jose.exceptions import JOSEError  # noqa: PLC0415
 
-    # The library gets one RSA key and one algorithm, and judges nothing but the signature.
-    # Handed the token itself, it would let the token choose among its keys and algorithms.
+    # The library gets one RSA key and one algorithm, and checks only the signature. If it got the
+    # token itself, the token could choose among keys and algorithms.
     public = {"kty": key.get("kty"), "n": key.get("n"), "e": key.get("e")}
     try:
         genuine = jwk.construct(public, ALGORITHM).verify(parts.signed, parts.signature)
@@ -191,12 +190,12 @@ def _signature(parts: Parts, key: Jwk) -> None:
     _require("signature", genuine)
 
 
-def _identity(
+def _read_identity(
     claims: Mapping[str, Any], issuer: Issuer, others: tuple[str, ...], now: int
 ) -> Identity:
-    """Return whom the claims name; `others` begin what names users and groups of other issuers."""
-    _audience(claims, issuer.audiences)
-    expires_at = _expiry(claims, now)
+    """Return the user of the claims; `others` are the prefixes of the other issuers."""
+    _check_audience(claims, issuer.audiences)
+    expires_at = _read_expiry(claims, now)
     scope = claims.get("scope", "")
     _require("scope", isinstance(scope, str) and _SCOPE.fullmatch(scope) is not None)
     named = claims.get("sub")
@@ -204,14 +203,14 @@ def _identity(
         raise Unauthorized("sub")
     user = issuer.prefix + named
     _require("sub", _USER.match(user) is not None and not user.startswith(others))
-    groups = (issuer.prefix + group for group in _groups(claims))
+    groups = (issuer.prefix + group for group in _read_groups(claims))
     mine = tuple(group for group in groups if not group.startswith(others))
-    return Identity(UserId(user), _name(claims), mine, expires_at)
+    return Identity(UserId(user), _read_name(claims), mine, expires_at)
 
 
-def _audience(claims: Mapping[str, Any], audiences: frozenset[str]) -> None:
-    # A Cognito access token has no `aud`; an ID token has no `client_id`. Each kind is held
-    # to its own claim, so that neither passes for the other.
+def _check_audience(claims: Mapping[str, Any], audiences: frozenset[str]) -> None:
+    # A Cognito access token has no `aud`, and an ID token no `client_id`. Each kind is checked by
+    # its own claim, so that neither can pass for the other.
     match claims.get("token_use"):
         case "access":
             audience = claims.get("client_id")
@@ -222,32 +221,32 @@ def _audience(claims: Mapping[str, Any], audiences: frozenset[str]) -> None:
     _require("audience", isinstance(audience, str) and audience in audiences)
 
 
-def _expiry(claims: Mapping[str, Any], now: int) -> int:
-    """Return the expiry in epoch ms, after judging all that the claims say of time."""
-    expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
-    # RFC 7519, section 4.1.5: an issuer's clock may be ahead of ours.
+def _read_expiry(claims: Mapping[str, Any], now: int) -> int:
+    """Check all claims about time, and return the expiry in epoch ms."""
+    expires, issued = _read_seconds(claims, "exp"), _read_seconds(claims, "iat")
+    # RFC 7519, section 4.1.5, allows for clock skew.
     latest = now + AHEAD_SECONDS * 1000
     _require("expired", now < expires * 1000)
     _require("iat", issued * 1000 <= latest)
     _require("lifetime", 0 <= expires - issued <= LIFETIME_SECONDS)
     if "nbf" in claims:
-        _require("nbf", _seconds(claims, "nbf") * 1000 <= latest)
+        _require("nbf", _read_seconds(claims, "nbf") * 1000 <= latest)
     return expires * 1000
 
 
-def _seconds(claims: Mapping[str, Any], claim: str) -> int:
+def _read_seconds(claims: Mapping[str, Any], claim: str) -> int:
     value = claims.get(claim)
-    # Not isinstance: `true` is an int to Python.
+    # Not isinstance, because `true` is an int in Python.
     if type(value) is not int:
         raise Unauthorized(claim)
     return value
 
 
-def _name(claims: Mapping[str, Any]) -> str | None:
+def _read_name(claims: Mapping[str, Any]) -> str | None:
     for claim in NAME_CLAIMS:
         value = claims.get(claim)
         if isinstance(value, str):
-            name = _legible(value)
+            name = _clean_name(value)
             if 0 < len(name) <= NAME_CHARACTERS:
                 return name
     return None
@@ -257,19 +256,18 @@ _BLANKS = re.compile(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0f"
     r"\U000e0100-\U000e01ef]"
 )
-"""Characters that count as printable and show nothing (Unicode's Default_Ignorable_Code_Point,
-and the braille pattern without dots)."""
+"""Printable characters that show nothing (Unicode's Default_Ignorable_Code_Point, and the braille
+pattern without dots)."""
 
 MARKS = 4
-"""How many combining marks a letter may have; more would cover the lines above and below."""
+"""How many combining marks a letter may have. More would cover the lines above and below."""
 
 
-def _legible(text: str) -> str:
-    """Return the text on one line in Unicode's form NFKC, without invisible characters.
+def _clean_name(text: str) -> str:
+    """Return the text on one line, in Unicode's form NFKC, without invisible characters.
 
-    Those could turn the line around (bidirectional marks), split it, or not be encodable at
-    all (lone surrogates); a person's name must do none of that to another person's page. A text
-    without a letter or digit is no name: return "" then.
+    Those could reverse the line (bidirectional marks), split it, or fail to encode (lone
+    surrogates) on another person's page. Return "" for a text without a letter or digit.
     """
     one_line = " ".join(unicodedata.normalize("NFKC", _BLANKS.sub("", text)).split())
     shown = "".join(filter(str.isprintable, _BLANKS.sub("", one_line))).strip()
@@ -278,7 +276,7 @@ def _legible(text: str) -> str:
     return "".join(
         each
         for place, each in enumerate(shown)
-        if not _is_marked(shown[:place]) or not _is_mark(each)
+        if not _has_enough_marks(shown[:place]) or not _is_mark(each)
     )
 
 
@@ -286,19 +284,19 @@ def _is_mark(character: str) -> bool:
     return unicodedata.category(character)[0] == "M"
 
 
-def _is_marked(before: str) -> bool:
+def _has_enough_marks(before: str) -> bool:
     return len(before) >= MARKS and all(map(_is_mark, before[-MARKS:]))
 
 
-def _groups(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the first groups with usable names; an unusable one does not affect the others."""
+def _read_groups(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the first groups with valid names; an invalid one does not affect the others."""
     groups = claims.get("cognito:groups", [])
     _require("groups", isinstance(groups, list))
     return tuple(filter(_is_group, groups))[:GROUPS]
 
 
 def _is_group(group: object) -> bool:
-    # Not `isprintable`: Python's tables of letters are older than some that people write with.
+    # Not `isprintable`: Python's Unicode tables may lack letters that people use.
     return (
         isinstance(group, str)
         and 0 < len(group) <= GROUP_CHARACTERS

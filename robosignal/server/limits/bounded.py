@@ -1,6 +1,6 @@
-"""Memory of at most so many entries, safe to use from several threads.
+"""Memory with a maximum number of entries, which several threads may use.
 
-The oldest entry goes for a new one, so what is kept here must be no more than a convenience.
+A new entry replaces the oldest, so only what can be lost may be kept here.
 """
 
 import time
@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 
 
 class Bounded(Generic[Key, Value]):
-    """Keeps the newest entries."""
+    """Keeps at most `at_most` entries, the newest."""
 
     def __init__(self, at_most: int) -> None:
         self._at_most = at_most
@@ -21,23 +21,23 @@ class Bounded(Generic[Key, Value]):
         self._lock = Lock()
 
     def get(self, key: Key) -> Value | None:
-        """Return what is kept under this key, or None."""
+        """Return the value of this key, or None."""
         return self._kept.get(key)
 
     def keep(self, key: Key, value: Value) -> None:
-        """Keep this, in place of what was kept under the key, or of the oldest entry."""
+        """Set the value of this key; drop the oldest entry if there are too many."""
         with self._lock:
             self._put(key, value)
 
     def get_or_make(self, key: Key, make: Callable[[], Value]) -> Value:
-        """Return what is kept under this key; keep what `make` returns if nothing is."""
+        """Return the value of this key; if there is none, set and return what `make` returns."""
         with self._lock:
             if key not in self._kept:
                 self._put(key, make())
             return self._kept[key]
 
     def drop(self, key: Key) -> None:
-        """Keep nothing under this key."""
+        """Remove this key, if it is there."""
         with self._lock:
             self._kept.pop(key, None)
 
@@ -48,14 +48,14 @@ class Bounded(Generic[Key, Value]):
 
 
 Moment = tuple[float, float]
-"""The wall clock's time and the monotonic clock's, both in seconds."""
+"""The times of the wall clock and of the monotonic clock, both in seconds."""
 
 
 class Recent(Generic[Key]):
-    """Keys that were noted less than so many seconds ago, by two clocks.
+    """Remembers which keys were noted less than `seconds` ago.
 
-    The wall clock may be set back, and the monotonic one may stand still while a Lambda
-    environment is frozen: a key is recent only if both say so.
+    A key is recent only if two clocks say so: the wall clock may be set back, and the monotonic
+    clock may stop while a Lambda environment is frozen.
     """
 
     def __init__(
@@ -75,15 +75,15 @@ class Recent(Generic[Key]):
         return wall(), monotonic()
 
     def note(self, key: Key, at: Moment) -> None:
-        """Note a key as of a time that `now` has returned."""
+        """Note a key at a time that `now` returned."""
         self._noted.keep(key, at)
 
     def forget(self, key: Key) -> None:
-        """Count a key as not recent until it is noted again."""
+        """Forget a key until it is noted again."""
         self._noted.drop(key)
 
     def has(self, key: Key) -> bool:
-        """Whether the key is recent."""
+        """Say whether the key is recent."""
         noted = self._noted.get(key)
         if noted is None:
             return False

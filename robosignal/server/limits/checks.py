@@ -19,7 +19,7 @@ from robosignal.server.core.records import Connection, Robot
 from robosignal.server.core.steps import Action, CheckRobot, ConditionFailed, WriteRobot, Written
 from robosignal.server.executor import Execute
 from robosignal.server.limits.bounded import Bounded
-from robosignal.server.limits.limiter import Bucket, Rate, full
+from robosignal.server.limits.limiter import Bucket, Rate, new_bucket
 
 KEPT = 10_000
 """How many senders, users and robots are remembered at most."""
@@ -70,8 +70,8 @@ class Reputations:
     def note_refusal(self, sender: Connection, robot: RobotId, now: int) -> None:
         """Note that the sender's message was refused after a write whose condition failed."""
         self._succeeded.keep((sender.connection_id, robot), value=False)
-        self._of_user.get_or_make(sender.user_id, lambda: full(OF_USER, now)).take(now)
-        self._to_robot.get_or_make(robot, lambda: full(TO_ROBOT, now)).take(now)
+        self._of_user.get_or_make(sender.user_id, lambda: new_bucket(OF_USER, now)).take(now)
+        self._to_robot.get_or_make(robot, lambda: new_bucket(TO_ROBOT, now)).take(now)
 
     def note_renewal(self, sender: Connection, robot: RobotId, now: int) -> None:
         """Note that the sender has renewed something."""

@@ -1,7 +1,7 @@
-"""Counts messages in this process's memory, by connection, by peer and by user: token buckets.
+"""Rate limits by connection, by peer and by user: token buckets in this process's memory.
 
-In the local gateway that is exact, since one process serves every connection. A Lambda counts
-only what its own environment sees; on AWS the stage's throttle is the bound.
+In the local gateway they are exact, because one process serves every connection. A Lambda counts
+only what its own environment sees; on AWS the stage's throttle is the limit.
 """
 
 from dataclasses import dataclass, field
@@ -52,20 +52,20 @@ STRIKE_MS = 1000
 KEPT = 10_000
 
 RENEWALS = (Ping, Resume, Register)
-"""Messages that keep a robot or a session alive: other messages never use up their rate."""
+"""Messages that keep a robot or a session alive. Other messages never use up their rate."""
 
 ENDS = (Bye, ReleaseControl, Unregister)
-"""Messages that end one: they have a rate of their own too, or a page could not let go."""
+"""Messages that end one. They have a rate of their own too, so that a page can always leave."""
 
 RELAYED = (Answer, IceCandidate)
-"""Messages whose number grows with the number of a sender's peers."""
+"""Messages whose number grows with the number of the sender's peers."""
 
 UNITS: dict[type, int] = {
     **dict.fromkeys((Robots, Watch), 8),
     **dict.fromkeys((Offer, Takeover, RequestControl, GrantControl), 4),
     **dict.fromkeys((Share, Unshare, Transfer, Forget), 4),
 }
-"""How many of its user's units a message takes; any other takes one."""
+"""How many of its user's units a message takes; all others take one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,14 @@ class Bucket:
 
     def fill(self, now: int) -> float:
         """Return how many tokens there are at `now` (epoch ms)."""
-        # A clock may be set back: that must not use up a rate.
+        # A clock that is set back must not use up a rate.
         passed = max(0, now - self.at)
         self.tokens = min(self.rate.burst, self.tokens + passed * self.rate.per_ms)
         self.at = now
         return self.tokens
 
     def take(self, now: int, tokens: int = 1) -> bool:
-        """Take `tokens`, and return True; take none and return False if there are fewer."""
+        """Take `tokens` and return True; if there are fewer, take none and return False."""
         if self.fill(now) < tokens:
             return False
         self.tokens -= tokens
@@ -101,11 +101,11 @@ class Bucket:
 
     @property
     def is_half_full(self) -> bool:
-        """Whether more than half of the burst was left at the last look."""
+        """Whether more than half of the burst was left when it was last filled."""
         return self.tokens > self.rate.burst / 2
 
 
-def full(rate: Rate, now: int) -> Bucket:
+def new_bucket(rate: Rate, now: int) -> Bucket:
     """Return a full bucket at `now` (epoch ms)."""
     return Bucket(rate, rate.burst, now)
 
@@ -116,12 +116,12 @@ PUSHES = Rate(PUSHES_PER_SECOND / 1000, PUSHES_BURST)
 
 @dataclass(slots=True)
 class _Peer:
-    """What is kept of one whom a connection has relayed to."""
+    """What is kept of a peer to which a connection has relayed."""
 
     messages: Bucket
     is_reached: bool = True
-    """Whether the last relay has reached it. Without that, its bucket serves nobody, but stays as
-    empty as it is: a full one would be had for the price of a refusal."""
+    """Whether the last relay reached it. If not, its bucket cannot be used but is kept: otherwise
+    a sender could get a full one in exchange for a refusal."""
 
 
 @dataclass(slots=True)
@@ -132,12 +132,12 @@ class _Sender:
     renewals: Bucket
     ends: Bucket
     peers: dict[str, _Peer] = field(default_factory=dict)
-    """By each address with which a relay has reached that peer, the newest last."""
+    """By each address under which a relay has reached that peer, the newest last."""
     strikes: int = 0
     struck_at: int = 0
 
     def strike(self, now: int) -> int:
-        """Count a refusal, and return which strike it is: one for each second."""
+        """Count a refusal and return which strike it is. There is at most one a second."""
         if not 0 <= now - self.struck_at < STRIKE_MS:
             self.strikes += 1
             self.struck_at = now
@@ -146,20 +146,20 @@ class _Sender:
 
 @dataclass(slots=True)
 class _User:
-    """What is kept of one user, whatever the number of their connections."""
+    """What is kept of one user, for all connections together."""
 
     units: Bucket
     renewals: Bucket
 
 
 class Buckets:
-    """At most 50 messages a second of a connection over time, 100 at once.
+    """Implements `robosignal.server.ports.Limiter`: 50 messages a second, 100 at once.
 
-    What ends or renews has such a bucket for itself. What is relayed to a peer that a relay has
-    reached before comes from that peer's bucket first, so a robot may trickle to each of its
-    sessions as if it were the only one. All connections of one user share a bucket of units,
-    of which dear messages take more; a user who sends less than 50 messages a second never
-    finds it empty.
+    That is for a connection. Renewals, and messages that end something, have such a bucket each.
+    A relay to a peer that a relay has reached before takes from that peer's bucket first, so a
+    robot may trickle to each session as if it were the only one. All connections of one user share
+    a bucket of units, of which expensive messages take more; a user who sends less than 50
+    messages a second never empties it.
     """
 
     def __init__(self, per_second: float = MESSAGES_PER_SECOND, burst: int = BURST) -> None:
@@ -173,7 +173,7 @@ class Buckets:
         self._pushes: Bounded[RobotId, Bucket] = Bounded(KEPT)
 
     def strike(self, connection: ConnectionId, now: int) -> int:
-        """Count anything of this connection's at `now`, as `judge` counts a message."""
+        """Count anything from this connection at `now` (epoch ms), as `judge` counts a message."""
         sender = self._sender(connection, now)
         if not sender.messages.take(now):
             return sender.strike(now)
@@ -182,10 +182,10 @@ class Buckets:
         return 0
 
     def judge(self, by: Connection, message: AnyMessage | SignalingError, now: int) -> int:
-        """Count one message at `now` (epoch ms): 0 if within the limits, else which strike.
+        """Count one message at `now` (epoch ms). Return 0 within the limits, else which strike.
 
-        A second in which a limit was passed is one strike, however often; strikes are
-        forgotten once the connection's bucket and its user's are half full again.
+        A second in which a limit is exceeded is one strike. Strikes are forgotten when the
+        connection's bucket and its user's are half full again.
         """
         sender, user = self._sender(by.connection_id, now), self._user(by.user_id, now)
         if not _is_admitted(sender, user, message, now):
@@ -195,13 +195,13 @@ class Buckets:
         return 0
 
     def note(self, by: Connection, message: AnyMessage, reply: Reply, now: int) -> None:
-        """Note that this message was carried out at `now`: a relay has reached its peer."""
+        """Note that this message was carried out at `now` (epoch ms): a relay reached its peer."""
         sender = self._senders.get(by.connection_id)
         if sender is None or not isinstance(message, (Offer, *RELAYED)):
             return
         named = {each for each in map(_address, (message, reply)) if each is not None}
         known = [sender.peers[each] for each in named if each in sender.peers]
-        peer = known[0] if known else _Peer(full(self._to_peer, now))
+        peer = known[0] if known else _Peer(new_bucket(self._to_peer, now))
         peer.is_reached = True
         for each in named - sender.peers.keys():
             if len(sender.peers) >= PEERS:
@@ -209,47 +209,48 @@ class Buckets:
             sender.peers[each] = peer
 
     def refuse(self, by: Connection, message: AnyMessage) -> None:
-        """Note that this message was refused: a relay has not reached its peer."""
+        """Note that this message was refused: a relay did not reach its peer."""
         sender = self._senders.get(by.connection_id)
         peer = None if sender is None else sender.peers.get(_address(message) or "")
         if peer is not None and isinstance(message, RELAYED):
             peer.is_reached = False
 
     def forget(self, connection: ConnectionId) -> None:
-        """Drop what is kept of a connection that has ended."""
+        """Forget a connection that has ended."""
         self._senders.drop(connection)
 
     def may_take(self, user: UserId, robot: RobotId, now: int) -> bool:
-        """Whether a user may take a robot's lease once more."""
+        """Say whether a user may take a robot's lease once more at `now` (epoch ms)."""
         taken = self._taken.get((user, robot))
         return taken is None or taken.fill(now) >= 1
 
     def note_taken(self, user: UserId, robot: RobotId, now: int) -> None:
         """Note that a user has taken a robot's lease."""
-        self._taken.get_or_make((user, robot), lambda: full(TAKEN, now)).take(now)
+        self._taken.get_or_make((user, robot), lambda: new_bucket(TAKEN, now)).take(now)
 
     def may_push(self, robot: RobotId, now: int) -> bool:
-        """Count a round of pushes to a robot's watchers; False when it is to wait."""
-        return self._pushes.get_or_make(robot, lambda: full(PUSHES, now)).take(now)
+        """Count a push to a robot's watchers at `now` (epoch ms); False if it must wait."""
+        return self._pushes.get_or_make(robot, lambda: new_bucket(PUSHES, now)).take(now)
 
     def _sender(self, connection: ConnectionId, now: int) -> _Sender:
         rate = self._messages
         return self._senders.get_or_make(
-            connection, lambda: _Sender(full(rate, now), full(rate, now), full(rate, now))
+            connection,
+            lambda: _Sender(new_bucket(rate, now), new_bucket(rate, now), new_bucket(rate, now)),
         )
 
     def _user(self, user: UserId, now: int) -> _User:
         return self._users.get_or_make(
-            user, lambda: _User(full(self._units, now), full(self._renewals, now))
+            user, lambda: _User(new_bucket(self._units, now), new_bucket(self._renewals, now))
         )
 
 
 def _is_admitted(
     sender: _Sender, user: _User, message: AnyMessage | SignalingError, now: int
 ) -> bool:
-    """Say whether a message is within the limits, and take what it costs."""
+    """Say whether a message is within the limits; if so, take its tokens."""
     if isinstance(message, RENEWALS + ENDS):
-        # It also counts as one of the connection's messages, if the bucket has room for it.
+        # It also takes one of the connection's tokens, if there is one.
         sender.messages.take(now)
         own = sender.ends if isinstance(message, ENDS) else sender.renewals
         return own.take(now) and user.renewals.take(now)
@@ -264,9 +265,9 @@ def _is_admitted(
 
 
 def _address(said: object) -> str | None:
-    """Return the name by which a message, or its reply, means the other end of a session.
+    """Return the address by which a message, or its reply, names the other end of a session.
 
-    A robot's own id comes last: beside another name it tells nothing of the other end.
+    A robot's own id comes last: beside another address it says nothing about the other end.
     """
     for name in ("session_id", "client_connection_id", "to", "robot_id"):
         found = getattr(said, name, None)
@@ -276,7 +277,7 @@ def _address(said: object) -> str | None:
 
 
 class Unlimited:
-    """No limits, for benchmarks."""
+    """Implements `robosignal.server.ports.Limiter` without limits."""
 
     def strike(self, connection: ConnectionId, now: int) -> int:  # noqa: ARG002 - never any
         """Count nothing."""

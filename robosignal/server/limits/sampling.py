@@ -1,7 +1,4 @@
-"""A log line that strangers can cause: a few each second, then one that counts the rest.
-
-Owns what is kept between two lines; must never know what they say.
-"""
+"""Limits log lines that strangers can cause: a few each second, then one that counts the rest."""
 
 import logging
 from collections import Counter
@@ -10,14 +7,14 @@ from threading import Lock
 EXAMPLES = 3
 
 KINDS = 100
-"""How many distinct examples are counted within a second; strangers may cause more."""
+"""How many distinct examples are counted within a second; the rest counts as `others`."""
 
 
 class SampledLog:
-    """Writes one kind of line at INFO: the first lines of each second in full, the others counted.
+    """Writes one kind of line at INFO: the first lines of each second; the others are counted.
 
-    What was counted is one line more, `SENTENCE: more of them`, with `count` and the commonest
-    as `examples`. It is written by the first call in a later second, `flush` included.
+    The first call in a later second, `flush` included, writes `SENTENCE: more of them`, with
+    `count`, and the most frequent ones as `examples`.
     """
 
     def __init__(self, log: logging.Logger, sentence: str, per_second: int = 1) -> None:
@@ -30,7 +27,7 @@ class SampledLog:
         self._lock = Lock()
 
     def write(self, now: int, example: str, **beside: str | None) -> None:
-        """Write a line at `now` (epoch ms) with these fields, or count it as this example."""
+        """Write a line at `now` (epoch ms) with these fields, or count it under this example."""
         self.flush(now)
         with self._lock:
             if self._written >= self._per_second:
@@ -41,7 +38,7 @@ class SampledLog:
         self._log.info(self._sentence, extra=beside)
 
     def flush(self, now: int) -> None:
-        """Write what was counted in an earlier second than that of `now`."""
+        """Write what was counted in an earlier second than that of `now` (epoch ms)."""
         second = now // 1000
         if second == self._second:
             return

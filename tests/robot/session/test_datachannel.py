@@ -2,8 +2,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from robosignal.protocol.ids import SessionId
 from robosignal.robot.drive import Drive
-from robosignal.robot.session.datachannel import Command, Done, Ping, Pong, Refused, encode, parse
+from robosignal.robot.frames import PcId
+from robosignal.robot.session.datachannel import (
+    Command,
+    Done,
+    FreshCommand,
+    Heartbeat,
+    Ping,
+    Pong,
+    Refusals,
+    Refused,
+    StopRequest,
+    drop_superseded,
+    encode,
+    parse,
+    parse_drive,
+)
+from robosignal.robot.session.events import Message
 
 
 def test_command_says_where_to() -> None:
@@ -46,6 +63,36 @@ LETTERS = '{}[]":,0123456789.-+eE typecommandrivxyg\\\ud800'
 def test_any_message_is_read_without_an_error(message: str | bytes) -> None:
     """A peer cannot crash the robot over its data channel."""
     parse(message)
+    parse_drive(message)
+
+
+def test_command_on_drive_proves_that_it_is_fresh() -> None:
+    """Without its epoch or its time it is none."""
+    text = '{"type":"command","n":13,"epoch":7,"t":123456,"drive":{"x":0.0,"y":1.0}}'
+
+    assert parse_drive(text) == FreshCommand(13, 7, 123456, Drive(0.0, 1.0))
+    assert parse_drive('{"type":"stop"}') == StopRequest()
+    assert parse_drive('{"type":"command","n":13,"t":1,"drive":{"x":0,"y":1}}') is None
+    assert parse_drive('{"type":"ping","n":1}') is None
+
+
+def test_heartbeat_names_a_driver_only_if_there_is_one() -> None:
+    """A page tells "none obeyed yet" from a number by null."""
+    beat = Heartbeat(t=5, n=None, epoch=7, armed=False, refused=Refusals(stale=2))
+    text = '{"type":"heartbeat","t":5,"n":null,"epoch":7,"armed":false,"refused":'
+
+    assert encode(beat) == text + '{"stale":2,"superseded":0,"refused":0}}'
+
+
+def test_of_commands_in_one_turn_only_the_newest_of_each_peer_counts() -> None:
+    """What else has come stays, in order."""
+    command = '{"type":"command","n":1,"drive":{"x":0,"y":1}}'
+    came = [
+        Message(SessionId(session), PcId("p"), data)
+        for session, data in [("a", command), ("b", command), ("a", "x"), ("a", command)]
+    ]
+
+    assert drop_superseded(came) == came[1:]
 
 
 def test_answers_are_written_as_the_page_reads_them() -> None:

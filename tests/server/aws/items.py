@@ -1,4 +1,4 @@
-"""Rows and robots for the tests of stores; must never know which store keeps them."""
+"""Rows and robots for the tests of stores."""
 
 from typing import Any
 

@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 
 from robosignal.protocol.errors import TryAgain
-from robosignal.server.aws.calls import bound_calls
+from robosignal.server.aws.calls import limit_calls
 from robosignal.server.aws.management import ManagementPosts
 from robosignal.server.core.steps import Purpose
 from robosignal.server.deadline import ANSWER_SECONDS, EVENT_SECONDS, PARTS, TRIES, Deadline
@@ -42,13 +42,13 @@ def patient(endpoint: str) -> Any:
 @pytest.mark.parametrize("use", ["decide", "undo", "notify"])
 def test_a_request_takes_no_longer_than_its_step_may(silent: str, use: Purpose) -> None:
     """Whatever the client's own timeout is."""
-    posts = ManagementPosts(bound_calls(patient(silent)))
+    posts = ManagementPosts(limit_calls(patient(silent)))
     deadline = Deadline(ANSWER_SECONDS + 0.5)
 
-    with deadline.spending(use), pytest.raises(TryAgain):
+    with deadline.use_for(use), pytest.raises(TryAgain):
         posts.post(ME, FRAME)
 
-    assert deadline.allows(use).left > -PATIENT_SECONDS / 2
+    assert deadline.allows(use).seconds_left > -PATIENT_SECONDS / 2
 
 
 def test_a_client_of_another_make_keeps_its_own_timeouts(
@@ -57,7 +57,7 @@ def test_a_client_of_another_make_keeps_its_own_timeouts(
     """A runtime's newer SDK must not keep the function from starting."""
     strange = SimpleNamespace()
 
-    assert bound_calls(strange) is strange
+    assert limit_calls(strange) is strange
     assert "the client's own timeouts" in caplog.text
 
 
@@ -67,7 +67,7 @@ def test_what_is_throttled_is_asked_again_after_pauses_that_grow(use: Purpose) -
     slept: list[float] = []
     deadline = Deadline(clock=lambda: sum(slept), sleep=slept.append)
 
-    with serving(429) as (stage, posts), deadline.spending(use), pytest.raises(TryAgain):
+    with serving(429) as (stage, posts), deadline.use_for(use), pytest.raises(TryAgain):
         posts.post(ME, FRAME)
 
     assert len(stage.asked) == TRIES[use]
@@ -82,7 +82,7 @@ def test_without_time_nothing_is_asked(use: Purpose) -> None:
     deadline = Deadline(clock=lambda: spent[0])
     spent[0] = EVENT_SECONDS * PARTS[use]
 
-    with serving(200) as (stage, posts), deadline.spending(use), pytest.raises(TryAgain):
+    with serving(200) as (stage, posts), deadline.use_for(use), pytest.raises(TryAgain):
         posts.post(ME, FRAME)
 
     assert stage.asked == []
@@ -92,9 +92,11 @@ def test_a_function_that_has_less_time_uses_less() -> None:
     """Every part of it, in proportion, and a second is kept for the answer."""
     deadline = Deadline(3.0, clock=lambda: 0.0)
 
-    left = {use: deadline.allows(use).left for use in PARTS}
+    left = {use: deadline.allows(use).seconds_left for use in PARTS}
 
     assert left["notify"] == pytest.approx(2.0)
     assert left["decide"] < left["undo"] < left["notify"]
-    assert Deadline(30.0, clock=lambda: 0.0).allows("notify").left == pytest.approx(EVENT_SECONDS)
-    assert Deadline(0.2, clock=lambda: 0.0).allows("notify").left == 0
+    assert Deadline(30.0, clock=lambda: 0.0).allows("notify").seconds_left == pytest.approx(
+        EVENT_SECONDS
+    )
+    assert Deadline(0.2, clock=lambda: 0.0).allows("notify").seconds_left == 0

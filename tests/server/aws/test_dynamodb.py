@@ -106,11 +106,11 @@ EVERY_METHOD: dict[str, Callable[[Store], object]] = {
     "write_robot": lambda store: store.write_robot(R1, presence.record_loss(C1)),
     "remove_robot": lambda store: store.remove_robot(R1, presence.is_unchanged_since(1)),
     "watchers": lambda store: store.watchers("ann"),
-    "owned": lambda store: store.owned(ANN, None, 5),
+    "owned": lambda store: store.list_owned(ANN, None, 5),
     "note_share": lambda store: store.note_share(R1, ANN),
     "drop_share": lambda store: store.drop_share(R1, ANN),
-    "shared": lambda store: store.shared(ANN, None, 5),
-    "fleet": lambda store: store.fleet("0", None, 5),
+    "shared": lambda store: store.list_shared(ANN, None, 5),
+    "fleet": lambda store: store.list_fleet("0", None, 5),
 }
 
 
@@ -309,7 +309,7 @@ def test_robots_that_are_left_over_for_ever_are_try_again() -> None:
     slept: list[float] = []
     deadline = Deadline(clock=lambda: sum(slept), sleep=slept.append)
 
-    with answering(respond) as store, deadline.spending("decide"), pytest.raises(TryAgain):
+    with answering(respond) as store, deadline.use_for("decide"), pytest.raises(TryAgain):
         store.robots([RobotId("a")])
 
     assert len(heard) == len(slept) + 1
@@ -324,7 +324,7 @@ def test_robots_left_over_are_not_asked_for_again_without_time() -> None:
     slept: list[float] = []
     deadline = Deadline(1.1, clock=lambda: sum(slept), sleep=slept.append)
 
-    with answering(respond) as store, deadline.spending("decide"), pytest.raises(TryAgain):
+    with answering(respond) as store, deadline.use_for("decide"), pytest.raises(TryAgain):
         store.robots([RobotId("a")])
 
     assert (len(heard), slept) == (1, [])

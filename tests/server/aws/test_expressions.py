@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from robosignal.protocol.ids import RobotId
 from robosignal.server.aws.dynamodb import DynamoStore
-from robosignal.server.aws.expressions import Rendered, marshal, plain, unmarshal
+from robosignal.server.aws.expressions import Rendered, marshal, unmarshal, unmarshal_item
 from robosignal.server.core.conditional_writes import (
     AddToSet,
     AllOf,
@@ -86,7 +86,7 @@ def examine(
     store.write_robot(RobotId("r"), write)
 
     found = client.get_item(TableName=ROBOTS, Key={"robotId": {"S": "r"}})["Item"]
-    assert ("updatedAt" in plain(found)) == evaluate(condition, item)
+    assert ("updatedAt" in unmarshal_item(found)) == evaluate(condition, item)
 
 
 def test_any_condition_means_to_dynamodb_what_it_means_here(
@@ -114,7 +114,7 @@ def test_a_choice_of_what_is_always_true_is_no_condition() -> None:
 
 def test_a_right_that_nobody_has_is_not_rendered() -> None:
     """An empty choice is always false: a write on it is our own mistake."""
-    with pytest.raises(ValueError, match="nobody has this right"):
+    with pytest.raises(ValueError, match="can never hold"):
         text(AllOf((A, AnyOf(()))))
 
 
@@ -150,10 +150,10 @@ def test_each_update_is_rendered_in_its_clause() -> None:
     then = (
         Put(("a",), 1),
         Remove(("b",)),
-        Put(("c",), 2, once=True),
+        Put(("c",), 2, if_missing=True),
         Copy(("d",), ("e",)),
         Increment(("f",)),
-        Increment(("g",), begins=0),
+        Increment(("g",), start=0),
         AddToSet(("h",), "x"),
         RemoveFromSet(("i",), "x"),
     )

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from robosignal.protocol.ids import ConnectionId
-from robosignal.server.aws.dynamodb import DynamoStore, connection_of
-from robosignal.server.aws.expressions import marshal, plain
+from robosignal.server.aws.dynamodb import DynamoStore, connection_from_item
+from robosignal.server.aws.expressions import marshal, unmarshal_item
 from robosignal.server.core.conditional_writes import Write, apply
 from robosignal.server.core.records import Connection, robot_from_item
 from robosignal.server.core.steps import ConditionFailed, Written
@@ -69,7 +69,7 @@ class Place:
     def get(self) -> Item | None:
         """Return what stands here, but for which write made it so."""
         found = self._client.get_item(TableName=self._table, Key=self._key).get("Item")
-        return None if found is None else unstamped(plain(found))
+        return None if found is None else unstamped(unmarshal_item(found))
 
 
 def unstamped(item: Item) -> Item:
@@ -159,7 +159,7 @@ def test_a_write_to_a_row_agrees(
         assert not overlap(write)
         assert place.get() == (item if after is None else after)
         assert outcome == (
-            ConditionFailed(row) if after is None else Written(row, connection_of(after))
+            ConditionFailed(row) if after is None else Written(row, connection_from_item(after))
         )
         outcomes[type(outcome)] += 1
 

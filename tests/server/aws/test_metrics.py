@@ -7,13 +7,13 @@ import pytest
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId
-from robosignal.server.aws.metrics import DIRECTIVES, EmbeddedMetrics, line
+from robosignal.server.aws.metrics import DIRECTIVES, EmbeddedMetrics, metric_line
 from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.records import Connection, Robot
 from robosignal.server.core.request import Rules
 from robosignal.server.core.steps import ConditionFailed, Written
 from robosignal.server.entry import Signaling
-from robosignal.server.ice.static import StaticIce
+from robosignal.server.ice.static import StaticServers
 from robosignal.server.limits.limiter import Unlimited
 from robosignal.server.metering import EventMeter
 from robosignal.server.ports import EventMetrics, KeysUnavailable
@@ -40,7 +40,7 @@ class MeteredWorld(World):
         self.signaling = Signaling(
             store=store,
             poster=self.outbox,
-            ice=StaticIce([]),
+            ice=StaticServers([]),
             limiter=Unlimited(),
             issuers=(signer().issuer(),),
             rules=Rules(),
@@ -90,7 +90,7 @@ def test_a_line_is_a_document_as_cloudwatch_specifies_it() -> None:
 
     named = set()
     for each in (every, refused, relayed, failed):
-        document = json.loads(line("dev", each))
+        document = json.loads(metric_line("dev", each))
         meta = document["_aws"]
         assert set(meta) == {"Timestamp", "CloudWatchMetrics"}
         assert meta["Timestamp"] == 1_800_000_000_000
@@ -107,7 +107,9 @@ def test_a_line_is_a_document_as_cloudwatch_specifies_it() -> None:
 
 def test_a_line_has_no_line_end_inside() -> None:
     """The log takes one event a line, whatever a reason would hold."""
-    assert "\n" not in line("dev", happened(kind="$connect", outcome="unauthorized", reason="a\nb"))
+    assert "\n" not in metric_line(
+        "dev", happened(kind="$connect", outcome="unauthorized", reason="a\nb")
+    )
 
 
 def test_every_event_is_one_line(metered: MeteredWorld) -> None:
@@ -236,7 +238,7 @@ def test_a_token_that_cannot_be_judged_is_counted_as_well() -> None:
     unsure.__cause__ = KeysUnavailable()
     meter.fail(unsure)
 
-    counted = json.loads(line("dev", meter.summarise(0, 1)))
+    counted = json.loads(metric_line("dev", meter.summarise(0, 1)))
 
     assert (counted["TokensRefused"], counted["Reason"]) == (1, "keys")
 

@@ -40,7 +40,7 @@ def test_a_list_comes_in_pages(store: Store) -> None:
         claimed(store, robot)
     claimed(store, "theirs", owner=BOB)
 
-    found = pages(lambda after, limit: store.owned(ANN, after, limit), 2)
+    found = pages(lambda after, limit: store.list_owned(ANN, after, limit), 2)
 
     assert sorted(robot for page in found for robot in page.robot_ids) == mine
     assert max(len(page.robot_ids) for page in found) == 2
@@ -51,11 +51,11 @@ def test_a_list_goes_on_after_a_robot_that_is_gone(store: Store) -> None:
     """A cursor is a place in the list, whoever else has come or gone."""
     for robot in ("a", "b", "c"):
         claimed(store, robot)
-    first = store.owned(ANN, None, 1)
+    first = store.list_owned(ANN, None, 1)
     gone = Write("transfer", Exists(("ownerUserId",)), (Put(("ownerUserId",), BOB),))
     store.write_robot(first.robot_ids[0], gone)
 
-    rest = pages(lambda after, limit: store.owned(ANN, after or first.after, limit), 5)
+    rest = pages(lambda after, limit: store.list_owned(ANN, after or first.after, limit), 5)
 
     listed = [robot for page in rest for robot in page.robot_ids]
     assert sorted([*listed, first.robot_ids[0]]) == ["a", "b", "c"]
@@ -65,9 +65,9 @@ def test_a_list_of_nothing_is_one_empty_page(store: Store) -> None:
     """For each of the lists."""
     empty = Page((), None)
 
-    assert store.owned(ANN, None, 5) == empty
-    assert store.shared(ANN, None, 5) == empty
-    assert store.fleet("0", None, 5) == empty
+    assert store.list_owned(ANN, None, 5) == empty
+    assert store.list_shared(ANN, None, 5) == empty
+    assert store.list_fleet("0", None, 5) == empty
 
 
 def test_shared_robots_are_listed_in_pages(store: Store, share: Any) -> None:
@@ -78,7 +78,7 @@ def test_shared_robots_are_listed_in_pages(store: Store, share: Any) -> None:
         share(robot, ANN)
     share("own", BOB)
 
-    found = pages(lambda after, limit: store.shared(ANN, after, limit), 2)
+    found = pages(lambda after, limit: store.list_shared(ANN, after, limit), 2)
 
     assert sorted(robot for page in found for robot in page.robot_ids) == ["s1", "s2", "s3"]
 
@@ -88,9 +88,9 @@ def test_a_share_is_no_robot_of_anybody(store: Store, share: Any) -> None:
     claimed(store, "s1", owner=BOB, shard="3")
     share("s1", ANN)
 
-    assert store.owned(ANN, None, 5).robot_ids == ()
-    assert store.fleet("3", None, 5).robot_ids == ("s1",)
-    assert store.owned(BOB, None, 5).robot_ids == ("s1",)
+    assert store.list_owned(ANN, None, 5).robot_ids == ()
+    assert store.list_fleet("3", None, 5).robot_ids == ("s1",)
+    assert store.list_owned(BOB, None, 5).robot_ids == ("s1",)
 
 
 def test_the_fleet_is_listed_by_shard(store: Store) -> None:
@@ -99,5 +99,5 @@ def test_the_fleet_is_listed_by_shard(store: Store) -> None:
     claimed(store, "b", shard="2")
     store.write_robot(RobotId("b"), presence.register_process(claim(shard="1", run="later")))
 
-    assert store.fleet("1", None, 5).robot_ids == ("a",)
-    assert store.fleet("2", None, 5).robot_ids == ("b",)
+    assert store.list_fleet("1", None, 5).robot_ids == ("a",)
+    assert store.list_fleet("2", None, 5).robot_ids == ("b",)

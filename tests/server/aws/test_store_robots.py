@@ -58,7 +58,7 @@ def test_a_robot_is_removed_while_it_is_as_it_was(store: Store) -> None:
 
     assert store.remove_robot(R1, presence.is_unchanged_since(robot.rev))
     assert store.robot(R1) is None
-    assert store.owned(ANN, None, 5) == Page((), None)
+    assert store.list_owned(ANN, None, 5) == Page((), None)
 
 
 def test_a_robot_that_has_changed_is_not_removed(store: Store) -> None:

@@ -1,6 +1,6 @@
 """Draws writes whose arguments come mostly from the item that they meet.
 
-So conditions hold often, and fail by little. What such an item can be is drawn elsewhere.
+So conditions often hold, and fail only by little.
 """
 
 from collections.abc import Callable

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from robosignal.protocol.ids import UserId
 from robosignal.server.core.steps import IceServers
-from robosignal.server.ice.turn import TurnIce, credential
+from robosignal.server.ice.turn import TurnServers, make_credential
 
 STUN = [{"urls": ["stun:stun.example:3478"]}]
 URLS = ("turn:a.example:3478", "turns:a.example:5349?transport=tcp")
@@ -17,7 +17,7 @@ NAMES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
 
 def test_a_user_gets_a_password_after_the_fixed_list() -> None:
     """As OpenSSL makes it: `printf 1800003600:ann | openssl dgst -sha1 -hmac north -binary`."""
-    ice = TurnIce(URLS, lambda _now: "north", STUN)
+    ice = TurnServers(URLS, lambda _now: "north", STUN)
 
     found = ice.servers(UserId("ann"), NOW, LATER)
 
@@ -41,14 +41,16 @@ def test_a_user_gets_a_password_after_the_fixed_list() -> None:
 )
 def test_a_name_says_whose_it_is(user: str, written: str) -> None:
     """As it is, but for what coturn leaves without an answer; no two users share a name."""
-    (server,) = TurnIce(URLS, lambda _now: "north", []).servers(UserId(user), NOW, LATER).servers
+    (server,) = (
+        TurnServers(URLS, lambda _now: "north", []).servers(UserId(user), NOW, LATER).servers
+    )
 
     assert server["username"] == f"1800003600:{written}"
 
 
 def test_a_part_of_a_second_does_not_count() -> None:
     """TURN servers compare whole seconds."""
-    ice = TurnIce(URLS, lambda _now: "north", [])
+    ice = TurnServers(URLS, lambda _now: "north", [])
 
     assert ice.servers(UserId("ann"), NOW + 999, LATER) == ice.servers(UserId("ann"), NOW, LATER)
 
@@ -61,7 +63,7 @@ def test_the_secret_is_asked_for_at_the_requests_time() -> None:
         times.append(now)
         return "north"
 
-    TurnIce(URLS, secret, []).servers(UserId("ann"), NOW, LATER)
+    TurnServers(URLS, secret, []).servers(UserId("ann"), NOW, LATER)
 
     assert times == [NOW]
 
@@ -72,7 +74,7 @@ def test_without_a_user_there_is_no_password() -> None:
     def secret(now: int) -> str:
         raise AssertionError(now)
 
-    assert TurnIce(URLS, secret, STUN).servers(None, NOW, LATER) == IceServers(
+    assert TurnServers(URLS, secret, STUN).servers(None, NOW, LATER) == IceServers(
         STUN, 3600, turn=True
     )
 
@@ -82,7 +84,7 @@ def test_without_a_user_there_is_no_password() -> None:
 )
 def test_a_password_outlives_no_token(rest_ms: int, serves_s: int) -> None:
     """By whole seconds, of which the last one begun does not count."""
-    found = TurnIce(URLS, lambda _now: "north", []).servers(UserId("ann"), NOW, NOW + rest_ms)
+    found = TurnServers(URLS, lambda _now: "north", []).servers(UserId("ann"), NOW, NOW + rest_ms)
 
     assert found.ttl_seconds == serves_s
     assert found.servers[0]["username"] == f"{NOW // 1000 + serves_s}:ann"
@@ -91,7 +93,7 @@ def test_a_password_outlives_no_token(rest_ms: int, serves_s: int) -> None:
 @pytest.mark.parametrize("fixed", [STUN, []])
 def test_without_the_secret_the_fixed_list_is_served(fixed: list[dict[str, object]]) -> None:
     """Peers on one network need no relay; whoever does asks again after a minute."""
-    ice = TurnIce(URLS, lambda _now: None, fixed)
+    ice = TurnServers(URLS, lambda _now: None, fixed)
 
     assert ice.servers(UserId("ann"), NOW, LATER) == IceServers(fixed, 60, turn=True)
 
@@ -99,7 +101,7 @@ def test_without_the_secret_the_fixed_list_is_served(fixed: list[dict[str, objec
 def test_serving_changes_no_list() -> None:
     """What one user was given is never another's."""
     fixed = [dict(STUN[0])]
-    ice = TurnIce(URLS, lambda _now: "north", fixed)
+    ice = TurnServers(URLS, lambda _now: "north", fixed)
 
     first, second = (ice.servers(UserId(user), NOW, LATER).servers for user in ("ann", "bob"))
 
@@ -111,4 +113,4 @@ def test_serving_changes_no_list() -> None:
 @given(NAMES, NAMES)
 def test_no_two_names_share_a_password(one: str, other: str) -> None:
     """Each is good for its name alone."""
-    assert (credential("north", one) == credential("north", other)) == (one == other)
+    assert (make_credential("north", one) == make_credential("north", other)) == (one == other)

@@ -6,7 +6,7 @@ import pytest
 
 from robosignal.protocol.errors import BadMessage, Unauthorized
 from robosignal.server.identity import carriers
-from robosignal.server.identity.carriers import Carried
+from robosignal.server.identity.carriers import Credentials
 
 T, U = "aaa.bbb.ccc", "ddd.eee.fff"
 V1 = "robosignal.v1"
@@ -20,14 +20,14 @@ def every(one: Headers) -> dict[str, tuple[str, ...]]:
     return {name: (value,) for name, value in one.items()}
 
 
-def token_from(headers: Headers, query: Headers) -> Carried:
+def token_from(headers: Headers, query: Headers) -> Credentials:
     """Return what is carried by names that occur once each."""
-    return carriers.token_from(every(headers), every(query))
+    return carriers.find_token(every(headers), every(query))
 
 
 def origin_allowed(headers: Headers, allowed: frozenset[str] | None) -> bool:
     """Tell whether a request with headers that occur once each may connect."""
-    return carriers.refused_origin(every(headers), allowed) is None
+    return carriers.find_refused_origin(every(headers), allowed) is None
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_token_is_found_in_each_carrier(
     headers: Headers, query: Headers, subprotocol: str | None
 ) -> None:
     """Header, subprotocol and query each carry it, in the spellings that clients use."""
-    assert token_from(headers, query) == Carried(T, subprotocol)
+    assert token_from(headers, query) == Credentials(T, subprotocol)
 
 
 ALL = {
@@ -127,7 +127,7 @@ def repeated(carrier: str, token: str) -> tuple[dict[str, list[str]], dict[str, 
 def test_two_different_tokens_under_one_name_are_refused(carrier: str) -> None:
     """Whichever came last: nobody picks one of them."""
     with pytest.raises(BadMessage) as refused:
-        carriers.token_from(*repeated(carrier, U))
+        carriers.find_token(*repeated(carrier, U))
 
     assert refused.value.field == carrier
 
@@ -135,7 +135,7 @@ def test_two_different_tokens_under_one_name_are_refused(carrier: str) -> None:
 @pytest.mark.parametrize("carrier", REPEATED)
 def test_one_token_twice_under_one_name_is_one(carrier: str) -> None:
     """As in two places."""
-    assert carriers.token_from(*repeated(carrier, T)).token == T
+    assert carriers.find_token(*repeated(carrier, T)).token == T
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_one_token_twice_under_one_name_is_one(carrier: str) -> None:
 )
 def test_subprotocols_may_be_split_over_several_lines(lines: tuple[str, ...]) -> None:
     """RFC 6455, section 11.3.4: that means the same as one line."""
-    assert carriers.token_from({"Sec-WebSocket-Protocol": lines}, {}) == Carried(T, V1)
+    assert carriers.find_token({"Sec-WebSocket-Protocol": lines}, {}) == Credentials(T, V1)
 
 
 def test_an_origin_under_the_same_name_again_is_judged_as_well() -> None:
@@ -151,8 +151,8 @@ def test_an_origin_under_the_same_name_again_is_judged_as_well() -> None:
     both = {"Origin": (PAGE, "https://evil.example")}
 
     reverse = {"Origin": both["Origin"][::-1]}
-    assert carriers.refused_origin(both, frozenset({PAGE})) == "https://evil.example"
-    assert carriers.refused_origin(reverse, frozenset({PAGE})) == "https://evil.example"
+    assert carriers.find_refused_origin(both, frozenset({PAGE})) == "https://evil.example"
+    assert carriers.find_refused_origin(reverse, frozenset({PAGE})) == "https://evil.example"
 
 
 @pytest.mark.parametrize(
@@ -274,9 +274,9 @@ def test_a_second_origin_header_is_judged_as_well() -> None:
 )
 def test_an_origin_is_kept_as_browsers_send_it(written: str, sent: str) -> None:
     """However a person writes it; and what is kept stays as it is when it is read again."""
-    assert carriers.canonical_origin(written) == sent
-    assert carriers.canonical_origin(sent) == sent
-    assert origin_allowed({"Origin": sent}, frozenset({carriers.canonical_origin(written)}))
+    assert carriers.canonicalize_origin(written) == sent
+    assert carriers.canonicalize_origin(sent) == sent
+    assert origin_allowed({"Origin": sent}, frozenset({carriers.canonicalize_origin(written)}))
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_an_origin_is_kept_as_browsers_send_it(written: str, sent: str) -> None:
 def test_what_no_page_sends_is_refused_with_what_to_write(written: str, told: str) -> None:
     """It would be compared with every page's origin, and never be equal."""
     with pytest.raises(ValueError, match=re.escape(told)):
-        carriers.canonical_origin(written)
+        carriers.canonicalize_origin(written)
 
 
 @pytest.mark.parametrize("name", ["Sec-Webso\u212aet-Protocol", "sec-webso\u212aet-protocol"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from robosignal.server.identity.jwks import StaticKeys, admitted
+from robosignal.server.identity.jwks import StaticKeys, admit_key
 from tests.tokens import ABSENT, b64, changed, signer
 
 
@@ -21,7 +21,7 @@ from tests.tokens import ABSENT, b64, changed, signer
 )
 def test_an_rsa_signing_key_is_admitted(change: dict[str, Any]) -> None:
     """`use` and `alg` may be absent; members that nobody needs do not matter."""
-    key = admitted(changed(signer().public, change))
+    key = admit_key(changed(signer().public, change))
 
     assert dict(key or {}) == {
         name: value for name, value in signer().public.items() if name in {"kty", "kid", "n", "e"}
@@ -57,12 +57,12 @@ def test_an_rsa_signing_key_is_admitted(change: dict[str, Any]) -> None:
 )
 def test_every_other_key_is_passed_over(change: dict[str, Any]) -> None:
     """Another kind, use or algorithm, a short modulus, a broken number: not admitted."""
-    assert admitted(changed(signer().public, change)) is None
+    assert admit_key(changed(signer().public, change)) is None
 
 
 def test_a_private_key_that_was_published_is_kept_public() -> None:
     """Of a key only the public members are kept, whatever the document says."""
-    key = admitted({**signer().public, "d": "c2VjcmV0"})
+    key = admit_key({**signer().public, "d": "c2VjcmV0"})
 
     assert set(key or {}) == {"kty", "kid", "n", "e"}
 

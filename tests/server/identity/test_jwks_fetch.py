@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
-from robosignal.server.identity.jwks_fetch import checked_url, fetch_document
+from robosignal.server.identity.jwks_fetch import check_jwks_url, fetch_document
 from robosignal.server.ports import KeysUnavailable
 from tests.tokens import signer
 
@@ -292,7 +292,7 @@ def test_a_certificate_that_nobody_trusts_is_refused(certificate: Path) -> None:
 )
 def test_https_and_loopback_are_accepted(url: str) -> None:
     """HTTPS to anywhere, HTTP to this machine."""
-    assert checked_url(url) == url
+    assert check_jwks_url(url) == url
 
 
 @pytest.mark.parametrize(
@@ -316,4 +316,4 @@ def test_https_and_loopback_are_accepted(url: str) -> None:
 def test_other_addresses_are_refused(url: str) -> None:
     """Keys that anybody on the way could replace are not fetched at all."""
     with pytest.raises(ValueError, match=r"JWKS address|Port"):
-        checked_url(url)
+        check_jwks_url(url)

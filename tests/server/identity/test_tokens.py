@@ -15,7 +15,7 @@ from robosignal.server.identity.tokens import (
     Identity,
     Issuer,
     check_issuers,
-    key_named,
+    find_named_key,
     prefetch,
     verify,
 )
@@ -130,7 +130,7 @@ def test_both_spellings_of_a_pool_are_one_issuer(configured: str, named: str) ->
     pool = Issuer(configured, frozenset({CLIENT}), StaticKeys({"key-1": signer().public}))
 
     assert verify(signer().access(iss=named), [pool], NOW).user_id == "3f2a-user"
-    assert key_named(signer().access(iss=named), [pool]) == (pool.keys, "key-1")
+    assert find_named_key(signer().access(iss=named), [pool]) == (pool.keys, "key-1")
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ export class Requests {
 }
 
 /**
- * The frame that a failed request stands for.
+ * The error frame that explains a failed request.
  *
  * @param {unknown} error
  * @returns {ErrorFrame}

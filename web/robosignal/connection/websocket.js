@@ -102,7 +102,7 @@ export class Connection {
   }
 
   /**
-   * Send a frame over the current socket; it's lost when there is none. One that bears an id, and a
+   * Send a frame over the current socket; it's lost when there is none. One with an id, and a
    * ping, will be answered, or the socket counts as silent.
    *
    * @param {OutFrame} frame

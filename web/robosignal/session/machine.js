@@ -51,7 +51,7 @@ import { unreachable } from "../errors.js";
  * What may happen. Of the application: `join`, `drive`, `withdraw` (a call no longer waits; `wanted` is
  * what the others ask for), `leave`, and what it asks about control. Of the connection: `online`,
  * `offline`, `socket-changed`, `migrate`, frames and replies (`sent` is what was asked, `asOf` the highest
- * epoch seen then). Of the peer connection: what bears a `pcId`.
+ * epoch seen then). Of the peer connection: the events with a `pcId`.
  *
  * @typedef {{type: "join", role: Role} | {type: "drive"} | {type: "leave"}
  *   | {type: "withdraw", wanted: Role | null}

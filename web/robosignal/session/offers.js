@@ -130,7 +130,7 @@ export function sendUnsentOffer(state, at) {
 
 /**
  * Repeat the offer of the linked peer connection to a robot that refuses our commands though we
- * drive: it hasn't heard of that, and the offer bears the epoch. Once an epoch; should that not help,
+ * drive: it hasn't heard of that, and the offer has the epoch. Once an epoch; if that doesn't help,
  * less and less often, however many commands are refused.
  *
  * @param {State} state
@@ -177,8 +177,8 @@ export function sendCandidate(state, payload) {
 }
 
 /**
- * Relay a frame to the robot. A reply is awaited: a session migrates to another socket only after it,
- * lest it overtakes what is relayed; and what is lost with a socket is relayed once more on the next.
+ * Relay a frame to the robot. The session migrates to another socket only after the reply, so that it
+ * can't overtake what is relayed; and what is lost with a socket is relayed once more on the next.
  *
  * @param {State} state
  * @param {string} type

@@ -136,7 +136,7 @@ function handleRenewalError(state, { sessionId }, error, at) {
  */
 function handleResumeError(state, to, { sessionId }, error, at) {
   if (sessionId !== state.session.id) return finishMigration(state, at);
-  // A refusal that no other try mends means the same as that there is no such session.
+  // A permanent refusal means the same as that there is no such session.
   if (error.code === "no_session" || !TRANSIENT.has(error.code)) return rejoin(state, at);
   if (to === "resume" && state.phase !== "linked") {
     return beginOffer(change(state, "session", { isMigrating: false }), at);
@@ -387,7 +387,7 @@ function retryAfter(state, error, at) {
 
 /**
  * @param {State} state
- * @param {ErrorFrame} error that no other try mends
+ * @param {ErrorFrame} error a permanent one
  * @returns {Step}
  */
 function refuse(state, error) {

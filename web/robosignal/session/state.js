@@ -89,7 +89,7 @@
  * @property {number | null} pathAt when the path opened, in ms
  * @property {number | null} pongAt when the data channel last answered, in ms
  * @property {number | null} channelClosedAt ms
- * @property {boolean} isDead whether signaling is down and the media has ceased too
+ * @property {boolean} isDead whether signaling is down and the media has stopped too
  * @property {boolean} isRobotOffline whether the last listing said so
  * @property {number} lookUpAt from then on a silent robot is looked up, in ms
  * @property {readonly Part[]} declared what the robot's description says that it sends

@@ -1,8 +1,8 @@
-"""The attributes of a robot's item, and the conditions that several of its writes share.
+"""The attributes of a robot's item, and the conditions and updates that several writes share.
 
-Two rules of DynamoDB shape them. A path into `viewers` needs that map, and arithmetic needs
-its number: registering makes both, so `connectionId` being there guards them. And connections
-are compared, never session ids alone: a session moves with `resume`.
+In DynamoDB a path into `viewers` needs that map to exist, and arithmetic needs its number.
+Registering creates both, so where a condition requires `connectionId`, they exist. Connections are
+compared, never session ids alone, because a session moves to another connection with `resume`.
 """
 
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ def put_presence_until(until: int) -> tuple[Update, ...]:
 
 
 NEXT_EPOCH: tuple[Update, ...] = (Increment(EPOCH), Increment(REV))
-"""Every change of holder raises both numbers; a change of connection alone raises `rev`."""
+"""Each change of holder increments both; a change of the robot's connection only `rev`."""
 
 COPY_HOLDER = Copy(("prev",), CONTROLLER)
 
@@ -66,8 +66,8 @@ END_ALL: tuple[Update, ...] = (
     COPY_HOLDER,
     Put(VIEWERS, {}),
     # A robot that was enrolled and never registered has neither number.
-    Increment(EPOCH, begins=0),
-    Increment(REV, begins=0),
+    Increment(EPOCH, start=0),
+    Increment(REV, start=0),
     Remove(CONTROLLER),
     Remove(CONNECTION_ID),
 )
@@ -79,13 +79,13 @@ def add_stamp(write: Write, stamp: str) -> Write:
     return structs.replace(write, then=(*write.then, Put(STAMP, stamp)))
 
 
-def is_unchanged_since(stamp: str) -> Condition:
-    """Ask that the write with this stamp was carried out, and none since except renewals."""
+def has_stamp(stamp: str) -> Condition:
+    """Require that the write with this stamp was carried out, and no other since but renewals."""
     return Compare(STAMP, "=", stamp)
 
 
 def session_item(session: Session) -> dict[str, Any]:
-    """Return a session as it stands in the item."""
+    """Return a session in the form of the item."""
     item: dict[str, Any] = msgspec.to_builtins(session)
     return item
 
@@ -96,20 +96,20 @@ def viewer_path(session_id: SessionId, *rest: str) -> Path:
 
 
 def is_reachable_not(me: ConnectionId) -> Condition:
-    """Ask that the robot has a connection and is not the sender: none drives itself."""
+    """Require that the robot has a connection, and that it is not the sender's."""
     return AllOf((Exists(CONNECTION_ID), Differs(CONNECTION_ID, me)))
 
 
 def is_not_held_by(me: ConnectionId) -> Condition:
-    """Ask that the sender does not hold the lease."""
+    """Require that this connection does not hold the lease."""
     return Differs(HOLDER_CONNECTION_ID, me)
 
 
 def has_lapsed(place: Path, now: int, seconds: int) -> Condition:
-    """Ask that a session's time is past, or further ahead than it can be.
+    """Require that a session's `until` has passed, or is further ahead than it can be.
 
-    A v1 session lasts `seconds` without renewal; a seed's session, which renews nothing, lasts as
-    long as its socket can. A later end was written by a clock that has been set back since.
+    A v1 session lasts `seconds` without renewal. A seed session, which is never renewed, lasts as
+    long as its connection can. A later end was written by a clock that has been set back since.
     """
     until = (*place, "until")
     renews = Compare((*place, "dialect"), "=", "v1")
@@ -119,25 +119,25 @@ def has_lapsed(place: Path, now: int, seconds: int) -> Condition:
 
 
 def is_not_lost_on(place: Path, me: ConnectionId) -> Condition:
-    """Ask that the session is not on this connection if its socket is lost.
+    """Require that this connection is not known as the session's lost one.
 
-    Messages that a lost socket sent before may arrive late; a lost connection never comes back.
+    A lost connection never comes back, but messages that it sent before may arrive late.
     """
     elsewhere = Differs((*place, "connectionId"), me)
     return AnyOf((Missing((*place, "lost")), elsewhere))
 
 
 def has_no_other_viewer_session(moved: Session) -> Condition:
-    """Ask that the connection has not opened a viewer's session of its own: it has one at most."""
+    """Require that the connection has no other viewer session: it may have only one."""
     own = session_id(robot_of(moved.session_id), moved.connection_id)
     if own == moved.session_id:
         return AllOf(())
     return Differs(viewer_path(own, "connectionId"), moved.connection_id)
 
 
-def are_still_elsewhere(mine: Session, viewers: Iterable[Session]) -> Condition:
-    """Ask that none of the user's sessions that were seen has been resumed by this connection."""
-    own = (each.session_id for each in viewers if each.user_id == mine.user_id)
+def are_still_elsewhere(mine: Session, seen: Iterable[Session]) -> Condition:
+    """Require that this connection has resumed none of the user's sessions that were `seen`."""
+    own = (each.session_id for each in seen if each.user_id == mine.user_id)
     return AllOf(
         tuple(
             Differs(viewer_path(each, "connectionId"), mine.connection_id)
@@ -148,7 +148,7 @@ def are_still_elsewhere(mine: Session, viewers: Iterable[Session]) -> Condition:
 
 
 def move_session(place: Path, moved: Session) -> tuple[Update, ...]:
-    """Give a session the connection, dialect and token's end that it has after a redial."""
+    """Move a session to the connection that it has after a redial."""
     return (
         Put((*place, "connectionId"), moved.connection_id),
         Put((*place, "connectedAt"), moved.connected_at),

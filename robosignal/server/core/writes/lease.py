@@ -1,7 +1,4 @@
-"""Writes to a robot's control lease: one holder, and an epoch that rises with every other.
-
-Knows the conditions under which each is right; never which one a message calls for.
-"""
+"""Writes to a robot's control lease: one holder, and an epoch that increments with each change."""
 
 from collections.abc import Iterable
 
@@ -37,10 +34,10 @@ from robosignal.server.core.writes.attributes import (
     are_still_elsewhere,
     has_lapsed,
     has_no_other_viewer_session,
+    has_stamp,
     is_not_held_by,
     is_not_lost_on,
     is_reachable_not,
-    is_unchanged_since,
     move_session,
     put_presence_until,
     session_item,
@@ -48,16 +45,16 @@ from robosignal.server.core.writes.attributes import (
 )
 
 NO_VIEWERS = Size(VIEWERS, "=", 0)
-"""With no viewers at all the sender cannot be one, so no read has to precede the write."""
+"""Without viewers the sender cannot be one, so the write needs no read before it."""
 
 
 def _make_holder(mine: Session) -> tuple[Update, ...]:
-    leave_viewer = Remove(viewer_path(mine.session_id))
-    return (COPY_HOLDER, Put(CONTROLLER, session_item(mine)), *NEXT_EPOCH, leave_viewer)
+    remove_viewer = Remove(viewer_path(mine.session_id))
+    return (COPY_HOLDER, Put(CONTROLLER, session_item(mine)), *NEXT_EPOCH, remove_viewer)
 
 
 def _is_free(mine: Session, now: int) -> Condition:
-    """Ask that nobody else holds: never held, released, lapsed, or the same user's in grace."""
+    """Require that no other connection holds it, or it has lapsed or is the user's in grace."""
     in_grace = AllOf((Compare(HOLDER_USER_ID, "=", mine.user_id), Exists(HOLDER_LOST)))
     over = AnyOf((has_lapsed(CONTROLLER, now, limits.LEASE_SECONDS), in_grace))
     other = is_not_held_by(mine.connection_id)
@@ -76,16 +73,16 @@ def _is_held(session_id: SessionId, by: ConnectionId) -> Condition:
 
 
 def _is_held_on(session_id: SessionId, by: ConnectionId) -> Condition:
-    """Ask that this session holds, and its socket is not known to be lost.
+    """Require that this session holds the lease, and that its connection is not known as lost.
 
-    What a lost socket sent before may arrive late, also where its row is remembered still: no
-    connection comes back, so it neither ends its grace nor outlasts it.
+    Messages that a lost connection sent before may arrive late. They must not end or extend its
+    grace, because the connection itself never comes back.
     """
     return AllOf((_is_held(session_id, by), Missing(HOLDER_LOST)))
 
 
 def acquire(mine: Session, right: Condition, now: int) -> Write:
-    """Take the free lease by a first offer, sight unseen."""
+    """Take the free lease without having read the item."""
     me = is_reachable_not(mine.connection_id)
     return Write(
         "acquire",
@@ -99,7 +96,7 @@ def acquire(mine: Session, right: Condition, now: int) -> Write:
 def acquire_among_viewers(
     mine: Session, right: Condition, now: int, seen: Iterable[Session] = ()
 ) -> Write:
-    """Take the free lease, having seen every session, and that none is the sender's."""
+    """Take the free lease, given the sessions that were read, none of which is the sender's."""
     me = is_reachable_not(mine.connection_id)
     when = AllOf((me, right, _is_free(mine, now), are_still_elsewhere(mine, seen)))
     then, effect = _make_holder(mine), Effect.ACQUIRED
@@ -107,13 +104,13 @@ def acquire_among_viewers(
 
 
 def acquire_as_viewer(mine: Session, right: Condition, now: int) -> Write:
-    """Take the free lease from one's own viewer session."""
+    """Take the free lease for the sender's own viewer session."""
     when = AllOf((_is_viewer(mine), right, _is_free(mine, now)))
     return Write("acquire_as_viewer", when, _make_holder(mine), effect=Effect.ACQUIRED)
 
 
 def acquire_again(mine: Session, right: Condition, now: int) -> Write:
-    """Take one's own lapsed lease anew, with a new epoch."""
+    """Take the sender's own lapsed lease again, at a new epoch."""
     own = _is_held(mine.session_id, mine.connection_id)
     over = has_lapsed(CONTROLLER, now, limits.LEASE_SECONDS)
     return Write(
@@ -125,9 +122,9 @@ def acquire_again(mine: Session, right: Condition, now: int) -> Write:
 
 
 def take_over(mine: Session, right: Condition) -> Write:
-    """Move the lease at once, sight unseen.
+    """Move the lease to the sender without having read the item.
 
-    Connections are compared, not sessions: a holder who repeats it must not displace themselves.
+    Connections are compared, so that a holder who repeats a takeover does not displace themselves.
     """
     me = mine.connection_id
     when = AllOf((is_reachable_not(me), right, NO_VIEWERS, is_not_held_by(me)))
@@ -136,7 +133,7 @@ def take_over(mine: Session, right: Condition) -> Write:
 
 
 def take_over_among_viewers(mine: Session, right: Condition, seen: Iterable[Session] = ()) -> Write:
-    """Move the lease, having seen every session, and that none is the sender's."""
+    """Move the lease, given the sessions that were read, none of which is the sender's."""
     me = mine.connection_id
     when = AllOf((is_reachable_not(me), right, is_not_held_by(me), are_still_elsewhere(mine, seen)))
     then, effect = _make_holder(mine), Effect.TAKEN_OVER
@@ -144,19 +141,19 @@ def take_over_among_viewers(mine: Session, right: Condition, seen: Iterable[Sess
 
 
 def take_over_as_viewer(mine: Session, right: Condition) -> Write:
-    """Move the lease to one's own viewer session."""
+    """Move the lease to the sender's own viewer session."""
     when = AllOf((_is_viewer(mine), right, is_not_held_by(mine.connection_id)))
     return Write("take_over_as_viewer", when, _make_holder(mine), effect=Effect.TAKEN_OVER)
 
 
 def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
-    """Carry out a holder's ping, unless its socket is lost: then only `resume` ends the grace."""
+    """Extend the lease, unless the connection is lost: then only `resume` ends the grace."""
     renewed = (Put(HOLDER_UNTIL, until),)
     return Write("renew_lease", _is_held_on(session_id, me), renewed, renewal=True)
 
 
 def resume(moved: Session, right: Condition) -> Write:
-    """Move the holder's session to the same user's newer connection; the epoch stays."""
+    """Move the holder's session to a newer connection of the same user, at the same epoch."""
     same = (
         Compare(HOLDER_SESSION_ID, "=", moved.session_id),
         Compare(HOLDER_USER_ID, "=", moved.user_id),
@@ -168,9 +165,9 @@ def resume(moved: Session, right: Condition) -> Write:
 
 
 def begin_grace(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
-    """Begin the grace of a holder whose socket is lost, once: it shortens the lease.
+    """Record that the holder's connection is lost, and shorten the lease to the grace.
 
-    A second report must change nothing, and so must one for a lease that ends sooner.
+    A second report must change nothing, nor one for a lease that ends before the grace would.
     """
     longer = (Missing(HOLDER_LOST), Compare(HOLDER_UNTIL, ">", until))
     when = AllOf((_is_held(session_id, gone), *longer))
@@ -178,9 +175,9 @@ def begin_grace(session_id: SessionId, gone: ConnectionId, now: int, until: int)
 
 
 def record_late_loss(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
-    """Note the loss of a holder whose lease ends before the grace would: it ends as it did.
+    """Record the loss for a holder whose lease ends before the grace would; its end stays.
 
-    A late report must not revive a lapsed lease, nor leave it to a late ping to do so.
+    A late report must not revive a lapsed lease, and must keep a late ping from reviving it.
     """
     ends_sooner = (Missing(HOLDER_LOST), Compare(HOLDER_UNTIL, "<=", until))
     when = AllOf((_is_held(session_id, gone), *ends_sooner))
@@ -188,14 +185,14 @@ def record_late_loss(session_id: SessionId, gone: ConnectionId, now: int, until:
 
 
 def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Write:
-    """Hand the lease to a viewer; its holder stays as a viewer.
+    """Hand the lease to a viewer; the holder becomes a viewer.
 
-    `mine` and `theirs` are the two sessions as they stand afterwards, `seen` the viewer's
-    connection as it was read: a viewer who resumes meanwhile is asked for again.
+    `mine` and `theirs` are the two sessions as they are afterwards. `seen` is the viewer's
+    connection that was read, so that a viewer who resumes in the meantime is read again.
     """
     place = viewer_path(theirs.session_id)
-    # A seed's lease lasts as long as its place did: one whose socket was lost meanwhile would
-    # hold for hours, and a seed is sent nothing by which that could be found out.
+    # A seed's lease lasts as long as its viewer session did. If its connection was lost in the
+    # meantime, it would hold for hours, because nothing is posted to it that would show the loss.
     lasting = (Compare((*place, "until"), ">=", theirs.until),)
     when = AllOf(
         (
@@ -214,10 +211,10 @@ def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Wri
 
 
 def release(viewing: Session, limit: int) -> Write:
-    """Free the lease; its holder stays as a viewer, one over the limit at most.
+    """Free the lease; the holder becomes a viewer, at most one over the limit.
 
-    Without a bound, whoever takes the lease and releases it again and again would view, each
-    from a connection of their own, in any number.
+    Without that limit any number of connections could become viewers, by taking the lease and
+    releasing it one after the other.
     """
     stay = Put(viewer_path(viewing.session_id), session_item(viewing))
     held = _is_held_on(viewing.session_id, viewing.connection_id)
@@ -242,7 +239,7 @@ def dismiss(session_id: SessionId, robot: ConnectionId) -> Write:
 
 
 def roll_back(session_id: SessionId, me: ConnectionId) -> Write:
-    """Free a lease that was taken for nothing, unless the session was resumed meanwhile."""
+    """Free a lease whose holder could not be introduced, unless the session was resumed since."""
     return Write(
         "roll_back",
         _is_held(session_id, me),
@@ -252,7 +249,7 @@ def roll_back(session_id: SessionId, me: ConnectionId) -> Write:
 
 
 def roll_back_with_robot(session_id: SessionId, me: ConnectionId, gone: ConnectionId) -> Write:
-    """Free a lease whose first frame found the robot's socket gone, and end presence."""
+    """Free a lease whose first frame found the robot's connection gone, and end presence."""
     when = AllOf((_is_held(session_id, me), Compare(CONNECTION_ID, "=", gone)))
     then = (*NEXT_EPOCH, *put_presence_until(0), Remove(CONTROLLER), Remove(CONNECTION_ID))
     return Write("roll_back_with_robot", when, then, effect=Effect.ROLLED_BACK)
@@ -260,5 +257,5 @@ def roll_back_with_robot(session_id: SessionId, me: ConnectionId, gone: Connecti
 
 def undo(session_id: SessionId, me: ConnectionId, stamp: str) -> Write:
     """End the holder's session that an unanswered write opened, unless it was used since."""
-    when = AllOf((_is_held(session_id, me), is_unchanged_since(stamp)))
+    when = AllOf((_is_held(session_id, me), has_stamp(stamp)))
     return Write("undo_lease", when, (*NEXT_EPOCH, Remove(CONTROLLER)), effect=Effect.UNDONE)

@@ -1,7 +1,4 @@
-"""Writes to whose a robot is: sharing it, ending a share, giving it to another owner.
-
-Knows the conditions under which each is right; never who is told of it.
-"""
+"""Writes to who may drive a robot: sharing it, ending a share, giving it to another owner."""
 
 from collections.abc import Iterable
 
@@ -37,16 +34,16 @@ from robosignal.server.core.writes.attributes import (
 
 
 def share(user: UserId, right: Condition, limit: int) -> Write:
-    """Make a user an operator, of so many at most; one who is already stays one."""
+    """Make a user an operator, if there are fewer than the limit or the user is one already."""
     room = Missing(OPERATORS), Size(OPERATORS, "<", limit), Contains(OPERATORS, user)
     when = AllOf((Exists(OWNER), right, Differs(OWNER, user), AnyOf(room)))
     return Write("share", when, (AddToSet(OPERATORS, user),), effect=Effect.SHARED)
 
 
 def unshare(user: UserId, right: Condition, viewing: Iterable[SessionId] = ()) -> Write:
-    """End a share, and the viewer's sessions that were seen.
+    """End a share, and the user's viewer sessions that were read.
 
-    Whatever the user has besides, they begin nothing any more: what is left is ended after it.
+    The user can open no session after this write, so a later write ends what is left.
     """
     return Write(
         "unshare",
@@ -57,7 +54,7 @@ def unshare(user: UserId, right: Condition, viewing: Iterable[SessionId] = ()) -
 
 
 def unshare_holder(user: UserId, right: Condition, viewing: Iterable[SessionId] = ()) -> Write:
-    """End a share with the user who holds: the lease is free."""
+    """End a share with the holder: free the lease too."""
     when = AllOf((Exists(OWNER), right, Compare(HOLDER_USER_ID, "=", user)))
     freed = (COPY_HOLDER, *NEXT_EPOCH, Remove(CONTROLLER))
     return Write(
@@ -70,9 +67,9 @@ def _no_operator(user: UserId, viewing: Iterable[SessionId]) -> tuple[Update, ..
 
 
 def transfer(user: UserId, right: Condition) -> Write:
-    """Give the robot to another owner: presence and every session end, operators stay.
+    """Give the robot to another owner; presence and every session end, operators stay.
 
-    An owner is no operator besides: whom the robot is shared with can be told from its owner.
+    The new owner is removed from the operators, who never include the owner.
     """
     when = AllOf((Exists(OWNER), right, Differs(OWNER, user)))
     return Write(

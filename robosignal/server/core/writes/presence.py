@@ -1,6 +1,6 @@
-"""Writes to a robot's presence and ownership: registering, renewing, losing, ending.
+"""Writes to a robot's presence: registering, renewing, recording its loss, and ending it.
 
-Ownership and the epoch outlive every connection; no write here takes them away.
+Ownership and the epoch outlive every connection: no write here removes them.
 """
 
 from msgspec import Struct
@@ -38,7 +38,7 @@ INSTANCE = ("instanceId",)
 
 
 class Claim(Struct, frozen=True, kw_only=True):
-    """A robot's claim to its id, as it registers."""
+    """What a robot registers with. Times are in epoch ms."""
 
     row: Connection
     instance_id: InstanceId
@@ -48,9 +48,9 @@ class Claim(Struct, frozen=True, kw_only=True):
     until: int
     now: int
     force: bool
-    """An admin's: whoever the owner is, who stays the owner."""
+    """Whether an admin registers it regardless of its owner, who stays the owner."""
     provisioned: bool
-    """Only an id that has an owner already may be claimed."""
+    """Whether only an id that has an owner may be registered."""
 
 
 def _is_owned_by(claim: Claim) -> Condition:
@@ -58,12 +58,12 @@ def _is_owned_by(claim: Claim) -> Condition:
 
 
 def _is_newest(claim: Claim) -> Condition:
-    """Ask that no newer socket of this robot has registered: a late message must not win."""
+    """Require that no newer connection has registered this robot, as this message may be late."""
     return AnyOf((Missing(CONNECTION_ID), Compare(("connectedAt",), "<=", claim.row.ts)))
 
 
 def _claim_updates(claim: Claim) -> tuple[Update, ...]:
-    said = () if claim.metadata is None else (Put(("metadata",), claim.metadata),)
+    metadata = () if claim.metadata is None else (Put(("metadata",), claim.metadata),)
     return (
         Put(CONNECTION_ID, claim.row.connection_id),
         Put(("connectedAt",), claim.row.ts),
@@ -72,12 +72,12 @@ def _claim_updates(claim: Claim) -> tuple[Update, ...]:
         Put(("expiresAt",), claim.row.expires_at),
         Put(("iceRestart",), claim.ice_restart),
         Put(("updatedAt",), claim.now),
-        *said,
+        *metadata,
     )
 
 
 def register_redial(claim: Claim) -> Write:
-    """Register the same process after a redial: sessions stay."""
+    """Register the same process after a redial; sessions continue."""
     same = Compare(INSTANCE, "=", claim.instance_id)
     when = AllOf((_is_owned_by(claim), same, _is_newest(claim)))
     return Write(
@@ -86,20 +86,20 @@ def register_redial(claim: Claim) -> Write:
 
 
 def register_process(claim: Claim) -> Write:
-    """Claim an unknown id, or register a new process: sessions end, the epoch rises."""
+    """Register an unknown id, or a new process: sessions end, and the epoch increments."""
     unknown = () if claim.provisioned else (Missing(OWNER),)
     owned = AnyOf((*unknown, _is_owned_by(claim)))
     other = Differs(INSTANCE, claim.instance_id)
     then = (
         *_claim_updates(claim),
-        Put(OWNER, claim.row.user_id, once=True),
-        Put(("fleetShard",), claim.fleet_shard, once=True),
+        Put(OWNER, claim.row.user_id, if_missing=True),
+        Put(("fleetShard",), claim.fleet_shard, if_missing=True),
         Put(INSTANCE, claim.instance_id),
         COPY_HOLDER,
         Put(VIEWERS, {}),
-        Increment(EPOCH, begins=0),
-        # Whoever watched a robot that was forgotten must take its next life for the newer.
-        Increment(REV, begins=claim.now),
+        Increment(EPOCH, start=0),
+        # To a watcher, a robot that was forgotten must be newer when it registers again.
+        Increment(REV, start=claim.now),
         Remove(CONTROLLER),
     )
     return Write(
@@ -108,27 +108,27 @@ def register_process(claim: Claim) -> Write:
 
 
 def renew(me: ConnectionId, until: int) -> Write:
-    """Carry out a robot's ping."""
+    """Extend presence."""
     renewed = put_presence_until(until)
     return Write("renew_presence", Compare(CONNECTION_ID, "=", me), renewed, renewal=True)
 
 
 def record_loss(gone: ConnectionId) -> Write:
-    """End presence when the robot's socket is lost, unless a newer one has registered."""
+    """End presence because the robot's connection is lost, unless a newer one has registered."""
     then = (*put_presence_until(0), Increment(REV), Remove(CONNECTION_ID))
     return Write("record_robot_loss", Compare(CONNECTION_ID, "=", gone), then, effect=Effect.LOST)
 
 
 def unregister(me: ConnectionId) -> Write:
-    """End presence and every session, by the robot; ownership and the epoch stay."""
+    """End presence and every session, by the robot."""
     return Write("unregister", Compare(CONNECTION_ID, "=", me), END_ALL, effect=Effect.UNREGISTERED)
 
 
 def evict(right: Condition) -> Write:
-    """End presence and every session, by whoever has the right to."""
+    """End presence and every session, by someone who may forget the robot."""
     return Write("evict", AllOf((Exists(OWNER), right)), END_ALL, effect=Effect.EVICTED)
 
 
 def is_unchanged_since(rev: int) -> Condition:
-    """Ask that neither the robot's connection nor its holder has changed since."""
+    """Require that neither the robot's connection nor its holder has changed since."""
     return Compare(REV, "=", rev)

@@ -1,7 +1,4 @@
-"""Writes to a robot's viewers: each has a place, bounded in number, renewed by its ping.
-
-Knows the conditions under which each is right; never which one a message calls for.
-"""
+"""Writes to a robot's viewer sessions, which are bounded in number and renewed by pings."""
 
 from collections.abc import Iterable
 
@@ -27,10 +24,10 @@ from robosignal.server.core.writes.attributes import (
     are_still_elsewhere,
     has_lapsed,
     has_no_other_viewer_session,
+    has_stamp,
     is_not_held_by,
     is_not_lost_on,
     is_reachable_not,
-    is_unchanged_since,
     move_session,
     session_item,
     viewer_path,
@@ -38,7 +35,7 @@ from robosignal.server.core.writes.attributes import (
 
 
 def add(viewing: Session, right: Condition, limit: int, seen: Iterable[Session] = ()) -> Write:
-    """Open a viewer's session in a free place."""
+    """Open a viewer session, if there are fewer than the limit."""
     place = viewer_path(viewing.session_id)
     free = Missing(place), Size(VIEWERS, "<", limit)
     when = AllOf((*_may_view(viewing, right, seen), *free))
@@ -48,11 +45,11 @@ def add(viewing: Session, right: Condition, limit: int, seen: Iterable[Session] 
 def replace_lapsed(
     viewing: Session, right: Condition, replaced: SessionId, now: int, seen: Iterable[Session] = ()
 ) -> Write:
-    """Open a viewer's session in the place of one that was not renewed."""
+    """Open a viewer session in place of one that has lapsed."""
     place = viewer_path(viewing.session_id)
     over = has_lapsed(viewer_path(replaced), now, limits.VIEWER_SECONDS)
-    # A session that was resumed elsewhere, and lapsed there, bears the id that its first
-    # connection opens anew; two paths of one update must not overlap.
+    # A session that was resumed on another connection, and lapsed there, has the id that its first
+    # connection would open again. Two paths of one update must not overlap.
     own = replaced == viewing.session_id
     free = () if own else (Missing(place),)
     then = (Put(place, session_item(viewing)), *(() if own else (Remove(viewer_path(replaced)),)))
@@ -61,8 +58,8 @@ def replace_lapsed(
 
 
 def _may_view(viewing: Session, right: Condition, seen: Iterable[Session]) -> tuple[Condition, ...]:
-    # A seed robot cannot know roles, so it takes no viewers; and a holder is no viewer too,
-    # nor is a session that its user has resumed elsewhere and holds there.
+    # A seed robot knows no roles, so it takes no viewers. The holder cannot be a viewer too, nor
+    # can a session whose user has resumed it elsewhere and holds the lease there.
     knows_roles = Compare(("dialect",), "=", "v1")
     me = viewing.connection_id
     other = Differs(HOLDER_SESSION_ID, viewing.session_id)
@@ -71,14 +68,14 @@ def _may_view(viewing: Session, right: Condition, seen: Iterable[Session]) -> tu
 
 
 def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
-    """Carry out a viewer's ping, unless its socket is lost: then only `resume` helps."""
+    """Extend a viewer session, unless its connection is lost: then only `resume` does."""
     when = AllOf((_is_on(session_id, me), Missing(viewer_path(session_id, "lost"))))
     renewed = (Put(viewer_path(session_id, "until"), until),)
     return Write("renew_viewer", when, renewed, renewal=True)
 
 
 def resume(moved: Session, right: Condition) -> Write:
-    """Move a viewer's session to the same user's newer connection."""
+    """Move a viewer session to a newer connection of the same user."""
     place = viewer_path(moved.session_id)
     same_user = Compare((*place, "userId"), "=", moved.user_id)
     newer = Compare((*place, "connectedAt"), "<=", moved.connected_at)
@@ -90,7 +87,7 @@ def resume(moved: Session, right: Condition) -> Write:
 
 
 def begin_grace(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
-    """Shorten the place of a viewer whose socket is lost, once, and note the loss."""
+    """Record that the viewer's connection is lost, once, and shorten its session to the grace."""
     place = viewer_path(session_id)
     longer = Missing((*place, "lost")), Compare((*place, "until"), ">", until)
     then = Put((*place, "until"), until), Put((*place, "lost"), now)
@@ -98,7 +95,7 @@ def begin_grace(session_id: SessionId, gone: ConnectionId, now: int, until: int)
 
 
 def record_late_loss(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
-    """Note the loss of a viewer whose place ends sooner: it ends as it did."""
+    """Record the loss for a viewer whose session ends before the grace would; its end stays."""
     place = viewer_path(session_id)
     ends_sooner = Missing((*place, "lost")), Compare((*place, "until"), "<=", until)
     when = AllOf((_is_on(session_id, gone), *ends_sooner))
@@ -110,17 +107,17 @@ def _is_on(session_id: SessionId, connection: ConnectionId) -> Condition:
 
 
 def leave(session_id: SessionId, me: ConnectionId) -> Write:
-    """End a viewer's session, by the viewer."""
+    """End a viewer session, by the viewer."""
     return Write("leave_viewer", _is_on(session_id, me), (Remove(viewer_path(session_id)),))
 
 
 def dismiss(session_id: SessionId, robot: ConnectionId) -> Write:
-    """End a viewer's session, by the robot."""
+    """End a viewer session, by the robot."""
     when = AllOf((Exists(viewer_path(session_id)), Compare(CONNECTION_ID, "=", robot)))
     return Write("dismiss_viewer", when, (Remove(viewer_path(session_id)),))
 
 
 def undo(session_id: SessionId, me: ConnectionId, stamp: str) -> Write:
-    """End the viewer's session that an unanswered write opened, unless it was used since."""
-    when = AllOf((_is_on(session_id, me), is_unchanged_since(stamp)))
+    """End the viewer session that an unanswered write opened, unless it was used since."""
+    when = AllOf((_is_on(session_id, me), has_stamp(stamp)))
     return Write("undo_viewer", when, (Remove(viewer_path(session_id)),))

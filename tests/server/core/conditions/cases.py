@@ -1,7 +1,7 @@
-"""Items that writes meet, and how each write's condition must judge them.
+"""Items for the cases of every write, and how its condition must judge them.
 
-A case begins with an item that the write is right for, and changes what it names: the
-condition must then hold or refuse, as the case says.
+A case begins with an item for which the condition holds, and changes what it names: the condition
+must then hold or fail, as the case says.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""How the writes to the control lease judge what they meet."""
+"""The cases of writes to the control lease."""
 
 from robosignal.protocol.ids import SessionId
 from robosignal.protocol.messages import Offer, Resume, Takeover

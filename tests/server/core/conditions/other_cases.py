@@ -1,4 +1,4 @@
-"""How the writes to places, presence and rows judge what they meet."""
+"""The cases of writes to viewers, presence and connections' rows."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How the writes to whose a robot is judge what they meet."""
+"""The cases of writes to who may drive a robot."""
 
 from msgspec import structs
 

@@ -1,8 +1,8 @@
-"""Every write's condition, against an item that it is right for and all that may differ.
+"""Every write's condition, against an item for which it holds and every change that matters.
 
-Flows look before they write, so a scenario rarely meets these: they are for what changes
-between the look and the write. And each part of each condition is shown to matter: without
-it, some item here would be judged otherwise.
+Flows read before they write, so scenarios rarely meet what changes between the read and the write.
+Each part of each condition is also shown to matter: without it, the condition judges some item
+here otherwise.
 """
 
 from collections.abc import Callable, Iterator
