@@ -20,6 +20,14 @@ from tests.robot.server import PATIENCE, LogLines, logged
 VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=CLOCK_RATE, payloadType=97)
 
 
+H264 = RTCRtpCodecParameters(
+    mimeType="video/H264",
+    clockRate=CLOCK_RATE,
+    payloadType=99,
+    parameters={"packetization-mode": "1", "profile-level-id": "42e01f"},
+)
+
+
 class ScriptedCamera(MediaStreamTrack):
     """A camera that gives a picture for each `give`, or what else it is told to do."""
 
@@ -267,6 +275,26 @@ async def test_peers_that_are_given_the_same_track_share_it_until_the_last_has_l
     assert frames[0].is_key
     assert begins.is_key
     assert states == ["live", "ended"]
+
+
+async def test_peers_that_take_different_codecs_share_a_camera() -> None:
+    """It is encoded once for each codec, and both see the same pictures."""
+    track = ScriptedCamera()
+    with cameras(track) as some:
+        views = [view_of(some) for _ in range(4)]
+        codecs = [VP8, H264, VP8, H264]
+        async with filming(track), asyncio.timeout(PATIENCE):
+            first = [
+                await view.next_frame(codec) for view, codec in zip(views, codecs, strict=True)
+            ]
+            seen = {VP8.name: list[EncodedFrame](), H264.name: list[EncodedFrame]()}
+            while not {one.timestamp for one in seen["VP8"]} & {
+                one.timestamp for one in seen["H264"]
+            }:
+                for view, codec in zip(views[:2], codecs[:2], strict=True):
+                    seen[codec.name].append(await view.next_frame(codec))
+
+    assert all(frame.is_key for frame in first)
 
 
 async def test_a_peer_that_is_too_slow_goes_on_with_a_key_frame() -> None:
