@@ -11,6 +11,7 @@ import {
   requestOf,
   rowOf,
 } from "./banner.js";
+import { focusVideo } from "./focus.js";
 
 /** @typedef {import("../robosignal/index.js").Robot} Robot */
 /** @typedef {import("../robosignal/index.js").Session} Session */
@@ -124,6 +125,7 @@ function drawPanel({ signal, session, joins, robots }) {
   const panel = at("panel");
   const live = view?.state === "live";
   const driver = view ? driverName(view, signal.me) : "";
+  document.body.dataset.session = kind === "none" ? "none" : "open";
   panel.dataset.banner = kind;
   panel.dataset.driver = driver;
   if (!live) delete panel.dataset.rttMs;
@@ -208,7 +210,7 @@ function enable(where, actions) {
  * @param {Element} going
  */
 function keepFocus(going) {
-  if (going.contains(document.activeElement)) at("video").focus({ preventScroll: true });
+  if (going.contains(document.activeElement)) focusVideo();
 }
 
 /**
@@ -255,6 +257,7 @@ function drawRow(row, robot, signal, session) {
   row.dataset.driver = driver;
   row.dataset.online = robot.stale ? "unknown" : String(robot.online);
   row.dataset.chosen = String(view !== null);
+  row.setAttribute("aria-label", `${robot.robotId}: ${status}`);
   field(row, "name").textContent = robot.robotId;
   field(row, "status").textContent = status;
   field(row, "advisory").hidden = !advisory;
