@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.dynamodb import emulate_dynamodb
+from benchmarks.gateway_events import GatewayEventsWorld
 from benchmarks.recording import DYNAMODB, MANAGEMENT, Call, Recording, answer_key
-from benchmarks.world import GatewayEventsWorld
 from robosignal.protocol.ids import ConnectionId
 from robosignal.server.aws.dynamodb import DynamoStore
+from robosignal.server.limits.bounded import Recent
 from tests.scenarios.test_calls import Act, Stage
 from tests.tables import CONNECTIONS, ROBOTS
 from tests.tokens import signer
@@ -26,7 +27,10 @@ def record(begin: Callable[[Stage], Act]) -> Recording:
     """
     with emulate_dynamodb() as client:
         recorder = Recorder(client)
-        store, outbox = DynamoStore(client, CONNECTIONS, ROBOTS), RecordingOutbox(recorder)
+        # Who watches is looked up for every event: what a handler remembers of it, for seconds,
+        # would differ from one repetition to the next.
+        store = DynamoStore(client, CONNECTIONS, ROBOTS, unwatched=Recent(0, 1))
+        outbox = RecordingOutbox(recorder)
         world = GatewayEventsWorld(store, outbox, time.time_ns() // 1_000_000)
         act = begin(Stage(world, client))
         recorder.start()

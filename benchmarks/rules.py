@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
-from benchmarks.world import GatewayEventsWorld
+from benchmarks.gateway_events import GatewayEventsWorld
 from robosignal.gateway.store import LocalStore
 from robosignal.loadtest.session import CANDIDATE
 from robosignal.protocol.ids import ConnectionId

@@ -1,7 +1,4 @@
-"""How a client of ours gets out to a server: by which proxy, and how a broken connection reads.
-
-Knows addresses and the system's settings; never tokens, frames, or who dials.
-"""
+"""How clients reach a server: through which proxy, and the close code of a broken connection."""
 
 from contextlib import suppress
 from ipaddress import ip_address
@@ -14,9 +11,9 @@ ABNORMAL = 1006
 
 
 def proxy(url: str) -> str | None:
-    """Return the proxy that the system's settings name for a WebSocket URL; None for none.
+    """Return the proxy that the system's settings name for a WebSocket URL; None for no proxy.
 
-    They are about the network, so a server on this machine is never behind one.
+    A server on this machine is never behind one.
     """
     uri = parse_uri(url)
     return None if _is_loopback(uri.host) else get_proxy(uri)

@@ -76,7 +76,7 @@ def assemble(root: Path, target: Target, libraries: Path, into: Path) -> Path:
     `root` is a checkout. Installed libraries are cached in `libraries`, by lock and target. Raise
     CannotBundle.
     """
-    installed = _cached_libraries(root / LOCK, target, libraries)
+    installed = _find_libraries(root / LOCK, target, libraries)
     shutil.copytree(installed, into, dirs_exist_ok=True)
     for source, place in SOURCES.items():
         _copy(root / source, into / place)
@@ -94,7 +94,7 @@ def _copy(source: Path, to: Path) -> None:
     shutil.copytree(source, to, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def _cached_libraries(lock: Path, target: Target, libraries: Path) -> Path:
+def _find_libraries(lock: Path, target: Target, libraries: Path) -> Path:
     """Return the directory of the locked libraries; install them if they are not cached."""
     what = f"{target}{WHEEL_TAGS}{UNUSED}".encode() + lock.read_bytes()
     kept = libraries / sha256(what).hexdigest()[:16]

@@ -38,16 +38,16 @@ def read_settings(context: Mapping[str, Any], region: str | None = None) -> Sett
     # No setting is an object, so an object is another stage's.
     given = {**of_stage, **{key: each for key, each in own.items() if not _is_object(each)}}
     profile = given.get("profile") or default_profile(stage)
-    values = _values(DEFAULTS.get(profile, {}) | given | {"profile": profile})
+    values = _read_values(DEFAULTS.get(profile, {}) | given | {"profile": profile})
     return _check(Settings(stage=stage, **values), region)
 
 
 def _read_stage(stage: Any) -> str:
     """Return the stage's name. Raise BadSettings if it cannot be one."""
     try:
-        name: str = _converted(stage, TYPES["stage"])
+        name: str = _convert(stage, TYPES["stage"])
     except msgspec.ValidationError:
-        problem = f"STAGE must be {described(TYPES['stage'])}, not {stage!r}"
+        problem = f"STAGE must be {describe_type(TYPES['stage'])}, not {stage!r}"
         raise BadSettings([problem]) from None
     if name in NAMES:
         raise BadSettings([f"STAGE must not be {name!r}, which is the name of a setting"])
@@ -92,7 +92,7 @@ def _is_ours(key: str) -> bool:
     return not key.startswith("@") and ":" not in key
 
 
-def _values(given: Mapping[str, Any]) -> dict[str, Any]:
+def _read_values(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return these settings converted to their types. An empty one counts as not given."""
     values: dict[str, Any] = {}
     problems = []
@@ -101,15 +101,15 @@ def _values(given: Mapping[str, Any]) -> dict[str, Any]:
             problems.append(f"{key} is no setting. There are: {', '.join(NAMES)}")
         elif value not in ("", None):
             try:
-                values[key] = _converted(value, TYPES[key])
+                values[key] = _convert(value, TYPES[key])
             except msgspec.ValidationError:
-                problems.append(f"{key} must be {described(TYPES[key])}, not {value!r}")
+                problems.append(f"{key} must be {describe_type(TYPES[key])}, not {value!r}")
     if problems:
         raise BadSettings(problems)
     return values
 
 
-def _converted(value: Any, wanted: Any) -> Any:
+def _convert(value: Any, wanted: Any) -> Any:
     """Return the value in its type, whether it came from a file or from a command line."""
     if get_origin(wanted) is tuple:
         if isinstance(value, str):
@@ -126,15 +126,15 @@ def _is_text(wanted: Any) -> bool:
     )
 
 
-def described(wanted: Any) -> str:
+def describe_type(wanted: Any) -> str:
     """Return a description of what a setting of this type may be."""
     if get_origin(wanted) is tuple:
-        return f"a list of items, each {described(get_args(wanted)[0])}"
+        return f"a list of items, each {describe_type(get_args(wanted)[0])}"
     if get_origin(wanted) is Literal:
         return "one of " + ", ".join(str(choice) for choice in get_args(wanted))
     if get_origin(wanted) is Annotated:
         return _limits(wanted.__metadata__[0])
-    return next(described(part) for part in get_args(wanted) if part is not type(None))
+    return next(describe_type(part) for part in get_args(wanted) if part is not type(None))
 
 
 def _limits(meta: Meta) -> str:

@@ -1,7 +1,7 @@
-"""Writes web/console/config.json, from which the console page takes where to connect and sign in.
+"""Writes web/console/config.json, which tells the console where to connect and sign in.
 
-Run with the file of outputs that `cdk deploy` has written. Must never write a secret: every
-visitor of the page reads this file.
+It takes the file of outputs that `cdk deploy` has written. The configuration holds no secret,
+because every visitor of the page reads it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Says, before anything is deployed, what CloudFormation would fail on ten minutes later.
+"""Checks, before anything is deployed, what CloudFormation would fail on ten minutes later.
 
 It changes nothing in the account.
 """
@@ -23,9 +23,9 @@ REGIONS = ("AWS_REGION", "AMAZON_REGION", "AWS_DEFAULT_REGION", "AMAZON_DEFAULT_
 """The variables that say to CDK's command line where to deploy, the first one that is set."""
 
 NO_ROLE = """\
-robosignal: API Gateway may not write logs yet in {region}, so the API's access log would fail.
-One role lets it, for the whole account and Region, and none is set there. So let this stack make
-it, and leave it behind when the stack goes:
+robosignal: API Gateway may not write logs in {region} yet, so the API's access log would fail.
+It needs one role for the whole account and Region, and none is set there. Let this stack make the
+role; it stays when the stack is destroyed:
 
     make deploy STAGE={stage} ARGS="-c cloudwatch_role=create"
 """
@@ -63,12 +63,12 @@ def session_of(profile: str | None) -> boto3.Session:
 
 
 def has_role(account: Mapping[str, Any]) -> bool:
-    """Tell whether an answer of GetAccount names the role with which API Gateway writes logs."""
+    """Return whether an answer of GetAccount names the role with which API Gateway writes logs."""
     return bool(account.get("cloudwatchRoleArn"))
 
 
 def main(arguments: list[str]) -> int:
-    """Return 0 if `cdk deploy` with these arguments can do; else say why not, and return 1."""
+    """Return 0 if `cdk deploy` can work with these arguments; else print why not, and return 1."""
     try:
         asked = read_arguments(arguments)
         settings = settings_of(asked.context, json.loads(CDK_JSON.read_text())["context"])
@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"robosignal: {error}\n")
         return 1
     except (BotoCoreError, ClientError) as error:
-        sys.stderr.write(f"robosignal: this account cannot be asked: {error}\n")
+        sys.stderr.write(f"robosignal: cannot ask AWS about this account: {error}\n")
         return 1
     if has_role(account):
         return 0

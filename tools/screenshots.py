@@ -6,7 +6,9 @@
 import asyncio
 import os
 import re
+import signal
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ from robosignal.testing import LocalBackend
 from tests.browser import ARGUMENTS, MISSING, find_browser
 
 IMAGES = Path(__file__).parent.parent / "docs" / "img"
-DESKTOP: Mapping[str, Any] = {"viewport": {"width": 1120, "height": 700}}
+DESKTOP: Mapping[str, Any] = {"viewport": {"width": 1024, "height": 640}}
 UPRIGHT: Mapping[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "is_mobile": True,
@@ -37,7 +39,7 @@ FRAME_SHOWN = """() => new Promise(shown =>
 
 
 @asynccontextmanager
-async def robot(backend: LocalBackend) -> AsyncIterator[None]:
+async def robot(backend: LocalBackend) -> AsyncIterator[Process]:
     """Run the robot that is driven in the pictures."""
     command = (sys.executable, "-m", "robosignal", "robot", "--robot-id", ROBOT)
     environment = {**os.environ, "ROBOSIGNAL_TOKEN": backend.token(ROBOT)}
@@ -45,7 +47,7 @@ async def robot(backend: LocalBackend) -> AsyncIterator[None]:
         *command, "--url", backend.url, env=environment, stdout=asyncio.subprocess.DEVNULL
     )
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         await asyncio.wait_for(process.wait(), STOP_SECONDS)
@@ -73,10 +75,12 @@ async def window(
 
 
 async def showing(page: Page, banner: str) -> None:
-    """Wait until the banner says so, over moving video whose round trip is known."""
+    """Wait until the banner says so, over moving video whose figures are known."""
     await expect(page.locator("#banner-title")).to_have_text(banner)
+    await expect(page.locator("#veil")).to_have_text("")
     await page.evaluate(FRAME_SHOWN)
     await expect(page.locator("#panel")).to_have_attribute("data-rtt-ms", re.compile(r"\d"))
+    await expect(page.locator("#fact-path")).to_contain_text("kbit/s")
 
 
 async def take(page: Page, name: str) -> None:
@@ -97,10 +101,26 @@ async def drive(page: Page, name: str) -> None:
     await page.keyboard.up("ArrowUp")
 
 
-async def scenes(browser: Browser, backend: LocalBackend) -> None:
-    """One robot: driving, control lost. Then 40: idle, and the last one driven on each screen."""
+async def faults(page: Page, process: Process) -> None:
+    """Stop the robot by the button, then suspend its process."""
+    await page.click("[data-action=stop]")
+    await showing(page, f"Stopped by “{ROBOT}”")
+    await take(page, "stopped")
+    await page.click("[data-action=clear-stop]")
+    await showing(page, f"You drive {ROBOT}")
+    process.send_signal(signal.SIGSTOP)
+    await expect(page.locator("#panel")).to_have_attribute("data-picture", "frozen")
+    await page.wait_for_timeout(MOVE_MS)
+    await take(page, "frozen")
+    process.send_signal(signal.SIGCONT)
+    await showing(page, f"You drive {ROBOT}")
+
+
+async def scenes(browser: Browser, backend: LocalBackend, process: Process) -> None:
+    """One robot: what its driver sees. Then 40: idle, and the last one driven on each screen."""
     async with window(browser, backend, DESKTOP) as page:
         await drive(page, "driving")
+        await faults(page, process)
         async with window(browser, backend, DESKTOP, "ADMINS") as other:
             await other.click(f"{ROW} [data-action=take-over]")
             await showing(page, "You lost control to “admin”")
@@ -124,9 +144,9 @@ async def main() -> int:
         return 1
     expect.set_options(timeout=READY_SECONDS * 1000)
     unlimited = LocalBackend(environment={"LIMITS": "off"})
-    async with unlimited as backend, robot(backend), async_playwright() as playwright:
+    async with unlimited as backend, robot(backend) as process, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        await scenes(browser, backend)
+        await scenes(browser, backend, process)
         await browser.close()
     return 0
 

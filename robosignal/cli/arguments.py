@@ -1,7 +1,4 @@
-"""How the text of arguments becomes values: one reader for each kind, for every command.
-
-Owns the sentences about text that cannot be used; must never know what a command does with it.
-"""
+"""How the text of arguments becomes values: one reader for each kind, for all commands."""
 
 import argparse
 import math
@@ -39,7 +36,7 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
             found = int(digits)
             if least <= found and (most is None or found <= most):
                 return found
-        raise _wrong(f"must be a whole number {rule}", text)
+        raise _refuse(f"must be a whole number {rule}", text)
 
     return read
 
@@ -51,7 +48,7 @@ def number(most: float) -> Callable[[str], float]:
         found = _float(text)
         if 0 <= found <= most:
             return found
-        raise _wrong(f"must be a number from 0 to {most:g}", text)
+        raise _refuse(f"must be a number from 0 to {most:g}", text)
 
     return read
 
@@ -64,55 +61,55 @@ def seconds(most: float | None = None) -> Callable[[str], float]:
         found = _float(text)
         if 0 < found < math.inf and (most is None or found <= most):
             return found
-        raise _wrong(f"must be a number of seconds above 0{rule}", text)
+        raise _refuse(f"must be a number of seconds above 0{rule}", text)
 
     return read
 
 
 def port(text: str) -> int:
-    """Read a TCP port; 0 stands for any free one."""
+    """Read a TCP port; 0 means any free one."""
     return whole(0, MOST_PORT)(text)
 
 
 def host(text: str) -> str:
-    """Read what `getaddrinfo` can be asked about; whether it is this machine's shows later."""
+    """Read an address or a name. Whether it is this machine's shows when it is used."""
     try:
         text.encode("idna")
     except UnicodeError:
-        raise _wrong("must be an address or a name of this machine", text) from None
-    return _some(text)
+        raise _refuse("must be an address or a name of this machine", text) from None
+    return _require_text(text)
 
 
 def directory(text: str) -> str:
     """Read a path, or `:memory:`."""
-    return _some(text)
+    return _require_text(text)
 
 
 def word(text: str) -> str:
-    """Read any text but none."""
-    return _some(text)
+    """Read any text that is not empty."""
+    return _require_text(text)
 
 
 def identifier(text: str) -> str:
     """Read the id of a robot, or of a run of one."""
     if not _ID.search(text):
-        raise _wrong(ID_RULE, text)
+        raise _refuse(ID_RULE, text)
     return text
 
 
 def user(text: str) -> str:
     """Read the name of a local user."""
     if not _USER.search(text):
-        raise _wrong("must be 1 to 128 characters of printable ASCII, the first one no #", text)
+        raise _refuse("must be 1 to 128 characters of printable ASCII, the first one no #", text)
     return text
 
 
-# What may hold a password or a token is not shown again: argparse's output ends up in logs.
+# An address may hold a password or a token, so errors do not repeat it: they end up in logs.
 
 
 def websocket_url(text: str) -> str:
     """Read the address of a server."""
-    # Imported here, as below: only who is given such an address pays for it.
+    # Imported here, as below: only commands with such an argument need it.
     from websockets.exceptions import InvalidURI  # noqa: PLC0415
     from websockets.uri import parse_uri  # noqa: PLC0415
 
@@ -138,18 +135,18 @@ def jwks_url(text: str) -> str:
 
 
 def token(option: str, argument: str | None, variable: str, env: Mapping[str, str]) -> str | None:
-    """Return the option's token, else the variable's, else None. Raise Refused for no token's text.
+    """Return the option's token, else the variable's, else None. Raise Refused for other text.
 
-    No reader, since argparse would print a token that it refuses.
+    It is not a reader, because argparse would print a token that it refuses.
     """
     name, found = (option, argument) if argument else (variable, env.get(variable, ""))
     found = found.strip()
     if found and not re.search(limits.TOKEN_PATTERN, found):
-        raise Refused(f"{name} holds characters that no token has: pass it whole, unquoted")
+        raise Refused(f"{name} holds characters that no token has: pass the whole token, unquoted")
     return found or None
 
 
-def own_token(argument: str | None, env: Mapping[str, str]) -> str:
+def require_token(argument: str | None, env: Mapping[str, str]) -> str:
     """Return `--token`'s token, else the environment's. Raise Refused when there is none."""
     found = token("--token", argument, TOKEN_VARIABLE, env)
     if found is None:
@@ -159,7 +156,7 @@ def own_token(argument: str | None, env: Mapping[str, str]) -> str:
     return found
 
 
-def _some(text: str) -> str:
+def _require_text(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("must not be empty")
     return text
@@ -173,6 +170,6 @@ def _float(text: str) -> float:
         return math.nan
 
 
-def _wrong(rule: str, text: str) -> argparse.ArgumentTypeError:
+def _refuse(rule: str, text: str) -> argparse.ArgumentTypeError:
     shown = text if len(text) <= limits.NAME_CHARACTERS else f"{text[: limits.NAME_CHARACTERS]}…"
     return argparse.ArgumentTypeError(f"{rule}, not {shown!a}")

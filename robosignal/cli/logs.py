@@ -1,6 +1,6 @@
-"""Log lines for a terminal: the sentence, then what was logged beside it as key=value.
+"""Log lines for a terminal: the message, then the record's own fields as key=value.
 
-On AWS the runtime writes the same records as JSON; this is for people who watch one machine.
+On AWS the runtime writes the same records as JSON.
 """
 
 import logging
@@ -10,23 +10,23 @@ _QUOTED = frozenset(" '\"=\\")
 
 
 class Lines(logging.Formatter):
-    """Writes a record in one line, whatever is in it."""
+    """Writes a record in one line, whatever it contains."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the sentence and the record's own fields, none of which can pass for two.
+        """Return the message and the record's own fields.
 
-        Whatever is not one plain word is quoted, so a line begins with its sentence, and a field
-        where the one before it ends.
+        A value that is not one plain word is quoted, so none can look like a line or a field of
+        its own.
         """
         said = super().format(record)
         beside = (
-            f"{name}={_word(str(value))}"
+            f"{name}={_quote(str(value))}"
             for name, value in vars(record).items()
             if name not in _PLAIN and value is not None
         )
         return " ".join((said, *beside))
 
 
-def _word(value: str) -> str:
+def _quote(value: str) -> str:
     plain = value and value.isprintable() and not set(value) & _QUOTED
     return value if plain else ascii(value)

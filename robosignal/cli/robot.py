@@ -84,7 +84,7 @@ async def _run_until_stopped(asked: argparse.Namespace) -> None:
 def _read_token(asked: argparse.Namespace) -> str | TokenSource:
     if asked.token_command:
         return from_command(asked.token_command)
-    return arguments.own_token(asked.token, os.environ)
+    return arguments.require_token(asked.token, os.environ)
 
 
 def _stop_at_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

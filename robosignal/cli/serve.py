@@ -254,10 +254,12 @@ def _sign_in_lines(backend: Backend, settings: BackendSettings, show: Print) -> 
 def _sign_in_line(backend: Backend, title: str, sign: Callable[[], str], show: Print) -> str:
     """Return the line with a sign-in link; `show` prints the links that replace it."""
 
-    def line(code: str) -> str:
+    def format_line(code: str) -> str:
         return f"{title}{backend.gateway.url}#code={code}"
 
-    return line(backend.sign_ins.begin(sign, lambda code: show(f"the next link:\n{line(code)}")))
+    return format_line(
+        backend.sign_ins.begin(sign, lambda code: show(f"the next link:\n{format_line(code)}"))
+    )
 
 
 async def _run_demo_robot(backend: Backend, stop: asyncio.Event, show: Print) -> None:

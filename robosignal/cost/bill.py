@@ -1,7 +1,4 @@
-"""A month's bill: quantities times prices, as a table and as JSON.
-
-Knows how a bill looks; must never know how a quantity came about.
-"""
+"""A month's bill: quantities times prices, as a table and as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -28,7 +25,7 @@ class Line:
     confidence: str
 
 
-def bill(quantities: Mapping[str, float], prices: Prices) -> list[Line]:
+def make_bill(quantities: Mapping[str, float], prices: Prices) -> list[Line]:
     """Return a line for each quantity, in the prices' order, which groups by service."""
     return [
         Line(
@@ -42,18 +39,18 @@ def bill(quantities: Mapping[str, float], prices: Prices) -> list[Line]:
     ]
 
 
-def by_service(lines: list[Line]) -> dict[str, float]:
+def sum_by_service(lines: list[Line]) -> dict[str, float]:
     """Return what each service costs in USD."""
     services = dict.fromkeys(line.service for line in lines)
     return {name: sum(line.usd for line in lines if line.service == name) for name in services}
 
 
-def table(fleet: Fleet, lines: list[Line], prices: Prices) -> str:
+def format_table(fleet: Fleet, lines: list[Line], prices: Prices) -> str:
     """Return the bill for a person to read: service, meter, quantity, and USD."""
-    services = by_service(lines)
+    services = sum_by_service(lines)
     total = sum(services.values())
     rows = [
-        *_heading(fleet, prices),
+        *_head_lines(fleet, prices),
         _row("service", "meter", "a month", "USD a month", "USD a robot"),
         RULE,
     ]
@@ -68,19 +65,19 @@ def table(fleet: Fleet, lines: list[Line], prices: Prices) -> str:
         RULE,
         _row("total", "", "", f"{total:,.2f}", _each(total, fleet)),
         "",
-        *_ending(prices),
+        *_foot_lines(prices),
     ]
     return "\n".join(row.rstrip() for row in rows)
 
 
-def _heading(fleet: Fleet, prices: Prices) -> list[str]:
+def _head_lines(fleet: Fleet, prices: Prices) -> list[str]:
     robots = f"{fleet.robots:,} robots, each {fleet.hours:g} h online"
     driven = f"driven {fleet.sessions:g} times for {fleet.session_minutes:g} min"
     users = f"{fleet.drivers:,} users"
     return [f"A month of {robots} and {driven}; {users}; {prices.region}", ""]
 
 
-def _ending(prices: Prices) -> list[str]:
+def _foot_lines(prices: Prices) -> list[str]:
     dates = sorted({price.as_of for price in prices.prices.values()})
     unsure = sum(price.confidence == "unverified" for price in prices.prices.values())
     known = f"List prices as of {' to '.join(dates)}, {unsure} of {len(prices.prices)} unverified"
@@ -102,8 +99,8 @@ def _each(usd: float, fleet: Fleet) -> str:
     return f"{usd / fleet.robots:,.4f}"
 
 
-def document(fleet: Fleet, lines: list[Line], prices: Prices) -> str:
-    """Return the bill as JSON, with all that it rests on."""
+def format_json(fleet: Fleet, lines: list[Line], prices: Prices) -> str:
+    """Return the bill as JSON, with the fleet and the assumptions behind it."""
     total = sum(line.usd for line in lines)
     found: dict[str, Any] = {
         "fleet": asdict(fleet),
@@ -111,7 +108,7 @@ def document(fleet: Fleet, lines: list[Line], prices: Prices) -> str:
         "region": prices.region,
         "note": prices.note,
         "lines": [asdict(line) for line in lines],
-        "services": by_service(lines),
+        "services": sum_by_service(lines),
         "usdMonth": total,
         "usdRobotMonth": total / fleet.robots,
     }

@@ -1,31 +1,30 @@
-"""Where AWS's default quotas and the stack's throttle bind, up to ten million robots.
+"""How many robots use up AWS's default quotas and the stack's throttle, up to ten million.
 
-Knows rates and quotas; must never know a price. `docs/explanation/capacity.md` shows what is
-computed here, and a test holds the page to it.
+`docs/explanation/capacity.md` shows what is computed here, and a test compares the two.
 """
 
 from dataclasses import dataclass
 
 from robosignal.cost.events import EVENTS
-from robosignal.cost.usage import HOURS_A_MONTH, SECONDS_A_MONTH, Fleet, happenings, seconds
+from robosignal.cost.usage import HOURS_A_MONTH, SECONDS_A_MONTH, Fleet, count_events, run_seconds
 from robosignal.protocol.limits import HEARTBEAT_SECONDS
 
 FLEETS = tuple(10**power for power in range(2, 8))
 DRIVEN = 0.1
-"""The part of the robots that is driven at any moment."""
+"""The fraction of robots that is driven at any moment."""
 
 MINUTES = 30
 
 THROTTLE_RATE = 1_000
-"""The default of the stack's setting of this name: a test compares them."""
+"""The default of the stack's setting `throttle_rate`; a test compares the two."""
 
 DIAL = ("connect", "ready", "redial")
-"""The events with which a robot that lost its connection is online again."""
+"""The events that bring a robot online again after it has lost its connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A bound, of one account in one Region or of the stack itself, and on what."""
+    """A limit of one account in one Region, or of the stack itself."""
 
     name: str
     default: float
@@ -51,41 +50,41 @@ def busy_fleet(robots: int) -> Fleet:
     return Fleet(robots=robots, hours=HOURS_A_MONTH, sessions=sessions, drivers=robots)
 
 
-def load(robots: int) -> dict[str, float]:
-    """Return what a busy fleet asks of each quota, and of those who watch it, a second."""
-    rates = {name: n / SECONDS_A_MONTH for name, n in happenings(busy_fleet(robots)).items()}
+def estimate_load(robots: int) -> dict[str, float]:
+    """Return what a busy fleet uses of each quota in a second, and sends to those who watch."""
+    rates = {name: n / SECONDS_A_MONTH for name, n in count_events(busy_fleet(robots)).items()}
     each = [(rate, EVENTS[name]) for name, rate in rates.items()]
-    # `$disconnect` is API Gateway's own doing: no client asked for it.
+    # `$disconnect` comes from API Gateway itself, not from a client.
     asked = sum(rate for rate, event in each if event.route != "$disconnect")
     requests = asked + sum(rate * event.posts for rate, event in each)
     writes = sum(rate * event.writes for rate, event in each)
     return {
-        # AWS calls it a limit of the routes; counted as one for all of them, the stricter reading.
+        # AWS applies it to each route; here it counts for all together, which is stricter.
         "throttle": asked,
         "api": requests,
         "api_small": requests,
         "connections": rates["connect"],
         "invocations": sum(rates.values()),
-        "concurrency": sum(rate * seconds(event) for rate, event in each),
+        "concurrency": sum(rate * run_seconds(event) for rate, event in each),
         "writes": writes,
         "new_table_writes": writes,
-        # A token serves one connection's life, so each dial brings a new one.
+        # A connection ends with its token, so each dial needs a new token.
         "tokens": rates["connect"],
         "heartbeats": robots / HEARTBEAT_SECONDS,
         "pushes": sum(rate * event.pushes for rate, event in each),
     }
 
 
-def binds_at(quota: Quota) -> int:
-    """Return how many robots use a quota up."""
-    return int(quota.default / load(1)[quota.name])
+def robots_at_quota(quota: Quota) -> int:
+    """Return how many robots use up a quota."""
+    return int(quota.default / estimate_load(1)[quota.name])
 
 
 def quota_table() -> str:
     """Return the quotas as Markdown, the first to bind first."""
     rows = [
-        f"| {quota.unit} | {quota.default:,.0f} | {_round(binds_at(quota)):,} |"
-        for quota in sorted(QUOTAS, key=binds_at)
+        f"| {quota.unit} | {quota.default:,.0f} | {_round(robots_at_quota(quota)):,} |"
+        for quota in sorted(QUOTAS, key=robots_at_quota)
     ]
     return "\n".join(["| quota | default | binds at robots |", "| --- | ---: | ---: |", *rows])
 
@@ -102,25 +101,25 @@ COLUMNS = {
 
 
 def fleet_table() -> str:
-    """Return each fleet's load as Markdown; in bold what is over a default."""
+    """Return each fleet's load as Markdown, with what exceeds a default in bold."""
     over = {quota.name: quota.default for quota in QUOTAS}
     head = ["robots", *COLUMNS.values(), "all dial again in"]
     rows = [f"| {' | '.join(head)} |", "|" + " ---: |" * len(head)]
     for robots in FLEETS:
-        found = load(robots)
+        found = estimate_load(robots)
         cells = [_cell(found[name], over.get(name)) for name in COLUMNS]
-        rows.append(f"| {robots:,} | {' | '.join(cells)} | {_duration(dial_all(robots))} |")
+        rows.append(f"| {robots:,} | {' | '.join(cells)} | {_duration(redial_seconds(robots))} |")
     return "\n".join(rows)
 
 
 def dials_a_second() -> float:
-    """Return how many robots a second come back: each dial spends several events."""
+    """Return how many robots can come back in a second; each dial takes several events."""
     defaults = {quota.name: quota.default for quota in QUOTAS}
     return min(defaults["connections"], defaults["throttle"] / len(DIAL))
 
 
-def dial_all(robots: int) -> float:
-    """Return in how many seconds a fleet that lost its connections can have new ones."""
+def redial_seconds(robots: int) -> float:
+    """Return how many seconds a fleet needs to reconnect after it has lost all connections."""
     return robots / dials_a_second()
 
 

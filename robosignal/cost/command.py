@@ -1,7 +1,4 @@
-"""`robosignal cost`: what a fleet costs a month on AWS.
-
-Owns the arguments and what is printed; must never know a count or a price.
-"""
+"""`robosignal cost`: what a fleet costs on AWS in a month."""
 
 import argparse
 from collections.abc import Callable
@@ -9,9 +6,9 @@ from pathlib import Path
 
 from robosignal.cli import arguments
 from robosignal.cli.arguments import Refused
-from robosignal.cost.bill import bill, document, table
-from robosignal.cost.prices import Prices, PricesRefused, list_prices, with_prices_of
-from robosignal.cost.usage import HOURS_A_MONTH, Fleet, usage
+from robosignal.cost.bill import format_json, format_table, make_bill
+from robosignal.cost.prices import Prices, PricesRefused, list_prices, read_prices
+from robosignal.cost.usage import HOURS_A_MONTH, Fleet, estimate_usage
 
 MOST_HOURS = 31 * 24
 MOST = 1_000_000_000
@@ -71,8 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:
-    """Print the bill, and return the exit code. Raise Refused, whose text says why."""
-    prices = _prices(asked.region_prices)
+    """Print the bill, and return 0. Raise Refused if the price file cannot be used."""
+    prices = _read_prices(asked.region_prices)
     fleet = Fleet(
         robots=asked.robots,
         hours=asked.hours,
@@ -81,15 +78,15 @@ def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:
         session_minutes=asked.minutes,
         turn_urls=asked.turn_urls,
     )
-    written = document if asked.json else table
-    say(written(fleet, bill(usage(fleet), prices), prices))
+    render = format_json if asked.json else format_table
+    say(render(fleet, make_bill(estimate_usage(fleet), prices), prices))
     return 0
 
 
-def _prices(path: Path | None) -> Prices:
+def _read_prices(path: Path | None) -> Prices:
     if path is None:
         return list_prices()
     try:
-        return with_prices_of(path)
+        return read_prices(path)
     except PricesRefused as refused:
         raise Refused(f"--region-prices {refused}") from refused

@@ -1,7 +1,4 @@
-"""List prices, each with its source and date, from one file; another Region's may replace them.
-
-Knows what a quantity costs; must never know where a quantity comes from.
-"""
+"""List prices, each with its source and date. A file may replace them with another Region's."""
 
 from importlib.resources import files
 from itertools import pairwise
@@ -18,7 +15,7 @@ class PricesRefused(Exception):
 
 
 class Tier(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is paid for the quantity above a mark."""
+    """The price of the quantity above a threshold."""
 
     above: float
     usd: float
@@ -33,13 +30,13 @@ class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     per: float
     source: str
     as_of: str
-    """The month in which it was written down."""
+    """The month in which it was looked up."""
     confidence: Literal["corroborated", "unverified"]
     beyond: tuple[Tier, ...] = ()
-    """Larger quantities' prices, by rising marks."""
+    """Prices of larger quantities, by rising thresholds."""
 
     def cost(self, quantity: float) -> float:
-        """Return what this quantity costs in USD; each tier's part at the tier's price."""
+        """Return what this quantity costs in USD, each part at its tier's price."""
         tiers = (Tier(0, self.usd), *self.beyond, Tier(inf, 0))
         parts = (
             max(0, min(quantity, upper.above) - tier.above) * tier.usd
@@ -57,15 +54,15 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def list_prices() -> Prices:
-    """Return the prices that the package ships."""
+    """Return the prices in the package."""
     text = files("robosignal.cost").joinpath("prices.json").read_bytes()
     return msgspec.json.decode(text, type=Prices)
 
 
-def with_prices_of(path: Path) -> Prices:
-    """Return the shipped prices with those of a file, of the same shape, in their place.
+def read_prices(path: Path) -> Prices:
+    """Return the package's prices, with those in a file of the same form in their place.
 
-    Raise PricesRefused when the file cannot be read, or names a price that nothing costs.
+    Raise PricesRefused if the file cannot be read, or has a price of an unknown name.
     """
     shipped = list_prices()
     try:
@@ -75,5 +72,5 @@ def with_prices_of(path: Path) -> Prices:
     unknown = sorted(set(given.prices) - set(shipped.prices))
     if unknown:
         known = ", ".join(shipped.prices)
-        raise PricesRefused(f"{path}: there is no price {unknown[0]!r}; there are {known}")
+        raise PricesRefused(f"{path}: {unknown[0]!r} is no known price; use one of {known}")
     return Prices(region=given.region, note=given.note, prices=shipped.prices | given.prices)

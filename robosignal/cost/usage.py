@@ -1,7 +1,4 @@
-"""A month of a fleet in quantities: how often each event happens, and what that adds up to.
-
-Knows how robots and drivers live; must never know a price.
-"""
+"""A month of a fleet in quantities: how often each event happens, and what that adds up to."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -14,7 +11,7 @@ HOURS_A_MONTH = 730
 SECONDS_A_MONTH = HOURS_A_MONTH * 3600
 GB = 1024**3
 
-# What the stack makes, whatever the fleet: a test counts both in its template.
+# The stack's, for any fleet; a test counts both in its template.
 ALARMS = 15
 DASHBOARDS = 1
 
@@ -29,7 +26,7 @@ class Fleet:
     sessions: float
     """How often each robot is driven."""
     drivers: int
-    """Users who sign in, robots with a user of their own among them."""
+    """Users who sign in, including robots with a user of their own."""
     session_minutes: float = 30
     turn_urls: bool = False
     """Whether the stack is deployed with this setting: it then keeps a secret, and pages and
@@ -38,23 +35,23 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumptions:
-    """What nobody counted: estimates to replace by one's own measurements."""
+    """Estimates that no test counts. Replace them with your own measurements."""
 
     redial_minutes: float = 60
     """A connection ends with its token, and Cognito's last an hour by default."""
     candidates: int = 10
-    """Trickled by a browser for one session."""
+    """That a browser sends in one session."""
     memory_gb: float = 0.5
     own_ms: float = 3
     call_ms: float = 8
-    """Of one call to DynamoDB or the management API; each is counted as if after the other."""
+    """Of one call to DynamoDB or the management API. Calls count as if made one after the other."""
     cold_starts: float = 0.001
     """Of all events."""
     access_log_bytes: int = 110
-    """API Gateway's line on one event. Lambda writes none of its own on one that went well: the
-    stack sets its system log level to WARN."""
+    """API Gateway's line for one event. Lambda writes none if it succeeds, since the stack sets its
+    system log level to WARN."""
     metrics: int = 40
-    """Names with their dimensions, of those that ever counted something."""
+    """Names with their dimensions that have ever counted something."""
     item_bytes: int = 1024
     """A robot's item, with its index entries."""
 
@@ -62,7 +59,7 @@ class Assumptions:
 ASSUMED = Assumptions()
 
 
-def happenings(fleet: Fleet, assumed: Assumptions = ASSUMED) -> dict[str, float]:
+def count_events(fleet: Fleet, assumed: Assumptions = ASSUMED) -> dict[str, float]:
     """Return how often each event of `EVENTS` happens in a month."""
     online_minutes = fleet.robots * fleet.hours * 60
     redials = online_minutes / assumed.redial_minutes
@@ -104,8 +101,8 @@ def robot_passwords(minutes: float) -> int:
     return asked
 
 
-def messages(event: Event) -> int:
-    """Return how many messages are metered, in pieces of 32 KB, both ways."""
+def count_messages(event: Event) -> int:
+    """Return how many messages are charged, in pieces of 32 KB, both ways."""
     each_post = event.posted / event.posts if event.posts else 0
     return (
         ceil(event.received / FRAME_BYTES)
@@ -114,24 +111,24 @@ def messages(event: Event) -> int:
     )
 
 
-def seconds(event: Event, assumed: Assumptions = ASSUMED) -> float:
-    """Return for how long the Lambda runs."""
+def run_seconds(event: Event, assumed: Assumptions = ASSUMED) -> float:
+    """Return how long the Lambda runs, in seconds."""
     return (assumed.own_ms + event.calls * assumed.call_ms) / 1000
 
 
-def usage(fleet: Fleet, assumed: Assumptions = ASSUMED) -> dict[str, float]:
+def estimate_usage(fleet: Fleet, assumed: Assumptions = ASSUMED) -> dict[str, float]:
     """Return a month's quantities, by the names of their prices."""
-    counts = happenings(fleet, assumed)
+    counts = count_events(fleet, assumed)
     happened = [(count, EVENTS[name]) for name, count in counts.items()]
     events = sum(counts.values())
     stored_gb = fleet.robots * assumed.item_bytes / GB
     minutes = fleet.robots * (fleet.hours * 60 + fleet.sessions * fleet.session_minutes)
     return {
-        "websocket_messages": sum(count * messages(event) for count, event in happened),
+        "websocket_messages": sum(count * count_messages(event) for count, event in happened),
         "websocket_minutes": minutes,
         "lambda_requests": events,
         "lambda_gb_seconds": assumed.memory_gb
-        * sum(count * seconds(event, assumed) for count, event in happened),
+        * sum(count * run_seconds(event, assumed) for count, event in happened),
         "snapstart_cache_gb_seconds": assumed.memory_gb * SECONDS_A_MONTH,
         "snapstart_restore_gb": assumed.memory_gb * events * assumed.cold_starts,
         "dynamodb_writes": sum(count * event.writes for count, event in happened),

@@ -154,7 +154,7 @@ class Backend:
         Also send pushes that are due. On AWS, without timers, the next message does both.
         """
         ended = encode(error_frame(TokenExpired()))
-        for row in self._store.expired(epoch_ms()):
+        for row in self._store.expired_connections(epoch_ms()):
             if row.dialect == "v1":
                 self._connections.post(row.connection_id, ended)
             self._connections.close(row.connection_id)

@@ -59,11 +59,11 @@ def connect_event(
     request_id: str,
 ) -> Event:
     """Return the event of a handshake; it has a query only if the URL had one."""
-    event = _with_all_values("headers", "multiValueHeaders", _forwarded(headers))
+    event = _with_all_values("headers", "multiValueHeaders", _forward(headers))
     pairs = parse_qsl(query, keep_blank_values=True)
     if pairs:
         event |= _with_all_values("queryStringParameters", "multiValueQueryStringParameters", pairs)
-    event["requestContext"] = _at_time(context, "CONNECT", "$connect", now, request_id)
+    event["requestContext"] = _stamp(context, "CONNECT", "$connect", now, request_id)
     event["isBase64Encoded"] = False
     return event
 
@@ -72,7 +72,7 @@ def message_event(
     context: Context, body: str, *, now: int, request_id: str, message_id: str
 ) -> Event:
     """Return the event of one message. As on AWS, it has neither headers nor a query."""
-    stamped = _at_time(context, "MESSAGE", "$default", now, request_id)
+    stamped = _stamp(context, "MESSAGE", "$default", now, request_id)
     stamped["messageId"] = message_id
     return {"requestContext": stamped, "body": body, "isBase64Encoded": False}
 
@@ -84,7 +84,7 @@ def disconnect_event(
     # Real events have just these four headers, three of them empty.
     headers = (("Host", host), ("x-api-key", ""), ("X-Forwarded-For", ""), ("x-restapi", ""))
     event = _with_all_values("headers", "multiValueHeaders", headers)
-    stamped = _at_time(context, "DISCONNECT", "$disconnect", now, request_id)
+    stamped = _stamp(context, "DISCONNECT", "$disconnect", now, request_id)
     stamped["disconnectStatusCode"] = code
     stamped["disconnectReason"] = reason
     event["requestContext"] = stamped
@@ -92,7 +92,7 @@ def disconnect_event(
     return event
 
 
-def _at_time(context: Context, event_type: str, route: str, now: int, request_id: str) -> Context:
+def _stamp(context: Context, event_type: str, route: str, now: int, request_id: str) -> Context:
     return {
         **context,
         "routeKey": route,
@@ -109,7 +109,7 @@ def _request_time(seconds: int) -> str:
     return time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(seconds))
 
 
-def _forwarded(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def _forward(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     kept = ((name, value) for name, value in headers if name.lower() not in NOT_FORWARDED)
     return [(_title_cased(name), value) for name, value in kept]
 

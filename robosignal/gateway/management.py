@@ -63,7 +63,7 @@ def _guard(handler: Handler) -> Handler:
     async def guard(request: web.Request) -> web.StreamResponse:
         try:
             if not is_local(request.remote, _port(request), request.headers.items()):
-                raise _forbidden()
+                raise _make_forbidden()
             return await handler(request)
         except ManagementError as refused:
             return web.json_response(
@@ -129,7 +129,7 @@ def _post(connections: OpenConnections, body_seconds: float) -> Handler:
     async def post(request: web.Request) -> web.StreamResponse:
         connection = _connection(request)
         if not connections.post(connection, await _frame(request, body_seconds)):
-            raise _gone()
+            raise _make_gone()
         return web.Response()
 
     return post
@@ -139,7 +139,7 @@ def _get(connections: OpenConnections) -> Handler:
     async def get(request: web.Request) -> web.StreamResponse:
         info = connections.info(_connection(request))
         if info is None:
-            raise _gone()
+            raise _make_gone()
         return web.json_response(_describe(info))
 
     return get
@@ -148,7 +148,7 @@ def _get(connections: OpenConnections) -> Handler:
 def _delete(connections: OpenConnections) -> Handler:
     async def delete(request: web.Request) -> web.StreamResponse:
         if not connections.close_if_open(_connection(request)):
-            raise _gone()
+            raise _make_gone()
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     return delete
@@ -156,7 +156,7 @@ def _delete(connections: OpenConnections) -> Handler:
 
 async def _wrong_stage(request: web.Request) -> web.StreamResponse:
     del request
-    raise _forbidden()
+    raise _make_forbidden()
 
 
 async def _frame(request: web.Request, seconds: float) -> bytes:
@@ -165,11 +165,11 @@ async def _frame(request: web.Request, seconds: float) -> bytes:
         async with asyncio.timeout(seconds):
             body = await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise _too_large() from None
+        raise _make_too_large() from None
     except TimeoutError:
-        raise _too_late(seconds) from None
+        raise _make_too_late(seconds) from None
     if len(body) > MESSAGE_BYTES:
-        raise _too_large()
+        raise _make_too_large()
     try:
         body.decode()
     except UnicodeDecodeError:
@@ -178,22 +178,22 @@ async def _frame(request: web.Request, seconds: float) -> bytes:
     return body
 
 
-def _too_large() -> ManagementError:
+def _make_too_large() -> ManagementError:
     message = f"the limit is {MESSAGE_BYTES} bytes"
     kind = "PayloadTooLargeException"
     return ManagementError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, kind, message)
 
 
-def _too_late(seconds: float) -> ManagementError:
+def _make_too_late(seconds: float) -> ManagementError:
     message = f"the body did not arrive within {seconds:g} s"
     return ManagementError(HTTPStatus.REQUEST_TIMEOUT, "RequestTimeoutException", message)
 
 
-def _forbidden() -> ManagementError:
+def _make_forbidden() -> ManagementError:
     return ManagementError(HTTPStatus.FORBIDDEN, "ForbiddenException", "Forbidden")
 
 
-def _gone() -> ManagementError:
+def _make_gone() -> ManagementError:
     return ManagementError(HTTPStatus.GONE, "GoneException", "Gone")
 
 

@@ -88,7 +88,7 @@ class LocalStore:
         """Return how many robots a user owns."""
         return sum(robot.owner_user_id == user for robot in list(self._robots.values()))
 
-    def expired(self, now: int) -> list[Connection]:
+    def expired_connections(self, now: int) -> list[Connection]:
         """Return the rows whose tokens have expired by `now` (epoch ms)."""
         return [row for row in list(self._connections.values()) if row.expires_at <= now]
 

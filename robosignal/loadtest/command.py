@@ -92,7 +92,7 @@ async def _bench(asked: argparse.Namespace, on_progress: OnProgress) -> tuple[Pl
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if asked.url is not None:
-        plan = _plan(asked, asked.url, arguments.own_token(asked.token, os.environ))
+        plan = _plan(asked, asked.url, arguments.require_token(asked.token, os.environ))
         return plan, await bench(plan, on_progress, stop)
     if asked.token is not None:
         raise Refused("--token needs a URL: give both, or neither")

@@ -97,8 +97,8 @@ def format_json(plan: Plan, result: Result) -> str:
         "sent": result.sent,
         "arrived": result.arrived,
         "relaysPerSecond": round(rate(result), 2),
-        "latencyMs": _rounded(result.latencies_ms),
-        "sentLateMs": _rounded(result.late_ms),
+        "latencyMs": _round_percentiles(result.latencies_ms),
+        "sentLateMs": _round_percentiles(result.late_ms),
         "errors": dict(result.errors),
         "lost": result.lost,
         "stopped": result.stopped,
@@ -109,5 +109,5 @@ def format_json(plan: Plan, result: Result) -> str:
     return msgspec.json.format(msgspec.json.encode(shown), indent=2).decode()
 
 
-def _rounded(times: Sequence[float]) -> dict[str, float]:
+def _round_percentiles(times: Sequence[float]) -> dict[str, float]:
     return {name: round(value, 3) for name, value in percentiles(times).items()}

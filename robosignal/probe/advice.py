@@ -166,10 +166,12 @@ def _expiry(claims: Mapping[str, Any], now_s: int) -> list[str]:
     if type(expires) is not int:
         return ["the token's expiry: the claim `exp` is missing or no whole number"]
     if expires <= now_s:
-        return [f"the token's expiry: it ended {_ago(now_s - expires)} ago, so get a new one"]
+        return [
+            f"the token's expiry: it ended {_format_age(now_s - expires)} ago, so get a new one"
+        ]
     issued = claims.get("iat")
     if type(issued) is int and issued > now_s:
-        return [f"the clocks: the token was issued {_ago(issued - now_s)} from now"]
+        return [f"the clocks: the token was issued {_format_age(issued - now_s)} from now"]
     return []
 
 
@@ -177,11 +179,11 @@ def _use(claims: Mapping[str, Any]) -> str:
     use = claims.get("token_use")
     if use in AUDIENCES:
         return f"the token's signature: it is an {use} token, which its issuer signs with RS256"
-    return f"the token's use: `token_use` must be access or id, and this says {_shown(use)}"
+    return f"the token's use: `token_use` must be access or id, and this says {_show(use)}"
 
 
 def _issuer(claims: Mapping[str, Any]) -> str:
-    named = f"the issuer: the token's is {_shown(claims.get('iss'))}"
+    named = f"the issuer: the token's is {_show(claims.get('iss'))}"
     return f"{named}, and TOKEN_ISSUER must be exactly that"
 
 
@@ -189,16 +191,16 @@ def _audience(claims: Mapping[str, Any]) -> list[str]:
     claim = AUDIENCES.get(str(claims.get("token_use")))
     if claim is None:
         return []
-    named = f"the audience: the token's `{claim}` is {_shown(claims.get(claim))}"
+    named = f"the audience: the token's `{claim}` is {_show(claims.get(claim))}"
     return [f"{named}, and TOKEN_AUDIENCES must name it"]
 
 
-def _shown(value: object) -> str:
+def _show(value: object) -> str:
     text = str(value) if isinstance(value, str) else "missing"
     return "".join(filter(str.isprintable, text))[:200]
 
 
-def _ago(seconds: int) -> str:
+def _format_age(seconds: int) -> str:
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds // length} {unit}"

@@ -66,7 +66,7 @@ def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:
 
 
 def _target(asked: argparse.Namespace) -> Target:
-    token = arguments.own_token(asked.token, os.environ)
+    token = arguments.require_token(asked.token, os.environ)
     robot_token = arguments.token(
         "--token-robot", asked.token_robot, ROBOT_TOKEN_VARIABLE, os.environ
     )

@@ -161,7 +161,7 @@ class Connection:
         try:
             await self._websocket.send(text)
         except ConnectionClosed:
-            raise self._closed() from None
+            raise self._close_error() from None
 
     async def request(self, message: Frame, expect: str | None = None) -> Received:
         """Send a message with an id, and return the reply to it.
@@ -225,9 +225,9 @@ class Connection:
                 with suppress(msgspec.MsgspecError, UnicodeError):
                     frame = msgspec.json.decode(text, type=dict[str, Any])
                     self._incoming.put_nowait(Received(frame, perf_counter()))
-        self._incoming.put_nowait(self._closed())
+        self._incoming.put_nowait(self._close_error())
 
-    def _closed(self) -> Closed:
+    def _close_error(self) -> Closed:
         return Closed(self._websocket.close_code or ABNORMAL)
 
 

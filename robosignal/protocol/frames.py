@@ -66,6 +66,8 @@ class ControlState(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
     epoch: int
     session_id: SessionId | None = None
+    right_seconds: int | None = None
+    """What is left of the right of that session, as in `Right`."""
 
 
 class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
@@ -176,8 +178,21 @@ class Relay(Frame, frozen=True, kw_only=True):
     seq: int | None = None
 
 
+class Right(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a session's user may do with the robot."""
+
+    drive: bool
+    """Whether the user may hold the lease."""
+    owner: bool
+    """Whether the user owns the robot."""
+    right_seconds: int | None = None
+    """How long the right lasts: whole seconds, rounded down, 0 if it has ended."""
+
+
 class OfferRelay(Relay, frozen=True, kw_only=True, tag="offer"):
-    """A relayed offer."""
+    """A relayed offer. `right` goes to the robot."""
+
+    right: Right | None = None
 
 
 class AnswerRelay(Relay, frozen=True, kw_only=True, tag="answer"):
@@ -196,6 +211,7 @@ class TakeoverNotice(Frame, frozen=True, kw_only=True, tag="takeover"):
     reason: TakeoverReason
     session_id: SessionId
     epoch: int
+    right_seconds: int | None = None
 
 
 class ControlLost(Frame, frozen=True, kw_only=True, tag="control-lost"):
@@ -208,12 +224,16 @@ class ControlLost(Frame, frozen=True, kw_only=True, tag="control-lost"):
 
 
 class Control(Frame, frozen=True, kw_only=True, tag="control"):
-    """Tells who drives now; without `session_id`, the lease is free."""
+    """Tells who drives now; without `session_id`, the lease is free.
+
+    `right_seconds` goes to the robot.
+    """
 
     robot_id: RobotId
     epoch: int
     session_id: SessionId | None = None
     person: Person | None = None
+    right_seconds: int | None = None
 
 
 class ControlRequested(Frame, frozen=True, kw_only=True, tag="control-requested"):

@@ -44,9 +44,11 @@ class Robot:
             change of driver, when somebody stops the robot, and at the end. It runs in a thread of
             its own, one call at a time. What it raises is logged, and the motors are stopped.
             None: nothing but the test picture moves.
-        video: a track that all peers watch, or a function that returns the track of one peer
-            connection, None for no video. A function is called on the event loop, and its track
-            is stopped when the peer connection ends; a track is relayed, and is yours to stop.
+        video: a function that returns the track of one peer connection, None for no video; or a
+            track that all peers watch. The function is called on the event loop, for each peer
+            that takes video, and again if its track fails. It may return one track to several
+            peers; each track is stopped after the last of them. A track given here is yours to
+            stop. Pictures may have any pixel format and size, and are encoded once for all.
             Without `video` the peers watch the test picture, 640 by 360 at 20 frames a second.
         fps: how many frames a second `video` has, which pages are told: they mark a picture whose
             last three frames are late. 0 if the robot has no picture. Left out, 15 with `video`.

@@ -25,6 +25,7 @@ from robosignal.robot.drive import Limits, Settings
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
 from robosignal.robot.frames import PcId, Unreadable, parse, to_steady_clock
 from robosignal.robot.media.camera import Cameras, MakeTrack
+from robosignal.robot.media.gathering import Relays
 from robosignal.robot.media.ice import configure
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.peers import Peers
@@ -76,6 +77,7 @@ class Runtime:
         )
         self._cameras = Cameras(identity.robot_id, video or self._pattern.track)
         self._ice = configure([])
+        self._relays = Relays()
         self._sockets = WebSockets(url, token, self._handle_socket_event)
         self._peers = Peers(self._make_peer, self._is_driver, self._handle_peer_event)
         self._messages: list[events.Message] = []
@@ -312,7 +314,7 @@ class Runtime:
     def _make_peer(
         self, session: SessionId, pc: PcId, emit: Callable[[events.Event], None]
     ) -> Peer:
-        return Peer(session, pc, self._ice, self._make_video, emit)
+        return Peer(session, pc, self._ice, self._make_video, emit, relays=self._relays)
 
     def _is_driver(self, session: SessionId) -> bool:
         return self._state.control.fence.obeys(session)

@@ -229,7 +229,7 @@ def test_what_is_no_token_is_refused_before_anything_is_dialled(
     """A robot would dial for ever with it."""
     told = refusal(*command, "--token", "Bearer t")
 
-    assert told == "--token holds characters that no token has: pass it whole, unquoted"
+    assert told == "--token holds characters that no token has: pass the whole token, unquoted"
 
 
 def test_a_price_file_that_cannot_be_used_is_named(refusal: Refusal, tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from robosignal.cost.bill import bill
+from robosignal.cost.bill import make_bill
 from robosignal.cost.command import add_arguments, run
 from robosignal.cost.events import Event
-from robosignal.cost.prices import Price, PricesRefused, Tier, list_prices, with_prices_of
-from robosignal.cost.usage import Fleet, messages, robot_passwords, usage
+from robosignal.cost.prices import Price, PricesRefused, Tier, list_prices, read_prices
+from robosignal.cost.usage import Fleet, count_messages, estimate_usage, robot_passwords
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "cost.md"
 
@@ -58,22 +58,24 @@ def test_every_price_tells_where_it_is_from() -> None:
 
 def test_every_quantity_has_a_price_and_every_price_a_quantity() -> None:
     """What one side names, the other knows."""
-    assert set(usage(FLEET)) == set(list_prices().prices)
+    assert set(estimate_usage(FLEET)) == set(list_prices().prices)
 
 
 def test_a_message_is_metered_in_pieces_of_32_kb_in_both_directions() -> None:
     """A large offer is two messages in, and each of its posts two out; its reply is one."""
-    assert messages(Event(received=40_000, replied=100, posts=2, posted=80_000)) == 2 + 1 + 2 * 2
+    assert (
+        count_messages(Event(received=40_000, replied=100, posts=2, posted=80_000)) == 2 + 1 + 2 * 2
+    )
 
 
 def test_a_silent_event_is_no_message() -> None:
     """`$connect` and `$disconnect` carry no frame."""
-    assert messages(Event(route="$connect", calls=1)) == 0
+    assert count_messages(Event(route="$connect", calls=1)) == 0
 
 
 def test_a_month_of_one_idle_robot_by_hand() -> None:
     """Its socket's minutes, and two messages each 120 s: worked out without the model."""
-    quantities = usage(Fleet(robots=1, hours=730, sessions=0, drivers=1))
+    quantities = estimate_usage(Fleet(robots=1, hours=730, sessions=0, drivers=1))
     redials = 730
 
     assert quantities["websocket_minutes"] == 730 * 60
@@ -83,7 +85,10 @@ def test_a_month_of_one_idle_robot_by_hand() -> None:
 
 def test_twice_the_robots_double_what_depends_on_them() -> None:
     """What a fleet shares, such as alarms, stays."""
-    one, two = usage(FLEET), usage(Fleet(robots=20, hours=730, sessions=20, drivers=24))
+    one, two = (
+        estimate_usage(FLEET),
+        estimate_usage(Fleet(robots=20, hours=730, sessions=20, drivers=24)),
+    )
     shared = {"metric_months", "alarm_months", "dashboard_months", "secret_months"}
     shared |= {"snapstart_cache_gb_seconds"}
 
@@ -105,7 +110,7 @@ def test_a_secret_is_paid_only_where_there_are_turn_servers() -> None:
 def test_a_password_is_asked_for_only_where_there_are_turn_servers() -> None:
     """Once for each session, and three times an hour by a robot: two messages and two reads."""
     fleet = Fleet(robots=1, hours=730, sessions=10, drivers=1)
-    without, given = usage(fleet), usage(replace(fleet, turn_urls=True))
+    without, given = estimate_usage(fleet), estimate_usage(replace(fleet, turn_urls=True))
     asked = 10 + 3 * 730
 
     assert given["websocket_messages"] - without["websocket_messages"] == 2 * asked
@@ -127,7 +132,9 @@ def test_the_total_is_the_sum_of_the_lines() -> None:
     assert found["usdMonth"] == pytest.approx(lines)
     assert found["usdMonth"] == pytest.approx(sum(found["services"].values()))
     assert found["usdRobotMonth"] == pytest.approx(lines / 10)
-    assert lines == pytest.approx(sum(line.usd for line in bill(usage(FLEET), list_prices())))
+    assert lines == pytest.approx(
+        sum(line.usd for line in make_bill(estimate_usage(FLEET), list_prices()))
+    )
 
 
 def test_another_regions_prices_replace_those_that_it_names(tmp_path: Path) -> None:
@@ -139,7 +146,7 @@ def test_another_regions_prices_replace_those_that_it_names(tmp_path: Path) -> N
         json.dumps({"region": "eu-central-1", "prices": {"websocket_messages": dearer}})
     )
 
-    found = with_prices_of(path)
+    found = read_prices(path)
     assert found.region == "eu-central-1"
     assert found.prices["websocket_messages"].usd == 1.2
     assert found.prices["log_gb"] == shipped.prices["log_gb"]
@@ -152,7 +159,7 @@ PRICES = Path(__file__).parents[2] / "robosignal" / "cost" / "prices.json"
     ("text", "why"),
     [
         ("{", "truncated"),
-        ('{"region": "x", "prices": {"gold": %s}}', "there is no price 'gold'"),
+        ('{"region": "x", "prices": {"gold": %s}}', "'gold' is no known price"),
         ('{"region": "x", "prices": {}, "extra": 1}', "extra"),
     ],
 )
@@ -162,7 +169,7 @@ def test_a_price_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, 
     any_price = json.dumps(json.loads(PRICES.read_text())["prices"]["log_gb"])
     path.write_text(text.replace("%s", any_price))
     with pytest.raises(PricesRefused) as refused:
-        with_prices_of(path)
+        read_prices(path)
 
     assert str(path) in str(refused.value)
     assert why in str(refused.value)
@@ -171,7 +178,7 @@ def test_a_price_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, 
 def test_a_price_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """As a bad one is."""
     with pytest.raises(PricesRefused):
-        with_prices_of(tmp_path / "none.json")
+        read_prices(tmp_path / "none.json")
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ from robosignal.cost.capacity import (
     DIAL,
     QUOTAS,
     THROTTLE_RATE,
-    binds_at,
     busy_fleet,
-    dial_all,
     dials_a_second,
+    estimate_load,
     fleet_table,
-    load,
     quota_table,
+    redial_seconds,
+    robots_at_quota,
 )
 from robosignal.cost.events import EVENTS
-from robosignal.cost.usage import HOURS_A_MONTH, Fleet, happenings
+from robosignal.cost.usage import HOURS_A_MONTH, Fleet, count_events
 from robosignal.server.aws.metrics import DIRECTIVES
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "capacity.md"
@@ -25,7 +25,7 @@ OPERATE = PAGE.parents[1] / "howto" / "operate.md"
 
 def test_heartbeats_are_one_in_two_minutes() -> None:
     """A robot pings every 120 s."""
-    assert load(1_200_000)["heartbeats"] == 10_000
+    assert estimate_load(1_200_000)["heartbeats"] == 10_000
 
 
 def test_a_relay_spends_two_requests() -> None:
@@ -44,16 +44,16 @@ def test_a_tenth_of_a_busy_fleet_is_driven_at_any_moment() -> None:
 
 
 def test_a_fleet_at_a_quotas_edge_is_within_it_and_a_larger_one_is_not() -> None:
-    """`binds_at` is the last number of robots that a default quota serves."""
+    """`robots_at_quota` is the last number of robots that a default quota serves."""
     for quota in QUOTAS:
-        robots = binds_at(quota)
-        assert load(robots)[quota.name] <= quota.default
-        assert load(robots + 1)[quota.name] > quota.default
+        robots = robots_at_quota(quota)
+        assert estimate_load(robots)[quota.name] <= quota.default
+        assert estimate_load(robots + 1)[quota.name] > quota.default
 
 
 def test_the_stacks_own_throttle_binds_first() -> None:
     """It is lower than every quota of AWS's, so a table without it would mislead."""
-    assert min(QUOTAS, key=binds_at).name == "throttle"
+    assert min(QUOTAS, key=robots_at_quota).name == "throttle"
 
 
 def test_the_throttle_meets_what_clients_send_and_nothing_else() -> None:
@@ -62,12 +62,12 @@ def test_the_throttle_meets_what_clients_send_and_nothing_else() -> None:
     # ping each 20 s.
     session = 7 + 10 + 30 * 60 / 20
 
-    assert load(3600)["throttle"] == pytest.approx(30 + len(DIAL) + session / 5)
+    assert estimate_load(3600)["throttle"] == pytest.approx(30 + len(DIAL) + session / 5)
 
 
 def test_a_dial_is_a_connection_and_two_messages() -> None:
     """`$connect`, `ready` and `register`: what an idle robot does once an hour."""
-    idle = happenings(Fleet(robots=1, hours=1, sessions=0, drivers=1))
+    idle = count_events(Fleet(robots=1, hours=1, sessions=0, drivers=1))
 
     assert [EVENTS[name].route for name in DIAL] == ["$connect", "$default", "$default"]
     assert [idle[name] for name in DIAL] == [1, 1, 1]
@@ -76,7 +76,7 @@ def test_a_dial_is_a_connection_and_two_messages() -> None:
 def test_a_fleet_that_lost_its_connections_dials_as_the_throttle_lets_it() -> None:
     """Three events each at 1,000 a second, below the quota of 500 new connections."""
     assert dials_a_second() == pytest.approx(1000 / 3)
-    assert dial_all(1_000_000) == pytest.approx(3000)
+    assert redial_seconds(1_000_000) == pytest.approx(3000)
 
 
 def test_the_page_shows_what_is_computed() -> None:
@@ -104,7 +104,7 @@ def test_the_throttle_that_the_page_advises_serves_the_fleet(robots: int) -> Non
     dialing = quotas["connections"] * len(DIAL)
 
     assert advised(robots) > THROTTLE_RATE
-    assert advised(robots) >= max(load(robots)["throttle"], dialing)
+    assert advised(robots) >= max(estimate_load(robots)["throttle"], dialing)
 
 
 def test_the_page_names_every_metric() -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from robosignal.cost.events import EVENTS
-from robosignal.cost.usage import Fleet, happenings
+from robosignal.cost.usage import Fleet, count_events
 from tests.cost.metering import Count, MeteredWorld, size
 from tests.cost.month import lived
 
@@ -28,7 +28,7 @@ def test_the_table_has_the_events_that_were_lived(counts: dict[str, Count]) -> N
 
 def test_every_event_of_the_table_happens_in_a_month() -> None:
     """A row that nothing counts would cost nothing, unseen."""
-    month = happenings(
+    month = count_events(
         Fleet(robots=1, hours=730, sessions=1, drivers=1, session_minutes=90, turn_urls=True),
     )
 

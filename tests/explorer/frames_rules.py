@@ -9,7 +9,9 @@ from robosignal.protocol.ids import ConnectionId
 from robosignal.server.core.records import Session
 from tests.explorer.history import By, Frame, History, Posted
 from tests.explorer.holders import (
+    ends_of,
     first_holders,
+    holder_of,
     holders_of,
     id_of,
     places_of,
@@ -174,6 +176,70 @@ def the_robot_is_told(history: History) -> Found:
             for posted in history.posted
         ):
             yield f"the robot was not told of epoch {new.epoch} ({write.name} by {by.event})"
+
+
+def rights_are_the_holders(history: History) -> Found:
+    """A robot is told what is left of its holder's token at that epoch; no client is told."""
+    if history.forgotten:
+        return
+    ends, robots = ends_of(history), {robot.connection_id for robot in history.versions}
+    told = [(posted.by, posted.frame) for posted in history.posted]
+    told += [
+        (reply.by, reply.frame["control"]) for reply in history.replied if "control" in reply.frame
+    ]
+    for by, frame in told:
+        seconds = frame.get("rightSeconds")
+        if seconds is not None and seconds not in _left(ends.get(frame["epoch"], set()), by.now):
+            yield f"{by.event} told of {seconds} s at epoch {frame['epoch']}"
+    for posted in history.posted:
+        if posted.to not in robots and {"right", "rightSeconds"} & posted.frame.keys():
+            yield f"{posted.frame['type']} told {posted.to} of a right"
+
+
+def _left(ends: set[int], now: int) -> set[int]:
+    return {(end - now) // 1000 for end in ends}
+
+
+def offers_bear_their_senders_right(history: History) -> Found:
+    """An offer to a v1 robot says what its sender may do, until the sender's own token ends."""
+    if history.forgotten:
+        return
+    owners = {robot.owner_user_id for robot in history.versions}
+    robots = {robot.connection_id for robot in history.versions if robot.dialect == "v1"}
+    ends = {
+        each.connection_id: each.expires_at
+        for robot in history.versions
+        for each in sessions_of(robot)
+    }
+    for posted in history.posted:
+        frame, by = posted.frame, posted.by
+        if frame["type"] != "offer" or posted.to not in robots:
+            continue
+        right = frame["right"]
+        if right["rightSeconds"] != (ends[by.connection] - by.now) // 1000:
+            yield f"{by.event} bore {right['rightSeconds']} s"
+        if not right["drive"] or (right["owner"] and by.user not in owners):
+            yield f"{by.event} bore the right {right}"
+
+
+def the_robot_hears_of_a_longer_right(history: History) -> Found:
+    """A resume that changes when the holder's token ends is told at once, at the same epoch."""
+    done = {reply.by.number for reply in history.replied if reply.frame.get("type") == "ack"}
+    for write in history.wrote:
+        old, new, by = write.before, write.after, write.by
+        was, held = holder_of(old), new.controller
+        if by.number not in done or by.number in history.faulty or was is None or held is None:
+            continue
+        moved = was.session_id == held.session_id and was.expires_at != held.expires_at
+        to = new.connection_id
+        if not moved or by.kind != "resume" or to is None or new.dialect == "seed":
+            continue
+        if not any(
+            posted.by is by and posted.to == to and posted.frame.get("epoch") == new.epoch
+            for posted in history.posted
+            if "rightSeconds" in posted.frame
+        ):
+            yield f"the robot was not told that {by.event} renewed the right"
 
 
 def watchers_hear_the_truth(history: History) -> Found:

@@ -21,6 +21,15 @@ def first_holders(history: History) -> dict[int, Session | None]:
     return found
 
 
+def ends_of(history: History) -> dict[int, set[int]]:
+    """Return when, in epoch ms, the holder's token ends at each epoch: a resume may change it."""
+    found: dict[int, set[int]] = {}
+    for robot in history.versions:
+        if robot.controller is not None:
+            found.setdefault(robot.epoch, set()).add(robot.controller.expires_at)
+    return found
+
+
 def sessions_of(robot: Robot | None) -> list[Session]:
     """Return every session, of no robot none."""
     return [] if robot is None else [each for each, _ in robot.sessions()]

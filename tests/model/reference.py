@@ -214,6 +214,8 @@ class Reference:
         held = self.holder
         if held is not None and held.session == session and held.user == user:
             held.on, held.until, self.lost = on, now + LEASE_MS, False
+            # Each token ends later than those before it, and the robot is told.
+            self.reachable()
             return "ack"
         place = self.viewers.get(session)
         if place is None or place.user != user:

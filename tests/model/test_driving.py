@@ -38,7 +38,10 @@ instances = st.sampled_from(["run-1", "run-1", "run-2"])
 
 
 class Driving(RuleBasedStateMachine):
-    """One robot, six people, and a reference beside the backend."""
+    """One robot, six people, and a reference beside the backend.
+
+    `rights` is when the holder's right ends at each epoch, as the robot has been told.
+    """
 
     messages: ClassVar[int] = 0
     """How many have been sent, over all runs."""
@@ -52,6 +55,7 @@ class Driving(RuleBasedStateMachine):
         self.robots: list[Peer] = []
         self.gone: list[Peer] = []
         self.told: dict[str, int] = {}
+        self.rights: dict[int, int] = {}
         self.register("run-1", older=False)
         self.world.share(ROBOT, "olga")
         self.watcher = self.world.connect("boss", groups=["admins"], ttl_s=DAY_S)
@@ -62,7 +66,9 @@ class Driving(RuleBasedStateMachine):
         peer = self.people.get(who)
         if peer is None or not peer.is_open:
             groups = ["admins"] if who == "boss" else []
-            peer = self.world.connect(EVERYONE[who], groups=groups, ttl_s=DAY_S)
+            # Each token ends later than those before it.
+            ttl_s = DAY_S // 2 + 60 * len(self.world.peers)
+            peer = self.world.connect(EVERYONE[who], groups=groups, ttl_s=ttl_s)
             self.people[who] = peer
             self.model.open.add(peer.connection_id)
         return peer
@@ -200,6 +206,16 @@ class Driving(RuleBasedStateMachine):
         reply = self._sent(peer, "registered", type="register", robotId=ROBOT, instanceId=instance)
 
         assert reply["control"]["epoch"] == self.model.epoch
+        peer.take()
+        self.rights.clear()
+        self._hear(reply["control"])
+
+    def _hear(self, frame: dict[str, Any]) -> None:
+        """Count the seconds of a frame on the robot's clock; of two ends the later one counts."""
+        seconds = frame.get("right", frame).get("rightSeconds")
+        if seconds is not None and "epoch" in frame:
+            end = self.world.now + 1000 * seconds
+            self.rights[frame["epoch"]] = max(end, self.rights.get(frame["epoch"], 0))
 
     @precondition(lambda self: sum(robot.is_open for robot in self.robots) > 1)
     @rule(data=st.data())
@@ -272,6 +288,22 @@ class Driving(RuleBasedStateMachine):
         }
 
     @invariant()
+    def the_robot_knows_when_the_right_ends(self) -> None:
+        """While it is connected: to the second that is rounded down, and never later."""
+        robot = next((each for each in self.robots if each.connection_id == self.model.robot), None)
+        if robot is None or not robot.is_open:
+            return
+        for frame in robot.take():
+            self._hear(frame)
+        held = self.model.holder
+        if held is not None:
+            token = next(each for each in self.world.peers if each.connection_id == held.on)
+            early = token.expires_at - self.rights[self.model.epoch]
+
+            # No time passes between a frame and this, but for what `_sent` adds.
+            assert -ADDED_MS <= early < 1000
+
+    @invariant()
     def the_watcher_knows(self) -> None:
         """Whoever watches was told of the last change."""
         if hasattr(self, "watcher"):
@@ -283,6 +315,7 @@ class Driving(RuleBasedStateMachine):
 
 DAY_S = 24 * 3600
 SDP = {"sdp": "o"}
+ADDED_MS = 2
 
 SETTINGS = settings(
     max_examples=EXAMPLES,

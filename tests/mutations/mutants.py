@@ -1,17 +1,25 @@
 """Every mutation of the rules: a condition without a part, a wider permission, a silent check.
 
+And of what robots are told: a right that lasts longer, or allows more, or is not mentioned.
+
 A mutant is a value with a name; applying one changes this process for good.
 """
 
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 
+from msgspec import structs
+
+from robosignal.protocol.frames import Control, Right
 from robosignal.protocol.messages import Message
-from robosignal.server.core import authorization, delivery, renewal
+from robosignal.server.core import authorization, delivery, notices, renewal
 from robosignal.server.core.authorization import PERMISSIONS, Relation
 from robosignal.server.core.conditional_writes import Write
+from robosignal.server.core.records import Robot, Session
+from robosignal.server.core.request import Request
 from tests.mutations.conjuncts import Place, parts, weakened
 from tests.server.core.conditions.every_case import CASES
 
@@ -24,6 +32,22 @@ CHECKS: tuple[Callable[..., object], ...] = (
     renewal.refuse_second_session,
 )
 """What refuses a message before any write; a generator among them asks for no step then."""
+
+
+def _owners_right(request: Request, robot: Robot, session: Session) -> Right:
+    return structs.replace(FIND_RIGHT(request, robot, session), owner=True)
+
+
+def _silent_frame(robot: Robot, now: int) -> Control:  # noqa: ARG001 - as the function it replaces
+    return notices.control_frame(robot)
+
+
+FIND_RIGHT, ROBOT_CONTROL_FRAME = authorization.find_right, notices.robot_control_frame
+TOLD: tuple[tuple[str, str, Callable[..., object], Callable[..., object]], ...] = (
+    ("find_right makes owners", "all senders own the robot", FIND_RIGHT, _owners_right),
+    ("robot_control_frame is silent", "no seconds", ROBOT_CONTROL_FRAME, _silent_frame),
+)
+"""What a robot is told falsely: a name, what is false, the function, what replaces it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +74,12 @@ def mutants() -> Iterator[Mutant]:
                 yield Mutant(name, f"also {standing.value}", _widening(kind, standing))
 
     for check in CHECKS:
-        yield Mutant(f"{check.__name__} refuses nothing", "never raises", _silencing(check))
+        silent = partial(_replace_everywhere, check, _pass)
+        yield Mutant(f"{check.__name__} refuses nothing", "never raises", silent)
+
+    for name, what, told, instead in TOLD:
+        yield Mutant(name, what, partial(_replace_everywhere, told, instead))
+    yield Mutant("right_seconds rounds up", "one second more", _lengthen_rights)
 
 
 def _weakening(write: Callable[..., Write], place: Place) -> Callable[[], None]:
@@ -60,18 +89,21 @@ def _weakening(write: Callable[..., Write], place: Place) -> Callable[[], None]:
     return apply
 
 
-def _silencing(check: Callable[..., object]) -> Callable[[], None]:
-    """Replace a check in every module that has it by its name."""
+def _replace_everywhere(function: Callable[..., object], other: Callable[..., object]) -> None:
+    """Replace a function in every module that has it by its name."""
+    name = function.__name__
+    for path, module in list(sys.modules.items()):
+        if path.startswith("robosignal.server.") and vars(module).get(name) is function:
+            setattr(module, name, other)
 
-    def silent(*_: object) -> Iterator[None]:
-        return iter(())
 
-    def apply() -> None:
-        for name, module in list(sys.modules.items()):
-            if name.startswith("robosignal.server.") and vars(module).get(check.__name__) is check:
-                setattr(module, check.__name__, silent)
+def _pass(*_: object) -> Iterator[None]:
+    return iter(())
 
-    return apply
+
+def _lengthen_rights() -> None:
+    exact = Session.right_seconds
+    setattr(Session, "right_seconds", lambda session, now: exact(session, now) + 1)  # noqa: B010 - mypy knows it as a method
 
 
 def _widening(kind: type[Message], standing: Relation) -> Callable[[], None]:

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import venv
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 from urllib.request import urlopen
@@ -14,9 +13,8 @@ from urllib.request import urlopen
 import pytest
 
 import robosignal
+from tests.packaging.environment import Environment
 from tests.robot.server import INSTANCE, PATIENCE, ROBOT, TOKEN, SignalingServer
-
-ROOT = Path(__file__).parents[2]
 
 HEAVY = ("aiohttp", "aiortc", "av", "boto3", "cryptography", "jose", "numpy", "websockets")
 
@@ -55,57 +53,6 @@ def move(drive: Drive) -> None:
 
 Robot("wss://host/prod", 1, token="token", on_drive=move)
 """
-
-
-class Environment:
-    """A virtual environment with the wheel and one of its extras."""
-
-    def __init__(self, path: Path, wheel: Path, extra: str) -> None:
-        self.python = path / "bin" / "python"
-        venv.create(path, with_pip=True)
-        constraints = path / "constraints.txt"
-        locked = (ROOT / "requirements-run.txt").read_text()
-        pins = re.findall(r"^([\w.-]+==[^\\\n]+)", locked, re.MULTILINE)
-        constraints.write_text("\n".join(pins))
-        package = f"robosignal[{extra}] @ {wheel.as_uri()}" if extra else str(wheel)
-        pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        done = subprocess.run(
-            [str(self.python), *pip, "--constraint", str(constraints), package],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0 and "CI" not in os.environ:
-            pytest.skip(f"pip cannot install what the wheel needs: {done.stderr[-200:]}")
-        assert done.returncode == 0, done.stderr
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run its Python, away from the clone and its packages."""
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        return subprocess.run(
-            [self.python, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.python.parent,
-            env=environment,
-        )
-
-    def evaluate(self, code: str) -> str:
-        """Return what a program prints."""
-        done = self.run("-c", code)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel that the project builds."""
-    path = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "-w", path, ROOT], check=True)
-    (built,) = path.glob("*.whl")
-    return built
 
 
 @pytest.fixture(scope="module")

@@ -87,9 +87,9 @@ class SignalingServer:
         ) as self._server:
             yield self
 
-    async def frame(self, kind: str) -> dict[str, Any]:
-        """Return the next frame of this type that the robot sent."""
-        return await asyncio.wait_for(self._queue(kind).get(), PATIENCE)
+    async def frame(self, kind: str, patience: float = PATIENCE) -> dict[str, Any]:
+        """Return the next frame of this type that the robot sent, within so many seconds."""
+        return await asyncio.wait_for(self._queue(kind).get(), patience)
 
     def none_of(self, kind: str) -> bool:
         """Whether no frame of this type waits."""
@@ -307,10 +307,15 @@ class Browser:
         self.heartbeats.append(json.loads(data))
         self._beaten.set()
 
+    @property
+    def track(self) -> MediaStreamTrack:
+        """The video that it receives."""
+        track: MediaStreamTrack = self._peer.getTransceivers()[0].receiver.track
+        return track
+
     async def image(self) -> Any:
         """Return the next frame of the video, as planes."""
-        track = self._peer.getTransceivers()[0].receiver.track
-        frame = await asyncio.wait_for(track.recv(), PATIENCE)
+        frame = await asyncio.wait_for(self.track.recv(), PATIENCE)
         assert isinstance(frame, VideoFrame)
         return frame.to_ndarray(format="yuv420p")
 

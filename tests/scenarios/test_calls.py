@@ -214,6 +214,18 @@ def ping_viewer(stage: Stage) -> Act:
     return asking(viewer, type="ping", sessionId=session)
 
 
+def resume_holder(stage: Stage) -> Act:
+    """A driver redials with the same token."""
+    _, _, _, session = stage.call()
+    return asking(stage.person(), type="resume", sessionId=session)
+
+
+def resume_renewed(stage: Stage) -> Act:
+    """A driver redials with a newer token."""
+    _, _, _, session = stage.call()
+    return asking(stage.person(ttl_s=7200), type="resume", sessionId=session)
+
+
 EVENTS: dict[str, tuple[Callable[[Stage], Act], Budget]] = {
     "$connect": (connect, Budget(1, 0, cold=0)),
     "$disconnect without sessions": (disconnect, Budget(1, 0, cold=0)),
@@ -231,6 +243,8 @@ EVENTS: dict[str, tuple[Callable[[Stage], Act], Budget]] = {
     "takeover, held": (takeover_held, Budget(2, 2)),
     "takeover, free": (takeover_free, Budget(2, 1)),
     "takeover, held, one viewer": (takeover_watched, Budget(3, 3)),
+    "resume, same token": (resume_holder, Budget(2, 0)),
+    "resume, newer token": (resume_renewed, Budget(2, 1)),
     "ping of nothing": (ping_idle, Budget(0, 0)),
     "ping of a robot": (ping_robot, Budget(1, 0)),
     "ping of a holder": (ping_holder, Budget(1, 0)),

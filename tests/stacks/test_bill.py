@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 from robosignal.cost.capacity import THROTTLE_RATE
-from robosignal.cost.usage import ASSUMED, Fleet, usage
+from robosignal.cost.usage import ASSUMED, Fleet, estimate_usage
 from stacks.settings import Settings
 from tests.stacks.synthesis import Template, Workshop, resources, the_only
 
@@ -34,14 +34,14 @@ def made(template: Template) -> dict[str, int]:
 
 def test_alarms_and_dashboards_and_secrets_are_those_of_the_stack(prod: Template) -> None:
     """Each is paid by the month, whether a robot is online or not."""
-    assert usage(FLEET).items() >= made(prod).items()
+    assert estimate_usage(FLEET).items() >= made(prod).items()
 
 
 def test_a_secret_is_counted_where_the_stack_makes_one(workshop: Workshop) -> None:
     """With the setting that the command's option is named like."""
     template = workshop.template(STAGE="prod", turn_urls="turn:turn.example.com")
 
-    assert usage(WITH_TURN).items() >= made(template).items()
+    assert estimate_usage(WITH_TURN).items() >= made(template).items()
     assert {each.name for each in fields(Fleet)} & set(Settings.__struct_fields__) == {"turn_urls"}
 
 

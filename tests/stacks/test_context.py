@@ -9,7 +9,7 @@ from stacks.context import (
     NAMES,
     TYPES,
     BadSettings,
-    described,
+    describe_type,
     read_settings,
     without_user_defaults,
 )
@@ -298,7 +298,7 @@ def test_pages_and_origins_are_kept_as_browsers_send_them() -> None:
 @pytest.mark.parametrize("name", TYPES)
 def test_every_setting_can_say_what_it_may_be(name: str) -> None:
     """In words, for the page and for whoever got it wrong."""
-    words = described(TYPES[name])
+    words = describe_type(TYPES[name])
 
     assert words
     assert not get_args(words)

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from stacks.context import NAMES, TYPES, described, read_settings
+from stacks.context import NAMES, TYPES, describe_type, read_settings
 from tests.stacks.synthesis import ROOT, Template
 
 PAGE = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
@@ -30,7 +30,7 @@ def test_the_page_has_every_setting_with_its_limits_and_defaults() -> None:
     fields = {name: "stage" if name == "STAGE" else name for name in NAMES}
 
     assert told == {
-        name: [described(TYPES[field]), shown(getattr(DEV, field)), shown(getattr(PROD, field))]
+        name: [describe_type(TYPES[field]), shown(getattr(DEV, field)), shown(getattr(PROD, field))]
         for name, field in fields.items()
     }
 

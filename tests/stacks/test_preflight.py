@@ -89,7 +89,7 @@ def test_credentials_that_are_refused_are_told_in_a_sentence(
     api_gateway(403, {"message": "The security token included in the request is expired"})
 
     assert main([]) == 1
-    assert "cannot be asked" in capsys.readouterr().err
+    assert "cannot ask AWS" in capsys.readouterr().err
 
 
 def test_a_stack_that_makes_the_role_asks_nothing() -> None:

@@ -26,12 +26,65 @@ const LIVE = {
   requests: [],
   asking: false,
   missing: [],
+  commands: "fresh",
+  blocked: null,
+  stopped: null,
+  picture: { state: "live", ageMs: 20 },
 };
 const ROBOT = { robotId: "demo", online: true, relation: "owner", owner: ME };
+
+test("a viewer reads who has stopped the robot", () => {
+  const { text } = bannerOf({ ...LIVE, driver: ALICE, stopped: { by: "Alice" } }, ME);
+
+  assert.equal(text, "Stopped by “Alice”.");
+});
+
+test("a driver of an old robot reads that commands may come late", () => {
+  const { kind, text } = bannerOf({ ...LIVE, role: "controller", commands: "late" }, ME);
+
+  assert.equal(kind, "you-drive");
+  assert.match(text, /late/);
+});
 
 const BANNERS = [
   ["nobody chose a robot", null, "none", /No robot/],
   ["you drive", { ...LIVE, role: "controller" }, "you-drive", /^You drive demo$/],
+  [
+    "you drive by a picture that has stopped",
+    { ...LIVE, role: "controller", picture: { state: "stale", ageMs: 700 } },
+    "waiting",
+    /^The picture has stopped$/,
+  ],
+  [
+    "you drive a robot that has frozen",
+    { ...LIVE, role: "controller", picture: { state: "frozen", ageMs: 700 } },
+    "waiting",
+    /^The picture has stopped$/,
+  ],
+  [
+    "you drive a robot that is not heard",
+    { ...LIVE, role: "controller", blocked: "silent" },
+    "waiting",
+    /not heard/,
+  ],
+  [
+    "the robot is stopped",
+    { ...LIVE, role: "controller", blocked: "stopped", stopped: { by: "alice" } },
+    "waiting",
+    /^Stopped by “alice”$/,
+  ],
+  [
+    "your right has ended",
+    { ...LIVE, role: "controller", blocked: "right-ended" },
+    "waiting",
+    /^Your right to drive has ended$/,
+  ],
+  [
+    "the robot waits for a zero command, a moment after each stop",
+    { ...LIVE, role: "controller", blocked: "unarmed" },
+    "you-drive",
+    /^You drive demo$/,
+  ],
   ["somebody else drives", { ...LIVE, driver: ALICE }, "watching", /^“Alice” drives — you watch$/],
   ["you drive elsewhere", { ...LIVE, driver: ME }, "watching", /another window/],
   [

@@ -18,7 +18,7 @@ const STOP = { x: 0, y: 0 };
 
 /** A session that drives, and notes what it was told. */
 class FakeSession extends Emitter {
-  view = { role: "controller", state: "live", epoch: 1 };
+  view = { role: "controller", state: "live", epoch: 1, blocked: null };
   sent = [];
   isFull = false;
 
@@ -204,6 +204,24 @@ for (const [what, view] of [
 
     assertReleased(desk);
     assert.match(desk.losses[0], /control/);
+  });
+}
+
+for (const [blocked, why] of [
+  ["silent", /not heard/],
+  ["picture", /too old/],
+  ["stopped", /was stopped/],
+  ["unarmed", /by itself/],
+  ["right-ended", /right to drive/],
+]) {
+  test(`a key held while motion is blocked (${blocked}) drives no more, and the user reads why`, () => {
+    const desk = held();
+    desk.session.stand({ blocked });
+    desk.pass(100);
+    desk.session.stand({ blocked: null });
+
+    assertReleased(desk);
+    assert.match(desk.losses[0], why);
   });
 }
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SESSION, driving, online } from "./client.js";
+import { SESSION, driving, drivingOld, online } from "./client.js";
 import { ALICE } from "./played.js";
 import { settled } from "./world.js";
 
@@ -177,7 +177,7 @@ test("a call after close() says so, even where the browser lacks WebRTC", async 
 // The view.
 
 test("the view is the same object until something in it changes", async () => {
-  const { world, session } = await driving();
+  const { world, session } = await drivingOld();
   const before = session.view;
   world.pass(1_000);
   world.socket.receive({ type: "control", robotId: "demo", epoch: 1, sessionId: SESSION });
@@ -197,7 +197,7 @@ test("the view is the same object until something in it changes", async () => {
 });
 
 test("the event `view` tells of each change of the view, and of nothing else", async () => {
-  const { world, session } = await driving();
+  const { world, session } = await drivingOld();
   const seen = [];
   session.on("view", (view) => seen.push(view));
   world.pass(1_000);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SignalingError, connect } from "../../web/robosignal/index.js";
-import { SESSION, URL, driving, online } from "./client.js";
+import { SESSION, URL, driving, drivingOld, online } from "./client.js";
 import { FakeWorld, WELCOME, settled } from "./world.js";
 
 for (const missing of [
@@ -209,17 +209,18 @@ test("a socket that was given up is not heard any more", async () => {
   assert.equal(signal.me?.userId, WELCOME.userId);
 });
 
-test("driving offers one receiving video and one ordered channel called control", async () => {
+test("driving offers one receiving video, an ordered channel, and one that never repeats", async () => {
   const { world } = await driving();
 
   assert.deepEqual(world.peer.made, [
     ["channel", "control", { ordered: true }],
+    ["channel", "drive", { ordered: false, maxRetransmits: 0 }],
     ["video", { direction: "recvonly" }],
   ]);
 });
 
 test("a driver's commands are kept within their bounds", async () => {
-  const { world, session } = await driving();
+  const { world, session } = await drivingOld();
   const sent = session.drive({ x: -7, y: 0.5 });
 
   assert.equal(sent, true);
@@ -233,14 +234,14 @@ test("a command that is no number throws", async () => {
 });
 
 test("a command is not queued behind a stalled channel", async () => {
-  const { world, session } = await driving();
+  const { world, session } = await drivingOld();
   world.peer.channel.bufferedAmount = 100_000;
 
   assert.equal(session.drive({ x: 0, y: 1 }), false);
 });
 
 test("a stop follows the commands that wait in a stalled channel, but not without end", async () => {
-  const { world, session } = await driving();
+  const { world, session } = await drivingOld();
   const { channel } = world.peer;
   channel.send = (text) => void (channel.bufferedAmount += text.length);
   const sent = (drive) =>

@@ -36,7 +36,7 @@ in_both_schemes = pytest.mark.parametrize(
 
 ROBOTS = 40
 ROW = "li[data-robot-id=demo]"
-CONTROLS = ("#pad", "#actions [data-action=release]", "#actions [data-action=leave]")
+CONTROLS = ("#pad", *(f"#desk [data-action={name}]" for name in ("stop", "release", "leave")))
 BUSY = {"code": "robot_busy", "message": "somebody drives this robot", "controlledBy": ALICE}
 LONG = "() => { document.querySelector('#notice').textContent = 'Two lines and more. '.repeat(9); }"
 # A twentieth of a pixel is rounding.
@@ -217,7 +217,7 @@ async def test_tab_goes_from_the_video_to_the_controls_and_to_the_list(
 ) -> None:
     """No trap: Tab leaves the video, and the last control leads to the robots."""
     await drive(page, script)
-    for action in ("release", "leave", "to-robots"):
+    for action in ("stop", "release", "leave", "to-robots"):
         await page.keyboard.press("Tab")
         await expect(page.locator(f"#desk [data-action={action}]")).to_be_focused()
     await page.keyboard.press("Enter")

@@ -65,18 +65,20 @@ class FakeSocket {
   }
 }
 
+function newChannel() {
+  const sent = [];
+  return { sent, readyState: "open", bufferedAmount: 0, send: (text) => void sent.push(text) };
+}
+
 class FakePeer {
   made = [];
   added = [];
+  stats = [];
   remoteDescription = { sdp: "v=0\r\na=group:BUNDLE 0 1\r\n" };
   closed = false;
   localDescription = { type: "offer", sdp: "v=0" };
-  channel = {
-    sent: [],
-    readyState: "open",
-    bufferedAmount: 0,
-    send: (text) => void this.channel.sent.push(text),
-  };
+  channel = newChannel();
+  drive = newChannel();
 
   constructor(refuses) {
     this.refuses = refuses;
@@ -84,7 +86,7 @@ class FakePeer {
 
   createDataChannel(label, options) {
     this.made.push(["channel", label, options]);
-    return this.channel;
+    return label === "drive" ? this.drive : this.channel;
   }
 
   addTransceiver(kind, options) {
@@ -96,6 +98,10 @@ class FakePeer {
   }
 
   async setRemoteDescription() {}
+
+  async getStats() {
+    return new Map(this.stats.map((report, index) => [index, report]));
+  }
 
   async addIceCandidate(init) {
     this.added.push(init);
@@ -183,6 +189,7 @@ export class FakeWorld {
       },
       clearTimeout: (timer) => void this.timers.delete(timer),
       now: () => this.time,
+      timeOrigin: TODAY,
       today: () => TODAY + this.time + this.clockIsAheadMs,
       reach: async (url) => {
         this.reached.push(url);

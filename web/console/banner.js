@@ -104,13 +104,28 @@ function describeMissing(missing) {
     : "The robot is connected. Its data channel is not open yet.";
 }
 
+/** Why no motion is sent, where the banner says nothing more general. */
+const BLOCKED = {
+  undeclared: ["Joining", "Waiting for the robot to say how it takes commands."],
+  silent: ["The robot is not heard", "No motion is sent. It stops by itself."],
+  picture: ["The picture is too old", "No motion is sent until a new one comes."],
+};
+
+/**
+ * Who has stopped the robot, in words.
+ *
+ * @param {{by: string}} stopped
+ */
+export const stopSentence = ({ by }) => `Stopped by ${quote({ userId: by })}`;
+
 /**
  * We have the control. What a robot has not declared never comes.
  *
  * @param {View} view
  * @returns {Banner}
  */
-function driverBanner({ robotId, missing }) {
+function driverBanner(view) {
+  const { robotId, missing, blocked, stopped, picture, commands } = view;
   if (missing.includes("channel")) {
     return {
       kind: "waiting",
@@ -118,6 +133,32 @@ function driverBanner({ robotId, missing }) {
       text: "You have control, but the robot has opened no data channel, so no command reaches it.",
     };
   }
+  if (stopped)
+    return {
+      kind: "waiting",
+      title: stopSentence(stopped),
+      text: `${robotId} obeys no one until the stop is cleared.`,
+    };
+  if (blocked === "right-ended")
+    return {
+      kind: "waiting",
+      title: "Your right to drive has ended",
+      text: "The robot obeys you no more. Sign in again, or ask its owner.",
+    };
+  if (blocked === "undeclared" || blocked === "silent" || blocked === "picture") {
+    const [title, text] = /** @type {[string, string]} */ (BLOCKED[blocked]);
+    return {
+      kind: "waiting",
+      title: blocked === "undeclared" ? `${title} ${robotId}…` : title,
+      text,
+    };
+  }
+  if (picture.state === "stale" || picture.state === "frozen")
+    return {
+      kind: "waiting",
+      title: "The picture has stopped",
+      text: pictureSentence(picture) ?? "",
+    };
   if (missing.includes("picture"))
     return {
       kind: "waiting",
@@ -127,9 +168,25 @@ function driverBanner({ robotId, missing }) {
   return {
     kind: "you-drive",
     title: `You drive ${robotId}`,
-    text: "Arrow keys or W A S D while the video has focus, or the pad.",
+    text:
+      commands === "late"
+        ? "This robot is an older one: commands may reach it late."
+        : "Arrow keys or W A S D while the video has focus, or the pad.",
   };
 }
+
+const PICTURES = {
+  stale: "The robot is heard, but no new picture comes from its camera.",
+  frozen: "Neither the robot nor its picture is heard of. The connection may be lost.",
+};
+
+/**
+ * What is wrong with the picture, or null.
+ *
+ * @param {View["picture"]} picture
+ */
+export const pictureSentence = ({ state }) =>
+  state === "stale" || state === "frozen" ? PICTURES[state] : null;
 
 /**
  * @param {View} view
@@ -182,7 +239,7 @@ function lostBanner(by, me) {
  * @param {Person | null} me
  * @returns {Banner}
  */
-function viewerBanner({ robotId, driver, asking, missing }, me) {
+function viewerBanner({ robotId, driver, asking, missing, stopped }, me) {
   if (asking) {
     const whom = driver === null ? "the driver" : quote(driver, me);
     return {
@@ -195,7 +252,7 @@ function viewerBanner({ robotId, driver, asking, missing }, me) {
     return {
       kind: "nobody",
       title: `Nobody drives ${robotId} — you watch`,
-      text: "Control is free: press Drive to take it.",
+      text: stopped ? `${stopSentence(stopped)}.` : "Control is free: press Drive to take it.",
     };
   if (driver.userId === me?.userId) {
     return {
@@ -208,9 +265,11 @@ function viewerBanner({ robotId, driver, asking, missing }, me) {
   return {
     kind: "watching",
     title: `${name} drives — you watch`,
-    text: missing.includes("picture")
-      ? "The robot sends no video."
-      : `Only commands of ${name} reach ${robotId}.`,
+    text: stopped
+      ? `${stopSentence(stopped)}.`
+      : missing.includes("picture")
+        ? "The robot sends no video."
+        : `Only commands of ${name} reach ${robotId}.`,
   };
 }
 

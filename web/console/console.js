@@ -9,7 +9,9 @@ import { at, draw, drawSignedOut, drawRtt, offer, showNotice, clearNotice } from
 import { attachKeys } from "./driving.js";
 import { attachFocus, focusVideo, leavePanel } from "./focus.js";
 import { followLinks } from "./link.js";
+import { drawPicture } from "./picture.js";
 import { saysAdmin, visitor } from "./sign-in.js";
+import { REFUSED, TOO_OLD, attachSpace } from "./stop.js";
 
 /** @typedef {import("./draw.js").Scene} Scene */
 /** @typedef {import("../robosignal/index.js").Session} Session */
@@ -49,6 +51,7 @@ const now = {
   mustSignIn: false,
   refusals: 0,
   stopDriving: () => {},
+  hideVideo: () => {},
 };
 
 /**
@@ -76,22 +79,19 @@ function show(scene, session) {
   // Each call holds the session it returns: the one that the scene has is held once.
   if (scene.session === session) return session.leave();
   now.stopDriving();
+  now.hideVideo();
   scene.session?.leave();
   scene.session = session;
   handle(session);
   const video = /** @type {HTMLVideoElement} */ (at("video"));
   video.dataset.robotId = session.robotId;
-  video.srcObject = session.stream;
+  now.hideVideo = session.showOn(video);
   /**
    * @template Value
    * @param {(value: Value) => void} listener
    * @returns {(value: Value) => void}
    */
   const ours = (listener) => (value) => void (scene.session === session && listener(value));
-  session.on(
-    "stream",
-    ours((stream) => (video.srcObject = stream)),
-  );
   session.on(
     "state",
     ours(() => {
@@ -128,6 +128,18 @@ function show(scene, session) {
     ),
   );
   session.on("rtt", ours(drawRtt));
+  session.on(
+    "picture",
+    ours(() => drawPicture(session.view)),
+  );
+  session.on(
+    "stopped",
+    ours(() => draw(scene)),
+  );
+  session.on(
+    "stop-refused",
+    ours((what) => showNotice(REFUSED[what])),
+  );
 }
 
 /**
@@ -149,11 +161,23 @@ function handle(session) {
  */
 function leave(scene) {
   now.stopDriving();
+  now.hideVideo();
   scene.session?.leave();
   scene.session = null;
   const video = /** @type {HTMLVideoElement} */ (at("video"));
   video.srcObject = null;
   delete video.dataset.robotId;
+}
+
+/**
+ * At once, whatever else is going on.
+ *
+ * @param {Scene} scene
+ */
+function stopRobot({ session }) {
+  if (session === null || session.stop()) return;
+  if (session.view.commands === "late") showNotice(TOO_OLD);
+  else showNotice("The stop was not sent: the robot is not connected.");
 }
 
 /** @type {Record<string, (scene: Scene, robotId: string, sessionId: string) => Promise<unknown>>} */
@@ -269,6 +293,14 @@ function listen(scene, who) {
     askToSignIn(scene, who);
   });
   signal.on("error", (error) => void (WORTH_SAYING.includes(error.code) && showError(error)));
+  onAction((action) => {
+    if (action === "stop") stopRobot(scene);
+    if (action === "clear-stop") scene.session?.clearStop();
+  });
+  attachSpace(
+    () => stopRobot(scene),
+    () => scene.session !== null && scene.session.view.state !== "ended",
+  );
   onAction((action, button) => {
     const row = /** @type {HTMLElement | null} */ (button.closest("li[data-robot-id]"));
     const request = /** @type {HTMLElement | null} */ (button.closest("li[data-session-id]"));

@@ -12,6 +12,7 @@ import {
   rowOf,
 } from "./banner.js";
 import { focusVideo } from "./focus.js";
+import { drawPicture, noteRtt } from "./picture.js";
 
 /** @typedef {import("../robosignal/index.js").Robot} Robot */
 /** @typedef {import("../robosignal/index.js").Session} Session */
@@ -79,6 +80,8 @@ export function draw(scene) {
  * @param {number} ms
  */
 export function drawRtt(ms) {
+  noteRtt();
+  at("fact-rtt").dataset.old = "false";
   at("panel").dataset.rttMs = ms.toFixed(1);
   at("fact-rtt").textContent = `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
@@ -142,7 +145,8 @@ function drawPanel({ signal, session, joins, robots }) {
   at("fact-role").textContent = view?.role && live ? ROLES[view.role] : "–";
   at("fact-epoch").textContent = view?.epoch ? String(view.epoch) : "–";
   if (!live) at("fact-rtt").textContent = "–";
-  at("pad").dataset.active = String(view !== null && isDriving(view));
+  at("pad").dataset.active = String(view !== null && isDriving(view) && view.blocked === null);
+  drawPicture(view);
   drawRequests(view);
   drawActions(signal, view, robots ?? []);
 }
@@ -190,6 +194,10 @@ function drawActions(signal, view, robots) {
     release: seated && view.role === "controller" && !may?.advisory,
     leave: seated,
   });
+  const owns = row?.relation === "owner" || row?.relation === "admin";
+  const canClear = seated && view.stopped !== null && (view.role === "controller" || owns);
+  enable(at("stop"), { stop: seated, "clear-stop": canClear });
+  at("stop").dataset.stopped = String(view?.stopped?.by ?? "");
 }
 
 /**

@@ -15,6 +15,7 @@ import { SignalingError } from "./errors.js";
  * @property {(callback: () => void, ms: number) => any} setTimeout
  * @property {(timer: any) => void} clearTimeout
  * @property {() => number} now ms, never going back
+ * @property {number} timeOrigin when `now` was 0, in epoch ms
  * @property {() => number} today epoch ms
  * @property {() => number} random in [0, 1)
  * @property {() => string} newId a fresh id of 16 or more characters
@@ -75,6 +76,7 @@ export function browserEnvironment() {
     setTimeout: (callback, ms) => globalThis.setTimeout(callback, ms),
     clearTimeout: (timer) => globalThis.clearTimeout(timer),
     now: () => performance.now(),
+    timeOrigin: performance.timeOrigin,
     today: () => Date.now(),
     random: () => Math.random(),
     newId: () =>

@@ -47,6 +47,16 @@ const REASONS = {
   control: "The control or the connection has changed.",
 };
 
+/** The same, by why the session sends no motion. */
+const BLOCKED = {
+  undeclared: REASONS.control,
+  silent: "The robot was not heard.",
+  picture: "The picture is too old.",
+  stopped: "The robot was stopped.",
+  "right-ended": "Your right to drive has ended.",
+  unarmed: "The robot has stopped by itself.",
+};
+
 /**
  * Drive a session with the arrow keys or W A S D while `element` has the focus: 20 commands a second
  * while a key is pressed, and a stop after that. An element that can't take the focus gets a
@@ -55,7 +65,7 @@ const REASONS = {
  * A browser doesn't report every release of a key. So everything that is pressed counts as released
  * when the element, the window or the page loses the focus or is hidden; at a menu, a dialog, a drag
  * and a system key; when the page hasn't run, or hasn't sent, for half a second; and when the session
- * stops driving. After that only a new press drives.
+ * stops driving or sends no motion (`view.blocked`). After that only a new press drives.
  *
  * @param {Session} session
  * @param {HTMLElement} element
@@ -107,7 +117,7 @@ class KeyDriver {
     this.#listenToKeys();
     this.#listenToLosses();
     if (options.pad) this.#listenToPad(options.pad);
-    const look = () => void (this.#hasControl() || this.#releaseAll(REASONS.control));
+    const look = () => void (this.#hasControl() || this.#releaseAll(this.#whyNoControl()));
     this.#unlisten = [
       session.on("control", look),
       session.on("state", look),
@@ -292,7 +302,7 @@ class KeyDriver {
     const { keys, pointer } = this.#input;
     const now = this.#now();
     if (this.#sinceTickMs() >= WATCHDOG_MS) return REASONS.stall;
-    if (!this.#hasControl()) return REASONS.control;
+    if (!this.#hasControl()) return this.#whyNoControl();
     if (this.#document.visibilityState !== "visible") return REASONS.hidden;
     // Not every way in which an element loses the focus fires `blur`: its removal does not.
     if (keys.length > 0 && !this.#isFocused()) return REASONS.focus;
@@ -314,12 +324,18 @@ class KeyDriver {
 
   /** Whether the session drives, and has done so since the first of what is pressed was pressed. */
   #hasControl() {
-    const { role, state, epoch } = this.#session.view;
+    const { role, state, epoch, blocked } = this.#session.view;
     return (
       role === "controller" &&
       state === "live" &&
+      blocked === null &&
       (!isPressed(this.#input) || epoch === this.#epoch)
     );
+  }
+
+  #whyNoControl() {
+    const { role, blocked } = this.#session.view;
+    return role === "controller" && blocked !== null ? BLOCKED[blocked] : REASONS.control;
   }
 
   #isFocused() {

@@ -1,12 +1,19 @@
 /**
- * One RTCPeerConnection with its data channel.
+ * One RTCPeerConnection with its data channels, and how fresh what comes over them is.
  */
 
+import { CommandSender, LOOP_MS, write } from "./commands.js";
 import { candidateOf, firstSectionOf } from "./frames.js";
-import { SignalingError } from "./errors.js";
+import { SignalingError, unreachable } from "./errors.js";
+import { readMessage } from "./messages.js";
+import { NO_LINK } from "./session/state.js";
+import { NO_PICTURE, PictureGauge, ageLimit, judgePicture } from "./picture.js";
 
 /** @import { SessionEvent } from "./session/machine.js" */
-/** @import { Description } from "./types.js" */
+/** @import { Link } from "./session/state.js" */
+/** @import { RobotMessage } from "./messages.js" */
+/** @import { Screen } from "./picture.js" */
+/** @import { Description, Drive, Picture } from "./types.js" */
 /** @import { Environment } from "./environment.js" */
 
 const PING_MS = 1_000;
@@ -14,10 +21,11 @@ const PONG_MS = 3_000;
 const PICTURE_MS = 100;
 /** What a peer takes that names no limit (RFC 8841, section 6.1). */
 const DEFAULT_MESSAGE_BYTES = 65_536;
-/** A late command is worth nothing, so none waits behind a stalled channel. */
-const COMMANDS_QUEUED_BYTES = 4_096;
-/** The last of those that do wait must be a stop, or the robot obeys a late command, and for longer. */
-const STOPS_QUEUED_BYTES = 8_192;
+/** How long a robot may be silent before it counts as not heard: it sends 20 heartbeats a second to
+ * its driver, 2 to others, and an old robot answers a ping each second. */
+const SILENCE_MS = { driver: 500, viewer: 1_500, old: 3_000 };
+/** Past this many times the limit of its age the picture shows too little of where the robot is. */
+const TOO_OLD = 2;
 
 /**
  * @typedef {object} PeerListener
@@ -27,6 +35,9 @@ const STOPS_QUEUED_BYTES = 8_192;
  * @property {(ms: number) => void} rtt
  * @property {(message: unknown) => void} message
  * @property {(epoch: number) => void} refused
+ * @property {(what: "stop" | "clear-stop") => void} stopRefused
+ * @property {() => {isDriver: boolean, epoch: number}} control who drives, as the session knows it
+ * @property {() => Screen | null} screen where the application shows the picture
  * @property {(count: number, error: Error) => void} unusable a candidate of the robot's; `count` with those before
  */
 
@@ -38,6 +49,16 @@ export class Peer {
   #listener;
   #connection;
   #channel;
+  #driveChannel;
+  /** @type {CommandSender} */
+  #sender;
+  #gauge;
+  #heardAt = -Infinity;
+  /** @type {Link} */
+  #link = NO_LINK;
+  #picture = NO_PICTURE;
+  /** @type {unknown} */
+  #loop;
   /** @type {MediaStream | null} */
   stream = null;
   #isOpen = true;
@@ -63,6 +84,16 @@ export class Peer {
     this.#listener = listener;
     this.#connection = openConnection(iceServers, environment, listener.report);
     this.#channel = this.#connection.createDataChannel("control", { ordered: true });
+    this.#driveChannel = this.#connection.createDataChannel("drive", {
+      ordered: false,
+      maxRetransmits: 0,
+    });
+    this.#sender = new CommandSender(this.#channel, this.#driveChannel, environment, {
+      control: listener.control,
+      isPictureTooOld: () => this.#isPictureTooOld(),
+      refused: (epoch) => this.#refuse(epoch),
+    });
+    this.#gauge = new PictureGauge(this.#connection, environment);
     this.#connection.addTransceiver("video", { direction: "recvonly" });
     this.#listen();
     void this.#try(async () => {
@@ -113,13 +144,26 @@ export class Peer {
   }
 
   /**
-   * @param {{x: number, y: number}} drive
+   * @param {Drive} drive
    */
   sendCommand(drive) {
-    const isStop = drive.x === 0 && drive.y === 0;
-    if (this.#channel.bufferedAmount > (isStop ? STOPS_QUEUED_BYTES : COMMANDS_QUEUED_BYTES))
-      return false;
-    return this.send(JSON.stringify({ type: "command", n: (this.#said += 1), drive }));
+    const isSent = this.#sender.send(drive);
+    this.#tell();
+    return isSent;
+  }
+
+  /**
+   * @returns {boolean} whether it was sent to a robot that knows a stop that latches
+   */
+  stop() {
+    return this.#sender.stop();
+  }
+
+  /**
+   * @returns {boolean} whether it was sent
+   */
+  clearStop() {
+    return write(this.#channel, JSON.stringify({ type: "clear-stop" }));
   }
 
   /**
@@ -132,12 +176,7 @@ export class Peer {
     const bytes = new TextEncoder().encode(message).length;
     const limit = this.#connection.sctp?.maxMessageSize ?? DEFAULT_MESSAGE_BYTES;
     if (bytes > limit) throw tooLarge(bytes, limit);
-    try {
-      this.#channel.send(message);
-      return true;
-    } catch {
-      return false; // It has closed meanwhile, or the browser's buffer is full.
-    }
+    return write(this.#channel, message);
   }
 
   /**
@@ -159,13 +198,15 @@ export class Peer {
     this.#isOpen = false;
     this.#environment.clearTimeout(this.#timer);
     this.#environment.clearTimeout(this.#pictureTimer);
+    this.#environment.clearTimeout(this.#loop);
     this.#dropPings();
     Object.assign(this.#connection, {
       onicecandidate: null,
       onconnectionstatechange: null,
       ontrack: null,
     });
-    Object.assign(this.#channel, { onopen: null, onclose: null, onmessage: null });
+    for (const channel of [this.#channel, this.#driveChannel])
+      Object.assign(channel, { onopen: null, onclose: null, onmessage: null });
     this.#connection.close();
   }
 
@@ -178,17 +219,78 @@ export class Peer {
     };
     this.#connection.onconnectionstatechange = () =>
       this.#listener.dispatch({ type: "ice", pcId, state: this.#connection.connectionState });
-    this.#connection.ontrack = ({ track, streams }) => {
+    this.#connection.ontrack = ({ track, streams, receiver }) => {
+      if (track.kind === "video") this.#gauge.receive(receiver);
       this.stream = streams[0] ?? new MediaStream([track]);
       this.#listener.stream(this.stream);
       if (track.kind === "video") void this.#awaitPicture();
     };
     this.#channel.onopen = () => {
+      this.#sender.open();
       this.#listener.dispatch({ type: "channel-opened", pcId });
       this.#pingOften();
+      this.#repeat();
     };
     this.#channel.onclose = () => this.#listener.dispatch({ type: "channel-closed", pcId });
-    this.#channel.onmessage = ({ data }) => this.#hear(data);
+    // An old robot may answer on the channel that opened last.
+    for (const channel of [this.#channel, this.#driveChannel])
+      channel.onmessage = ({ data }) => this.#hear(data);
+  }
+
+  /** A timer, since a picture that has stopped calls nothing. */
+  #repeat() {
+    this.#sender.repeat();
+    this.#tell();
+    this.#loop = this.#environment.setTimeout(() => this.#repeat(), LOOP_MS);
+  }
+
+  /** Tell the session what has changed of how it can drive, and of the picture. */
+  #tell() {
+    if (!this.#isOpen) return;
+    const { kind, stoppedBy } = this.#sender;
+    const blocked = this.#sender.update();
+    const picture = this.#judgePicture();
+    const before = this.#link;
+    const isSame =
+      kind === before.commands && blocked === before.blocked && stoppedBy === before.stoppedBy;
+    if (isSame && picture === this.#picture) return;
+    const link = { commands: kind, blocked, stoppedBy };
+    [this.#link, this.#picture] = [link, picture];
+    this.#listener.dispatch({ type: "link", pcId: this.#pcId, link, picture });
+  }
+
+  /**
+   * @returns {Picture}
+   */
+  #judgePicture() {
+    const ageMs = this.#gauge.age(this.#listener.screen());
+    const state = judgePicture({
+      ageMs,
+      limitMs: this.#ageLimitMs,
+      isHeard: this.#isHeard(),
+      hasVideo: this.#sender.capabilities?.video !== null,
+    });
+    return this.#gauge.describe(state, ageMs);
+  }
+
+  get #ageLimitMs() {
+    return ageLimit(this.#sender.capabilities?.video);
+  }
+
+  #isHeard() {
+    const now = this.#environment.now();
+    if (!this.#sender.capabilities) return now - this.#heardAt <= SILENCE_MS.old;
+    const { isDriver } = this.#listener.control();
+    return this.#sender.silenceMs <= (isDriver ? SILENCE_MS.driver : SILENCE_MS.viewer);
+  }
+
+  /** Whether the picture shows too little of where the robot is to drive it. */
+  #isPictureTooOld() {
+    const { capabilities } = this.#sender;
+    if (capabilities?.video === null) return false;
+    const age = this.#gauge.age(this.#listener.screen());
+    // A robot that declares nothing may have no picture either.
+    return age === null ? capabilities !== null : age > TOO_OLD * this.#ageLimitMs;
   }
 
   /** Tell of the first picture that could be shown; whether a page shows it is the page's own matter. */
@@ -218,13 +320,43 @@ export class Peer {
    * @param {unknown} data
    */
   #hear(data) {
-    const message = channelMessage(data);
-    if (message?.type === "pong") return this.#pong(message.n);
-    if (message?.type === "refused") {
-      this.#listener.refused(message.epoch);
-      return this.#listener.dispatch({ type: "refused", pcId: this.#pcId, epoch: message.epoch });
+    this.#heardAt = this.#environment.now();
+    const message = readMessage(data);
+    if (message === null) return this.#listener.message(data);
+    this.#handle(message);
+    this.#tell();
+  }
+
+  /**
+   * @param {RobotMessage} message
+   */
+  #handle(message) {
+    switch (message.type) {
+      case "pong":
+        return this.#pong(message.n);
+      case "refused":
+        return message.what
+          ? this.#listener.stopRefused(message.what)
+          : this.#refuse(message.epoch);
+      case "capabilities":
+        return this.#sender.declare(message);
+      case "heartbeat":
+        return this.#sender.hearHeartbeat(message);
+      case "stopped":
+        return void (this.#sender.stoppedBy = message.by);
+      case "done":
+        return;
+      default:
+        return unreachable(message);
     }
-    if (message?.type !== "done") this.#listener.message(data);
+  }
+
+  /**
+   * @param {number} epoch at which the robot obeys another session, or none
+   */
+  #refuse(epoch) {
+    this.#listener.refused(epoch);
+    this.#listener.dispatch({ type: "refused", pcId: this.#pcId, epoch });
   }
 
   /**
@@ -354,24 +486,6 @@ const unsupported = (why) =>
     code: "unsupported",
     message: `This browser cannot show or drive a robot: ${why}. Allow WebRTC, or use another browser.`,
   });
-
-/**
- * A message of the robot's on the data channel, or null for what is not one of ours.
- *
- * @param {unknown} data
- * @returns {{type: "pong", n: number} | {type: "done"} | {type: "refused", epoch: number} | null}
- */
-function channelMessage(data) {
-  if (typeof data !== "string") return null;
-  try {
-    const message = JSON.parse(data);
-    if (message?.type === "done") return message;
-    if (message?.type === "pong" && Number.isFinite(message.n)) return message;
-    return message?.type === "refused" && Number.isFinite(message.epoch) ? message : null;
-  } catch {
-    return null;
-  }
-}
 
 export const noAnswer = () =>
   new SignalingError({

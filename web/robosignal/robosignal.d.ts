@@ -58,6 +58,53 @@ type Drive = {
  */
 type Part = "picture" | "channel";
 /**
+ * How a robot is sent commands. `fresh`: each proves that this page has just heard from the robot,
+ * which obeys none that comes late. `late`: the robot knows no such proof, and may obey late ones.
+ */
+type Commands = "fresh" | "late";
+/**
+ * Why a session that drives sends no motion. `undeclared`: how the robot takes commands isn't known
+ * yet; `silent`: it isn't heard; `picture`: the picture is more than twice as old as it may be;
+ * `stopped`: someone has stopped it; `right-ended`: the right to drive has ended; `unarmed`: the
+ * robot waits for a zero command, which the module sends by itself.
+ */
+type Blocked = "undeclared" | "silent" | "picture" | "stopped" | "right-ended" | "unarmed";
+/**
+ * The robot's picture and its connection. The object is frozen, and replaced at once when `state` or
+ * `path` changes, and otherwise once a second, or four times a second while the picture is old.
+ */
+type Picture = {
+  /**
+   * `live`; `stale`: no new frame comes, though the
+   * robot is heard; `frozen`: neither is; `none`: there has been no frame over this connection
+   */
+  state: "live" | "stale" | "frozen" | "none";
+  /**
+   * how old the last frame was when this was measured; null if there is none
+   */
+  ageMs: number | null;
+  /**
+   * decoded frames a second; this and the next two over the last second
+   */
+  fps: number | null;
+  /**
+   * of video
+   */
+  kbps: number | null;
+  /**
+   * how many of 100 video packets were lost
+   */
+  lossPct: number | null;
+  /**
+   * so far, as the browser counts them; null where it doesn't
+   */
+  freezes: number | null;
+  /**
+   * whether media goes through a TURN server; null: not known
+   */
+  path: "direct" | "relay" | null;
+};
+/**
  * A viewer's request for control. It lapses at `until`, in ms of `performance.now()`.
  */
 type ControlRequest = {
@@ -150,6 +197,25 @@ type View = {
    * robot declared keeps the session from being `live`; one that it didn't declare never arrives
    */
   missing: readonly Part[];
+  /**
+   * how commands are sent; null until the robot has declared
+   * that, or hasn't within a second
+   */
+  commands: Commands | null;
+  /**
+   * why this session, which drives, sends no motion; null if it does
+   */
+  blocked: Blocked | null;
+  /**
+   * who has stopped the robot, until that is cleared
+   */
+  stopped: {
+    by: string;
+  } | null;
+  /**
+   * how old the picture is, and what the connection carries
+   */
+  picture: Picture;
 };
 /**
  * The events of a `Signal`, each with the value that its listeners get.
@@ -181,7 +247,7 @@ type SessionEvents = {
    */
   view: View;
   /**
-   * `state`, `why` or `missing` has changed
+   * `state`, `why`, `missing`, `commands` or `blocked` has changed
    */
   state: View;
   /**
@@ -220,6 +286,20 @@ type SessionEvents = {
    * the robot refused a command, because it obeys the driver at this epoch
    */
   refused: number;
+  /**
+   * someone has stopped the robot; null: that was cleared
+   */
+  stopped: {
+    by: string;
+  } | null;
+  /**
+   * the robot refused that: this session may not
+   */
+  "stop-refused": "stop" | "clear-stop";
+  /**
+   * `view.picture` has changed
+   */
+  picture: Picture;
   /**
    * the browser couldn't use one of the
    * robot's candidates: how many so far on this peer connection, and the browser's reason
@@ -418,6 +498,10 @@ type Environment = {
    */
   now: () => number;
   /**
+   * when `now` was 0, in epoch ms
+   */
+  timeOrigin: number;
+  /**
    * epoch ms
    */
   today: () => number;
@@ -465,15 +549,42 @@ declare class Session extends Emitter<SessionEvents> {
    */
   get stream(): MediaStream | null;
   /**
+   * Show the robot's video on an element, through new peer connections, and judge the age of the
+   * picture by what the element shows. Of several elements the last one counts.
+   *
+   * @returns a function that shows it there no more
+   * @throws {TypeError} if `video` isn't a video element
+   */
+  showOn(video: HTMLVideoElement): () => void;
+  /**
    * Send one drive command. The robot stops 500 ms after the last one, so repeat it while it should
-   * move; `driveWithKeys` does that.
+   * move; `driveWithKeys` does that. While nothing is sent, the module itself tells the robot 20
+   * times a second that it should stand.
+   *
+   * Once motion was interrupted, by a stop, a silence or a picture that is too old, no more of it is
+   * sent until it was 0 once, or paused for half a second: nothing goes on with a key still held.
    *
    * @param drive `x` to the right and `y` ahead; beyond -1 to 1 they are cut off
-   * @returns whether it was sent: `false` if this session doesn't drive, or if the data
-   *   channel isn't open or can't carry it in time
+   * @returns whether it was sent: `false` if this session doesn't drive, if `view.blocked`
+   *   says why no motion is sent, or if the data channel isn't open or can't carry it in time
    * @throws {TypeError} if `x` or `y` isn't a finite number
    */
   drive(drive: Drive): boolean;
+  /**
+   * Ask the robot to stop, and to obey no one until `clearStop`. Whoever may drive the robot may do
+   * so, viewers included. It's a request over a network, and no safety function: it can be lost with
+   * the connection. `view.stopped` says that the robot has stopped.
+   *
+   * @returns whether it was sent: `false` if no data channel is open, or if the robot
+   *   doesn't know this stop; then a driver's session tells it to stand, and it can be driven on
+   */
+  stop(): boolean;
+  /**
+   * Ask the robot to let itself be driven again. The driver and the owner may.
+   *
+   * @returns whether it was sent: `false` if the data channel isn't open
+   */
+  clearStop(): boolean;
   /**
    * Send a text to the robot on the data channel. The demo robot echoes the driver's.
    *
@@ -548,7 +659,7 @@ declare class Session extends Emitter<SessionEvents> {
  * A browser doesn't report every release of a key. So everything that is pressed counts as released
  * when the element, the window or the page loses the focus or is hidden; at a menu, a dialog, a drag
  * and a system key; when the page hasn't run, or hasn't sent, for half a second; and when the session
- * stops driving. After that only a new press drives.
+ * stops driving or sends no motion (`view.blocked`). After that only a new press drives.
  *
  * @returns a function that stops the robot and removes the listeners
  * @throws {TypeError} if `element` isn't an element of a page, or `heldMs` isn't a positive number
@@ -721,6 +832,8 @@ declare function connect(
 export { FRAME_BYTES, Session, Signal, SignalingError, connect, driveWithKeys };
 export type {
   Ack,
+  Blocked,
+  Commands,
   ConnectionState,
   ControlDenied,
   ControlFrame,
@@ -738,6 +851,7 @@ export type {
   PeerFrame,
   PeerLeft,
   Person,
+  Picture,
   Pong,
   PresenceFrame,
   Reply,

@@ -6,6 +6,7 @@ import { frameOf } from "./connection/requests.js";
 import { Emitter } from "./emitter.js";
 import { SignalingError, closedError, unreachable } from "./errors.js";
 import { Peer, noAnswer } from "./peer.js";
+import { Screen } from "./picture.js";
 import { step } from "./session/machine.js";
 import { Migration } from "./session/migration.js";
 import { newState } from "./session/state.js";
@@ -47,6 +48,7 @@ export class Session extends Emitter {
   /** What `view` returns, until a field of it changes. */
   #view;
   #peer = /** @type {Peer | null} */ (null);
+  #screens = /** @type {Screen[]} */ ([]);
   #waiters = /** @type {Waiter[]} */ ([]);
   /** How many calls hold this session: it ends when each of them has left. */
   #holders = 0;
@@ -111,12 +113,38 @@ export class Session extends Emitter {
   }
 
   /**
+   * Show the robot's video on an element, through new peer connections, and judge the age of the
+   * picture by what the element shows. Of several elements the last one counts.
+   *
+   * @param {HTMLVideoElement} video
+   * @returns {() => void} a function that shows it there no more
+   * @throws {TypeError} if `video` isn't a video element
+   */
+  showOn(video) {
+    if (!video?.ownerDocument || !("srcObject" in video))
+      throw new TypeError("showOn: video must be a video element");
+    const screen = new Screen(video, this.#environment);
+    this.#screens.push(screen);
+    screen.show(this.stream);
+    const unlisten = this.on("stream", (stream) => screen.show(stream));
+    return () => {
+      unlisten();
+      screen.close();
+      this.#screens = this.#screens.filter((other) => other !== screen);
+    };
+  }
+
+  /**
    * Send one drive command. The robot stops 500 ms after the last one, so repeat it while it should
-   * move; `driveWithKeys` does that.
+   * move; `driveWithKeys` does that. While nothing is sent, the module itself tells the robot 20
+   * times a second that it should stand.
+   *
+   * Once motion was interrupted, by a stop, a silence or a picture that is too old, no more of it is
+   * sent until it was 0 once, or paused for half a second: nothing goes on with a key still held.
    *
    * @param {Drive} drive `x` to the right and `y` ahead; beyond -1 to 1 they are cut off
-   * @returns {boolean} whether it was sent: `false` if this session doesn't drive, or if the data
-   *   channel isn't open or can't carry it in time
+   * @returns {boolean} whether it was sent: `false` if this session doesn't drive, if `view.blocked`
+   *   says why no motion is sent, or if the data channel isn't open or can't carry it in time
    * @throws {TypeError} if `x` or `y` isn't a finite number
    */
   drive(drive) {
@@ -126,6 +154,27 @@ export class Session extends Emitter {
     }
     if (this.view.role !== "controller" || !this.#peer) return false;
     return this.#peer.sendCommand({ x: clamp(x), y: clamp(y) });
+  }
+
+  /**
+   * Ask the robot to stop, and to obey no one until `clearStop`. Whoever may drive the robot may do
+   * so, viewers included. It's a request over a network, and no safety function: it can be lost with
+   * the connection. `view.stopped` says that the robot has stopped.
+   *
+   * @returns {boolean} whether it was sent: `false` if no data channel is open, or if the robot
+   *   doesn't know this stop; then a driver's session tells it to stand, and it can be driven on
+   */
+  stop() {
+    return this.#peer?.stop() ?? false;
+  }
+
+  /**
+   * Ask the robot to let itself be driven again. The driver and the owner may.
+   *
+   * @returns {boolean} whether it was sent: `false` if the data channel isn't open
+   */
+  clearStop() {
+    return this.#peer?.clearStop() ?? false;
   }
 
   /**
@@ -344,7 +393,9 @@ export class Session extends Emitter {
      */
     const hasChanged = (fields) => fields.some((field) => before[field] !== after[field]);
     this.emit("view", after);
-    if (hasChanged(["state", "why", "missing"])) this.emit("state", after);
+    if (hasChanged(["state", "why", "missing", "commands", "blocked"])) this.emit("state", after);
+    if (hasChanged(["stopped"])) this.emit("stopped", after.stopped);
+    if (hasChanged(["picture"])) this.emit("picture", after.picture);
     if (hasChanged(["role", "driver", "epoch", "stale", "lostTo", "requests", "asking"])) {
       this.emit("control", after);
     }
@@ -490,6 +541,12 @@ export class Session extends Emitter {
       rtt: (ms) => this.emit("rtt", ms),
       message: (message) => this.emit("message", message),
       refused: (epoch) => this.emit("refused", epoch),
+      stopRefused: (what) => this.emit("stop-refused", what),
+      control: () => ({
+        isDriver: this.#state.session.role === "controller",
+        epoch: this.#state.control.epoch,
+      }),
+      screen: () => this.#screens.at(-1) ?? null,
       unusable: (count, { message }) => this.emit("candidate-unusable", { count, message }),
     });
   }

@@ -36,6 +36,34 @@
  * @typedef {"picture" | "channel"} Part
  */
 /**
+ * How a robot is sent commands. `fresh`: each proves that this page has just heard from the robot,
+ * which obeys none that comes late. `late`: the robot knows no such proof, and may obey late ones.
+ *
+ * @typedef {"fresh" | "late"} Commands
+ */
+/**
+ * Why a session that drives sends no motion. `undeclared`: how the robot takes commands isn't known
+ * yet; `silent`: it isn't heard; `picture`: the picture is more than twice as old as it may be;
+ * `stopped`: someone has stopped it; `right-ended`: the right to drive has ended; `unarmed`: the
+ * robot waits for a zero command, which the module sends by itself.
+ *
+ * @typedef {"undeclared" | "silent" | "picture" | "stopped" | "right-ended" | "unarmed"} Blocked
+ */
+/**
+ * The robot's picture and its connection. The object is frozen, and replaced at once when `state` or
+ * `path` changes, and otherwise once a second, or four times a second while the picture is old.
+ *
+ * @typedef {object} Picture
+ * @property {"live" | "stale" | "frozen" | "none"} state `live`; `stale`: no new frame comes, though the
+ *   robot is heard; `frozen`: neither is; `none`: there has been no frame over this connection
+ * @property {number | null} ageMs how old the last frame was when this was measured; null if there is none
+ * @property {number | null} fps decoded frames a second; this and the next two over the last second
+ * @property {number | null} kbps of video
+ * @property {number | null} lossPct how many of 100 video packets were lost
+ * @property {number | null} freezes so far, as the browser counts them; null where it doesn't
+ * @property {"direct" | "relay" | null} path whether media goes through a TURN server; null: not known
+ */
+/**
  * A viewer's request for control. It lapses at `until`, in ms of `performance.now()`.
  *
  * @typedef {{sessionId: string, by: Person, until: number}} ControlRequest
@@ -76,6 +104,11 @@
  * @property {boolean} asking whether this session has asked the driver for control and waits
  * @property {readonly Part[]} missing what hasn't arrived over the open peer connection. A part that the
  *   robot declared keeps the session from being `live`; one that it didn't declare never arrives
+ * @property {Commands | null} commands how commands are sent; null until the robot has declared
+ *   that, or hasn't within a second
+ * @property {Blocked | null} blocked why this session, which drives, sends no motion; null if it does
+ * @property {{by: string} | null} stopped who has stopped the robot, until that is cleared
+ * @property {Picture} picture how old the picture is, and what the connection carries
  */
 
 /**
@@ -93,7 +126,7 @@
  *
  * @typedef {object} SessionEvents
  * @property {View} view any field of the view has changed
- * @property {View} state `state`, `why` or `missing` has changed
+ * @property {View} state `state`, `why`, `missing`, `commands` or `blocked` has changed
  * @property {View} control `role`, `driver`, `epoch`, `stale`, `lostTo`, `requests` or `asking` has changed
  * @property {ControlRequest} control-requested a viewer asks for this session's control; lapses after 30 s
  * @property {{by: Person}} control-denied the driver keeps the control that this session asked for
@@ -102,6 +135,9 @@
  * @property {number} rtt the data channel's round trip in ms, about once a second
  * @property {unknown} message anything else that the robot sends on the data channel, as it came
  * @property {number} refused the robot refused a command, because it obeys the driver at this epoch
+ * @property {{by: string} | null} stopped someone has stopped the robot; null: that was cleared
+ * @property {"stop" | "clear-stop"} stop-refused the robot refused that: this session may not
+ * @property {Picture} picture `view.picture` has changed
  * @property {{count: number, message: string}} candidate-unusable the browser couldn't use one of the
  *   robot's candidates: how many so far on this peer connection, and the browser's reason
  */

@@ -1,7 +1,7 @@
 """The robot's cameras: who watches which, and what becomes of one that fails.
 
-A camera is read all the time, as fast as it gives pictures, and the newest one is encoded: whoever
-is slow misses pictures rather than see old ones.
+A camera is read all the time, as fast as it gives pictures, and the newest one is encoded. So a
+slow encoder or peer misses pictures rather than see old ones.
 """
 
 import asyncio
@@ -343,7 +343,7 @@ class Cameras:
         return next((each for each in self._open if each.track is track), None)
 
     def close_camera(self, camera: Camera) -> None:
-        """Stop one that nobody watches."""
+        """Close one that has no viewers."""
         if camera in self._open:
             self._open.remove(camera)
             camera.close()

@@ -9,10 +9,13 @@ It uses aioice's internals, as of the version in requirements.txt.
 
 import asyncio
 import socket
+import ssl
+import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from ipaddress import ip_address
+from ssl import SSLContext
 from threading import Thread
 from typing import Any
 
@@ -24,11 +27,20 @@ from aiortc.rtcicetransport import parse_stun_turn_uri
 SERVER_SECONDS = 5
 """How long a STUN or TURN server may take to answer, as in aioice."""
 
-SERVERS = 8
-"""How many servers of a list are asked: the first ones."""
+STUN_SERVERS = 8
+"""How many STUN servers of a list are asked: the first ones. TURN servers all have their turn."""
 
 RELAY_HEAD_START_SECONDS = 0.5
 """How long a TURN server has before the next one is asked as well."""
+
+REMEMBERED_SECONDS = 600
+"""How long the TURN server that answered last comes first.
+
+After this the list's order counts again: a robot that once needed TLS, where UDP was closed, finds
+the quicker way again where it is open.
+"""
+
+HTTPS_PORT = 443
 
 _lookups: dict[str, Future[list[str]]] = {}
 """The look-ups that are running, by name: peer connections share them."""
@@ -39,6 +51,52 @@ Uri = dict[str, Any]
 """A STUN or TURN server's address, as aiortc reads it."""
 
 
+class Relays:
+    """What a robot's peer connections share: which TURN server works, and whom TLS trusts.
+
+    `clock` returns steady seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._working: tuple[str, float] | None = None
+        self._tls: SSLContext | None = None
+
+    def sort(self, servers: Iterable[RTCIceServer]) -> list[RTCIceServer]:
+        """Return all in the order in which to ask them.
+
+        What worked last comes first, and `turns:` on port 443 last: it passes every firewall that
+        lets a browser through, and is the slowest, because TCP waits for each lost packet.
+        """
+        return sorted(servers, key=lambda one: (not self._works(one), _is_last_resort(one)))
+
+    def remember(self, server: RTCIceServer) -> None:
+        """Have this one come first for a while: it has just answered."""
+        if not self._works(server):
+            self._working = str(server.urls), self._clock() + REMEMBERED_SECONDS
+
+    async def tls(self) -> SSLContext:
+        """Return what checks the names and certificates of `turns:` servers.
+
+        It trusts what Python does: the system's authorities, or those in `SSL_CERT_FILE`. To read
+        them takes up to 0.2 s: that is done once, in a thread.
+        """
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(ssl.create_default_context)
+        return self._tls
+
+    def _works(self, server: RTCIceServer) -> bool:
+        if self._working is None:
+            return False
+        url, until = self._working
+        return url == server.urls and self._clock() < until
+
+
+def _is_last_resort(server: RTCIceServer) -> bool:
+    uri = parse_stun_turn_uri(str(server.urls))
+    return (uri["scheme"], uri["port"]) == ("turns", HTTPS_PORT)
+
+
 class Gathering:
     """Asks servers in parallel; `on_candidate` is called with each candidate until `stop`.
 
@@ -47,18 +105,23 @@ class Gathering:
     """
 
     def __init__(
-        self, connection: Connection, servers: Iterable[RTCIceServer], on_candidate: OnCandidate
+        self,
+        connection: Connection,
+        servers: Iterable[RTCIceServer],
+        relays: Relays,
+        on_candidate: OnCandidate,
     ) -> None:
         self._connection = connection
+        self._relays = relays
         self._on_candidate = on_candidate
-        usable = [(one, parse_stun_turn_uri(str(one.urls))) for one in [*servers][:SERVERS]]
+        usable = [(one, parse_stun_turn_uri(str(one.urls))) for one in relays.sort(servers)]
         reflects = [
             partial(self._reflect, own, _address(uri)) for own, uri in self._list_queries(usable)
         ]
-        relays = [partial(self._relay, one, uri) for one, uri in usable if _is_relay(uri)]
+        asks = [partial(self._relay, one, uri) for one, uri in usable if _is_relay(uri)]
         self._asking: list[asyncio.Task[Any]] = [
             *(asyncio.create_task(_try_for(reflect)) for reflect in reflects),
-            asyncio.create_task(_ask_in_order(relays)),
+            asyncio.create_task(_ask_in_order(asks)),
         ]
 
     async def stop(self) -> None:
@@ -70,9 +133,10 @@ class Gathering:
     def _list_queries(
         self, servers: list[tuple[RTCIceServer, Uri]]
     ) -> Iterator[tuple[StunProtocol, Uri]]:
+        stuns = [uri for _, uri in servers if uri["scheme"] == "stun"][:STUN_SERVERS]
         for own in self._connection._protocols:  # noqa: SLF001
             if ip_address(own.local_candidate.host).version == 4:  # noqa: PLR2004 - as in aioice
-                yield from ((own, uri) for _, uri in servers if uri["scheme"] == "stun")
+                yield from ((own, uri) for uri in stuns)
 
     async def _reflect(self, own: StunProtocol, server: tuple[str, int]) -> None:
         host, port = server
@@ -83,6 +147,8 @@ class Gathering:
     async def _relay(self, server: RTCIceServer, uri: Uri) -> None:
         # TLS needs the name, which is looked up once more: the resolver does answer, it seems.
         await _resolve(uri["host"])
+        # Its stub says bool. asyncio gets it, and would read all authorities each time for True.
+        tls: Any = uri["scheme"] == "turns" and await self._relays.tls()
         candidate, relay = await relayed_candidate(
             component=1,
             hide_related_address=False,
@@ -90,13 +156,14 @@ class Gathering:
             turn_server=_address(uri),
             turn_username=server.username,
             turn_password=server.credential,
-            turn_ssl=uri["scheme"] == "turns",
+            turn_ssl=tls,
             turn_transport=uri["transport"],
         )
         connection = self._connection
         if connection._closing:  # noqa: SLF001
             await relay.close()
             return
+        self._relays.remember(server)
         connection._protocols.append(relay)  # noqa: SLF001
         for remote in connection.remote_candidates:
             connection._pair_remote_candidate(remote)  # noqa: SLF001

@@ -24,7 +24,7 @@ from robosignal.robot.frames import Candidate, PcId, assign_section
 from robosignal.robot.media import ice
 from robosignal.robot.media.camera import CameraTrack
 from robosignal.robot.media.consent import keep_consent
-from robosignal.robot.media.gathering import Gathering
+from robosignal.robot.media.gathering import Gathering, Relays
 from robosignal.robot.media.sdp import Offer, Unacceptable, rewrite
 from robosignal.robot.media.sending import send_encoded
 from robosignal.robot.session.events import (
@@ -68,6 +68,8 @@ class Peer:
         configuration: RTCConfiguration,
         make_track: Callable[[], MediaStreamTrack | None],
         emit: Callable[[Event], None],
+        *,
+        relays: Relays,
     ) -> None:
         self._session_id = session_id
         self._pc_id = pc_id
@@ -78,6 +80,7 @@ class Peer:
         self._channels: dict[Channel, RTCDataChannel] = {}
         self._offer: Offer | None = None
         self._servers = configuration.iceServers or []
+        self._relays = relays
         # Without a server it answers with what it knows by itself, at once.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._gatherings: dict[aioice.Connection, Gathering] = {}
@@ -206,7 +209,9 @@ class Peer:
             if connection not in self._gatherings:
                 keep_consent(connection)
                 report = self._make_reporter(mid, section, is_first=not connection.local_candidates)
-                self._gatherings[connection] = Gathering(connection, self._servers, report)
+                self._gatherings[connection] = Gathering(
+                    connection, self._servers, self._relays, report
+                )
 
     def _transports(self) -> Iterator[tuple[RTCIceTransport, str, int]]:
         """Yield what each media section runs over, with its mid and its place: the first one first.

@@ -38,7 +38,7 @@ class Source(Protocol):
 
 
 class _Bitrate:
-    """Stands where a sender has its encoder: a peer's estimate is all that it is told."""
+    """Takes the place of a sender's encoder, which is told the peer's estimate."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

@@ -8,6 +8,7 @@ sender against an item that was read (`authorize`, `is_allowed`), and as part of
 from enum import Enum
 
 from robosignal.protocol.errors import Forbidden, NotRegistered, RobotOffline
+from robosignal.protocol.frames import Right
 from robosignal.protocol.ids import RobotId
 from robosignal.protocol.messages import (
     Answer,
@@ -35,7 +36,7 @@ from robosignal.protocol.messages import (
     Watch,
 )
 from robosignal.server.core.conditional_writes import AllOf, AnyOf, Compare, Condition, Contains
-from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.records import Connection, Robot, Session
 from robosignal.server.core.request import Request
 
 
@@ -112,6 +113,16 @@ def refuse_unlisted(kind: type[Message]) -> None:
 def is_allowed(kind: type[Message], sender: Connection, robot: Robot | None) -> bool:
     """Say whether the sender may send this kind of message to this robot."""
     return bool(PERMISSIONS.get(kind, NO_RELATIONS) & find_relations(sender, robot))
+
+
+def find_right(request: Request, robot: Robot, session: Session) -> Right:
+    """Return what the sender may do with the robot over its session, for the robot's own use."""
+    relations = find_relations(request.sender, robot)
+    return Right(
+        drive=bool(relations & DRIVERS),
+        owner=Relation.OWNER in relations,
+        right_seconds=session.right_seconds(request.now),
+    )
 
 
 def condition_for(kind: type[Message], sender: Connection) -> Condition:

@@ -47,6 +47,7 @@ from robosignal.server.core.notices import (
     notices_to,
     notices_to_viewers,
     notices_without_ack,
+    robot_control_frame,
     takeover_reason,
 )
 from robosignal.server.core.records import Robot, Session
@@ -112,7 +113,8 @@ def _introduce_driver(
     request: Request, message: Takeover, robot: Robot, mine: Session, *, was_viewer: bool = False
 ) -> Flow[Ack]:
     """Tell the robot of the takeover; then notify the others."""
-    frame = takeover_frame(robot, mine, takeover_reason(robot, request.sender.user_id))
+    reason = takeover_reason(robot, request.sender.user_id)
+    frame = takeover_frame(robot, mine, reason, request.now)
     yield from introduce(request, robot, mine, "controller", frame, was_viewer=was_viewer)
     yield from announce_driver(request, robot, mine, notices_without_ack(message, robot, mine))
     return Ack(session_id=mine.session_id, epoch=robot.epoch)
@@ -208,7 +210,7 @@ def _acquire_free(
     after = yield from acquire(request, message, robot, write)
     # A robot that has just come back as a seed, with its sessions, does not know this frame.
     if after.dialect == "v1":
-        frame = control_frame(after)
+        frame = robot_control_frame(after, request.now)
         yield from introduce(request, after, held, "controller", frame, was_viewer=not is_lapsed)
     more = notices_of_replaced(after, held) + notices_without_ack(message, after, held)
     yield from announce_driver(request, after, held, more)
@@ -235,7 +237,7 @@ def grant_control(request: Request, message: GrantControl) -> Flow[Ack]:
     is_robot_told = yield from notify(
         request,
         after.robot_id,
-        notices_to(after, frame)
+        notices_to(after, robot_control_frame(after, request.now))
         + notices_to(theirs, frame, "controller")
         + notices_to_viewers(after, frame, except_for=viewing.session_id),
     )

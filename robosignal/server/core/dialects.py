@@ -7,6 +7,8 @@ description with its type, a candidate as a complete RTCIceCandidateInit.
 
 from typing import Any
 
+from msgspec import structs
+
 from robosignal.protocol.errors import BadMessage
 from robosignal.protocol.frames import (
     AnswerRelay,
@@ -15,6 +17,7 @@ from robosignal.protocol.frames import (
     OfferRelay,
     Person,
     Relay,
+    Right,
     TakeoverNotice,
     TakeoverReason,
 )
@@ -33,16 +36,21 @@ RELAYS: dict[type[Offer | Answer | IceCandidate], type[Relay]] = {
 
 
 def translate_for_robot(
-    robot: Robot, session: Session, role: Role, message: Offer | Answer | IceCandidate
+    robot: Robot,
+    session: Session,
+    role: Role,
+    message: Offer | Answer | IceCandidate,
+    right: Right | None = None,
 ) -> AnyFrame:
-    """Return a client's message in the robot's dialect.
+    """Return a client's message in the robot's dialect; a v1 robot's offer bears the `right`.
 
     Raise BadMessage if an end is a seed's and the payload has no readable candidate.
     """
     if robot.dialect == "seed":
         ends = (session.connection_id, robot.robot_id)
         return _seed_relay(robot, session, message, ends, session.dialect)
-    return _v1_relay(robot, session, role, message, session.dialect, person=session.person)
+    frame = _v1_relay(robot, session, role, message, session.dialect, person=session.person)
+    return structs.replace(frame, right=right) if isinstance(frame, OfferRelay) else frame
 
 
 def translate_for_client(
@@ -174,8 +182,10 @@ def _in_section(init: Payload) -> Payload:
     return init if names else init | {"sdpMLineIndex": 0}
 
 
-def takeover_frame(robot: Robot, holder: Session, reason: TakeoverReason) -> TakeoverNotice | None:
-    """Return the frame that tells this robot of a takeover.
+def takeover_frame(
+    robot: Robot, holder: Session, reason: TakeoverReason, now: int
+) -> TakeoverNotice | None:
+    """Return the frame that tells this robot of a takeover. `now`: epoch ms.
 
     None for a seed robot: any frame but an offer or a candidate ends its read loop. It learns of
     the new driver from the offer that follows.
@@ -188,4 +198,5 @@ def takeover_frame(robot: Robot, holder: Session, reason: TakeoverReason) -> Tak
         reason=reason,
         session_id=holder.session_id,
         epoch=robot.epoch,
+        right_seconds=holder.right_seconds(now),
     )

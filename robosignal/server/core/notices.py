@@ -98,10 +98,24 @@ def control_frame(robot: Robot) -> Control:
     )
 
 
-def control_state(robot: Robot) -> ControlState:
-    """Return the epoch and the holder's session, for the robot itself."""
+def robot_control_frame(robot: Robot, now: int) -> Control:
+    """Return the same frame for the robot itself, which is told what is left of the right."""
+    return structs.replace(control_frame(robot), right_seconds=_right_seconds(robot, now))
+
+
+def control_state(robot: Robot, now: int) -> ControlState:
+    """Return the epoch and the holder's session, for the robot itself. `now`: epoch ms."""
     holder = robot.controller
-    return ControlState(epoch=robot.epoch, session_id=holder.session_id if holder else None)
+    return ControlState(
+        epoch=robot.epoch,
+        session_id=holder.session_id if holder else None,
+        # A seed robot does not know the field, and its frames stay as they were.
+        right_seconds=_right_seconds(robot, now) if robot.dialect == "v1" else None,
+    )
+
+
+def _right_seconds(robot: Robot, now: int) -> int | None:
+    return None if robot.controller is None else robot.controller.right_seconds(now)
 
 
 def peer_left_frame(robot: Robot, session: Session, role: Role, reason: LeaveReason) -> PeerLeft:

@@ -19,6 +19,7 @@ from robosignal.server.core.addressing import ActiveSession, find_own_session, r
 from robosignal.server.core.authorization import (
     authorize,
     condition_for,
+    find_right,
     refuse_robot_connections,
 )
 from robosignal.server.core.conditional_writes import Write
@@ -122,7 +123,8 @@ def _introduce_driver(
     request: Request, message: Offer, robot: Robot, mine: Session, *, was_viewer: bool = False
 ) -> Flow[Ack]:
     """Send the robot the offer that took the lease; then notify the others."""
-    frame = translate_for_robot(robot, mine, "controller", message)
+    right = find_right(request, robot, mine)
+    frame = translate_for_robot(robot, mine, "controller", message, right)
     yield from introduce(request, robot, mine, "controller", frame, was_viewer=was_viewer)
     yield from announce_driver(request, robot, mine, notices_of_replaced(robot, mine))
     return Ack(session_id=mine.session_id, role="controller", epoch=robot.epoch)

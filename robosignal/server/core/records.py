@@ -102,6 +102,13 @@ class Session(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
         seconds = limits.LEASE_SECONDS if role == "controller" else limits.VIEWER_SECONDS
         return _is_over(self.until, now, seconds, self.dialect)
 
+    def right_seconds(self, now: int) -> int:
+        """Return what is left of its user's right, which ends with the token: whole seconds.
+
+        Rounded down, 0 if the token has expired. `now`: epoch ms.
+        """
+        return max(0, self.expires_at - now) // 1000
+
 
 class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One robot: who owns it, its presence, and who drives and views it."""

@@ -52,7 +52,7 @@ def register(request: Request, message: Register) -> Flow[Registered]:
     robot = written.after
     return Registered(
         robot_id=robot.robot_id,
-        control=control_state(robot),
+        control=control_state(robot, request.now),
         sessions=[
             SessionEntry(session_id=each.session_id, person=each.person, role=role)
             for each, role in robot.sessions()

@@ -14,7 +14,7 @@ from robosignal.server.core.addressing import (
     refresh_sender,
     resolve_robot_id,
 )
-from robosignal.server.core.authorization import authorize, refuse_former_robot
+from robosignal.server.core.authorization import authorize, find_right, refuse_former_robot
 from robosignal.server.core.delivery import deliver
 from robosignal.server.core.dialects import translate_for_client, translate_for_robot
 from robosignal.server.core.notices import Notice
@@ -46,7 +46,8 @@ def relay_to_robot(
     request: Request, message: Relayable, robot: Robot, found: ActiveSession
 ) -> Flow[Ack]:
     """Send a client's message to the robot. Raise RobotOffline if the robot is not connected."""
-    frame = translate_for_robot(robot, found.session, found.role, message)
+    right = find_right(request, robot, found.session)
+    frame = translate_for_robot(robot, found.session, found.role, message, right)
     delivery = yield from deliver(request, robot.robot_id, Notice(robot, frame))
     if delivery is not Delivery.SENT:
         raise RobotOffline(robot.robot_id)

@@ -7,7 +7,8 @@ from robosignal.protocol.messages import Ping, Resume, Role
 from robosignal.server.core.acquisition import note_or_record_loss
 from robosignal.server.core.addressing import ActiveSession
 from robosignal.server.core.authorization import condition_for, refuse_robot_connections
-from robosignal.server.core.notices import control_state
+from robosignal.server.core.delivery import notify
+from robosignal.server.core.notices import control_state, notices_to, robot_control_frame
 from robosignal.server.core.records import Robot
 from robosignal.server.core.request import Request, reply_epoch
 from robosignal.server.core.steps import (
@@ -32,7 +33,7 @@ def ping(request: Request, message: Ping) -> Flow[Pong]:
         pong = Pong(session_id=message.session_id, role=role, epoch=robot.epoch)
     elif message.robot_id is not None:
         robot = yield from _renew_presence(request, message.robot_id)
-        pong = Pong(control=control_state(robot))
+        pong = Pong(control=control_state(robot, request.now))
     else:
         return Pong()
     return pong if request.sender.dialect == "v1" else Pong()
@@ -84,13 +85,13 @@ def resume(request: Request, message: Resume) -> Flow[Ack]:
     mine = request.own_session(message.session_id, request.lease_until)
     outcome = yield from write_robot(robot_id, lease.resume(mine, may))
     if isinstance(outcome, Written):
-        return (yield from _note_resumed(request, outcome.after, ActiveSession(mine, "controller")))
+        return (yield from _note_resumed(request, outcome, ActiveSession(mine, "controller")))
     viewer = outcome.item and outcome.item.viewers.get(message.session_id)
     if viewer and viewer.user_id == request.sender.user_id:
         mine = request.own_session(message.session_id, request.viewer_until)
         outcome = yield from write_robot(robot_id, viewers.resume(mine, may))
         if isinstance(outcome, Written):
-            return (yield from _note_resumed(request, outcome.after, ActiveSession(mine, "viewer")))
+            return (yield from _note_resumed(request, outcome, ActiveSession(mine, "viewer")))
     raise NoSession(robot_id)
 
 
@@ -105,9 +106,17 @@ def refuse_second_session(request: Request, session_id: SessionId) -> Flow[None]
         raise Forbidden(robot_id, "this connection has a session with this robot: send bye first")
 
 
-def _note_resumed(request: Request, robot: Robot, found: ActiveSession) -> Flow[Ack]:
-    """Note the session on the new connection's row; if that is gone, record the loss and raise."""
-    session_id = found.session.session_id
+def _note_resumed(request: Request, written: Written[Robot], found: ActiveSession) -> Flow[Ack]:
+    """Note the session on the new connection's row; if that is gone, record the loss and raise.
+
+    Then tell the robot if its driver's right ends at another time by the new connection's token:
+    the next `pong` may come after the end that the robot knows.
+    """
+    session_id, robot = found.session.session_id, written.after
     yield from note_or_record_loss(request, robot, found)
+    held = written.before and written.before.controller
+    if found.role == "controller" and (held is None or held.expires_at != found.session.expires_at):
+        notices = notices_to(robot, robot_control_frame(robot, request.now))
+        yield from notify(request, robot.robot_id, notices)
     epoch = reply_epoch(request, robot, found.role)
     return Ack(session_id=session_id, role=found.role, epoch=epoch)

@@ -7,7 +7,7 @@ from robosignal.protocol.errors import Forbidden, RobotOffline, TooManyViewers, 
 from robosignal.protocol.frames import Ack
 from robosignal.protocol.messages import Offer
 from robosignal.server.core.acquisition import introduce, write_or_undo
-from robosignal.server.core.authorization import authorize, condition_for
+from robosignal.server.core.authorization import authorize, condition_for, find_right
 from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.delivery import notify
 from robosignal.server.core.dialects import translate_for_robot
@@ -35,7 +35,8 @@ def open_viewer(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
     if isinstance(outcome, ConditionFailed):
         raise _explain_refusal(request, authorize(request, message, robot.robot_id, outcome.item))
     after = outcome.after
-    frame = translate_for_robot(after, viewing, "viewer", message)
+    right = find_right(request, after, viewing)
+    frame = translate_for_robot(after, viewing, "viewer", message, right)
     yield from introduce(request, after, viewing, "viewer", frame)
     if lapsed is not None and lapsed.session_id != viewing.session_id:
         left = peer_left_frame(after, lapsed, "viewer", "evicted")

@@ -11,6 +11,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId, assign_section, read_candidate
+from robosignal.robot.media.gathering import Relays
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.session.events import Answered, Event
 from tests.robot.server import PATIENCE
@@ -75,7 +76,7 @@ async def test_the_robot_connects_by_a_candidate_in_each_shape(shape: dict[str, 
     await client.setLocalDescription(await client.createOffer())
     offer = client.localDescription.sdp
     told: asyncio.Queue[Event] = asyncio.Queue()
-    peer = Peer(SessionId("r:s"), PcId("pc"), HERE, lambda: None, told.put_nowait)
+    peer = Peer(SessionId("r:s"), PcId("pc"), HERE, lambda: None, told.put_nowait, relays=Relays())
     peer.offer(without_candidates(offer))
     answer = await asyncio.wait_for(told.get(), PATIENCE)
     assert isinstance(answer, Answered)

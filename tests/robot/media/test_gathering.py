@@ -28,11 +28,16 @@ from aiortc import (
 from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.media import ice
-from robosignal.robot.media.gathering import SERVER_SECONDS
+from robosignal.robot.media.gathering import (
+    RELAY_HEAD_START_SECONDS,
+    REMEMBERED_SECONDS,
+    SERVER_SECONDS,
+    Relays,
+)
 from robosignal.robot.media.peer import RESOLVED_AT_ONCE, Peer
 from robosignal.robot.session.events import Answered, Event, Gathered, Opened
 from robosignal.server.ice.turn import make_credential
-from tests.coturn import coturn
+from tests.coturn import coturn, coturn_over_tls, self_signed
 from tests.robot.server import PATIENCE
 
 SECRET = "over-the-hills"
@@ -90,7 +95,11 @@ class Pair:
     """A robot's peer connection, and the browser's that offers to it."""
 
     def __init__(
-        self, robots: list[RTCIceServer], browsers: RTCConfiguration, order: list[str]
+        self,
+        robots: list[RTCIceServer],
+        browsers: RTCConfiguration,
+        order: list[str],
+        relays: Relays,
     ) -> None:
         self.browser = RTCPeerConnection(browsers)
         self.browser.addTransceiver("video", direction="recvonly")
@@ -100,7 +109,9 @@ class Pair:
         self.told: asyncio.Queue[Event] = asyncio.Queue()
         servers = RTCConfiguration(iceServers=robots)
         self._order = order
-        self.robot = Peer(SessionId("r:s"), PcId("pc"), servers, lambda: None, self._hear)
+        self.robot = Peer(
+            SessionId("r:s"), PcId("pc"), servers, lambda: None, self._hear, relays=relays
+        )
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Opened):
@@ -137,10 +148,12 @@ async def pair(
     robots: list[RTCIceServer] | None = None,
     browsers: RTCConfiguration | None = None,
     order: list[str] | None = None,
+    relays: Relays | None = None,
 ) -> AsyncIterator[Pair]:
     """Have both until left, and note what the robot's tells."""
     order = [] if order is None else order
-    two = Pair(robots or [], browsers or RTCConfiguration(iceServers=[]), order)
+    browsers = browsers or RTCConfiguration(iceServers=[])
+    two = Pair(robots or [], browsers, order, relays or Relays())
     try:
         yield two
     finally:
@@ -288,6 +301,106 @@ async def test_a_relay_server_that_is_silent_is_not_waited_for(tmp_path: Path) -
             found = await asyncio.wait_for(two.next(), SERVER_SECONDS)
 
     assert isinstance(found, Gathered)
+
+
+async def test_where_udp_is_closed_a_relay_over_tls_carries_the_connection(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The first server is dead and the second has only TLS; the answer has waited for neither."""
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
+    order: list[str] = []
+    async with (
+        coturn_over_tls([SECRET], tmp_path, certificate) as port,
+        stun_server(order) as silent,
+    ):
+        servers = tls_alone(port, silent)
+        relayed = RTCConfiguration([servers[-1]], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+        async with pair(servers, relayed, order) as two:
+            sdp, candidates = await two.offer()
+            began = time.monotonic()
+            two.robot.offer(sdp)
+            answer = await two.answered()
+            answered_after = time.monotonic() - began
+            for candidate in candidates:
+                two.robot.add(candidate)
+            found = await two.next()
+            assert isinstance(found, Gathered)
+            await two.take(ice.split_candidates(answer)[0])
+            await two.browser.addIceCandidate(ice.to_aiortc(found.candidate))
+            await two.connected()
+
+    assert order[:2] == ["Answered", "asked"]
+    assert answered_after < RELAY_HEAD_START_SECONDS
+    assert " typ relay" in found.candidate.candidate
+
+
+async def test_a_certificate_that_the_robot_does_not_trust_is_no_relay(tmp_path: Path) -> None:
+    """A machine in between could pose as the server."""
+    certificate = self_signed(tmp_path)
+    async with (
+        coturn_over_tls([SECRET], tmp_path, certificate) as port,
+        stun_server([]) as silent,
+        pair(tls_alone(port, silent)) as two,
+    ):
+        sdp, _ = await two.offer()
+        two.robot.offer(sdp)
+        await two.answered()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(two.told.get(), 4 * RELAY_HEAD_START_SECONDS)
+
+
+async def test_the_relay_server_that_worked_last_is_asked_first(tmp_path: Path) -> None:
+    """The next peer connection does not wait for the dead one again."""
+    relays = Relays()
+    async with coturn([SECRET], tmp_path) as port, stun_server([]) as silent:
+        servers = [silent_relay(silent), relay_at(f"turn:127.0.0.1:{port}")]
+        for _ in range(2):
+            silent.asked.clear()
+            async with pair(servers, relays=relays) as two:
+                sdp, _ = await two.offer()
+                two.robot.offer(sdp)
+                await two.answered()
+                assert isinstance(await two.next(), Gathered)
+
+    assert not silent.asked.is_set()
+
+
+def test_relay_servers_are_asked_in_the_lists_order_and_https_last() -> None:
+    """But what worked comes first, for a while."""
+    now = 0.0
+    relays = Relays(lambda: now)
+    urls = ["turns:a:443", "turn:a", "turns:b:443?transport=tcp", "turns:a", "turn:a:443"]
+    servers = [RTCIceServer(url) for url in urls]
+    first = [one.urls for one in relays.sort(servers)]
+    relays.remember(servers[2])
+    then = [one.urls for one in relays.sort(servers)]
+    now = REMEMBERED_SECONDS / 2
+    relays.remember(servers[2])
+    now = float(REMEMBERED_SECONDS)
+    later = [one.urls for one in relays.sort(servers)]
+
+    assert first == ["turn:a", "turns:a", "turn:a:443", "turns:a:443", "turns:b:443?transport=tcp"]
+    assert then == ["turns:b:443?transport=tcp", *first[:-1]]
+    assert later == first
+
+
+def relay_at(url: str) -> RTCIceServer:
+    """Return a TURN server with a password that is good for ten minutes."""
+    name = f"{int(time.time()) + 600}:u1"
+    return RTCIceServer(url, name, make_credential(SECRET, name))
+
+
+def silent_relay(silent: StunServer) -> RTCIceServer:
+    """Return a TURN server that never answers."""
+    return relay_at(f"turn{str(silent.server.urls).removeprefix('stun')}")
+
+
+def tls_alone(port: int, silent: StunServer) -> list[RTCIceServer]:
+    """Return a server that is dead, and the URLs of one of which only TLS is open."""
+    urls = ["turn:127.0.0.1:{}?transport=udp", "turn:127.0.0.1:{}?transport=tcp"]
+    urls += ["turns:127.0.0.1:{}?transport=tcp"]
+    return [silent_relay(silent), *(relay_at(url.format(port)) for url in urls)]
 
 
 async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 
 from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import PcId
+from robosignal.robot.media.gathering import Relays
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.test_pattern import Pattern, PatternTrack
 from robosignal.robot.session.events import Answered, Event, Refused
@@ -58,7 +59,9 @@ async def test_ended_while_it_gathers_it_leaves_nothing_open(turns: int) -> None
     sdp = await an_offer()
     before = open_sockets()
     tracks: list[PatternTrack] = []
-    peer = Peer(SessionId("r:s"), PcId("pc"), HERE, filming(tracks), lambda _: None)
+    peer = Peer(
+        SessionId("r:s"), PcId("pc"), HERE, filming(tracks), lambda _: None, relays=Relays()
+    )
     peer.offer(sdp)
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -79,7 +82,9 @@ async def test_an_offer_whose_mids_are_ambiguous_is_refused_and_leaves_nothing_o
     before = open_sockets()
     told: asyncio.Queue[Event] = asyncio.Queue()
     tracks: list[PatternTrack] = []
-    peer = Peer(SessionId("r:s"), PcId("pc"), HERE, filming(tracks), told.put_nowait)
+    peer = Peer(
+        SessionId("r:s"), PcId("pc"), HERE, filming(tracks), told.put_nowait, relays=Relays()
+    )
     peer.offer(sdp)
     event = await asyncio.wait_for(told.get(), PATIENCE)
     await peer.close()
@@ -94,7 +99,9 @@ async def test_ended_before_it_has_connected_it_stops_its_track() -> None:
     tracks: list[PatternTrack] = []
     told: asyncio.Queue[Event] = asyncio.Queue()
 
-    peer = Peer(SessionId("r:s"), PcId("pc"), HERE, filming(tracks), told.put_nowait)
+    peer = Peer(
+        SessionId("r:s"), PcId("pc"), HERE, filming(tracks), told.put_nowait, relays=Relays()
+    )
     sdp = await an_offer()
     for _ in range(2):
         peer.offer(sdp)

@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from robosignal.protocol.errors import BadMessage
-from robosignal.protocol.frames import Control, encode
+from robosignal.protocol.frames import Control, Right, encode
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId, session_id
 from robosignal.protocol.messages import Answer, IceCandidate, Offer
 from robosignal.server.core.dialects import (
@@ -28,7 +28,7 @@ HELD = Session(
     connection_id=CLIENT,
     connected_at=1,
     dialect="v1",
-    expires_at=2,
+    expires_at=62_999,
     until=3,
 )
 ROBOT = Robot(
@@ -41,6 +41,7 @@ ROBOT = Robot(
 )
 SEED_ROBOT = structs.replace(ROBOT, dialect="seed")
 SEED_HELD = structs.replace(HELD, dialect="seed")
+RIGHT = Right(drive=True, owner=False, right_seconds=59)
 OFFER = Offer(payload={"sdp": "v=0", "x": 1}, pc_id="pc1", seq=4, id="mine", to="r1")
 
 
@@ -77,6 +78,19 @@ def test_a_v1_client_reads_no_person() -> None:
         "epoch": 7,
         "payload": {"sdp": "v=0"},
     }
+
+
+def test_a_v1_robot_reads_what_an_offers_sender_may_do() -> None:
+    """The right is in offers alone, and a seed robot's stay as they are."""
+    candidate = IceCandidate(payload={"candidate": "c"})
+    offers = [
+        read(translate_for_robot(robot, HELD, "controller", OFFER, RIGHT))
+        for robot in (ROBOT, SEED_ROBOT)
+    ]
+
+    assert offers[0]["right"] == {"drive": True, "owner": False, "rightSeconds": 59}
+    assert offers[1] == read(translate_for_robot(SEED_ROBOT, HELD, "controller", OFFER))
+    assert "right" not in read(translate_for_robot(ROBOT, HELD, "viewer", candidate, RIGHT))
 
 
 @pytest.mark.parametrize("holder", [None, structs.replace(HELD, session_id="r1:other")])
@@ -250,20 +264,21 @@ def test_each_relayed_type_keeps_its_name(kind: type[Offer | Answer | IceCandida
 
 
 def test_a_v1_robot_is_told_of_a_takeover_in_full() -> None:
-    """By whom, by what right, which session drives, at which epoch."""
-    assert read(takeover_frame(ROBOT, HELD, "owner")) == {
+    """By whom, by what right, how long that lasts, which session drives, at which epoch."""
+    assert read(takeover_frame(ROBOT, HELD, "owner", 3_000)) == {
         "type": "takeover",
         "robotId": "r1",
         "by": {"userId": "ann", "name": "Ann"},
         "reason": "owner",
         "sessionId": SESSION,
         "epoch": 7,
+        "rightSeconds": 59,
     }
 
 
 def test_a_seed_robot_is_told_nothing_of_a_takeover() -> None:
     """It would hear nothing after that: it knows offers and candidates alone."""
-    assert takeover_frame(SEED_ROBOT, HELD, "self") is None
+    assert takeover_frame(SEED_ROBOT, HELD, "self", 3_000) is None
 
 
 def test_a_seed_party_is_sent_nothing_unasked() -> None:

@@ -97,6 +97,14 @@ def test_a_robot_is_online_while_its_lease_and_token_last(
     assert structs.replace(ROBOT, **changes).is_online(NOW) is online
 
 
+@pytest.mark.parametrize(
+    ("left_ms", "seconds"), [(-1, 0), (0, 0), (999, 0), (1000, 1), (60_000, 60), (60_999, 60)]
+)
+def test_a_right_lasts_as_long_as_its_token(left_ms: int, seconds: int) -> None:
+    """In whole seconds, rounded down: a robot that counts them never goes beyond its end."""
+    assert structs.replace(HELD, expires_at=NOW + left_ms).right_seconds(NOW) == seconds
+
+
 def test_a_lease_is_held_to_its_last_millisecond() -> None:
     """Free is what is past; the write's condition says the same."""
     assert ROBOT.holder(NOW) == HELD

@@ -249,8 +249,7 @@ export function dropOldRequests(before, after) {
   const requests = role === "controller" ? after.handover.requests : none(after.handover.requests);
   const hasChanged = driver !== null && driver.userId !== after.control.driver?.userId;
   const askingUntil = role === "viewer" && !hasChanged ? after.handover.askingUntil : null;
-  const isSame =
-    requests === after.handover.requests && askingUntil === after.handover.askingUntil;
+  const isSame = requests === after.handover.requests && askingUntil === after.handover.askingUntil;
   return isSame ? after : change(after, "handover", { requests, askingUntil });
 }
 

@@ -116,7 +116,9 @@ function handleOfferRefusal(state, { message }, at) {
   if (state.phase !== "offering" && !isConnecting) return [state, []];
   const reason =
     typeof message === "string" ? message.slice(0, REASON_CHARACTERS) : "it does not say why";
-  const what = isConnecting ? "The robot has given the connection up" : "The robot refuses the offer";
+  const what = isConnecting
+    ? "The robot has given the connection up"
+    : "The robot refuses the offer";
   // The robot has the offer, whether or not the server's reply is here: the next one is a new one.
   const taken = change(state, "peer", { isAcked: true });
   const next = change(taken, "retry", { isPathless: isConnecting });

@@ -11,7 +11,13 @@ import {
   setAsking,
   settleClaim,
 } from "./control.js";
-import { LEFT, handleFrame, handleListing, handleRefusedCommand, handleTakeover } from "./frames.js";
+import {
+  LEFT,
+  handleFrame,
+  handleListing,
+  handleRefusedCommand,
+  handleTakeover,
+} from "./frames.js";
 import { addPart, explainMissing, removePart } from "./media.js";
 import { goOnline, migrate, renew } from "./migration.js";
 import {
@@ -38,8 +44,8 @@ import { change } from "./state.js";
 import { unreachable } from "../errors.js";
 
 /** @import { Permissions } from "./paths.js" */
-/** @import { Moment, State } from "./state.js" */
-/** @import { Ack, Description, ErrorFrame, Frame, OutFrame, Pong, Robot, Role } from "../types.js" */
+/** @import { Link, Moment, State } from "./state.js" */
+/** @import { Ack, Description, ErrorFrame, Frame, OutFrame, Picture, Pong, Robot, Role } from "../types.js" */
 
 /**
  * What a reply answers: `resume` after a loss, `migrate` without one, `repeat` for an offer that was
@@ -72,6 +78,7 @@ import { unreachable } from "../errors.js";
  *   | {type: "channel-opened", pcId: string} | {type: "channel-closed", pcId: string}
  *   | {type: "picture", pcId: string} | {type: "pong", pcId: string}
  *   | {type: "refused", pcId: string, epoch: number}
+ *   | {type: "link", pcId: string, link: Link, picture: Picture}
  *   | {type: "failed", pcId: string, message: string, code?: string}
  *   | {type: "permissions", permissions: Permissions}} SessionEvent
  */
@@ -178,6 +185,8 @@ function apply(state, event, at) {
     case "refused":
       if (state.session.role !== "controller") return [state, []];
       return handleRefusedCommand(state, event.epoch, at);
+    case "link":
+      return [change(state, "peer", { link: event.link, picture: event.picture }), []];
     case "failed":
       return handleOfferError(state, errorOf(event), state.control.epoch, at);
     case "permissions":

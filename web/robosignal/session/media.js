@@ -12,8 +12,7 @@ const PARTS = ["picture", "channel"];
 const LATE_MS = 3_000;
 
 const LATE = {
-  picture:
-    "The robot is connected, but no picture has come yet. If none comes, check its camera.",
+  picture: "The robot is connected, but no picture has come yet. If none comes, check its camera.",
   channel: "The robot is connected, but its data channel is not open, so no command reaches it.",
   both: "The robot is connected, but neither its picture nor its data channel has come yet.",
 };

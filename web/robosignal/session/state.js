@@ -3,7 +3,9 @@
  */
 
 /** @import { Network, Permissions } from "./paths.js" */
-/** @import { ControlRequest, Description, Part, Person, Role } from "../types.js" */
+/** @import { Blocked, Commands, ControlRequest, Description, Part, Person, Picture, Role } from "../types.js" */
+
+import { NO_PICTURE } from "../picture.js";
 
 /**
  * @typedef {object} State
@@ -95,6 +97,16 @@
  * @property {readonly Part[]} declared what the robot's description says that it sends
  * @property {readonly Part[]} arrived what of that has arrived
  * @property {readonly Network[]} networks of the user's own on which the robot says that it is
+ * @property {Link} link
+ * @property {Picture} picture
+ */
+/**
+ * How commands reach the robot over one peer connection.
+ *
+ * @typedef {object} Link
+ * @property {Commands | null} commands null until the robot has declared itself, or hasn't in time
+ * @property {Blocked | null} blocked why no motion is sent, though this session drives
+ * @property {string | null} stoppedBy who has stopped the robot, until that is cleared
  */
 /**
  * @typedef {object} Retry
@@ -110,6 +122,9 @@
  * @type {Person}
  */
 export const UNKNOWN_DRIVER = Object.freeze({ userId: "", name: "somebody else" });
+
+/** @type {Link} of a peer connection over which nothing has been heard */
+export const NO_LINK = Object.freeze({ commands: null, blocked: null, stoppedBy: null });
 
 /**
  * A session that hasn't begun.
@@ -180,6 +195,8 @@ export function newPeer(id, { openedAt, answerAt }) {
     declared: [],
     arrived: [],
     networks: [],
+    link: NO_LINK,
+    picture: NO_PICTURE,
   };
 }
 

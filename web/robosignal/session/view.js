@@ -33,6 +33,21 @@ export function viewOf(state) {
     requests: handover.requests,
     asking: handover.askingUntil !== null,
     missing: missingParts(state),
+    ...describeLink(state),
+    picture: state.peer.picture,
+  };
+}
+
+/**
+ * @param {State} state
+ * @returns {Pick<View, "commands" | "blocked" | "stopped">}
+ */
+function describeLink({ session, peer: { link } }) {
+  const { commands, blocked, stoppedBy } = link;
+  return {
+    commands,
+    blocked: session.role !== "controller" ? null : commands === null ? "undeclared" : blocked,
+    stopped: stoppedBy === null ? null : { by: stoppedBy },
   };
 }
 

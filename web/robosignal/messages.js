@@ -1,0 +1,47 @@
+/**
+ * What a robot says on the data channels `control` and `drive` (docs/reference/data-channels.md).
+ */
+
+/** @import { Capabilities, Heartbeat } from "./commands.js" */
+
+/**
+ * @typedef {{type: "pong", n: number} | {type: "done"}
+ *   | {type: "refused", epoch: number, what?: "stop" | "clear-stop"}
+ *   | ({type: "capabilities"} & Capabilities) | ({type: "heartbeat"} & Heartbeat)
+ *   | {type: "stopped", by: string | null}} RobotMessage
+ */
+
+/** @type {Record<string, (message: any) => boolean>} whether each type has what it needs */
+const IS_VALID = {
+  done: () => true,
+  pong: ({ n }) => Number.isFinite(n),
+  refused: ({ epoch, what }) =>
+    Number.isFinite(epoch) && (what === undefined || what === "stop" || what === "clear-stop"),
+  capabilities: ({ version, freshMs, watchdogMs, video }) =>
+    version >= 2 &&
+    freshMs > 0 &&
+    watchdogMs > 0 &&
+    (video === null || Number.isFinite(video?.fps)),
+  heartbeat: ({ t, n, epoch, armed, refused }) =>
+    Number.isFinite(t) &&
+    (n === null || Number.isFinite(n)) &&
+    Number.isFinite(epoch) &&
+    typeof armed === "boolean" &&
+    Number.isFinite(refused?.refused),
+  stopped: ({ by }) => by === null || typeof by === "string",
+};
+
+/**
+ * @param {unknown} data
+ * @returns {RobotMessage | null} null for what is not one of ours
+ */
+export function readMessage(data) {
+  if (typeof data !== "string") return null;
+  try {
+    const message = JSON.parse(data);
+    const isOurs = Object.hasOwn(IS_VALID, message?.type) && IS_VALID[message.type]?.(message);
+    return isOurs ? message : null;
+  } catch {
+    return null;
+  }
+}
