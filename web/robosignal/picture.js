@@ -108,6 +108,9 @@ export class PictureGauge {
   #receiver = null;
   #receivedAt = 0;
   #decodedAt = -Infinity;
+  /** Of the newest frame, by the browser's clock, in epoch ms. */
+  #decodedTimestamp = -Infinity;
+  #lookedAt = -Infinity;
   /** @type {Figures} */
   #figures = NO_PICTURE;
   /** @type {Counts | null} */
@@ -154,10 +157,17 @@ export class PictureGauge {
    * @returns {number | null} ms since a frame last came out of the decoder; null before the first
    */
   #decodedAge() {
+    const now = this.#environment.now();
     // The browser forgets a source after some seconds of silence (W3C WebRTC, section 5.3).
-    for (const { timestamp } of this.#receiver?.getSynchronizationSources() ?? [])
-      this.#decodedAt = Math.max(this.#decodedAt, timestamp - this.#environment.timeOrigin);
-    return this.#decodedAt < 0 ? null : Math.max(0, this.#environment.now() - this.#decodedAt);
+    for (const { timestamp } of this.#receiver?.getSynchronizationSources() ?? []) {
+      if (timestamp <= this.#decodedTimestamp) continue;
+      this.#decodedTimestamp = timestamp;
+      // It came since the last look: that bounds it where the browser's clock and ours disagree.
+      const at = timestamp - this.#environment.timeOrigin;
+      this.#decodedAt = Math.min(Math.max(at, this.#lookedAt), now);
+    }
+    this.#lookedAt = now;
+    return this.#decodedAt < 0 ? null : now - this.#decodedAt;
   }
 
   /**
