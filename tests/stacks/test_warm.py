@@ -11,11 +11,11 @@ ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
 import json, sys
-from robosignal.server.aws.snapstart import warm
+from robosignal.server.aws.snapstart import warm_up
 from robosignal.server.identity.jwks import StaticKeys
 from robosignal.server.identity.tokens import Issuer, verify
 asked = json.loads(sys.argv[1])
-warm(asked["environment"])
+warm_up(asked["environment"])
 before = set(sys.modules)
 keys = StaticKeys({asked["key"]["kid"]: asked["key"]})
 issuer = Issuer(asked["issuer"], frozenset([asked["client"]]), keys)
