@@ -225,6 +225,21 @@ for (const [blocked, why] of [
   });
 }
 
+test("a session that finds itself blocked as it sends tells of nothing after the stop", () => {
+  const heard = [];
+  const desk = held({ onDrive: (drive) => heard.push(drive) });
+  const { drive } = desk.session;
+  desk.session.drive = (command) => {
+    desk.session.drive = drive;
+    desk.session.stand({ blocked: "silent" });
+    return drive.call(desk.session, command) && false;
+  };
+  desk.pass(50);
+
+  assert.deepEqual(heard.at(-1), STOP);
+  assert.equal(desk.losses.length, 1);
+});
+
 test("a key that is pressed before there is control does not drive once there is", () => {
   const desk = new Desk();
   desk.session.stand({ role: "viewer" });

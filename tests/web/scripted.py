@@ -57,10 +57,15 @@ class BlindCamera(VideoStreamTrack):
 
 @dataclass
 class Robot:
-    """An aiortc robot: it streams, answers pings, and notes the commands that it got."""
+    """An aiortc robot: it streams, answers pings, and notes the commands that it got.
+
+    It is an old one, which declares nothing and sends no heartbeats.
+    """
 
     peers: dict[str, RTCPeerConnection] = field(default_factory=dict)
     commands: list[Frame] = field(default_factory=list)
+    labels: set[str] = field(default_factory=set)
+    """The data channels on which commands have come."""
     refuses_at: int | None = None
     """At this epoch it obeys somebody else, until it hears of another by an offer."""
     camera: Literal["fine", "blind", "none"] = "fine"
@@ -126,6 +131,7 @@ class Robot:
                 channel.send(json.dumps({"type": "pong", "n": message["n"]}))
             if message["type"] != "command":
                 return
+            self.labels.add(channel.label)
             if self.refuses_at is None:
                 self._obey(message["drive"])
             else:

@@ -55,6 +55,24 @@ async def test_keys_drive_and_letting_go_stops(page: Page, script: Scripted) -> 
     assert script.robot.commands[-1] == {"x": 0, "y": 0}
 
 
+async def test_an_old_robot_is_driven_over_control_and_the_driver_reads_what_that_means(
+    page: Page, script: Scripted
+) -> None:
+    """It declares nothing within a second: commands may come late, and a stop does not stay."""
+    await drive(page, script)
+    commanded = script.robot.awaiting({"x": 0, "y": 1})
+    await page.keyboard.down("ArrowUp")
+    await asyncio.wait_for(commanded, WAIT_S)
+    commanded = script.robot.awaiting({"x": 0, "y": 0})
+    await page.keyboard.press("Space")
+    await asyncio.wait_for(commanded, WAIT_S)
+
+    assert script.robot.labels == {"control"}
+    await expect(page.locator("#banner-text")).to_contain_text("may reach it late")
+    await expect(page.locator("#notice")).to_contain_text("cannot stay stopped")
+    await page.keyboard.up("ArrowUp")
+
+
 async def test_losing_the_window_stops_the_robot(page: Page, script: Scripted) -> None:
     """A held key whose release is never seen does not drive on."""
     await drive(page, script)

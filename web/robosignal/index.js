@@ -4,7 +4,7 @@
  * @example
  * const signal = connect({ url: "wss://HOST/prod", token: () => fetchToken() });
  * const session = await signal.drive("demo");
- * session.on("stream", (stream) => (video.srcObject = stream));
+ * session.showOn(video);
  * session.on("control", ({ role, driver, lostTo }) => show(role, driver, lostTo));
  * driveWithKeys(session, video);
  *

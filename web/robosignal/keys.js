@@ -316,9 +316,11 @@ class KeyDriver {
    * @param {Drive} drive
    */
   #send(drive) {
+    const input = this.#input;
     const isSent = this.#session.drive(drive);
     if (isSent) this.#sentAt = this.#now();
-    this.#options.onDrive?.(drive);
+    // The session may find that it is blocked, and so release what is pressed: a stop was told then.
+    if (input === this.#input) this.#options.onDrive?.(drive);
     return isSent;
   }
 
