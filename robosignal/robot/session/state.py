@@ -165,6 +165,11 @@ def _change_driver(peer: Peer) -> Peer:
 def stop(state: RobotState, *, has_gap: bool) -> Step:
     """Stop the motors if they run; the next motion needs a command with both axes at 0 first.
 
+    The robot stops when no command has come in time or its process was suspended (`driving`), at
+    every change of driver (`change_fence`), when the driver's right has ended (`rights`), when a
+    person or its own program stops it (`latch`), and before it ends (`machine.step`). `Motors` has
+    a watchdog of its own, and also stops after a call that failed.
+
     `has_gap`: commands have not come in time, so that those of old pages may have waited.
     """
     stops: list[Action] = [] if state.motion.until is None else [Move(STILL)]

@@ -1,7 +1,7 @@
 """Posts to connections through API Gateway's management API, `@connections`.
 
 A 410 proves that a connection is gone, a 413 that the frame is too large. Other errors are
-transient, or internal.
+transient, or internal. `robosignal.server.core.delivery` says what follows a 410.
 """
 
 from typing import TYPE_CHECKING

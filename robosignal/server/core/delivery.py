@@ -1,7 +1,14 @@
 """Posting frames, and recording the loss of connections that turn out to be gone.
 
-A frame never goes to a connection whose token has expired: that connection is closed instead.
-Each loss is recorded by a write conditional on the connection that was found gone.
+API Gateway answers 410 to a post to a connection that has ended: that is `Delivery.GONE`. Then
+`deliver` and `notify` record the loss, by a write conditional on the connection that was found
+gone: a robot's presence ends, and a session keeps its lease or place for the grace at most. The
+sender of a relayed message gets RobotOffline or PeerGone. If a session's first frame to the robot
+is lost, `acquisition.introduce` rolls the session back, and its sender gets RobotOffline. A lost
+notice changes no reply but its `robotTold`, and a watcher that is gone is no longer one.
+
+A frame never goes to a connection whose token has expired: that connection is closed instead, and
+its loss is recorded likewise.
 """
 
 from collections.abc import Iterable

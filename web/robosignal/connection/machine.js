@@ -1,7 +1,8 @@
 /**
  * The connection to the server as a machine: when to dial, when to dial the next socket and migrate to
  * it, and when to give a silent one up. It's the same as the robot's, and both run the vectors
- * `connection` and `silence`.
+ * `connection` and `silence`. `websocket.js` carries out what it decides, and `session/migration.js`
+ * takes the sessions along.
  */
 
 import { unreachable } from "../errors.js";
