@@ -106,8 +106,11 @@ async def _soak(environment: Environment, seconds: float) -> tuple[str, ...]:
             lived = robot.process.returncode is None
             ended = "-"
             if lived:
-                code, took = await robot.terminate()
-                ended = f"{took:.1f} s, with {code}"
+                try:
+                    code, took = await robot.terminate()
+                    ended = f"{took:.1f} s, with {code}"
+                except TimeoutError:
+                    ended = "not at all"
             await audience.close()
     rates.sort()
     return (

@@ -110,6 +110,11 @@ class Peer:
         return self.ask(**{"type": "offer", "robotId": robot_id, "payload": {"sdp": "o"}, **more})
 
     @property
+    def seconds_left(self) -> int:
+        """How many whole seconds its token has left."""
+        return (self.expires_at - self.world.now) // 1000
+
+    @property
     def is_open(self) -> bool:
         """Whether nobody has closed this connection."""
         return self.connection_id in self.world.outbox.open

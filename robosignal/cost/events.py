@@ -67,7 +67,9 @@ EVENTS = {
     "answer": Event(calls=3, reads=2, posts=1, received=3142, replied=81, posted=3173, logged=360),
     "candidate": Event(calls=3, reads=2, posts=1, received=296, posted=442, logged=367),
     "lease ping": Event(calls=2, reads=1, writes=1, received=68, replied=95, logged=231),
-    "resume": Event(calls=3, reads=1, writes=2, received=81, replied=108, logged=233),
+    "resume": Event(
+        calls=4, reads=1, writes=2, posts=1, received=81, replied=108, posted=228, logged=233
+    ),
     "old page socket closes": Event(route="$disconnect", calls=2, writes=3, logged=238),
     "bye": Event(
         calls=8,

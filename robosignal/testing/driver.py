@@ -1,6 +1,6 @@
 """A driver with a real peer connection, for tests of what a robot does when it is driven.
 
-It speaks the data channel `control` of docs/reference/protocol.md, as the console does. Needs the
+It speaks the data channels of docs/reference/data-channels.md, as the console does. Needs the
 extra `robot`, whose aiortc it uses.
 """
 
@@ -27,30 +27,42 @@ class Driver:
         """aiortc's peer connection, whose first transceiver receives the robot's video."""
         self._timeout_s = timeout_s
         self._numbers = count(1)
-        self._answers: asyncio.Queue[Frame | PeerClosed] = asyncio.Queue()
+        self._heartbeats: asyncio.Queue[Frame | PeerClosed] = asyncio.Queue()
         self._opened = asyncio.Event()
         self._channel = peer.createDataChannel("control")
         self._channel.on("open", self._opened.set)
-        self._channel.on("message", self._receive)
-        self._channel.on("close", lambda: self._answers.put_nowait(PeerClosed()))
+        self._channel.on("close", lambda: self._heartbeats.put_nowait(PeerClosed()))
+        self._drive = peer.createDataChannel("drive", ordered=False, maxRetransmits=0)
+        self._drive.on("message", self._receive)
 
     async def drive(self, x: float, y: float) -> int:
         """Send one command, and return the epoch at which the robot obeyed it.
 
         `x` is to the right and `y` ahead, each from -1 to 1. The command is in force for 500 ms:
-        repeat it to keep the robot moving. Raise RequestRefused if the robot refuses it, because
-        another session drives; PeerClosed if the robot has ended the session; TimedOut if no
-        answer comes.
+        repeat it to keep the robot moving. After a stop, a command with both axes at 0 goes first,
+        as a page's does. Raise RequestRefused if the robot refuses it, because another session
+        drives, say, or the robot is stopped; PeerClosed if the robot has ended the session;
+        TimedOut if no heartbeat comes.
         """
-        number = next(self._numbers)
-        command = {"type": "command", "n": number, "drive": {"x": x, "y": y}}
-        if self._channel.readyState == "open":
-            self._channel.send(json.dumps(command))
-        answer = await self._answer_to(number)
-        if answer["type"] != "done":
-            raise RequestRefused(answer["type"], "another session drives, or none", None)
-        epoch: int = answer["epoch"]
+        heartbeat = await self._next_heartbeat()
+        if not heartbeat["armed"]:
+            heartbeat = await self._command(heartbeat, 0.0, 0.0)
+        heartbeat = await self._command(heartbeat, x, y)
+        epoch: int = heartbeat["epoch"]
         return epoch
+
+    async def _command(self, heartbeat: Frame, x: float, y: float) -> Frame:
+        """Send a command after this heartbeat, and return the one that says that it was obeyed."""
+        number, refused = next(self._numbers), heartbeat["refused"]
+        command = {"type": "command", "n": number, "drive": {"x": x, "y": y}}
+        if self._drive.readyState == "open":
+            proof = {"epoch": heartbeat["epoch"], "t": heartbeat["t"]}
+            self._drive.send(json.dumps(command | proof))
+        while heartbeat["n"] != number:
+            heartbeat = await self._next_heartbeat()
+            if heartbeat["refused"] != refused:
+                raise RequestRefused("refused", "another session drives, or it is stopped", None)
+        return heartbeat
 
     async def wait_until_open(self) -> None:
         """Return once the data channel is open. Raise TimedOut."""
@@ -59,23 +71,23 @@ class Driver:
         except TimeoutError:
             raise TimedOut("data channel", self._timeout_s) from None
 
-    async def _answer_to(self, number: int) -> Frame:
+    async def _next_heartbeat(self) -> Frame:
         try:
             async with asyncio.timeout(self._timeout_s):
-                while True:
-                    answer = await self._answers.get()
-                    if isinstance(answer, PeerClosed):
-                        # Put back for the next command, which is not answered either.
-                        self._answers.put_nowait(answer)
-                        raise answer
-                    if answer.get("n") == number:
-                        return answer
+                heartbeat = await self._heartbeats.get()
+                while not self._heartbeats.empty() and not isinstance(heartbeat, PeerClosed):
+                    heartbeat = self._heartbeats.get_nowait()
         except TimeoutError:
-            raise TimedOut(f"answer to command {number}", self._timeout_s) from None
+            raise TimedOut("heartbeat of the robot", self._timeout_s) from None
+        if isinstance(heartbeat, PeerClosed):
+            # Put back for the next command, which is not obeyed either.
+            self._heartbeats.put_nowait(heartbeat)
+            raise heartbeat
+        return heartbeat
 
     def _receive(self, text: str | bytes) -> None:
-        answer: dict[str, Any] = json.loads(text)
-        self._answers.put_nowait(answer)
+        heartbeat: dict[str, Any] = json.loads(text)
+        self._heartbeats.put_nowait(heartbeat)
 
 
 @asynccontextmanager

@@ -135,6 +135,7 @@ def test_a_driver_displaced_early_drives_nothing_and_is_told() -> None:
     assert [frame["epoch"] for frame in handlers.robot.frames if "epoch" in frame][:2] == [2, 3]
     assert told == ["control-lost"]
     assert (renewal, again["epoch"]) == ((404, "no_session"), 4)
+    assert robot.pop("rightSeconds") > 0
     assert robot == {"epoch": 3, "sessionId": second["sessionId"]}
 
 

@@ -73,7 +73,8 @@ def _driven(world: MeteredWorld) -> dict[str, Count]:
     found["answer"] = _said(robot, world, type="answer", id="pc-1", payload=ANSWER, **about)
     found["candidate"] = _said(page, world, type="ice-candidate", payload=CANDIDATE, **about)
     found["lease ping"] = _said(page, world, type="ping", sessionId=session)
-    again, _ = _connected(world)
+    # A page redials because its token ends, or has a newer one by then.
+    again = world.connect(OWNER, ttl_s=7200)
     again.send(type="watch")
     found["resume"] = _said(again, world, type="resume", id="2", sessionId=session)
     page.disconnect()

@@ -11,14 +11,12 @@ from robosignal.protocol import errors, frames, limits, seed
 from robosignal.protocol.messages import ALIASES, MESSAGES
 from robosignal.protocol.parsing import parse
 from robosignal.robot import drive
-from robosignal.robot.session import datachannel
 from robosignal.server import entry
 from robosignal.server.limits import limiter
 from tests.docs.pages import code, examples, kinds, page, rows
 
 PAGE = page("docs/reference/protocol.md")
 CLIENT, SERVER, SEED = (examples(PAGE, f"json {kind}") for kind in ("client", "server", "seed"))
-TO_ROBOT, FROM_ROBOT = examples(PAGE, "json to-robot"), examples(PAGE, "json from-robot")
 
 SPELLINGS = {"sdp", "candidate", "from"}
 """Top-level fields of messages that are folded into others."""
@@ -65,7 +63,7 @@ def test_every_frame_has_an_example(kind: str) -> None:
 
 def test_every_example_has_a_reader() -> None:
     """No example stands in a block that no test looks at."""
-    read = {"client", "server", "seed", "gateway", "to-robot", "from-robot"}
+    read = {"client", "server", "seed", "gateway"}
 
     assert kinds(PAGE) == {f"json {kind}" for kind in read}
 
@@ -117,33 +115,12 @@ def test_a_seed_frame_that_is_shown_is_one_that_is_sent(example: dict[str, Any])
     assert json.loads(msgspec.json.encode(frame)) == example
 
 
-@pytest.mark.parametrize("example", TO_ROBOT, ids=name)
-def test_what_is_said_to_the_demo_robot_is_understood(example: dict[str, Any]) -> None:
-    """The robot's own parser reads it, and nothing of it is lost."""
-    found = datachannel.parse(json.dumps(example))
-
-    assert msgspec.to_builtins(found) == example
-
-
-@pytest.mark.parametrize("example", FROM_ROBOT, ids=name)
-def test_what_the_demo_robot_says_is_what_it_writes(example: dict[str, Any]) -> None:
-    """The robot's answers look as shown."""
-    answer = msgspec.convert(example, datachannel.Pong | datachannel.Done | datachannel.Refused)
-
-    assert json.loads(datachannel.encode(answer)) == example
-
-
 @pytest.mark.parametrize("cells", QUOTED, ids=lambda cells: cells[2].strip("`"))
 def test_a_limit_that_is_quoted_is_the_codes(cells: list[str]) -> None:
     """The first number in the row is the constant's value."""
     (number,) = re.findall(r"\d+", cells[1])[:1]
 
     assert int(number) == LIMITS[cells[2].strip("`")]
-
-
-def test_the_watchdog_is_quoted_right() -> None:
-    """How long a command is in force is said in the prose, twice."""
-    assert PAGE.count(f"{drive.WATCHDOG_MS} ms") == 2
 
 
 def test_every_limit_on_what_is_sent_is_quoted() -> None:

@@ -30,6 +30,7 @@ OWNER, FLOODER = "olga", "mallory"
 PATIENCE_SECONDS = 30
 COMMAND_SECONDS = 0.05
 DRIVEN_SECONDS = 1.0
+RESTING_SECONDS = 0.5
 
 ROVER = """
 import asyncio, logging, os, sys, time
@@ -140,6 +141,7 @@ class Driver:
         self._closed = asyncio.Event()
         self._pongs: dict[int, float] = {}
         self._sent = count(1)
+        self._has_driven = False
         self.round_trips: list[float] = []
         self._channel.on("open", self._opened.set)
         self._channel.on("close", self._closed.set)
@@ -158,11 +160,18 @@ class Driver:
         return time.monotonic() - began
 
     async def drive(self) -> float:
-        """Drive for a while; return when the last command was sent."""
-        until = time.monotonic() + DRIVEN_SECONDS
+        """Drive for a while, after a drive before has ended; return when the last command went."""
+        if self._has_driven:
+            # The robot ignores an old page after a gap, and then wants to stand still first.
+            await self._command(0.0, RESTING_SECONDS)
+        self._has_driven = True
+        return await self._command(1.0, DRIVEN_SECONDS)
+
+    async def _command(self, y: float, seconds: float) -> float:
+        until = time.monotonic() + seconds
         while (now := time.monotonic()) < until:
             last = now
-            self._say({"type": "command", "drive": {"x": 0.0, "y": 1.0}})
+            self._say({"type": "command", "drive": {"x": 0.0, "y": y}})
             await asyncio.sleep(COMMAND_SECONDS)
         return last
 

@@ -24,7 +24,7 @@ STEP = 1e-6
 class Record:
     """What was sent and what the motors were told, with the times, in seconds.
 
-    `sent` has each command's number with the `t` that it bore, in ms.
+    `sent` has each command's number with its `t`, in ms.
     """
 
     sent: dict[int, int] = field(default_factory=dict)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCPeerConnection
@@ -53,9 +54,10 @@ async def backend() -> AsyncIterator[LocalBackend]:
 
 
 @asynccontextmanager
-async def client(local: LocalBackend) -> AsyncIterator[Client]:
+async def client(local: LocalBackend, ttl_s: int = 600) -> AsyncIterator[Client]:
     """Connect as the robot's owner until left."""
-    carried = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{local.token(OWNER)}")]
+    token = local.token(OWNER, ttl_s=ttl_s)
+    carried = [Subprotocol("robosignal.v1"), Subprotocol(f"bearer.{token}")]
     async with connect(local.url, subprotocols=carried) as socket:
         one = Client(socket)
         await socket.send(json.dumps({"type": "ready", "protocol": 1}))
@@ -144,6 +146,28 @@ async def test_every_offer_is_answered_while_the_robot_redials() -> None:
     assert len(answers) > REDIALS
     assert len(epochs) == 1
     assert running.lines.count("offline") == 0
+
+
+async def test_right_to_drive_ends_with_the_token_unless_a_resume_brings_a_newer_one() -> None:
+    """The robot stops by itself, and hears of the new end long before its next ping."""
+    payload = {"type": "offer", "sdp": await sdp()}
+    async with backend() as local, robot(local) as running:
+        async with client(local, ttl_s=4) as first:
+            began = monotonic()
+            ack = await first.ask("offer", robotId=ROBOT, pcId="pc-1", payload=payload)
+            session = ack["sessionId"]
+            async with client(local, ttl_s=7) as second:
+                await second.ask("resume", sessionId=session)
+                await running.lines.wait_for("right to drive has ended")
+                lasted = monotonic() - began
+        async with client(local) as third:
+            resumed = await third.ask("resume", sessionId=session)
+            await running.lines.wait_for("may drive again")
+
+    # The first token ended 4 s after it was issued, and the second has two seconds rounded down.
+    assert lasted > 4
+    assert (resumed["role"], resumed["epoch"]) == ("controller", ack["epoch"])
+    assert running.lines.count("right to drive has ended") == 1
 
 
 async def test_of_two_devices_with_one_id_the_older_says_so_and_ends() -> None:

@@ -141,7 +141,7 @@ async def test_a_suspended_robot_obeys_nothing_that_has_waited() -> None:
             await asyncio.to_thread(rover.wait_for, r"^moves 0\.1")
             os.kill(rover.pid, signal.SIGSTOP)
             await asyncio.sleep(seconds)
-            # A press anew, in buffers as well: zeros, then motion.
+            # One more press, in buffers as well: zeros, then motion.
             page.is_pressed = False
             await asyncio.sleep(0.1)
             page.is_pressed = True
@@ -193,7 +193,7 @@ async def test_old_commands_that_a_cut_has_held_back_move_nothing() -> None:
 async def test_a_viewers_stop_without_the_right_is_refused() -> None:
     """And the driver drives on."""
     server, record = SignalingServer(), Record()
-    right = {"drive": False, "owner": False}
+    right = {"drive": False, "owner": False, "rightSeconds": 60}
     async with (
         server.open(),
         robot(server, on_drive=record.move),

@@ -56,7 +56,8 @@ def test_a_grant_that_nobody_could_be_told_of_is_granted(world: World) -> None:
     world.outbox.busy = False
     assert ack["epoch"] == 3
     pong = robot.ask(type="ping", robotId="r1")
-    assert pong["control"] == {"epoch": 3, "sessionId": session}
+    left = viewer.seconds_left
+    assert pong["control"] == {"epoch": 3, "sessionId": session, "rightSeconds": left}
     pong = viewer.ask(type="ping", sessionId=session)
     assert (pong["role"], pong["epoch"]) == ("controller", 3)
 

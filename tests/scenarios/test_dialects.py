@@ -25,6 +25,7 @@ def test_a_seed_client_drives_a_v1_robot(local_world: World) -> None:
         "person": {"userId": "owner", "name": "Owner"},
         "role": "controller",
         "epoch": 2,
+        "right": {"drive": True, "owner": True, "rightSeconds": client.seconds_left},
         "payload": {"type": "offer", "sdp": SDP},
     }
     assert client.take() == [

@@ -20,6 +20,7 @@ def test_an_offer_takes_the_lease_and_reaches_the_robot(world: World) -> None:
         "person": {"userId": "owner", "name": "Owner"},
         "role": "controller",
         "epoch": 2,
+        "right": {"drive": True, "owner": True, "rightSeconds": driver.seconds_left},
         "pcId": "pc1",
         "payload": {"sdp": "o"},
     }
@@ -72,6 +73,7 @@ def test_a_takeover_moves_the_lease_and_tells_both(world: World) -> None:
             "reason": "admin",
             "sessionId": won["sessionId"],
             "epoch": won["epoch"],
+            "rightSeconds": boss.seconds_left,
         }
     ]
     assert first.take() == [

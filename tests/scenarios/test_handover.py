@@ -58,7 +58,7 @@ def test_a_grant_moves_the_lease_and_tells_robot_and_holder(world: World, robot:
         "person": person("boss"),
     }
     assert ack["epoch"] == 3
-    assert robot.take() == [told]
+    assert robot.take() == [{**told, "rightSeconds": viewer.seconds_left}]
     assert viewer.take() == [told]
     again = holder.ask(type="offer", robotId="r1", payload=SDP)
     assert again["role"] == "viewer"
@@ -156,7 +156,8 @@ def test_who_asks_for_the_free_lease_and_for_no_reply_is_told(world: World, robo
     robot.take()
 
     assert viewer.send(type="request-control", robotId="r1") is None
-    assert viewer.take() == robot.take()
+    left = {"rightSeconds": viewer.seconds_left}
+    assert [frame | left for frame in viewer.take()] == robot.take()
     assert world.item().controller is not None
 
 

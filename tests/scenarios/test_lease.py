@@ -136,6 +136,7 @@ def test_an_offer_in_a_session_renegotiates_at_the_same_epoch(world: World) -> N
             "person": OWNER,
             "role": "controller",
             "epoch": had["epoch"],
+            "right": {"drive": True, "owner": True, "rightSeconds": driver.seconds_left},
             "pcId": "pc2",
             "payload": {"sdp": "o2"},
         }

@@ -16,7 +16,11 @@ def test_a_lost_socket_takes_the_robot_offline_and_keeps_its_sessions(world: Wor
     refused = driver.refused(type="ice-candidate", robotId="r1", candidate="c")
     registered = register(world.connect("owner"), instanceId="run1")
     assert refused == (404, "robot_offline")
-    assert registered["control"] == {"epoch": had["epoch"], "sessionId": had["sessionId"]}
+    assert registered["control"] == {
+        "epoch": had["epoch"],
+        "sessionId": had["sessionId"],
+        "rightSeconds": driver.seconds_left,
+    }
 
 
 def test_a_late_and_a_repeated_disconnect_spare_the_newer_socket(world: World) -> None:

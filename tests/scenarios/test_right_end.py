@@ -6,14 +6,9 @@ import pytest
 
 from robosignal.protocol.errors import TryAgain
 from tests.scenarios.between import Between
-from tests.world import Frame, Peer, World
+from tests.world import Frame, World
 
 HOUR_S = 3600
-
-
-def left(world: World, peer: Peer) -> int:
-    """Return how many whole seconds the token of this connection still has."""
-    return (peer.expires_at - world.now) // 1000
 
 
 def said(frames: list[Frame], kind: str) -> list[Any]:
@@ -33,7 +28,7 @@ def test_an_offer_bears_its_senders_right(
     claim = {"drive": True, "owner": True, "rightSeconds": 9000}
 
     client.offer(role=role, right=claim, rightSeconds=9000)
-    first, seconds = robot.take(), left(world, client)
+    first, seconds = robot.take(), client.seconds_left
     world.pass_seconds(100)
     client.offer(role=role, right=claim)
     second = robot.take()
@@ -71,7 +66,7 @@ def test_a_takeover_tells_the_seconds_of_who_took_over(world: World) -> None:
 
     boss.ask(type="takeover", robotId="r1")
 
-    assert said(robot.take(), "takeover") == [left(world, boss)]
+    assert said(robot.take(), "takeover") == [boss.seconds_left]
     assert said(driver.take(), "control-lost") == said(viewer.take(), "control") == [None]
 
 
@@ -92,7 +87,7 @@ def test_a_handover_tells_the_seconds_of_the_new_holder(world: World, how: str) 
         assert said(robot.take(), "control") == [None]
         viewer.send(type=how, robotId="r1")
 
-    assert said(robot.take(), "control") == [left(world, viewer)]
+    assert said(robot.take(), "control") == [viewer.seconds_left]
     assert {seconds for each in others for seconds in said(each.take(), "control")} == {None}
 
 
@@ -113,7 +108,7 @@ def test_a_robots_ping_and_registration_tell_the_holders_seconds(world: World) -
         assert registered["control"] == pong
         assert "rightSeconds" not in registered["sessions"][0]
 
-    rest = left(world, driver) + 101
+    rest = driver.seconds_left + 101
     assert "rightSeconds" not in free
     assert (pong["epoch"], pong["sessionId"]) == (had["epoch"], had["sessionId"])
     assert seconds == [rest, rest - 60, rest - 99, 0]
@@ -147,11 +142,11 @@ def test_a_renewed_token_is_told_at_the_resume(world: World) -> None:
             "epoch": had["epoch"],
             "sessionId": had["sessionId"],
             "person": {"userId": "owner", "name": "Owner"},
-            "rightSeconds": left(world, new),
+            "rightSeconds": new.seconds_left,
         }
     ]
     pong = robot.ask(type="ping", robotId="r1")["control"]
-    assert (pong["epoch"], pong["rightSeconds"]) == (had["epoch"], left(world, new))
+    assert (pong["epoch"], pong["rightSeconds"]) == (had["epoch"], new.seconds_left)
     assert viewer.take() == []
 
 
@@ -186,7 +181,7 @@ def test_a_resume_stands_where_the_robot_cannot_be_told(world: World, cut: str) 
     again = world.connect("owner")
     instance = world.item().instance_id
     registered = again.ask(type="register", robotId="r1", instanceId=instance)
-    assert registered["control"]["rightSeconds"] == left(world, new)
+    assert registered["control"]["rightSeconds"] == new.seconds_left
 
 
 def test_a_resume_on_a_connection_that_ends_meanwhile_renews_nothing(
@@ -225,4 +220,4 @@ def test_a_seed_driver_has_a_right_too(world: World) -> None:
 
     (offer,) = robot.take()
 
-    assert offer["right"] == {"drive": True, "owner": True, "rightSeconds": left(world, seed)}
+    assert offer["right"] == {"drive": True, "owner": True, "rightSeconds": seed.seconds_left}

@@ -22,7 +22,11 @@ def test_a_redial_keeps_the_sessions_and_lists_them(world: World) -> None:
         "type": "registered",
         "replyTo": "q",
         "robotId": "r1",
-        "control": {"epoch": had["epoch"], "sessionId": had["sessionId"]},
+        "control": {
+            "epoch": had["epoch"],
+            "sessionId": had["sessionId"],
+            "rightSeconds": driver.seconds_left,
+        },
         "sessions": [
             {
                 "sessionId": had["sessionId"],
@@ -108,7 +112,8 @@ def test_registering_again_on_one_connection_changes_no_session(world: World) ->
 
     again = register(robot)
 
-    assert again["control"] == {"epoch": had["epoch"], "sessionId": had["sessionId"]}
+    held = {"sessionId": had["sessionId"], "rightSeconds": driver.seconds_left}
+    assert again["control"] == {"epoch": had["epoch"], **held}
     assert (first["control"], driver.take()) == ({"epoch": 1}, [])
 
 

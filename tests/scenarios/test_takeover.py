@@ -20,7 +20,8 @@ def test_the_robot_is_told_by_what_right_it_was_taken_over(
     had = world.connect("olga").offer()
     robot.take()
 
-    won = world.connect(user, groups=groups).ask(type="takeover", robotId="r1")
+    taker = world.connect(user, groups=groups)
+    won = taker.ask(type="takeover", robotId="r1")
 
     assert won == {
         "type": "ack",
@@ -36,6 +37,7 @@ def test_the_robot_is_told_by_what_right_it_was_taken_over(
             "reason": reason,
             "sessionId": won["sessionId"],
             "epoch": won["epoch"],
+            "rightSeconds": taker.seconds_left,
         }
     ]
 

@@ -18,7 +18,7 @@ def test_a_viewer_never_takes_the_lease(world: World) -> None:
     """A viewer's offer reaches the robot without an epoch; the free lease stays free."""
     robot = world.robot("r1", "owner")
 
-    _, session = watch(world)
+    viewer, session = watch(world)
 
     assert robot.take() == [
         {
@@ -27,6 +27,7 @@ def test_a_viewer_never_takes_the_lease(world: World) -> None:
             "sessionId": session,
             "person": {"userId": "owner", "name": "Owner"},
             "role": "viewer",
+            "right": {"drive": True, "owner": True, "rightSeconds": viewer.seconds_left},
             "payload": {"sdp": "o"},
         }
     ]

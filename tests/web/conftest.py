@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
@@ -27,9 +28,12 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    """Yield a page that may write no error: a mishap is a sentence for the operator."""
-    opened = await browser.new_page()
+async def page(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+    """Yield a page that may write no error: a mishap is a sentence for the operator.
+
+    The options of its context are the fixture's parameter, if it has one.
+    """
+    opened = await browser.new_page(**getattr(request, "param", {}))
     opened.set_default_timeout(10_000)
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))

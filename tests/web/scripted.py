@@ -157,6 +157,7 @@ class Scripted:
     silent: set[str] = field(default_factory=set)
     seen: list[Frame] = field(default_factory=list)
     fleet: list[Frame] = field(default_factory=list)
+    """The rows of the list before the robot's own."""
     sockets: list[ServerConnection] = field(default_factory=list)
     refuse: dict[str, Frame] = field(default_factory=dict)
     config: Frame = field(default_factory=dict)
@@ -259,8 +260,8 @@ class Scripted:
         fixed: dict[str, Frame] = {
             "ready": {"type": "welcome", "heartbeatSeconds": 120, **ME, **self.welcome},
             "ice-servers": {"type": "ice-servers", "iceServers": [], "ttlSeconds": 3600},
-            "robots": {"type": "robots", "robots": [self._row(), *self.fleet]},
-            "watch": {"type": "robots", "robots": [self._row(), *self.fleet]},
+            "robots": {"type": "robots", "robots": [*self.fleet, self._row()]},
+            "watch": {"type": "robots", "robots": [*self.fleet, self._row()]},
             "request-control": {"type": "ack"},
             "deny-control": {"type": "ack"},
             "ice-candidate": {"type": "ack"},

@@ -7,6 +7,7 @@ import { SignalingError, connect } from "../robosignal/index.js";
 import { quote, sentence } from "./banner.js";
 import { at, draw, drawSignedOut, drawRtt, offer, showNotice, clearNotice } from "./draw.js";
 import { attachKeys } from "./driving.js";
+import { attachFocus, focusVideo, leavePanel } from "./focus.js";
 import { followLinks } from "./link.js";
 import { drawPicture } from "./picture.js";
 import { saysAdmin, visitor } from "./sign-in.js";
@@ -207,7 +208,7 @@ async function act(scene, action, robotId, sessionId) {
   at("panel").setAttribute("aria-busy", "true");
   try {
     await ACTIONS[action]?.(scene, robotId, sessionId);
-    if (action === "drive" || action === "take-over") at("video").focus({ preventScroll: true });
+    if (["drive", "watch", "take-over"].includes(action)) focusVideo();
   } catch (error) {
     showError(error);
     // Who drives was not what the list said.
@@ -217,6 +218,7 @@ async function act(scene, action, robotId, sessionId) {
     scene.joins = null;
     at("panel").removeAttribute("aria-busy");
     draw(scene);
+    if (scene.session === null) leavePanel(robotId);
   }
 }
 
@@ -375,6 +377,7 @@ function offerSigns(who) {
 
 async function main() {
   followLinks();
+  attachFocus();
   const config = await readConfig();
   const who = await visitor(config);
   offerSigns(who);

@@ -11,6 +11,7 @@ import {
   requestOf,
   rowOf,
 } from "./banner.js";
+import { focusVideo } from "./focus.js";
 import { drawPicture, noteRtt } from "./picture.js";
 
 /** @typedef {import("../robosignal/index.js").Robot} Robot */
@@ -127,6 +128,7 @@ function drawPanel({ signal, session, joins, robots }) {
   const panel = at("panel");
   const live = view?.state === "live";
   const driver = view ? driverName(view, signal.me) : "";
+  document.body.dataset.session = kind === "none" ? "none" : "open";
   panel.dataset.banner = kind;
   panel.dataset.driver = driver;
   if (!live) delete panel.dataset.rttMs;
@@ -216,7 +218,7 @@ function enable(where, actions) {
  * @param {Element} going
  */
 function keepFocus(going) {
-  if (going.contains(document.activeElement)) at("video").focus({ preventScroll: true });
+  if (going.contains(document.activeElement)) focusVideo();
 }
 
 /**
@@ -263,6 +265,7 @@ function drawRow(row, robot, signal, session) {
   row.dataset.driver = driver;
   row.dataset.online = robot.stale ? "unknown" : String(robot.online);
   row.dataset.chosen = String(view !== null);
+  row.setAttribute("aria-label", `${robot.robotId}: ${status}`);
   field(row, "name").textContent = robot.robotId;
   field(row, "status").textContent = status;
   field(row, "advisory").hidden = !advisory;

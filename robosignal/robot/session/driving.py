@@ -19,10 +19,10 @@ from robosignal.robot.session.events import Action, Log, Message, Move, Say
 from robosignal.robot.session.state import Link, OldLink, Peer, RobotState, Step, put_peer, stop
 
 DRIVER_HEARTBEAT_MS = 50
-"""How often the driver's session is told how the robot stands, in ms."""
+"""How often the driver's session gets a heartbeat, in ms."""
 
 VIEWER_HEARTBEAT_MS = 500
-"""How often every other session is."""
+"""How often every other session gets one."""
 
 IGNORED_MS = 300
 """For how long an old page's commands are ignored after a gap: those that have waited come then."""
@@ -162,7 +162,7 @@ def resume(state: RobotState, now: int) -> Step:
 
 
 def send_heartbeats(state: RobotState, now: int) -> Step:
-    """Tell each session whose turn it is how the robot stands with its commands."""
+    """Tell each session whose turn it is what has become of its commands."""
     actions: list[Action] = []
     for session, peer in state.peers.items():
         link = peer.link

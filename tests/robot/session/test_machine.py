@@ -1,3 +1,4 @@
+import json
 from typing import Any, Literal
 
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from robosignal.robot.session import events as actions
 from robosignal.robot.session.events import Add, Move, Open, Renegotiate, Say, Shut
 from robosignal.robot.session.machine import next_due, step
 from robosignal.robot.session.registration import Identity, Registration
-from robosignal.robot.session.state import RobotState
+from robosignal.robot.session.state import Link, RobotState
 
 NEW = RobotState(Registration(Identity(RobotId("demo"), InstanceId("run-1"))))
 SESSIONS = ["demo:a", "demo:b", "demo:c"]
@@ -43,8 +44,15 @@ def registered(holder: str | None, epoch: int, standing: list[str]) -> actions.E
     )
 
 
-def addressed(event: actions.Event, seen: RobotState) -> actions.Event:
-    """Return the event with `LAST` as the id of the robot's last `register`."""
+def addressed(event: actions.Event, seen: RobotState, now: int = 0) -> actions.Event:
+    """Return the event with `LAST` as the id of the robot's last `register`.
+
+    A command on `drive` is then as old at `now`, in ms, as it says.
+    """
+    if isinstance(event, actions.Message) and event.channel == "drive":
+        parts = json.loads(event.data)
+        data = json.dumps(parts | {"t": now + parts["t"]})
+        return actions.Message(event.session_id, event.pc_id, data, "drive")
     if not isinstance(event, actions.Frame) or event.frame.get("replyTo") != LAST:
         return event
     last = f"register-{seen.registration.registers}"
@@ -61,6 +69,16 @@ WELCOME = {
     "expiresAt": 4_000_000_000_000,
     "limits": {"frameBytes": 32768, "messageBytes": 131072, "sdpBytes": 49152, "viewers": 10},
 }
+
+
+def command(  # noqa: PLR0917 - one for each part of a command
+    session: SessionId, pc: PcId, n: int, epoch: int, age: int, y: float
+) -> actions.Message:
+    """Return a command on `drive` whose `t` is so old: see `addressed`."""
+    parts = {"type": "command", "n": n, "epoch": epoch, "t": -age, "drive": {"x": 0.0, "y": y}}
+    return actions.Message(session, pc, json.dumps(parts), "drive")
+
+
 sdp = st.just({"type": "offer", "sdp": "v=0"})
 controller, viewer = st.just("controller"), st.just("viewer")
 events: st.SearchStrategy[actions.Event] = st.one_of(
@@ -72,6 +90,9 @@ events: st.SearchStrategy[actions.Event] = st.one_of(
         epoch=epochs,
         person=persons,
         payload=sdp,
+        right=st.fixed_dictionaries(
+            {"drive": st.booleans(), "owner": st.booleans(), "rightSeconds": st.integers(0, 20)}
+        ),
     ),
     frame("offer", sessionId=sessions, pcId=pcs, role=viewer, person=persons, payload=sdp),
     frame("ice-candidate", sessionId=sessions, pcId=pcs, role=viewer, payload=st.just({})),
@@ -90,6 +111,30 @@ events: st.SearchStrategy[actions.Event] = st.one_of(
     frame("ice-servers", iceServers=st.just([]), ttlSeconds=st.integers(0, 10)),
     st.builds(registered, st.none() | sessions, epochs, st.lists(sessions, unique=True)),
     st.builds(actions.Message, sessions.map(SessionId), pcs.map(PcId), st.just(FORWARD)),
+    st.builds(
+        actions.Opened,
+        sessions.map(SessionId),
+        pcs.map(PcId),
+        st.sampled_from(["control", "drive"]),
+    ),
+    st.builds(
+        command,
+        sessions.map(SessionId),
+        pcs.map(PcId),
+        st.integers(1, 30),
+        epochs,
+        st.integers(0, 2000),
+        st.sampled_from([0.0, 0.0, 1.0]),
+    ),
+    st.builds(
+        actions.Message,
+        sessions.map(SessionId),
+        pcs.map(PcId),
+        st.sampled_from(['{"type":"stop"}', '{"type":"clear-stop"}']),
+    ),
+    st.builds(actions.StopMotion, st.just("button")),
+    st.just(actions.ClearStop()),
+    st.just(actions.Resumed()),
     st.builds(actions.Failed, sessions.map(SessionId), pcs.map(PcId)),
     st.builds(actions.Answered, sessions.map(SessionId), pcs.map(PcId), st.just("v=1")),
     st.builds(
@@ -111,7 +156,7 @@ def test_actions_name_only_peer_connections_that_are_open(
     open_: set[tuple[str, str]] = set()
     for event, later in script:
         now += later
-        seen, asked = step(seen, addressed(event, seen), now)
+        seen, asked = step(seen, addressed(event, seen, now), now)
         for action in asked:
             match action:
                 case Open(session, pc):
@@ -137,7 +182,7 @@ def test_robot_moves_only_for_the_session_that_the_highest_epoch_names(
     for event, later in script:
         now += later
         before = seen
-        seen, asked = step(seen, addressed(event, seen), now)
+        seen, asked = step(seen, addressed(event, seen, now), now)
         moves = [action.drive for action in asked if isinstance(action, Move)]
         if any(drive != STILL for drive in moves):
             assert isinstance(event, actions.Message)
@@ -145,6 +190,93 @@ def test_robot_moves_only_for_the_session_that_the_highest_epoch_names(
         if seen.control.fence != before.control.fence:
             assert seen.motion.drive == STILL
             assert before.motion.drive == STILL or moves == [STILL]
+
+
+ALICE, PC = SessionId("demo:a"), PcId("pc-1")
+RIGHT = {"drive": True, "owner": False, "rightSeconds": 6}
+RIGHT_ENDS = 6000
+DRIVER: dict[str, Any] = {
+    "type": "offer",
+    "robotId": "demo",
+    "sessionId": ALICE,
+    "pcId": PC,
+    "role": "controller",
+}
+DRIVER |= {"epoch": 2, "person": {"userId": "u1"}, "payload": {"sdp": "v=0"}, "right": RIGHT}
+commands = st.builds(
+    command,
+    st.just(ALICE),
+    st.just(PC),
+    st.sampled_from([-1, 0, 1, 1, 1, 2]),
+    st.sampled_from([2, 2, 2, 2, 3]),
+    st.sampled_from([0, 20, 20, 200, 1000, 1001, -1]),
+    st.sampled_from([0.0, 1.0]),
+)
+"""Their numbers follow the one before by so much."""
+
+others: st.SearchStrategy[actions.Event] = st.sampled_from(
+    [
+        actions.Tick(),
+        actions.Resumed(),
+        actions.StopMotion("button"),
+        actions.ClearStop(),
+        actions.Message(ALICE, PC, '{"type":"stop"}'),
+        actions.Message(ALICE, PC, '{"type":"clear-stop"}'),
+        actions.Frame({"type": "control", "robotId": "demo", "sessionId": ALICE, "epoch": 3}),
+    ]
+)
+driven = st.lists(
+    st.tuples(st.one_of(*[commands] * 6, others), st.sampled_from([0, 20, 50, 100, 499, 500])),
+    min_size=10,
+    max_size=40,
+)
+
+
+def test_every_motion_is_fresh_of_the_epoch_with_the_right_and_after_zeros() -> None:
+    """Whatever comes, and in whatever order."""
+    moved = 0
+
+    @given(driven)
+    @settings(max_examples=400)
+    def check(script: list[tuple[actions.Event, int]]) -> None:
+        nonlocal moved
+        seen, now = NEW, 0
+        seen, _ = step(seen, actions.Frame(DRIVER), now)
+        seen, _ = step(seen, actions.Opened(ALICE, PC, "drive"), now)
+        last_n, newest, may_move = 0, 1, False
+        for event, later in script:
+            now += later
+            before, given = seen, addressed(event, seen, now)
+            if not isinstance(given, actions.Message) or given.channel != "drive":
+                seen, asked = step(seen, given, now)
+                has_stopped = any(isinstance(action, Move) for action in asked)
+                is_new = seen.control.fence != before.control.fence
+                may_move &= not (has_stopped or is_new or isinstance(given, actions.Resumed))
+                continue
+            parts = json.loads(given.data)
+            n = newest = max(1, newest + parts["n"])
+            given = actions.Message(ALICE, PC, json.dumps(parts | {"n": n}), "drive")
+            seen, asked = step(seen, given, now)
+            moves = [action.drive for action in asked if isinstance(action, Move)]
+            if before.motion.is_over(now) or now >= RIGHT_ENDS:
+                may_move = False
+            link = seen.peers[ALICE].link
+            assert isinstance(link, Link)
+            if link.last_n == n and last_n != n:
+                assert n > last_n
+                assert now - 1000 <= parts["t"] <= now
+                assert parts["epoch"] == seen.control.fence.epoch
+                assert seen.latch.by is None
+                assert now < RIGHT_ENDS
+                assert moves[-1].y == parts["drive"]["y"]
+                assert may_move or moves[-1] == STILL
+                may_move, last_n = True, n
+                moved += moves[-1] != STILL
+            else:
+                assert moves in ([], [STILL])
+
+    check()
+    assert moved > 10
 
 
 @given(scripts)
@@ -155,7 +287,7 @@ def test_only_a_registration_lowers_the_epoch(script: list[tuple[actions.Event, 
     for event, later in script:
         now += later
         before = seen.control.fence.epoch
-        seen, _ = step(seen, addressed(event, seen), now)
+        seen, _ = step(seen, addressed(event, seen, now), now)
         outright = isinstance(event, actions.Frame) and event.frame["type"] == "registered"
 
         assert outright or seen.control.fence.epoch >= before
@@ -168,7 +300,7 @@ def test_what_is_due_is_done_at_one_tick(script: list[tuple[actions.Event, int]]
     seen, now = NEW, 0
     for event, later in script:
         now += later
-        seen, _ = step(seen, addressed(event, seen), now)
+        seen, _ = step(seen, addressed(event, seen, now), now)
         seen, _ = step(seen, actions.Tick(), now)
         due = next_due(seen)
 

@@ -106,11 +106,11 @@ EVERY_METHOD: dict[str, Callable[[Store], object]] = {
     "write_robot": lambda store: store.write_robot(R1, presence.record_loss(C1)),
     "remove_robot": lambda store: store.remove_robot(R1, presence.is_unchanged_since(1)),
     "watchers": lambda store: store.watchers("ann"),
-    "owned": lambda store: store.list_owned(ANN, None, 5),
+    "list_owned": lambda store: store.list_owned(ANN, None, 5),
     "note_share": lambda store: store.note_share(R1, ANN),
     "drop_share": lambda store: store.drop_share(R1, ANN),
-    "shared": lambda store: store.list_shared(ANN, None, 5),
-    "fleet": lambda store: store.list_fleet("0", None, 5),
+    "list_shared": lambda store: store.list_shared(ANN, None, 5),
+    "list_fleet": lambda store: store.list_fleet("0", None, 5),
 }
 
 
