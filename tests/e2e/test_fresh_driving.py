@@ -137,7 +137,7 @@ def test_a_robot_whose_process_stops_is_marked_and_a_held_key_does_not_go_on(
 def test_a_camera_that_stops_is_marked_apart_and_past_twice_the_limit_nothing_drives(
     driver: Tab, rover: Process, report: Callable[[str], None]
 ) -> None:
-    """The robot is heard, its picture stands: stale, in words, with its age, and no motion."""
+    """The robot is heard, its picture does not move: stale, in words, with its age, and no motion."""
     drive_ahead(driver, rover)
     since = time.time()
     os.kill(rover.pid, signal.SIGUSR1)
@@ -194,11 +194,9 @@ def test_a_viewer_who_may_drive_stops_the_robot_with_the_button(
     viewer = open_page(site.link(ADMIN, "ADMINS"))
     viewer.click(f"li[data-robot-id={ROBOT}] [data-action=watch]")
     viewer.wait_for_attribute("#panel", "data-picture", "live")
-    drive_ahead(driver, rover)
     viewer.click("[data-action=stop]")
     rover.wait_for(f"{ADMIN} stops the robot")
     driver.wait_for_text("#banner-title", f"Stopped by “{ADMIN}”")
     viewer.wait_for_text("#banner-text", f"Stopped by “{ADMIN}”.")
-    driver.let_go("KeyW")
     driver.click("[data-action=clear-stop]")
     viewer.wait_for("() => !document.querySelector('#banner-text').textContent.includes('Stopped')")

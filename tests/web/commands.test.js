@@ -21,7 +21,7 @@ function hold(session, robot, ms, options) {
   return sent;
 }
 
-test("a command bears the newest heartbeat's clock, the epoch, and a number that rises", async () => {
+test("a command names the newest heartbeat's clock, the epoch, and a number that rises", async () => {
   const { session, robot } = await drivingFresh();
   const newest = robot.beats.t;
   robot.tell(
@@ -227,8 +227,8 @@ for (const [what, epoch, doubts] of [
 }
 
 for (const [what, options, state] of [
-  ["stands still while the robot is heard", { films: false }, "stale"],
-  ["stands still and the robot is silent", { films: false, beats: false }, "frozen"],
+  ["does not move while the robot is heard", { films: false }, "stale"],
+  ["does not move and the robot is silent", { films: false, beats: false }, "frozen"],
 ]) {
   test(`a picture that ${what} is marked within 200 ms of its limit`, async () => {
     const { session, robot } = await drivingFresh();

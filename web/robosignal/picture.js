@@ -1,6 +1,6 @@
 /**
  * How old the robot's picture is, and the figures of its connection. A picture that no longer moves
- * looks like one of a robot that stands, so its age is measured where it is shown.
+ * looks like one of a robot that does not move, so its age is measured where it is shown.
  */
 
 /** @import { Environment } from "./environment.js" */
