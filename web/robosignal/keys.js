@@ -318,7 +318,7 @@ class KeyDriver {
   #send(drive) {
     const input = this.#input;
     const isSent = this.#session.drive(drive);
-    if (isSent) this.#sentAt = this.#now();
+    if (isSent || this.#isUndeclared()) this.#sentAt = this.#now();
     // The session may find that it is blocked, and so release what is pressed: a stop was told then.
     if (input === this.#input) this.#options.onDrive?.(drive);
     return isSent;
@@ -330,9 +330,14 @@ class KeyDriver {
     return (
       role === "controller" &&
       state === "live" &&
-      blocked === null &&
+      (blocked === null || this.#isUndeclared()) &&
       (!isPressed(this.#input) || epoch === this.#epoch)
     );
+  }
+
+  /** Whether the robot may still say how it takes commands: what is pressed meanwhile waits for that. */
+  #isUndeclared() {
+    return this.#session.view.blocked === "undeclared";
   }
 
   #whyNoControl() {
