@@ -137,7 +137,7 @@ def test_a_robot_whose_process_stops_is_marked_and_a_held_key_does_not_go_on(
 def test_a_camera_that_stops_is_marked_apart_and_past_twice_the_limit_nothing_drives(
     driver: Tab, rover: Process, report: Callable[[str], None]
 ) -> None:
-    """The robot is heard, its picture does not move: stale, in words, with its age, and no motion."""
+    """The robot is heard, its picture does not move: stale, in words, and no motion."""
     drive_ahead(driver, rover)
     since = time.time()
     os.kill(rover.pid, signal.SIGUSR1)

@@ -225,6 +225,25 @@ for (const [blocked, why] of [
   });
 }
 
+test("a press waits for a robot that is about to be ready, but not for long", () => {
+  const [soon, late] = [new Desk(), new Desk()];
+  for (const desk of [soon, late]) {
+    desk.session.stand({ blocked: "unarmed" });
+    desk.session.isFull = true;
+    desk.down("KeyW");
+    desk.pass(200);
+  }
+  soon.session.isFull = false;
+  soon.session.stand({ blocked: null });
+  soon.pass(50);
+  late.pass(600);
+  late.session.isFull = false;
+
+  assert.deepEqual([soon.last, soon.losses], [AHEAD, []]);
+  assert.equal(late.losses.length, 1);
+  assertReleased(late);
+});
+
 test("a session that finds itself blocked as it sends tells of nothing after the stop", () => {
   const heard = [];
   const desk = held({ onDrive: (drive) => heard.push(drive) });

@@ -96,6 +96,8 @@ class KeyDriver {
   #isTouch = false;
   /** The epoch at which the first of what is pressed was pressed. */
   #epoch = 0;
+  /** Whether motion was sent since then. */
+  #hasMoved = false;
   /** @type {number | undefined} */
   #interval;
   #tickedAt;
@@ -247,12 +249,10 @@ class KeyDriver {
     if (!this.#hasControl()) return;
     if (this.#interval === undefined)
       this.#interval = this.#window.setInterval(() => this.#tick(), COMMAND_MS);
-    if (!isPressed(this.#input))
-      [this.#sentAt, this.#epoch, this.#tickedAt] = [
-        this.#now(),
-        this.#session.view.epoch,
-        this.#clocks(),
-      ];
+    if (!isPressed(this.#input)) {
+      [this.#sentAt, this.#epoch] = [this.#now(), this.#session.view.epoch];
+      [this.#hasMoved, this.#tickedAt] = [false, this.#clocks()];
+    }
     this.#input = press(this.#input);
     this.#tick();
   }
@@ -319,6 +319,7 @@ class KeyDriver {
     const input = this.#input;
     const isSent = this.#session.drive(drive);
     if (isSent || this.#isUndeclared()) this.#sentAt = this.#now();
+    if (isSent) this.#hasMoved ||= drive.x !== 0 || drive.y !== 0;
     // The session may find that it is blocked, and so release what is pressed: a stop was told then.
     if (input === this.#input) this.#options.onDrive?.(drive);
     return isSent;
@@ -327,12 +328,19 @@ class KeyDriver {
   /** Whether the session drives, and has done so since the first of what is pressed was pressed. */
   #hasControl() {
     const { role, state, epoch, blocked } = this.#session.view;
+    // A robot that has just become ours, or has stopped, is ready a moment later: a new press waits.
+    const isReady =
+      blocked === null || this.#isUndeclared() || (blocked === "unarmed" && !this.#isMoving());
     return (
       role === "controller" &&
       state === "live" &&
-      (blocked === null || this.#isUndeclared()) &&
+      isReady &&
       (!isPressed(this.#input) || epoch === this.#epoch)
     );
+  }
+
+  #isMoving() {
+    return isPressed(this.#input) && this.#hasMoved;
   }
 
   /** Whether the robot may still say how it takes commands: what is pressed meanwhile waits for that. */

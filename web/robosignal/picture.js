@@ -58,6 +58,7 @@ export class Screen {
   #video;
   #environment;
   #request = 0;
+  #abort = new AbortController();
   /** @type {number | null} null until a frame was shown */
   shownAt = null;
 
@@ -69,6 +70,11 @@ export class Screen {
     this.#video = video;
     this.#environment = environment;
     this.#await();
+    // A page that was frozen comes back with its video paused.
+    for (const type of ["visibilitychange", "resume"])
+      video.ownerDocument.addEventListener(type, () => this.#play(), {
+        signal: this.#abort.signal,
+      });
   }
 
   /** Whether the browser tells which frames it shows; it does not for a page that is hidden. */
@@ -87,8 +93,15 @@ export class Screen {
   }
 
   close() {
+    this.#abort.abort();
     if ("cancelVideoFrameCallback" in this.#video)
       this.#video.cancelVideoFrameCallback(this.#request);
+  }
+
+  #play() {
+    const isVisible = this.#video.ownerDocument.visibilityState === "visible";
+    // Where the browser refuses, the picture is old, and said to be.
+    if (isVisible && this.#video.paused) void this.#video.play().catch(() => {});
   }
 
   #await() {
