@@ -44,7 +44,8 @@ CONNECTS = """async ({ payload, isEnd }) => {
         };
         const unusable = (count, { message }) => errors.push(message);
         const rest = { report() {}, rtt() {}, stream() {}, message() {}, refused() {} };
-        const listener = { dispatch, unusable, ...rest };
+        const control = () => ({ isDriver: false, epoch: 0 });
+        const listener = { dispatch, unusable, control, screen: () => null, ...rest };
         const peer = new Peer("pc", [], browserEnvironment(), listener);
     });
 }"""
