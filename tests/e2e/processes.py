@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 
 PATIENCE_SECONDS = 30
@@ -78,10 +79,11 @@ class Process:
         return "\n".join(self.lines)
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """Return the next printed line that matches; fail when the process ends or is silent."""
+        """Return the next printed line that matches; fail when it ends or never says so."""
+        until = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                line = self._unread.get(timeout=PATIENCE_SECONDS)
+                line = self._unread.get(timeout=max(0, until - time.monotonic()))
             except queue.Empty:
                 raise AssertionError(
                     f"{self.arguments} never said {pattern!r}:\n{self.output}"

@@ -154,11 +154,11 @@ def test_a_camera_that_stops_is_marked_apart_and_past_twice_the_limit_nothing_dr
     drive_ahead(driver, rover)
     driver.let_go("KeyW")
 
-    # What was under way is still shown.
+    # What was under way is still shown; the last frame may be as old as a frame lasts by then.
     assert LIMIT_MS - 100 <= took <= LIMIT_MS + MARKED_MS + 150
-    assert age > LIMIT_MS
+    assert age >= LIMIT_MS
     assert "camera" in words
-    assert 2 * LIMIT_MS / 1000 <= stopped < 2
+    assert (2 * LIMIT_MS - 100) / 1000 <= stopped < 2
 
 
 def test_the_space_bar_stops_the_robot_for_all_until_the_driver_clears_it(

@@ -201,9 +201,14 @@ class Console:
 
         assert self.moves.motions() == motions
 
+    def wait_until_active(self) -> None:
+        """Wait until the page says that a press drives: not yet, just after it was hidden."""
+        self.until("document.querySelector('#pad').dataset.active === 'true'")
+
     def press_ahead(self) -> None:
         """Press W on the video, and wait until the robot moves."""
         self.page.run(f"{VIDEO}.focus()")
+        self.wait_until_active()
         self.down("KeyW")
         self.moves.wait_for(Drive(0.0, 1.0))
 
@@ -446,6 +451,7 @@ def test_two_keys_that_cancel_each_other_are_lost_like_one(console: Console) -> 
     with other_tab(console):
         pass
     begun = len(console.moves.drives)
+    console.wait_until_active()
     console.down("KeyW")
     console.moves.wait_for(Drive(0.0, 1.0))
     console.up("KeyW")

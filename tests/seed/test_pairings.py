@@ -114,6 +114,8 @@ async def test_the_console_drives_a_seed_robot_again_and_again(
             await press(page, "drive")
             await wait_for_video(page)
             await page.locator("video").focus()
+            # A frame is shown before the page says that it drives; a press before that is no press.
+            await expect(page.locator("#pad")).to_have_attribute("data-active", "true")
             await page.keyboard.down("w")
             await command_of(robot.heard)
             await page.keyboard.up("w")
