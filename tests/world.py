@@ -29,6 +29,7 @@ from robosignal.server.events import SCHEDULED
 from robosignal.server.ice.static import StaticServers
 from robosignal.server.limits.limiter import Unlimited
 from robosignal.server.ports import IceSource, Limiter, Store
+from tests.device import URL, DeviceKey
 from tests.tokens import NOW, Signer
 
 Frame = dict[str, Any]
@@ -173,6 +174,7 @@ class World:
             issuers=(self._signer.issuer(),),
             rules=self._rules,
             origins=self._origins,
+            device_audiences=lambda: frozenset({URL}),
             clock=lambda: self.now,
             # The world's time stands while an event is handled, however busy the machine is.
             deadline=lambda _: Deadline(clock=lambda: 0.0),
@@ -224,6 +226,37 @@ class World:
         peer.send(type="register", robotId=robot_id, **said)
         assert peer.status == 200
         return peer
+
+    def dial_device(self, token: str, *, v1: bool = True) -> tuple[Peer, int]:
+        """Open a connection with this assertion; return it, and the status of `$connect`."""
+        peer = self.dial()
+        offered = {"Sec-WebSocket-Protocol": f"robosignal.v1, bearer.{token}"}
+        carrier = offered if v1 else {"Authorization": f"Bearer {token}"}
+        status = self.event("CONNECT", peer, headers=carrier)["statusCode"]
+        if status == 200:
+            self.outbox.open[peer.connection_id] = peer.frames
+        return peer, status
+
+    def device(self, key: DeviceKey, robot_id: str = "r1", **changes: Any) -> Peer:
+        """Open a connection as a robot does by its own key."""
+        token = key.assertion(robot_id, now_s=self.now // 1000, **changes)
+        peer, status = self.dial_device(token)
+        assert status == 200, status
+        return peer
+
+    def device_robot(self, key: DeviceKey, robot_id: str = "r1", run: str = "run-1") -> Peer:
+        """Open a connection by a robot's own key, and register the robot on it."""
+        self.pass_seconds(1)  # Its assertion is newer than the one before.
+        peer = self.device(key, robot_id)
+        peer.ask(type="register", robotId=robot_id, instanceId=run)
+        assert peer.status == 200
+        return peer
+
+    def enroll(self, key: DeviceKey, robot_id: str = "r1", user: str = "owner") -> None:
+        """Let a key in, by a robot's owner."""
+        peer = self.connect(user)
+        peer.ask(type="enroll", robotId=robot_id, publicKey=key.jwk)
+        assert peer.status == 200
 
     def item(self, robot_id: str = "r1") -> Robot:
         """Return a robot's item as the store has it."""

@@ -103,6 +103,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let messages overlap, and pause up to 50 ms before each step, drawn from this seed",
     )
     add(
+        "--public-url",
+        type=arguments.websocket_url,
+        action="append",
+        default=[],
+        metavar="URL",
+        help="an address under which robots reach this gateway, such as one of a proxy;"
+        " a robot's own key signs the address that it connects to; may be repeated",
+    )
+    add(
         "--unlimited",
         action="store_true",
         help="lift the limits on rates and on the connections of one user, for benchmarks",
@@ -139,6 +148,7 @@ def _read_settings(asked: argparse.Namespace) -> BackendSettings:
         seed_keepalive_seconds=asked.seed_keepalive,
         chaos_seed=asked.chaos,
         unlimited=asked.unlimited,
+        public_urls=tuple(asked.public_url),
     )
 
 

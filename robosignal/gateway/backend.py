@@ -62,6 +62,8 @@ class BackendSettings:
     chaos_seed: int | None = None
     seed_keepalive_seconds: float | None = None
     """How often seed connections get a frame, so that they are not idle; None sends none."""
+    public_urls: tuple[str, ...] = ()
+    """Under which other addresses clients connect, such as `wss://robots.example.org/prod`."""
     unlimited: bool = False
     """No rate limits, and no limit on a user's connections."""
 
@@ -98,9 +100,16 @@ class Backend:
             issuers=self._issuers,
             rules=options.rules,
             origins=options.origins,
+            device_audiences=lambda: self._find_addresses(settings, options),
             clock=epoch_ms,
             hook=add_chaos(settings.chaos_seed) if settings.chaos_seed is not None else no_hook,
         )
+
+    def _find_addresses(self, settings: BackendSettings, options: Options) -> frozenset[str]:
+        """Return the addresses of this gateway, for one of which a robot's assertion is."""
+        hosts = {settings.host, "127.0.0.1", "localhost"}
+        own = {f"ws://{host}:{self.gateway.port}/prod" for host in hosts}
+        return options.device_audiences | own | {*settings.public_urls}
 
     def _make_handler(self, settings: BackendSettings, *, limited: bool) -> Handle:
         handle = self._signaling.handle

@@ -17,7 +17,13 @@ from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.protocol.limits import GRACE_SECONDS, WATCHERS
 from robosignal.server.clock import epoch_ms
 from robosignal.server.core.conditional_writes import Condition, Write, apply, evaluate
-from robosignal.server.core.records import OLD_PRESENCE_UNTIL, Connection, Robot, robot_from_item
+from robosignal.server.core.records import (
+    OLD_PRESENCE_UNTIL,
+    Code,
+    Connection,
+    Robot,
+    robot_from_item,
+)
 from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
 from robosignal.server.core.writes.attributes import PRESENCE_UNTIL
 from robosignal.server.core.writes.connections import connection_item
@@ -26,6 +32,7 @@ Item = dict[str, Any]
 
 DATABASE = "robots.sqlite3"
 SETS = ("operators",)
+CODE_PREFIX = "#code:"
 
 
 class LocalStore:
@@ -46,6 +53,7 @@ class LocalStore:
         self._items: dict[RobotId, Item] = {}
         self._robots: dict[RobotId, Robot] = {}
         self._order: list[RobotId] = []
+        self._codes: dict[str, Item] = {}
         if directory is not None:
             self._open(directory / DATABASE)
 
@@ -53,6 +61,9 @@ class LocalStore:
         try:
             self._database = Database(path)
             for robot_id, text in self._database.robots():
+                if robot_id.startswith(CODE_PREFIX):
+                    self._restore_code(robot_id, msgspec.json.decode(text, type=Item))
+                    continue
                 item = _after_restart(_read(text), self._opened_at)
                 self._keep(robot_id, item, robot_from_item(item))
         except StateUnreadable:
@@ -185,6 +196,39 @@ class LocalStore:
         self._items[robot_id] = item
         self._robots[robot_id] = robot
 
+    # Codes
+
+    def code(self, code_hash: str) -> Code | None:
+        """Return a code's item."""
+        item = self._codes.get(code_hash)
+        return None if item is None else msgspec.convert(item, Code)
+
+    def write_code(self, code_hash: str, write: Write) -> Written[Code] | ConditionFailed[Code]:
+        """Carry out a write to a code's item. Raise TryAgain as `write_robot` does."""
+        self._remove_old_codes(epoch_ms())
+        before = self.code(code_hash)
+        after = apply(write, self._codes.get(code_hash, {}))
+        if after is None:
+            return ConditionFailed(before)
+        kept = msgspec.convert(after, Code)
+        if self._database is not None:
+            self._database.put(_code_key(code_hash), msgspec.json.encode(after).decode())
+        self._codes[code_hash] = after
+        return Written(before, kept)
+
+    def _restore_code(self, key: RobotId, item: Item) -> None:
+        code = msgspec.convert(item, Code)
+        self._codes[code.code_hash] = item
+        if key != _code_key(code.code_hash):
+            raise TypeError(f"{key} is another code's key")
+
+    def _remove_old_codes(self, now: int) -> None:
+        """Remove the codes that have expired, as DynamoDB does by their `ttl`."""
+        for code_hash in [each for each, item in self._codes.items() if _is_old(item, now)]:
+            if self._database is not None:
+                self._database.remove(_code_key(code_hash))
+            del self._codes[code_hash]
+
     # Lists
 
     def note_share(self, robot: RobotId, user: UserId) -> None:
@@ -220,6 +264,15 @@ class LocalStore:
                 return Page(tuple(found), found[-1])
             found.append(robot_id)
         return Page(tuple(found), None)
+
+
+def _code_key(code_hash: str) -> RobotId:
+    """Return the key of a code in the table of robots, whose ids never begin with a `#`."""
+    return RobotId(CODE_PREFIX + code_hash)
+
+
+def _is_old(code: Item, now: int) -> bool:
+    return bool(code["ttl"] * 1000 <= now)
 
 
 def _read(text: str) -> Item:

@@ -13,7 +13,7 @@ Times = int
 
 RelationName = Literal["owner", "operator", "admin"]
 TakeoverReason = Literal["owner", "admin", "self"]
-LeaveReason = Literal["bye", "evicted", "restarted", "unregistered"]
+LeaveReason = Literal["bye", "evicted", "restarted", "revoked", "unregistered"]
 
 
 class Person(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -129,6 +129,42 @@ class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
     epoch: int | None = None
     operators: list[UserId] | None = None
     robot_told: bool = True
+    robot_id: RobotId | None = None
+    """The robot that has enrolled."""
+    kid: str | None = None
+    """The id of the key that was added."""
+    pending: bool = False
+    """Whether that key waits for approval."""
+
+
+class KeyEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One of a robot's keys."""
+
+    kid: str
+    fingerprint: str
+    """What people compare: 80 bits in hexadecimal."""
+    added_at: Times
+    added_by: UserId | None = None
+    """Who let it in; None: the robot itself, when it replaced its key."""
+    last_used_at: Times | None = None
+    not_after: Times | None = None
+    """When it ends, if it does."""
+    pending: bool = False
+    """Whether it waits for approval."""
+
+
+class KeysReply(Reply, frozen=True, kw_only=True, tag="keys"):
+    """Answers `keys`."""
+
+    robot_id: RobotId
+    keys: list[KeyEntry]
+
+
+class Code(Reply, frozen=True, kw_only=True, tag="code"):
+    """Answers `create-code`. The code itself is stored nowhere, and shown only here."""
+
+    code: str
+    expires_at: Times
 
 
 class RobotEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -18,10 +18,33 @@ ID_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$(?!\n)"
 TOKEN_PATTERN = r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$(?!\n)"  # noqa: S105 - a pattern
 """A token is sent as a subprotocol, which is a header token (RFC 7230, section 3.2.6)."""
 SESSION_PATTERN = r"^[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_-]{22}$(?!\n)"
+PATTERN_PATTERN = r"^[A-Za-z0-9_.-]{3,63}\*$(?!\n)"
 USER_PATTERN = r"^(?!#)[\x20-\x7e]{1,128}$(?!\n)"
 CONNECTION_ID_CHARACTERS = 128
 NAME_CHARACTERS = 128
 
+KEYS = 3
+"""How many keys a robot may have, so that one can be replaced while it is in use."""
+
+ROTATED_KEY_SECONDS = 7 * 24 * 60 * 60
+"""How long the key that a robot has replaced is still accepted."""
+
+ASSERTION_SECONDS = 300
+"""How long a robot's assertion may be valid."""
+
+ASSERTION_AHEAD_SECONDS = 30
+ASSERTION_BEHIND_SECONDS = 600
+"""How far a robot's clock may be ahead of the server's, and behind it."""
+
+ASSERTIONS_PER_SECOND = 8
+"""How many connections a robot may register with assertions that were issued in one second."""
+
+ENROLL_SECONDS = 30
+"""How long a connection that enrols a robot may stay open."""
+
+CODE_USES = 1000
+CODE_SECONDS = 24 * 60 * 60
+LONGEST_CODE_SECONDS = 30 * 24 * 60 * 60
 OPERATORS = 50
 VIEWERS = 10
 WATCHERS = 100
@@ -88,6 +111,8 @@ PUSHES_PER_SECOND = 1
 TOKEN_CHARACTERS = 8192
 TOKEN_URL_CHARACTERS = 4000
 """API Gateway accepts URLs of at most 4,096 characters."""
+
+PROOF_CHARACTERS = 2048
 
 SUBPROTOCOL = "robosignal.v1"
 BEARER_PREFIX = "bearer."

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 from msgspec import Meta, Struct, field
 
 from robosignal.protocol import limits
+from robosignal.protocol.device_keys import KID_PATTERN, PublicKey
 from robosignal.protocol.ids import ConnectionId, InstanceId, RobotId, SessionId, UserId
 
 Role = Literal["controller", "viewer"]
@@ -19,6 +20,9 @@ ConnectionIdField = Annotated[
     ConnectionId, Meta(min_length=1, max_length=limits.CONNECTION_ID_CHARACTERS)
 ]
 AddressField = Annotated[str, Meta(min_length=1, max_length=limits.CONNECTION_ID_CHARACTERS)]
+KidField = Annotated[str, Meta(pattern=KID_PATTERN)]
+CodeField = Annotated[str, Meta(min_length=1, max_length=64)]
+PatternField = Annotated[str, Meta(pattern=limits.PATTERN_PATTERN)]
 Counter = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 
 
@@ -88,6 +92,58 @@ class Transfer(Message, frozen=True, kw_only=True, tag="transfer"):
 
     robot_id: RobotIdField
     user_id: UserIdField
+
+
+class Enroll(Message, frozen=True, kw_only=True, tag="enroll"):
+    """Lets a robot in by a key: its owner sends the key, or the robot itself sends a code."""
+
+    robot_id: RobotIdField | None = None
+    public_key: PublicKey | None = None
+    owner_user_id: UserIdField | None = None
+    """Who owns a new robot; for admins alone. None: the sender."""
+    code: CodeField | None = None
+
+
+class Keys(Message, frozen=True, kw_only=True, tag="keys"):
+    """Asks for a robot's keys."""
+
+    robot_id: RobotIdField
+
+
+class RevokeKey(Message, frozen=True, kw_only=True, tag="revoke-key"):
+    """Ends a key for good, and the robot's presence if this key has registered it."""
+
+    robot_id: RobotIdField
+    kid: KidField
+
+
+class ApproveKey(Message, frozen=True, kw_only=True, tag="approve-key"):
+    """Lets in a key that waits for approval."""
+
+    robot_id: RobotIdField
+    kid: KidField
+
+
+class RotateKey(Message, frozen=True, kw_only=True, tag="rotate-key"):
+    """A robot replaces its key; the old one is accepted for seven days more."""
+
+    public_key: PublicKey
+    proof: Annotated[str, Meta(min_length=1, max_length=limits.PROOF_CHARACTERS)]
+    """A JWS (RFC 7515) by the new key, over `robotId`, `connectionId` and `kid`."""
+
+
+class CreateCode(Message, frozen=True, kw_only=True, tag="create-code"):
+    """Makes a code with which robots enrol themselves."""
+
+    robot_id: RobotIdField | None = None
+    pattern: PatternField | None = None
+    """Ids with this beginning, such as `rover-*`."""
+    uses: Annotated[int, Meta(ge=1, le=limits.CODE_USES)] = 1
+    ttl_seconds: Annotated[int, Meta(ge=60, le=limits.LONGEST_CODE_SECONDS)] = limits.CODE_SECONDS
+    approve: bool = False
+    """Whether keys that come by it wait for approval."""
+    owner_user_id: UserIdField | None = None
+    """Who owns the robots; for admins alone. None: the sender."""
 
 
 class Addressed(Message, frozen=True, kw_only=True):
@@ -189,6 +245,12 @@ AnyMessage = (
     | Share
     | Unshare
     | Transfer
+    | Enroll
+    | Keys
+    | RevokeKey
+    | ApproveKey
+    | RotateKey
+    | CreateCode
     | Offer
     | Answer
     | IceCandidate

@@ -11,12 +11,17 @@ from robosignal.protocol.messages import (
     ALIASES,
     MESSAGES,
     AnyMessage,
+    ApproveKey,
+    CreateCode,
     DenyControl,
+    Enroll,
     Forget,
     GrantControl,
     IceCandidate,
+    Keys,
     Register,
     Relayed,
+    RevokeKey,
     Share,
     Transfer,
     Unshare,
@@ -43,10 +48,32 @@ RULES = {
     "iceRestart": "must be true or false",
     "force": "must be true or false",
     "all": "must be true or false",
+    "publicKey": (
+        "must be a public JSON Web Key of the curve P-256: kty EC, crv P-256, x and y; "
+        "a private key (d) must never be sent"
+    ),
+    "ownerUserId": "must be 1 to 128 characters of printable ASCII, and must not begin with #",
+    "code": "must be text of 1 to 64 characters",
+    "kid": "must be a key's id: 43 characters of base64url",
+    "proof": f"must be text of 1 to {limits.PROOF_CHARACTERS} characters",
+    "pattern": ("must be 3 to 63 of the characters A-Z a-z 0-9 _ . -, and an asterisk: rover-*"),
+    "uses": f"must be a whole number from 1 to {limits.CODE_USES}",
+    "ttlSeconds": f"must be a whole number from 60 to {limits.LONGEST_CODE_SECONDS}",
+    "approve": "must be true or false",
     "cursor": "must be a cursor from an earlier reply",
 }
 
-TO_A_ROBOT = (Forget, Share, Unshare, Transfer, GrantControl, DenyControl)
+TO_A_ROBOT = (
+    Forget,
+    Share,
+    Unshare,
+    Transfer,
+    Keys,
+    RevokeKey,
+    ApproveKey,
+    GrantControl,
+    DenyControl,
+)
 """What only a client sends, so its `to` names a robot. For other types the server decides."""
 
 _WHERE = re.compile(r"at `\$\.?([A-Za-z]*)")
@@ -129,7 +156,7 @@ def _convert(fields: dict[str, Any]) -> AnyMessage:
         message = msgspec.convert(normalized, kind)
     except msgspec.ValidationError as error:
         raise _explain(str(error)) from error
-    _check_sizes(message)
+    _check_fields(message)
     return message
 
 
@@ -158,8 +185,15 @@ def _explain(problem: str) -> BadMessage:
     return BadMessage(name or "message", RULES.get(name, problem))
 
 
-def _check_sizes(message: AnyMessage) -> None:
-    if isinstance(message, Register) and message.metadata is not None:
+def _check_fields(message: AnyMessage) -> None:
+    """Check what the types of the fields do not say."""
+    if isinstance(message, Enroll):
+        _check_enroll(message)
+    elif isinstance(message, CreateCode) and (message.robot_id is None) == (
+        message.pattern is None
+    ):
+        raise BadMessage("pattern", "give either robotId or pattern")
+    elif isinstance(message, Register) and message.metadata is not None:
         if len(msgspec.json.encode(message.metadata)) > limits.METADATA_BYTES:
             raise BadMessage("metadata", f"is over the limit of {limits.METADATA_BYTES} bytes")
     elif isinstance(message, Relayed):
@@ -167,6 +201,15 @@ def _check_sizes(message: AnyMessage) -> None:
             raise BadMessage("payload", "is empty")
         _check_size(message.payload, "sdp", limits.SDP_BYTES)
         _check_size(message.payload, "candidate", limits.CANDIDATE_BYTES)
+
+
+def _check_enroll(message: Enroll) -> None:
+    if (message.public_key is None) == (message.code is None):
+        raise BadMessage("publicKey", "give either publicKey or, as a robot, code")
+    if message.public_key is not None and message.robot_id is None:
+        raise BadMessage("robotId", "is missing")
+    if message.code is not None and message.owner_user_id is not None:
+        raise BadMessage("ownerUserId", "belongs to create-code: a code has its owner already")
 
 
 def _check_size(payload: dict[str, Any], name: str, limit_bytes: int) -> None:

@@ -1,10 +1,12 @@
 """Who may connect, and which messages are admitted: tokens, origins and rate limits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from robosignal.protocol import limits
+from robosignal.protocol.device_keys import PublicKey
 from robosignal.protocol.errors import (
+    BadMessage,
     Forbidden,
     RateLimited,
     SignalingError,
@@ -12,10 +14,21 @@ from robosignal.protocol.errors import (
     Unauthorized,
 )
 from robosignal.protocol.ids import ConnectionId
-from robosignal.protocol.messages import AnyMessage
-from robosignal.server.core.records import Connection
+from robosignal.protocol.messages import AnyMessage, RotateKey
+from robosignal.server.core.records import Assertion, Connection, device_user
 from robosignal.server.events import Incoming
-from robosignal.server.identity.carriers import OriginRefused, find_refused_origin, find_token
+from robosignal.server.identity.assertions import (
+    check_rotation,
+    check_signature,
+    is_assertion,
+    read_assertion,
+)
+from robosignal.server.identity.carriers import (
+    Credentials,
+    OriginRefused,
+    find_refused_origin,
+    find_token,
+)
 from robosignal.server.identity.tokens import Issuer, verify
 from robosignal.server.ports import Limiter, Store
 
@@ -32,18 +45,23 @@ class Admission:
     issuers: Sequence[Issuer]
     origins: frozenset[str] | None
     """The origins of pages that may connect; None: any."""
+    device_audiences: Callable[[], frozenset[str]]
+    """Returns what `aud` of a robot's assertion may be."""
 
     def admit_connection(self, incoming: Incoming, now: int) -> tuple[Connection, str | None]:
         """Return the row of a new connection, and the subprotocol to accept, if it offers one.
 
-        `now` is in epoch ms. Raise Forbidden for the origin, Unauthorized for the token, or
-        TryAgain if the issuer's keys cannot be fetched.
+        A user's token needs no call to the store; a robot's assertion needs one read. `now` is in
+        epoch ms. Raise Forbidden for the origin, Unauthorized for the token, or TryAgain if the
+        issuer's keys cannot be fetched or the store is busy.
         """
         origin = find_refused_origin(incoming.headers, self.origins)
         if origin is not None:
             refused = OriginRefused(origin[:ORIGIN_CHARACTERS])
             raise Forbidden(None, "pages of this origin may not connect") from refused
         carried = find_token(incoming.headers, incoming.query)
+        if is_assertion(carried.token):
+            return self._admit_robot(incoming, carried, now), carried.subprotocol
         identity = verify(carried.token, self.issuers, now)
         row = Connection(
             connection_id=incoming.connection_id,
@@ -56,6 +74,41 @@ class Admission:
             ttl=incoming.connected_at // 1000 + limits.ROW_SECONDS,
         )
         return row, carried.subprotocol
+
+    def _admit_robot(self, incoming: Incoming, carried: Credentials, now: int) -> Connection:
+        """Return the row of a connection that a robot opens with its own key."""
+        if carried.is_in_query:
+            raise Unauthorized("assertion query")
+        unverified = read_assertion(carried.token, self.device_audiences(), now)
+        key, until = self._find_key(unverified.assertion, now)
+        assertion = check_signature(unverified, key)
+        return Connection(
+            connection_id=incoming.connection_id,
+            user_id=device_user(assertion.robot_id),
+            assertion=assertion,
+            dialect="v1" if carried.subprotocol else "seed",
+            ts=incoming.connected_at,
+            expires_at=until,
+            ttl=incoming.connected_at // 1000 + limits.ROW_SECONDS,
+        )
+
+    def _find_key(self, assertion: Assertion, now: int) -> tuple[PublicKey | None, int]:
+        """Return the key that an assertion is verified with, and when its connection must end.
+
+        None for a key that is not enrolled, and for a code that is unknown or over.
+        """
+        latest = now + limits.LIFETIME_SECONDS * 1000
+        if assertion.enrolment is not None:
+            code = self.store.code(assertion.enrolment.code_hash)
+            is_valid = code is not None and now < code.expires_at
+            until = now + limits.ENROLL_SECONDS * 1000
+            return (assertion.enrolment.public_key if is_valid else None), until
+        robot = None if assertion.robot_id is None else self.store.robot(assertion.robot_id)
+        key = ((robot.keys if robot else None) or {}).get(assertion.kid)
+        if key is None or key.pending or key.is_over(now):
+            return None, latest
+        until = latest if key.not_after is None else min(latest, key.not_after)
+        return PublicKey("EC", "P-256", key.x, key.y), until
 
     def find_sender(self, connection_id: ConnectionId) -> Connection:
         """Return the row of a message's sender. Raise Unauthorized if there is none.
@@ -71,9 +124,20 @@ class Admission:
     def admit_message(
         self, sender: Connection, message: AnyMessage | SignalingError, now: int
     ) -> None:
-        """Count the message. Raise TokenExpired, or RateLimited if it exceeds a rate limit."""
+        """Count the message, and check the proof of a robot's new key.
+
+        Raise TokenExpired, RateLimited if it exceeds a rate limit, or Unauthorized for the proof.
+        """
         if sender.expires_at <= now:
             raise TokenExpired
         strike = self.limiter.judge(sender, message, now)
         if strike:
             raise RateLimited(last=strike >= limits.STRIKES)
+        if isinstance(message, RotateKey) and sender.assertion is not None:
+            robot_id, me = sender.assertion.robot_id, sender.connection_id
+            try:
+                check_rotation(message.proof, message.public_key, robot_id, me)
+            except Unauthorized as error:
+                raise BadMessage(
+                    "proof", "must be signed by the new key, for this connection"
+                ) from error

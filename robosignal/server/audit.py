@@ -32,6 +32,10 @@ REASONS = {
     Effect.SHARED: "shared",
     Effect.UNSHARED: "unshared",
     Effect.TRANSFERRED: "transferred",
+    Effect.ENROLLED: "enrolled",
+    Effect.APPROVED: "approved",
+    Effect.ROTATED: "rotated",
+    Effect.REVOKED: "revoked",
 }
 """The reason to log, where the effect alone determines it."""
 
@@ -75,11 +79,17 @@ def log_change(change: Change, by: Connection | None) -> None:
             "displaced": _find_displaced(held, after.controller),
             "owner": after.owner_user_id,
             "whom": None if before is None else _find_shared(before, after),
+            "kid": _find_kid(change),
         },
     )
 
 
+KEY_EFFECTS = frozenset({Effect.ENROLLED, Effect.APPROVED, Effect.ROTATED, Effect.REVOKED})
+
+
 def _describe(change: Change) -> str:
+    if change.effect in KEY_EFFECTS:
+        return "keys changed"
     if change.write.increments(EPOCH):
         return "control changed"
     return "presence changed" if change.write.increments(REV) else "operators changed"
@@ -88,6 +98,15 @@ def _describe(change: Change) -> str:
 def _find_shared(before: Robot, after: Robot) -> str | None:
     """Return the user who has become an operator, or no longer is one; None if nobody has."""
     return next(iter(before.operators ^ after.operators), None)
+
+
+def _find_kid(change: Change) -> str | None:
+    """Return the key that was added, ended or let in; or that registered a connection."""
+    before, after = change.before, change.after
+    if change.effect not in KEY_EFFECTS:
+        return after.kid if change.effect in (Effect.CLAIMED, Effect.REDIALLED) else None
+    was, now = (before and before.keys) or {}, after.keys or {}
+    return next((kid for kid in now | was if was.get(kid) != now.get(kid)), None)
 
 
 def _find_reason(change: Change, by: Connection | None) -> str:

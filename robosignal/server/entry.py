@@ -79,17 +79,19 @@ class Signaling:
         meter: Meter = NoMetrics(),  # noqa: B008 - it has no state
         deadline: Callable[[float | None], Deadline] = Deadline,
         reputations: Reputations | None = None,
+        device_audiences: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         """Connect the adapters.
 
         `origins`: the origins of pages that may connect, None for any. `clock` returns epoch ms.
+        `device_audiences` returns what `aud` of a robot's assertion may be, by default nothing.
         `hook` wraps every action. `reputations`: what is known of senders, None for nothing yet.
         """
         self._store = store
         self._poster = poster
         self._ice = ice
         self._limiter = limiter
-        self._admission = Admission(store, limiter, issuers, origins)
+        self._admission = Admission(store, limiter, issuers, origins, device_audiences)
         self._rules = rules
         self._clock = clock
         self._parallel_map = parallel_map

@@ -5,11 +5,13 @@ local gateway alike; only the ports differ.
 """
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, assert_never
 
+from robosignal.protocol.device_keys import CODE_BYTES, format_code
 from robosignal.protocol.errors import Internal, SignalingError
 from robosignal.server.core import steps
 from robosignal.server.core.steps import Action, Decision, Delivery, Flow, Parallel
@@ -153,6 +155,12 @@ class Executor:
                 return self.store.note_share(robot_id, user_id)
             case steps.DropShare(robot_id, user_id):
                 return self.store.drop_share(robot_id, user_id)
+            case steps.DrawCode():
+                return format_code(os.urandom(CODE_BYTES))
+            case steps.ReadCode(code_hash):
+                return self.store.code(code_hash)
+            case steps.WriteCode(code_hash, write):
+                return self.store.write_code(code_hash, write)
             case steps.ReadRobots(robot_ids):
                 return self.store.robots(robot_ids)
             case steps.ListOwned(user_id, after, limit):

@@ -14,7 +14,7 @@ from robosignal.protocol.frames import Reply
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.protocol.messages import AnyMessage
 from robosignal.server.core.conditional_writes import Condition, Write
-from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.records import Code, Connection, Robot
 from robosignal.server.core.steps import ConditionFailed, IceServers, Page, Watcher, Written
 
 Jwk = Mapping[str, Any]
@@ -101,6 +101,16 @@ class Store(Protocol):
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds; return whether it did."""
+
+    def code(self, code_hash: str) -> Code | None:
+        """Return a code's item; None if there is none."""
+
+    def write_code(self, code_hash: str, write: Write) -> Written[Code] | ConditionFailed[Code]:
+        """Carry out a write to a code's item; create the item if the condition allows it.
+
+        A write that was repeated because its answer was lost may be refused by its own effect:
+        codes' writes must be such that the refused item tells that.
+        """
 
     def note_share(self, robot: RobotId, user: UserId) -> None:
         """List a robot among those shared with a user. The robot's item decides whether it is."""

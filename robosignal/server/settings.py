@@ -16,6 +16,7 @@ from robosignal.server.core.request import Rules
 from robosignal.server.ice.static import check_servers, check_url
 from robosignal.server.identity.carriers import NO_ORIGIN, canonicalize_origin
 from robosignal.server.identity.jwks_fetch import check_jwks_url
+from robosignal.server.identity.tokens import GROUP_CHARACTERS
 
 Value = TypeVar("Value")
 
@@ -29,6 +30,8 @@ class Options(Struct, frozen=True, kw_only=True):
     rules: Rules
     turn_urls: tuple[str, ...] = ()
     """TURN servers that share a secret with this server."""
+    device_audiences: frozenset[str] = frozenset()
+    """What `aud` of a robot's assertion may be; empty: no robot connects by a key of its own."""
     turn_secret: str | None = None
     """That secret, for the local gateway. On AWS, `turn_secret_arn` says where it is."""
 
@@ -103,7 +106,9 @@ def _options(reader: "_Reader") -> Options:
             viewers=reader.read("MAX_VIEWERS", _whole_number(0, 50), limits.VIEWERS),
             heartbeat_seconds=heartbeat,
             provisioned=reader.read("CLAIM_POLICY", _claim_policy, default=False),
+            provisioners=reader.read("PROVISIONERS_GROUP", _group, None),
         ),
+        device_audiences=reader.read("DEVICE_AUDIENCES", _addresses, frozenset()),
         turn_urls=reader.read("TURN_URLS", _turn_urls, ()),
     )
 
@@ -172,6 +177,24 @@ def _words(text: str) -> frozenset[str]:
     if not words:
         raise ValueError("must be a list separated by commas")
     return words
+
+
+def _addresses(text: str) -> frozenset[str]:
+    return frozenset(map(check_address, _words(text)))
+
+
+def check_address(text: str) -> str:
+    """Return a WebSocket address. Raise ValueError unless it is one, as clients write it."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be WebSocket addresses, such as wss://robots.example.org/prod")
+    return text
+
+
+def _group(text: str) -> str:
+    if len(text) > GROUP_CHARACTERS:
+        raise ValueError(f"must be a group's name, of at most {GROUP_CHARACTERS} characters")
+    return text
 
 
 def _origins(text: str) -> frozenset[str]:

@@ -60,6 +60,7 @@ def connect(settings: Settings) -> Signaling:
         issuers=(Issuer(settings.token_issuer, settings.token_audiences, keys),),
         rules=options.rules,
         origins=options.origins,
+        device_audiences=lambda: options.device_audiences,
         clock=epoch_ms,
         meter=EmbeddedMetrics(settings.stage),
         parallel_map=Threads(),

@@ -16,7 +16,7 @@ from robosignal.protocol.limits import SECOND_LOOK_SECONDS, WATCHERS
 from robosignal.server.aws.calls import call_aws, pause_between_tries
 from robosignal.server.aws.expressions import Rendered, marshal, unmarshal_item
 from robosignal.server.core.conditional_writes import Condition, Put, Write, apply
-from robosignal.server.core.records import Connection, Robot, robot_from_item
+from robosignal.server.core.records import Code, Connection, Robot, robot_from_item
 from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
 from robosignal.server.core.writes.attributes import STAMP, add_stamp
 from robosignal.server.core.writes.connections import WATCHER, connection_item
@@ -198,6 +198,23 @@ class DynamoStore:
             if not next(pauses, False):
                 raise TryAgain
 
+    # Codes
+
+    def code(self, code_hash: str) -> Code | None:
+        """Return a code's item, by a consistent read."""
+        item = self._get(self._robots, "robotId", _code_key(code_hash))
+        return None if item is None else msgspec.convert(item, Code)
+
+    def write_code(self, code_hash: str, write: Write) -> Written[Code] | ConditionFailed[Code]:
+        """Carry out a write to a code's item."""
+        before, after = self._write(self._robots, "robotId", _code_key(code_hash), write)
+        was = None if before is None else msgspec.convert(before, Code)
+        if after is None:
+            return ConditionFailed(was)
+        return Written(was, msgspec.convert(after, Code))
+
+    # Shares
+
     def note_share(self, robot: RobotId, user: UserId) -> None:
         """Put the share's own item, which the index of operators lists."""
         call_aws(
@@ -320,6 +337,11 @@ def _start_key(key: str, value: str, after: str) -> dict[str, Any]:
 def _share_key(robot: RobotId, user: UserId) -> str:
     """Return the key of a share: no robot's id has a `#`."""
     return f"{robot}#{user}"
+
+
+def _code_key(code_hash: str) -> str:
+    """Return the key of a code: no robot's id begins with a `#`."""
+    return f"#code:{code_hash}"
 
 
 def _robot_id_of(item: dict[str, Any]) -> RobotId:

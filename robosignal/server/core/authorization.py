@@ -12,12 +12,16 @@ from robosignal.protocol.frames import Right
 from robosignal.protocol.ids import RobotId
 from robosignal.protocol.messages import (
     Answer,
+    ApproveKey,
     Bye,
+    CreateCode,
     DenyControl,
+    Enroll,
     Forget,
     GrantControl,
     IceCandidate,
     IceServers,
+    Keys,
     Message,
     Offer,
     Ping,
@@ -26,7 +30,9 @@ from robosignal.protocol.messages import (
     ReleaseControl,
     RequestControl,
     Resume,
+    RevokeKey,
     Robots,
+    RotateKey,
     Share,
     Takeover,
     Transfer,
@@ -67,6 +73,13 @@ PERMISSIONS: dict[type[Message], frozenset[Relation]] = {
     Share: frozenset({Relation.OWNER, Relation.ADMIN}),
     Unshare: frozenset({Relation.OWNER, Relation.ADMIN}),
     Transfer: frozenset({Relation.OWNER, Relation.ADMIN}),
+    # The write's condition, and the code, decide who may enrol which robot.
+    Enroll: frozenset({Relation.ANYONE}),
+    CreateCode: frozenset({Relation.ANYONE}),
+    Keys: frozenset({Relation.OWNER, Relation.ADMIN}),
+    RevokeKey: frozenset({Relation.OWNER, Relation.ADMIN}),
+    ApproveKey: frozenset({Relation.OWNER, Relation.ADMIN}),
+    RotateKey: frozenset({Relation.ROBOT}),
     Offer: DRIVERS | {Relation.ROBOT},
     Answer: DRIVERS | {Relation.ROBOT},
     IceCandidate: DRIVERS | {Relation.ROBOT},
@@ -79,6 +92,25 @@ PERMISSIONS: dict[type[Message], frozenset[Relation]] = {
     DenyControl: DRIVERS,
     Takeover: frozenset({Relation.OWNER, Relation.ADMIN, Relation.HOLDERS_USER}),
 }
+
+ROBOTS_MESSAGES: frozenset[type[Message]] = frozenset(
+    {
+        Ready,
+        Ping,
+        IceServers,
+        Register,
+        Unregister,
+        Offer,
+        Answer,
+        IceCandidate,
+        Bye,
+        RotateKey,
+    }
+)
+"""What a connection may send that a robot has opened with its own key."""
+
+ENROLLING_MESSAGES: frozenset[type[Message]] = frozenset({Ready, Ping, Enroll})
+"""What a connection may send that a robot has opened to enrol itself by a code."""
 
 ROBOT_CANNOT_DRIVE = "a robot's connection drives no robot: open another one"
 
@@ -108,6 +140,20 @@ def refuse_unlisted(kind: type[Message]) -> None:
     """Raise Forbidden for a message type that nobody may send, or that the table lacks."""
     if not PERMISSIONS.get(kind):
         raise Forbidden(None, "nobody may send this type of message")
+
+
+def refuse_by_kind(sender: Connection, message: Message) -> None:
+    """Raise Forbidden for a message that this kind of connection never sends."""
+    assertion, kind = sender.assertion, type(message)
+    by_code = isinstance(message, Enroll) and message.code is not None
+    if assertion is None:
+        if by_code or kind is RotateKey:
+            raise Forbidden(None, "only a robot sends this, on a connection that it opened itself")
+        return
+    if kind not in (ENROLLING_MESSAGES if assertion.enrolment else ROBOTS_MESSAGES) or (
+        kind is Enroll and not by_code
+    ):
+        raise Forbidden(None, "a robot's own connection may not send this type of message")
 
 
 def is_allowed(kind: type[Message], sender: Connection, robot: Robot | None) -> bool:

@@ -6,12 +6,16 @@ from robosignal.protocol.frames import Reply
 from robosignal.protocol.messages import (
     Answer,
     AnyMessage,
+    ApproveKey,
     Bye,
+    CreateCode,
     DenyControl,
+    Enroll,
     Forget,
     GrantControl,
     IceCandidate,
     IceServers,
+    Keys,
     Offer,
     Ping,
     Ready,
@@ -19,7 +23,9 @@ from robosignal.protocol.messages import (
     ReleaseControl,
     RequestControl,
     Resume,
+    RevokeKey,
     Robots,
+    RotateKey,
     Share,
     Takeover,
     Transfer,
@@ -32,6 +38,7 @@ from robosignal.server.core import (
     connections,
     control,
     directory,
+    keys,
     offers,
     ownership,
     registration,
@@ -39,7 +46,7 @@ from robosignal.server.core import (
     renewal,
     sessions,
 )
-from robosignal.server.core.authorization import refuse_unlisted
+from robosignal.server.core.authorization import refuse_by_kind, refuse_unlisted
 from robosignal.server.core.request import Request
 from robosignal.server.core.steps import Flow
 
@@ -47,9 +54,11 @@ from robosignal.server.core.steps import Flow
 def flow_for(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C901, PLR0911, PLR0912
     """Return the flow that carries out this message and decides its reply.
 
-    Raise Forbidden for a message type that `PERMISSIONS` does not list.
+    Raise Forbidden for a message type that `PERMISSIONS` does not list, and for one that the
+    sender's kind of connection never sends.
     """
     refuse_unlisted(type(message))
+    refuse_by_kind(request.sender, message)
     match message:
         case Answer() | IceCandidate():
             return relay.relay(request, message)
@@ -73,6 +82,18 @@ def flow_for(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C90
             return ownership.unshare(request, message)
         case Transfer():
             return ownership.transfer(request, message)
+        case Enroll():
+            return keys.enroll(request, message)
+        case CreateCode():
+            return keys.create_code(request, message)
+        case Keys():
+            return keys.list_keys(request, message)
+        case ApproveKey():
+            return keys.approve(request, message)
+        case RevokeKey():
+            return keys.revoke(request, message)
+        case RotateKey():
+            return keys.rotate(request, message)
         case Resume():
             return renewal.resume(request, message)
         case Bye():

@@ -36,6 +36,14 @@ class Effect(Enum):
     UNSHARED = "unshared"
     TRANSFERRED = "transferred"
     """The robot has a new owner."""
+    ENROLLED = "enrolled"
+    """The robot has one more key."""
+    APPROVED = "approved"
+    """A key that waited was let in."""
+    ROTATED = "rotated"
+    """The robot has replaced its key."""
+    REVOKED = "revoked"
+    """A key was ended."""
 
 
 LEASE_GIVEN = frozenset({Effect.ACQUIRED, Effect.REACQUIRED, Effect.TAKEN_OVER, Effect.GRANTED})

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any, Literal
 
-from msgspec import Struct, convert
+from msgspec import Struct, convert, field
 
 from robosignal.protocol import limits
+from robosignal.protocol.device_keys import SUBJECT_PREFIX, PublicKey
 from robosignal.protocol.frames import Person
 from robosignal.protocol.ids import ConnectionId, InstanceId, RobotId, SessionId, UserId
 from robosignal.protocol.messages import Dialect, Role
@@ -36,6 +37,26 @@ def _is_over(until: int, now: int, seconds: int, dialect: Dialect) -> bool:
     return not now <= until <= latest_end(now, longest)
 
 
+class Enrolment(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The code with which a robot enrols, and the key to let in."""
+
+    code_hash: str
+    public_key: PublicKey
+
+
+class Assertion(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The assertion with which a robot opened its connection. It was verified then."""
+
+    robot_id: RobotId | None
+    """The robot that it names; None: a code will say which one enrols."""
+    kid: str
+    iat: int
+    """When it was issued, by the robot's clock, in epoch seconds."""
+    jti: str
+    enrolment: Enrolment | None = None
+    """Given if the connection is for enrolling the robot, and for nothing else."""
+
+
 class Connection(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One open WebSocket: who opened it, and what it is used for."""
 
@@ -44,8 +65,11 @@ class Connection(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     name: str | None = None
     groups: tuple[str, ...] = ()
     kind: Literal["client", "robot"] = "client"
+    assertion: Assertion | None = None
+    """Given if a robot opened it with its own key: then it has no user."""
     dialect: Dialect = "seed"
     robot_id: RobotId | None = None
+    """The robot that it has registered."""
     sessions: frozenset[SessionId] = frozenset()
     watcher_user_id: str | None = None
     """Whose robots it watches: its user's, or `#admins` for all; None: it does not watch."""
@@ -110,6 +134,55 @@ class Session(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
         return max(0, self.expires_at - now) // 1000
 
 
+class Key(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One of a robot's keys, as part of its item. Times are in epoch ms."""
+
+    x: str
+    y: str
+    added_by: UserId | None = None
+    """Who let it in; None: the robot itself, when it replaced its key."""
+    added_at: int
+    not_after: int | None = None
+    """When it ends, if it does."""
+    code_hash: str | None = None
+    """The code by which it came."""
+    pending: bool = False
+    """Whether it waits for approval."""
+    last_used_at: int | None = None
+    """When a connection last registered with it."""
+
+    def is_over(self, now: int) -> bool:
+        """Whether it has ended. `now`: epoch ms."""
+        return self.not_after is not None and self.not_after <= now
+
+
+class Code(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A code with which robots enrol themselves. It is an item of the robots' table."""
+
+    code_hash: str
+    by_user_id: UserId
+    for_user_id: UserId
+    """Who owns the robots that enrol by it."""
+    robot_id: RobotId | None = field(default=None, name="onlyRobotId")
+    pattern: str | None = None
+    """The beginning of the ids that it enrols, and an asterisk."""
+    uses: int
+    approve: bool = False
+    may_create: bool = False
+    """Whether it enrols ids that have no owner."""
+    expires_at: int
+    """In epoch ms."""
+    ttl: int
+    takers: dict[RobotId, str] = {}
+    """The robots that have enrolled by it, and their keys' ids."""
+
+    def admits(self, robot_id: RobotId) -> bool:
+        """Whether it enrols robots of this id."""
+        if self.pattern is not None:
+            return robot_id.startswith(self.pattern.removesuffix("*"))
+        return robot_id == self.robot_id
+
+
 class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One robot: who owns it, its presence, and who drives and views it."""
 
@@ -134,6 +207,14 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     viewers: dict[SessionId, Session] = {}
     updated_at: int = 0
     fleet_shard: str | None = None
+    keys: dict[str, Key] | None = None
+    """By their ids; None: no key was ever added."""
+    kid: str | None = None
+    """The key that registered the present connection; None: a user's token did."""
+    last_iat: int = 0
+    """When the newest assertion was issued that has registered a connection (epoch seconds)."""
+    assertions: dict[str, ConnectionId] = {}
+    """The assertions of that second that have registered a connection, by their `jti`."""
 
     def is_online(self, now: int) -> bool:
         """Whether the robot is connected and its presence has not lapsed. `now`: epoch ms."""
@@ -176,6 +257,11 @@ def robot_from_item(item: Mapping[str, Any]) -> Robot:
     if old > item.get("presenceUntil", 0):
         item = {**item, "presenceUntil": old}
     return convert(item, Robot)
+
+
+def device_user(robot_id: RobotId | None) -> UserId:
+    """Return the name under which a robot's own connections are counted. No user has it."""
+    return UserId(f"#{SUBJECT_PREFIX}{robot_id or ''}")
 
 
 def fleet_shard_of(robot_id: RobotId) -> str:

@@ -6,20 +6,23 @@ may register.
 """
 
 import msgspec
+from msgspec import structs
 
 from robosignal.protocol.errors import (
     Forbidden,
     NotRegistered,
     OwnedByAnother,
     SignalingError,
+    TokenExpired,
     TryAgain,
 )
 from robosignal.protocol.frames import Ack, Registered, Replaced, SessionEntry
 from robosignal.protocol.ids import InstanceId, RobotId, token_of
 from robosignal.protocol.messages import Register, Unregister
+from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.delivery import hand_over, notify
 from robosignal.server.core.notices import control_state, notices_of_ended
-from robosignal.server.core.records import Connection, Robot, fleet_shard_of
+from robosignal.server.core.records import Assertion, Connection, Robot, fleet_shard_of
 from robosignal.server.core.request import Request
 from robosignal.server.core.steps import (
     Close,
@@ -35,6 +38,11 @@ from robosignal.server.core.steps import (
 )
 from robosignal.server.core.writes import connections, presence
 from robosignal.server.core.writes.presence import Claim
+
+ENROLLED_ONLY = (
+    "this deployment registers only robots that were enrolled: "
+    "enrol this one with a code of its owner's, and let it connect with its own key"
+)
 
 IN_USE = "this connection already has a session or another robot: open another one"
 
@@ -67,6 +75,7 @@ def register(request: Request, message: Register) -> Flow[Registered]:
 
 def _make_claim(request: Request, message: Register) -> Claim:
     sender = request.sender
+    _refuse_strangers(request, message.robot_id)
     if message.force and not sender.is_admin:
         raise Forbidden(message.robot_id, "only an admin registers by force")
     if sender.robot_id not in (None, message.robot_id):
@@ -85,34 +94,68 @@ def _make_claim(request: Request, message: Register) -> Claim:
         until=request.presence_until,
         now=request.now,
         force=message.force,
-        provisioned=request.rules.provisioned,
     )
 
 
+def _refuse_strangers(request: Request, robot_id: RobotId) -> None:
+    """Raise Forbidden if this connection may never register this robot."""
+    assertion = request.sender.assertion
+    if assertion is None:
+        if request.rules.provisioned:
+            raise Forbidden(robot_id, ENROLLED_ONLY)
+    elif assertion.robot_id != robot_id:
+        raise Forbidden(robot_id, f"this connection is {assertion.robot_id}: open another one")
+
+
 def _write_claim(claim: Claim, robot_id: RobotId) -> Flow[Written[Robot]]:
-    """Write the claim as a new process's first; then as a redial, if the item shows that it is."""
+    """Write the claim as a new process's first; then as what the item shows that it is."""
     outcome = yield from write_robot(robot_id, presence.register_process(claim))
-    if isinstance(outcome, ConditionFailed) and _is_redial(claim, outcome.item):
-        outcome = yield from write_robot(robot_id, presence.register_redial(claim))
+    if isinstance(outcome, ConditionFailed):
+        write = _choose_write(claim, outcome.item)
+        if write is not None:
+            outcome = yield from write_robot(robot_id, write)
     if isinstance(outcome, ConditionFailed):
         raise _explain_refusal(claim, robot_id, outcome.item)
     return outcome
 
 
-def _is_redial(claim: Claim, robot: Robot | None) -> bool:
-    return robot is not None and robot.instance_id == claim.instance_id
+def _choose_write(claim: Claim, robot: Robot | None) -> Write | None:
+    """Return the write that fits this item; None for `register_process` as it was."""
+    if robot is None:
+        return None
+    assertion = claim.row.assertion
+    same_second = assertion is not None and robot.last_iat == assertion.iat
+    fitting = structs.replace(claim, same_second=same_second)
+    if robot.instance_id == claim.instance_id:
+        return presence.register_redial(fitting)
+    return presence.register_process(fitting) if same_second else None
 
 
 def _explain_refusal(claim: Claim, robot_id: RobotId, robot: Robot | None) -> SignalingError:
+    if claim.row.assertion is not None:
+        return _explain_device(claim, claim.row.assertion, robot_id, robot)
     if robot is None:
-        return Forbidden(
-            robot_id,
-            "this id has no owner, and this deployment registers no new ids: ask its operator",
-        )
+        return TryAgain(robot_id)
     if robot.owner_user_id != claim.row.user_id and not claim.force:
         return OwnedByAnother(robot_id)
     if robot.connection_id is not None and robot.connected_at > claim.row.ts:
         return NotRegistered(robot_id)
+    return TryAgain(robot_id)
+
+
+def _explain_device(
+    claim: Claim, assertion: Assertion, robot_id: RobotId, robot: Robot | None
+) -> SignalingError:
+    """Return why a robot could not register by its key, judging by its item."""
+    key = None if robot is None else (robot.keys or {}).get(assertion.kid)
+    if robot is None or key is None or key.pending or key.is_over(claim.now):
+        return Forbidden(robot_id, "this key is enrolled no longer: ask the robot's owner")
+    if robot.connection_id is not None and robot.connected_at > claim.row.ts:
+        return NotRegistered(robot_id)
+    used_by = robot.assertions.get(assertion.jti)
+    if assertion.iat < robot.last_iat or used_by not in (None, claim.row.connection_id):
+        # It is used up: a new connection needs a new one.
+        return TokenExpired(robot_id)
     return TryAgain(robot_id)
 
 

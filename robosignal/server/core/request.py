@@ -21,7 +21,10 @@ class Rules(Struct, frozen=True, kw_only=True):
     heartbeat_seconds: int = limits.HEARTBEAT_SECONDS
     """How often robots renew their presence."""
     provisioned: bool = False
-    """Whether only a robot id that has an owner already may be registered."""
+    """Whether only robots that were enrolled may register, by their own keys, and only
+    provisioners may enrol new ids."""
+    provisioners: str | None = None
+    """The group whose users may enrol new ids, beside admins; None: admins alone."""
 
 
 @dataclass(frozen=True, slots=True)

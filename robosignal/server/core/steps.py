@@ -15,7 +15,7 @@ from msgspec import Struct
 from robosignal.protocol.errors import SignalingError
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.core.conditional_writes import Condition, Write
-from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.records import Code, Connection, Robot
 
 Purpose = Literal["decide", "undo", "notify"]
 """What a step is for, and so which part of the event's time it may use: to decide the reply, to
@@ -109,6 +109,23 @@ class DropShare(Struct, frozen=True):
     user_id: UserId
 
 
+class DrawCode(Struct, frozen=True):
+    """Draw a random code. Outcome: str, as people type it."""
+
+
+class ReadCode(Struct, frozen=True):
+    """Read a code's item with a consistent read. Outcome: Code | None."""
+
+    code_hash: str
+
+
+class WriteCode(Struct, frozen=True):
+    """Write to a code's item. Outcome: Written[Code] | ConditionFailed[Code]."""
+
+    code_hash: str
+    write: Write
+
+
 class ReadRobots(Struct, frozen=True):
     """Read several robots' items. Outcome: list[Robot], those that exist, in the order asked."""
 
@@ -179,6 +196,9 @@ Action = (
     | RemoveRobot
     | NoteShare
     | DropShare
+    | DrawCode
+    | ReadCode
+    | WriteCode
     | ReadRobots
     | ListOwned
     | ListShared
@@ -203,7 +223,7 @@ class Parallel(Struct, frozen=True):
 
 Step = Action | Parallel
 
-Record = TypeVar("Record", Connection, Robot)
+Record = TypeVar("Record", Connection, Robot, Code)
 Decision = TypeVar("Decision")
 
 Flow = Generator[Step, Any, Decision]
@@ -277,6 +297,30 @@ def remove_robot(robot_id: RobotId, when: Condition) -> Flow[bool]:
     """Delete a robot's item if the condition holds; return whether it did."""
     removed: bool = yield RemoveRobot(robot_id, when)
     return removed
+
+
+def draw_code() -> Flow[str]:
+    """Draw a random code, in the form in which people type it."""
+    code: str = yield DrawCode()
+    return code
+
+
+def read_code(code_hash: str) -> Flow[Code | None]:
+    """Read a code's item."""
+    code: Code | None = yield ReadCode(code_hash)
+    return code
+
+
+def write_code(code_hash: str, write: Write) -> Flow[Written[Code] | ConditionFailed[Code]]:
+    """Write to a code's item."""
+    outcome: Written[Code] | ConditionFailed[Code] = yield WriteCode(code_hash, write)
+    return outcome
+
+
+def check_robot(robot_id: RobotId, write: Write) -> Flow[Written[Robot] | ConditionFailed[Robot]]:
+    """Read a robot's item and evaluate a write's condition."""
+    outcome: Written[Robot] | ConditionFailed[Robot] = yield CheckRobot(robot_id, write)
+    return outcome
 
 
 def read_robots(robot_ids: tuple[RobotId, ...]) -> Flow[list[Robot]]:

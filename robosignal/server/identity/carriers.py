@@ -42,6 +42,8 @@ class Credentials:
     token: str = field(repr=False)
     subprotocol: str | None
     """The subprotocol to select in the reply; None if the client did not offer it."""
+    is_in_query: bool = False
+    """Whether the token is in the URL, which proxies and logs keep."""
 
 
 def find_token(headers: Values, query: Values) -> Credentials:
@@ -67,7 +69,8 @@ def find_token(headers: Values, query: Values) -> Credentials:
     token = _choose_token(found)
     if SUBPROTOCOL not in offered and any(carrier == PROTOCOLS for carrier, _ in found):
         raise BadMessage(PROTOCOLS, f"offer {SUBPROTOCOL} as well: the reply selects it")
-    return Credentials(token, SUBPROTOCOL if SUBPROTOCOL in offered else None)
+    is_in_query = any(carrier == QUERY for carrier, _ in found)
+    return Credentials(token, SUBPROTOCOL if SUBPROTOCOL in offered else None, is_in_query)
 
 
 class OriginRefused(Exception):

@@ -5,6 +5,7 @@ Ownership and the epoch outlive every connection: no write here removes them.
 
 from msgspec import Struct
 
+from robosignal.protocol import limits
 from robosignal.protocol.ids import ConnectionId, InstanceId
 from robosignal.server.core.conditional_writes import (
     AllOf,
@@ -17,11 +18,12 @@ from robosignal.server.core.conditional_writes import (
     Missing,
     Put,
     Remove,
+    Size,
     Update,
     Write,
 )
 from robosignal.server.core.effects import Effect
-from robosignal.server.core.records import Connection
+from robosignal.server.core.records import Assertion, Connection
 from robosignal.server.core.writes.attributes import (
     CONNECTION_ID,
     CONTROLLER,
@@ -33,6 +35,7 @@ from robosignal.server.core.writes.attributes import (
     VIEWERS,
     put_presence_until,
 )
+from robosignal.server.core.writes.keys import KID, is_usable, key_path
 
 INSTANCE = ("instanceId",)
 
@@ -49,12 +52,54 @@ class Claim(Struct, frozen=True, kw_only=True):
     now: int
     force: bool
     """Whether an admin registers it regardless of its owner, who stays the owner."""
-    provisioned: bool
-    """Whether only an id that has an owner may be registered."""
+    same_second: bool = False
+    """Whether another assertion of the same second may have registered a connection before."""
 
 
-def _is_owned_by(claim: Claim) -> Condition:
+LAST_IAT = ("lastIat",)
+ASSERTIONS = ("assertions",)
+
+
+def _may_register(claim: Claim) -> Condition:
+    """Require the right to register this robot: its owner's, an admin's, or its own key."""
+    assertion = claim.row.assertion
+    if assertion is not None:
+        fresh = _is_fresh(assertion, claim.row.connection_id, same_second=claim.same_second)
+        return AllOf((Exists(OWNER), is_usable(assertion.kid, claim.now), fresh))
     return Exists(OWNER) if claim.force else Compare(OWNER, "=", claim.row.user_id)
+
+
+def _is_fresh(assertion: Assertion, me: ConnectionId, *, same_second: bool) -> Condition:
+    """Require that the assertion has registered no other connection.
+
+    Assertions of earlier seconds than the newest are refused, so that only those of one second
+    have to be kept.
+    """
+    if not same_second:
+        return AnyOf((Missing(LAST_IAT), Compare(LAST_IAT, "<", assertion.iat)))
+    used = (*ASSERTIONS, assertion.jti)
+    room = AllOf((Missing(used), Size(ASSERTIONS, "<", limits.ASSERTIONS_PER_SECOND)))
+    mine = Compare(used, "=", me)
+    return AllOf((Compare(LAST_IAT, "=", assertion.iat), AnyOf((mine, room))))
+
+
+def _key_updates(claim: Claim) -> tuple[Update, ...]:
+    """Note the key that registers the connection, and its assertion."""
+    assertion = claim.row.assertion
+    if assertion is None:
+        return (Remove(KID),)
+    used = (*ASSERTIONS, assertion.jti)
+    me = claim.row.connection_id
+    note: tuple[Update, ...] = (
+        (Put(used, me),)
+        if claim.same_second
+        else (Put(LAST_IAT, assertion.iat), Put(ASSERTIONS, {assertion.jti: me}))
+    )
+    return (
+        Put(KID, assertion.kid),
+        Put(key_path(assertion.kid, "lastUsedAt"), claim.now),
+        *note,
+    )
 
 
 def _is_newest(claim: Claim) -> Condition:
@@ -73,13 +118,14 @@ def _claim_updates(claim: Claim) -> tuple[Update, ...]:
         Put(("iceRestart",), claim.ice_restart),
         Put(("updatedAt",), claim.now),
         *metadata,
+        *_key_updates(claim),
     )
 
 
 def register_redial(claim: Claim) -> Write:
     """Register the same process after a redial; sessions continue."""
     same = Compare(INSTANCE, "=", claim.instance_id)
-    when = AllOf((_is_owned_by(claim), same, _is_newest(claim)))
+    when = AllOf((_may_register(claim), same, _is_newest(claim)))
     return Write(
         "register_redial", when, (*_claim_updates(claim), Increment(REV)), effect=Effect.REDIALLED
     )
@@ -87,12 +133,14 @@ def register_redial(claim: Claim) -> Write:
 
 def register_process(claim: Claim) -> Write:
     """Register an unknown id, or a new process: sessions end, and the epoch increments."""
-    unknown = () if claim.provisioned else (Missing(OWNER),)
-    owned = AnyOf((*unknown, _is_owned_by(claim)))
+    right = _may_register(claim)
+    if claim.row.assertion is None:
+        right = AnyOf((Missing(OWNER), right))
+    owner = () if claim.row.assertion else (Put(OWNER, claim.row.user_id, if_missing=True),)
     other = Differs(INSTANCE, claim.instance_id)
     then = (
         *_claim_updates(claim),
-        Put(OWNER, claim.row.user_id, if_missing=True),
+        *owner,
         Put(("fleetShard",), claim.fleet_shard, if_missing=True),
         Put(INSTANCE, claim.instance_id),
         COPY_HOLDER,
@@ -103,7 +151,7 @@ def register_process(claim: Claim) -> Write:
         Remove(CONTROLLER),
     )
     return Write(
-        "register_process", AllOf((owned, _is_newest(claim), other)), then, effect=Effect.CLAIMED
+        "register_process", AllOf((right, _is_newest(claim), other)), then, effect=Effect.CLAIMED
     )
 
 
