@@ -4,6 +4,7 @@ It admits, dispatches and replies; nothing else turns errors into replies.
 """
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -256,7 +257,7 @@ class Signaling:
                     return
 
     def _executor(self, now: int) -> Executor:
-        return Executor(self._store, self._poster, self._ice, now)
+        return Executor(self._store, self._poster, self._ice, now, os.urandom)
 
     def _pace(self, now: int) -> Pace:
         return Pace(self._limiter, self._deferred_pushes, now)

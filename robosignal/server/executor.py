@@ -5,7 +5,6 @@ local gateway alike; only the ports differ.
 """
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -128,6 +127,8 @@ class Executor:
     poster: Poster
     ice: IceSource
     now: int
+    random: Callable[[int], bytes]
+    """Returns so many random bytes, for secrets."""
 
     def execute(self, action: Action) -> Any:  # noqa: C901, PLR0911, PLR0912 - one for each action
         """Perform one action and return its outcome. Raise what the port raises."""
@@ -156,7 +157,7 @@ class Executor:
             case steps.DropShare(robot_id, user_id):
                 return self.store.drop_share(robot_id, user_id)
             case steps.DrawCode():
-                return format_code(os.urandom(CODE_BYTES))
+                return format_code(self.random(CODE_BYTES))
             case steps.ReadCode(code_hash):
                 return self.store.code(code_hash)
             case steps.WriteCode(code_hash, write):

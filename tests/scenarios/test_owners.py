@@ -5,6 +5,7 @@ import pytest
 from robosignal.protocol.ids import RobotId
 from robosignal.server.core.request import Rules
 from robosignal.server.ports import Store
+from tests.device import DeviceKey
 from tests.scenarios.registering import register
 from tests.tokens import signer
 from tests.world import World
@@ -147,12 +148,18 @@ def test_an_id_that_is_not_enrolled_is_not_claimed(enrolled_world: World) -> Non
     assert enrolled_world.store.robot(RobotId("r1")) is None
 
 
-def test_an_enrolled_robot_is_registered_by_its_owner_alone(enrolled_world: World) -> None:
-    """Enrolment gives an id an owner before its first connection."""
-    enrolled_world.enrol("r1", "owner")
+def test_an_enrolled_robot_is_registered_by_its_own_key_alone(enrolled_world: World) -> None:
+    """Enrolment gives it an owner, whose token registers it no more, nor an admin's by force."""
+    key = DeviceKey()
+    admin = enrolled_world.connect("boss", groups=["ADMINS"])
+    admin.ask(type="enroll", robotId="r1", publicKey=key.jwk, ownerUserId="owner")
 
-    refused = enrolled_world.connect("thief").refused(type="register", robotId="r1")
-    registered = register(enrolled_world.connect("owner"))
+    refused = [
+        enrolled_world.connect("thief").refused(type="register", robotId="r1"),
+        enrolled_world.connect("owner").refused(type="register", robotId="r1"),
+        admin.refused(type="register", robotId="r1", force=True),
+    ]
+    enrolled_world.device_robot(key)
 
-    assert refused == (409, "owned_by_another")
-    assert registered["control"] == {"epoch": 1}
+    assert refused == [(403, "forbidden")] * 3
+    assert enrolled_world.item().epoch == 1

@@ -1,5 +1,6 @@
 """The runner: outcomes go back to the flow, each step goes to its port, and a flow ends."""
 
+import os
 from typing import Any
 
 import pytest
@@ -111,7 +112,7 @@ def outbox() -> Outbox:
 def executor(local_store: LocalStore, outbox: Outbox) -> Executor:
     """Real adapters, with one row in the store."""
     local_store.add_connection(ROW)
-    return Executor(local_store, outbox, StaticServers([]), 1)
+    return Executor(local_store, outbox, StaticServers([]), 1, os.urandom)
 
 
 NO_MORE: Page = Page((), None)

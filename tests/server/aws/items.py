@@ -36,7 +36,6 @@ def claim(owner: UserId = ANN, shard: str = "0", run: str = "run") -> Claim:
         until=NOW + 300_000,
         now=NOW,
         force=False,
-        provisioned=False,
     )
 
 

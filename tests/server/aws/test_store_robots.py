@@ -14,6 +14,7 @@ from robosignal.server.core.conditional_writes import (
     RemoveFromSet,
     Write,
 )
+from robosignal.server.core.records import Assertion
 from robosignal.server.core.steps import ConditionFailed, Page, Written
 from robosignal.server.core.writes import presence
 from robosignal.server.ports import Store
@@ -75,10 +76,11 @@ def test_a_robot_that_does_not_exist_is_not_removed(store: Store) -> None:
 
 
 def test_a_refused_claim_makes_no_robot(store: Store) -> None:
-    """Where only enrolled robots may register, an unknown id stays unknown."""
-    provisioned = structs.replace(claim(), provisioned=True)
+    """A key that is not enrolled registers nothing: an unknown id stays unknown."""
+    assertion = Assertion(robot_id=R1, kid="k", iat=1, jti="j")
+    by_key = structs.replace(claim(), row=structs.replace(claim().row, assertion=assertion))
 
-    outcome = store.write_robot(R1, presence.register_process(provisioned))
+    outcome = store.write_robot(R1, presence.register_process(by_key))
 
     assert isinstance(outcome, ConditionFailed)
     assert outcome.item is None

@@ -121,7 +121,6 @@ class Aim:
             until=NOW + 300_000,
             now=NOW,
             force=self._draw(st.booleans()),
-            provisioned=self._draw(st.booleans()),
         )
 
     def seen(self, viewer: SessionId) -> ConnectionId:

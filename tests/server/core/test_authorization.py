@@ -12,12 +12,16 @@ from robosignal.protocol.ids import ConnectionId, RobotId, UserId, session_id
 from robosignal.protocol.messages import (
     MESSAGES,
     Answer,
+    ApproveKey,
     Bye,
+    CreateCode,
     DenyControl,
+    Enroll,
     Forget,
     GrantControl,
     IceCandidate,
     IceServers,
+    Keys,
     Message,
     Offer,
     Ping,
@@ -26,7 +30,9 @@ from robosignal.protocol.messages import (
     ReleaseControl,
     RequestControl,
     Resume,
+    RevokeKey,
     Robots,
+    RotateKey,
     Share,
     Takeover,
     Transfer,
@@ -51,9 +57,20 @@ ME, R1 = ConnectionId("me="), RobotId("r1")
 ANN, BOB = UserId("ann"), UserId("bob")
 
 # Written out once more on purpose: whoever changes a right says so twice.
-ANYONE = (Ready, Ping, IceServers, Robots, Watch, Unwatch, Register, Bye)
+ANYONE = (
+    Ready,
+    Ping,
+    IceServers,
+    Robots,
+    Watch,
+    Unwatch,
+    Register,
+    Bye,
+    Enroll,
+    CreateCode,
+)
 DRIVERS = (Resume, ReleaseControl, RequestControl, GrantControl, DenyControl)
-DISPOSING = (Forget, Share, Unshare, Transfer)
+DISPOSING = (Forget, Share, Unshare, Transfer, Keys, RevokeKey, ApproveKey)
 BOTH_ENDS = (Offer, Answer, IceCandidate)
 
 
@@ -67,7 +84,7 @@ def expected(kind: type[Message], having: frozenset[Relation]) -> bool:
         return drives
     if kind in BOTH_ENDS:
         return drives or is_robot
-    if kind is Unregister:
+    if kind in (Unregister, RotateKey):
         return is_robot
     if kind in DISPOSING:
         return bool(having & {Relation.OWNER, Relation.ADMIN})

@@ -55,7 +55,7 @@ def test_a_token_is_found_in_each_carrier(
     headers: Headers, query: Headers, subprotocol: str | None
 ) -> None:
     """Header, subprotocol and query each carry it, in the spellings that clients use."""
-    assert token_from(headers, query) == Credentials(T, subprotocol)
+    assert token_from(headers, query) == Credentials(T, subprotocol, bool(query.get("token")))
 
 
 ALL = {

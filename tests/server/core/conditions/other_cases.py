@@ -166,7 +166,6 @@ CLAIM = Claim(
     until=NOW + 300_000,
     now=NOW,
     force=False,
-    provisioned=False,
 )
 ANEW = structs.replace(CLAIM, instance_id=InstanceId("run-2"))
 
@@ -281,16 +280,10 @@ MORE: dict[Kind, tuple[Examined, ...]] = {
     ),
     presence.register_process: (
         Examined(
-            presence.register_process(structs.replace(ANEW, provisioned=True)),
+            presence.register_process(structs.replace(ANEW, force=True)),
             owned(),
-            refuses=NOBODYS | ANOTHERS,
-            accepts={},
-        ),
-        Examined(
-            presence.register_process(structs.replace(ANEW, provisioned=True, force=True)),
-            owned(),
-            refuses=NOBODYS,
-            accepts=ANOTHERS,
+            refuses={},
+            accepts=NOBODYS | ANOTHERS,
         ),
     ),
     connections.note_robot: (
