@@ -33,6 +33,7 @@ TURN = _like(
     "a turn: or turns: URL",
     r"turns?:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(\?transport=(udp|tcp))?",
 )
+ADDRESS = _like("a WebSocket address", r"wss?://[^/?#,]+(/[^?#,]*)?")
 CLIENT = _like("an app client's id", "[A-Za-z0-9_]{1,128}")
 POOL = _like("a user pool's id", "[a-z0-9-]+_[A-Za-z0-9]+")
 EMAIL = _like("an e-mail address", r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -55,6 +56,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     # The rules, handed to the handler as its environment
     claim_policy: Text | None = None
+    provisioners_group: Text | None = None
     allowed_origins: tuple[Text, ...] = ()
     max_viewers: Text | None = None
     heartbeat_seconds: Text | None = None
@@ -89,6 +91,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     page_urls: tuple[Annotated[str, PAGE], ...] = ()
     sign_in_prefix: Annotated[str, PREFIX] | None = None
 
+    # Robots with keys of their own
+    robot_urls: tuple[Annotated[str, ADDRESS], ...] = ()
+
     # TURN
     turn_urls: tuple[Annotated[str, TURN], ...] = ()
 
@@ -115,6 +120,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         """The handler's environment, as far as it is known before anything is deployed."""
         given = {
             "CLAIM_POLICY": self.claim_policy,
+            "PROVISIONERS_GROUP": self.provisioners_group,
             "ALLOWED_ORIGINS": ",".join(self.allowed_origins),
             "MAX_VIEWERS": self.max_viewers,
             "HEARTBEAT_SECONDS": self.heartbeat_seconds,
@@ -132,7 +138,8 @@ def region_of(pool_id: str) -> str:
 DEFAULTS: dict[str, dict[str, Any]] = {
     # A page on this machine may sign in, and scripts may with a password alone.
     "sandbox": {"mfa": "optional", "page_urls": "http://localhost:8080/"},
-    "production": {"log_days": 365},
+    # Nobody owns an id by coming first: admins, and provisioners, let robots in.
+    "production": {"log_days": 365, "claim_policy": "provisioned"},
 }
 """Where a profile's defaults differ from the class's own."""
 

@@ -63,10 +63,15 @@ class SignalingStack(Stack):
             "TOKEN_ISSUER": self.users.issuer,
             "TOKEN_AUDIENCES": ",".join(audiences),
             "TOKEN_JWKS_URL": self._fill_in(settings.token_jwks_url),
+            "DEVICE_AUDIENCES": ",".join(self._robot_urls(settings)),
         }
         for name, value in given.items():
             if value:
                 self.function.function.add_environment(name, value)
+
+    def _robot_urls(self, settings: Settings) -> list[str]:
+        """Return the addresses under which robots connect by keys of their own."""
+        return [self.api.stage.url, *filter(None, map(self._fill_in, settings.robot_urls))]
 
     def _management_endpoint(self, settings: Settings) -> str:
         return self._fill_in(settings.management_endpoint) or self.api.stage.callback_url

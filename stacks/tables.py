@@ -44,8 +44,8 @@ class Tables(Construct):
         self.connections = _table(
             self, "Connections", settings, CONNECTIONS_KEY, CONNECTIONS_INDEXES, ttl=TTL
         )
-        # No TTL: ownership and the epoch outlive every connection.
-        self.robots = _table(self, "Robots", settings, ROBOTS_KEY, ROBOTS_INDEXES)
+        # Only codes have a `ttl`: ownership and the epoch outlive every connection.
+        self.robots = _table(self, "Robots", settings, ROBOTS_KEY, ROBOTS_INDEXES, ttl=TTL)
 
 
 def _table(
@@ -55,7 +55,7 @@ def _table(
     key: str,
     indexes: tuple[Index, ...],
     *,
-    ttl: str | None = None,
+    ttl: str,
 ) -> dynamodb.Table:
     fixed = settings.capacity == "provisioned"
     billing = dynamodb.BillingMode

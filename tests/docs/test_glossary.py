@@ -8,12 +8,20 @@ import pytest
 
 from robosignal.protocol import errors, frames
 from robosignal.protocol.messages import MESSAGES
-from robosignal.server.core.records import Connection, Robot, Session
+from robosignal.server.core.records import (
+    Assertion,
+    Code,
+    Connection,
+    Enrolment,
+    Key,
+    Robot,
+    Session,
+)
 from tests.docs.pages import ROOT, page, rows
 from tests.docs.test_protocol import FRAMES, leaves
 
 ROWS = [cells for cells in rows(page("docs/glossary.md")) if len(cells) == 5]
-RECORDS = (Connection, Session, Robot)
+RECORDS = (Connection, Assertion, Enrolment, Session, Robot, Key, Code)
 SHARES = {"operatorUserId"}
 """The one attribute of a share's item, which no record reads."""
 
@@ -41,7 +49,9 @@ def test_every_word_is_there_once() -> None:
 def test_every_name_on_the_wire_is_sent() -> None:
     """A type of message or frame, a field of one, or an error's code."""
     codes = {kind.code for kind in leaves(errors.SignalingError)}
-    sent = fields(*MESSAGES.values(), *FRAMES.values(), frames.Person, frames.RobotEntry)
+    sent = fields(
+        *MESSAGES.values(), *FRAMES.values(), frames.Person, frames.RobotEntry, frames.KeyEntry
+    )
 
     assert (
         named("wire") - sent - set(MESSAGES) - set(FRAMES) - codes - {"candidate", "sdp"} == set()

@@ -31,7 +31,7 @@ def test_an_empty_context_is_the_sandbox() -> None:
 
 
 def test_production_is_stricter_by_default() -> None:
-    """A second factor, logs for a year, and no page until one is named: none of an empty list."""
+    """A second factor, logs for a year, enrolled robots alone, and no page until one is named."""
     settings = read_settings({"STAGE": "prod"})
 
     strict = Settings(
@@ -40,6 +40,7 @@ def test_production_is_stricter_by_default() -> None:
         mfa="required",
         log_days=365,
         allowed_origins=("none",),
+        claim_policy="provisioned",
     )
     assert settings == strict
 

@@ -27,7 +27,10 @@ from robosignal.protocol.limits import (
 from robosignal.protocol.messages import (
     Answer,
     AnyMessage,
+    ApproveKey,
     Bye,
+    CreateCode,
+    Enroll,
     Forget,
     GrantControl,
     IceCandidate,
@@ -37,7 +40,9 @@ from robosignal.protocol.messages import (
     ReleaseControl,
     RequestControl,
     Resume,
+    RevokeKey,
     Robots,
+    RotateKey,
     Share,
     Takeover,
     Transfer,
@@ -64,6 +69,7 @@ UNITS: dict[type, int] = {
     **dict.fromkeys((Robots, Watch), 8),
     **dict.fromkeys((Offer, Takeover, RequestControl, GrantControl), 4),
     **dict.fromkeys((Share, Unshare, Transfer, Forget), 4),
+    **dict.fromkeys((Enroll, CreateCode, ApproveKey, RevokeKey, RotateKey), 4),
 }
 """How many of its user's units a message takes; all others take one."""
 
