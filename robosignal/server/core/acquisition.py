@@ -1,7 +1,7 @@
 """Acquiring a session: the write, the introduction to the robot, and the rollback if that fails.
 
 Every message that can give the sender the lease, or a new viewer session, goes through
-`introduce`: nobody holds a robot that they cannot reach.
+`introduce`: no session holds a robot that it cannot reach.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,23 @@ from robosignal.protocol.errors import (
     SignalingError,
     TryAgain,
 )
+from robosignal.protocol.frames import Ack
 from robosignal.protocol.ids import ConnectionId, RobotId, SessionId
 from robosignal.protocol.messages import Offer, RequestControl, Role, Takeover
 from robosignal.server.core.addressing import ActiveSession
-from robosignal.server.core.authorization import ROBOT_CANNOT_DRIVE, authorize
+from robosignal.server.core.authorization import ROBOT_CANNOT_DRIVE, authorize, find_right
 from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.delivery import find_delivery, hand_over, loss_write, notify
-from robosignal.server.core.dialects import AnyFrame
+from robosignal.server.core.dialects import AnyFrame, takeover_frame, translate_for_robot
 from robosignal.server.core.notices import (
     Notice,
     control_frame,
+    notices_of_replaced,
     notices_to,
     notices_to_displaced,
     notices_to_viewers,
+    notices_without_ack,
+    takeover_reason,
 )
 from robosignal.server.core.records import Connection, Robot, Session
 from robosignal.server.core.request import Request, clear_grace
@@ -139,6 +143,51 @@ def explain_refusal(request: Request, robot: Robot) -> RobotOffline | RobotBusy 
         you = held.user_id == request.sender.user_id
         return RobotBusy(robot.robot_id, held.user_id, held.name, you=you)
     return TryAgain(robot.robot_id)
+
+
+def acquire_and_introduce(
+    request: Request,
+    message: Offer | Takeover,
+    robot: Robot,
+    mine: Session,
+    write: Write,
+    *,
+    was_viewer: bool = False,
+) -> Flow[Ack]:
+    """Carry out a write that gives the sender the lease, then introduce it as the driver.
+
+    `robot` is the item that was read. Raise what `acquire` and `introduce` raise.
+    """
+    after = yield from acquire(request, message, robot, write)
+    return (yield from introduce_driver(request, message, after, mine, was_viewer=was_viewer))
+
+
+def introduce_driver(
+    request: Request,
+    message: Offer | Takeover,
+    robot: Robot,
+    mine: Session,
+    *,
+    was_viewer: bool = False,
+) -> Flow[Ack]:
+    """Tell the robot of its new driver; then notify the others. Return the sender's `ack`.
+
+    `robot` is the item after the write. The robot learns of an offer by the offer itself, and of a
+    takeover by its own frame, which no seed robot is sent. Raise what `introduce` raises.
+    """
+    if isinstance(message, Offer):
+        right = find_right(request, robot, mine)
+        frame: AnyFrame | None = translate_for_robot(robot, mine, "controller", message, right)
+        role: Role | None = "controller"
+        more = notices_of_replaced(robot, mine)
+    else:
+        reason = takeover_reason(robot, request.sender.user_id)
+        frame = takeover_frame(robot, mine, reason, request.now)
+        role = None
+        more = notices_without_ack(message, robot, mine)
+    yield from introduce(request, robot, mine, "controller", frame, was_viewer=was_viewer)
+    yield from announce_driver(request, robot, mine, more)
+    return Ack(session_id=mine.session_id, role=role, epoch=robot.epoch)
 
 
 def introduce(
