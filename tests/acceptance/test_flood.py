@@ -162,7 +162,7 @@ async def _flood(talker: Talker) -> None:
 
 
 async def test_a_flood_is_cut_off_and_its_neighbour_is_served_meanwhile() -> None:
-    """The flood gets what the limit allows and is closed; nobody else is refused anything."""
+    """The flood gets what the limit allows and is closed; no other client is refused anything."""
     async with (
         LocalBackend() as backend,
         talking(backend, "ann") as flooding,

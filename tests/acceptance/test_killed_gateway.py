@@ -146,10 +146,10 @@ class Driver(Person):
 
     async def hold(self) -> None:
         """Have control, whether it was lost half way or not."""
-        stands = await self.ask(type="ping", sessionId=self._session)
-        if stands["role"] == "viewer":
-            stands = await self.ask(type="request-control", robotId=self._robot)
-        self._note(stands)
+        answer = await self.ask(type="ping", sessionId=self._session)
+        if answer["role"] == "viewer":
+            answer = await self.ask(type="request-control", robotId=self._robot)
+        self._note(answer)
 
     async def work(self) -> None:
         """Change who holds for as long as the socket lives."""

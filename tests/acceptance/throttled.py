@@ -1,6 +1,6 @@
 """A backend of which AWS throttles chosen calls: the n-th of a message, or all from the n-th on.
 
-Knows ports and how to put a situation back; must never know what a reply has to say.
+It can also restore a situation. What a reply has to say is up to the tests.
 """
 
 from typing import Any, cast

@@ -24,7 +24,7 @@ FOUND = {
     ),
     "a restart that is cut off tells whom it ended": (
         "held",
-        ("register anew by robot2", "$disconnect by robot2"),
+        ("register as next run by robot2", "$disconnect by robot2"),
     ),
     "no second session is resumed while a place is taken": (
         "held",

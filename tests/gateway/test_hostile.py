@@ -217,7 +217,7 @@ async def test_a_refusal_of_a_client_that_has_left_is_no_failure(serve: Serve) -
     has_left.set()
     await handle.event("$connect")
     await gateway.stop()
-    # What a task raised that nobody awaits is told once the task is collected.
+    # What a task raised that was never awaited is logged once the task is collected.
     gc.collect()
 
     assert failures == []
@@ -237,7 +237,7 @@ async def test_a_request_that_nobody_can_read_is_refused_with_hardened_headers(
 
 
 async def test_a_body_that_never_comes_keeps_no_file_open(serve: Serve) -> None:
-    """Nobody wanted it: it is waited for only so long that its sender can read the answer."""
+    """It was not wanted: it is waited for only so long that its sender can read the answer."""
     gateway = await serve(answers_ok)
     loop = asyncio.get_running_loop()
     async with dial(gateway) as raw:

@@ -29,7 +29,7 @@ def management(endpoint: str) -> "ApiGatewayManagementApiClient":
         "apigatewaymanagementapi",
         endpoint_url=endpoint,
         region_name="eu-central-1",
-        aws_access_key_id="nobody",
+        aws_access_key_id="none",
         aws_secret_access_key="nothing",
         config=Config(retries={"total_max_attempts": 1}),
     )

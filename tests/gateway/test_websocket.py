@@ -78,7 +78,7 @@ async def test_a_disconnect_runs_once(serve: Serve) -> None:
 
 
 async def test_the_socket_is_gone_before_its_disconnect(serve: Serve) -> None:
-    """A handler that posts from `$disconnect` learns that nobody is there."""
+    """A handler that posts from `$disconnect` learns that the connection is gone."""
     sockets = OpenConnections()
     posted: list[bool] = []
 
@@ -96,7 +96,7 @@ async def test_the_socket_is_gone_before_its_disconnect(serve: Serve) -> None:
 
 
 async def test_a_message_and_a_close_in_one_segment_are_both_handled(serve: Serve) -> None:
-    """The message first, though nobody reads its reply any more."""
+    """The message first, though its reply is not read any more."""
     handle = Recorder(echoes)
     async with upgraded(await serve(handle)) as raw:
         await raw.send(frame(TEXT, b"last words") + frame(CLOSE, b"\x03\xe8"))
@@ -203,7 +203,7 @@ async def test_a_client_that_never_answers_a_close_is_ended(serve: Serve) -> Non
 
 
 async def test_a_client_that_never_answers_a_close_ends_without_a_failure(serve: Serve) -> None:
-    """Whoever gave up waiting for it leaves nothing behind that breaks once it is gone."""
+    """A caller that gave up waiting for it leaves nothing behind that breaks once it is gone."""
     failures: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told))
     gateway = await serve(answers_ok, limits=Limits(stopping_seconds=0.05))

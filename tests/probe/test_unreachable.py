@@ -91,7 +91,7 @@ async def test_names_below_localhost_are_this_machine(backend: LocalBackend) -> 
 
 @pytest.fixture
 def self_signed(tmp_path: Path) -> ssl.SSLContext:
-    """A server's TLS whose certificate nobody has reason to trust."""
+    """A server's TLS with a certificate that no one has reason to trust."""
     key = signer().private
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

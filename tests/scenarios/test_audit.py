@@ -51,7 +51,7 @@ def test_a_first_registration_and_a_restart_have_reasons_of_their_own(
 def test_pings_and_relays_leave_no_line(
     local_world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What changes nobody's control is not audited."""
+    """What does not change control is not audited."""
     robot = local_world.robot("r1", "owner")
     driver = local_world.connect("owner")
     session = driver.ask(type="offer", robotId="r1", payload=SDP)["sessionId"]

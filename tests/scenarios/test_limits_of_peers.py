@@ -128,7 +128,7 @@ def spend(peer: Peer) -> None:
 
 
 def test_what_ends_or_renews_is_refused_for_no_other_message(limited: World) -> None:
-    """Whoever has sent too much else still renews, lets go, leaves, comes back."""
+    """A client over its limit still renews, releases, leaves, comes back."""
     robot = limited.robot()
     page = limited.connect("owner")
     session = page.offer()["sessionId"]

@@ -92,7 +92,7 @@ def test_a_handover_tells_the_seconds_of_the_new_holder(world: World, how: str) 
 
 
 def test_a_robots_ping_and_registration_tell_the_holders_seconds(world: World) -> None:
-    """They count down, stop at 0, and are left out where nobody holds."""
+    """They count down, stop at 0, and are left out where there is no holder."""
     robot = world.robot("r1", "owner")
     free = robot.ask(type="ping", robotId="r1")["control"]
     driver = world.connect("owner", ttl_s=100)

@@ -141,7 +141,7 @@ def test_an_operator_who_watches_loses_every_place(world: World, robot: Peer, ow
 
 @pytest.mark.usefixtures("robot")
 def test_a_robot_that_is_forgotten_is_shared_with_nobody(world: World, owner: Peer) -> None:
-    """Whoever registers its id next shares it anew."""
+    """The user who registers its id next shares it again."""
     shares(owner, "olga")
     owner.ask(type="forget", robotId="r1")
     world.robot("r1", "eve")

@@ -157,7 +157,7 @@ def test_each_step_goes_to_its_port(executor: Executor, step: Step, outcome: Any
 
 
 def test_parallel_actions_keep_their_order(executor: Executor, outbox: Outbox) -> None:
-    """Whoever carries them out in parallel yields their outcomes as they were asked for."""
+    """Carried out in parallel, their outcomes come in the order of the actions."""
     gone = steps.Post(ConnectionId("gone="), b"{}")
     three = steps.Parallel((gone, steps.Post(C1, b"{}"), gone))
 

@@ -328,7 +328,7 @@ STUCK: dict[str, Callable[[str, str], bool]] = {
 
 @pytest.mark.parametrize("which", STUCK)
 def test_whatever_is_stuck_an_offer_is_answered(world: Slow, party: Party, which: str) -> None:
-    """In time, and nobody holds a robot that they cannot reach."""
+    """In time, and no session holds a robot that it cannot reach."""
     world.begin(STUCK[which])
 
     refused = party.operator.refused(type="offer", robotId="r1", payload={"sdp": "o"})

@@ -35,7 +35,7 @@ def the_tables_are_never_scanned(template: Template) -> Iterator[str]:
 
 
 def no_resource_is_a_pattern(template: Template) -> Iterator[str]:
-    """Every resource is named, but the connections, whose ids nobody knows before."""
+    """Every resource is named, but the connections, whose ids are not known before."""
     (api,) = resources(template, "AWS::ApiGatewayV2::Api")
     here = "arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>"
     open_ended = {f"{here}:<{api}>/prod/{method}/@connections/*" for method in ("POST", "DELETE")}
@@ -96,7 +96,7 @@ def connections_expire_and_robots_do_not(template: Template) -> Iterator[str]:
 
 
 def the_stage_is_throttled_and_traces_nothing(template: Template) -> Iterator[str]:
-    """Nobody takes the account's whole rate, and no frame is logged."""
+    """No stage takes the account's whole rate, and no frame is logged."""
     _, stage = the_only(template, "AWS::ApiGatewayV2::Stage")
     settings = stage.get("DefaultRouteSettings", {})
     if not settings.get("ThrottlingRateLimit") or not settings.get("ThrottlingBurstLimit"):
@@ -159,7 +159,7 @@ def alarms_are_heard(template: Template) -> Iterator[str]:
     topic, _ = the_only(template, "AWS::SNS::Topic")
     for name, alarm in resources(template, "AWS::CloudWatch::Alarm").items():
         if alarm.get("AlarmActions") != [{"Ref": topic}]:
-            yield f"{name} tells nobody"
+            yield f"{name} has no action"
     policies = resources(template, "AWS::SNS::TopicPolicy").values()
     said = [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
     if not any(_refuses_plain_text(one) for one in said):
@@ -224,7 +224,7 @@ KEPT = {"AWS::DynamoDB::Table", "AWS::Cognito::UserPool", "AWS::Logs::LogGroup"}
 
 
 def second_factors_are_required(template: Template) -> Iterator[str]:
-    """A password alone signs nobody in."""
+    """A password alone does not sign a user in."""
     for pool in resources(template, "AWS::Cognito::UserPool").values():
         if pool.get("MfaConfiguration") != "ON":
             yield "a password alone signs in"

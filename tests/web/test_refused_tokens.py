@@ -110,7 +110,7 @@ async def test_a_server_that_takes_the_token_after_all_ends_the_asking(
 async def test_a_pools_token_that_is_refused_is_refreshed_though_the_clock_is_behind(
     tab: Page, script: Scripted
 ) -> None:
-    """Nobody signs in again: the refresh token fetches what the server takes."""
+    """The user does not sign in again: the refresh token fetches what the server takes."""
     async with serving() as pool:
         script.connects_to = pool.origin
         script.config = pool.config(script.port)

@@ -302,7 +302,7 @@ async def test_the_end_closes_all_and_takes_no_offer_any_more(robot: Robot) -> N
 
 
 def test_a_lane_gives_a_burst_and_then_its_rate() -> None:
-    """Whoever has waited long has the burst again, and no more than that."""
+    """A sender that has waited long has the burst again, and no more than that."""
     lane = OfferLimit(at_once=1, a_second=2, burst=3)
 
     def begin(now: float) -> int:

@@ -97,7 +97,7 @@ def test_any_condition_means_to_dynamodb_what_it_means_here(
 
 
 def test_a_choice_within_a_conjunction_keeps_its_parentheses() -> None:
-    """Also when what stood beside it is always true and left out."""
+    """Also when its neighbour is always true and left out."""
     nested = AllOf((A, AllOf((AllOf(()), AnyOf((B, C))))))
 
     rendered = text(nested)
@@ -132,7 +132,7 @@ def test_every_placeholder_is_defined_and_used(case: tuple[object, Write]) -> No
 
 
 def test_equal_values_share_a_placeholder() -> None:
-    """A value that stands twice is sent once."""
+    """A value that occurs twice is sent once."""
     made = Rendered(Write("w", Compare(("a",), "<", 5), (Put(("b",), 5),))).parameters
 
     assert made["ExpressionAttributeValues"] == {":0": {"N": "5"}}

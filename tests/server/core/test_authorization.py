@@ -50,7 +50,7 @@ from tests.server.core.generated import connection_rows, registered
 ME, R1 = ConnectionId("me="), RobotId("r1")
 ANN, BOB = UserId("ann"), UserId("bob")
 
-# Written out once more on purpose: whoever changes a right says so twice.
+# Written out once more on purpose: a change of a right has to be made twice.
 ANYONE = (Ready, Ping, IceServers, Robots, Watch, Unwatch, Register, Bye)
 DRIVERS = (Resume, ReleaseControl, RequestControl, GrantControl, DenyControl)
 DISPOSING = (Forget, Share, Unshare, Transfer)
@@ -153,7 +153,7 @@ def test_what_is_not_in_the_table_is_refused() -> None:
     """To everybody, admins too."""
 
     class Unheard(Message, frozen=True, kw_only=True, tag="unheard"):
-        """A message that nobody has given a right to."""
+        """A message that no right covers."""
 
     sender, robot = met(frozenset(Relation))
 

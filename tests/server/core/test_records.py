@@ -113,7 +113,7 @@ def test_a_lease_is_held_to_its_last_millisecond() -> None:
 
 
 def test_sessions_come_with_their_roles_the_holders_first() -> None:
-    """Also when nobody holds, or nobody watches."""
+    """Also without a holder, or without viewers."""
     assert list(ROBOT.sessions()) == [(HELD, "controller"), (VIEWING, "viewer")]
     assert list(structs.replace(ROBOT, controller=None).sessions()) == [(VIEWING, "viewer")]
     assert list(structs.replace(ROBOT, viewers={}).sessions()) == [(HELD, "controller")]

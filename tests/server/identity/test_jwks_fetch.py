@@ -189,7 +189,7 @@ def test_what_is_no_http_is_refused_after_the_retry() -> None:
 
 
 def test_a_dead_server_is_refused_in_time() -> None:
-    """Nobody listens at the address."""
+    """No server listens at the address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 

@@ -19,7 +19,7 @@ def test_integers_of_19_digits_are_read(integer: int) -> None:
 
 
 def test_sixteen_levels_are_read() -> None:
-    """The object itself is the first one; what stands in the last does not matter."""
+    """The object itself is the first one; what is in the last does not matter."""
     assert "a" in parse_object(b'{"a": ' + b"[" * 15 + b"7" + b"]" * 15 + b"}")
 
 

@@ -234,7 +234,7 @@ def test_issuers_share_no_name_space(
 
 
 def test_without_issuers_every_token_is_refused() -> None:
-    """No issuer configured means that nobody comes in."""
+    """Without a configured issuer every token is refused."""
     with pytest.raises(Unauthorized) as refused:
         verify(signer().access(), [], NOW)
 
@@ -249,7 +249,7 @@ def test_without_issuers_every_token_is_refused() -> None:
 def test_an_issuer_without_name_or_audience_cannot_be_made(
     issuer: str, audiences: set[str]
 ) -> None:
-    """An empty setting stops the start, where it would let in too many or nobody."""
+    """An empty setting stops the start, where it would let in too many or none."""
     with pytest.raises(ValueError, match="at least one audience"):
         Issuer(issuer, frozenset(audiences), NoKeys())
 
