@@ -103,7 +103,7 @@ def test_every_message_type_is_throttled_where_it_would_succeed() -> None:
     assert throttled == set(MESSAGES)
 
 
-def test_nobody_is_left_in_silence() -> None:
+def test_every_message_is_answered() -> None:
     """A message with an id is answered, under that id, whichever calls are throttled."""
     silent = [
         str(trial)
@@ -154,7 +154,7 @@ def test_the_senders_row_decides_nothing_when_it_cannot_be_read() -> None:
     assert all(trial.before == trial.after for trial in firsts)
 
 
-def test_whoever_is_told_to_try_again_has_taken_nothing() -> None:
+def test_a_client_told_to_try_again_has_taken_nothing() -> None:
     """After one throttled call the lease is the session's whose it was, or free.
 
     Where the robot is gone as well, the one call may be that which gives the lease back: it lapses.
@@ -191,7 +191,7 @@ def test_without_an_id_a_v1_sender_hears_that_it_should_try_again(situation: str
     told: dict[str, set[str]] = {"v1": set(), "seed": set()}
     for event, number in product(SAID, (1, 2, 3)):
         scene.put_back(number)
-        answer = scene.send(event, bears_id=False)
+        answer = scene.send(event, has_id=False)
         if answer[0] == 503:
             told["seed" if event.peer == "seed" else "v1"].add(_code(answer))
 

@@ -79,7 +79,7 @@ async def echoed(one: Gateway) -> str | bytes:
         return await client.recv()
 
 
-async def test_half_open_handshakes_keep_nobody_out(many_files: None) -> None:
+async def test_half_open_handshakes_keep_no_one_out(many_files: None) -> None:
     """With all five hundred there, one who completes the handshake is let in and answered."""
     del many_files
     async with gateway(handshake_seconds=600) as one, half_open(one) as strangers:

@@ -205,7 +205,7 @@ def seen(found: list[Frame]) -> list[tuple[str, bool, str | None, int]]:
     ]
 
 
-async def test_all_come_back_each_time_and_nobody_else_is_there(
+async def test_all_come_back_each_time_and_no_one_else_is_there(
     tmp_path: Path, record_property: Record
 ) -> None:
     """Robots online, drivers driving at no lower epoch than they were told, and no ghosts."""

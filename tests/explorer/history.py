@@ -125,15 +125,15 @@ class History:
 def _told(outcome: Any) -> str:  # noqa: PLR0911 - one for each kind
     match outcome:
         case Written(after=Robot() as robot):
-            return f"won: {_stands(robot)}"
+            return f"won: {_describe(robot)}"
         case Written():
             return "won"
         case ConditionFailed(item=Robot() as robot):
-            return f"refused: {_stands(robot)}"
+            return f"refused: {_describe(robot)}"
         case ConditionFailed():
             return "refused"
         case Robot():
-            return _stands(outcome)
+            return _describe(outcome)
         case bool():
             return "delivered" if outcome else "gone"
         case None:
@@ -142,7 +142,7 @@ def _told(outcome: Any) -> str:  # noqa: PLR0911 - one for each kind
             return type(outcome).__name__.lower()
 
 
-def _stands(robot: Robot) -> str:
+def _describe(robot: Robot) -> str:
     held = robot.controller
     holder = f"{held.user_id} on {held.connection_id}" if held else "none"
     viewers = len(robot.viewers)

@@ -66,7 +66,7 @@ FOUND = {
 
 
 @pytest.mark.parametrize("found", FOUND)
-def test_what_was_found_stays_mended(found: str) -> None:
+def test_what_was_found_stays_fixed(found: str) -> None:
     """Every schedule of the events that once broke a rule."""
     situation, names = FOUND[found]
     explorer = Explorer(situation)

@@ -213,7 +213,7 @@ async def test_a_body_that_never_comes_is_not_awaited_for_ever(serve: Serve) -> 
     assert "x-amzn-ErrorType: RequestTimeoutException" in answer
 
 
-async def test_a_body_that_breaks_off_reaches_nobody(serve: Serve) -> None:
+async def test_a_body_that_breaks_off_reaches_no_handler(serve: Serve) -> None:
     """Half a frame is none."""
     sockets, handle = OpenConnections(), Recorder()
     gateway = await serve(handle, sockets)

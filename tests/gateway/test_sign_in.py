@@ -125,7 +125,7 @@ async def test_a_page_exchanges_a_code_by_post(gateway: Gateway, out: Out) -> No
     ],
     ids=repr,
 )
-async def test_what_bears_no_code_is_refused(
+async def test_what_has_no_code_is_refused(
     gateway: Gateway, out: Out, sent: dict[str, object], status: int
 ) -> None:
     """And uses up no code."""

@@ -184,7 +184,7 @@ def test_a_directory_can_be_used_again_once_it_is_let_go(tmp_path: Path) -> None
     LocalStore(tmp_path).close()
 
 
-def test_nobody_else_may_read_the_state(tmp_path: Path) -> None:
+def test_no_other_user_may_read_the_state(tmp_path: Path) -> None:
     """A new directory is its owner's alone."""
     LocalStore(tmp_path / "state").close()
 

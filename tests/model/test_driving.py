@@ -270,7 +270,7 @@ class Driving(RuleBasedStateMachine):
     # What is always so
 
     @invariant()
-    def stands_as_the_reference_says(self) -> None:
+    def is_as_the_reference_says(self) -> None:
         """Epoch, holder, grace, viewers and the robot's connection: all of it."""
         if not hasattr(self, "world"):
             return

@@ -44,7 +44,7 @@ async def test_a_name_that_does_not_resolve_fails_first() -> None:
     assert "WebSocketUrl" in report.failure.check[0]
 
 
-async def test_a_port_where_nobody_listens_is_told() -> None:
+async def test_a_port_without_a_server_is_told() -> None:
     """At once, not after the timeout."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))

@@ -177,7 +177,7 @@ async def test_next_socket_whose_welcome_cannot_be_read_leaves_the_current_one_i
     assert running.log.count("offline") == 0
 
 
-async def test_offer_that_cannot_be_read_is_refused_and_costs_nobody_else_anything() -> None:
+async def test_offer_that_cannot_be_read_is_refused_and_disturbs_no_other() -> None:
     """Its client is told why and the log as well; another client's peer connection works."""
     server = SignalingServer()
     async with (

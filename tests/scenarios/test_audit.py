@@ -65,7 +65,7 @@ def test_pings_and_relays_leave_no_line(
     assert caplog.records == []
 
 
-def test_a_change_whose_answer_was_lost_names_nobody_it_does_not_know(
+def test_a_change_whose_answer_was_lost_names_no_one_it_does_not_know(
     local_world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The holder before last is not who was displaced."""

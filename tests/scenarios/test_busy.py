@@ -43,7 +43,7 @@ def test_a_viewer_whose_lease_is_given_back_views_again(world: World) -> None:
     assert viewer.ask(type="ping", sessionId=session)["role"] == "viewer"
 
 
-def test_a_grant_that_nobody_could_be_told_of_is_granted(world: World) -> None:
+def test_a_grant_that_no_one_could_be_told_of_is_granted(world: World) -> None:
     """The reply tells the truth; robot and grantee learn it by their next ping."""
     robot = world.robot("r1", "owner")
     holder, viewer = world.connect("owner"), world.connect("owner")

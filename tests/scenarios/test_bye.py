@@ -99,7 +99,7 @@ def test_a_client_may_name_the_robot_instead_of_the_session(local_world: World) 
     assert robot.types() == ["offer", "peer-left"]
 
 
-def test_nobody_ends_another_clients_session(local_world: World) -> None:
+def test_no_client_ends_another_ones_session(local_world: World) -> None:
     """Neither another driver, nor another robot, nor a stranger; nothing changes."""
     world = local_world
     world.robot("r1", "owner")

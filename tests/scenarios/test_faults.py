@@ -184,7 +184,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 @pytest.mark.parametrize("whose", ["viewer", "displaced", "watcher"])
-def test_one_receivers_trouble_is_nobody_elses(world: World, whose: str, refusal: str) -> None:
+def test_one_receivers_trouble_stays_its_own(world: World, whose: str, refusal: str) -> None:
     """The takeover is acknowledged, and the others are told."""
     robot, boss = world.robot("r1", "owner"), world.connect("boss", groups=["ADMINS"])
     world.share("r1", "olga")

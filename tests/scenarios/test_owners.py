@@ -93,7 +93,7 @@ def test_a_robot_may_register_again_after_it_unregistered(world: World) -> None:
     assert registered["control"] == {"epoch": epoch}
 
 
-def test_nobody_unregisters_another_ones_robot(world: World) -> None:
+def test_no_user_unregisters_another_ones_robot(world: World) -> None:
     """Only the robot's current connection does, not even its owner's other one."""
     world.robot("r1", "owner")
     others = [world.connect("owner"), world.connect("boss", groups=["ADMIN"])]

@@ -192,7 +192,7 @@ def test_a_session_together_with_another_robot_is_no_session(
     assert delivered(local_world) == []
 
 
-def test_a_session_id_that_stands_nowhere_is_refused(call: tuple[Peer, Peer, str]) -> None:
+def test_a_session_id_that_is_nowhere_is_refused(call: tuple[Peer, Peer, str]) -> None:
     """An invented id, and the id that another connection would have."""
     robot, driver, _ = call
     stray = session_id(RobotId("r1"), ConnectionId("conn-9999="))

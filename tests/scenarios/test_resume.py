@@ -74,7 +74,7 @@ def test_a_resumed_sessions_own_disconnect_begins_grace(world: World) -> None:
     assert holder.lost == world.now
 
 
-def test_a_lapsed_lease_can_be_resumed_while_nobody_has_taken_it(world: World) -> None:
+def test_a_lapsed_lease_can_be_resumed_while_no_one_has_taken_it(world: World) -> None:
     """The robot has obeyed no one else since, so even the epoch stays."""
     world.robot("r1", "owner")
     old = world.connect("owner")
@@ -102,7 +102,7 @@ def test_a_session_that_another_has_displaced_cannot_be_resumed(world: World) ->
     assert world.stored() == before
 
 
-def test_nobody_resumes_another_users_session(world: World) -> None:
+def test_no_user_resumes_another_ones_session(world: World) -> None:
     """Not even an admin, who takes over instead."""
     world.robot("r1", "owner")
     driver = world.connect("owner")

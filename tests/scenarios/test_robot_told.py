@@ -70,7 +70,7 @@ def test_a_robot_that_is_cut_off_has_not_been_told(
 
 
 @pytest.mark.parametrize("how", ["unshare", "transfer", "forget"])
-def test_where_nobody_drove_there_is_nothing_to_tell(driven: Driven, how: str) -> None:
+def test_where_no_one_drove_there_is_nothing_to_tell(driven: Driven, how: str) -> None:
     """A robot that is offline and free obeys no user who loses a right."""
     driven.driver.ask(type="bye", robotId="r1")
     driven.robot.disconnect()

@@ -157,7 +157,7 @@ def test_an_early_candidate_opens_no_session(
     assert local_world.stored() == before
 
 
-def test_an_early_candidate_to_a_v1_robot_bears_the_session_that_will_open(
+def test_an_early_candidate_to_a_v1_robot_has_the_session_that_will_open(
     local_world: World,
 ) -> None:
     """The robot finds it again when the offer comes, and does not obey its sender: no epoch."""

@@ -140,7 +140,7 @@ def test_an_operator_who_watches_loses_every_place(world: World, robot: Peer, ow
 
 
 @pytest.mark.usefixtures("robot")
-def test_a_robot_that_is_forgotten_is_shared_with_nobody(world: World, owner: Peer) -> None:
+def test_a_robot_that_is_forgotten_is_not_shared(world: World, owner: Peer) -> None:
     """The user who registers its id next shares it again."""
     shares(owner, "olga")
     owner.ask(type="forget", robotId="r1")

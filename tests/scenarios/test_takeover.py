@@ -204,7 +204,7 @@ def test_a_former_admin_does_not_take_over_by_a_lapsed_lease(world: World) -> No
     assert former.refused(type="takeover", robotId="r1") == (403, "forbidden")
 
 
-def test_a_takeover_of_ones_own_lapsed_lease_takes_it_anew(world: World) -> None:
+def test_a_takeover_of_ones_own_lapsed_lease_takes_it_again(world: World) -> None:
     """Else anybody's next offer would take what has just been taken over."""
     robot = world.robot("r1", "owner")
     world.share("r1", "olga")

@@ -201,7 +201,7 @@ def test_an_observer_sees_each_action_once_and_a_failure_as_its_outcome() -> Non
     assert recorder.seen == [(READ, "done"), (post, "done"), (close, busy), (close, busy)]
 
 
-def test_a_guard_stands_before_what_decides_and_not_before_parallel_actions() -> None:
+def test_a_guard_is_asked_before_what_decides_and_not_before_parallel_actions() -> None:
     """It answers instead of the port, or lets the action pass."""
     executed: list[Action] = []
 

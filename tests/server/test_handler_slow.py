@@ -278,7 +278,7 @@ def posts_to(*peers: Peer) -> Callable[[str, str], bool]:
     return lambda what, of: what == "post" and of in stuck
 
 
-def test_a_page_that_never_takes_its_post_delays_nobody(world: Slow, party: Party) -> None:
+def test_a_page_that_never_takes_its_post_delays_no_one(world: Slow, party: Party) -> None:
     """The driver is acknowledged in time, the robot has the offer, the others are told."""
     world.begin(posts_to(party.owner))
 
@@ -303,7 +303,7 @@ def test_a_robot_that_never_takes_its_post_gives_the_lease_back(world: Slow, par
     assert world.function.left_ms > 0
 
 
-def test_a_page_that_refuses_its_post_harms_nobody(world: Slow, party: Party) -> None:
+def test_a_page_that_refuses_its_post_harms_no_one(world: Slow, party: Party) -> None:
     """Whatever the refusal is: the driver drives, the others know, the fault is in the log."""
     world.cloud.answers[party.owner.connection_id] = 403
     world.begin()

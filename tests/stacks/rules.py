@@ -108,7 +108,7 @@ def the_stage_is_throttled_and_traces_nothing(template: Template) -> Iterator[st
             yield "a route traces data"
 
 
-def the_access_log_names_nobody(template: Template) -> Iterator[str]:
+def the_access_log_names_no_user(template: Template) -> Iterator[str]:
     """No address, query, header or identity is in it."""
     _, stage = the_only(template, "AWS::ApiGatewayV2::Stage")
     words = stage.get("AccessLogSettings", {}).get("Format", "")
@@ -132,7 +132,7 @@ def every_log_is_kept_for_a_time(template: Template) -> Iterator[str]:
         yield "the function does not log JSON to the stack's own log group"
 
 
-def nobody_signs_up_by_himself(template: Template) -> Iterator[str]:
+def no_one_signs_up_alone(template: Template) -> Iterator[str]:
     """Accounts are made by an administrator, with good passwords."""
     for pool in resources(template, "AWS::Cognito::UserPool").values():
         if not pool.get("AdminCreateUserConfig", {}).get("AllowAdminCreateUserOnly"):
@@ -188,9 +188,9 @@ ALWAYS: tuple[Rule, ...] = (
     the_function_ends_before_the_api_gives_up,
     connections_expire_and_robots_do_not,
     the_stage_is_throttled_and_traces_nothing,
-    the_access_log_names_nobody,
+    the_access_log_names_no_user,
     every_log_is_kept_for_a_time,
-    nobody_signs_up_by_himself,
+    no_one_signs_up_alone,
     the_app_client_is_public_and_silent,
     alarms_are_heard,
 )

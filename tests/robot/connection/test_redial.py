@@ -155,7 +155,7 @@ async def test_next_socket_that_is_refused_its_token_leaves_the_current_one() ->
     assert isinstance(error, TokenRejected)
 
 
-async def test_next_socket_that_cannot_open_is_tried_again_while_the_current_one_stands() -> None:
+async def test_next_socket_that_cannot_open_is_tried_again_while_the_current_one_is_open() -> None:
     """The server's trouble costs no connection."""
     server = SignalingServer()
     async with server.open(), robot(server, SHORT) as running:

@@ -234,7 +234,7 @@ def test_a_next_connection_that_stays_refused_leaves_the_present_one() -> None:
     assert robot.given_up is not None
 
 
-def test_a_next_connection_that_is_accepted_at_last_begins_the_minute_anew() -> None:
+def test_a_next_connection_that_is_accepted_at_last_begins_the_minute_again() -> None:
     """Refusals of before do not count against the one after it."""
     robot = world(welcoming(), renewable=False, timing=Timing(life_ms=60_000))
     for refused_at in (50_000, 150_000):

@@ -459,7 +459,7 @@ async def test_a_relay_alone_carries_a_robot_that_has_no_address_of_its_own(
     assert "a=candidate:" not in answer
 
 
-async def test_names_that_nobody_answers_to_are_in_nobodys_way() -> None:
+async def test_names_without_an_answer_are_in_no_ones_way() -> None:
     """Of ten in the description and ten after it, all cost less than one of them takes."""
     async with pair() as two:
         sdp, _ = await two.offer()

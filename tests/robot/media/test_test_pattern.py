@@ -37,7 +37,7 @@ def test_number_can_be_read_back(number: int) -> None:
     assert number_in(luma(replace(SCENE, number=number))) == number
 
 
-def test_number_starts_anew_when_the_strip_is_full() -> None:
+def test_number_starts_again_when_the_strip_is_full() -> None:
     """Nine days of frames later the strip shows the lowest bits."""
     assert number_in(luma(replace(SCENE, number=2**24 + 5))) == 5
 

@@ -112,7 +112,7 @@ def test_a_choice_of_what_is_always_true_is_no_condition() -> None:
     assert rendered == "attribute_exists(a)"
 
 
-def test_a_right_that_nobody_has_is_not_rendered() -> None:
+def test_a_right_that_no_one_has_is_not_rendered() -> None:
     """An empty choice is always false: a write on it is our own mistake."""
     with pytest.raises(ValueError, match="can never hold"):
         text(AllOf((A, AnyOf(()))))

@@ -134,7 +134,7 @@ def test_blanks_around_a_secret_are_no_part_of_it(vault: Vault, secret: StoredSe
     assert secret(NOW) == "north"
 
 
-def test_a_secret_that_cannot_be_read_anew_serves_on(vault: Vault, secret: StoredSecret) -> None:
+def test_a_secret_that_cannot_be_read_again_serves_on(vault: Vault, secret: StoredSecret) -> None:
     """And the next one is taken as soon as it can be read."""
     secret(NOW)
     vault.refuse("InternalServiceError", 500)

@@ -159,7 +159,7 @@ def test_a_robots_row_is_not_read_again() -> None:
     assert rows.reads == 0
 
 
-def test_a_row_that_is_gone_is_nobody() -> None:
+def test_an_item_that_is_gone_is_no_one() -> None:
     """The connection has ended meanwhile."""
     with pytest.raises(Unauthorized):
         run(refresh_sender(request(CLIENT)), Rows(None).carry_out)

@@ -163,7 +163,7 @@ def test_what_is_not_in_the_table_is_refused() -> None:
     assert frozenset() == NO_RELATIONS
 
 
-def test_nobody_but_those_who_drive_has_a_condition() -> None:
+def test_only_messages_that_drive_have_a_condition() -> None:
     """A robot's own right is no condition: it is its connection that every write compares."""
     sender, _ = met(frozenset({Relation.ANYONE}))
 

@@ -44,7 +44,7 @@ def test_an_admin_is_in_one_of_two_groups(group: str) -> None:
 
 
 @pytest.mark.parametrize("groups", [(), ("administrators",), ("admin ",), ("admi", "n")])
-def test_nobody_else_is_an_admin(groups: tuple[str, ...]) -> None:
+def test_no_one_else_is_an_admin(groups: tuple[str, ...]) -> None:
     """Names that begin so are others."""
     assert not structs.replace(ROW, groups=groups).is_admin
 

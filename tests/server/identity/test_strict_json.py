@@ -5,7 +5,7 @@ import pytest
 from robosignal.server.identity.strict_json import parse_object
 
 
-def test_an_object_is_read_as_it_stands() -> None:
+def test_an_object_is_read_unchanged() -> None:
     """Members of every kind arrive as Python's own values."""
     text = '{"a": [1, -2.5, null, true], "b": {"a": "é\\u00e9"}}'.encode()
 

@@ -186,7 +186,7 @@ def test_the_second_issuers_users_and_groups_are_its_own() -> None:
     assert (second.user_id, second.groups) == ("local/alice", ("local/ADMINS",))
 
 
-def test_the_first_issuer_names_nobody_of_the_second() -> None:
+def test_the_first_issuer_names_no_user_of_the_second() -> None:
     """A subject that begins as the other's users do is refused, a group left out."""
     with pytest.raises(Unauthorized) as refused:
         verify(signer().access(sub="local/alice"), two_issuers(), NOW)
@@ -198,7 +198,7 @@ def test_the_first_issuer_names_nobody_of_the_second() -> None:
     assert verify(signer().access(sub="local/alice"), [signer().issuer()], NOW).user_id
 
 
-def test_the_second_issuer_can_name_nobody_without_its_name_space() -> None:
+def test_the_second_issuer_can_name_no_user_without_its_name_space() -> None:
     """Not even a user whose id is written as if it were of another."""
     assert verify(of_the_second(sub="/alice"), two_issuers(), NOW).user_id == "local//alice"
     assert verify(of_the_second(sub="x" * 122), two_issuers(), NOW).user_id == "local/" + "x" * 122
