@@ -34,7 +34,7 @@ class Admission:
     """The origins of pages that may connect; None: any."""
 
     def admit_connection(self, incoming: Incoming, now: int) -> tuple[Connection, str | None]:
-        """Return the row of a new connection, and the subprotocol to accept, if it offers one.
+        """Return the item of a new connection, and the subprotocol to accept, if it offers one.
 
         `now` is in epoch ms. Raise Forbidden for the origin, Unauthorized for the token, or
         TryAgain if the issuer's keys cannot be fetched.
@@ -58,9 +58,9 @@ class Admission:
         return row, carried.subprotocol
 
     def find_sender(self, connection_id: ConnectionId) -> Connection:
-        """Return the row of a message's sender. Raise Unauthorized if there is none.
+        """Return the item of a message's sender. Raise Unauthorized if there is none.
 
-        Only this row says who sent a message: it was written when the token was verified, and
+        Only this item says who sent a message: it was written when the token was verified, and
         nothing in a message can change it.
         """
         row = self.store.sender(connection_id)

@@ -80,7 +80,8 @@ def write_or_undo(
 
     A write that is never answered may have been carried out all the same. A v1 session lapses
     soon, but a seed session lasts until its token ends, so end it if the write opened it. A session
-    that was there before is noted on its row, and ends with its connection. Then raise TryAgain.
+    that was there before is noted on the sender's item, and ends with its connection. Then raise
+    TryAgain.
     """
     try:
         return (yield from write_robot(robot_id, write))
@@ -117,7 +118,7 @@ def _undo_notices(robot: Robot, session: Session, role: Role) -> list[Notice]:
 
 
 def confirm_session(request: Request, robot: Robot, found: ActiveSession) -> Flow[None]:
-    """Note a seed's session on the sender's row if it isn't noted there.
+    """Note a seed's session on the sender's item if it isn't noted there.
 
     The message that opened it may be about to undo it, so write to the session first: that
     changes the stamp. Raise TryAgain if the session is gone.
@@ -199,7 +200,7 @@ def introduce(
     *,
     was_viewer: bool = False,
 ) -> Flow[None]:
-    """Send the robot the session's first frame and, in parallel, note the session on its row.
+    """Send the robot the session's first frame and, in parallel, note the session on its item.
 
     `frame` is None for a robot that is sent nothing. If either fails, roll the session back, then
     raise RobotOffline, NoSession if the sender's connection is gone, or the error that occurred.
@@ -224,15 +225,15 @@ def introduce(
 
 
 def note_session(request: Request, session_id: SessionId) -> WriteConnection:
-    """Return the step that notes a session on the sender's row."""
+    """Return the step that notes a session on the sender's item."""
     me = request.sender.connection_id
     return WriteConnection(me, connections.note_session(me, session_id, request.sender.dialect))
 
 
 def note_or_record_loss(request: Request, robot: Robot, found: ActiveSession) -> Flow[None]:
-    """Note an existing session on the sender's row.
+    """Note an existing session on the sender's item.
 
-    If the row refuses it, record that the session's connection is lost, and raise NoSession,
+    If the item refuses it, record that the session's connection is lost, and raise NoSession,
     Forbidden or TryAgain, whichever explains it.
     """
     (noted,) = yield from perform_all((note_session(request, found.session.session_id),))
@@ -245,7 +246,7 @@ def note_or_record_loss(request: Request, robot: Robot, found: ActiveSession) ->
 def explain_missing_note(
     robot: Robot, noted: ConditionFailed[Connection]
 ) -> Forbidden | TryAgain | NoSession:
-    """Return why a session could not be noted, judging by the sender's row."""
+    """Return why a session could not be noted, judging by the sender's item."""
     row = noted.item
     if row is None:
         return NoSession(robot.robot_id)
