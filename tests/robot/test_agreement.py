@@ -69,6 +69,14 @@ def test_robot_agrees_with_the_server_once_everything_has_come(record_property: 
         assert set(simulation.robot.peers) <= simulation.sessions(), seed
 
 
+def play_and_settle(simulation: Simulation) -> None:
+    """Play to the end; from then on no frame is lost, and every one arrives."""
+    for _ in played(simulation):
+        pass
+    simulation.network.lossy = False
+    simulation.settle()
+
+
 def test_robot_agrees_with_the_server_one_heartbeat_after_frames_were_lost(
     record_property: Record,
 ) -> None:
@@ -76,10 +84,7 @@ def test_robot_agrees_with_the_server_one_heartbeat_after_frames_were_lost(
     record_property(*figure("robot agrees with the server one heartbeat after frames were lost"))
     for seed in range(SEEDS):
         simulation = Simulation(seed, lossy=True)
-        for _ in played(simulation):
-            pass
-        simulation.network.lossy = False
-        simulation.settle()
+        play_and_settle(simulation)
         simulation.beat()
 
         assert obeyed(simulation) == server(simulation), seed
@@ -92,10 +97,7 @@ def test_robot_agrees_with_the_server_two_heartbeats_after_it_was_forgotten(
     record_property(*figure("robot agrees with the server two heartbeats after it was forgotten"))
     for seed in range(SEEDS):
         simulation = Simulation(seed, lossy=seed % 2 == 0, forgotten=True)
-        for _ in played(simulation):
-            pass
-        simulation.network.lossy = False
-        simulation.settle()
+        play_and_settle(simulation)
         simulation.beat()
         simulation.beat()
 
@@ -107,10 +109,7 @@ def test_redial_closes_the_peers_whose_end_was_lost(record_property: Record) -> 
     record_property(*figure("redial closes the peers whose end was lost"))
     for seed in range(SEEDS):
         simulation = Simulation(seed, lossy=True)
-        for _ in played(simulation):
-            pass
-        simulation.network.lossy = False
-        simulation.settle()
+        play_and_settle(simulation)
         simulation.redial()
         simulation.settle()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scenarios.shares import listed, shares
+from tests.scenarios.shares import evicted, listed, shares
 from tests.world import Peer, World
 
 SDP = {"sdp": "o"}
@@ -103,13 +103,7 @@ def test_an_operator_who_drives_loses_the_lease_with_the_share(
 
     ack = owner.ask(type="unshare", robotId="r1", userId="olga")
 
-    left = {
-        "type": "peer-left",
-        "robotId": "r1",
-        "sessionId": session,
-        "reason": "evicted",
-        "epoch": 3,
-    }
+    left = evicted(session, epoch=3)
     assert ack["operators"] == []
     assert (world.item().controller, world.item().epoch) == (None, 3)
     assert (olga.take(), robot.take()) == ([left], [left])
