@@ -52,7 +52,10 @@ def methods(kind: type[Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 def parameters(called: Callable[..., Any]) -> set[str]:
     """Return the names of what is passed, without those of Python's own exceptions."""
-    if inspect.isclass(called) and called.__init__ in (Exception.__init__, object.__init__):
+    if inspect.isclass(called) and inspect.getattr_static(called, "__init__") in (
+        Exception.__init__,
+        object.__init__,
+    ):
         return set()
     return set(inspect.signature(called).parameters) - {"self", "cls"}
 
@@ -95,7 +98,8 @@ def undocumented(path: Path) -> Iterator[str]:
     if tree.body and not ast.get_docstring(tree):
         yield str(path.relative_to(ROOT))
     classes = [each for each in definitions(tree) if isinstance(each, ast.ClassDef)]
-    for node in [tree, *classes]:
+    rooms: list[ast.Module | ast.ClassDef] = [tree, *classes]
+    for node in rooms:
         for each in definitions(node):
             if not (ast.get_docstring(each) or replaces(each)):
                 yield f"{path.relative_to(ROOT)}:{each.lineno} {each.name}"
