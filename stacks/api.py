@@ -27,7 +27,7 @@ INTEGRATION_SECONDS = 15
 ACCESS_LOG_FIELDS = ("requestId", "routeKey", "status", "connectionId")
 
 NO_AUTHORIZER = (
-    "the function verifies the token in $connect and keeps the identity in the connection's row; "
+    "the function verifies the token in $connect and keeps the identity in the connection's item; "
     "an authorizer would add a second cold start, and later messages would not pass it"
 )
 

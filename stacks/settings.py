@@ -138,7 +138,7 @@ def region_of(pool_id: str) -> str:
 DEFAULTS: dict[str, dict[str, Any]] = {
     # A page on this machine may sign in, and scripts may with a password alone.
     "sandbox": {"mfa": "optional", "page_urls": "http://localhost:8080/"},
-    # Nobody owns an id by coming first: admins, and provisioners, let robots in.
+    # No one owns an id by coming first: admins, and provisioners, let robots in.
     "production": {"log_days": 365, "claim_policy": "provisioned"},
 }
 """Where a profile's defaults differ from the class's own."""

@@ -1,11 +1,17 @@
-"""Finds the browsers that the tests drive. It starts none, and knows nothing of what is tested."""
+"""Finds the browsers that the tests drive, and starts Chromium."""
 
 import os
 import shutil
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MISSING = "no Chromium or Chrome found. Install one: .venv/bin/playwright install chromium"
@@ -46,6 +52,18 @@ def require_browser(name: BrowserName = "chrome") -> Path:
     if name == "firefox":
         return _required(find_firefox(), NO_FIREFOX)
     return _required(find_browser(), MISSING)
+
+
+@asynccontextmanager
+async def launched() -> "AsyncIterator[Browser]":
+    """Run Chromium until left; without one skip the test, or fail it when CI=true."""
+    from playwright.async_api import async_playwright  # noqa: PLC0415 - only some tests need it
+
+    executable = require_browser()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        await browser.close()
 
 
 def _required(found: Path | None, missing: str) -> Path:

@@ -26,7 +26,7 @@ MISSING = "no coturn found. Install it: sudo apt-get install coturn"
 STARTING_SECONDS = 10
 
 RELAY_PORTS = (61000, 61099)
-"""Above those that Linux hands out by itself, so that nobody has one by chance."""
+"""Above those that Linux hands out by itself, so that no other program has one by chance."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from tools.words import NAMES, RULES, allowed, counts, lowered, places_in, retir
 FOUND = [
     ("whoever", "x.md", "Whoever drives", "Whoever"),
     ("nobody", "x.md", "nobody drives", "nobody"),
+    ("nobody", "x.py", "def test_nobody_drives(): ...", "nobody"),
     ("anew", "x.md", "it dials anew", "anew"),
     ("stands", "x.md", "as it stands", "stands"),
     ("lest", "x.md", "lest it moves", "lest"),
@@ -33,6 +34,7 @@ PLAIN = [
     ("participles", "tests/x.py", "def sent(): ...\n"),
     ("openers", "x.py", '"""Does x.\n\nNobody need know y.\n"""\n'),
     ("stands", "x.md", "it is as it was"),
+    ("anew", "x.md", "`register_process` was `register_anew`"),
 ]
 
 

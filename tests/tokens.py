@@ -1,6 +1,6 @@
 """Signs tokens for any test, good ones and bad ones, with real RSA keys.
 
-Knows how tokens are written, wrongly too; must never write them with the code under test.
+It writes tokens itself, wrong ones too, and never with the code under test.
 """
 
 import base64

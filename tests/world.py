@@ -53,7 +53,7 @@ class Outbox:
         """Runs between an event's earlier steps and each of its posts."""
 
     def post(self, connection: ConnectionId, frame: bytes) -> bool:
-        """Keep a frame for whoever is open; False for the gone. Raise TryAgain when busy."""
+        """Keep a frame for an open connection; False for a closed one. Raise TryAgain when busy."""
         self.posts += 1
         self.before_post()
         if self.busy or connection in self.busy_for:
@@ -117,7 +117,7 @@ class Peer:
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody has closed this connection."""
+        """Whether this connection is still open."""
         return self.connection_id in self.world.outbox.open
 
     def types(self) -> list[str]:
@@ -176,7 +176,7 @@ class World:
             origins=self._origins,
             device_audiences=lambda: frozenset({URL}),
             clock=lambda: self.now,
-            # The world's time stands while an event is handled, however busy the machine is.
+            # The world's time does not pass while an event is handled, however busy the machine is.
             deadline=lambda _: Deadline(clock=lambda: 0.0),
         )
 

@@ -106,7 +106,9 @@ def places(rule: str) -> Iterator[Place]:
 def places_in(rule: str, path: str, text: str) -> Iterator[Place]:
     """Yield every place of one rule in one file, of which this is the text."""
     if rule in ENGLISH:
-        for found in re.finditer(ENGLISH[rule], text, re.IGNORECASE):
+        # The parts of a name are words too. A page may still quote a name that is no more.
+        words = text if path.endswith(".md") else text.replace("_", " ")
+        for found in re.finditer(ENGLISH[rule], words, re.IGNORECASE):
             yield Place(path, text.count("\n", 0, found.start()) + 1, found[0])
     elif rule == "openers" and not path.endswith(".md"):
         head = _opening(path, text)

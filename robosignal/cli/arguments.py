@@ -17,6 +17,10 @@ _ID = re.compile(limits.ID_PATTERN)
 _USER = re.compile(limits.USER_PATTERN)
 
 
+TIMEOUT_SECONDS, MOST_TIMEOUT_SECONDS = 10, 60
+"""How long `--timeout` waits by default, and at most."""
+
+
 class Refused(Exception):
     """The command cannot run. The text says why, and what to do."""
 
@@ -154,6 +158,25 @@ def require_token(argument: str | None, env: Mapping[str, str]) -> str:
             f"no token: give --token, or set {TOKEN_VARIABLE} (robosignal token USER prints one)"
         )
     return found
+
+
+# Options that several commands have.
+
+
+def add_timeout(parser: argparse.ArgumentParser) -> None:
+    """Declare `--timeout`: how long to wait for an answer, in s, above 0."""
+    parser.add_argument(
+        "--timeout",
+        type=seconds(MOST_TIMEOUT_SECONDS),
+        default=TIMEOUT_SECONDS,
+        metavar="S",
+        help="how many seconds to wait for an answer (default: %(default)s)",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Declare `--json`, which replaces the text for people."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def _require_text(text: str) -> str:

@@ -93,8 +93,8 @@ class LocalKey:
     ) -> str:
         """Return a token for this user, in the form of Cognito's access tokens.
 
-        `now_s` is in epoch seconds, by default the clock's. Raise ValueError when the user
-        could not be a principal, or the lifetime is not within 1 s and 24 h.
+        `now_s` is in epoch seconds, by default the clock's. Raise ValueError when no token
+        may name the user, or the lifetime is not within 1 s and 24 h.
         """
         _check(user, ttl_s)
         issued = int(time.time()) if now_s is None else now_s

@@ -52,7 +52,7 @@ def read_reply(result: object) -> str | None:
 
 
 def reject(status: int, message: str | None = None) -> Rejected:
-    """Return a rejection with a body in API Gateway's form."""
+    """Return a refusal with a body in API Gateway's form."""
     return Rejected(status, json.dumps({"message": message or status_phrase(status)}))
 
 

@@ -1,6 +1,6 @@
 """The store on one machine: all in memory, and on disk what must survive a restart.
 
-Ownership, epochs and sessions are on disk before a write is answered. Connections' rows and
+Ownership, epochs and sessions are on disk before a write is answered. Connections' items and
 renewals are in memory alone, because a restart ends every connection.
 """
 
@@ -84,15 +84,15 @@ class LocalStore:
     # Connections
 
     def sender(self, connection: ConnectionId) -> Connection | None:
-        """Return a row."""
+        """Return a connection's item."""
         return self._connections.get(connection)
 
     def connection(self, connection: ConnectionId) -> Connection | None:
-        """Return a row."""
+        """Return a connection's item."""
         return self._connections.get(connection)
 
     def count_connections(self, user: UserId) -> int:
-        """Return how many rows a user has."""
+        """Return how many connections a user has."""
         return sum(row.user_id == user for row in list(self._connections.values()))
 
     def count_robots(self, user: UserId) -> int:
@@ -100,18 +100,18 @@ class LocalStore:
         return sum(robot.owner_user_id == user for robot in list(self._robots.values()))
 
     def expired_connections(self, now: int) -> list[Connection]:
-        """Return the rows whose tokens have expired by `now` (epoch ms)."""
+        """Return the connections whose tokens have expired by `now` (epoch ms)."""
         return [row for row in list(self._connections.values()) if row.expires_at <= now]
 
     def add_connection(self, row: Connection) -> None:
-        """Add the row of a connection that opens; a row that is there already stays as it is."""
+        """Add the item of a connection that opens; an item that is there already stays as it is."""
         if row.connection_id in self._connections:
             return
         self._connections[row.connection_id] = row
         self._rows[row.connection_id] = connection_item(row)
 
     def remove_connection(self, connection: ConnectionId) -> Connection | None:
-        """Delete a row and return it as it was."""
+        """Delete a connection's item and return it as it was."""
         self._rows.pop(connection, None)
         row = self._connections.pop(connection, None)
         self._update_watchers(row, None)
@@ -120,7 +120,7 @@ class LocalStore:
     def write_connection(
         self, connection: ConnectionId, write: Write
     ) -> Written[Connection] | ConditionFailed[Connection]:
-        """Carry out a write to a row."""
+        """Carry out a write to a connection's item."""
         before = self._connections.get(connection)
         after = apply(write, self._rows.get(connection, {}))
         if after is None:
@@ -133,7 +133,7 @@ class LocalStore:
         return Written(before, row)
 
     def _update_watchers(self, before: Connection | None, after: Connection | None) -> None:
-        """Update the index of watchers after a row has changed."""
+        """Update the index of watchers after a connection's item has changed."""
         if before is not None and before.watcher_user_id is not None:
             watching = self._watchers.get(before.watcher_user_id, {})
             watching.pop(before.connection_id, None)

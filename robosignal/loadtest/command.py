@@ -23,7 +23,6 @@ RATE, MOST_RATE = 20, 1000
 """A connection may send 50 messages a second, unless limits are off."""
 
 SECONDS, MOST_SECONDS = 10, 600
-TIMEOUT_SECONDS, MOST_TIMEOUT_SECONDS = 10, 60
 
 GATEWAY_MODULE = "robosignal.loadtest.gateway_process"
 
@@ -66,14 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="candidates a second that each client sends; the server takes 50 messages a second"
         " from a connection (default: %(default)s)",
     )
-    add(
-        "--timeout",
-        type=arguments.seconds(MOST_TIMEOUT_SECONDS),
-        default=TIMEOUT_SECONDS,
-        metavar="S",
-        help="how many seconds to wait for an answer (default: %(default)s)",
-    )
-    add("--json", action="store_true", help="print JSON, for programs")
+    arguments.add_timeout(parser)
+    arguments.add_json(parser)
 
 
 def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:

@@ -15,8 +15,6 @@ from robosignal.probe.report import format_json, format_text
 
 ROBOT_TOKEN_VARIABLE = "ROBOSIGNAL_TOKEN_ROBOT"  # noqa: S105 - the name of one, not one
 
-SECONDS = 10
-MOST_SECONDS = 60
 MOST_ROUNDS = 1000
 
 
@@ -43,14 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how many rounds to run (default: %(default)s)",
     )
-    add(
-        "--timeout",
-        type=arguments.seconds(MOST_SECONDS),
-        default=SECONDS,
-        metavar="S",
-        help="how many seconds to wait for an answer (default: %(default)s)",
-    )
-    add("--json", action="store_true", help="print JSON, for programs")
+    arguments.add_timeout(parser)
+    arguments.add_json(parser)
 
 
 def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:

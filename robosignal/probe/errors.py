@@ -21,7 +21,7 @@ class ProbeError(Exception):
 
 
 class HostNotFound(ProbeError):
-    """This machine finds no address for the host's name."""
+    """This machine finds no address for the name `host`."""
 
     def __init__(self, host: str) -> None:
         super().__init__(host)
@@ -32,7 +32,7 @@ class HostNotFound(ProbeError):
 
 
 class Unreachable(ProbeError):
-    """No TCP connection could be opened, or it broke before the handshake ended."""
+    """No TCP connection could be opened, or it broke before its handshake ended, for `reason`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -43,7 +43,7 @@ class Unreachable(ProbeError):
 
 
 class TlsFailed(ProbeError):
-    """The server's certificate is not valid for its name, or it speaks no TLS."""
+    """The certificate is not the server's, or it speaks no TLS: `reason` says which."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -54,7 +54,7 @@ class TlsFailed(ProbeError):
 
 
 class HandshakeRejected(ProbeError):
-    """The server answered the handshake with a status other than 101."""
+    """The server answered the handshake with an HTTP `status` other than 101 (RFC 6455, 4.2.2)."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -72,7 +72,7 @@ class NoSubprotocol(ProbeError):
 
 
 class TimedOut(ProbeError):
-    """What was awaited did not come in time. `timeout_s` is in seconds."""
+    """What was `awaited`, such as `welcome`, did not come within `timeout_s` seconds."""
 
     def __init__(self, awaited: str, timeout_s: float) -> None:
         super().__init__(awaited, timeout_s)
@@ -112,7 +112,7 @@ class RequestRefused(ProbeError):
 
 
 class GatewayFault(ProbeError):
-    """API Gateway answered instead of the backend."""
+    """API Gateway answered instead of the backend, with this `message` and `request_id`."""
 
     def __init__(self, message: str, request_id: str) -> None:
         super().__init__(message, request_id)

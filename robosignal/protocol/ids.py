@@ -11,7 +11,7 @@ RobotId = NewType("RobotId", str)
 """A registered device: `[A-Za-z0-9_.-]{1,64}`."""
 
 UserId = NewType("UserId", str)
-"""The principal in a token, its `sub`: printable ASCII, at most 128 characters."""
+"""The user that a token names, its `sub`: printable ASCII, at most 128 characters."""
 
 SessionId = NewType("SessionId", str)
 """A client's session with a robot: `<robotId>:<22 characters of base64url>`."""

@@ -79,7 +79,7 @@ CLOCK_SECONDS = 10
 written by a clock that has been set back since, and counts as over."""
 
 ROW_SECONDS = 2 * 60 * 60 + 10 * 60
-"""How long a connection's row is kept: ten minutes longer than the longest connection."""
+"""How long a connection's item is kept: ten minutes longer than the longest connection."""
 
 MESSAGES_PER_SECOND = 50
 BURST = 100

@@ -88,11 +88,14 @@ class Limits:
             raise ValueError("slew must be above 0")
 
     def clamp(self, drive: Drive) -> Drive:
-        """Return a drive within `x` and `y`."""
+        """Return `drive` with its axes within plus and minus this `x` and `y`."""
         return Drive(_clamp(drive.x, self.x), _clamp(drive.y, self.y))
 
     def approach(self, drive: Drive, target: Drive, seconds: float) -> Drive:
-        """Return the drive on the way to `target` that is allowed after so many seconds."""
+        """Return the drive on the way from `drive` to `target` that `slew` allows.
+
+        `seconds` is how long ago `drive` began, in seconds, at least 0. `STILL` is reached at once.
+        """
         if self.slew is None or target == STILL:
             return target
         most = self.slew * seconds

@@ -6,7 +6,8 @@ from robosignal.robot.connection.token_policy import Reason
 class RobotError(Exception):
     """The robot has ended, because going on would be of no use.
 
-    The motors have been stopped. The text says what to do next. `robot_id` is the robot's id.
+    The motors have been stopped. `robot_id` is the robot's id, and `text`, which is the
+    exception's text, says what to do next.
     """
 
     def __init__(self, robot_id: str, text: str) -> None:

@@ -265,7 +265,7 @@ class Runtime:
     def _perform(self, event: events.Event) -> None:
         now = self._now()
         self._state, actions = machine.step(self._state, event, now)
-        # The timer comes first: whatever fails below, the robot stops when commands cease.
+        # The timer comes first: whatever fails below, the robot stops when commands stop coming.
         if self._session_timer is not None:
             self._session_timer.cancel()
         due = machine.next_due(self._state)

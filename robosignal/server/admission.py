@@ -49,7 +49,7 @@ class Admission:
     """Returns what `aud` of a robot's assertion may be."""
 
     def admit_connection(self, incoming: Incoming, now: int) -> tuple[Connection, str | None]:
-        """Return the row of a new connection, and the subprotocol to accept, if it offers one.
+        """Return the item of a new connection, and the subprotocol to accept, if it offers one.
 
         A user's token needs no call to the store; a robot's assertion needs one read. `now` is in
         epoch ms. Raise Forbidden for the origin, Unauthorized for the token, or TryAgain if the
@@ -76,7 +76,7 @@ class Admission:
         return row, carried.subprotocol
 
     def _admit_robot(self, incoming: Incoming, carried: Credentials, now: int) -> Connection:
-        """Return the row of a connection that a robot opens with its own key."""
+        """Return the item of a connection that a robot opens with its own key."""
         if carried.is_in_query:
             raise Unauthorized("assertion query")
         unverified = read_assertion(carried.token, self.device_audiences(), now)
@@ -111,9 +111,9 @@ class Admission:
         return PublicKey("EC", "P-256", key.x, key.y), until
 
     def find_sender(self, connection_id: ConnectionId) -> Connection:
-        """Return the row of a message's sender. Raise Unauthorized if there is none.
+        """Return the item of a message's sender. Raise Unauthorized if there is none.
 
-        Only this row says who sent a message: it was written when the token was verified, and
+        Only this item says who sent a message: it was written when the token was verified, and
         nothing in a message can change it.
         """
         row = self.store.sender(connection_id)

@@ -96,7 +96,7 @@ def _describe(change: Change) -> str:
 
 
 def _find_shared(before: Robot, after: Robot) -> str | None:
-    """Return the user who has become an operator, or no longer is one; None if nobody has."""
+    """Return the user who has become an operator, or no longer is one; None if none has."""
     return next(iter(before.operators ^ after.operators), None)
 
 

@@ -40,9 +40,9 @@ class Observer(Protocol):
 
 
 class Guard(Protocol):
-    """Stands before each action that decides a reply: may answer it, or refuse it, by itself.
+    """Is asked before each action that decides a reply: may answer it, or refuse it, by itself.
 
-    Parallel actions notify others or undo something; no guard stands before them.
+    Parallel actions notify others or undo something; no guard is asked about them.
     """
 
     def __call__(self, action: Action, execute: Execute) -> Any:

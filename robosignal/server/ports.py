@@ -25,7 +25,7 @@ class KeySource(Protocol):
     """The public keys of one token issuer."""
 
     def key(self, kid: str) -> Jwk | None:
-        """Return the key with exactly this id; None if the issuer has no such key.
+        """Return the key whose `kid` (RFC 7517, section 4.5) is this; None if there is none.
 
         Raise `KeysUnavailable` if that is not known now.
         """
@@ -39,7 +39,7 @@ class Poster(Protocol):
     """Delivers frames to connections."""
 
     def post(self, connection: ConnectionId, frame: bytes) -> bool:
-        """Post a frame; return whether the connection exists.
+        """Post a frame of JSON; return whether the connection exists.
 
         True does not prove that the frame was received. Raise `TryAgain` if it could not be posted
         for another reason, such as a throttle.
@@ -53,37 +53,43 @@ class IceSource(Protocol):
     """The STUN and TURN servers that a peer connection may use."""
 
     def servers(self, user: UserId | None, now: int, until: int) -> IceServers:
-        """Return servers for this user from `now` to `until` (epoch ms); for None, those of all."""
+        """Return servers for this user from `now` to `until` (epoch ms); for None, those of all.
+
+        Credentials in them end by `until` (draft-uberti-behave-turn-rest-00).
+        """
 
 
 class Store(Protocol):
-    """Stores connections' rows and robots' items. Every write is atomic and conditional.
+    """Stores connections' items and robots' items. Every write is atomic and conditional.
 
     Reads are consistent, except for lists and watchers. Any method may raise `TryAgain`.
     """
 
     def sender(self, connection: ConnectionId) -> Connection | None:
-        """Return a row whose identity and dialect are certain, possibly from memory.
+        """Return a connection's item whose identity and dialect are certain, possibly from memory.
 
-        The cached row may not yet show a registered robot or open sessions.
+        The cached item may not yet show a registered robot or open sessions.
         """
 
     def connection(self, connection: ConnectionId) -> Connection | None:
-        """Return a connection's row."""
+        """Return a connection's item, by a consistent read; None if there is none."""
 
     def add_connection(self, row: Connection) -> None:
-        """Store the row of a connection that opens; an existing row stays as it is."""
+        """Store the item of a connection that opens; an existing item stays as it is."""
 
     def remove_connection(self, connection: ConnectionId) -> Connection | None:
-        """Delete a row and return it as it was."""
+        """Delete a connection's item; return it as it was, None if there was none."""
 
     def write_connection(
         self, connection: ConnectionId, write: Write
     ) -> Written[Connection] | ConditionFailed[Connection]:
-        """Carry out a write to a row."""
+        """Carry out a write to a connection's item.
+
+        If its condition fails, nothing is written, and the outcome has the item as it is.
+        """
 
     def robot(self, robot: RobotId) -> Robot | None:
-        """Return a robot's item."""
+        """Return a robot's item, by a consistent read; None if there is none."""
 
     def robots(self, robots: Sequence[RobotId]) -> list[Robot]:
         """Return the items of those robots that exist, in the order asked."""
@@ -122,20 +128,23 @@ class Store(Protocol):
         """Return connections that watch: a user's, or those of `#admins`; at most `WATCHERS`."""
 
     def list_owned(self, user: UserId, after: str | None, limit: int) -> Page:
-        """Return at most `limit` robots that a user owns, after the robot id `after`."""
+        """Return at most `limit` robots (1 to 50) that a user owns, in the order of their ids.
+
+        The list goes on after the robot id `after`, or begins if that is None.
+        """
 
     def list_shared(self, user: UserId, after: str | None, limit: int) -> Page:
-        """Return at most `limit` robots shared with a user, after the robot id `after`."""
+        """Return at most `limit` robots shared with a user, as `list_owned` does."""
 
     def list_fleet(self, shard: str, after: str | None, limit: int) -> Page:
-        """Return at most `limit` robots of one shard of the fleet, after the robot id `after`."""
+        """Return at most `limit` robots of one shard of the fleet, as `list_owned` does."""
 
 
 class Limiter(Protocol):
     """Limits how much a connection sends, and its user on all connections together."""
 
     def judge(self, by: Connection, message: AnyMessage | SignalingError, now: int) -> int:
-        """Count one message at `now` (epoch ms). Return 0 within the limits, else which strike."""
+        """Count one message at `now` (epoch ms). Return 0 within the limits, else the strike."""
 
     def note(self, by: Connection, message: AnyMessage, reply: Reply, now: int) -> None:
         """Note that a message was carried out."""
@@ -160,7 +169,7 @@ class Pacer(Protocol):
     """Limits how much a connection sends, whatever it is."""
 
     def strike(self, connection: ConnectionId, now: int) -> int:
-        """Count one thing at `now` (epoch ms). Return 0 within the limits, else which strike."""
+        """Count one thing at `now` (epoch ms). Return 0 within the limits, else the strike."""
 
     def forget(self, connection: ConnectionId) -> None:
         """Forget a connection that has ended."""

@@ -92,7 +92,8 @@ class LocalBackend:
     ) -> AsyncIterator[Client]:
         """Yield a client that has signed in as this user; it is disconnected when the block ends.
 
-        `timeout_s` is how long, in seconds, each frame may take to arrive. Raise
+        `user` and `groups` are as for `token`. `timeout_s` is how long, in seconds, each frame may
+        take to arrive. Raise ValueError for a user that `token` refuses, and
         HandshakeRejected if the backend refuses the connection.
         """
         token = self.token(user, groups=groups)

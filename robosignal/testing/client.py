@@ -23,7 +23,11 @@ class PeerClosed(ProbeError):
 
 
 class Client:
-    """A client that is signed in and welcomed. `LocalBackend.connect` makes one."""
+    """A client that is signed in and welcomed. `LocalBackend.connect` makes one.
+
+    `connection` is its open socket, `welcome` the frame that the server has sent on it, and
+    `timeout_s` how long each frame may take to arrive, in seconds, above 0.
+    """
 
     def __init__(self, connection: Connection, welcome: Frame, timeout_s: float) -> None:
         self.welcome = welcome
@@ -45,12 +49,13 @@ class Client:
     async def send(self, type: str, **fields: Any) -> None:  # noqa: A002 - the frame's field
         """Send a message without an id, which the server need not reply to.
 
-        Raise Closed if the server has closed the connection.
+        `type` and `fields` are the message's, as for `request`. Raise Closed if the server has
+        closed the connection.
         """
         await self._connection.send({"type": type, **fields})
 
     async def receive(self, type: str, **fields: Any) -> Frame:  # noqa: A002 - the frame's field
-        """Return the oldest frame of this type with these fields that was not returned before.
+        """Return the oldest frame of this `type` with these `fields` that was not returned before.
 
         Waits for it if it has not arrived yet; other frames stay to be received later. Raise
         TimedOut if none comes within the client's timeout; Closed if the server has closed the
@@ -61,7 +66,7 @@ class Client:
         return received.frame
 
     async def wait_until_online(self, robot_id: str) -> None:
-        """Return once a robot that this user may drive is online.
+        """Return once the robot `robot_id`, which this user may drive, is online.
 
         Raise TimedOut if it does not come online within the client's timeout.
         """
@@ -72,7 +77,7 @@ class Client:
 
     @asynccontextmanager
     async def drive(self, robot_id: str) -> "AsyncIterator[Driver]":
-        """Yield a driver with a real peer connection to a robot; it leaves when the block ends.
+        """Yield a driver with a real peer connection to the robot `robot_id`, for this block.
 
         Needs the extra `robot`, or raises `robosignal.extras.MissingExtra`. Raise RequestRefused
         with the protocol's code if the server refuses the offer, or with `error` if the robot

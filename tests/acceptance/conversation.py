@@ -1,4 +1,4 @@
-"""A conversation full of secrets, for whoever reads the log afterwards to look for them.
+"""A conversation full of secrets, which a test then looks for in the log.
 
 A generator of what is dialled and said, which is sent each reply: it can be had over sockets or
 with a handler. It knows nothing of either.

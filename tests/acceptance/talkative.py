@@ -1,6 +1,6 @@
 """The gateway and the Lambda as processes that log all they can, and who converses with them.
 
-Knows how each is started and spoken with; must never know what their logs may hold.
+What their logs may hold is up to the tests.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""AWS too busy at every call of every message, once and from then on: nobody is left in silence.
+"""AWS too busy at every call of every message, once and from then on: every message is answered.
 
 Each message of the protocol, in every situation of the explorer's, with each of its calls to
 the store and to connections throttled in turn.
@@ -29,8 +29,8 @@ MORE = [
 SAID = [event for event in (*EVENTS, *AT_ODDS, *MORE) if not event.kind.startswith("$")]
 ENDS = [event for event in EVENTS if event.kind == "$disconnect"]
 
-STANDS = {
-    ("request-control", "ack", "no_session"): "a lapsed lease was taken anew and given back",
+DONE_BY_THEN = {
+    ("request-control", "ack", "no_session"): "a lapsed lease was acquired again and given back",
     ("takeover", "ack", "forbidden"): "the lease was given back: an operator offers for it",
     ("takeover", "robot_offline", "ack"): "giving back failed too: the taker holds until it lapses",
 }
@@ -103,7 +103,7 @@ def test_every_message_type_is_throttled_where_it_would_succeed() -> None:
     assert throttled == set(MESSAGES)
 
 
-def test_nobody_is_left_in_silence() -> None:
+def test_every_message_is_answered() -> None:
     """A message with an id is answered, under that id, whichever calls are throttled."""
     silent = [
         str(trial)
@@ -154,8 +154,8 @@ def test_the_senders_row_decides_nothing_when_it_cannot_be_read() -> None:
     assert all(trial.before == trial.after for trial in firsts)
 
 
-def test_whoever_is_told_to_try_again_has_taken_nothing() -> None:
-    """After one throttled call the lease is the session's whose it was, or nobody's.
+def test_a_client_told_to_try_again_has_taken_nothing() -> None:
+    """After one throttled call the lease is the session's whose it was, or free.
 
     Where the robot is gone as well, the one call may be that which gives the lease back: it lapses.
     """
@@ -174,14 +174,14 @@ def _holder(robot: Robot | None) -> str | None:
 
 
 def test_a_message_sent_again_is_told_what_it_would_have_been_told_at_first() -> None:
-    """But for what is listed, where something stands by then."""
+    """Except for what `DONE_BY_THEN` lists: there a write was carried out before."""
     others = {
         (trial.event.kind, _code(trial.at_first), _code(trial.again)): str(trial)
         for trial in trials()
         if trial.tried and _code(trial.again) != _code(trial.at_first)
     }
 
-    assert set(others) == set(STANDS), "\n".join(others.values())
+    assert set(others) == set(DONE_BY_THEN), "\n".join(others.values())
 
 
 @pytest.mark.parametrize("situation", ["free", "held", "watched", "held by a seed"])
@@ -191,7 +191,7 @@ def test_without_an_id_a_v1_sender_hears_that_it_should_try_again(situation: str
     told: dict[str, set[str]] = {"v1": set(), "seed": set()}
     for event, number in product(SAID, (1, 2, 3)):
         scene.put_back(number)
-        answer = scene.send(event, bears_id=False)
+        answer = scene.send(event, has_id=False)
         if answer[0] == 503:
             told["seed" if event.peer == "seed" else "v1"].add(_code(answer))
 

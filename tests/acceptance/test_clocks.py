@@ -120,7 +120,7 @@ def test_grace_never_lengthens_a_lease_whatever_clock_it_is_by(
 def test_a_driver_displaced_early_drives_nothing_and_is_told() -> None:
     """Their lease ran by the clock that wrote it; the robot goes by the higher epoch.
 
-    By their own clock the rival's lease ends later than any can, so an offer takes it anew.
+    By their own clock the rival's lease ends later than any can, so an offer acquires it again.
     """
     handlers = Handlers()
     first = handlers.offers(handlers.holder, 0)

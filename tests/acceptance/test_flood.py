@@ -79,7 +79,7 @@ async def echoed(one: Gateway) -> str | bytes:
         return await client.recv()
 
 
-async def test_half_open_handshakes_keep_nobody_out(many_files: None) -> None:
+async def test_half_open_handshakes_keep_no_one_out(many_files: None) -> None:
     """With all five hundred there, one who completes the handshake is let in and answered."""
     del many_files
     async with gateway(handshake_seconds=600) as one, half_open(one) as strangers:
@@ -162,7 +162,7 @@ async def _flood(talker: Talker) -> None:
 
 
 async def test_a_flood_is_cut_off_and_its_neighbour_is_served_meanwhile() -> None:
-    """The flood gets what the limit allows and is closed; nobody else is refused anything."""
+    """The flood gets what the limit allows and is closed; no other client is refused anything."""
     async with (
         LocalBackend() as backend,
         talking(backend, "ann") as flooding,

@@ -146,10 +146,10 @@ class Driver(Person):
 
     async def hold(self) -> None:
         """Have control, whether it was lost half way or not."""
-        stands = await self.ask(type="ping", sessionId=self._session)
-        if stands["role"] == "viewer":
-            stands = await self.ask(type="request-control", robotId=self._robot)
-        self._note(stands)
+        answer = await self.ask(type="ping", sessionId=self._session)
+        if answer["role"] == "viewer":
+            answer = await self.ask(type="request-control", robotId=self._robot)
+        self._note(answer)
 
     async def work(self) -> None:
         """Change who holds for as long as the socket lives."""
@@ -205,7 +205,7 @@ def seen(found: list[Frame]) -> list[tuple[str, bool, str | None, int]]:
     ]
 
 
-async def test_all_come_back_each_time_and_nobody_else_is_there(
+async def test_all_come_back_each_time_and_no_one_else_is_there(
     tmp_path: Path, record_property: Record
 ) -> None:
     """Robots online, drivers driving at no lower epoch than they were told, and no ghosts."""

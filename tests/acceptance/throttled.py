@@ -1,6 +1,6 @@
 """A backend of which AWS throttles chosen calls: the n-th of a message, or all from the n-th on.
 
-Knows ports and how to put a situation back; must never know what a reply has to say.
+It can also restore a situation. What a reply has to say is up to the tests.
 """
 
 from typing import Any, cast
@@ -97,10 +97,10 @@ class Scene:
         self.throttle.begin = self.throttle.end = FOR_EVER
         self.world.pass_seconds(1)
 
-    def send(self, event: Event, *, bears_id: bool = True) -> Told:
+    def send(self, event: Event, *, has_id: bool = True) -> Told:
         """Send what the event says; return the reply."""
         said = event.said(self.cast)
-        if not bears_id:
+        if not has_id:
             del said["id"]
         peer: Peer = self.cast[event.peer]
         frame = peer.send(**said)

@@ -48,7 +48,7 @@ def test_a_table_can_be_read_as_text() -> None:
     ]
 
 
-def test_a_note_stands_below_its_table() -> None:
+def test_a_note_is_below_its_table() -> None:
     """As a paragraph."""
     assert format_markdown(Table("T", ("a",), (("1",),), "So it is.")).endswith(
         "| 1 |\n\nSo it is.\n"

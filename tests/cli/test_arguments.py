@@ -119,7 +119,7 @@ def test_a_token_of_the_arguments_goes_before_the_environments() -> None:
 @pytest.mark.parametrize(
     ("argument", "named"), [("secret secret", "--token holds"), (None, "V holds")]
 )
-def test_text_that_is_no_token_is_refused_by_the_name_of_where_it_stands(
+def test_text_that_is_no_token_is_refused_by_the_name_of_its_place(
     argument: str | None, named: str
 ) -> None:
     """And never shown: a part of it may be one."""

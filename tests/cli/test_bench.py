@@ -71,7 +71,7 @@ def test_a_wrong_path_is_exit_code_1_with_what_to_check(url: str, state: Path) -
     assert bench.ended() == 1
 
 
-def test_an_address_where_nobody_listens_is_exit_code_1() -> None:
+def test_an_address_without_a_server_is_exit_code_1() -> None:
     """Without a traceback."""
     bench = Process("bench", "ws://127.0.0.1:9/prod", *SMALL, "--token", "t")
 

@@ -97,7 +97,7 @@ def test_a_wrong_variable_is_named(refusal: Refusal, monkeypatch: pytest.MonkeyP
 def test_a_taken_port_is_told_with_what_to_type(
     refusal: Refusal, monkeypatch: pytest.MonkeyPatch, level: str, way_out: str
 ) -> None:
-    """Who typed `make run` is told its arguments, and nobody else."""
+    """Only a user of `make run` is told its arguments."""
     monkeypatch.setenv("MAKELEVEL", level)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -119,7 +119,7 @@ def test_the_last_port_has_none_after_it(refusal: Refusal, monkeypatch: pytest.M
 
 
 def test_an_address_that_is_not_this_machines_is_named(refusal: Refusal) -> None:
-    """RFC 5737's addresses are nobody's."""
+    """RFC 5737's addresses belong to no machine."""
     told = refusal("serve", "--host", "192.0.2.1", "--port", "0", "--state", ":memory:")
 
     assert told.startswith("cannot listen on 192.0.2.1:0 (")
@@ -178,7 +178,7 @@ def test_a_damaged_robot_is_no_traceback(refusal: Refusal, tmp_path: Path, item:
 
 
 def test_a_file_that_cannot_be_opened_is_named(refusal: Refusal, tmp_path: Path) -> None:
-    """Nothing says that it is damaged, so nobody is told to move it away."""
+    """Nothing says that it is damaged, so the error does not say to move it away."""
     path = tmp_path / "robots.sqlite3"
     path.mkdir()
 

@@ -1,6 +1,6 @@
 """Runs robots and drivers through the real handler on moto, and counts what each event takes.
 
-Knows how DynamoDB meters items; must never know the model that these counts are held against.
+It meters items as DynamoDB does, and does not use the model that it checks.
 Sources: DynamoDB developer guide, "Read and write operations" and "Item sizes and formats".
 """
 
@@ -190,7 +190,7 @@ class Weighing(Outbox):
 
 
 class MeteredWorld(World):
-    """A backend on moto where every event meets a Lambda that has seen nobody before."""
+    """A backend on moto where every event meets a Lambda that has seen no user before."""
 
     def __init__(self, client: "DynamoDBClient") -> None:
         self._meter = Meter(client)

@@ -1,6 +1,6 @@
 """One robot's and one driver's life, message by message, as the clients live it.
 
-Knows what robot and browser send, and how big it is; must never know what it costs.
+It says what a robot and a browser send and how big that is, not what it costs.
 """
 
 from typing import Any

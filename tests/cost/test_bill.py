@@ -212,7 +212,7 @@ def test_the_example_in_the_page_is_what_the_command_prints() -> None:
 
 
 def test_the_page_names_every_assumption_and_no_other() -> None:
-    """Each estimate of the model stands in the page with its value."""
+    """The page gives each estimate of the model with its value."""
     assumptions = json.loads(printed("--robots 1 --sessions 1 --json"))["assumptions"]
     rows = re.findall(r"^\| `([a-z_]+)` \| ([\d.]+) \|", PAGE.read_text(), re.MULTILINE)
 

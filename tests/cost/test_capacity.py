@@ -108,7 +108,7 @@ def test_the_throttle_that_the_page_advises_serves_the_fleet(robots: int) -> Non
 
 
 def test_the_page_names_every_metric() -> None:
-    """Whoever runs out of a quota should see it coming."""
+    """An operator sees a quota run out before it does."""
     page = OPERATE.read_text()
 
     for name, directive in DIRECTIVES.items():

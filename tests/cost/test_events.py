@@ -22,7 +22,7 @@ def counts(dynamodb: "DynamoDBClient") -> dict[str, Count]:
 
 
 def test_the_table_has_the_events_that_were_lived(counts: dict[str, Count]) -> None:
-    """No event is priced that nobody ran, and none that ran is missing."""
+    """No event is priced that did not run, and none that ran is missing."""
     assert set(EVENTS) == set(counts)
 
 

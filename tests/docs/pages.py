@@ -45,7 +45,7 @@ def prose(text: str) -> str:
 
 
 def code(text: str) -> list[str]:
-    """Return what stands between backticks in the prose."""
+    """Return what is between backticks in the prose."""
     return _CODE.findall(prose(text))
 
 

@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "control.md"
 
 
 def test_the_page_has_the_table_as_it_is() -> None:
-    """`python -m tools.lease_table` writes it anew."""
+    """`python -m tools.lease_table` rewrites it."""
     assert block() in PAGE.read_text()
 
 

@@ -60,7 +60,7 @@ def test_every_write_to_a_robot_is_explained() -> None:
     sources = set((SOURCES / "core" / "writes").glob("*.py"))
     sources -= {SOURCES / "core" / "writes" / "connections.py"}
     text = "".join(path.read_text(encoding="utf-8") for path in sources)
-    written = set(re.findall(r'Write\(\s*"([a-z_]+)"', text))
+    written = set(re.findall(r'(?:Write|write_grace|write_late_loss)\(\s*"([a-z_]+)"', text))
     named = " ".join(row[0] for row in rows(page("docs/explanation/control.md")))
     explained = set(re.findall(r"`([a-z_]+)`", named))
 
@@ -88,3 +88,27 @@ def test_every_method_of_the_browsers_module_is_explained() -> None:
 
         assert len(methods) > 10
         assert methods <= set(re.findall(rf"{variable}\.(\w+)", named))
+
+
+LOOKED_FOR = [
+    (question, name, path)
+    for question, where, *_ in rows(page("docs/explanation/design.md"))
+    for name, path in re.findall(r"`(\w+)` in `([\w/.-]+)`", where)
+]
+
+
+@pytest.mark.parametrize(("question", "name", "path"), LOOKED_FOR)
+def test_where_to_look_is_where_it_is_defined(question: str, name: str, path: str) -> None:
+    """The map of the code in docs/explanation/design.md names a definition, not only a file."""
+    source = (ROOT / path).read_text(encoding="utf-8")
+    kinds = rf"(?:def|class|export function) {name}\b|{name}\b(?:: [^=]+)? = "
+
+    assert question
+    assert re.search(rf"^(?:{kinds})", source, re.MULTILINE)
+
+
+def test_the_map_of_the_code_answers_the_first_questions() -> None:
+    """Every row of the table has an answer that the test above reads."""
+    table = page("docs/explanation/design.md").partition("| question |")[2].partition("\n\n")[0]
+
+    assert len({question for question, _, _ in LOOKED_FOR}) == table.count("\n") - 1 >= 14

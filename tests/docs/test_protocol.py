@@ -62,7 +62,7 @@ def test_every_frame_has_an_example(kind: str) -> None:
 
 
 def test_every_example_has_a_reader() -> None:
-    """No example stands in a block that no test looks at."""
+    """No example is in a block that no test looks at."""
     read = {"client", "server", "seed", "gateway"}
 
     assert kinds(PAGE) == {f"json {kind}" for kind in read}
@@ -94,7 +94,7 @@ def test_a_message_that_is_shown_is_accepted(example: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("example", SERVER, ids=name)
 def test_a_frame_that_is_shown_is_one_that_is_sent(example: dict[str, Any]) -> None:
-    """It decodes into its frame and comes out of it as it stands on the page."""
+    """It decodes into its frame, and the frame encodes to what the page says."""
     frame = msgspec.convert(example, FRAMES[example["type"]])
 
     assert json.loads(msgspec.json.encode(frame)) == example
@@ -127,7 +127,7 @@ def test_every_limit_on_what_is_sent_is_quoted() -> None:
     """No limit in bytes, and none in seconds that a client lives by, is left out."""
     ours = {name for name in vars(limits) if name.endswith(("_BYTES", "_SECONDS", "_CHARACTERS"))}
 
-    # How long the server keeps a row is nobody else's business.
+    # How long the server keeps an item concerns only the server.
     assert ours - {cells[2].strip("`") for cells in QUOTED} == {"ROW_SECONDS"}
 
 

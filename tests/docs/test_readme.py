@@ -108,7 +108,7 @@ def test_every_verb_of_the_makefile_is_in_the_readme() -> None:
 
 
 def test_make_help_tells_every_verb() -> None:
-    """Whoever types it sees all that there is."""
+    """It lists every command."""
     make = shutil.which("make") or "make"
     told = subprocess.run([make, "help"], capture_output=True, text=True, cwd=ROOT, check=True)
 
@@ -240,7 +240,7 @@ def test_the_page_of_the_guide_drives_and_says_so(guided: str) -> None:
 
 
 def test_the_page_of_the_readme_drives_the_demo_robot(mine: str, gateway: Process) -> None:
-    """Copied as it stands, with a token in its place: a key drives until its release is missed."""
+    """Copied unchanged, with a token in its place: a key drives until its release is missed."""
     executable = require_browser()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)

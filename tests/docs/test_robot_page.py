@@ -1,4 +1,4 @@
-"""The robot of the page "own robot" runs as it stands there; the page names all its parts."""
+"""The robot of the page "own robot" runs unchanged; the page names all its parts."""
 
 import asyncio
 import os

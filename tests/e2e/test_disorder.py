@@ -33,7 +33,7 @@ def robot(slow: Site) -> Iterator[Process]:
 
 
 def test_drive_shows_video_again_and_again(slow: Site, robot: Process, open_page: Open) -> None:
-    """Each time anew, and each time the robot hears who drives, and that they have left."""
+    """Each time it drives again, and the robot hears who drives, and that they have left."""
     page = open_page(slow.link(OWNER))
     for _ in range(TIMES):
         row(page, "drive")
@@ -41,4 +41,4 @@ def test_drive_shows_video_again_and_again(slow: Site, robot: Process, open_page
         wait_for_frame_after(page, -1)
         page.wait_for_text("#banner-title", f"You drive {ROBOT}")
         page.click("#panel [data-action=leave]")
-        robot.wait_for(f"^{ROBOT}: nobody drives")
+        robot.wait_for(f"^{ROBOT}: no one drives")

@@ -14,7 +14,7 @@ ROBOT = "rover-1"
 OWNER = "olga"
 ADMIN = "boss"
 
-# The frame number as the strip of blocks in the decoded video bears it; -1 before there is any.
+# The frame number as the strip of blocks in the decoded video shows it; -1 before there is any.
 FRAME_NUMBER = """([block, bits]) => {
   const video = document.querySelector('video[data-robot-id]');
   if (!video || !video.videoWidth) return -1;
@@ -116,7 +116,7 @@ def test_video_advances_and_the_round_trip_is_measured(
     page.wait_for("() => Number(document.querySelector('#panel').dataset.rttMs) > 0")
     robot.wait_for(f"^{ROBOT}: {OWNER} drives")
     page.click("#panel [data-action=leave]")
-    robot.wait_for(f"^{ROBOT}: nobody drives")
+    robot.wait_for(f"^{ROBOT}: no one drives")
 
 
 @pytest.mark.usefixtures("robot")
@@ -261,7 +261,7 @@ def test_a_displaced_drivers_commands_are_refused_by_the_robot(
 def test_control_is_handed_over_by_consent_and_both_pictures_go_on(
     site: Site, robot: Process, open_page: Open
 ) -> None:
-    """A viewer asks, the driver grants: the robot obeys the other, and nobody reloads."""
+    """A viewer asks, the driver grants: the robot obeys the other, and neither reloads."""
     driver, viewer = open_page(site.link(OWNER)), open_page(site.link(ADMIN, "ADMINS"))
     row(driver, "drive")
     wait_for_frame_after(driver, -1)

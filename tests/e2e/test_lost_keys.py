@@ -568,7 +568,7 @@ def hand_over(mine: Console, theirs: Console) -> None:
 def test_a_key_held_while_another_drives_moves_nothing_when_control_is_back(
     console: Console, site: Site, lose: Callable[[Console, Console], None]
 ) -> None:
-    """Held through it all, by the system's repeats too, and pressed anew meanwhile."""
+    """Held through it all, by the system's repeats too, and pressed again meanwhile."""
     theirs = Console(
         console.chromium.open(site.link(ADMIN, "ADMINS"), new_window=True),
         console.moves,

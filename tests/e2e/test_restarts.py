@@ -1,4 +1,4 @@
-"""Robots and gateways come back, and nobody has to reload a page for it."""
+"""Robots and gateways come back, and no page has to be reloaded for it."""
 
 from pathlib import Path
 

@@ -206,7 +206,7 @@ SITUATIONS: dict[str, Situation] = {
 
 
 class Copied(LocalStore):
-    """A local store in memory that can be put back to how it stood."""
+    """A local store in memory that can be put back to an earlier state."""
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -216,7 +216,7 @@ class Copied(LocalStore):
         return self._items.get(robot)
 
     def saved(self) -> "Copied":
-        """Return how it stands: records are frozen, and items replaced, never changed."""
+        """Return its state: records are frozen, and items replaced, never changed."""
         copy = object.__new__(Copied)
         copy.stand_as(self)
         return copy

@@ -72,7 +72,7 @@ class Ends:
         }
         left |= {each.to for each in history.posted if each.frame["type"] == "replaced"}
         if history.faulty:
-            # Who died could tell nobody. The older socket learns of it by its next ping.
+            # An invocation that died told no one. The older socket learns of it by its next ping.
             left |= {
                 each.before.connection_id
                 for each in history.wrote

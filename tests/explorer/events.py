@@ -72,7 +72,7 @@ def _registering(run: str) -> Callable[[Cast], Message]:
 CLAIMING = [
     Event("robot", "register", _registering(RUN)),
     Event("robot2", "register", _registering(RUN), "again"),
-    Event("robot2", "register", _registering(NEXT_RUN), "anew"),
+    Event("robot2", "register", _registering(NEXT_RUN), "as next run"),
     Event("mallory", "register", _registering(NEXT_RUN), "a stranger's"),
     Event("robot", "unregister", _about_robot),
     Event("robot2", "unregister", _about_robot),
@@ -160,7 +160,7 @@ KEY = [
     BY_NAME[name]
     for name in (
         "register again by robot2",
-        "register anew by robot2",
+        "register as next run by robot2",
         "unregister by robot",
         "$disconnect by robot",
         "offer by ann2",

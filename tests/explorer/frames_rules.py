@@ -46,7 +46,7 @@ def frames_name_the_holder(history: History) -> Found:
 
 
 def only_the_holder_is_relayed_as_such(history: History) -> Found:
-    """A client's frame bears an epoch, and a controller's role, only if it is the holder's."""
+    """A client's frame has an epoch, and a controller's role, only if it is the holder's."""
     if history.forgotten:
         return
     places = places_of(history)
@@ -95,7 +95,7 @@ def frames_reach_their_session_alone(history: History) -> Found:
 
 
 def replies_are_true(history: History) -> Found:
-    """Nobody is told that they hold what they do not, at that epoch; nothing breaks inside."""
+    """No client is told that it holds what it does not, at that epoch; nothing breaks inside."""
     holders, places = holders_of(history), places_of(history)
     for reply in history.replied:
         frame, by = reply.frame, reply.by
@@ -132,13 +132,13 @@ def _ack(
         if id_of(held) != by.message["sessionId"]:
             yield f"{by.event} was told that another holds"
     elif held is None or (epoch, held.session_id, by.connection) not in places:
-        yield f"{by.event} was told to hold epoch {epoch}, which is {user_of(held) or 'nobody'}'s"
+        yield f"{by.event} was told to hold epoch {epoch}, which is {user_of(held) or 'no one'}'s"
     elif frame.get("sessionId", held.session_id) != held.session_id:
         yield f"{by.event} was told of another session than the holder's"
 
 
 def the_displaced_are_told(history: History) -> Found:
-    """Whoever loses a session to another's doing is told, unless their socket was lost."""
+    """A client that loses a session to another's message is told, unless its socket was lost."""
     for write in history.wrote:
         if write.by.number in history.faulty or write.before is None:
             continue
@@ -217,9 +217,9 @@ def offers_bear_their_senders_right(history: History) -> Found:
             continue
         right = frame["right"]
         if right["rightSeconds"] != (ends[by.connection] - by.now) // 1000:
-            yield f"{by.event} bore {right['rightSeconds']} s"
+            yield f"{by.event} had {right['rightSeconds']} s"
         if not right["drive"] or (right["owner"] and by.user not in owners):
-            yield f"{by.event} bore the right {right}"
+            yield f"{by.event} had the right {right}"
 
 
 def the_robot_hears_of_a_longer_right(history: History) -> Found:
@@ -243,15 +243,15 @@ def the_robot_hears_of_a_longer_right(history: History) -> Found:
 
 
 def watchers_hear_the_truth(history: History) -> Found:
-    """A pushed presence tells how the robot stood at its `rev`."""
+    """A pushed presence tells the robot's state at its `rev`."""
     if history.forgotten:
         return
-    stood = {robot.rev: robot for robot in history.versions}
+    versions = {robot.rev: robot for robot in history.versions}
     for posted in history.posted:
         frame = posted.frame
         if frame["type"] != "presence":
             continue
-        robot = stood.get(frame["rev"])
+        robot = versions.get(frame["rev"])
         driver = frame.get("controlledBy", {}).get("userId")
         if robot is None or driver not in (None, user_of(robot.controller)):
             yield f"presence at rev {frame['rev']} tells of {driver}"

@@ -62,7 +62,7 @@ class Gate:
         self._advance(self._threads[name])
 
     def kill(self, number: int) -> None:
-        """End an invocation where it stands: it never goes on."""
+        """End an invocation where it is: it never goes on."""
         for name, thread in list(self._threads.items()):
             if invocation_of(name) == number:
                 self.held.pop(name, None)

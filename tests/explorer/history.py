@@ -86,13 +86,13 @@ class History:
     written: Robot | None = None
     """What the last write that is no renewal made of the item."""
     forgotten: bool = False
-    """Whether the robot's item was removed: epochs begin anew, and name other holders."""
+    """Whether the robot's item was removed: epochs begin again, and name other holders."""
     faulty: set[int] = field(default_factory=set)
     """The invocations that were killed, or had a write's answer lost, or found AWS busy."""
 
     @property
     def wrote(self) -> Iterator[Wrote]:
-        """The writes that stood, in the order of the item's versions."""
+        """The writes that were carried out, in the order of the item's versions."""
         return (each for each in self.happened if isinstance(each, Wrote))
 
     @property
@@ -107,7 +107,7 @@ class History:
 
     @property
     def versions(self) -> Iterator[Robot]:
-        """The robot's item as it stood, from first to last."""
+        """The robot's item after each write, from first to last."""
         if self.begun is not None:
             yield self.begun
         for write in self.wrote:
@@ -125,15 +125,15 @@ class History:
 def _told(outcome: Any) -> str:  # noqa: PLR0911 - one for each kind
     match outcome:
         case Written(after=Robot() as robot):
-            return f"won: {_stands(robot)}"
+            return f"won: {_describe(robot)}"
         case Written():
             return "won"
         case ConditionFailed(item=Robot() as robot):
-            return f"refused: {_stands(robot)}"
+            return f"refused: {_describe(robot)}"
         case ConditionFailed():
             return "refused"
         case Robot():
-            return _stands(outcome)
+            return _describe(outcome)
         case bool():
             return "delivered" if outcome else "gone"
         case None:
@@ -142,8 +142,8 @@ def _told(outcome: Any) -> str:  # noqa: PLR0911 - one for each kind
             return type(outcome).__name__.lower()
 
 
-def _stands(robot: Robot) -> str:
+def _describe(robot: Robot) -> str:
     held = robot.controller
-    holder = f"{held.user_id} on {held.connection_id}" if held else "nobody"
+    holder = f"{held.user_id} on {held.connection_id}" if held else "none"
     viewers = len(robot.viewers)
     return f"epoch {robot.epoch}, holder {holder}, {viewers} viewers, robot {robot.connection_id}"

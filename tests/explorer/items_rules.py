@@ -20,7 +20,7 @@ from tests.explorer.holders import (
 Found = Iterator[str]
 
 STAYS = frozenset({"$disconnect", "ping", "release-control", "grant-control"})
-"""By these one keeps what one has; whoever takes a right away ends that as well."""
+"""By these a client keeps what it has; a message that takes a right away ends that as well."""
 
 
 DISPOSING = frozenset({"forget", "unshare", "transfer"})
@@ -127,7 +127,7 @@ def only_the_rightful_displace(history: History) -> Found:
 
 
 def only_the_owner_of_time_lengthens_it(history: History) -> Found:
-    """A lease, a place, presence: renewed by the connection that has it, by nobody else."""
+    """A lease, a place, presence: renewed only by the connection that has it."""
     for write in history.wrote:
         old, new, by = write.before, write.after, write.by
         if old is None:

@@ -42,7 +42,7 @@ def races(made: Sequence[Made], since: int) -> Iterator[tuple[int, Reversing]]:
         if later < since:
             continue
         for index in met:
-            # Only where nothing stands between the two: else another race is met first.
+            # Only where nothing is between the two: else another race is met first.
             if not beyond >> index & 1:
                 yield index, _reversing(made, before, index, later)
 

@@ -71,7 +71,7 @@ class Scene:
 
     @property
     def item(self) -> Robot | None:
-        """The robot's item as it stands."""
+        """The robot's item as it is now."""
         return self.store.robot(ROBOT)
 
     def ask(self, peer: str, now: int, **message: Any) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class Scene:
         """Put the situation back and hold each event's invocation before its first call.
 
         `times` are what each invocation's clock says beyond the situation's, in ms. `store`
-        stands for this scene's own: it holds the same.
+        replaces this scene's own: it holds the same.
         """
         self.put_back()
         here = store or self.store

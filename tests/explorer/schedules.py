@@ -98,7 +98,7 @@ def by_chance(running: Running, random: Random) -> Running:
 
 
 def as_noted(running: Running, chosen: Sequence[str]) -> Running:
-    """Play a schedule that was noted; whoever it does not name goes on in order."""
+    """Play a schedule that was noted; invocations that it does not name go on in order."""
     for name in chosen:
         if name in running.gate.held:
             running.go_on(name)

@@ -45,7 +45,7 @@ MISTAKES: list[Mistake] = [
         "lost a running lease",
     ),
     (
-        "a second report that begins the grace anew",
+        "a second report that begins the grace again",
         lease.record_late_loss,
         (1,),
         "in grace",

@@ -24,7 +24,7 @@ FOUND = {
     ),
     "a restart that is cut off tells whom it ended": (
         "held",
-        ("register anew by robot2", "$disconnect by robot2"),
+        ("register as next run by robot2", "$disconnect by robot2"),
     ),
     "no second session is resumed while a place is taken": (
         "held",
@@ -66,7 +66,7 @@ FOUND = {
 
 
 @pytest.mark.parametrize("found", FOUND)
-def test_what_was_found_stays_mended(found: str) -> None:
+def test_what_was_found_stays_fixed(found: str) -> None:
     """Every schedule of the events that once broke a rule."""
     situation, names = FOUND[found]
     explorer = Explorer(situation)

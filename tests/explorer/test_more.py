@@ -20,7 +20,7 @@ TAKEOVER_LOSS_RETURN = (
     ("takeover by boss", "$disconnect by ann", "resume by ann2"),
     ("takeover by ann2", "$disconnect by ann", "takeover by boss"),
     ("register again by robot2", "$disconnect by robot", "offer by ann2"),
-    ("register anew by robot2", "$disconnect by robot", "takeover by boss"),
+    ("register as next run by robot2", "$disconnect by robot", "takeover by boss"),
 )
 """The threes that most systems get wrong, whole in every commit."""
 

@@ -26,7 +26,7 @@ class SlowIssuer:
         self._answering.set()
 
     def hang(self) -> None:
-        """Answer nobody."""
+        """Answer no request."""
         self._answering.clear()
 
     def go_on(self) -> None:

@@ -1,6 +1,6 @@
 """A WebSocket client that may misbehave, over bare asyncio streams.
 
-Knows frames as bytes (RFC 6455, section 5.2); must never know what the server makes of them.
+It writes frames as bytes (RFC 6455, section 5.2), valid or not.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """A Lambda handler for tests: it remembers its events and answers as it is told.
 
-Knows the shape of events and results; must never know a socket.
+It handles events and results only, no socket.
 """
 
 import asyncio

@@ -148,7 +148,7 @@ async def test_a_seed_connection_is_told_nothing_unasked_when_its_token_ends(
 
 
 async def test_a_port_that_is_taken_leaves_the_state_free(tmp_path: Path) -> None:
-    """Whoever meets it may go on in the same process: the lock is let go."""
+    """The same process may go on after it: the lock is released."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         refused = Backend(
             BackendSettings(port=taken.getsockname()[1], state=tmp_path), read_options({})

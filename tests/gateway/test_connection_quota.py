@@ -131,7 +131,7 @@ async def test_each_robot_that_a_user_owns_is_a_place_more() -> None:
 
 
 async def test_a_fleet_comes_back_all_at_once() -> None:
-    """Its robots have their places before they register: nobody has to wait for another."""
+    """Its robots have their places before they register: none has to wait for another."""
     async with backend() as local, AsyncExitStack() as stack:
         async with AsyncExitStack() as before:
             for number in range(2 * MOST):
@@ -144,7 +144,7 @@ async def test_a_fleet_comes_back_all_at_once() -> None:
 
 
 async def test_a_connection_that_was_refused_its_robot_counts() -> None:
-    """Another's robot is no place for whoever asks for it."""
+    """A user who asks for another's robot gets no place by that."""
     async with backend() as local, AsyncExitStack() as stack:
         (owned,) = await opened(stack, local, "bob", 1)
         await registered(owned, "r1")
@@ -197,7 +197,7 @@ def test_the_gateways_page_names_the_limit() -> None:
 
 
 def test_no_user_may_have_every_connection() -> None:
-    """Whoever claims ids without end makes places for no more than all but a hundred."""
+    """A user who claims ids without end makes places for no more than all but a hundred."""
     store = LocalStore(None)
     places = ConnectionQuota(lambda _: {"statusCode": 200}, store, per_user=3, total=110)
     for number in range(30):

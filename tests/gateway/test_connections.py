@@ -47,7 +47,7 @@ def test_they_are_a_poster() -> None:
     assert poster.post(ONE, b"x") is False
 
 
-def test_a_post_to_nobody_is_gone() -> None:
+def test_a_post_to_no_connection_is_gone() -> None:
     """As it is after the connection was removed, once or twice."""
     sockets = OpenConnections()
     sockets.add(ONE, Kept())
@@ -86,7 +86,7 @@ def test_a_close_is_a_normal_one() -> None:
     assert socket.closed == [(1000, "Connection Closed Normally")]
 
 
-def test_closing_nobody_is_no_error() -> None:
+def test_closing_no_connection_is_no_error() -> None:
     """Only `end` tells the difference."""
     sockets = OpenConnections()
     sockets.close(ONE)

@@ -54,7 +54,7 @@ def test_a_message_event_has_neither_headers_nor_query() -> None:
 
 
 def test_a_connect_event_has_the_handshake_s_headers_and_query() -> None:
-    """Both maps of both kinds; the last of repeated values stands in the single map."""
+    """Both maps of both kinds; the last of repeated values is in the single map."""
     headers = [("host", "robots.example"), ("x-tag", "a"), ("X-Tag", "b"), ("Upgrade", "websocket")]
     event = connect_event(context(), headers, "t=1&t=2&e=", now=NOW, request_id="r1")
 

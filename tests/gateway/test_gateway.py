@@ -154,12 +154,12 @@ async def test_half_open_handshakes_do_not_keep_others_out(serve: Serve) -> None
     ],
 )
 async def test_urls_can_be_opened(web_root: Path, host: str, url: str) -> None:
-    """A wildcard is where to listen, not where to go; IPv6 stands in brackets."""
+    """A wildcard is where to listen, not where to go; IPv6 is in brackets."""
     assert on(8080, web_root, host).url == url
 
 
 async def test_a_connection_leaves_nothing_behind(serve: Serve) -> None:
-    """After its end nobody holds it: not a timer, a task or a table."""
+    """After its end nothing holds it: not a timer, a task or a table."""
     handle = Recorder()
     gateway = await serve(handle)
     for _ in range(5):

@@ -99,9 +99,7 @@ async def test_a_refused_client_that_never_closes_is_dropped_soon(serve: Serve) 
 
 
 @pytest.mark.parametrize("count", [1, 2])
-async def test_an_expectation_that_nobody_meets_ends_the_connection(
-    serve: Serve, count: int
-) -> None:
+async def test_an_expectation_that_is_not_met_ends_the_connection(serve: Serve, count: int) -> None:
     """Answered once, hardened as any: a second head behind the first is not looked at."""
     async with dial(await serve(answers_ok)) as raw:
         await raw.send(EXPECTING * count)
@@ -122,7 +120,7 @@ async def test_an_expectation_that_nobody_meets_ends_the_connection(
     ],
     ids=["version", "version of an upgrade", "request line", "header"],
 )
-async def test_a_head_that_nobody_can_read_leaves_no_token_in_the_log(
+async def test_an_unreadable_head_leaves_no_token_in_the_log(
     serve: Serve, caplog: pytest.LogCaptureFixture, head: str
 ) -> None:
     """Parsers quote what they stumble on; neither texts, arguments nor tracebacks get out."""
@@ -217,13 +215,13 @@ async def test_a_refusal_of_a_client_that_has_left_is_no_failure(serve: Serve) -
     has_left.set()
     await handle.event("$connect")
     await gateway.stop()
-    # What a task raised that nobody awaits is told once the task is collected.
+    # What a task raised that was never awaited is logged once the task is collected.
     gc.collect()
 
     assert failures == []
 
 
-async def test_a_request_that_nobody_can_read_is_refused_with_hardened_headers(
+async def test_an_unreadable_request_is_refused_with_hardened_headers(
     serve: Serve,
 ) -> None:
     """The library answers it by itself, past the application's signals."""
@@ -237,7 +235,7 @@ async def test_a_request_that_nobody_can_read_is_refused_with_hardened_headers(
 
 
 async def test_a_body_that_never_comes_keeps_no_file_open(serve: Serve) -> None:
-    """Nobody wanted it: it is waited for only so long that its sender can read the answer."""
+    """It was not wanted: it is waited for only so long that its sender can read the answer."""
     gateway = await serve(answers_ok)
     loop = asyncio.get_running_loop()
     async with dial(gateway) as raw:

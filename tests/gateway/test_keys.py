@@ -66,7 +66,7 @@ def test_a_local_token_signs_its_user_in(key: LocalKey) -> None:
 
 
 def test_a_local_token_is_shaped_as_cognitos_access_tokens(key: LocalKey) -> None:
-    """It bears those claims and no others; without groups there is no claim of groups."""
+    """It has those claims and no others; without groups there is no claim of groups."""
     claims = part(key.sign("demo", ttl_s=60, now_s=NOW_S), 1)
 
     assert (len(claims.pop("jti")), claims) == (

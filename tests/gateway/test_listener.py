@@ -19,7 +19,7 @@ class Greeting(asyncio.Protocol):
     """Says hello and closes."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greet whoever was accepted."""
+        """Greet each client that was accepted."""
         assert isinstance(transport, asyncio.Transport)
         transport.write(b"hello")
         transport.close()

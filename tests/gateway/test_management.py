@@ -29,7 +29,7 @@ def management(endpoint: str) -> "ApiGatewayManagementApiClient":
         "apigatewaymanagementapi",
         endpoint_url=endpoint,
         region_name="eu-central-1",
-        aws_access_key_id="nobody",
+        aws_access_key_id="none",
         aws_secret_access_key="nothing",
         config=Config(retries={"total_max_attempts": 1}),
     )
@@ -213,7 +213,7 @@ async def test_a_body_that_never_comes_is_not_awaited_for_ever(serve: Serve) -> 
     assert "x-amzn-ErrorType: RequestTimeoutException" in answer
 
 
-async def test_a_body_that_breaks_off_reaches_nobody(serve: Serve) -> None:
+async def test_a_body_that_breaks_off_reaches_no_handler(serve: Serve) -> None:
     """Half a frame is none."""
     sockets, handle = OpenConnections(), Recorder()
     gateway = await serve(handle, sockets)

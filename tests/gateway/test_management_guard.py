@@ -64,7 +64,7 @@ async def asked(gateway: Gateway, method: str = "POST", **request: Any) -> tuple
 async def test_what_a_page_or_a_proxy_sends_is_forbidden(
     serve: Serve, header: dict[str, str]
 ) -> None:
-    """Nobody checks signatures on one machine, so only its own programs may call."""
+    """Signatures are not checked on one machine, so only its own programs may call."""
     assert await asked(await serve(answers_ok), headers=header) == (403, "ForbiddenException")
 
 

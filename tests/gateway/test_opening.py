@@ -105,7 +105,7 @@ async def test_prepare_is_awaited_before_connect_alone(serve: Serve) -> None:
 
 
 async def test_a_half_open_handshake_is_closed_in_time(serve: Serve) -> None:
-    """A head that never ends costs nobody more than the limit."""
+    """A head that never ends costs no more than the limit."""
     gateway = await serve(answers_ok, limits=Limits(handshake_seconds=0.05))
     async with dial(gateway) as raw:
         await raw.send(request()[:-2])

@@ -122,7 +122,7 @@ async def test_no_path_leads_out_of_the_directory(serve: Serve, web_root: Path, 
 
 
 @pytest.mark.parametrize("path", ["", "health", "nowhere", "prod", "prod/@connections/x"])
-async def test_every_response_bears_the_security_headers(
+async def test_every_response_has_the_security_headers(
     serve: Serve, web_root: Path, path: str
 ) -> None:
     """Whether it succeeds or not."""

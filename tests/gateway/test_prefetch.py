@@ -90,7 +90,7 @@ async def test_strangers_of_one_moment_cause_one_fetch(issuer: SlowIssuer) -> No
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c"])
 async def test_what_is_no_token_causes_no_fetch(issuer: SlowIssuer, token: str) -> None:
-    """Nor does one of an issuer that nobody trusts."""
+    """Nor does one of an issuer that is not trusted."""
     with issuer.serving() as remote:
         async with Backend(BackendSettings(port=0, remote=remote), read_options({})) as local:
             statuses = [await status(local, token)]

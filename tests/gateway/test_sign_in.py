@@ -53,7 +53,7 @@ def test_the_next_code_is_told_when_one_is_used(out: Out) -> None:
 
 @pytest.mark.parametrize(("passed", "token"), [(899.9, "token-1"), (900.0, None)])
 def test_a_code_serves_for_fifteen_minutes(out: Out, passed: float, token: str | None) -> None:
-    """Whoever comes later finds another one told."""
+    """After it was used or has expired, a new code is told."""
     out.now += passed
 
     assert out.sign_ins.exchange(out.first) == token
@@ -71,7 +71,7 @@ def test_who_comes_with_a_used_code_finds_one_that_serves(out: Out) -> None:
 
 @pytest.mark.parametrize("code", ["", "x", "token-1"])
 def test_what_is_no_code_brings_nothing_out(out: Out, code: str) -> None:
-    """Whoever guesses makes nobody's terminal write, and takes no code away."""
+    """A guess writes to no terminal, and takes no code away."""
     assert (out.sign_ins.exchange(code), out.told) == (None, [])
     assert out.sign_ins.exchange(out.first) == "token-1"
 
@@ -125,10 +125,10 @@ async def test_a_page_exchanges_a_code_by_post(gateway: Gateway, out: Out) -> No
     ],
     ids=repr,
 )
-async def test_what_bears_no_code_is_refused(
+async def test_what_has_no_code_is_refused(
     gateway: Gateway, out: Out, sent: dict[str, object], status: int
 ) -> None:
-    """And costs nobody's code."""
+    """And uses up no code."""
     refused, _ = await posted(gateway, **sent)
 
     assert (refused, out.sign_ins.exchange(out.first)) == (status, "token-1")
@@ -144,7 +144,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(gateway: Gateway) -> 
 
 
 async def test_a_code_is_never_exchanged_by_following_a_link(gateway: Gateway, out: Out) -> None:
-    """A GET changes nothing, whoever sends it."""
+    """A GET changes nothing, from any sender."""
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"{gateway.url}sign-in?code={out.first}") as answer,

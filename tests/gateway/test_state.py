@@ -196,7 +196,7 @@ async def ask(client: ClientConnection, **message: object) -> dict[str, object]:
     return reply
 
 
-async def test_another_programs_lock_on_the_file_holds_nobody_up(tmp_path: Path) -> None:
+async def test_another_programs_lock_on_the_file_holds_nothing_up(tmp_path: Path) -> None:
     """Changes are refused at once and may be tried again; renewals and pings go on meanwhile."""
     state = tmp_path / "state"
     async with Backend(BackendSettings(port=0, state=state), read_options({})) as local:

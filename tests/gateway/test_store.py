@@ -81,7 +81,7 @@ def after_a_restart(robot: Robot, now: int) -> Robot:
 
 
 def test_ownership_epoch_and_sessions_survive_a_restart(tmp_path: Path) -> None:
-    """All that a robot's item says but its socket; whoever drove has 30 s to come back.
+    """All that a robot's item says but its socket; the last driver has 30 s to come back.
 
     How long a lease would have lasted is not on disk: without grace the first to be back would
     take a driven robot, and a seed's lease would stand for hours for a socket that is gone.
@@ -113,7 +113,7 @@ def test_a_driver_who_was_lost_before_is_not_revived_by_a_restart(tmp_path: Path
 
 
 def test_connections_do_not_survive_a_restart(tmp_path: Path) -> None:
-    """No socket does, so no row may; nobody watches either."""
+    """No socket does, so no item may; there is no watcher either."""
     store = LocalStore(tmp_path)
     store.add_connection(row(C1, watcher_user_id="ann"))
     store.close()
@@ -126,7 +126,7 @@ def test_connections_do_not_survive_a_restart(tmp_path: Path) -> None:
 
 
 def test_the_restart_itself_is_not_undone_by_the_next(tmp_path: Path) -> None:
-    """A robot that registers after a restart is kept as it then stands, sets included."""
+    """A robot that registers after a restart is kept as it then is, sets included."""
     store = LocalStore(tmp_path)
     busy(store)
     store.close()
@@ -184,7 +184,7 @@ def test_a_directory_can_be_used_again_once_it_is_let_go(tmp_path: Path) -> None
     LocalStore(tmp_path).close()
 
 
-def test_nobody_else_may_read_the_state(tmp_path: Path) -> None:
+def test_no_other_user_may_read_the_state(tmp_path: Path) -> None:
     """A new directory is its owner's alone."""
     LocalStore(tmp_path / "state").close()
 
@@ -227,7 +227,7 @@ def test_a_renewal_writes_nothing_to_disk(tmp_path: Path, renewal: Callable[[], 
 
 
 def test_a_renewal_is_kept_by_the_next_write(tmp_path: Path) -> None:
-    """What is put on disk is the whole item as it stands in memory."""
+    """What is put on disk is the whole item as it is in memory."""
     store = LocalStore(tmp_path)
     busy(store)
     store.write_robot(R1, RENEWING["renew_viewer"]())

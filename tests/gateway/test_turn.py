@@ -69,7 +69,7 @@ async def served(local: Backend, user: str, robot_id: str) -> list[Server]:
 async def test_who_may_have_a_password_is_given_their_own(
     messages: tuple[dict[str, str], ...],
 ) -> None:
-    """The fixed list stands first, and the password is this user's."""
+    """The fixed list comes first, and the password is this user's."""
     async with service(3478, ICE_SERVERS=json.dumps(STUN)) as local:
         reply = await asked(local, "ann", *messages)
 
@@ -93,7 +93,7 @@ async def test_a_password_is_good_for_an_hour() -> None:
 
 
 async def test_without_turn_servers_nothing_is_added() -> None:
-    """The fixed list alone, as it stands."""
+    """The fixed list alone, unchanged."""
     async with Backend(
         BackendSettings(port=0), read_options({"ICE_SERVERS": json.dumps(STUN)})
     ) as local:
@@ -216,7 +216,7 @@ async def test_coturn_refuses_a_password_of_another_secret(turn_port: int) -> No
 
 
 async def test_coturn_refuses_a_time_that_was_put_off(turn_port: int) -> None:
-    """The password is of the name with its time, so nobody gives himself another hour."""
+    """The password is of the name with its time, so a user cannot give himself another hour."""
     username, password = minted("ann")
     until, _, user = username.partition(":")
 

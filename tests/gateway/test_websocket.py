@@ -28,7 +28,7 @@ async def send_for_ever(raw: Raw) -> NoReturn:
         (4321, "my own", (4321, "my own")),
     ],
 )
-async def test_the_disconnect_bears_the_client_s_code_and_reason(
+async def test_the_disconnect_has_the_client_s_code_and_reason(
     serve: Serve, code: int, reason: str, told: tuple[int, str]
 ) -> None:
     """As the client closed, so the handler reads."""
@@ -78,7 +78,7 @@ async def test_a_disconnect_runs_once(serve: Serve) -> None:
 
 
 async def test_the_socket_is_gone_before_its_disconnect(serve: Serve) -> None:
-    """A handler that posts from `$disconnect` learns that nobody is there."""
+    """A handler that posts from `$disconnect` learns that the connection is gone."""
     sockets = OpenConnections()
     posted: list[bool] = []
 
@@ -96,7 +96,7 @@ async def test_the_socket_is_gone_before_its_disconnect(serve: Serve) -> None:
 
 
 async def test_a_message_and_a_close_in_one_segment_are_both_handled(serve: Serve) -> None:
-    """The message first, though nobody reads its reply any more."""
+    """The message first, though its reply is not read any more."""
     handle = Recorder(echoes)
     async with upgraded(await serve(handle)) as raw:
         await raw.send(frame(TEXT, b"last words") + frame(CLOSE, b"\x03\xe8"))
@@ -126,7 +126,7 @@ async def test_nothing_is_handled_after_the_server_has_closed(serve: Serve) -> N
     assert (code, [event["body"] for event in handle.of("$default")]) == (1000, ["1"])
 
 
-async def test_a_failing_disconnect_harms_nobody(serve: Serve) -> None:
+async def test_a_failing_disconnect_does_no_harm(serve: Serve) -> None:
     """The gateway serves on."""
 
     def fail(event: Event) -> Result:
@@ -156,7 +156,7 @@ async def test_pings_are_answered_and_reach_no_handler(serve: Serve) -> None:
         assert handle.of("$default") == []
 
 
-async def test_whoever_closes_first_names_the_code(serve: Serve) -> None:
+async def test_the_first_to_close_names_the_code(serve: Serve) -> None:
     """The client's answer to our close does not overrule it."""
     sockets, handle = OpenConnections(), Recorder()
     async with upgraded(await serve(handle, sockets)) as raw:
@@ -203,7 +203,7 @@ async def test_a_client_that_never_answers_a_close_is_ended(serve: Serve) -> Non
 
 
 async def test_a_client_that_never_answers_a_close_ends_without_a_failure(serve: Serve) -> None:
-    """Whoever gave up waiting for it leaves nothing behind that breaks once it is gone."""
+    """A caller that gave up waiting for it leaves nothing behind that breaks once it is gone."""
     failures: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told))
     gateway = await serve(answers_ok, limits=Limits(stopping_seconds=0.05))
@@ -238,7 +238,7 @@ async def test_a_handler_may_post_to_others_before_it_replies(serve: Serve) -> N
         assert [await client.recv(), await client.recv()] == ["posted", "reply"]
 
 
-async def test_a_stopped_gateway_answers_nobody(serve: Serve) -> None:
+async def test_a_stopped_gateway_answers_no_one(serve: Serve) -> None:
     """The listening socket is closed."""
     gateway = await serve(answers_ok)
     await gateway.stop()

@@ -89,7 +89,7 @@ def _ended(state: _State) -> Iterator[str]:
     last = max(state.holder, default=0)
     first = min(state.holder, default=0)
     if sorted(state.holder) != list(range(first, last + 1)):
-        yield "an epoch passed that was granted to nobody"
+        yield "an epoch passed that was never granted"
     for epoch, (client, session) in state.holder.items():
         if epoch != last and (client, epoch + 1) not in state.lost:
             yield f"client {client} was not told that it lost epoch {epoch}"

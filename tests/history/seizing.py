@@ -80,8 +80,8 @@ async def seized(local: Backend, clients: int, rounds: int) -> list[Seen]:
         for _ in range(rounds):
             await asyncio.gather(*(_seize(log, n, wire) for n, wire in enumerate(wires)))
         await log.until(_all_told)
-        stands = (await robot.ask(**register))["control"]
-        await log.add(RobotHeard(stands.get("sessionId"), stands["epoch"]))
+        control = (await robot.ask(**register))["control"]
+        await log.add(RobotHeard(control.get("sessionId"), control["epoch"]))
     await asyncio.gather(*(wire.reading for wire in (robot, *wires)))
     return log.seen
 

@@ -71,7 +71,7 @@ def test_a_good_history_passes() -> None:
             [each for each in GOOD if each != RobotHeard("two", 3)],
             "the robot does not know the last holder",
         ),
-        ([*GOOD, Asked(3), Granted(3, "three", 5)], "an epoch passed that was granted to nobody"),
+        ([*GOOD, Asked(3), Granted(3, "three", 5)], "an epoch passed that was never granted"),
     ],
 )
 def test_a_bad_history_is_found(history: list[Seen], told: str) -> None:

@@ -45,7 +45,7 @@ def plan_for(backend: LocalBackend, **changes: Any) -> Plan:
 
 
 async def carried_out(plan: Plan) -> Result:
-    """Return what is found when nobody ends it early."""
+    """Return what is found when it is not ended early."""
     return await bench(plan, lambda _: None, asyncio.Event())
 
 

@@ -24,7 +24,7 @@ async def test_a_process_says_where_it_is_and_how_much_cpu_it_used() -> None:
 async def test_nothing_is_left_of_the_process() -> None:
     """It ends with the block, by itself."""
     async with run_measured(GATEWAY_MODULE) as own:
-        process = own._process  # noqa: SLF001 - nobody else needs to know which it is
+        process = own._process  # noqa: SLF001 - only this test needs to know which it is
 
     assert process.returncode == 0
 

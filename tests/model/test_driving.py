@@ -141,7 +141,7 @@ class Driving(RuleBasedStateMachine):
     @precondition(lambda self: self.model.holder and self.model.viewers)
     @rule(data=st.data())
     def grants(self, data: st.DataObject) -> None:
-        """`grant-control` by whoever holds, if they are there, to somebody."""
+        """`grant-control` by the holder, if there is one, to somebody."""
         to = self._somebody(data, driving=False)
         held = self.model.holder
         holder = next(
@@ -245,7 +245,7 @@ class Driving(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def loses_a_socket(self, data: st.DataObject) -> None:
-        """A socket is lost, and nobody has heard of it yet."""
+        """A socket is lost, and the server has not heard of it yet."""
         live = [peer for peer in (*self.people.values(), *self.robots) if peer.is_open]
         if live:
             self._vanishes(data.draw(st.sampled_from(live)))
@@ -270,17 +270,17 @@ class Driving(RuleBasedStateMachine):
     # What is always so
 
     @invariant()
-    def stands_as_the_reference_says(self) -> None:
+    def is_as_the_reference_says(self) -> None:
         """Epoch, holder, grace, viewers and the robot's connection: all of it."""
         if not hasattr(self, "world"):
             return
         item, model = self.world.item(ROBOT), self.model
         held = item.controller
-        stands = held and (held.session_id, held.user_id, held.connection_id, held.until)
+        actual = held and (held.session_id, held.user_id, held.connection_id, held.until)
         due = model.holder
 
         assert item.epoch == model.epoch
-        assert stands == (due and (due.session, due.user, due.on, due.until))
+        assert actual == (due and (due.session, due.user, due.on, due.until))
         assert bool(held and held.lost) == bool(due and model.lost)
         assert item.connection_id == model.robot
         assert {sid: (v.connection_id, v.until) for sid, v in item.viewers.items()} == {
@@ -305,7 +305,7 @@ class Driving(RuleBasedStateMachine):
 
     @invariant()
     def the_watcher_knows(self) -> None:
-        """Whoever watches was told of the last change."""
+        """Every watcher was told of the last change."""
         if hasattr(self, "watcher"):
             rev = self.world.item(ROBOT).rev
             told = [frame["rev"] for frame in self.watcher.frames if frame["type"] == "presence"]
@@ -331,7 +331,7 @@ SETTINGS = settings(
 def test_whatever_happens_the_reference_agrees(
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Each reply is the one that is due, and the robot's item stands as it should."""
+    """Each reply is the one that is due, and the robot's item is as it should be."""
     Driving.messages = 0
     run_state_machine_as_test(Driving, settings=SETTINGS)
     told = f"{EXAMPLES} runs of up to {STEPS} steps, {Driving.messages} messages, 0 differences"

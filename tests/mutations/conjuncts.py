@@ -24,7 +24,7 @@ def parts(condition: Condition, here: Place = ()) -> Iterator[tuple[Place, Condi
             for index, part in enumerate(of):
                 if part in (TRUE, FALSE):
                     continue
-                # What stands inside one "and" within another is taken one by one.
+                # The parts of one "and" within another are taken one by one.
                 if not (isinstance(part, AllOf) and isinstance(condition, AllOf)):
                     yield (*here, index), part
                 if isinstance(part, AllOf | AnyOf):

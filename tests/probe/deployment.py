@@ -1,6 +1,6 @@
 """Deployments with one fault each, behind the real gateway, for the probe to find.
 
-Knows how a Lambda answers; must never know what the probe says about it.
+It answers as a Lambda does. What the probe says about it is up to the tests.
 """
 
 import json
@@ -23,8 +23,8 @@ class Deployment:
     """A backend that knows the probe's conversation by heart, and fails where it is told to.
 
     `connect` is the result of `$connect`. Of the messages, `unanswered` get no reply, `refused`
-    an error with this code, `raising` crash the handler, and `lost` are answered but posted to
-    nobody.
+    an error with this code, `raising` crash the handler, and `lost` are answered but posted to no
+    connection.
     """
 
     def __init__(

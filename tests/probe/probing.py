@@ -1,4 +1,4 @@
-"""Runs the probe for tests; must never know what it should find."""
+"""Runs the probe for tests."""
 
 from pathlib import Path
 

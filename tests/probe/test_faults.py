@@ -93,7 +93,7 @@ async def test_a_post_that_does_not_arrive_points_to_the_management_api(
 
 
 async def test_a_function_that_crashes_is_found_by_its_request(tmp_path: Path) -> None:
-    """API Gateway's own error frame bears the id to search the log for."""
+    """API Gateway's own error frame has the id to search the log for."""
     failure = await failed(Deployment(raising=("ready",)), tmp_path)
 
     assert failure.step == "welcome"
@@ -113,7 +113,7 @@ async def test_every_refusal_is_explained(tmp_path: Path, code: str) -> None:
 
 
 async def test_an_internal_error_is_found_by_its_request(tmp_path: Path) -> None:
-    """The backend's own error frame bears the id as well."""
+    """The backend's own error frame has the id as well."""
     failure = await failed(Deployment(refused={"offer": "internal"}), tmp_path)
 
     assert "search it for request" in failure.check[0]

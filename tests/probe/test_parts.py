@@ -31,7 +31,7 @@ def test_a_good_token_gets_its_issuer_and_audience_shown() -> None:
     assert "expiry" not in found
 
 
-def test_an_id_tokens_audience_stands_in_another_claim() -> None:
+def test_an_id_tokens_audience_is_in_another_claim() -> None:
     """Cognito's ID tokens have `aud`."""
     found = "\n".join(explain_token(signer().id(), NOW_S))
 

@@ -38,7 +38,7 @@ async def test_a_probe_that_goes_through_is_exit_code_0(backend: LocalBackend) -
 
 
 async def test_the_rounds_are_told_step_by_step(backend: LocalBackend) -> None:
-    """Whoever watches learns which step of which round is under way."""
+    """The callback learns which step of which round is under way."""
     told: list[tuple[int, str]] = []
     token = backend.token("ann")
     target = Target(backend.url, token, token, PATIENCE)
@@ -94,7 +94,7 @@ async def test_what_a_deployment_cannot_forget_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_failed_round_is_cleaned_up_as_well(tmp_path: Path) -> None:
-    """Nobody finds a probe's robot online afterwards."""
+    """No probe's robot is online afterwards."""
     deployment = Deployment(refused={"answer": "peer_gone"})
     async with deployed(deployment, tmp_path) as url:
         report = await probed(url)

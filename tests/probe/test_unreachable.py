@@ -44,7 +44,7 @@ async def test_a_name_that_does_not_resolve_fails_first() -> None:
     assert "WebSocketUrl" in report.failure.check[0]
 
 
-async def test_a_port_where_nobody_listens_is_told() -> None:
+async def test_a_port_without_a_server_is_told() -> None:
     """At once, not after the timeout."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
@@ -91,7 +91,7 @@ async def test_names_below_localhost_are_this_machine(backend: LocalBackend) -> 
 
 @pytest.fixture
 def self_signed(tmp_path: Path) -> ssl.SSLContext:
-    """A server's TLS whose certificate nobody has reason to trust."""
+    """A server's TLS with a certificate that no one has reason to trust."""
     key = signer().private
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

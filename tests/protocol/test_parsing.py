@@ -263,7 +263,7 @@ def test_an_unknown_type_is_told_in_part() -> None:
 
 
 def test_an_unusable_id_is_not_sent_back() -> None:
-    """A reply bears only an id that fits the rule."""
+    """A reply has only an id that fits the rule."""
     with pytest.raises(SignalingError) as refused:
         parse(json.dumps({"type": "fly", "id": "a b"}))
 

@@ -39,7 +39,7 @@ def test_a_good_frame_means_what_its_vector_says(vector: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("vector", BAD, ids=lambda vector: vector["name"])
 def test_a_bad_frame_is_refused_by_the_name_of_its_field(vector: dict[str, Any]) -> None:
-    """The error has the code, begins with the field, and bears the frame's id if it has one."""
+    """The error has the code, begins with the field, and has the frame's id if there is one."""
     with pytest.raises(SignalingError) as refused:
         parse(text_of(vector))
 

@@ -320,7 +320,7 @@ class Browser:
         return frame.to_ndarray(format="yuv420p")
 
     async def number(self) -> int | None:
-        """Return the number that the next frame bears."""
+        """Return the number that the next frame has."""
         image = await self.image()
         return number_in(image[:HEIGHT])
 

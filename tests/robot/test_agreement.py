@@ -2,10 +2,10 @@
 
 What is proven, of the robot's shipped logic against the shipped backend, for the seeds played:
 the robot is never ahead of the server, and at the server's epoch it obeys whom the server names,
-or nobody. Once everything has come, it has the server's driver, and no peer of a session that has
+or none. Once everything has come, it has the server's driver, and no peer of a session that has
 ended. If frames are lost on top, one heartbeat brings the driver right, and the next registration
 the peers. If it is forgotten as well, as often as people like, two heartbeats do: by the first it
-registers anew, and by the second it tells frames of its former life. What is not: two devices of
+registers again, and by the second it tells frames of its former life. What is not: two devices of
 one id, and clocks.
 """
 
@@ -45,7 +45,7 @@ def obeyed(simulation: Simulation) -> tuple[int, str | None]:
 
 
 def test_robot_is_never_ahead_of_the_server(record_property: Record) -> None:
-    """No epoch is higher than the server's, and at that one nobody drives but its holder."""
+    """No epoch is higher than the server's, and at that one only its holder drives."""
     record_property(*figure("robot is never ahead of the server"))
     for seed in range(SEEDS):
         simulation = Simulation(seed, lossy=seed % 2 == 0)
@@ -69,6 +69,14 @@ def test_robot_agrees_with_the_server_once_everything_has_come(record_property: 
         assert set(simulation.robot.peers) <= simulation.sessions(), seed
 
 
+def play_and_settle(simulation: Simulation) -> None:
+    """Play to the end; from then on no frame is lost, and every one arrives."""
+    for _ in played(simulation):
+        pass
+    simulation.network.lossy = False
+    simulation.settle()
+
+
 def test_robot_agrees_with_the_server_one_heartbeat_after_frames_were_lost(
     record_property: Record,
 ) -> None:
@@ -76,10 +84,7 @@ def test_robot_agrees_with_the_server_one_heartbeat_after_frames_were_lost(
     record_property(*figure("robot agrees with the server one heartbeat after frames were lost"))
     for seed in range(SEEDS):
         simulation = Simulation(seed, lossy=True)
-        for _ in played(simulation):
-            pass
-        simulation.network.lossy = False
-        simulation.settle()
+        play_and_settle(simulation)
         simulation.beat()
 
         assert obeyed(simulation) == server(simulation), seed
@@ -92,10 +97,7 @@ def test_robot_agrees_with_the_server_two_heartbeats_after_it_was_forgotten(
     record_property(*figure("robot agrees with the server two heartbeats after it was forgotten"))
     for seed in range(SEEDS):
         simulation = Simulation(seed, lossy=seed % 2 == 0, forgotten=True)
-        for _ in played(simulation):
-            pass
-        simulation.network.lossy = False
-        simulation.settle()
+        play_and_settle(simulation)
         simulation.beat()
         simulation.beat()
 
@@ -103,14 +105,11 @@ def test_robot_agrees_with_the_server_two_heartbeats_after_it_was_forgotten(
 
 
 def test_redial_closes_the_peers_whose_end_was_lost(record_property: Record) -> None:
-    """Whatever was lost before: at the latest then nobody watches who has left."""
+    """Whatever was lost before: at the latest then no session that has left is a viewer."""
     record_property(*figure("redial closes the peers whose end was lost"))
     for seed in range(SEEDS):
         simulation = Simulation(seed, lossy=True)
-        for _ in played(simulation):
-            pass
-        simulation.network.lossy = False
-        simulation.settle()
+        play_and_settle(simulation)
         simulation.redial()
         simulation.settle()
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from robosignal.robot import RegistrationRefused, Robot, RobotReplaced, TokenRejected
+from robosignal.robot import RegistrationRefused, Robot, RobotError, RobotReplaced, TokenRejected
 from robosignal.robot.connection.state import Timing
 from tests.robot.server import (
     ALICE,
@@ -64,18 +64,23 @@ async def test_refused_token_ends_with_an_error_that_says_what_to_do() -> None:
     assert str(error).startswith("the token is refused or expired: sign in again")
 
 
-async def test_foreign_robot_id_ends_with_an_error_that_says_what_to_do() -> None:
-    """The registration of another owner's robot is refused for good."""
+async def ended_by_refusal(code: str, message: str) -> tuple[SignalingServer, RobotError | None]:
+    """Run a robot whose registration is refused; return the server, and what ended the robot."""
     server = SignalingServer()
     server.refusal = {
         "type": "error",
         "replyTo": "register-1",
-        "code": "owned_by_another",
-        "message": "another user owns this robot id",
+        "code": code,
+        "message": message,
     }
     async with server.open():
         running = Running(server.url)
-        error = await running.ended()
+        return server, await running.ended()
+
+
+async def test_foreign_robot_id_ends_with_an_error_that_says_what_to_do() -> None:
+    """The registration of another owner's robot is refused for good."""
+    _, error = await ended_by_refusal("owned_by_another", "another user owns this robot id")
 
     assert isinstance(error, RegistrationRefused)
     assert (error.robot_id, error.code) == (ROBOT, "owned_by_another")
@@ -99,16 +104,9 @@ async def test_robot_replaced_by_another_instance_does_not_redial() -> None:
 
 async def test_robot_whose_registration_another_device_overtook_says_so() -> None:
     """The same words, whichever of the two the server tells."""
-    server = SignalingServer()
-    server.refusal = {
-        "type": "error",
-        "replyTo": "register-1",
-        "code": "not_registered",
-        "message": "a newer connection has registered this robot",
-    }
-    async with server.open():
-        running = Running(server.url)
-        error = await running.ended()
+    server, error = await ended_by_refusal(
+        "not_registered", "a newer connection has registered this robot"
+    )
 
     assert isinstance(error, RobotReplaced)
     assert len(server.handshakes) == 1
@@ -177,7 +175,7 @@ async def test_next_socket_whose_welcome_cannot_be_read_leaves_the_current_one_i
     assert running.log.count("offline") == 0
 
 
-async def test_offer_that_cannot_be_read_is_refused_and_costs_nobody_else_anything() -> None:
+async def test_offer_that_cannot_be_read_is_refused_and_disturbs_no_other() -> None:
     """Its client is told why and the log as well; another client's peer connection works."""
     server = SignalingServer()
     async with (

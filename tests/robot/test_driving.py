@@ -57,7 +57,7 @@ async def test_holder_drives_the_marker_up_the_picture() -> None:
 
 
 async def test_watchdog_stops_the_marker() -> None:
-    """Half a second after the last command the marker stands still."""
+    """Half a second after the last command the marker is still."""
     server = SignalingServer()
     async with server.open(), robot(server), browser(server, "a", "pc-a1", ALICE) as alice:
         await alice.join("controller", 2)
@@ -109,7 +109,7 @@ async def test_displaced_driver_rejoins_as_viewer_under_its_old_session_id() -> 
 
 
 async def test_stale_epoch_changes_nothing() -> None:
-    """A push that bears a lower epoch than the robot's is ignored."""
+    """A push with a lower epoch than the robot's is ignored."""
     server = SignalingServer()
     server.registration = {"control": {"epoch": 4}, "sessions": []}
     async with server.open(), robot(server), browser(server, "a", "pc-a1", ALICE) as alice:

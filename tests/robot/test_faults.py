@@ -3,13 +3,16 @@
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from time import monotonic
+from typing import Any
 
 from robosignal.robot.drive import FRESH_MS, STILL, WATCHDOG_MS
 from tests.e2e.processes import Process
 from tests.robot.faults import Page, Record
-from tests.robot.relay import relay
-from tests.robot.server import ALICE, PATIENCE, SignalingServer, browser, robot, session
+from tests.robot.relay import Relay, relay
+from tests.robot.server import ALICE, PATIENCE, Browser, SignalingServer, browser, robot, session
 
 LATE_SECONDS = 0.5
 """What a busy machine may add between a command's obeying and the motors' thread."""
@@ -26,19 +29,33 @@ asyncio.run(Robot(sys.argv[1], "demo", token="t", on_drive=move).run())
 """
 
 
-async def test_delayed_reordered_and_lost_commands_are_obeyed_only_while_fresh() -> None:
-    """Up to 0.7 s each way, so that a round trip may take longer than the limit."""
-    server, record = SignalingServer(), Record()
+@asynccontextmanager
+async def relayed_drive(record: Record, seed: int) -> AsyncIterator[tuple[Relay, Browser]]:
+    """Run a robot, and a browser that reaches it over a path which may fail."""
+    server = SignalingServer()
     async with (
         server.open(),
-        relay(1) as path,
+        relay(seed) as path,
         robot(server, on_drive=record.move),
         browser(server, "a", "pc-a1", ALICE, drive=True, path=path) as alice,
     ):
-        await alice.join("controller", 2)
-        page = Page(alice, record)
-        page.is_stubborn = True
-        await alice.beat(armed=True)
+        yield path, alice
+
+
+async def open_stubborn_page(alice: Browser, record: Record, **offered: Any) -> Page:
+    """Join as the driver, and return a page that goes on with a key held, whatever it hears."""
+    await alice.join("controller", 2, **offered)
+    page = Page(alice, record)
+    page.is_stubborn = True
+    await alice.beat(armed=True)
+    return page
+
+
+async def test_delayed_reordered_and_lost_commands_are_obeyed_only_while_fresh() -> None:
+    """Up to 0.7 s each way, so that a round trip may take longer than the limit."""
+    record = Record()
+    async with relayed_drive(record, 1) as (path, alice):
+        page = await open_stubborn_page(alice, record)
         path.loss, path.delay = 0.1, (0.0, 0.7)
         for _ in range(4):
             page.is_pressed = True
@@ -60,17 +77,9 @@ async def test_delayed_reordered_and_lost_commands_are_obeyed_only_while_fresh()
 
 async def test_what_a_cut_has_held_back_moves_nothing_when_it_comes() -> None:
     """Two seconds of commands in one burst: all are too old, and the key was released since."""
-    server, record = SignalingServer(), Record()
-    async with (
-        server.open(),
-        relay(2) as path,
-        robot(server, on_drive=record.move),
-        browser(server, "a", "pc-a1", ALICE, drive=True, path=path) as alice,
-    ):
-        await alice.join("controller", 2)
-        page = Page(alice, record)
-        page.is_stubborn = True
-        await alice.beat(armed=True)
+    record = Record()
+    async with relayed_drive(record, 2) as (path, alice):
+        page = await open_stubborn_page(alice, record)
         page.is_pressed = True
         async with asyncio.timeout(PATIENCE):
             while not record.obeyed():
@@ -104,10 +113,7 @@ async def test_no_command_moves_the_robot_after_a_right_has_ended() -> None:
         browser(server, "a", "pc-a1", ALICE, drive=True) as alice,
     ):
         began = monotonic()
-        await alice.join("controller", 2, right=right)
-        page = Page(alice, record)
-        page.is_stubborn = True
-        await alice.beat(armed=True)
+        page = await open_stubborn_page(alice, record, right=right)
         page.is_pressed = True
         await running.log.wait_for("Alice's right to drive has ended")
         ended = monotonic()
@@ -133,10 +139,7 @@ async def test_a_suspended_robot_obeys_nothing_that_has_waited() -> None:
         ):
             rover = Process.of_code(ROVER, server.url)
             await server.frame("register")
-            await alice.join("controller", 2)
-            page = Page(alice, record)
-            page.is_stubborn = True
-            await alice.beat(armed=True)
+            page = await open_stubborn_page(alice, record)
             page.is_pressed = True
             await asyncio.to_thread(rover.wait_for, r"^moves 0\.1")
             os.kill(rover.pid, signal.SIGSTOP)

@@ -91,5 +91,5 @@ def test_person_without_a_name_is_called_by_the_user_id() -> None:
 
 
 def test_name_fits_one_line() -> None:
-    """Whoever names himself writes no second line, and no long one."""
+    """A name that a user chose writes no second line, and no long one."""
     assert sanitize("Eve\r\n\x1b[2J" + "!" * 60) == "Eve[2J" + "!" * 34

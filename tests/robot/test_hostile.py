@@ -170,7 +170,7 @@ async def test_a_robot_whose_fixed_token_ends_does_not_dial_again() -> None:
 
 
 async def test_a_new_token_that_is_refused_is_the_last_one_asked_for_without_patience() -> None:
-    """A source that keeps giving what nobody takes does not make the robot dial for ever."""
+    """A source that keeps giving refused tokens does not make the robot dial for ever."""
     server, tokens = SignalingServer(), Tokens()
     async with server.open():
         running = Running(server.url, token=tokens, timing=Timing(patience_ms=0))

@@ -61,7 +61,7 @@ class Wheels:
 
 
 async def test_each_command_reaches_the_motors_and_so_does_the_watchdogs_stop() -> None:
-    """They are told twice where the driver is, and once that commands have ceased."""
+    """They are told twice where the driver is, and once that commands have stopped."""
     server, wheels = SignalingServer(), Wheels()
     async with (
         server.open(),
@@ -81,13 +81,13 @@ async def test_each_command_reaches_the_motors_and_so_does_the_watchdogs_stop() 
     ("kind", "change", "line"),
     [
         ("takeover", {"by": BOB, "reason": "owner", "sessionId": session("b")}, "Bob drives"),
-        ("control", {}, "nobody drives"),
+        ("control", {}, "no one drives"),
     ],
 )
 async def test_every_change_of_epoch_stops_the_motors(
     kind: str, change: dict[str, object], line: str
 ) -> None:
-    """Whoever drives next begins from a stand, and it is not the watchdog that sees to it."""
+    """The next driver begins with a stopped robot, and not because of the watchdog."""
     server, wheels = SignalingServer(), Wheels()
     async with (
         server.open(),
@@ -163,7 +163,7 @@ async def test_motors_that_could_not_be_stopped_at_the_end_are_stopped_before_it
 
 
 async def test_robot_that_has_ended_tries_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Motors that fail to the last are left to whoever has started the robot."""
+    """Motors that fail to the last end the run with their error."""
     monkeypatch.setattr(motors, "RETRY_SECONDS", 0)
     monkeypatch.setattr(motors, "GIVE_UP_SECONDS", 0.05)
     server, wheels = SignalingServer(), Wheels(failures=10**6)

@@ -18,7 +18,7 @@ def giving(found: str) -> TokenSource:
     return source
 
 
-async def test_command_is_run_anew_each_time(tmp_path: Path) -> None:
+async def test_command_is_run_again_each_time(tmp_path: Path) -> None:
     """Its output is the token, without the line's end."""
     count = tmp_path / "count"
     source = from_command(f"echo x >> '{count}'; echo token.$(wc -l < '{count}' | tr -d ' ')")

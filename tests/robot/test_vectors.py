@@ -50,7 +50,7 @@ def test_robot_follows_the_script(script: dict[str, Any]) -> None:
 
 
 def event_of(found: dict[str, Any]) -> events.Event:
-    """Return what an event in a script stands for."""
+    """Return what an event in a script means."""
     if found["type"] == "message":
         # Text or bytes: no JSON says which, so msgspec declines to read it.
         channel = found.get("channel", "control")

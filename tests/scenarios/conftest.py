@@ -39,7 +39,7 @@ def crossing(between: Between) -> World:
 
 @pytest.fixture
 def robot(world: World) -> Peer:
-    """A robot with nobody near it, on each store in turn."""
+    """A robot without any client, on each store in turn."""
     return world.robot("r1", "owner")
 
 

@@ -60,7 +60,7 @@ def weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[
 
 robots = field("robotId", among(*ROBOTS))
 standing = field("session", st.tuples(among(*ROBOTS), st.integers(0, 3)))
-"""The n-th session that stands with a robot."""
+"""The n-th session that a robot has."""
 own = field("own", among(*ROBOTS))
 """The session that the sender would open with a robot."""
 client = field("client", seats)

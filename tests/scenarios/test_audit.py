@@ -51,7 +51,7 @@ def test_a_first_registration_and_a_restart_have_reasons_of_their_own(
 def test_pings_and_relays_leave_no_line(
     local_world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What changes nobody's control is not audited."""
+    """What does not change control is not audited."""
     robot = local_world.robot("r1", "owner")
     driver = local_world.connect("owner")
     session = driver.ask(type="offer", robotId="r1", payload=SDP)["sessionId"]
@@ -65,7 +65,7 @@ def test_pings_and_relays_leave_no_line(
     assert caplog.records == []
 
 
-def test_a_change_whose_answer_was_lost_names_nobody_it_does_not_know(
+def test_a_change_whose_answer_was_lost_names_no_one_it_does_not_know(
     local_world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The holder before last is not who was displaced."""

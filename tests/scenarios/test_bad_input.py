@@ -208,7 +208,7 @@ def test_a_message_of_no_known_connection_is_unauthorized(world: World) -> None:
 
 
 def test_unknown_and_repeated_fields_are_no_error(local_world: World) -> None:
-    """The last of a repeated key wins; what nobody knows is ignored."""
+    """The last of a repeated key wins; an unknown one is ignored."""
     client = local_world.connect("owner")
 
     reply = client.send_text('{"type":"nonsense","x":{"y":1},"type":"ping","id":"a","id":"b"}')

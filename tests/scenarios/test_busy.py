@@ -1,4 +1,4 @@
-"""AWS too busy to take a frame: what stands is true, and whoever missed it learns by a ping."""
+"""AWS too busy to take a frame: the write is kept, and a client that missed it learns by a ping."""
 
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.errors import TryAgain
@@ -11,7 +11,7 @@ from tests.world import World
 
 
 def test_a_lease_whose_robot_cannot_be_told_is_given_back(world: World) -> None:
-    """Else the robot would obey nobody, or the driver before, while the taker held."""
+    """Else the robot would obey no one, or the driver before, while the taker held."""
     robot = world.robot("r1", "owner")
     first = world.connect("owner")
     first.offer()
@@ -43,7 +43,7 @@ def test_a_viewer_whose_lease_is_given_back_views_again(world: World) -> None:
     assert viewer.ask(type="ping", sessionId=session)["role"] == "viewer"
 
 
-def test_a_grant_that_nobody_could_be_told_of_is_granted(world: World) -> None:
+def test_a_grant_that_no_one_could_be_told_of_is_granted(world: World) -> None:
     """The reply tells the truth; robot and grantee learn it by their next ping."""
     robot = world.robot("r1", "owner")
     holder, viewer = world.connect("owner"), world.connect("owner")
@@ -63,7 +63,7 @@ def test_a_grant_that_nobody_could_be_told_of_is_granted(world: World) -> None:
 
 
 def test_a_ping_tells_a_robot_that_control_is_free(world: World) -> None:
-    """Without a session id nobody holds."""
+    """Without a session id there is no holder."""
     robot = world.robot("r1", "owner")
     driver = world.connect("owner")
     driver.offer()

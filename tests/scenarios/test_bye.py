@@ -74,7 +74,7 @@ def test_a_viewers_session_ends_without_a_new_epoch(world: World, *, by_robot: b
 
 @pytest.mark.parametrize("by_robot", [False, True])
 def test_viewers_learn_that_control_is_free(local_world: World, *, by_robot: bool) -> None:
-    """When the holder's session ends, whoever watches may ask for the lease."""
+    """When the holder's session ends, a viewer may ask for the lease."""
     world = local_world
     robot = world.robot("r1", "owner")
     driver = world.connect("owner")
@@ -99,7 +99,7 @@ def test_a_client_may_name_the_robot_instead_of_the_session(local_world: World) 
     assert robot.types() == ["offer", "peer-left"]
 
 
-def test_nobody_ends_another_clients_session(local_world: World) -> None:
+def test_no_client_ends_another_ones_session(local_world: World) -> None:
     """Neither another driver, nor another robot, nor a stranger; nothing changes."""
     world = local_world
     world.robot("r1", "owner")

@@ -54,7 +54,7 @@ def test_a_seed_that_left_before_holds_no_longer_than_a_socket_can(world: World)
     assert world.connect("owner").offer()["role"] == "controller"
 
 
-def test_a_holder_that_is_there_takes_its_own_lease_anew(world: World) -> None:
+def test_a_holder_that_is_there_takes_its_own_lease_again(world: World) -> None:
     """By a new offer, as after a lapse: with a new epoch."""
     world.robot("r1", "owner")
     driver = world.connect("owner")
@@ -66,7 +66,7 @@ def test_a_holder_that_is_there_takes_its_own_lease_anew(world: World) -> None:
 
 
 @pytest.mark.parametrize("how", ["told", "untold"])
-def test_viewers_who_left_before_keep_nobody_out(world: World, how: str) -> None:
+def test_viewers_who_left_before_keep_no_one_out(world: World, how: str) -> None:
     """All their places are over at once."""
     world.robot("r1", "owner")
     for _ in range(VIEWERS):

@@ -1,4 +1,4 @@
-"""What the system that this grew from got wrong. Each stays mended by a test of its own."""
+"""What the system that this grew from got wrong. Each has a test of its own."""
 
 import json
 from collections.abc import Callable

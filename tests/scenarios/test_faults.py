@@ -184,7 +184,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 @pytest.mark.parametrize("whose", ["viewer", "displaced", "watcher"])
-def test_one_receivers_trouble_is_nobody_elses(world: World, whose: str, refusal: str) -> None:
+def test_one_receivers_trouble_stays_its_own(world: World, whose: str, refusal: str) -> None:
     """The takeover is acknowledged, and the others are told."""
     robot, boss = world.robot("r1", "owner"), world.connect("boss", groups=["ADMINS"])
     world.share("r1", "olga")
@@ -216,7 +216,7 @@ def test_one_receivers_trouble_is_nobody_elses(world: World, whose: str, refusal
 def test_what_the_robot_cannot_be_told_of_is_given_back(
     world: World, asked: str, refusal: str
 ) -> None:
-    """Whatever keeps the frame from it: nobody holds a robot that they cannot reach."""
+    """Whatever keeps the frame from it: no session holds a robot that it cannot reach."""
     robot, owner = world.robot("r1", "owner"), world.connect("owner")
     world.share("r1", "olga")
     viewer, driver = world.connect("olga"), world.connect("olga")
@@ -356,7 +356,7 @@ def test_a_session_that_cannot_be_cleaned_up_keeps_no_other_from_its_grace() -> 
 
 
 def test_a_message_sent_again_after_a_busy_post_is_delivered(world: World) -> None:
-    """The lease stands, and the same offer brings the robot what it missed."""
+    """The lease is kept, and the same offer brings the robot what it missed."""
     robot = world.robot("r1", "owner")
     client = world.connect("owner")
     world.outbox.busy = True

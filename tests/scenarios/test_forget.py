@@ -1,4 +1,4 @@
-"""Forgetting a robot: all trace of it goes, and whoever is concerned hears of it."""
+"""Forgetting a robot: all trace of it goes, and everyone concerned hears of it."""
 
 from robosignal.protocol.ids import RobotId
 from tests.world import Peer, World
@@ -50,7 +50,7 @@ def test_watchers_hear_that_a_forgotten_robot_is_offline(world: World) -> None:
 
 
 def test_a_robots_next_life_is_newer_than_the_forgotten_one(world: World) -> None:
-    """Whoever watched keeps the highest `rev`, and must not take what follows for old news."""
+    """A watcher keeps the highest `rev`, and must not take what follows for old news."""
     world.robot("r1", "owner")
     for _ in range(5):
         world.connect("owner").offer()

@@ -1,4 +1,4 @@
-"""Whoever is gone: lost sockets, expired tokens, and what is cleaned up after them."""
+"""Who is gone: lost sockets, expired tokens, and what is cleaned up after them."""
 
 from collections.abc import Callable
 
@@ -110,7 +110,7 @@ def test_a_resume_between_the_read_and_its_post_survives_the_clean_up(local_worl
 
 
 def test_a_gone_viewer_that_is_told_of_a_change_is_cleaned_up(world: World) -> None:
-    """Notices find lost sockets as relays do, and the sender's message stands."""
+    """Notices find lost sockets as relays do, and the sender's message is carried out."""
     world.robot("r1", "owner")
     viewer = world.connect("owner")
     viewer.offer(role="viewer")
@@ -123,7 +123,7 @@ def test_a_gone_viewer_that_is_told_of_a_change_is_cleaned_up(world: World) -> N
 
 
 def test_a_gone_robot_that_is_told_of_a_release_is_cleaned_up(world: World) -> None:
-    """The release stands; the robot is offline."""
+    """The release is kept; the robot is offline."""
     robot = world.robot("r1", "owner")
     driver = world.connect("owner")
     driver.offer()

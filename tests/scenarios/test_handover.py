@@ -28,7 +28,7 @@ def person(user: str) -> dict[str, Any]:
 
 
 def test_the_holder_is_asked(world: World, robot: Peer) -> None:
-    """A viewer's request reaches the holder, with who asks; nobody else hears of it."""
+    """A viewer's request reaches the holder, with who asks; no other client hears of it."""
     holder, _ = drives(world)
     viewer, asking = views(world, "boss")
     robot.take()
@@ -88,7 +88,7 @@ def test_a_denial_is_told_to_the_one_who_asked(world: World, robot: Peer) -> Non
 
 
 def test_a_free_lease_is_granted_at_once(world: World, robot: Peer) -> None:
-    """Nobody has to be asked after a release: the robot learns who drives."""
+    """After a release there is no holder to ask: the robot learns who drives."""
     holder, _ = drives(world)
     viewer, asking = views(world, "boss")
     holder.ask(type="release-control", robotId="r1")

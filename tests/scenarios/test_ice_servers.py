@@ -117,8 +117,8 @@ def test_a_password_ends_with_the_token(
     assert (reply["ttlSeconds"], until(reply)) == (serves_s, world.now // 1000 + serves_s)
 
 
-def test_without_the_secret_nobody_is_given_one(store: Store) -> None:
-    """Whoever may have one is told that it is still to come, and to ask after a minute."""
+def test_without_the_secret_no_one_is_given_one(store: Store) -> None:
+    """A user who may have one is told that it is still to come, and to ask after a minute."""
     world = World(store, signer(), ice=TurnServers((TURN,), lambda _now: None, ICE))
     registered = world.connect("owner").ask(type="register", robotId="r1")
     reply = asked(world.connect("owner"), robotId="r1")

@@ -17,7 +17,7 @@ TO_PAGE = {"type": "ping", "robotId": "r1"}
 SDP = "v=0\r\n"
 
 
-def test_each_seed_end_gets_a_frame_and_nobody_else(world: World) -> None:
+def test_each_seed_end_gets_a_frame_and_no_one_else(world: World) -> None:
     """A robot, in a session or not, and a page in one; neither v1 nor a page without one."""
     robot, page = world.robot("r1", v1=False), world.connect("owner", v1=False)
     lone, other = world.robot("r2", v1=False), world.connect("owner", v1=False)

@@ -195,7 +195,7 @@ def test_a_second_report_of_a_lost_socket_does_not_lengthen_grace(world: World) 
 
 
 def test_a_late_disconnect_does_not_revive_a_lapsed_lease(world: World) -> None:
-    """A `$disconnect` that comes after the lapse gives nobody thirty seconds more."""
+    """A `$disconnect` that comes after the lapse does not add thirty seconds."""
     world.robot("r1", "owner")
     driver = world.connect("owner")
     driver.offer()
@@ -298,7 +298,7 @@ def test_an_environment_that_remembers_a_lost_robot_renews_nothing(
 
 
 def test_a_viewer_whose_socket_is_lost_is_granted_nothing(world: World) -> None:
-    """Nobody would drive; once they are back they can be granted it."""
+    """The robot would have no driver; once they are back they can be granted it."""
     robot, driver = world.robot("r1", "owner"), world.connect("owner")
     world.share("r1", "olga")
     viewer = world.connect("olga")
@@ -317,7 +317,7 @@ def test_a_viewer_whose_socket_is_lost_is_granted_nothing(world: World) -> None:
 
 
 def test_an_operator_may_drive(world: World) -> None:
-    """Whoever a robot is shared with takes its free lease."""
+    """An operator takes the free lease."""
     robot = world.robot("r1", "owner")
     world.share("r1", "olga")
 

@@ -31,7 +31,7 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_a_flood_is_logged_once(limited: World, caplog: pytest.LogCaptureFixture) -> None:
-    """By the strike that ends it: whoever floods us shall not flood the log as well."""
+    """By the strike that ends it: a flood of messages must not flood the log as well."""
     caplog.set_level(logging.INFO, "signaling")
     peer = limited.connect("ann")
     for _ in range(BURST):

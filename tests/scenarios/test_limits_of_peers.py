@@ -93,7 +93,7 @@ def test_a_flood_to_one_peer_is_stopped(limited: World) -> None:
     assert not page.is_open
 
 
-def test_who_reaches_nobody_has_no_more_room_for_it(limited: World) -> None:
+def test_who_reaches_no_one_has_no_more_room_for_it(limited: World) -> None:
     """Candidates to made-up sessions are messages like others, each another peer or not."""
     limited.robot()
     page = limited.connect("owner")
@@ -128,7 +128,7 @@ def spend(peer: Peer) -> None:
 
 
 def test_what_ends_or_renews_is_refused_for_no_other_message(limited: World) -> None:
-    """Whoever has sent too much else still renews, lets go, leaves, comes back."""
+    """A client over its limit still renews, releases, leaves, comes back."""
     robot = limited.robot()
     page = limited.connect("owner")
     session = page.offer()["sessionId"]

@@ -58,7 +58,7 @@ def test_an_owner_sees_all_that_is_said_of_a_robot(world: World) -> None:
 
 
 def test_a_user_sees_their_own_robots_alone(world: World) -> None:
-    """Nobody else's, asked for by name or not."""
+    """And no other's, asked for by name or not."""
     world.robot("r1", "owner")
     world.robot("r2", "other")
     peer = world.connect("owner")

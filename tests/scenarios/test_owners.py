@@ -1,4 +1,4 @@
-"""Who registers a robot: its owner, an admin by force, nobody else; and who unregisters it."""
+"""Who registers a robot: its owner, an admin by force, no one else; and who unregisters it."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_only_an_admin_registers_by_force(world: World) -> None:
 
 
 def test_an_admin_without_force_is_any_other_user(world: World) -> None:
-    """An admin's own robot that bears a taken id by mistake does not displace anyone."""
+    """An admin's own robot that has a taken id by mistake does not displace anyone."""
     world.robot("r1", "owner")
     admin = world.connect("boss", groups=["ADMIN"])
 
@@ -94,7 +94,7 @@ def test_a_robot_may_register_again_after_it_unregistered(world: World) -> None:
     assert registered["control"] == {"epoch": epoch}
 
 
-def test_nobody_unregisters_another_ones_robot(world: World) -> None:
+def test_no_user_unregisters_another_ones_robot(world: World) -> None:
     """Only the robot's current connection does, not even its owner's other one."""
     world.robot("r1", "owner")
     others = [world.connect("owner"), world.connect("boss", groups=["ADMIN"])]
@@ -118,7 +118,7 @@ def test_a_connection_registers_one_robot(world: World) -> None:
 
 
 def test_a_connection_that_drives_does_not_register(world: World) -> None:
-    """A client stays a client: nothing is claimed, nobody is ended."""
+    """A client stays a client: nothing is claimed, no session is ended."""
     robot = world.robot("r1", "owner")
     driver = world.connect("owner")
     driver.offer()
@@ -141,7 +141,7 @@ def enrolled_world(store: Store) -> World:
 
 
 def test_an_id_that_is_not_enrolled_is_not_claimed(enrolled_world: World) -> None:
-    """With the provisioned policy nobody becomes an owner by coming first."""
+    """With the provisioned policy no user becomes an owner by coming first."""
     robot = enrolled_world.connect("owner")
 
     assert robot.refused(type="register", robotId="r1") == (403, "forbidden")

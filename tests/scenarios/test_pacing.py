@@ -1,4 +1,4 @@
-"""Control that changes hands all the time: what it may cost, and that nobody keeps old news."""
+"""Control that changes hands all the time: what it may cost, and that no client keeps old news."""
 
 import asyncio
 from collections import Counter
@@ -48,7 +48,7 @@ def test_watchers_are_told_of_each_change_as_long_as_they_are_few(limited: World
 
 
 def test_many_changes_of_one_robot_are_told_of_together(limited: World) -> None:
-    """A bounded number of rounds, and then how the robot stands last, by the next event."""
+    """A bounded number of rounds, and then the robot's last state, by the next event."""
     robot = limited.robot()
     watcher = limited.connect("owner")
     watcher.ask(type="watch")
@@ -69,7 +69,7 @@ def test_many_changes_of_one_robot_are_told_of_together(limited: World) -> None:
 
 
 def test_a_change_that_is_told_of_pays_what_was_owed(limited: World) -> None:
-    """Nobody is told afterwards of how the robot stood before it."""
+    """No client is told afterwards of the robot's state before it."""
     limited.robot()
     watcher = limited.connect("owner")
     watcher.ask(type="watch")
@@ -106,7 +106,7 @@ def test_who_may_see_a_robot_no_more_is_not_told_what_was_owed(limited: World) -
 
 
 def test_a_timer_tells_of_a_whole_fleet_that_has_changed_too_often(limited: World) -> None:
-    """At once, though nobody sends anything more: no robot waits for another's second."""
+    """At once, though no message follows: no robot waits for another's second."""
     fleet = [f"r{number}" for number in range(20)]
     watcher = limited.connect("owner")
     watcher.ask(type="watch")
@@ -126,7 +126,7 @@ def test_a_timer_tells_of_a_whole_fleet_that_has_changed_too_often(limited: Worl
 
 @pytest.mark.parametrize("ends", ["unregister", "forget"])
 def test_a_process_that_was_frozen_tells_no_old_news(ends: str) -> None:
-    """What it owes is how the robot stands when it wakes, whatever others have done meanwhile."""
+    """It sends the robot's state when it wakes, whatever others have done meanwhile."""
     store = LocalStore(None)
     world = World(store, signer(), limiter=Buckets())
     robot, watcher = world.robot(), world.connect("owner")
@@ -230,7 +230,7 @@ def test_the_dearest_change_costs_what_the_page_says_and_no_second_of_them_more(
 
 
 async def test_the_local_gateway_pays_by_itself() -> None:
-    """Within a second or two, though nobody sends anything more."""
+    """Within a second or two, though no message follows."""
     async with (
         LocalBackend() as backend,
         backend.connect("ann") as robot,

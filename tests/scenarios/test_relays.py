@@ -7,7 +7,7 @@ import pytest
 from robosignal.protocol.ids import ConnectionId, RobotId, session_id
 from tests.world import Frame, Peer, World
 
-NOBODYS = "r1:" + "A" * 22
+UNOWNED = "r1:" + "A" * 22
 
 RELAYED: list[Frame] = [
     {"type": "answer", "sdp": "a"},
@@ -192,7 +192,7 @@ def test_a_session_together_with_another_robot_is_no_session(
     assert delivered(local_world) == []
 
 
-def test_a_session_id_that_stands_nowhere_is_refused(call: tuple[Peer, Peer, str]) -> None:
+def test_a_session_id_that_is_nowhere_is_refused(call: tuple[Peer, Peer, str]) -> None:
     """An invented id, and the id that another connection would have."""
     robot, driver, _ = call
     stray = session_id(RobotId("r1"), ConnectionId("conn-9999="))
@@ -200,7 +200,7 @@ def test_a_session_id_that_stands_nowhere_is_refused(call: tuple[Peer, Peer, str
     refused = [
         peer.refused(type="ice-candidate", candidate="c", sessionId=session)
         for peer in (robot, driver)
-        for session in (NOBODYS, stray)
+        for session in (UNOWNED, stray)
     ]
 
     assert refused == [(404, "no_session")] * 4
@@ -264,7 +264,7 @@ def test_a_stranger_learns_nothing_from_session_ids_either(local_world: World, k
 
     answers: list[Any] = [
         {**stranger.ask(type=kind, sdp="x", candidate="c", sessionId=session), "robotId": ""}
-        for session in (real, NOBODYS, NOBODYS.replace("r1", "r9"))
+        for session in (real, UNOWNED, UNOWNED.replace("r1", "r9"))
     ]
 
     assert answers == [answers[0]] * 3

@@ -4,7 +4,7 @@ from tests.world import World
 
 
 def test_a_holder_resumes_with_the_same_epoch(world: World) -> None:
-    """After a redial the session drives on: same id, same role, same epoch, nobody is told."""
+    """After a redial the session drives on: same id, role and epoch, and no frame is sent."""
     robot = world.robot("r1", "owner")
     old = world.connect("owner")
     had = old.offer()
@@ -61,7 +61,7 @@ def test_the_older_sockets_disconnect_does_not_end_a_resumed_session(world: Worl
 
 
 def test_a_resumed_sessions_own_disconnect_begins_grace(world: World) -> None:
-    """The note of the session stands on the newer connection's row as well."""
+    """The session is noted on the newer connection's item as well."""
     world.robot("r1", "owner")
     session = world.connect("owner").offer()["sessionId"]
     new = world.connect("owner")
@@ -74,8 +74,8 @@ def test_a_resumed_sessions_own_disconnect_begins_grace(world: World) -> None:
     assert holder.lost == world.now
 
 
-def test_a_lapsed_lease_can_be_resumed_while_nobody_has_taken_it(world: World) -> None:
-    """The robot has obeyed nobody else since, so even the epoch stays."""
+def test_a_lapsed_lease_can_be_resumed_while_no_one_has_taken_it(world: World) -> None:
+    """The robot has obeyed no one else since, so even the epoch stays."""
     world.robot("r1", "owner")
     old = world.connect("owner")
     had = old.offer()
@@ -102,7 +102,7 @@ def test_a_session_that_another_has_displaced_cannot_be_resumed(world: World) ->
     assert world.stored() == before
 
 
-def test_nobody_resumes_another_users_session(world: World) -> None:
+def test_no_user_resumes_another_ones_session(world: World) -> None:
     """Not even an admin, who takes over instead."""
     world.robot("r1", "owner")
     driver = world.connect("owner")
@@ -146,7 +146,7 @@ def test_a_restarted_robot_has_no_session_to_resume(world: World) -> None:
 
 
 def test_a_session_can_be_resumed_while_the_robot_is_away(world: World) -> None:
-    """Both ends may lose their sockets; whoever redials first has its session all the same."""
+    """Both ends may lose their sockets; the first to redial has its session all the same."""
     robot = world.robot("r1", "owner")
     old = world.connect("owner")
     had = old.offer()

@@ -18,9 +18,7 @@ def said(frames: list[Frame], kind: str) -> list[Any]:
 
 @pytest.mark.parametrize("role", ["controller", "viewer"])
 @pytest.mark.parametrize(("user", "owns"), [("owner", True), ("olga", False), ("boss", False)])
-def test_an_offer_bears_its_senders_right(
-    world: World, user: str, role: str, *, owns: bool
-) -> None:
+def test_an_offer_has_its_senders_right(world: World, user: str, role: str, *, owns: bool) -> None:
     """In the first one and in each that renegotiates; a claim of the sender's own is dropped."""
     robot = world.robot("r1", "owner")
     world.share("r1", "olga")
@@ -92,7 +90,7 @@ def test_a_handover_tells_the_seconds_of_the_new_holder(world: World, how: str) 
 
 
 def test_a_robots_ping_and_registration_tell_the_holders_seconds(world: World) -> None:
-    """They count down, stop at 0, and are left out where nobody holds."""
+    """They count down, stop at 0, and are left out where there is no holder."""
     robot = world.robot("r1", "owner")
     free = robot.ask(type="ping", robotId="r1")["control"]
     driver = world.connect("owner", ttl_s=100)
@@ -164,7 +162,7 @@ def test_a_resume_with_the_same_token_is_not_told(world: World) -> None:
 
 
 @pytest.mark.parametrize("cut", ["offline", "gone", "busy"])
-def test_a_resume_stands_where_the_robot_cannot_be_told(world: World, cut: str) -> None:
+def test_a_resume_is_kept_where_the_robot_cannot_be_told(world: World, cut: str) -> None:
     """The robot stops at the end that it knows, and its next `pong` or `registered` tells more."""
     robot = world.robot("r1", "owner")
     had = world.connect("owner", ttl_s=600).offer()

@@ -1,4 +1,4 @@
-"""The table of rights is what decides: a message that it gives to nobody is refused."""
+"""The table of rights is what decides: a message that it gives to no one is refused."""
 
 from typing import Any
 

@@ -55,7 +55,7 @@ def test_a_robot_that_is_told_needs_no_word(driven: Driven, how: str) -> None:
 def test_a_robot_that_is_cut_off_has_not_been_told(
     world: World, driven: Driven, how: str, cut: str
 ) -> None:
-    """It may obey its driver still, and whoever ended that knows."""
+    """It may obey its driver still, and the user who ended that knows."""
     if cut == "offline":
         driven.robot.disconnect()
     elif cut == "gone":
@@ -70,8 +70,8 @@ def test_a_robot_that_is_cut_off_has_not_been_told(
 
 
 @pytest.mark.parametrize("how", ["unshare", "transfer", "forget"])
-def test_where_nobody_drove_there_is_nothing_to_tell(driven: Driven, how: str) -> None:
-    """A robot that is offline and free obeys nobody who loses a right."""
+def test_where_no_one_drove_there_is_nothing_to_tell(driven: Driven, how: str) -> None:
+    """A robot that is offline and free obeys no user who loses a right."""
     driven.driver.ask(type="bye", robotId="r1")
     driven.robot.disconnect()
 

@@ -38,7 +38,7 @@ OFFERS: list[Frame] = [
 def test_an_offer_in_any_spelling_reaches_the_robot_in_both(
     seed_robot: Peer, seed_client: Peer, offer: Frame
 ) -> None:
-    """`from` is the return address; the payload stands wrapped and at top level."""
+    """`from` is the return address; the payload is there wrapped and at top level."""
     reply = seed_client.send(**offer)
 
     assert (reply, seed_client.status) == (None, 200)
@@ -123,7 +123,7 @@ def test_an_offer_without_a_description_is_refused_before_a_seed_robot_reads_it(
 
 
 def test_a_payload_passes_untouched(seed_robot: Peer, seed_client: Peer) -> None:
-    """Whatever else it holds is relayed; what stands beside it is not."""
+    """Whatever else it holds is relayed; what is beside it is not."""
     body = {"sdp": SDP, "type": "offer", "restart": [1, None, {"x": 1.5}]}
 
     seed_client.send(type="offer", robotId="r1", payload=body, junk="x", userId="boss")
@@ -157,10 +157,10 @@ def test_an_early_candidate_opens_no_session(
     assert local_world.stored() == before
 
 
-def test_an_early_candidate_to_a_v1_robot_bears_the_session_that_will_open(
+def test_an_early_candidate_to_a_v1_robot_has_the_session_that_will_open(
     local_world: World,
 ) -> None:
-    """The robot finds it again when the offer comes, and obeys nobody by it: no epoch."""
+    """The robot finds it again when the offer comes, and does not obey its sender: no epoch."""
     robot = local_world.robot("r1", "owner")
     client = local_world.connect("owner", v1=False)
     client.send(type="candidate", to="r1", candidate="c")

@@ -186,7 +186,7 @@ def test_a_seed_connection_gets_the_replies_that_it_asks_for(local_world: World)
 
 
 def test_a_seed_register_with_an_id_is_answered(local_world: World) -> None:
-    """Whoever gives an id knows what `registered` is."""
+    """A robot that gives an id knows what `registered` is."""
     robot = local_world.connect("owner", v1=False)
 
     reply = robot.ask(type="register", robotId="r1")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scenarios.shares import listed, shares
+from tests.scenarios.shares import evicted, listed, shares
 from tests.world import Peer, World
 
 SDP = {"sdp": "o"}
@@ -103,13 +103,7 @@ def test_an_operator_who_drives_loses_the_lease_with_the_share(
 
     ack = owner.ask(type="unshare", robotId="r1", userId="olga")
 
-    left = {
-        "type": "peer-left",
-        "robotId": "r1",
-        "sessionId": session,
-        "reason": "evicted",
-        "epoch": 3,
-    }
+    left = evicted(session, epoch=3)
     assert ack["operators"] == []
     assert (world.item().controller, world.item().epoch) == (None, 3)
     assert (olga.take(), robot.take()) == ([left], [left])
@@ -140,8 +134,8 @@ def test_an_operator_who_watches_loses_every_place(world: World, robot: Peer, ow
 
 
 @pytest.mark.usefixtures("robot")
-def test_a_robot_that_is_forgotten_is_shared_with_nobody(world: World, owner: Peer) -> None:
-    """Whoever registers its id next shares it anew."""
+def test_a_robot_that_is_forgotten_is_not_shared(world: World, owner: Peer) -> None:
+    """The user who registers its id next shares it again."""
     shares(owner, "olga")
     owner.ask(type="forget", robotId="r1")
     world.robot("r1", "eve")

@@ -52,7 +52,7 @@ MOST_POSTS = 3
 """Twice to the robot when the holder becomes a viewer, and to one client; besides watchers."""
 
 ENDING = {"unshare", "transfer"}
-NOBODY = ConnectionId("nobody=")
+NO_CONNECTION = ConnectionId("none=")
 
 MAY_CHANGE = {"peer_gone", "robot_offline", "try_again"}
 """Refusals that come of a socket found gone, which is recorded."""
@@ -143,7 +143,7 @@ class Play:
             for item in before.values()
             if item is not None
         )
-        # Whoever ends all that somebody has tells both ends of each session.
+        # A message that ends all that somebody has tells both ends of each session.
         most = 2 * (MOST_POSTS + watching) if said["type"] in ENDING else MOST_POSTS + watching
         assert self.world.outbox.posts - posts <= most
 
@@ -169,10 +169,10 @@ class Play:
         return said
 
     def session(self, robot: Any, n: int) -> SessionId:
-        """Return a session that stands with a robot, or one that does not when none does."""
+        """Return a session that a robot has, or one that does not exist when it has none."""
         item = self.world.store.robot(robot)
         standing = [session.session_id for session, _ in item.sessions()] if item else []
-        return standing[n % len(standing)] if standing else session_id(robot, NOBODY)
+        return standing[n % len(standing)] if standing else session_id(robot, NO_CONNECTION)
 
     def check_frames(self) -> None:
         """Check that each receiver was sent only frames that its dialect has."""

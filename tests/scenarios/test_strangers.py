@@ -154,7 +154,7 @@ def test_who_was_refused_and_may_now_is_let_in_at_once(hot: HotKey) -> None:
 
 
 def test_an_honest_first_try_is_written_without_a_read(hot: HotKey) -> None:
-    """Also while strangers are kept from the robot, by whoever has got something there."""
+    """Also while strangers are kept from the robot, by a user who has something there."""
     world = hot.world
     world.robot("r1", "owner")
     driver = world.connect("owner")

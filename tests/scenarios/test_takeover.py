@@ -43,7 +43,7 @@ def test_the_robot_is_told_by_what_right_it_was_taken_over(
 
 
 def test_an_operator_cannot_take_over_from_somebody_else(world: World) -> None:
-    """Operators wait, or ask; nothing changes and nobody is told."""
+    """Operators wait, or ask; nothing changes and no frame is sent."""
     robot = world.robot("r1", "owner")
     world.share("r1", "olga")
     driver = world.connect("owner")
@@ -75,7 +75,7 @@ def test_the_displaced_session_drives_no_more(world: World) -> None:
 
 
 def test_a_takeover_that_the_holder_repeats_changes_nothing(world: World) -> None:
-    """From the holder's own connection the epoch is told as it is; nobody hears of it."""
+    """From the holder's own connection the epoch is told as it is; no other client hears of it."""
     robot = world.robot("r1", "owner")
     driver = world.connect("owner")
     had = driver.offer()
@@ -90,7 +90,7 @@ def test_a_takeover_that_the_holder_repeats_changes_nothing(world: World) -> Non
 
 
 def test_a_free_lease_can_be_taken_over_too(world: World) -> None:
-    """The robot is told; nobody was displaced."""
+    """The robot is told; no driver was displaced."""
     robot = world.robot("r1", "owner")
     driver = world.connect("owner")
 
@@ -140,7 +140,7 @@ def test_other_viewers_learn_who_drives_now(world: World) -> None:
 
 
 def test_a_takeover_of_an_offline_robot_is_refused(world: World) -> None:
-    """Nobody takes a lease on a robot that they cannot reach; nothing changes."""
+    """No session takes a lease on a robot that it cannot reach; nothing changes."""
     robot = world.robot("r1", "owner")
     world.connect("owner").offer()
     robot.disconnect()
@@ -167,7 +167,7 @@ def test_a_takeover_that_finds_the_robots_socket_gone_gives_the_lease_back(world
 
 
 def test_a_first_offer_that_finds_the_robots_socket_gone_gives_the_lease_back(world: World) -> None:
-    """Nobody holds a robot that they cannot reach."""
+    """No session holds a robot that it cannot reach."""
     robot = world.robot("r1", "owner")
     robot.vanish()
 
@@ -204,7 +204,7 @@ def test_a_former_admin_does_not_take_over_by_a_lapsed_lease(world: World) -> No
     assert former.refused(type="takeover", robotId="r1") == (403, "forbidden")
 
 
-def test_a_takeover_of_ones_own_lapsed_lease_takes_it_anew(world: World) -> None:
+def test_a_takeover_of_ones_own_lapsed_lease_takes_it_again(world: World) -> None:
     """Else anybody's next offer would take what has just been taken over."""
     robot = world.robot("r1", "owner")
     world.share("r1", "olga")

@@ -1,6 +1,6 @@
 """Giving a robot to another owner. On both stores."""
 
-from tests.scenarios.shares import listed, shares
+from tests.scenarios.shares import evicted, listed, shares
 from tests.world import Peer, World
 
 SDP = {"sdp": "o"}
@@ -16,13 +16,7 @@ def test_a_new_owner_has_the_robot_and_the_old_one_has_not(
 
     ack = owner.ask(type="transfer", robotId="r1", userId="bob")
 
-    left = {
-        "type": "peer-left",
-        "robotId": "r1",
-        "sessionId": session,
-        "reason": "evicted",
-        "epoch": 3,
-    }
+    left = evicted(session, epoch=3)
     assert ack == {"type": "ack", "replyTo": "q"}
     assert (owner.take(), robot.take()) == ([left], [left])
     item = world.item()

@@ -1,4 +1,4 @@
-"""Pushed presence: whoever watches hears of each change, and of nothing else."""
+"""Pushed presence: a watcher hears of each change, and of nothing else."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ def test_a_change_of_driver_is_told_to_owner_and_admins(world: World) -> None:
 
 
 def test_strangers_and_those_who_do_not_watch_hear_nothing(world: World) -> None:
-    """Presence goes to whoever may see the robot and asked, and to nobody else."""
+    """Presence goes to users who may see the robot and asked, and to no others."""
     idle, stranger = world.connect("owner"), world.connect("eve")
     stranger.ask(type="watch")
 
@@ -106,7 +106,7 @@ def test_a_renewal_is_no_news(world: World) -> None:
 
 
 def test_a_watcher_that_is_gone_is_removed(world: World) -> None:
-    """One post finds it gone; after that nobody posts to it again."""
+    """One post finds it gone; after that there is no post to it."""
     watcher = world.connect("owner")
     watcher.ask(type="watch")
     watcher.vanish()
@@ -154,7 +154,7 @@ def test_a_seed_connection_is_sent_nothing_unasked(local_world: World) -> None:
 
 
 def test_watchers_that_cannot_be_told_do_not_refuse_the_message(local_world: World) -> None:
-    """The change stands, so its sender is told that it was carried out."""
+    """The change is kept, so its sender is told that it was carried out."""
     local_world.connect("owner").ask(type="watch")
     local_world.outbox.busy = True
 
@@ -183,7 +183,7 @@ class Lagging(LocalStore):
     lags = True
 
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
-        """Return nobody as long as it lags."""
+        """Return no watcher as long as it lags."""
         return () if self.lags else super().watchers(watcher)
 
 

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from robosignal.testing import LocalBackend
-from tests.browser import ARGUMENTS, require_browser
+from tests.browser import launched
 
 OpenPage = Callable[[], Awaitable[Page]]
 
@@ -21,11 +21,8 @@ async def backend() -> AsyncIterator[LocalBackend]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """Yield a browser for the tests of one file."""
-    executable = require_browser()
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield launched
-        await launched.close()
+    async with launched() as browser:
+        yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="module")

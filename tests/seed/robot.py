@@ -78,7 +78,7 @@ class SeedRobot:
         frame = json.loads(text)
         match frame.get("type") if isinstance(frame, dict) else None:
             case None:
-                # What bears no type at all was never a message to the agents: they read on.
+                # What has no type at all was never a message to the agents: they read on.
                 return
             case "offer":
                 await self._answer(frame)

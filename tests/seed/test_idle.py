@@ -1,4 +1,4 @@
-"""An hour in which nobody says anything, by limits that are 300 times as short as API Gateway's."""
+"""An hour without a message, by limits that are 300 times as short as API Gateway's."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -22,7 +22,7 @@ def event(kind: str, **fields: Any) -> dict[str, Any]:
     return {"requestContext": context, "isBase64Encoded": False, **fields}
 
 
-def test_a_connect_bears_its_headers_and_query() -> None:
+def test_a_connect_has_its_headers_and_query() -> None:
     """Where a token may stand."""
     incoming = read_event(
         event("CONNECT", headers={"Host": "h"}, queryStringParameters={"token": "t"})
@@ -33,7 +33,7 @@ def test_a_connect_bears_its_headers_and_query() -> None:
     assert (incoming.headers, incoming.query) == ({"Host": ("h",)}, {"token": ("t",)})
 
 
-def test_a_connect_bears_every_value_of_a_name() -> None:
+def test_a_connect_has_every_value_of_a_name() -> None:
     """The maps of single values keep the last one alone."""
     incoming = read_event(
         event(
@@ -73,7 +73,7 @@ def test_nothing_but_a_connect_is_read_for_a_token(kind: str) -> None:
     assert (incoming.headers, incoming.query) == ({}, {})
 
 
-def test_a_message_bears_its_body_and_request_id() -> None:
+def test_a_message_has_its_body_and_request_id() -> None:
     """The frame's text as it came."""
     incoming = read_event(event("MESSAGE", body='{"type":"ping"}'))
 

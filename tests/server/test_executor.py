@@ -158,7 +158,7 @@ def test_each_step_goes_to_its_port(executor: Executor, step: Step, outcome: Any
 
 
 def test_parallel_actions_keep_their_order(executor: Executor, outbox: Outbox) -> None:
-    """Whoever carries them out in parallel yields their outcomes as they were asked for."""
+    """Carried out in parallel, their outcomes come in the order of the actions."""
     gone = steps.Post(ConnectionId("gone="), b"{}")
     three = steps.Parallel((gone, steps.Post(C1, b"{}"), gone))
 
@@ -202,7 +202,7 @@ def test_an_observer_sees_each_action_once_and_a_failure_as_its_outcome() -> Non
     assert recorder.seen == [(READ, "done"), (post, "done"), (close, busy), (close, busy)]
 
 
-def test_a_guard_stands_before_what_decides_and_not_before_parallel_actions() -> None:
+def test_a_guard_is_asked_before_what_decides_and_not_before_parallel_actions() -> None:
     """It answers instead of the port, or lets the action pass."""
     executed: list[Action] = []
 

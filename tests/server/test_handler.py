@@ -118,7 +118,7 @@ def test_the_handler_names_everything_that_is_wrong() -> None:
 
 
 def test_a_connection_opens_and_is_welcomed(jwks: str) -> None:
-    """`$connect` with a real token, `ready`, `$disconnect`; then nobody knows it any more."""
+    """`$connect` with a real token, `ready`, `$disconnect`; then no trace of it is left."""
     now_s = time.time_ns() // 10**9
     token = signer().access(sub="u1", username="ann", iat=now_s, exp=now_s + 600)
     offered = {"Sec-WebSocket-Protocol": f"robosignal.v1, bearer.{token}"}

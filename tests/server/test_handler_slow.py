@@ -278,7 +278,7 @@ def posts_to(*peers: Peer) -> Callable[[str, str], bool]:
     return lambda what, of: what == "post" and of in stuck
 
 
-def test_a_page_that_never_takes_its_post_delays_nobody(world: Slow, party: Party) -> None:
+def test_a_page_that_never_takes_its_post_delays_no_one(world: Slow, party: Party) -> None:
     """The driver is acknowledged in time, the robot has the offer, the others are told."""
     world.begin(posts_to(party.owner))
 
@@ -303,7 +303,7 @@ def test_a_robot_that_never_takes_its_post_gives_the_lease_back(world: Slow, par
     assert world.function.left_ms > 0
 
 
-def test_a_page_that_refuses_its_post_harms_nobody(world: Slow, party: Party) -> None:
+def test_a_page_that_refuses_its_post_harms_no_one(world: Slow, party: Party) -> None:
     """Whatever the refusal is: the driver drives, the others know, the fault is in the log."""
     world.cloud.answers[party.owner.connection_id] = 403
     world.begin()
@@ -328,7 +328,7 @@ STUCK: dict[str, Callable[[str, str], bool]] = {
 
 @pytest.mark.parametrize("which", STUCK)
 def test_whatever_is_stuck_an_offer_is_answered(world: Slow, party: Party, which: str) -> None:
-    """In time, and nobody holds a robot that they cannot reach."""
+    """In time, and no session holds a robot that it cannot reach."""
     world.begin(STUCK[which])
 
     refused = party.operator.refused(type="offer", robotId="r1", payload={"sdp": "o"})

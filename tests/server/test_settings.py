@@ -157,7 +157,7 @@ def test_a_bad_value_is_told_with_its_variable(name: str, value: str, told: str)
 
 
 def test_every_problem_is_told_at_once() -> None:
-    """Whoever deploys mends them in one go."""
+    """One error names them all."""
     with pytest.raises(BadEnvironment) as refused:
         read_settings({"LIMITS": "no", "MAX_VIEWERS": "many"})
 

@@ -1,6 +1,6 @@
 """Records what the shipped adapters ask of AWS, on the way out.
 
-Knows which table, index and method a call names; never which of them is right.
+It records the table, index and method of a call, and does not judge them.
 """
 
 import json

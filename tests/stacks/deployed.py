@@ -78,7 +78,7 @@ class Account:
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """An account of nobody's."""
+    """An account that does not exist."""
     home = tmp_path_factory.mktemp("home")
     with running(EMULATORS_PYTHON, home) as emulator:
         account = Account(emulator, home)

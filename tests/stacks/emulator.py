@@ -1,6 +1,6 @@
 """Runs an AWS emulator on this machine, and says what it lacks of AWS.
 
-Owns the emulator's process and every difference; must never know what is deployed.
+It starts and stops the process. What is deployed is up to the tests.
 """
 
 import os

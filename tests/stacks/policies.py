@@ -1,6 +1,6 @@
 """Reads IAM statements out of a template.
 
-Knows how CloudFormation writes references; never which permission is right.
+It resolves CloudFormation's references, and does not judge permissions.
 """
 
 from collections.abc import Iterator

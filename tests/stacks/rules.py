@@ -35,7 +35,7 @@ def the_tables_are_never_scanned(template: Template) -> Iterator[str]:
 
 
 def no_resource_is_a_pattern(template: Template) -> Iterator[str]:
-    """Every resource is named, but the connections, whose ids nobody knows before."""
+    """Every resource is named, but the connections, whose ids are not known before."""
     (api,) = resources(template, "AWS::ApiGatewayV2::Api")
     here = "arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>"
     open_ended = {f"{here}:<{api}>/prod/{method}/@connections/*" for method in ("POST", "DELETE")}
@@ -96,7 +96,7 @@ def connections_expire_and_robots_do_not(template: Template) -> Iterator[str]:
 
 
 def the_stage_is_throttled_and_traces_nothing(template: Template) -> Iterator[str]:
-    """Nobody takes the account's whole rate, and no frame is logged."""
+    """No stage takes the account's whole rate, and no frame is logged."""
     _, stage = the_only(template, "AWS::ApiGatewayV2::Stage")
     settings = stage.get("DefaultRouteSettings", {})
     if not settings.get("ThrottlingRateLimit") or not settings.get("ThrottlingBurstLimit"):
@@ -108,7 +108,7 @@ def the_stage_is_throttled_and_traces_nothing(template: Template) -> Iterator[st
             yield "a route traces data"
 
 
-def the_access_log_names_nobody(template: Template) -> Iterator[str]:
+def the_access_log_names_no_user(template: Template) -> Iterator[str]:
     """No address, query, header or identity is in it."""
     _, stage = the_only(template, "AWS::ApiGatewayV2::Stage")
     words = stage.get("AccessLogSettings", {}).get("Format", "")
@@ -132,7 +132,7 @@ def every_log_is_kept_for_a_time(template: Template) -> Iterator[str]:
         yield "the function does not log JSON to the stack's own log group"
 
 
-def nobody_signs_up_by_himself(template: Template) -> Iterator[str]:
+def no_one_signs_up_alone(template: Template) -> Iterator[str]:
     """Accounts are made by an administrator, with good passwords."""
     for pool in resources(template, "AWS::Cognito::UserPool").values():
         if not pool.get("AdminCreateUserConfig", {}).get("AllowAdminCreateUserOnly"):
@@ -159,7 +159,7 @@ def alarms_are_heard(template: Template) -> Iterator[str]:
     topic, _ = the_only(template, "AWS::SNS::Topic")
     for name, alarm in resources(template, "AWS::CloudWatch::Alarm").items():
         if alarm.get("AlarmActions") != [{"Ref": topic}]:
-            yield f"{name} tells nobody"
+            yield f"{name} has no action"
     policies = resources(template, "AWS::SNS::TopicPolicy").values()
     said = [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
     if not any(_refuses_plain_text(one) for one in said):
@@ -188,9 +188,9 @@ ALWAYS: tuple[Rule, ...] = (
     the_function_ends_before_the_api_gives_up,
     connections_expire_and_robots_do_not,
     the_stage_is_throttled_and_traces_nothing,
-    the_access_log_names_nobody,
+    the_access_log_names_no_user,
     every_log_is_kept_for_a_time,
-    nobody_signs_up_by_himself,
+    no_one_signs_up_alone,
     the_app_client_is_public_and_silent,
     alarms_are_heard,
 )
@@ -224,7 +224,7 @@ KEPT = {"AWS::DynamoDB::Table", "AWS::Cognito::UserPool", "AWS::Logs::LogGroup"}
 
 
 def second_factors_are_required(template: Template) -> Iterator[str]:
-    """A password alone signs nobody in."""
+    """A password alone does not sign a user in."""
     for pool in resources(template, "AWS::Cognito::UserPool").values():
         if pool.get("MfaConfiguration") != "ON":
             yield "a password alone signs in"

@@ -64,7 +64,7 @@ class Workshop:
         place = self.directory / str(len(self.made))
         asset = place / "code"
         asset.mkdir(parents=True)
-        (asset / "handler.py").write_text("# stands in for the function's code\n")
+        (asset / "handler.py").write_text("# in place of the function's code\n")
         app = App(context=CONTEXT | settings, outdir=str(place / "out"))
         stack = SignalingStack(app, settings=read_settings(CONTEXT | settings), asset=asset)
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))

@@ -71,7 +71,7 @@ def test_what_is_deployed_is_the_handler(first: tuple[Path, str]) -> None:
 
 
 def test_the_size_of_the_functions_code_is_told(first: tuple[Path, str]) -> None:
-    """Whoever adds a library sees what it weighs."""
+    """A new library shows what it weighs."""
     told = r"^function's code: \d+ files, [\d.]+ MB, [\d.]+ MB as an archive$"
 
     assert re.search(told, first[1], re.MULTILINE)

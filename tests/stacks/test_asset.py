@@ -44,7 +44,7 @@ def asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_same_sources_make_the_same_bytes(asset: Path, tmp_path: Path) -> None:
-    """Installed anew, in another place, by another run of pip."""
+    """Installed again, in another place, by another run of pip."""
     again = assemble(ROOT, LAMBDA, tmp_path / "libraries", tmp_path / "asset")
 
     assert digest(again) == digest(asset)

@@ -24,7 +24,7 @@ def refusal(**context: Any) -> str:
 
 
 def test_an_empty_context_is_the_sandbox() -> None:
-    """Whoever says nothing gets dev, with every default."""
+    """An empty context gives dev, with every default."""
     settings = read_settings({})
 
     assert settings == Settings(stage="dev", mfa="optional", page_urls=("http://localhost:8080/",))
@@ -134,7 +134,7 @@ def test_the_stage_is_given_by_its_one_name() -> None:
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
-    """Nobody mends a context key by key."""
+    """One error names every key that is wrong."""
     said = refusal(memory_mb="64", log_days=13, nonsense=1)
 
     assert [word in said for word in ("memory_mb", "log_days", "nonsense")] == [True] * 3
@@ -298,7 +298,7 @@ def test_pages_and_origins_are_kept_as_browsers_send_them() -> None:
 
 @pytest.mark.parametrize("name", TYPES)
 def test_every_setting_can_say_what_it_may_be(name: str) -> None:
-    """In words, for the page and for whoever got it wrong."""
+    """In words, for the page and for the error."""
     words = describe_type(TYPES[name])
 
     assert words

@@ -36,7 +36,7 @@ def test_the_page_has_every_setting_with_its_limits_and_defaults() -> None:
 
 
 def test_the_page_names_every_output(dev: Template) -> None:
-    """Whoever builds a frontend finds what each is for."""
+    """The page says what each output is for."""
     section = PAGE.split("\n## Outputs\n", 1)[1].split("\n## ", 1)[0]
 
     assert set(re.findall(r"`(\w+)`", section)) == set(dev["Outputs"])

@@ -51,7 +51,7 @@ def list_robots(world: World) -> None:
 
 
 def watch(world: World) -> None:
-    """Changes are pushed to whoever watches."""
+    """Changes are pushed to every watcher."""
     world.connect("owner").ask(type="watch")
     world.robot("r1")
 
@@ -64,7 +64,7 @@ def take_over(world: World) -> None:
 
 
 def lose_a_socket(world: World) -> None:
-    """A post finds nobody."""
+    """A post finds no connection."""
     world.robot("r1").vanish()
     world.connect("owner").offer("r1")
 

@@ -17,7 +17,7 @@ ROLE = "arn:aws:iam::123456789012:role/logs"
 
 @pytest.fixture(autouse=True)
 def _account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials of nobody."""
+    """Credentials of no account."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
@@ -85,7 +85,7 @@ def test_an_account_with_the_role_may_deploy(
 def test_credentials_that_are_refused_are_told_in_a_sentence(
     api_gateway: Answer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No traceback stands between a person and what AWS said."""
+    """What AWS said is printed without a traceback."""
     api_gateway(403, {"message": "The security token included in the request is expired"})
 
     assert main([]) == 1
@@ -108,7 +108,7 @@ def test_bad_settings_are_told_before_anything_is_asked(
 def test_no_region_is_told_in_a_sentence(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever has configured nothing learns that first."""
+    """Missing credentials are reported first."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
 

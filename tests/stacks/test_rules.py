@@ -169,7 +169,7 @@ MISTAKES: list[tuple[Mistake, str]] = [
     (one(CLIENT, say("AllowedOAuthFlows", ["code", "implicit"])), "in addresses"),
     (one(CLIENT, say("PreventUserExistenceErrors", None)), "tells who exists"),
     (one(CLIENT, say("ExplicitAuthFlows", ["ALLOW_USER_PASSWORD_AUTH"])), "as they are"),
-    (one("AWS::CloudWatch::Alarm", say("AlarmActions", None)), "tells nobody"),
+    (one("AWS::CloudWatch::Alarm", say("AlarmActions", None)), "has no action"),
     (drop_statement("Deny"), "without TLS"),
     (drop_statement("Allow"), "CloudWatch may not write"),
     (one(FUNCTION, say("SnapStart", None)), "the function runs as"),

@@ -1,6 +1,6 @@
 """A tripwire: the production template as it was when somebody last looked at all of it.
 
-When a change is meant, write the snapshot anew and read the difference:
+When a change is meant, rewrite the snapshot and read the difference:
     ROBOSIGNAL_SNAPSHOT=write .venv/bin/pytest tests/stacks/test_snapshot.py
 """
 

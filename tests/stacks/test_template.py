@@ -195,7 +195,7 @@ def test_alarms_watch_metrics_that_the_handler_writes(dev: Template) -> None:
 
 
 def test_the_dashboard_shows_every_metric_of_the_handlers(dev: Template) -> None:
-    """None is written for nobody."""
+    """None is written without a reader."""
     _, board = the_only(dev, "AWS::CloudWatch::Dashboard")
     body = text(board["DashboardBody"])
 

@@ -52,6 +52,6 @@ def test_a_snapshot_holds_all_that_judging_a_token_takes() -> None:
     assert first_token_after({"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}) == []
 
 
-def test_an_ordinary_cold_start_leaves_it_for_whoever_needs_it() -> None:
+def test_an_ordinary_cold_start_leaves_it_for_the_first_use() -> None:
     """Messages, most of all events, never load it."""
     assert "jose" in first_token_after({"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand"})

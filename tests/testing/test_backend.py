@@ -4,6 +4,8 @@ import asyncio
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ import pytest
 from robosignal.probe.connection import dial
 from robosignal.server.settings import BadEnvironment
 from robosignal.testing import (
+    Client,
     Closed,
+    Frame,
     HandshakeRejected,
     LocalBackend,
     RequestRefused,
@@ -28,15 +32,21 @@ async def test_a_client_signs_in_and_is_welcomed_by_name() -> None:
         assert client.welcome["userId"] == "ada"
 
 
-async def test_robot_and_driver_exchange_frames() -> None:
-    """A request returns its reply, and `receive` finds a frame by type and fields."""
+@asynccontextmanager
+async def offered() -> AsyncIterator[tuple[Client, Client, Frame]]:
+    """Yield a robot, a driver that has sent it an offer, and the reply to that."""
     async with (
         LocalBackend() as backend,
         backend.connect("ada") as robot,
         backend.connect("ada") as driver,
     ):
         await robot.request("register", robotId="rover-1", instanceId="run-1")
-        ack = await driver.request("offer", robotId="rover-1", payload={"sdp": "o"})
+        yield robot, driver, await driver.request("offer", robotId="rover-1", payload={"sdp": "o"})
+
+
+async def test_robot_and_driver_exchange_frames() -> None:
+    """A request returns its reply, and `receive` finds a frame by type and fields."""
+    async with offered() as (robot, driver, ack):
         offer = await robot.receive("offer", sessionId=ack["sessionId"])
         await robot.send("answer", sessionId=ack["sessionId"], payload={"sdp": "a"})
         answer = await driver.receive("answer")
@@ -46,13 +56,7 @@ async def test_robot_and_driver_exchange_frames() -> None:
 
 async def test_a_frame_that_was_not_wanted_yet_can_be_received_later() -> None:
     """In whatever order a test asks for them."""
-    async with (
-        LocalBackend() as backend,
-        backend.connect("ada") as robot,
-        backend.connect("ada") as driver,
-    ):
-        await robot.request("register", robotId="rover-1", instanceId="run-1")
-        ack = await driver.request("offer", robotId="rover-1", payload={"sdp": "o"})
+    async with offered() as (robot, driver, ack):
         await driver.request("bye", sessionId=ack["sessionId"])
         left = await robot.receive("peer-left")
         offer = await robot.receive("offer")

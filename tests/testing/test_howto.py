@@ -1,4 +1,4 @@
-"""docs/howto/test-your-own-code.md: its project passes as it stands; it names all there is."""
+"""docs/howto/test-your-own-code.md: its project passes unchanged; it names all there is."""
 
 import inspect
 import re

@@ -47,7 +47,7 @@ test("a driver of an old robot reads that commands may come late", () => {
 });
 
 const BANNERS = [
-  ["nobody chose a robot", null, "none", /No robot/],
+  ["no robot was chosen", null, "none", /No robot/],
   ["you drive", { ...LIVE, role: "controller" }, "you-drive", /^You drive demo$/],
   [
     "you drive by a picture that has stopped",
@@ -105,7 +105,7 @@ const BANNERS = [
     "asking",
     /^“Alice” drives/,
   ],
-  ["nobody drives", LIVE, "nobody", /^Nobody drives demo/],
+  ["no one drives", LIVE, "free", /^No one drives demo/],
   [
     "you lost control",
     { ...LIVE, driver: ALICE, lostTo: ALICE },
@@ -241,9 +241,9 @@ test("no list says that we drive what no command of ours reaches", () => {
 });
 
 const NAMES = [
-  ["Nobody", "“Nobody” drives — you watch"],
+  ["No one", "“No one” drives — you watch"],
   ["You", "“You” drives — you watch"],
-  ["Nobody” drives demo — you watch", "“Nobody' drives demo — you watch” drives — you watch"],
+  ["No one” drives demo — you watch", "“No one' drives demo — you watch” drives — you watch"],
   ["Dana", "“Dana” (u-alice) drives — you watch"],
   ["d a n a.", "“d a n a.” (u-alice) drives — you watch"],
   ["\uff24ANA", "“\uff24ANA” (u-alice) drives — you watch"],
@@ -274,11 +274,11 @@ test("who is called as the robot's owner is told apart from the owner", () => {
 const LAST = [
   [ALICE, /When last heard, “Alice” drove/],
   [ME, /you drove in another window/],
-  [null, /nobody drove/],
+  [null, /no one drove/],
 ];
 
 for (const [driver, words] of LAST) {
-  test(`who is cut off reads who drove when last heard: ${driver?.name ?? "nobody"}`, () => {
+  test(`who is cut off reads who drove when last heard: ${driver?.name ?? "no one"}`, () => {
     assert.match(bannerOf({ ...LIVE, stale: true, driver }, ME).text, words);
   });
 }
@@ -287,7 +287,7 @@ const FACTS = [
   [null, "–"],
   [{ ...LIVE, role: "controller" }, "You (“Dana”)"],
   [{ ...LIVE, driver: ALICE }, "“Alice”"],
-  [LIVE, "Nobody"],
+  [LIVE, "No one"],
   [{ ...LIVE, driver: ALICE, stale: true }, "Not known"],
   [{ ...LIVE, state: "waiting", role: "controller" }, "–"],
   [{ ...LIVE, state: "connecting", role: null }, "–"],
@@ -340,7 +340,7 @@ test("who watches, and drives in another window, takes over from there", () => {
   });
 });
 
-test("an operator takes over from nobody but himself", () => {
+test("an operator takes over only from himself", () => {
   assert.equal(may({ relation: "operator", controlledBy: ALICE }).takeOver, false);
   assert.equal(may({ relation: "operator", controlledBy: ME }).takeOver, true);
 });
@@ -415,7 +415,7 @@ for (const [when, robot, view, status] of IN_SESSION) {
   });
 }
 
-test("what we hold, or of which nobody knows who drives it, is not offered for driving", () => {
+test("what we hold, or whose driver is unknown, is not offered for driving", () => {
   assert.equal(may({}, { ...LIVE, state: "waiting", role: "controller" }).drive, false);
   assert.equal(may({}, { ...LIVE, stale: true }).drive, false);
 });

@@ -114,7 +114,7 @@ test("the code is exchanged with the verifier, once", async () => {
   assert.deepEqual([...kept.keys()], ["robosignal.tokens"]);
 });
 
-test("a code that comes with another state signs nobody in", async () => {
+test("a code that comes with another state does not sign in", async () => {
   const { cognito, asked } = tab();
   await cognito.begin();
 
@@ -122,7 +122,7 @@ test("a code that comes with another state signs nobody in", async () => {
   assert.deepEqual([asked, await cognito.token()], [[], ""]);
 });
 
-test("a code that nobody asked for signs nobody in", async () => {
+test("a code that was not asked for does not sign in", async () => {
   assert.equal(await tab().cognito.complete("?code=theirs&state=theirs"), false);
 });
 
@@ -272,7 +272,7 @@ test("signing out works while the sign-in server is away", async () => {
   assert.equal(await cognito.signOut(), logoutUrl(POOL, HOME));
 });
 
-test("a refresh that is under way when the tab signs out brings nobody back", async () => {
+test("a refresh that is under way when the tab signs out does not sign in again", async () => {
   const { cognito, world } = await signedIn(GRANTED, { body: GRANTED });
   world.time = 3_300_000;
   const refreshing = cognito.token();

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
-from tests.browser import ARGUMENTS, require_browser
+from tests.browser import launched
 from tests.web.scripted import Scripted, scripted
 
 
@@ -20,11 +20,8 @@ async def script() -> AsyncIterator[Scripted]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """Yield a browser; each test has its own page, and its own storage, in it."""
-    executable = require_browser()
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield launched
-        await launched.close()
+    async with launched() as browser:
+        yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -38,6 +35,19 @@ async def page(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterato
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    yield opened
+    await opened.close()
+
+    assert errors == []
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def tab(browser: Browser) -> AsyncIterator[Page]:
+    """Yield a page in which no script may fail; the browser itself tells of refused handshakes."""
+    opened = await browser.new_page()
+    opened.set_default_timeout(10_000)
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
     yield opened
     await opened.close()
 

@@ -368,6 +368,17 @@ test("a viewer's drive that is aborted stays a viewer, and control that is grant
   assert.deepEqual([back, session.view.role], ["viewer", "viewer"]);
 });
 
+/** Abort a call that waits, then answer the goodbye; return the name of its error before that. */
+async function abortBeforeGoodbye(world, outcome, abort) {
+  await settled();
+  abort();
+  await settled();
+  const name = outcome.error?.name;
+  world.socket.reply("bye", { type: "ack" });
+  await settled();
+  return name;
+}
+
 test("a drive that is aborted while it waits for the goodbye of before rejects at once", async () => {
   const { world, signal, session } = await driving();
   const offers = () => world.socket.frames.filter(({ type }) => type === "offer").length;
@@ -375,12 +386,7 @@ test("a drive that is aborted while it waits for the goodbye of before rejects a
   const before = offers();
   const { signal: abortSignal, abort } = aborting();
   const outcome = outcomeOf(signal.drive("demo", { signal: abortSignal }));
-  await settled();
-  abort();
-  await settled();
-  const name = outcome.error?.name;
-  world.socket.reply("bye", { type: "ack" });
-  await settled();
+  const name = await abortBeforeGoodbye(world, outcome, abort);
 
   assert.deepEqual([name, offers()], ["AbortError", before]);
 });
@@ -390,12 +396,7 @@ test("a takeover that is aborted while it waits for the goodbye of before reject
   session.leave();
   const { signal: abortSignal, abort } = aborting();
   const outcome = outcomeOf(signal.takeOver("demo", { signal: abortSignal }));
-  await settled();
-  abort();
-  await settled();
-  const name = outcome.error?.name;
-  world.socket.reply("bye", { type: "ack" });
-  await settled();
+  const name = await abortBeforeGoodbye(world, outcome, abort);
 
   assert.deepEqual([name, world.socket.last("takeover")], ["AbortError", undefined]);
 });

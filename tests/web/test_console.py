@@ -86,7 +86,7 @@ async def test_losing_the_window_stops_the_robot(page: Page, script: Scripted) -
     assert script.robot.commands[-1] == {"x": 0, "y": 0}
 
 
-async def test_a_stop_that_nobody_asked_for_is_said_until_the_next_press(
+async def test_a_stop_that_was_not_asked_for_is_said_until_the_next_press(
     page: Page, script: Scripted
 ) -> None:
     """Why the robot has stopped though a key is held, and what to do."""
@@ -146,11 +146,11 @@ async def test_taking_over_drives_again(page: Page, script: Scripted) -> None:
 
 
 async def test_releasing_leaves_a_viewer(page: Page, script: Scripted) -> None:
-    """Release: nobody drives, the video goes on."""
+    """Release: the robot is free, the video goes on."""
     await drive(page, script)
     await page.click("#actions [data-action=release]")
 
-    await expect(banner(page)).to_have_text("Nobody drives demo — you watch")
+    await expect(banner(page)).to_have_text("No one drives demo — you watch")
     await page.evaluate(FRAME_SHOWN)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser, FrameLocator, Page, async_playwright, expect
 
@@ -48,19 +47,6 @@ FILL = """() => {
 }"""
 # Of a profile's content settings, 2 blocks all site data.
 NO_SITE_DATA = {"profile": {"default_content_setting_values": {"cookies": 2}}}
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def tab(browser: Browser) -> AsyncIterator[Page]:
-    """Yield a page in which no script may fail unheard."""
-    opened = await browser.new_page()
-    opened.set_default_timeout(10_000)
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    await opened.close()
-
-    assert errors == []
 
 
 @asynccontextmanager

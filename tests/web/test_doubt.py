@@ -53,7 +53,7 @@ async def test_a_socket_that_is_dead_without_a_word_is_replaced_and_the_video_go
     assert await page.evaluate(STREAM) == stream
 
 
-async def test_a_viewer_who_is_cut_off_reads_that_nobody_here_knows_who_drives(
+async def test_a_viewer_who_is_cut_off_reads_that_the_driver_is_unknown(
     page: Page, script: Scripted
 ) -> None:
     """The video goes on; who drives is what was last heard, and is known again with the server."""
@@ -69,7 +69,7 @@ async def test_a_viewer_who_is_cut_off_reads_that_nobody_here_knows_who_drives(
     script.holder, script.epoch = None, script.epoch + 1
     await pass_time(page, 3 * SILENCE_MS)
 
-    await expect(banner(page)).to_have_text("Nobody drives demo — you watch")
+    await expect(banner(page)).to_have_text("No one drives demo — you watch")
 
 
 async def test_a_driver_who_is_cut_off_and_whose_robot_closes_the_peer_does_not_read_that_he_drives(

@@ -105,7 +105,7 @@ async def test_a_viewer_who_is_denied_is_told_by_whom(page: Page, script: Script
 
 
 async def test_a_request_without_an_answer_lapses(page: Page, script: Scripted) -> None:
-    """After 30 seconds nobody waits any more, and the page says so."""
+    """After 30 seconds the request ends, and the page says so."""
     await page.clock.install()
     await watch(page, script)
     await page.click("[data-action=request]")

@@ -17,7 +17,7 @@ TAKEN: list[Server] = [
     {"urls": "stun:[2001:db8::1]:3478"},
     {"urls": "stun:192.0.2.1"},
     {"urls": "stun:a_b.example"},
-    {"urls": "stun:h", "note": "what nobody knows is passed over"},
+    {"urls": "stun:h", "note": "an unknown key is passed over"},
     {"urls": "stun:h", "username": None},
     {"urls": "turn:h", **PASSWORD},
     {"urls": "turn:h:65535?transport=udp", **PASSWORD},

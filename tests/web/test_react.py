@@ -130,7 +130,7 @@ def test_it_drives_under_strict_mode(opened: Page, gateway: Process) -> None:
 def test_components_share_a_session_until_the_last_is_unmounted(
     opened: Page, gateway: Process
 ) -> None:
-    """One of two unmounts: the other drives on. Both do: nobody drives. One comes back: it does."""
+    """One of two unmounts: the other drives on. Both: the robot is free. One returns: it drives."""
     opened.wait_for_function(IS_LIVE, arg="first")
     opened.click("text=second")
     opened.wait_for_function(SHOWS, arg="second")
@@ -143,7 +143,7 @@ def test_components_share_a_session_until_the_last_is_unmounted(
 
     assert still == "You drive."
     opened.click("text=second")
-    gateway.wait_for("nobody drives")
+    gateway.wait_for("no one drives")
     opened.click("text=first")
     opened.wait_for_function(IS_LIVE, arg="first")
     gateway.wait_for(r"demo drives \(epoch \d+\)")
@@ -164,6 +164,6 @@ def test_a_component_that_comes_and_goes_at_any_moment_leaves_no_lease(
     opened.wait_for_function(IS_LIVE, arg="first")
     told = gateway.drain()
     opened.click("text=first")
-    gateway.wait_for("nobody drives")
+    gateway.wait_for("no one drives")
 
     assert any("drives (epoch" in line for line in told)

@@ -1,10 +1,7 @@
 """Tokens that the server refuses, and wrong clocks, in a real browser: the server decides."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from tests.web.pool import serving
 from tests.web.scripted import Scripted
@@ -28,17 +25,12 @@ WRONG_CLOCK = """(() => {
 NEW_LINK = "Open a new link"
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def tab(browser: Browser) -> AsyncIterator[Page]:
-    """Yield a page in which no script may fail; the browser itself tells of refused handshakes."""
-    opened = await browser.new_page()
-    opened.set_default_timeout(10_000)
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    await opened.close()
-
-    assert errors == []
+async def open_refused(tab: Page, script: Scripted) -> None:
+    """Open a page whose token is refused, until it says so; from then on none is refused."""
+    script.refused = {"*"}
+    await tab.goto(f"{script.url}#token={token(expires_s=-1)}")
+    await expect(tab.locator("#notice")).to_contain_text(NEW_LINK)
+    script.refused = set()
 
 
 async def set_clock(tab: Page, ahead_ms: int) -> None:
@@ -83,10 +75,7 @@ async def test_a_refused_token_is_kept_and_a_reload_tries_it_again(
     tab: Page, script: Scripted
 ) -> None:
     """What a browser takes for a refusal may have been none: the server is asked again."""
-    script.refused = {"*"}
-    await tab.goto(f"{script.url}#token={token(expires_s=-1)}")
-    await expect(tab.locator("#notice")).to_contain_text(NEW_LINK)
-    script.refused = set()
+    await open_refused(tab, script)
     await tab.reload()
 
     await expect(tab.locator("body")).to_have_attribute("data-state", "online")
@@ -96,10 +85,7 @@ async def test_a_server_that_takes_the_token_after_all_ends_the_asking(
     tab: Page, script: Scripted
 ) -> None:
     """Without a reload: the page dials on, at once when the network comes back."""
-    script.refused = {"*"}
-    await tab.goto(f"{script.url}#token={token(expires_s=-1)}")
-    await expect(tab.locator("#notice")).to_contain_text(NEW_LINK)
-    script.refused = set()
+    await open_refused(tab, script)
     await tab.evaluate("() => window.dispatchEvent(new Event('online'))")
 
     await expect(tab.locator("body")).to_have_attribute("data-state", "online")
@@ -110,7 +96,7 @@ async def test_a_server_that_takes_the_token_after_all_ends_the_asking(
 async def test_a_pools_token_that_is_refused_is_refreshed_though_the_clock_is_behind(
     tab: Page, script: Scripted
 ) -> None:
-    """Nobody signs in again: the refresh token fetches what the server takes."""
+    """The user does not sign in again: the refresh token fetches what the server takes."""
     async with serving() as pool:
         script.connects_to = pool.origin
         script.config = pool.config(script.port)

@@ -105,7 +105,7 @@ async def test_a_refused_sign_in_is_a_sentence(page: Page, script: Scripted, poo
     assert page.url == script.url
 
 
-async def test_a_code_that_somebody_else_sent_signs_nobody_in(
+async def test_a_code_that_somebody_else_sent_does_not_sign_in(
     page: Page, script: Scripted, pool: Pool
 ) -> None:
     """A link with a code and a state of another's: nothing is exchanged, and the page says why."""

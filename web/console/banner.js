@@ -5,7 +5,7 @@
 /** @typedef {import("../robosignal/index.js").View} View */
 /** @typedef {import("../robosignal/index.js").Person} Person */
 /** @typedef {import("../robosignal/index.js").Robot} Robot */
-/** @typedef {"none" | "joining" | "you-drive" | "watching" | "lost" | "asking" | "nobody" | "unknown" | "waiting" | "ended"} Kind */
+/** @typedef {"none" | "joining" | "you-drive" | "watching" | "lost" | "asking" | "free" | "unknown" | "waiting" | "ended"} Kind */
 /** @typedef {{kind: Kind, title: string, text: string}} Banner */
 
 /**
@@ -19,7 +19,7 @@ const QUOTES = /["\u00ab\u00bb\u201c-\u201f]/g;
 const ID_CHARACTERS = 8;
 
 /**
- * A person's name, marked as one: people choose their names, and may be called "Nobody" or "You".
+ * A person's name, marked as one: people choose their names, and may be called "No one" or "You".
  * Two people with the same name are told apart by the first characters of their user ids.
  *
  * @param {Person} person
@@ -196,7 +196,7 @@ export const pictureSentence = ({ state }) =>
 function unknownBanner({ driver }, me) {
   const last =
     driver === null
-      ? "nobody drove"
+      ? "no one drove"
       : driver.userId === me?.userId
         ? "you drove in another window"
         : `${quote(driver, me)} drove`;
@@ -250,8 +250,8 @@ function viewerBanner({ robotId, driver, asking, missing, stopped }, me) {
   }
   if (driver === null)
     return {
-      kind: "nobody",
-      title: `Nobody drives ${robotId} — you watch`,
+      kind: "free",
+      title: `No one drives ${robotId} — you watch`,
       text: stopped ? `${stopSentence(stopped)}.` : "Control is free: press Drive to take it.",
     };
   if (driver.userId === me?.userId) {
@@ -303,7 +303,7 @@ export function driverFact(view, me) {
   if (view.stale) return "Not known";
   if (view.role === "controller" && view.state === "live") return me ? `You (${quote(me)})` : "You";
   if (view.driver) return quote(view.driver, me);
-  return view.role === "viewer" && view.state === "live" ? "Nobody" : "–";
+  return view.role === "viewer" && view.state === "live" ? "No one" : "–";
 }
 
 /**

@@ -185,18 +185,18 @@ function newRequest({ by }) {
 function drawActions(signal, view, robots) {
   const row = robots.find(({ robotId }) => robotId === view?.robotId);
   const may = row ? rowOf(row, view, signal.me) : null;
-  const seated = view !== null && view.state !== "ended";
-  const watches = seated && view.role === "viewer";
+  const isInSession = view !== null && view.state !== "ended";
+  const watches = isInSession && view.role === "viewer";
   enable(at("actions"), {
     drive: watches && may?.drive === true,
     request: watches && may?.request === true,
     "take-over": watches && may?.takeOver === true,
-    release: seated && view.role === "controller" && !may?.advisory,
-    leave: seated,
+    release: isInSession && view.role === "controller" && !may?.advisory,
+    leave: isInSession,
   });
   const owns = row?.relation === "owner" || row?.relation === "admin";
-  const canClear = seated && view.stopped !== null && (view.role === "controller" || owns);
-  enable(at("stop"), { stop: seated, "clear-stop": canClear });
+  const canClear = isInSession && view.stopped !== null && (view.role === "controller" || owns);
+  enable(at("stop"), { stop: isInSession, "clear-stop": canClear });
   at("stop").dataset.stopped = String(view?.stopped?.by ?? "");
 }
 

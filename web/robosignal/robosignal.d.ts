@@ -571,7 +571,7 @@ declare class Session extends Emitter<SessionEvents> {
    */
   drive(drive: Drive): boolean;
   /**
-   * Ask the robot to stop, and to obey no one until `clearStop`. Whoever may drive the robot may do
+   * Ask the robot to stop, and to obey no one until `clearStop`. A user who may drive the robot may do
    * so, viewers included. It's a request over a network, and no safety function: it can be lost with
    * the connection. `view.stopped` says that the robot has stopped.
    *

@@ -188,7 +188,7 @@ async def _resolve(host: str) -> list[str]:
     if running is None:
         # As soon as its thread runs, the look-up may be over and gone from the dictionary.
         running = _lookups[host] = Future()
-        running.set_running_or_notify_cancel()  # who waits no more cancels it for nobody else
+        running.set_running_or_notify_cancel()  # a caller that gives up cancels it for no other
         Thread(target=_look_up, args=(host, running), name=host, daemon=True).start()
     if found := await asyncio.wrap_future(running):
         return found

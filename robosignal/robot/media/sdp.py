@@ -261,7 +261,7 @@ def _keep_codecs(head: list[str], sections: dict[int, Section]) -> dict[int, Sec
     }
     for kind in ("video",):
         offers = any(section.kind == kind for section in sections.values())
-        # An offer with video must not become one without it: nobody can drive without video.
+        # An offer with video must not become one without it: the driver has to see.
         if offers and not any(section.kind == kind for section in found.values()):
             message = "the offer has none of this robot's video codecs: VP8, or H264 baseline"
             raise Unacceptable("not_acceptable", message)

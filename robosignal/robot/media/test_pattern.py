@@ -205,7 +205,7 @@ def _describe_driver(scene: Scene) -> str:
     if scene.stopped_by is not None:
         return f"STOPPED by {scene.stopped_by}"
     if scene.driver is None:
-        return "nobody drives"
+        return "no one drives"
     if scene.right_ended:
         return f"{scene.driver}: right ended"
     return f"{scene.driver} drives ({scene.epoch})"

@@ -122,7 +122,7 @@ def _ping(state: RobotState, now: int) -> Step:
 
 def _log_refusal(state: RobotState, session: SessionId, peer: Peer) -> Step:
     driver = state.control.driver
-    whose = f"{driver}'s" if driver else "nobody's"
+    whose = f"{driver}'s" if driver else "no one's"
     text = f"refused a command of {peer.name} (epoch {state.control.fence.epoch} is {whose})"
     return _log_once(state, session, peer, text)
 

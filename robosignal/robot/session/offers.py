@@ -180,7 +180,7 @@ def remove_session(state: RobotState, frame: PeerLeft, now: int) -> Step:
     session, epoch, fence = frame.session_id, frame.epoch, state.control.fence
     if epoch is None:
         # A holder that leaves without an epoch left as a viewer, before it held the lease, or
-        # after it had ceased to, and the frame that said so is missing.
+        # after it had stopped doing so, and the frame that said so is missing.
         if fence.obeys(session):
             return epochs.ask_server(state, now)
         return end_session(state, session)

@@ -175,7 +175,7 @@ class Registration:
     """The robot's registration. `registers` counts the `register` frames that were sent.
 
     Each of those has an id of its own, and only the last one's answer counts. `ice_until` is when
-    the ICE servers cease to serve, in ms; None: no end is known.
+    the ICE servers expire, in ms; None: no end is known.
     """
 
     identity: Identity
@@ -220,7 +220,7 @@ class Registration:
         return replace(self, pings=pings)
 
     def has_stale_ice(self, now: int) -> bool:
-        """Whether the ICE servers have ceased to serve, as after a sleep of the machine."""
+        """Whether the ICE servers have expired, as after a sleep of the machine."""
         return self.ice_until is not None and now >= self.ice_until
 
     def due_times(self) -> list[int]:

@@ -41,7 +41,7 @@ def _flush(state: RobotState) -> Step:
 
 def _reconcile(state: RobotState, frame: Registered) -> Step:
     """End the sessions that the server does not list."""
-    listed = {seat.session_id for seat in frame.sessions}
+    listed = {each.session_id for each in frame.sessions}
     waiting = (offer.session_id for offer in state.pending.offers.frames())
     actions: list[Action] = []
     for session in dict.fromkeys([*state.peers, *waiting]):
@@ -61,7 +61,7 @@ def _apply_control(state: RobotState, frame: Registered) -> Step:
     server = Fence(frame.control.epoch, frame.control.session_id)
     pushed = state.pending.pushes.fence
     fence = advance(server, pushed.epoch, pushed.holder)
-    people = {seat.session_id: seat.person for seat in frame.sessions}
+    people = {each.session_id: each.person for each in frame.sessions}
     person = None if fence.holder is None else people.get(fence.holder)
     state = replace(
         state,

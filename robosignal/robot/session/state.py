@@ -150,7 +150,7 @@ def change_fence(state: RobotState, fence: Fence, person: Person | None) -> Step
     )
     actions: list[Action] = [*stops, show(changed)]
     if driver is not None or before.driver is not None:
-        actions.append(Log(f"{driver or 'nobody'} drives (epoch {fence.epoch})"))
+        actions.append(Log(f"{driver or 'no one'} drives (epoch {fence.epoch})"))
     return changed, actions
 
 

@@ -1,7 +1,8 @@
 """The store on DynamoDB: two tables, conditional writes, consistent reads.
 
-This process remembers rows of connections whose dialect cannot change any more, up to a number, and
-for a few seconds which users have no watching connection. It never remembers that a row is missing.
+This process remembers items of connections whose dialect cannot change any more, up to a number,
+and for a few seconds which users have no watching connection. It never remembers that an item is
+missing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,7 +45,7 @@ pushed, because no answer from before the index had the connection is believed b
 
 
 def connection_from_item(item: dict[str, Any]) -> Connection:
-    """Return the record of a connection's row."""
+    """Return the record of a connection's item."""
     return msgspec.convert(item, Connection)
 
 
@@ -73,11 +74,11 @@ class DynamoStore:
     # Connections
 
     def sender(self, connection: ConnectionId) -> Connection | None:
-        """Return a row, from memory if its dialect cannot change any more."""
+        """Return a connection's item, from memory if its dialect cannot change any more."""
         return self._known.get(connection) or self.connection(connection)
 
     def connection(self, connection: ConnectionId) -> Connection | None:
-        """Return a connection's row, by a consistent read."""
+        """Return a connection's item, by a consistent read."""
         item = self._get(self._connections, "connectionId", connection)
         return None if item is None else self._remember(connection_from_item(item))
 
@@ -90,7 +91,7 @@ class DynamoStore:
         return row
 
     def add_connection(self, row: Connection) -> None:
-        """Store the row of a connection that opens; an existing row stays as it is."""
+        """Store the item of a connection that opens; an existing item stays as it is."""
         item = {name: marshal(value) for name, value in connection_item(row).items()}
         try:
             call_aws(
@@ -100,10 +101,10 @@ class DynamoStore:
                 ConditionExpression="attribute_not_exists(connectionId)",
             )
         except self._client.exceptions.ConditionalCheckFailedException:
-            return  # $connect was delivered twice; the row may have changed since
+            return  # $connect was delivered twice; the item may have changed since
 
     def remove_connection(self, connection: ConnectionId) -> Connection | None:
-        """Delete a row and return it as it was."""
+        """Delete a connection's item and return it as it was."""
         self._known.drop(connection)
         found = call_aws(
             self._client.delete_item,
@@ -117,7 +118,7 @@ class DynamoStore:
     def write_connection(
         self, connection: ConnectionId, write: Write
     ) -> Written[Connection] | ConditionFailed[Connection]:
-        """Carry out a write to a row."""
+        """Carry out a write to a connection's item."""
         try:
             before, after = self._write(self._connections, "connectionId", connection, write)
         finally:
@@ -350,7 +351,7 @@ def _robot_id_of(item: dict[str, Any]) -> RobotId:
 
 
 def _new_watchers(write: Write) -> Iterator[str]:
-    """Yield the user, or `#admins`, for whom a write to a row lets its connection watch."""
+    """Yield the user, or `#admins`, for whom a write lets a connection watch."""
     for update in write.then:
         if isinstance(update, Put) and update.path == WATCHER:
             yield update.value

@@ -1,7 +1,7 @@
 """Acquiring a session: the write, the introduction to the robot, and the rollback if that fails.
 
 Every message that can give the sender the lease, or a new viewer session, goes through
-`introduce`: nobody holds a robot that they cannot reach.
+`introduce`: no session holds a robot that it cannot reach.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,23 @@ from robosignal.protocol.errors import (
     SignalingError,
     TryAgain,
 )
+from robosignal.protocol.frames import Ack
 from robosignal.protocol.ids import ConnectionId, RobotId, SessionId
 from robosignal.protocol.messages import Offer, RequestControl, Role, Takeover
 from robosignal.server.core.addressing import ActiveSession
-from robosignal.server.core.authorization import ROBOT_CANNOT_DRIVE, authorize
+from robosignal.server.core.authorization import ROBOT_CANNOT_DRIVE, authorize, find_right
 from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.delivery import find_delivery, hand_over, loss_write, notify
-from robosignal.server.core.dialects import AnyFrame
+from robosignal.server.core.dialects import AnyFrame, takeover_frame, translate_for_robot
 from robosignal.server.core.notices import (
     Notice,
     control_frame,
+    notices_of_replaced,
     notices_to,
     notices_to_displaced,
     notices_to_viewers,
+    notices_without_ack,
+    takeover_reason,
 )
 from robosignal.server.core.records import Connection, Robot, Session
 from robosignal.server.core.request import Request, clear_grace
@@ -76,7 +80,8 @@ def write_or_undo(
 
     A write that is never answered may have been carried out all the same. A v1 session lapses
     soon, but a seed session lasts until its token ends, so end it if the write opened it. A session
-    that was there before is noted on its row, and ends with its connection. Then raise TryAgain.
+    that was there before is noted on the sender's item, and ends with its connection. Then raise
+    TryAgain.
     """
     try:
         return (yield from write_robot(robot_id, write))
@@ -113,7 +118,7 @@ def _undo_notices(robot: Robot, session: Session, role: Role) -> list[Notice]:
 
 
 def confirm_session(request: Request, robot: Robot, found: ActiveSession) -> Flow[None]:
-    """Note a seed's session on the sender's row if it isn't noted there.
+    """Note a seed's session on the sender's item if it isn't noted there.
 
     The message that opened it may be about to undo it, so write to the session first: that
     changes the stamp. Raise TryAgain if the session is gone.
@@ -141,6 +146,51 @@ def explain_refusal(request: Request, robot: Robot) -> RobotOffline | RobotBusy 
     return TryAgain(robot.robot_id)
 
 
+def acquire_and_introduce(
+    request: Request,
+    message: Offer | Takeover,
+    robot: Robot,
+    mine: Session,
+    write: Write,
+    *,
+    was_viewer: bool = False,
+) -> Flow[Ack]:
+    """Carry out a write that gives the sender the lease, then introduce it as the driver.
+
+    `robot` is the item that was read. Raise what `acquire` and `introduce` raise.
+    """
+    after = yield from acquire(request, message, robot, write)
+    return (yield from introduce_driver(request, message, after, mine, was_viewer=was_viewer))
+
+
+def introduce_driver(
+    request: Request,
+    message: Offer | Takeover,
+    robot: Robot,
+    mine: Session,
+    *,
+    was_viewer: bool = False,
+) -> Flow[Ack]:
+    """Tell the robot of its new driver; then notify the others. Return the sender's `ack`.
+
+    `robot` is the item after the write. The robot learns of an offer by the offer itself, and of a
+    takeover by its own frame, which no seed robot is sent. Raise what `introduce` raises.
+    """
+    if isinstance(message, Offer):
+        right = find_right(request, robot, mine)
+        frame: AnyFrame | None = translate_for_robot(robot, mine, "controller", message, right)
+        role: Role | None = "controller"
+        more = notices_of_replaced(robot, mine)
+    else:
+        reason = takeover_reason(robot, request.sender.user_id)
+        frame = takeover_frame(robot, mine, reason, request.now)
+        role = None
+        more = notices_without_ack(message, robot, mine)
+    yield from introduce(request, robot, mine, "controller", frame, was_viewer=was_viewer)
+    yield from announce_driver(request, robot, mine, more)
+    return Ack(session_id=mine.session_id, role=role, epoch=robot.epoch)
+
+
 def introduce(
     request: Request,
     robot: Robot,
@@ -150,7 +200,7 @@ def introduce(
     *,
     was_viewer: bool = False,
 ) -> Flow[None]:
-    """Send the robot the session's first frame and, in parallel, note the session on its row.
+    """Send the robot the session's first frame and, in parallel, note the session on its item.
 
     `frame` is None for a robot that is sent nothing. If either fails, roll the session back, then
     raise RobotOffline, NoSession if the sender's connection is gone, or the error that occurred.
@@ -175,15 +225,15 @@ def introduce(
 
 
 def note_session(request: Request, session_id: SessionId) -> WriteConnection:
-    """Return the step that notes a session on the sender's row."""
+    """Return the step that notes a session on the sender's item."""
     me = request.sender.connection_id
     return WriteConnection(me, connections.note_session(me, session_id, request.sender.dialect))
 
 
 def note_or_record_loss(request: Request, robot: Robot, found: ActiveSession) -> Flow[None]:
-    """Note an existing session on the sender's row.
+    """Note an existing session on the sender's item.
 
-    If the row refuses it, record that the session's connection is lost, and raise NoSession,
+    If the item refuses it, record that the session's connection is lost, and raise NoSession,
     Forbidden or TryAgain, whichever explains it.
     """
     (noted,) = yield from perform_all((note_session(request, found.session.session_id),))
@@ -196,7 +246,7 @@ def note_or_record_loss(request: Request, robot: Robot, found: ActiveSession) ->
 def explain_missing_note(
     robot: Robot, noted: ConditionFailed[Connection]
 ) -> Forbidden | TryAgain | NoSession:
-    """Return why a session could not be noted, judging by the sender's row."""
+    """Return why a session could not be noted, judging by the sender's item."""
     row = noted.item
     if row is None:
         return NoSession(robot.robot_id)

@@ -26,9 +26,9 @@ class ActiveSession:
 
 
 def refresh_sender(request: Request) -> Flow[Request]:
-    """Read the sender's row again, unless it is known as a robot's, which never changes.
+    """Read the sender's item again, unless it is known as a robot's, which never changes.
 
-    Raise Unauthorized if the row is gone.
+    Raise Unauthorized if the item is gone.
     """
     if request.sender.robot_id is not None:
         return request
@@ -54,7 +54,7 @@ def resolve_robot_id(request: Request, message: Addressed) -> Flow[RobotId]:
 
 
 def _has_registered(request: Request, robot_id: RobotId) -> Flow[bool]:
-    """Say whether the sender has registered this robot; its cached row may not show that yet."""
+    """Say whether the sender has registered this robot; its cached item may not show that yet."""
     if request.sender.robot_id == robot_id:
         return True
     return (yield from refresh_sender(request)).sender.robot_id == robot_id

@@ -137,9 +137,9 @@ def find_relations(sender: Connection, robot: Robot | None) -> frozenset[Relatio
 
 
 def refuse_unlisted(kind: type[Message]) -> None:
-    """Raise Forbidden for a message type that nobody may send, or that the table lacks."""
+    """Raise Forbidden for a message type that no user may send, or that the table lacks."""
     if not PERMISSIONS.get(kind):
-        raise Forbidden(None, "nobody may send this type of message")
+        raise Forbidden(None, "no user may send this type of message")
 
 
 def refuse_by_kind(sender: Connection, message: Message) -> None:

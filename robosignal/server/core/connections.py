@@ -26,14 +26,14 @@ from robosignal.server.core.writes import connections, lease, presence
 
 
 def connect(row: Connection) -> Flow[None]:
-    """Write the row of a connection whose token was verified."""
+    """Write the item of a connection whose token was verified."""
     yield AddConnection(row)
 
 
 def disconnect(connection_id: ConnectionId, now: int) -> Flow[Connection | None]:
-    """Delete the row, and record the loss in the robot and sessions that are on this connection.
+    """Delete the item, and record the loss in the robot and sessions that are on this connection.
 
-    `now` is in epoch ms. Return the row as it was; None if there was none, as after a refused
+    `now` is in epoch ms. Return the item as it was; None if there was none, as after a refused
     `$connect`. On AWS this is best effort: `$disconnect` may come late, twice or never.
     """
     row = yield from remove_connection(connection_id)

@@ -24,10 +24,12 @@ from robosignal.protocol.messages import (
 )
 from robosignal.server.core.acquisition import (
     acquire,
+    acquire_and_introduce,
     announce_driver,
     confirm_session,
     explain_refusal,
     introduce,
+    introduce_driver,
     write_or_undo,
 )
 from robosignal.server.core.addressing import ActiveSession, resolve_robot_id
@@ -36,9 +38,7 @@ from robosignal.server.core.authorization import (
     condition_for,
     refuse_robot_connections,
 )
-from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.delivery import deliver, notify
-from robosignal.server.core.dialects import takeover_frame
 from robosignal.server.core.notices import (
     Notice,
     can_hear_control,
@@ -48,7 +48,6 @@ from robosignal.server.core.notices import (
     notices_to_viewers,
     notices_without_ack,
     robot_control_frame,
-    takeover_reason,
 )
 from robosignal.server.core.records import Robot, Session
 from robosignal.server.core.request import Request, clear_grace
@@ -75,12 +74,12 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
     may = condition_for(Takeover, request.sender)
     outcome = yield from write_or_undo(request, robot_id, lease.take_over(mine, may))
     if isinstance(outcome, Written):
-        return (yield from _introduce_driver(request, message, outcome.after, mine))
+        return (yield from introduce_driver(request, message, outcome.after, mine))
     robot = authorize(request, message, robot_id, outcome.item)
     found = robot.session_at(mine.connection_id)
     if found is None:
         write = lease.take_over_among_viewers(mine, may, robot.all_sessions())
-        return (yield from _acquire_and_introduce(request, message, robot, mine, write))
+        return (yield from acquire_and_introduce(request, message, robot, mine, write))
     own, role = found
     if role == "controller" and not own.has_lapsed(role, request.now):
         yield from confirm_session(request, robot, ActiveSession(own, role))
@@ -89,35 +88,9 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
     if role == "controller":
         # Anybody's next offer could take a lapsed lease, so it is acquired again, as by an offer.
         again = lease.acquire_again(mine, may, request.now)
-        return (yield from _acquire_and_introduce(request, message, robot, mine, again))
+        return (yield from acquire_and_introduce(request, message, robot, mine, again))
     write = lease.take_over_as_viewer(mine, may)
-    return (
-        yield from _acquire_and_introduce(request, message, robot, mine, write, was_viewer=True)
-    )
-
-
-def _acquire_and_introduce(
-    request: Request,
-    message: Takeover,
-    robot: Robot,
-    mine: Session,
-    write: Write,
-    *,
-    was_viewer: bool = False,
-) -> Flow[Ack]:
-    after = yield from acquire(request, message, robot, write)
-    return (yield from _introduce_driver(request, message, after, mine, was_viewer=was_viewer))
-
-
-def _introduce_driver(
-    request: Request, message: Takeover, robot: Robot, mine: Session, *, was_viewer: bool = False
-) -> Flow[Ack]:
-    """Tell the robot of the takeover; then notify the others."""
-    reason = takeover_reason(robot, request.sender.user_id)
-    frame = takeover_frame(robot, mine, reason, request.now)
-    yield from introduce(request, robot, mine, "controller", frame, was_viewer=was_viewer)
-    yield from announce_driver(request, robot, mine, notices_without_ack(message, robot, mine))
-    return Ack(session_id=mine.session_id, epoch=robot.epoch)
+    return (yield from acquire_and_introduce(request, message, robot, mine, write, was_viewer=True))
 
 
 def release_control(request: Request, message: ReleaseControl) -> Flow[Ack]:

@@ -42,7 +42,7 @@ def translate_for_robot(
     message: Offer | Answer | IceCandidate,
     right: Right | None = None,
 ) -> AnyFrame:
-    """Return a client's message in the robot's dialect; a v1 robot's offer bears the `right`.
+    """Return a client's message in the robot's dialect; a v1 robot's offer has the `right`.
 
     Raise BadMessage if an end is a seed's and the payload has no readable candidate.
     """

@@ -9,25 +9,21 @@ from robosignal.protocol.frames import Ack
 from robosignal.protocol.ids import RobotId
 from robosignal.protocol.messages import Offer
 from robosignal.server.core.acquisition import (
-    acquire,
-    announce_driver,
+    acquire_and_introduce,
     confirm_session,
-    introduce,
+    introduce_driver,
     write_or_undo,
 )
 from robosignal.server.core.addressing import ActiveSession, find_own_session, resolve_robot_id
 from robosignal.server.core.authorization import (
     authorize,
     condition_for,
-    find_right,
     refuse_robot_connections,
 )
-from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.control import release_to_viewer
 from robosignal.server.core.delivery import refuse_oversize
-from robosignal.server.core.dialects import has_description, translate_for_robot
-from robosignal.server.core.notices import notices_of_replaced
-from robosignal.server.core.records import Robot, Session
+from robosignal.server.core.dialects import has_description
+from robosignal.server.core.records import Robot
 from robosignal.server.core.relay import relay_on, relay_to_robot
 from robosignal.server.core.request import Request, reply_epoch
 from robosignal.server.core.steps import Flow, Written, read_robot
@@ -54,7 +50,7 @@ def _offer_first(request: Request, message: Offer, robot_id: RobotId) -> Flow[Ac
     write = lease.acquire(mine, condition_for(Offer, request.sender), request.now)
     outcome = yield from write_or_undo(request, robot_id, write)
     if isinstance(outcome, Written):
-        return (yield from _introduce_driver(request, message, outcome.after, mine))
+        return (yield from introduce_driver(request, message, outcome.after, mine))
     robot = authorize(request, message, robot_id, outcome.item)
     return (yield from _offer_on(request, message, robot))
 
@@ -78,7 +74,7 @@ def _offer_on(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
     mine = request.new_session(robot.robot_id, request.lease_until)
     may, seen = condition_for(Offer, request.sender), robot.all_sessions()
     write = lease.acquire_among_viewers(mine, may, request.now, seen)
-    return (yield from _acquire_and_introduce(request, message, robot, mine, write))
+    return (yield from acquire_and_introduce(request, message, robot, mine, write))
 
 
 def _renegotiate(request: Request, message: Offer, robot: Robot, found: ActiveSession) -> Flow[Ack]:
@@ -91,7 +87,7 @@ def _renegotiate(request: Request, message: Offer, robot: Robot, found: ActiveSe
         acquire_write = lease.acquire_again if lapsed else lease.acquire_as_viewer
         write = acquire_write(mine, condition_for(Offer, request.sender), request.now)
         return (
-            yield from _acquire_and_introduce(
+            yield from acquire_and_introduce(
                 request, message, robot, mine, write, was_viewer=not lapsed
             )
         )
@@ -104,27 +100,3 @@ def _renegotiate(request: Request, message: Offer, robot: Robot, found: ActiveSe
         role=found.role,
         epoch=reply_epoch(request, robot, found.role),
     )
-
-
-def _acquire_and_introduce(
-    request: Request,
-    message: Offer,
-    robot: Robot,
-    mine: Session,
-    write: Write,
-    *,
-    was_viewer: bool = False,
-) -> Flow[Ack]:
-    after = yield from acquire(request, message, robot, write)
-    return (yield from _introduce_driver(request, message, after, mine, was_viewer=was_viewer))
-
-
-def _introduce_driver(
-    request: Request, message: Offer, robot: Robot, mine: Session, *, was_viewer: bool = False
-) -> Flow[Ack]:
-    """Send the robot the offer that took the lease; then notify the others."""
-    right = find_right(request, robot, mine)
-    frame = translate_for_robot(robot, mine, "controller", message, right)
-    yield from introduce(request, robot, mine, "controller", frame, was_viewer=was_viewer)
-    yield from announce_driver(request, robot, mine, notices_of_replaced(robot, mine))
-    return Ack(session_id=mine.session_id, role="controller", epoch=robot.epoch)

@@ -160,7 +160,7 @@ def _explain_device(
 
 
 def _note_and_notify(request: Request, written: Written[Robot], claim: Claim) -> Flow[None]:
-    """Note the robot on its row; notify its older connection, and clients whose sessions ended."""
+    """Note the robot on its item; notify its older connection, and clients whose sessions ended."""
     me, robot = claim.row.connection_id, written.after
     note = WriteConnection(me, connections.note_robot(me, robot.robot_id, claim.row.dialect))
     steps = (note, *_replacement_steps(request, written, claim))
@@ -178,7 +178,7 @@ def _note_and_notify(request: Request, written: Written[Robot], claim: Claim) ->
 
 
 def _explain_missing_note(robot_id: RobotId, row: Connection | None) -> SignalingError:
-    """Return why a robot could not be noted, judging by the sender's row."""
+    """Return why a robot could not be noted, judging by the sender's item."""
     if row is None:
         return NotRegistered(robot_id)
     if row.sessions or row.robot_id not in (None, robot_id):

@@ -107,7 +107,7 @@ def refuse_second_session(request: Request, session_id: SessionId) -> Flow[None]
 
 
 def _note_resumed(request: Request, written: Written[Robot], found: ActiveSession) -> Flow[Ack]:
-    """Note the session on the new connection's row; if that is gone, record the loss and raise.
+    """Note the session on the new connection's item; if that is gone, record the loss and raise.
 
     Then tell the robot if its driver's right ends at another time by the new connection's token:
     the next `pong` may come after the end that the robot knows.

@@ -95,7 +95,7 @@ class Request:
         )
 
     def with_sender(self, sender: Connection) -> "Request":
-        """Return the same request with a newer row of its sender."""
+        """Return the same request with a newer item of its sender."""
         return Request(sender, self.now, self.rules)
 
 

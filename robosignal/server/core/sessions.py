@@ -64,7 +64,7 @@ def _leave(request: Request, robot: Robot, found: ActiveSession | None) -> Flow[
     ended = yield from end_session(robot.robot_id, found, writes_to_leave(session_id, me))
     if ended is None:
         raise NoSession(robot.robot_id)
-    # The session has ended, so a note of it that stays on the row does no harm.
+    # The session has ended, so a note of it that stays on the item does no harm.
     yield from attempt_all((WriteConnection(me, connections.forget_session(session_id)),))
     is_robot_told = yield from notify(request, robot.robot_id, notices_of_end(ended))
     has_driven = ended.role == "controller"

@@ -41,25 +41,25 @@ class Delivery(Enum):
 
 
 class ReadConnection(Struct, frozen=True):
-    """Read a connection's row with a consistent read. Outcome: Connection | None."""
+    """Read a connection's item with a consistent read. Outcome: Connection | None."""
 
     connection_id: ConnectionId
 
 
 class AddConnection(Struct, frozen=True):
-    """Write the row of a connection that opens. Outcome: None."""
+    """Write the item of a connection that opens. Outcome: None."""
 
     row: Connection
 
 
 class RemoveConnection(Struct, frozen=True):
-    """Delete a connection's row. Outcome: the row as it was, or None."""
+    """Delete a connection's item. Outcome: the item as it was, or None."""
 
     connection_id: ConnectionId
 
 
 class WriteConnection(Struct, frozen=True):
-    """Write to a row. Outcome: Written[Connection] | ConditionFailed[Connection]."""
+    """Write to a connection's item. Outcome: Written[Connection] | ConditionFailed[Connection]."""
 
     connection_id: ConnectionId
     write: Write
@@ -336,7 +336,7 @@ def list_page(step: ListOwned | ListShared | ListFleet) -> Flow[Page]:
 
 
 def read_connection(connection_id: ConnectionId) -> Flow[Connection | None]:
-    """Read a connection's row."""
+    """Read a connection's item."""
     row: Connection | None = yield ReadConnection(connection_id)
     return row
 
@@ -344,7 +344,7 @@ def read_connection(connection_id: ConnectionId) -> Flow[Connection | None]:
 def write_connection(
     connection_id: ConnectionId, write: Write
 ) -> Flow[Written[Connection] | ConditionFailed[Connection]]:
-    """Write to a connection's row."""
+    """Write to a connection's item."""
     outcome: Written[Connection] | ConditionFailed[Connection] = yield WriteConnection(
         connection_id, write
     )
@@ -352,7 +352,7 @@ def write_connection(
 
 
 def remove_connection(connection_id: ConnectionId) -> Flow[Connection | None]:
-    """Delete a connection's row and return it."""
+    """Delete a connection's item and return it."""
     row: Connection | None = yield RemoveConnection(connection_id)
     return row
 

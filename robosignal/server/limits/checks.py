@@ -3,7 +3,7 @@
 A refused conditional write costs a DynamoDB key as much as one that is carried out, and a key takes
 1,000 a second: strangers must not use up a robot's. So after refusals, the write's own condition is
 first evaluated on a consistent read, and the write follows only if the condition holds. This
-decides nobody's rights: what passes the check is still written conditionally.
+decides no rights: what passes the check is still written conditionally.
 
 What is remembered is in this process's memory. A Lambda environment knows only its own messages,
 and allows a few refused writes: so few that a thousand environments together do one robot no harm.

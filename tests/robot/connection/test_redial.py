@@ -25,7 +25,7 @@ PACE_SECONDS = 0.002
 
 
 def numbered(number: int) -> str:
-    """Return a session id that bears a number."""
+    """Return a session id with a number in it."""
     return f"demo:{number:022}"
 
 
@@ -101,7 +101,7 @@ async def test_peer_connections_outlive_redials() -> None:
 
 
 async def test_token_is_asked_for_at_each_dial() -> None:
-    """The next socket bears a new token."""
+    """The next socket has a new token."""
     server = SignalingServer()
     tokens = iter(["first.token", "second.token", "third.token", "more"])
 
@@ -155,7 +155,7 @@ async def test_next_socket_that_is_refused_its_token_leaves_the_current_one() ->
     assert isinstance(error, TokenRejected)
 
 
-async def test_next_socket_that_cannot_open_is_tried_again_while_the_current_one_stands() -> None:
+async def test_next_socket_that_cannot_open_is_tried_again_while_the_current_one_is_open() -> None:
     """The server's trouble costs no connection."""
     server = SignalingServer()
     async with server.open(), robot(server, SHORT) as running:

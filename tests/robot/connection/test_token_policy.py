@@ -225,16 +225,16 @@ def test_a_next_connection_that_stays_refused_leaves_the_present_one() -> None:
     robot.pass_until(50_000)
     robot.server = refusing
     robot.pass_until(HOUR_MS)
-    stood = robot.seen.connection.is_online
+    was_online = robot.seen.connection.is_online
     robot.take(Closed(1001))
     robot.pass_until(2 * HOUR_MS)
 
     told = "the token is refused for a new connection: the current one goes on"
-    assert (stood, robot.said.count(told)) == (True, 1)
+    assert (was_online, robot.said.count(told)) == (True, 1)
     assert robot.given_up is not None
 
 
-def test_a_next_connection_that_is_accepted_at_last_begins_the_minute_anew() -> None:
+def test_a_next_connection_that_is_accepted_at_last_begins_the_minute_again() -> None:
     """Refusals of before do not count against the one after it."""
     robot = world(welcoming(), renewable=False, timing=Timing(life_ms=60_000))
     for refused_at in (50_000, 150_000):

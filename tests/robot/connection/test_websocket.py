@@ -116,7 +116,7 @@ async def test_closed_port_is_a_loss_that_names_no_address() -> None:
 
 
 async def test_closed_socket_tells_nothing_more() -> None:
-    """Its end is no loss to whoever closed it."""
+    """The side that closed it does not report its end as a loss."""
     heard = Heard()
     async with serve(echo, "127.0.0.1", 0) as server:
         socket = WebSocket(

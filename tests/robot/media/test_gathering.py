@@ -47,7 +47,7 @@ UNKNOWN = "candidate:1 1 udp 2122260223 {}.local 50123 typ host"
 
 
 class StunServer(asyncio.DatagramProtocol):
-    """A STUN server that sees everyone behind one NAT, and answers nobody before it may."""
+    """A STUN server that sees everyone behind one NAT, and answers none before it may."""
 
     def __init__(self, order: list[str]) -> None:
         self.asked = asyncio.Event()
@@ -184,9 +184,9 @@ def open_sockets() -> int:
 
 
 async def unanswered() -> None:
-    """Ask for a name that nobody has, for as long as that takes."""
+    """Ask for a name that no machine has, for as long as that takes."""
     async with shared_mdns() as protocol:
-        assert await protocol.resolve("nobody-has-this-name.local") is None
+        assert await protocol.resolve("no-such-name.local") is None
 
 
 async def test_a_description_that_ends_the_candidates_does_not_keep_out_those_that_follow() -> None:
@@ -231,7 +231,7 @@ async def test_the_answer_waits_for_no_server_and_what_the_server_tells_follows(
 
 
 async def test_ended_while_it_asks_servers_it_leaves_nothing_open(tmp_path: Path) -> None:
-    """Neither a request that nobody answers, nor a relay that was made, nor a name asked for."""
+    """Neither a request without an answer, nor a relay that was made, nor a name asked for."""
     before = open_sockets()
     async with coturn([SECRET], tmp_path) as port, stun_server([]) as silent:
         name = f"{int(time.time()) + 600}:u1"
@@ -409,7 +409,7 @@ async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_pa
         name = f"{int(time.time()) + 600}:u1"
         password = make_credential(SECRET, name)
         good = RTCIceServer(f"turn:127.0.0.1:{port}?transport=udp", name, password)
-        # Port 9 is `discard`: nobody listens there.
+        # Port 9 is `discard`: no program listens there.
         bad = [
             RTCIceServer("turn:127.0.0.1:9?transport=udp", name, password),
             RTCIceServer("turn:127.0.0.1:9?transport=tcp", name, password),
@@ -425,7 +425,7 @@ async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_pa
                 two.robot.add(candidate)
             found = await two.next()
             assert isinstance(found, Gathered)
-            # The browser gets no other: its server lets in nobody whom it has not been told of.
+            # The browser gets no other: its server lets in no peer that it has not been told of.
             await two.take(ice.split_candidates(answer)[0])
             await two.browser.addIceCandidate(ice.to_aiortc(found.candidate))
             await two.connected()
@@ -459,7 +459,7 @@ async def test_a_relay_alone_carries_a_robot_that_has_no_address_of_its_own(
     assert "a=candidate:" not in answer
 
 
-async def test_names_that_nobody_answers_to_are_in_nobodys_way() -> None:
+async def test_names_without_an_answer_are_in_no_ones_way() -> None:
     """Of ten in the description and ten after it, all cost less than one of them takes."""
     async with pair() as two:
         sdp, _ = await two.offer()

@@ -95,7 +95,7 @@ async def test_an_offer_whose_mids_are_ambiguous_is_refused_and_leaves_nothing_o
 
 
 async def test_ended_before_it_has_connected_it_stops_its_track() -> None:
-    """The camera is given back by whoever leaves at once, too; two offers take it only once."""
+    """A peer that leaves at once gives the camera back, too; two offers take it only once."""
     tracks: list[PatternTrack] = []
     told: asyncio.Queue[Event] = asyncio.Queue()
 

@@ -188,7 +188,7 @@ async def test_a_stream_of_new_sessions_delays_no_session_that_offers_again(
     assert robot.made[0].taken == [OFFER, "again"]
 
 
-async def test_who_offers_all_the_time_delays_nobody_else(
+async def test_who_offers_all_the_time_delays_no_one_else(
     robot: Robot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session whose last turn is longest ago comes first."""
@@ -276,7 +276,7 @@ async def test_one_that_ends_without_an_answer_makes_room_too(
     assert robot.made[0].taken == [OFFER, "v=1\r\n"]
 
 
-async def test_one_that_cannot_be_made_is_told_and_holds_up_nobody(robot: Robot) -> None:
+async def test_one_that_cannot_be_made_is_told_and_holds_up_nothing(robot: Robot) -> None:
     """Neither its own session's next offer nor another's."""
     robot.failures = 1
     robot.offer("a", 1)
@@ -302,7 +302,7 @@ async def test_the_end_closes_all_and_takes_no_offer_any_more(robot: Robot) -> N
 
 
 def test_a_lane_gives_a_burst_and_then_its_rate() -> None:
-    """Whoever has waited long has the burst again, and no more than that."""
+    """A sender that has waited long has the burst again, and no more than that."""
     lane = OfferLimit(at_once=1, a_second=2, burst=3)
 
     def begin(now: float) -> int:

@@ -33,11 +33,11 @@ def luma(scene: Scene) -> Planes:
 
 @given(st.integers(0, 2**24 - 1))
 def test_number_can_be_read_back(number: int) -> None:
-    """The strip bears the number of the frame."""
+    """The strip shows the number of the frame."""
     assert number_in(luma(replace(SCENE, number=number))) == number
 
 
-def test_number_starts_anew_when_the_strip_is_full() -> None:
+def test_number_starts_again_when_the_strip_is_full() -> None:
     """Nine days of frames later the strip shows the lowest bits."""
     assert number_in(luma(replace(SCENE, number=2**24 + 5))) == 5
 
@@ -127,7 +127,7 @@ def test_twenty_frames_are_due_in_a_second() -> None:
 
 
 def test_marker_drives_between_commands_not_between_frames() -> None:
-    """A stop counts from when it came, though nobody watched meanwhile."""
+    """A stop counts from when it came, though there was no viewer meanwhile."""
     clock = Clock()
     camera = Pattern("demo", clock)
     camera.drive(Drive(1.0, 0.0))

@@ -30,7 +30,7 @@ def test_command_says_where_to() -> None:
     assert parse(text) == Command(7, Drive(-1.0, 0.5))
 
 
-def test_ping_bears_its_number() -> None:
+def test_ping_has_its_number() -> None:
     """The number comes back with the pong."""
     assert parse('{"type":"ping","n":1}') == Ping(1)
 

@@ -16,7 +16,7 @@ def test_holder_alone_is_obeyed() -> None:
     assert (fence.obeys(ALICE), fence.obeys(BOB)) == (True, False)
 
 
-def test_free_lease_obeys_nobody() -> None:
+def test_free_lease_obeys_no_one() -> None:
     """Without a holder no session drives."""
     assert not Fence(3).obeys(ALICE)
 
@@ -28,7 +28,7 @@ def test_lower_epoch_changes_nothing() -> None:
     assert advance(fence, 2, BOB) == fence
 
 
-def test_name_of_an_epoch_stands() -> None:
+def test_name_of_an_epoch_is_kept() -> None:
     """A second name for one epoch is ignored."""
     fence = Fence(3, ALICE)
 

@@ -83,7 +83,7 @@ def test_flood_of_refused_commands_costs_a_few_pings() -> None:
 
 
 def test_change_of_epoch_has_the_robot_ask_soon_again() -> None:
-    """The shortest pause begins anew with each change, and is kept all the same."""
+    """The shortest pause begins again with each change, and is kept all the same."""
     rover = Rover()
     for now in range(0, 80_000, 20):
         rover.command(ALICE, now)

@@ -146,7 +146,7 @@ def test_what_aws_says_to_try_later_is_try_again(
     ids=["connecting", "reading"],
 )
 def test_a_timeout_is_try_again(ask: Callable[[Store], object], error: Exception) -> None:
-    """Nobody knows what became of the call: the client asks again."""
+    """What became of the call is unknown: the client asks again."""
 
     def late(_: Call) -> AWSResponse:
         raise error

@@ -97,7 +97,7 @@ def test_any_condition_means_to_dynamodb_what_it_means_here(
 
 
 def test_a_choice_within_a_conjunction_keeps_its_parentheses() -> None:
-    """Also when what stood beside it is always true and left out."""
+    """Also when its neighbour is always true and left out."""
     nested = AllOf((A, AllOf((AllOf(()), AnyOf((B, C))))))
 
     rendered = text(nested)
@@ -112,7 +112,7 @@ def test_a_choice_of_what_is_always_true_is_no_condition() -> None:
     assert rendered == "attribute_exists(a)"
 
 
-def test_a_right_that_nobody_has_is_not_rendered() -> None:
+def test_a_right_that_no_one_has_is_not_rendered() -> None:
     """An empty choice is always false: a write on it is our own mistake."""
     with pytest.raises(ValueError, match="can never hold"):
         text(AllOf((A, AnyOf(()))))
@@ -132,7 +132,7 @@ def test_every_placeholder_is_defined_and_used(case: tuple[object, Write]) -> No
 
 
 def test_equal_values_share_a_placeholder() -> None:
-    """A value that stands twice is sent once."""
+    """A value that occurs twice is sent once."""
     made = Rendered(Write("w", Compare(("a",), "<", 5), (Put(("b",), 5),))).parameters
 
     assert made["ExpressionAttributeValues"] == {":0": {"N": "5"}}

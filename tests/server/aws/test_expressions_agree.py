@@ -67,7 +67,7 @@ class Place:
         self._client.put_item(TableName=self._table, Item=stored)
 
     def get(self) -> Item | None:
-        """Return what stands here, but for which write made it so."""
+        """Return what is here, but for which write made it so."""
         found = self._client.get_item(TableName=self._table, Key=self._key).get("Item")
         return None if found is None else unstamped(unmarshal_item(found))
 

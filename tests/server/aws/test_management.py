@@ -128,7 +128,7 @@ def test_our_own_mistake_is_neither_gone_nor_try_again(status: int, error: str) 
 
 
 def test_a_frame_that_is_too_large_is_told() -> None:
-    """As the local gateway tells it; to send it again would help nobody."""
+    """As the local gateway tells it; to send it again would not help."""
     with serving(413, "PayloadTooLargeException") as (stage, sender), pytest.raises(TooLarge):
         sender.post(ME, FRAME)
 
@@ -136,7 +136,7 @@ def test_a_frame_that_is_too_large_is_told() -> None:
 
 
 def test_an_endpoint_out_of_reach_is_try_again() -> None:
-    """Nobody listens there any more."""
+    """No program listens there any more."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 

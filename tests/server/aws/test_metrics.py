@@ -128,7 +128,7 @@ def test_every_event_is_one_line(metered: MeteredWorld) -> None:
 
 
 def test_relays_are_timed_from_api_gateways_receipt(metered: MeteredWorld) -> None:
-    """Offer, answer and candidate bear a latency; a message that goes nowhere bears none."""
+    """Offer, answer and candidate have a latency; a message that goes nowhere has none."""
     robot, driver = metered.robot(), metered.connect("owner")
     metered.behind_ms = 40
     session = driver.offer()["sessionId"]
@@ -191,7 +191,7 @@ def test_a_takeover_counts_only_when_the_lease_moved(metered: MeteredWorld) -> N
 
 
 def test_a_takeover_of_a_robot_that_is_gone_is_none(metered: MeteredWorld) -> None:
-    """The lease moved and was given back: nobody was displaced."""
+    """The lease moved and was given back: no driver was displaced."""
     robot = metered.robot()
     metered.connect("owner").offer()
     robot.vanish()
@@ -244,7 +244,7 @@ def test_a_token_that_cannot_be_judged_is_counted_as_well() -> None:
 
 
 def test_an_unknown_connections_message_is_no_refused_token(metered: MeteredWorld) -> None:
-    """It bore none."""
+    """It had none."""
     metered.dial().send(type="ping")
 
     assert (metered.last["Outcome"], "TokensRefused" in metered.last) == ("unauthorized", False)
@@ -287,7 +287,7 @@ def test_an_event_that_raises_is_counted_all_the_same(broken: MeteredWorld) -> N
 
 
 def test_no_line_tells_whom_it_concerned(metered: MeteredWorld) -> None:
-    """No user, robot, connection, token or payload stands in a metric."""
+    """No user, robot, connection, token or payload is in a metric."""
     robot, driver = metered.robot("rover-7", "owner"), metered.connect("owner")
     session = driver.ask(type="offer", robotId="rover-7", payload={"sdp": "v=0 secret"})
     robot.send(type="answer", sessionId=session["sessionId"], payload={"sdp": "v=0 secret"})

@@ -48,7 +48,7 @@ def losing_an_answer(
 def test_it_is_won_though_what_was_before_is_not_known(
     dynamodb: "DynamoDBClient", dynamo_store: DynamoStore
 ) -> None:
-    """Whoever took part is told, and the change is logged, as if the answer had come."""
+    """Everyone concerned is told, and the change is logged, as if the answer had come."""
     with losing_an_answer(dynamodb, lambda: None) as lost:
         outcome = dynamo_store.write_robot(R1, presence.register_process(claim()))
 
@@ -89,7 +89,7 @@ def test_what_another_write_has_changed_since_is_refused(
 
 
 def test_anothers_write_is_not_taken_for_ones_own(dynamo_store: DynamoStore) -> None:
-    """What stands there was written by somebody else's try."""
+    """What is there was written by somebody else's try."""
     dynamo_store.write_robot(R1, presence.register_process(claim()))
 
     outcome = dynamo_store.write_robot(R1, presence.register_process(claim()))

@@ -131,7 +131,7 @@ def test_watchers_are_listed_until_they_leave(store: Store) -> None:
     store.remove_connection(ConnectionId("c3="))
 
     assert store.watchers("ann") == ()
-    assert store.watchers("nobody") == ()
+    assert store.watchers("stranger") == ()
 
 
 def test_a_connection_that_opens_twice_stays_what_it_has_become(store: Store) -> None:

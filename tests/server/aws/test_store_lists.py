@@ -48,7 +48,7 @@ def test_a_list_comes_in_pages(store: Store) -> None:
 
 
 def test_a_list_goes_on_after_a_robot_that_is_gone(store: Store) -> None:
-    """A cursor is a place in the list, whoever else has come or gone."""
+    """A cursor is a place in the list, whatever robots have come or gone."""
     for robot in ("a", "b", "c"):
         claimed(store, robot)
     first = store.list_owned(ANN, None, 1)
@@ -84,7 +84,7 @@ def test_shared_robots_are_listed_in_pages(store: Store, share: Any) -> None:
 
 
 def test_a_share_is_no_robot_of_anybody(store: Store, share: Any) -> None:
-    """What lists shared robots stands in no other list."""
+    """What lists shared robots is in no other list."""
     claimed(store, "s1", owner=BOB, shard="3")
     share("s1", ANN)
 

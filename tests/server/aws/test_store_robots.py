@@ -36,21 +36,24 @@ def test_a_robot_begins_with_the_write_that_claims_it(store: Store) -> None:
 
 def test_a_check_tells_what_a_write_would_come_to_and_leaves_the_item(store: Store) -> None:
     """Whether it would make the item, change it, or be refused."""
-    anew, lost = presence.register_process(claim()), presence.record_loss(claim().row.connection_id)
-    checked = [store.check_robot(R1, write) for write in (anew, lost)]
+    again, lost = (
+        presence.register_process(claim()),
+        presence.record_loss(claim().row.connection_id),
+    )
+    checked = [store.check_robot(R1, write) for write in (again, lost)]
     nothing = store.robot(R1)
     written_to_nothing = store.write_robot(R1, lost)
-    written = [store.write_robot(R1, anew)]
-    checked += [store.check_robot(R1, write) for write in (anew, lost)]
-    stands = store.robot(R1)
-    written += [store.write_robot(R1, write) for write in (anew, lost)]
+    written = [store.write_robot(R1, again)]
+    checked += [store.check_robot(R1, write) for write in (again, lost)]
+    stored = store.robot(R1)
+    written += [store.write_robot(R1, write) for write in (again, lost)]
 
     assert checked[0] == written[0]
     assert checked[1] == written_to_nothing
     assert nothing is None
     assert checked[2:] == written[1:]
     assert isinstance(checked[3], Written)
-    assert stands == checked[3].before
+    assert stored == checked[3].before
 
 
 def test_a_robot_is_removed_while_it_is_as_it_was(store: Store) -> None:

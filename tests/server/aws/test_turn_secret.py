@@ -134,7 +134,7 @@ def test_blanks_around_a_secret_are_no_part_of_it(vault: Vault, secret: StoredSe
     assert secret(NOW) == "north"
 
 
-def test_a_secret_that_cannot_be_read_anew_serves_on(vault: Vault, secret: StoredSecret) -> None:
+def test_a_secret_that_cannot_be_read_again_serves_on(vault: Vault, secret: StoredSecret) -> None:
     """And the next one is taken as soon as it can be read."""
     secret(NOW)
     vault.refuse("InternalServiceError", 500)
@@ -170,7 +170,7 @@ def test_after_a_failure_nothing_is_asked_for_ten_seconds(
 def test_a_refusal_is_logged_by_its_code(
     vault: Vault, secret: StoredSecret, caplog: pytest.LogCaptureFixture, code: str, status: int
 ) -> None:
-    """Whoever operates it learns what to mend; callers go on without."""
+    """The operator learns what to repair; callers go on without."""
     vault.refuse(code, status)
 
     assert secret(NOW) is None
@@ -191,7 +191,7 @@ def test_a_secret_without_text_is_none(
 
 
 def test_a_vault_out_of_reach_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody listens there any more."""
+    """No program listens there any more."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 

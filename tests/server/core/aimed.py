@@ -74,7 +74,7 @@ class Aim:
         return found.session_id, client
 
     def mine(self, *, viewer: bool = False, holder: bool = False) -> Session:
-        """Draw the session that a sender would have: on its own connection, or one that stands."""
+        """Draw the session that a sender would have: on its own connection, or one that exists."""
         if viewer or holder:
             found = self.session(viewer=viewer)
             return msgspec.structs.replace(found, until=NOW + 60_000, lost=None)
@@ -84,7 +84,7 @@ class Aim:
         return msgspec.structs.replace(own, connection_id=client, user_id=user, lost=None)
 
     def moved(self, *, viewer: bool) -> Session:
-        """Draw a session as it stands after a redial."""
+        """Draw a session as it is after a redial."""
         found = self.session(viewer=viewer)
         return msgspec.structs.replace(
             found,

@@ -16,7 +16,7 @@ from robosignal.server.core.records import Connection, Session
 
 NOW = 1_800_000_000_000
 ROBOT = RobotId("arm.7")
-"""A dot in the id stands in every session id too, where a path must not break at it."""
+"""A dot in the id is in every session id too, where a path must not break at it."""
 
 USERS = [UserId("ann"), UserId("bob"), UserId("cy")]
 CLIENTS = [ConnectionId(f"client{n}=") for n in range(3)]

@@ -159,14 +159,14 @@ def test_a_robots_row_is_not_read_again() -> None:
     assert rows.reads == 0
 
 
-def test_a_row_that_is_gone_is_nobody() -> None:
+def test_an_item_that_is_gone_is_no_one() -> None:
     """The connection has ended meanwhile."""
     with pytest.raises(Unauthorized):
         run(refresh_sender(request(CLIENT)), Rows(None).carry_out)
 
 
 def session(connection: ConnectionId, session: SessionId) -> Session:
-    """Return a session that stands."""
+    """Return a session."""
     return Session(
         session_id=session,
         user_id=UserId("ann"),
@@ -221,7 +221,7 @@ def test_a_client_means_no_session_of_anothers() -> None:
         ({"to": ME, "client_connection_id": OTHER}, ActiveSession(VIEWING, "viewer")),
         ({"session_id": MINE, "to": OTHER}, ActiveSession(HELD, "controller")),
         ({"session_id": SessionId("r1:ended")}, None),
-        ({"to": "nobody="}, None),
+        ({"to": "none="}, None),
         ({}, None),
     ],
     ids=lambda each: "+".join(each) or "nothing" if isinstance(each, dict) else "",

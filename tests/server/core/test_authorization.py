@@ -56,7 +56,7 @@ from tests.server.core.generated import connection_rows, registered
 ME, R1 = ConnectionId("me="), RobotId("r1")
 ANN, BOB = UserId("ann"), UserId("bob")
 
-# Written out once more on purpose: whoever changes a right says so twice.
+# Written out once more on purpose: a change of a right has to be made twice.
 ANYONE = (
     Ready,
     Ping,
@@ -170,7 +170,7 @@ def test_what_is_not_in_the_table_is_refused() -> None:
     """To everybody, admins too."""
 
     class Unheard(Message, frozen=True, kw_only=True, tag="unheard"):
-        """A message that nobody has given a right to."""
+        """A message that no right covers."""
 
     sender, robot = met(frozenset(Relation))
 
@@ -180,7 +180,7 @@ def test_what_is_not_in_the_table_is_refused() -> None:
     assert frozenset() == NO_RELATIONS
 
 
-def test_nobody_but_those_who_drive_has_a_condition() -> None:
+def test_only_messages_that_drive_have_a_condition() -> None:
     """A robot's own right is no condition: it is its connection that every write compares."""
     sender, _ = met(frozenset({Relation.ANYONE}))
 

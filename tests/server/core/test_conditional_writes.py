@@ -204,5 +204,5 @@ def test_epoch_and_revision_never_fall(case: tuple[dict[str, Any] | None, Write]
     if session[0] != session[1]:
         assert after["epoch"] == before.get("epoch", 0) + 1
     if session[0] != session[1] or connection[0] != connection[1]:
-        # A robot's first revision is near the time, whoever enrolled it before.
+        # A robot's first revision is near the time, no matter who enrolled it before.
         assert after["rev"] == before.get("rev", after["rev"] - 1) + 1

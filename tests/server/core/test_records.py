@@ -44,7 +44,7 @@ def test_an_admin_is_in_one_of_two_groups(group: str) -> None:
 
 
 @pytest.mark.parametrize("groups", [(), ("administrators",), ("admin ",), ("admi", "n")])
-def test_nobody_else_is_an_admin(groups: tuple[str, ...]) -> None:
+def test_no_one_else_is_an_admin(groups: tuple[str, ...]) -> None:
     """Names that begin so are others."""
     assert not structs.replace(ROW, groups=groups).is_admin
 
@@ -113,7 +113,7 @@ def test_a_lease_is_held_to_its_last_millisecond() -> None:
 
 
 def test_sessions_come_with_their_roles_the_holders_first() -> None:
-    """Also when nobody holds, or nobody watches."""
+    """Also without a holder, or without viewers."""
     assert list(ROBOT.sessions()) == [(HELD, "controller"), (VIEWING, "viewer")]
     assert list(structs.replace(ROBOT, controller=None).sessions()) == [(VIEWING, "viewer")]
     assert list(structs.replace(ROBOT, viewers={}).sessions()) == [(HELD, "controller")]

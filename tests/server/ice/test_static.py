@@ -8,7 +8,7 @@ SERVERS = [{"urls": ["stun:stun.example:3478"]}]
 
 
 def test_everyone_gets_the_same_servers() -> None:
-    """Whoever asks, whenever: to be asked for again after an hour."""
+    """For any user, at any time: to be asked for again after an hour."""
     ice = StaticServers(SERVERS)
 
     assert ice.servers(UserId("ann"), 1, 2) == IceServers(SERVERS, 3600)

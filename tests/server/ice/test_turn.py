@@ -56,7 +56,7 @@ def test_a_part_of_a_second_does_not_count() -> None:
 
 
 def test_the_secret_is_asked_for_at_the_requests_time() -> None:
-    """Whoever keeps it judges by that whether to read it anew."""
+    """Its keeper judges by that whether to read it again."""
     times: list[int] = []
 
     def secret(now: int) -> str:
@@ -92,7 +92,7 @@ def test_a_password_outlives_no_token(rest_ms: int, serves_s: int) -> None:
 
 @pytest.mark.parametrize("fixed", [STUN, []])
 def test_without_the_secret_the_fixed_list_is_served(fixed: list[dict[str, object]]) -> None:
-    """Peers on one network need no relay; whoever does asks again after a minute."""
+    """Peers on one network need no relay; peers that do ask again after a minute."""
     ice = TurnServers(URLS, lambda _now: None, fixed)
 
     assert ice.servers(UserId("ann"), NOW, LATER) == IceServers(fixed, 60, turn=True)

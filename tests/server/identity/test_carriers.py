@@ -84,7 +84,7 @@ def test_the_same_token_twice_is_one(one: str, other: str) -> None:
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
 def test_two_different_tokens_are_refused(one: str, other: str) -> None:
-    """Nobody may sign in as one and be taken for another: 400, naming both, showing neither."""
+    """No user may sign in as one and be taken for another: 400, naming both, showing neither."""
     with pytest.raises(BadMessage) as refused:
         token_from(*request({one: T, other: U}))
 
@@ -125,7 +125,7 @@ def repeated(carrier: str, token: str) -> tuple[dict[str, list[str]], dict[str, 
 
 @pytest.mark.parametrize("carrier", REPEATED)
 def test_two_different_tokens_under_one_name_are_refused(carrier: str) -> None:
-    """Whichever came last: nobody picks one of them."""
+    """Whichever came last: neither is picked."""
     with pytest.raises(BadMessage) as refused:
         carriers.find_token(*repeated(carrier, U))
 

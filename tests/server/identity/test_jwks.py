@@ -50,7 +50,7 @@ def unavailable(keys: RemoteKeys, kid: str) -> bool:
 
 
 def test_keys_are_fetched_when_the_first_one_is_needed() -> None:
-    """Making the source asks nobody; a known key is asked for once, however often it is used."""
+    """Making the source fetches nothing; a known key is fetched once, however often it is used."""
     server = Server(document(signer("key-1"), signer("key-2")))
     keys = server.keys()
     before = server.asked
@@ -75,7 +75,7 @@ def test_a_new_key_is_accepted_at_once() -> None:
 
 
 def test_a_new_key_is_accepted_ten_seconds_after_a_vain_fetch() -> None:
-    """Until then it is not refused, since nobody has looked for it: it cannot be judged."""
+    """Until then it is not refused, since it has not been looked for: it cannot be judged."""
     server = Server(document(signer("key-1")))
     keys = server.keys()
     keys.key("made-up")
@@ -136,7 +136,7 @@ def test_a_key_that_the_issuer_withdrew_is_forgotten_with_the_next_fetch() -> No
 
 
 def test_a_withdrawn_key_is_refused_after_five_minutes() -> None:
-    """Nobody needs another key for that: the known ones are asked for again by their age."""
+    """No new key is needed for that: the known ones are asked for again by their age."""
     server = Server(document(signer("key-1")))
     keys = server.keys()
     keys.key("key-1")
@@ -207,7 +207,7 @@ def test_made_up_key_ids_hardly_reach_the_issuer() -> None:
 
 
 def test_an_issuer_out_of_reach_is_left_alone_for_ten_seconds() -> None:
-    """After a failed fetch nobody is asked again until ten seconds have passed."""
+    """After a failed fetch the issuer is not asked again until ten seconds have passed."""
     server = Server(None)
     keys = server.keys()
     refused = [unavailable(keys, f"key-{i}") for i in range(100)]

@@ -20,7 +20,7 @@ from tests.tokens import ABSENT, b64, changed, signer
     ids=repr,
 )
 def test_an_rsa_signing_key_is_admitted(change: dict[str, Any]) -> None:
-    """`use` and `alg` may be absent; members that nobody needs do not matter."""
+    """`use` and `alg` may be absent; members that are not needed do not matter."""
     key = admit_key(changed(signer().public, change))
 
     assert dict(key or {}) == {

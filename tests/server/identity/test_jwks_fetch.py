@@ -189,7 +189,7 @@ def test_what_is_no_http_is_refused_after_the_retry() -> None:
 
 
 def test_a_dead_server_is_refused_in_time() -> None:
-    """Nobody listens at the address."""
+    """No server listens at the address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -271,7 +271,7 @@ def test_a_document_is_fetched_over_https(
         assert fetch_document(f"https://127.0.0.1:{server.port}/keys") == b"keys"
 
 
-def test_a_certificate_that_nobody_trusts_is_refused(certificate: Path) -> None:
+def test_an_untrusted_certificate_is_refused(certificate: Path) -> None:
     """HTTPS without trust is refused before anything is asked."""
     with serving(over_tls(certificate, answering("200 OK", b"keys"))) as server:
         seconds_to_refuse(f"https://127.0.0.1:{server.port}/keys")

@@ -5,7 +5,7 @@ import pytest
 from robosignal.server.identity.strict_json import parse_object
 
 
-def test_an_object_is_read_as_it_stands() -> None:
+def test_an_object_is_read_unchanged() -> None:
     """Members of every kind arrive as Python's own values."""
     text = '{"a": [1, -2.5, null, true], "b": {"a": "é\\u00e9"}}'.encode()
 
@@ -19,7 +19,7 @@ def test_integers_of_19_digits_are_read(integer: int) -> None:
 
 
 def test_sixteen_levels_are_read() -> None:
-    """The object itself is the first one; what stands in the last does not matter."""
+    """The object itself is the first one; what is in the last does not matter."""
     assert "a" in parse_object(b'{"a": ' + b"[" * 15 + b"7" + b"]" * 15 + b"}")
 
 

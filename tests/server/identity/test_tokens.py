@@ -186,7 +186,7 @@ def test_the_second_issuers_users_and_groups_are_its_own() -> None:
     assert (second.user_id, second.groups) == ("local/alice", ("local/ADMINS",))
 
 
-def test_the_first_issuer_names_nobody_of_the_second() -> None:
+def test_the_first_issuer_names_no_user_of_the_second() -> None:
     """A subject that begins as the other's users do is refused, a group left out."""
     with pytest.raises(Unauthorized) as refused:
         verify(signer().access(sub="local/alice"), two_issuers(), NOW)
@@ -198,7 +198,7 @@ def test_the_first_issuer_names_nobody_of_the_second() -> None:
     assert verify(signer().access(sub="local/alice"), [signer().issuer()], NOW).user_id
 
 
-def test_the_second_issuer_can_name_nobody_without_its_name_space() -> None:
+def test_the_second_issuer_can_name_no_user_without_its_name_space() -> None:
     """Not even a user whose id is written as if it were of another."""
     assert verify(of_the_second(sub="/alice"), two_issuers(), NOW).user_id == "local//alice"
     assert verify(of_the_second(sub="x" * 122), two_issuers(), NOW).user_id == "local/" + "x" * 122
@@ -234,7 +234,7 @@ def test_issuers_share_no_name_space(
 
 
 def test_without_issuers_every_token_is_refused() -> None:
-    """No issuer configured means that nobody comes in."""
+    """Without a configured issuer every token is refused."""
     with pytest.raises(Unauthorized) as refused:
         verify(signer().access(), [], NOW)
 
@@ -249,7 +249,7 @@ def test_without_issuers_every_token_is_refused() -> None:
 def test_an_issuer_without_name_or_audience_cannot_be_made(
     issuer: str, audiences: set[str]
 ) -> None:
-    """An empty setting stops the start, where it would let in too many or nobody."""
+    """An empty setting stops the start, where it would let in too many or none."""
     with pytest.raises(ValueError, match="at least one audience"):
         Issuer(issuer, frozenset(audiences), NoKeys())
 

@@ -67,7 +67,7 @@ def test_strikes_are_forgotten_once_the_bucket_is_half_full() -> None:
 
 
 @pytest.mark.parametrize("back_ms", [1, 5_000, 600_000])
-def test_a_clock_that_is_set_back_costs_nobody_a_message(back_ms: int) -> None:
+def test_a_clock_that_is_set_back_costs_no_message(back_ms: int) -> None:
     """What was left is left, fills up at its pace again, and a strike is one for each second."""
     buckets = Buckets()
     strikes(buckets, 60, NOW)

@@ -65,7 +65,7 @@ END_ALL: tuple[Update, ...] = (
     *put_presence_until(0),
     COPY_HOLDER,
     Put(VIEWERS, {}),
-    # A robot that was enrolled and never registered has neither number.
+    # An item that exists before its robot has registered has neither number.
     Increment(EPOCH, start=0),
     Increment(REV, start=0),
     Remove(CONTROLLER),
@@ -157,3 +157,26 @@ def move_session(place: Path, moved: Session) -> tuple[Update, ...]:
         Put((*place, "until"), moved.until),
         Remove((*place, "lost")),
     )
+
+
+def write_grace(name: str, *, held: Condition, place: Path, now: int, until: int) -> Write:
+    """Return the write that records a session's connection as lost, and ends it by the grace.
+
+    `held` requires that the session at `place` is still on that connection. `now` and `until` are
+    epoch ms. A second report must change nothing, nor one for a session that ends before the
+    grace would.
+    """
+    end, lost = (*place, "until"), (*place, "lost")
+    when = AllOf((held, Missing(lost), Compare(end, ">", until)))
+    return Write(name, when, (Put(end, until), Put(lost, now)))
+
+
+def write_late_loss(name: str, *, held: Condition, place: Path, now: int, until: int) -> Write:
+    """Return the write that records the loss of a session that ends before the grace would.
+
+    Its end stays: a late report must not extend a lapsed session, and must keep a late ping from
+    extending it.
+    """
+    end, lost = (*place, "until"), (*place, "lost")
+    when = AllOf((held, Missing(lost), Compare(end, "<=", until)))
+    return Write(name, when, (Put(lost, now),))

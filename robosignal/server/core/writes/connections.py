@@ -1,4 +1,4 @@
-"""Writes to a connection's row: its dialect, robot and sessions, for `$disconnect`.
+"""Writes to a connection's item: its dialect, robot and sessions, for `$disconnect`.
 
 Who opened it, and when its token expires, is written at `$connect` and never changes.
 """
@@ -34,7 +34,7 @@ WATCHER = ("watcherUserId",)
 
 
 def connection_item(row: Connection) -> dict[str, Any]:
-    """Return a row in the form of its item: `sessions` is a set, and absent if empty."""
+    """Return a connection in the form of its item: `sessions` is a set, and absent if empty."""
     item: dict[str, Any] = msgspec.to_builtins(row)
     item.pop("sessions", None)
     return item | ({"sessions": set(row.sessions)} if row.sessions else {})

@@ -42,6 +42,8 @@ from robosignal.server.core.writes.attributes import (
     put_presence_until,
     session_item,
     viewer_path,
+    write_grace,
+    write_late_loss,
 )
 
 NO_VIEWERS = Size(VIEWERS, "=", 0)
@@ -165,23 +167,17 @@ def resume(moved: Session, right: Condition) -> Write:
 
 
 def begin_grace(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
-    """Record that the holder's connection is lost, and shorten the lease to the grace.
-
-    A second report must change nothing, nor one for a lease that ends before the grace would.
-    """
-    longer = (Missing(HOLDER_LOST), Compare(HOLDER_UNTIL, ">", until))
-    when = AllOf((_is_held(session_id, gone), *longer))
-    return Write("begin_holder_grace", when, (Put(HOLDER_UNTIL, until), Put(HOLDER_LOST, now)))
+    """Record that the holder's connection is lost, once, and shorten the lease to the grace."""
+    held = _is_held(session_id, gone)
+    return write_grace("begin_holder_grace", held=held, place=CONTROLLER, now=now, until=until)
 
 
 def record_late_loss(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
-    """Record the loss for a holder whose lease ends before the grace would; its end stays.
-
-    A late report must not revive a lapsed lease, and must keep a late ping from reviving it.
-    """
-    ends_sooner = (Missing(HOLDER_LOST), Compare(HOLDER_UNTIL, "<=", until))
-    when = AllOf((_is_held(session_id, gone), *ends_sooner))
-    return Write("record_late_holder_loss", when, (Put(HOLDER_LOST, now),))
+    """Record the loss for a holder whose lease ends before the grace would; its end stays."""
+    held = _is_held(session_id, gone)
+    return write_late_loss(
+        "record_late_holder_loss", held=held, place=CONTROLLER, now=now, until=until
+    )
 
 
 def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Write:

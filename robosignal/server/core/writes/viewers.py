@@ -31,6 +31,8 @@ from robosignal.server.core.writes.attributes import (
     move_session,
     session_item,
     viewer_path,
+    write_grace,
+    write_late_loss,
 )
 
 
@@ -88,18 +90,14 @@ def resume(moved: Session, right: Condition) -> Write:
 
 def begin_grace(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
     """Record that the viewer's connection is lost, once, and shorten its session to the grace."""
-    place = viewer_path(session_id)
-    longer = Missing((*place, "lost")), Compare((*place, "until"), ">", until)
-    then = Put((*place, "until"), until), Put((*place, "lost"), now)
-    return Write("begin_viewer_grace", AllOf((_is_on(session_id, gone), *longer)), then)
+    held, place = _is_on(session_id, gone), viewer_path(session_id)
+    return write_grace("begin_viewer_grace", held=held, place=place, now=now, until=until)
 
 
 def record_late_loss(session_id: SessionId, gone: ConnectionId, now: int, until: int) -> Write:
     """Record the loss for a viewer whose session ends before the grace would; its end stays."""
-    place = viewer_path(session_id)
-    ends_sooner = Missing((*place, "lost")), Compare((*place, "until"), "<=", until)
-    when = AllOf((_is_on(session_id, gone), *ends_sooner))
-    return Write("record_late_viewer_loss", when, (Put((*place, "lost"), now),))
+    held, place = _is_on(session_id, gone), viewer_path(session_id)
+    return write_late_loss("record_late_viewer_loss", held=held, place=place, now=now, until=until)
 
 
 def _is_on(session_id: SessionId, connection: ConnectionId) -> Condition:

@@ -25,7 +25,7 @@ OLGA, EVE = UserId("olga"), UserId("eve")
 SENDER = Connection(connection_id=MINE, user_id=OLGA, ts=NOW, expires_at=NOW + 1000, ttl=1)
 
 GONE = object()
-"""Stands for an attribute that is not there."""
+"""An attribute that is not there."""
 
 WRITTEN_SINCE: dict[str, Changes] = {
     "another write came since": {"stamp": "cafe"},
@@ -72,7 +72,7 @@ def changed(item: Item, changes: Changes) -> Item:
 
 
 def session(on: ConnectionId = MINE, user: UserId = OLGA, **fields: Any) -> Session:
-    """Return a session as it stands in the item, named after the connection that it is on."""
+    """Return a session as it is in the item, named after the connection that it is on."""
     said: dict[str, Any] = {"until": NOW + 60_000, "dialect": "v1", **fields}
     return Session(
         session_id=said.pop("session_id", session_id(R1, on)),

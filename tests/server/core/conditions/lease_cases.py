@@ -81,7 +81,7 @@ OWNERS_TAKEOVER: dict[str, Changes] = {
         "operators": GONE,
         "controller": OTHER,
     },
-    "the sender is the owner, and nobody holds": {"ownerUserId": OLGA, "controller": GONE},
+    "the sender is the owner, and there is no holder": {"ownerUserId": OLGA, "controller": GONE},
 }
 LOST: dict[str, Changes] = {"its socket is lost: this was sent before": {"controller.lost": NOW}}
 SEEDS = session(OTHERS, EVE, dialect="seed", until=NOW + 7000)
@@ -235,7 +235,7 @@ LEASE_CASES: dict[Kind, Examined] = {
     lease.roll_back_with_robot: Examined(
         lease.roll_back_with_robot(SID, MINE, ROBOT),
         robot(ME),
-        refuses=HELD_ELSEWHERE | {"the robot has registered anew": {"connectionId": "newer="}},
+        refuses=HELD_ELSEWHERE | {"the robot has registered again": {"connectionId": "newer="}},
         accepts={},
     ),
 }

@@ -64,7 +64,7 @@ PLACES_CASES: dict[Kind, Examined] = {
         | NOT_FOR_VIEWERS
         | RESUMED_HERE
         | {"no place is free": {"viewers.r1:third": LAPSED, "viewers.r1:fourth": LAPSED}},
-        accepts=OWNED | {"nobody holds": {"controller": GONE}},
+        accepts=OWNED | {"there is no holder": {"controller": GONE}},
     ),
     viewers.replace_lapsed: Examined(
         viewers.replace_lapsed(ME, MAY, THIRD, NOW, (ELSEWHERE, OTHER)),
@@ -84,7 +84,7 @@ PLACES_CASES: dict[Kind, Examined] = {
         },
         accepts=OWNED
         | {
-            "nobody holds": {"controller": GONE},
+            "there is no holder": {"controller": GONE},
             "it ends later than any can": {"viewers.r1:third.until": NOW + 310_001},
             "a seed's does": {
                 "viewers.r1:third.until": NOW + 7_210_001,
@@ -114,7 +114,7 @@ PLACES_CASES: dict[Kind, Examined] = {
         },
         accepts=OWNED
         | {
-            "nobody holds": {"controller": GONE},
+            "there is no holder": {"controller": GONE},
             "its socket is lost": {"viewers.r1:third.lost": NOW - 5},
             "this connection has it already": {"viewers.r1:third.connectionId": MINE},
             "one of the same age has it": {"viewers.r1:third.connectedAt": NOW},
@@ -167,7 +167,7 @@ CLAIM = Claim(
     now=NOW,
     force=False,
 )
-ANEW = structs.replace(CLAIM, instance_id=InstanceId("run-2"))
+AGAIN = structs.replace(CLAIM, instance_id=InstanceId("run-2"))
 
 
 def owned(**fields: Any) -> dict[str, Any]:
@@ -179,7 +179,7 @@ NOT_OWNED: dict[str, Changes] = {"another owns it": {"ownerUserId": EVE}}
 NEWER: dict[str, Changes] = {"a newer socket has registered": {"connectedAt": NOW + 1}}
 OFFLINE: dict[str, Changes] = {
     "a newer socket was lost": {"connectionId": GONE, "connectedAt": NOW + 1},
-    "one of the same age stands there": {"connectedAt": NOW},
+    "one of the same age is there": {"connectedAt": NOW},
 }
 NOT_CURRENT: dict[str, Changes] = {
     "another socket has registered": {"connectionId": "newer="},
@@ -194,12 +194,12 @@ PRESENCE_CASES: dict[Kind, Examined] = {
         accepts=OFFLINE,
     ),
     presence.register_process: Examined(
-        presence.register_process(ANEW),
+        presence.register_process(AGAIN),
         owned(),
         refuses=NOT_OWNED | NEWER | {"it is the same process": {"instanceId": "run-2"}},
         accepts=OFFLINE
         | {
-            "nobody owns it": {"ownerUserId": GONE},
+            "it has no owner": {"ownerUserId": GONE},
             "it was enrolled and never registered": {"instanceId": GONE},
         },
     ),
@@ -258,7 +258,7 @@ ROWS_CASES: dict[Kind, Examined] = {
 }
 
 BOSS = structs.replace(SENDER, groups=("admins",))
-NOBODYS: dict[str, Changes] = {"nobody owns it": {"ownerUserId": GONE}}
+UNOWNED: dict[str, Changes] = {"it has no owner": {"ownerUserId": GONE}}
 ANOTHERS: dict[str, Changes] = {"another owns it": {"ownerUserId": EVE}}
 
 MORE: dict[Kind, tuple[Examined, ...]] = {
@@ -274,16 +274,16 @@ MORE: dict[Kind, tuple[Examined, ...]] = {
         Examined(
             presence.register_redial(structs.replace(CLAIM, force=True)),
             owned(),
-            refuses=NOBODYS,
+            refuses=UNOWNED,
             accepts=ANOTHERS,
         ),
     ),
     presence.register_process: (
         Examined(
-            presence.register_process(structs.replace(ANEW, force=True)),
+            presence.register_process(structs.replace(AGAIN, force=True)),
             owned(),
             refuses={},
-            accepts=NOBODYS | ANOTHERS,
+            accepts=UNOWNED | ANOTHERS,
         ),
     ),
     connections.note_robot: (
@@ -294,7 +294,7 @@ MORE: dict[Kind, tuple[Examined, ...]] = {
     ),
     presence.evict: (
         Examined(
-            presence.evict(condition_for(Forget, BOSS)), owned(), refuses=NOBODYS, accepts=ANOTHERS
+            presence.evict(condition_for(Forget, BOSS)), owned(), refuses=UNOWNED, accepts=ANOTHERS
         ),
     ),
 }

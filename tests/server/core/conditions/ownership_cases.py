@@ -21,7 +21,7 @@ from tests.server.core.conditions.cases import (
 
 BOB = UserId("bob")
 BOSS = structs.replace(SENDER, groups=("admins",))
-NOBODYS: dict[str, Changes] = {"nobody owns it": {"ownerUserId": GONE}}
+UNOWNED: dict[str, Changes] = {"it has no owner": {"ownerUserId": GONE}}
 ANOTHERS: dict[str, Changes] = {"another owns it": {"ownerUserId": EVE}}
 BOBS: dict[str, Changes] = {"it is that user's by now": {"ownerUserId": BOB}}
 EVES_LEASE: dict[str, Changes] = {"somebody else holds": {"controller": session(OTHERS, EVE)}}
@@ -36,7 +36,7 @@ OWNERSHIP_CASES: dict[Kind, Examined] = {
         OWNED | {"operators": {EVE}},
         refuses=ANOTHERS | {"there are as many as there may be": {"operators": {EVE, OLGA}}},
         accepts={
-            "it is shared with nobody": {"operators": GONE},
+            "it is not shared": {"operators": GONE},
             "it is shared with the user already": {"operators": {EVE, BOB}},
         },
     ),
@@ -65,7 +65,7 @@ BY_ADMINS: dict[Kind, tuple[Examined, ...]] = {
         Examined(
             ownership.share(BOB, condition_for(Share, BOSS), 2),
             OWNED,
-            refuses=NOBODYS | BOBS,
+            refuses=UNOWNED | BOBS,
             accepts=ANOTHERS,
         ),
     ),
@@ -73,7 +73,7 @@ BY_ADMINS: dict[Kind, tuple[Examined, ...]] = {
         Examined(
             ownership.unshare(BOB, condition_for(Unshare, BOSS)),
             OWNED,
-            refuses=NOBODYS,
+            refuses=UNOWNED,
             accepts=ANOTHERS,
         ),
     ),
@@ -81,7 +81,7 @@ BY_ADMINS: dict[Kind, tuple[Examined, ...]] = {
         Examined(
             ownership.unshare_holder(BOB, condition_for(Unshare, BOSS)),
             HELD,
-            refuses=NOBODYS,
+            refuses=UNOWNED,
             accepts=ANOTHERS,
         ),
     ),
@@ -89,7 +89,7 @@ BY_ADMINS: dict[Kind, tuple[Examined, ...]] = {
         Examined(
             ownership.transfer(BOB, condition_for(Transfer, BOSS)),
             OWNED,
-            refuses=NOBODYS | BOBS,
+            refuses=UNOWNED | BOBS,
             accepts=ANOTHERS,
         ),
     ),
