@@ -39,7 +39,7 @@ class Robot:
             unknown id owns it.
         token: a JWT that the server accepts, or a function that returns one. A function is called
             at each dial, and may be a coroutine function: see `robosignal.robot.token`.
-        on_drive: is called with a `Drive` for every command that is carried out, up to some 20 a
+        on_drive: is called with a `Drive` for every command that is carried out, up to some 40 a
             second, and with `STILL` for every stop: `watchdog_ms` after the last command, at each
             change of driver, when somebody stops the robot, and at the end. It runs in a thread of
             its own, one call at a time. What it raises is logged, and the motors are stopped.

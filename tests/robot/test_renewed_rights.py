@@ -62,14 +62,19 @@ async def viewer(one: Client) -> AsyncIterator[Viewer]:
 
 async def test_a_viewers_stop_works_after_the_first_token_if_it_was_renewed() -> None:
     """The robot has heard nothing of it until the stop: it asks, and stops at the answer."""
-    async with backend() as local, robot(local) as running, client(local, TTL_S) as first:
-        async with viewer(first) as view, client(local) as second:
-            await second.ask("resume", sessionId=view.session)
-            await asyncio.sleep(TTL_S + 1)
-            view.stop()
-            refused = await view.hear("refused")
-            stopped = await view.hear("stopped")
-            lines = running.lines.count("alice stops the robot")
+    async with (
+        backend() as local,
+        robot(local) as running,
+        client(local, TTL_S) as first,
+        viewer(first) as view,
+        client(local) as second,
+    ):
+        await second.ask("resume", sessionId=view.session)
+        await asyncio.sleep(TTL_S + 1)
+        view.stop()
+        refused = await view.hear("refused")
+        stopped = await view.hear("stopped")
+        lines = running.lines.count("alice stops the robot")
 
     assert refused["what"] == "stop"
     assert stopped == {"type": "stopped", "by": "alice"}
@@ -78,29 +83,38 @@ async def test_a_viewers_stop_works_after_the_first_token_if_it_was_renewed() ->
 
 async def test_a_robot_that_redials_meanwhile_stops_at_once() -> None:
     """`registered` has told it of the renewed right."""
-    async with backend() as local, robot(local, timing=SHORT), client(local, TTL_S) as first:
-        async with viewer(first) as view, client(local) as second:
-            await second.ask("resume", sessionId=view.session)
-            await asyncio.sleep(TTL_S + 1)
-            view.stop()
-            answer = await view.hear("stopped", "refused")
+    async with (
+        backend() as local,
+        robot(local, timing=SHORT),
+        client(local, TTL_S) as first,
+        viewer(first) as view,
+        client(local) as second,
+    ):
+        await second.ask("resume", sessionId=view.session)
+        await asyncio.sleep(TTL_S + 1)
+        view.stop()
+        answer = await view.hear("stopped", "refused")
 
     assert answer == {"type": "stopped", "by": "alice"}
 
 
 async def test_a_viewers_stop_is_refused_after_a_token_that_was_not_renewed() -> None:
     """Also once the server has said what is left of it, which is nothing."""
-    async with backend() as local, robot(local) as running, client(local, TTL_S) as first:
-        async with viewer(first) as view:
-            await asyncio.sleep(TTL_S + 1)
-            view.stop()
-            refused = [await view.hear("refused")]
-            # The server's answer is here well before the next one is refused.
-            await asyncio.sleep(1)
-            view.stop()
-            refused.append(await view.hear("refused"))
-            has_heard_more = view.has_heard_more
-            lines = running.lines.count("stops the robot")
+    async with (
+        backend() as local,
+        robot(local) as running,
+        client(local, TTL_S) as first,
+        viewer(first) as view,
+    ):
+        await asyncio.sleep(TTL_S + 1)
+        view.stop()
+        refused = [await view.hear("refused")]
+        # The server's answer is here well before the next one is refused.
+        await asyncio.sleep(1)
+        view.stop()
+        refused.append(await view.hear("refused"))
+        has_heard_more = view.has_heard_more
+        lines = running.lines.count("stops the robot")
 
     assert [each["what"] for each in refused] == ["stop", "stop"]
     assert not has_heard_more

@@ -49,8 +49,8 @@ def stop_for(state: RobotState, event: Message, peer: Peer, now: int) -> Step:
 def stop_renewed(state: RobotState, now: int) -> Step:
     """Stop if the server has just renewed the right of a session whose stop was refused."""
     actions: list[Action] = []
-    for session, peer in state.peers.items():
-        until = peer.stop_waits_until
+    for session, waiting in state.peers.items():
+        until = waiting.stop_waits_until
         if until is None or not _may_stop(state, session, now):
             continue
         peer = replace(state.peers[session], stop_waits_until=None)
