@@ -20,7 +20,7 @@ async def test_a_page_is_told_what_was_set() -> None:
         await alice.join("controller", 2)
         await alice.arm()
         alice.command(1.0)
-        # No other command follows: by its own watchdog the robot stands, and asks for zeros.
+        # No other command follows: by its own watchdog the robot has stopped, and asks for zeros.
         stopped = await alice.beat(armed=False)
         declared = alice.declared
         await alice.image()
