@@ -57,6 +57,14 @@ def number(most: float) -> Callable[[str], float]:
     return read
 
 
+def positive(text: str) -> float:
+    """Read a number above 0."""
+    found = _float(text)
+    if 0 < found < math.inf:
+        return found
+    raise _refuse("must be a number above 0", text)
+
+
 def seconds(most: float | None = None) -> Callable[[str], float]:
     """Return a reader of lengths of time above 0, `most` included."""
     rule = "" if most is None else f", at most {most:g}"

@@ -11,8 +11,14 @@ from contextlib import suppress
 
 from robosignal.cli import arguments
 from robosignal.cli.arguments import TOKEN_VARIABLE, Refused
-from robosignal.robot import Robot, RobotError, TokenRejected, TokenSource
+from robosignal.robot import Limits, Robot, RobotError, TokenRejected, TokenSource
+from robosignal.robot.client import LONGEST_MS, SHORTEST_MS
+from robosignal.robot.drive import FRESH_MS, WATCHDOG_MS
+from robosignal.robot.media.test_pattern import FRAMES_PER_SECOND
 from robosignal.robot.token import from_command
+
+MOST_PATTERN_FPS = 60
+"""The most frames a second of the test picture, each of which is drawn."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +57,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="stop when standard input ends, for a robot that another program starts",
     )
 
+    _add_driving(parser.add_argument_group("driving"))
+
+
+def _add_driving(group: argparse._ArgumentGroup) -> None:
+    """Declare what the robot obeys and shows, as `Robot` takes it."""
+    add = group.add_argument
+    milliseconds = arguments.whole(SHORTEST_MS, LONGEST_MS)
+    bounds = f"from {SHORTEST_MS} to {LONGEST_MS}"
+    add(
+        "--watchdog-ms",
+        type=milliseconds,
+        default=WATCHDOG_MS,
+        metavar="MS",
+        help=f"how long a command is in force, {bounds}: then the robot stops"
+        " (default: %(default)s)",
+    )
+    add(
+        "--fresh-ms",
+        type=milliseconds,
+        default=FRESH_MS,
+        metavar="MS",
+        help="how long ago the sender of a command may have heard from the robot, the whole round"
+        f" trip included, {bounds} (default: %(default)s)",
+    )
+    for axis, way in (("x", "to either side"), ("y", "ahead and back")):
+        add(
+            f"--limit-{axis}",
+            type=arguments.number(1),
+            default=1.0,
+            metavar="PART",
+            help=f"the most that it moves {way}, from 0 to 1 (default: 1)",
+        )
+    add(
+        "--slew",
+        type=arguments.positive,
+        metavar="PART",
+        help="the largest change of each axis in a second, above 0; a stop is never slowed down"
+        " (default: no limit)",
+    )
+    add(
+        "--no-old-pages",
+        action="store_true",
+        help="refuse pages that cannot prove that their commands are fresh",
+    )
+    add(
+        "--fps",
+        type=arguments.number(MOST_PATTERN_FPS),
+        default=FRAMES_PER_SECOND,
+        metavar="N",
+        help=f"frames a second of the test picture, from 0 to {MOST_PATTERN_FPS}; 0 for a robot"
+        " without a picture (default: %(default)s)",
+    )
+
 
 def run(asked: argparse.Namespace) -> int:
     """Run the robot until a signal, and return 0. Raise Refused, whose text says why it ended."""
@@ -77,7 +136,17 @@ async def _run_until_stopped(asked: argparse.Namespace) -> None:
     if asked.until_eof:
         args = (asyncio.get_running_loop(), stop)
         threading.Thread(target=_stop_at_eof, args=args, daemon=True).start()
-    robot = Robot(asked.url, asked.robot_id, token=_read_token(asked), instance_id=asked.instance)
+    robot = Robot(
+        asked.url,
+        asked.robot_id,
+        token=_read_token(asked),
+        instance_id=asked.instance,
+        watchdog_ms=asked.watchdog_ms,
+        fresh_ms=asked.fresh_ms,
+        limits=Limits(asked.limit_x, asked.limit_y, asked.slew),
+        old_pages=not asked.no_old_pages,
+        fps=asked.fps,
+    )
     await robot.run(stop=stop)
 
 

@@ -70,13 +70,22 @@ class ControlState(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     """What is left of the right of that session, as in `Right`."""
 
 
+class SessionRight(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What is left of the right of a session's user, as in `Right`."""
+
+    session_id: SessionId
+    right_seconds: int
+
+
 class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
     """Answers `ping` with the present state, in case an earlier frame was lost.
 
-    A robot gets the holder; a client gets its session's role and the robot's epoch.
+    A robot gets the holder and every session's right; a client gets its session's role and the
+    robot's epoch.
     """
 
     control: ControlState | None = None
+    sessions: list[SessionRight] | None = None
     session_id: SessionId | None = None
     role: Role | None = None
     epoch: int | None = None
@@ -93,12 +102,14 @@ class IceServersReply(Reply, frozen=True, kw_only=True, tag="ice-servers"):
     turn: bool = False
 
 
-class SessionEntry(Struct, frozen=True, kw_only=True, rename="camel"):
+class SessionEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A session of a robot."""
 
     session_id: SessionId
     person: Person
     role: Role
+    right_seconds: int | None = None
+    """What is left of the right of its user, as in `Right`."""
 
 
 class Registered(Reply, frozen=True, kw_only=True, tag="registered"):
@@ -215,11 +226,11 @@ class Relay(Frame, frozen=True, kw_only=True):
 
 
 class Right(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a session's user may do with the robot."""
+    """What a session's user may do with the robot: what it leaves out, the user may not."""
 
-    drive: bool
+    drive: bool = False
     """Whether the user may hold the lease."""
-    owner: bool
+    owner: bool = False
     """Whether the user owns the robot."""
     right_seconds: int | None = None
     """How long the right lasts: whole seconds, rounded down, 0 if it has ended."""

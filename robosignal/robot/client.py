@@ -29,6 +29,12 @@ UNTOLD_FPS = 15.0
 SHORTEST_MS = 100
 """The shortest watchdog and freshness limit, in ms: pages send a command every 50 ms."""
 
+LONGEST_MS = 60_000
+"""The longest ones."""
+
+MOST_FPS = 240
+"""The most frames a second that a robot may declare."""
+
 
 class Robot:
     """A robot that people drive over WebRTC.
@@ -39,7 +45,7 @@ class Robot:
             unknown id owns it.
         token: a JWT that the server accepts, or a function that returns one. A function is called
             at each dial, and may be a coroutine function: see `robosignal.robot.token`.
-        on_drive: is called with a `Drive` for every command that is carried out, up to some 20 a
+        on_drive: is called with a `Drive` for every command that is carried out, up to some 40 a
             second, and with `STILL` for every stop: `watchdog_ms` after the last command, at each
             change of driver, when somebody stops the robot, and at the end. It runs in a thread of
             its own, one call at a time. What it raises is logged, and the motors are stopped.
@@ -50,11 +56,12 @@ class Robot:
             peers; each track is stopped after the last of them. A track given here is yours to
             stop. Pictures may have any pixel format and size, and are encoded once for all.
             Without `video` the peers watch the test picture, 640 by 360 at 20 frames a second.
-        fps: how many frames a second `video` has, which pages are told: they mark a picture whose
-            last three frames are late. 0 if the robot has no picture. Left out, 15 with `video`.
-        watchdog_ms: how long a command is in force, in ms, at least 100.
+        fps: how many frames a second `video` has, from 0 to 240, which pages are told: they mark a
+            picture whose last three frames are late. 0 if the robot has no picture. Left out, 15
+            with `video`. Without `video`, the rate of the test picture; 0 leaves that out.
+        watchdog_ms: how long a command is in force, in ms, from 100 to 60,000.
         fresh_ms: a command is obeyed if the page that sent it has heard from the robot in the last
-            so many ms, at least 100; the whole round trip is included.
+            so many ms, from 100 to 60,000; the whole round trip is included.
         limits: the most that `on_drive` is called with, and how fast that may change.
         old_pages: whether pages are obeyed that cannot prove that their commands are fresh.
         metadata: what lists of robots show beside the id, such as `{"model": "rover"}`: strings,
@@ -64,8 +71,8 @@ class Robot:
         timing: how long sockets are used, for servers other than API Gateway.
 
     Raises:
-        ValueError: `url`, `robot_id` or `instance_id` is not of that form, or a number is too
-            small.
+        ValueError: `url`, `robot_id` or `instance_id` is not of that form, or a number is out of
+            its range.
         TypeError: `on_drive` or `video` is a coroutine function, which would never be awaited.
     """
 
@@ -98,12 +105,13 @@ class Robot:
         self._on_drive = on_drive
         self._video = video
         self._timing = timing or Timing()
-        if min(watchdog_ms, fresh_ms) < SHORTEST_MS:
-            raise ValueError(f"watchdog_ms and fresh_ms must be at least {SHORTEST_MS}")
-        if fps is not None and fps < 0:
-            raise ValueError("fps must not be negative")
+        _check_range("watchdog_ms", watchdog_ms, SHORTEST_MS, LONGEST_MS)
+        _check_range("fresh_ms", fresh_ms, SHORTEST_MS, LONGEST_MS)
         if fps is None:
             fps = FRAMES_PER_SECOND if video is None else UNTOLD_FPS
+        _check_range("fps", fps, 0, MOST_FPS)
+        if video is None and fps == 0:
+            self._video = _no_video
         self._settings = Settings(watchdog_ms, fresh_ms, old_pages=old_pages, fps=fps or None)
         self._limits = limits
         # What follows is read and written under this lock.
@@ -171,6 +179,16 @@ def _check_url(url: str) -> None:
         parse_uri(url)
     except (InvalidURI, ValueError):
         raise ValueError("url must be a WebSocket URL, such as ws://127.0.0.1:8080/prod") from None
+
+
+def _check_range(name: str, given: float, least: int, most: int) -> None:
+    # Not a number is within no range.
+    if not least <= given <= most:
+        raise ValueError(f"{name} must be from {least} to {most}, not {given}")
+
+
+def _no_video() -> None:
+    """Return the track of a robot without a picture."""
 
 
 def _check_id(name: str, given: str) -> None:

@@ -82,10 +82,11 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if not (0 <= self.x <= 1 and 0 <= self.y <= 1):
-            raise ValueError("x and y of limits must be from 0.0 to 1.0")
+        for name, most in (("x", self.x), ("y", self.y)):
+            if not 0 <= most <= 1:
+                raise ValueError(f"{name} of limits must be from 0.0 to 1.0, not {most}")
         if self.slew is not None and not self.slew > 0:
-            raise ValueError("slew must be above 0")
+            raise ValueError(f"slew of limits must be above 0, not {self.slew}")
 
     def clamp(self, drive: Drive) -> Drive:
         """Return `drive` with its axes within plus and minus this `x` and `y`."""

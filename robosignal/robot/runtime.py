@@ -29,7 +29,7 @@ from robosignal.robot.media.gathering import Relays
 from robosignal.robot.media.ice import configure
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.peers import Peers
-from robosignal.robot.media.test_pattern import Pattern
+from robosignal.robot.media.test_pattern import FRAMES_PER_SECOND, Pattern
 from robosignal.robot.motors import DriveHandler, Motors
 from robosignal.robot.session import datachannel, events, machine
 from robosignal.robot.session.registration import REPLACED, Identity, Registration
@@ -69,7 +69,8 @@ class Runtime:
         self._policy = TokenPolicy(connection, is_renewable=is_renewable)
         settings = settings or Settings()
         self._state = RobotState(Registration(identity), settings)
-        self._pattern = Pattern(identity.robot_id, time.monotonic)
+        fps = settings.fps or FRAMES_PER_SECOND
+        self._pattern = Pattern(identity.robot_id, time.monotonic, fps)
         # The picture's marker comes last: it drives as the motors do.
         handlers = [*([] if on_drive is None else [on_drive]), self._pattern.drive]
         self._motors = Motors(

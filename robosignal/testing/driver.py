@@ -16,6 +16,9 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from robosignal.probe.errors import ProbeError, RequestRefused, TimedOut
 from robosignal.testing.client import Client, Frame, PeerClosed
 
+BEATS_BEFORE_AGAIN = 4
+"""How many heartbeats, of which 20 a second come, a command's obeying is waited for."""
+
 
 class Driver:
     """A driver whose data channel is open. `open_driver` makes one."""
@@ -52,17 +55,29 @@ class Driver:
         return epoch
 
     async def _command(self, heartbeat: Frame, x: float, y: float) -> Frame:
-        """Send a command after this heartbeat, and return the one that says that it was obeyed."""
-        number, refused = next(self._numbers), heartbeat["refused"]
+        """Send a command after this heartbeat, and return the one that says that it was obeyed.
+
+        A command may get lost: it goes again after so many heartbeats that say nothing of it.
+        """
+        refused = heartbeat["refused"]["refused"]
+        first = self._send_command(heartbeat, x, y)
+        for beats in count(1):
+            heartbeat = await self._next_heartbeat()
+            if heartbeat["refused"]["refused"] != refused:
+                raise RequestRefused("refused", "another session drives, or it is stopped", None)
+            if heartbeat["n"] is not None and heartbeat["n"] >= first:
+                break
+            if beats % BEATS_BEFORE_AGAIN == 0:
+                self._send_command(heartbeat, x, y)
+        return heartbeat
+
+    def _send_command(self, heartbeat: Frame, x: float, y: float) -> int:
+        number = next(self._numbers)
         command = {"type": "command", "n": number, "drive": {"x": x, "y": y}}
-        if self._drive.readyState == "open":
+        if self._drive.readyState == "open" and self._drive.bufferedAmount == 0:
             proof = {"epoch": heartbeat["epoch"], "t": heartbeat["t"]}
             self._drive.send(json.dumps(command | proof))
-        while heartbeat["n"] != number:
-            heartbeat = await self._next_heartbeat()
-            if heartbeat["refused"] != refused:
-                raise RequestRefused("refused", "another session drives, or it is stopped", None)
-        return heartbeat
+        return number
 
     async def wait_until_open(self) -> None:
         """Return once the data channel is open. Raise TimedOut."""

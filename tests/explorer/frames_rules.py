@@ -196,6 +196,29 @@ def rights_are_the_holders(history: History) -> Found:
             yield f"{posted.frame['type']} told {posted.to} of a right"
 
 
+def every_sessions_right_is_told(history: History) -> Found:
+    """A v1 robot's `pong` and `registered` tell what is left of each session's token; no client's.
+
+    A session that has been resumed has had several tokens.
+    """
+    if history.forgotten:
+        return
+    ends: dict[str, set[int]] = {}
+    for robot in history.versions:
+        for session in sessions_of(robot):
+            ends.setdefault(session.session_id, set()).add(session.expires_at)
+    dialects = {robot.connection_id: robot.dialect for robot in history.versions}
+    for reply in history.replied:
+        frame, by = reply.frame, reply.by
+        if "control" not in frame or dialects.get(by.connection) != "v1":
+            if "rightSeconds" in str(frame):
+                yield f"{by.event} told of a right"
+            continue
+        for each in frame["sessions"]:
+            if each.get("rightSeconds") not in _left(ends[each["sessionId"]], by.now):
+                yield f"{by.event} told of {each.get('rightSeconds')} s of {each['sessionId']}"
+
+
 def _left(ends: set[int], now: int) -> set[int]:
     return {(end - now) // 1000 for end in ends}
 

@@ -25,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     frames_rules.the_displaced_are_told,
     frames_rules.the_robot_is_told,
     frames_rules.rights_are_the_holders,
+    frames_rules.every_sessions_right_is_told,
     frames_rules.offers_bear_their_senders_right,
     frames_rules.the_robot_hears_of_a_longer_right,
     frames_rules.watchers_hear_the_truth,

@@ -13,7 +13,7 @@ from importlib import import_module
 
 from msgspec import structs
 
-from robosignal.protocol.frames import Control, Right
+from robosignal.protocol.frames import Control, Right, SessionRight
 from robosignal.protocol.messages import Message
 from robosignal.server.core import authorization, delivery, notices, renewal
 from robosignal.server.core.authorization import PERMISSIONS, Relation
@@ -42,10 +42,15 @@ def _silent_frame(robot: Robot, now: int) -> Control:  # noqa: ARG001 - as the f
     return notices.control_frame(robot)
 
 
+def _no_rights(robot: Robot, now: int) -> list[SessionRight]:  # noqa: ARG001 - as above
+    return []
+
+
 FIND_RIGHT, ROBOT_CONTROL_FRAME = authorization.find_right, notices.robot_control_frame
 TOLD: tuple[tuple[str, str, Callable[..., object], Callable[..., object]], ...] = (
     ("find_right makes owners", "all senders own the robot", FIND_RIGHT, _owners_right),
     ("robot_control_frame is silent", "no seconds", ROBOT_CONTROL_FRAME, _silent_frame),
+    ("session_rights is silent", "no sessions", notices.session_rights, _no_rights),
 )
 """What a robot is told falsely: a name, what is false, the function, what replaces it."""
 

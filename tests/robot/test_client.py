@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from robosignal.robot import RegistrationRefused, Robot, RobotError, RobotReplaced, TokenRejected
+from robosignal.robot import (
+    Limits,
+    RegistrationRefused,
+    Robot,
+    RobotError,
+    RobotReplaced,
+    TokenRejected,
+)
 from robosignal.robot.connection.state import Timing
 from tests.robot.server import (
     ALICE,
@@ -215,6 +222,38 @@ def test_ids_that_the_server_would_refuse_are_refused_at_once(wrong: str) -> Non
         Robot("ws://127.0.0.1:1/prod", wrong, token=TOKEN)
     with pytest.raises(ValueError, match="instance_id must be 1 to 64"):
         Robot("ws://127.0.0.1:1/prod", ROBOT, token=TOKEN, instance_id=wrong)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"watchdog_ms": 99}, "watchdog_ms must be from 100 to 60000, not 99"),
+        ({"watchdog_ms": 60_001}, "watchdog_ms must be from 100 to 60000, not 60001"),
+        ({"fresh_ms": 0}, "fresh_ms must be from 100 to 60000, not 0"),
+        ({"fps": -1}, "fps must be from 0 to 240, not -1"),
+        ({"fps": float("nan")}, "fps must be from 0 to 240, not nan"),
+    ],
+)
+def test_numbers_out_of_their_range_are_refused_at_once(
+    settings: dict[str, Any], told: str
+) -> None:
+    """Each by its name, with its range."""
+    with pytest.raises(ValueError, match=f"^{told}$"):
+        Robot("ws://127.0.0.1:1/prod", ROBOT, token=TOKEN, **settings)
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"x": 1.1}, "x of limits must be from 0.0 to 1.0, not 1.1"),
+        ({"y": float("nan")}, "y of limits must be from 0.0 to 1.0, not nan"),
+        ({"slew": 0}, "slew of limits must be above 0, not 0"),
+    ],
+)
+def test_limits_out_of_their_range_are_refused_at_once(limits: dict[str, Any], told: str) -> None:
+    """Each by its name, with its range."""
+    with pytest.raises(ValueError, match=f"^{told}$"):
+        Limits(**limits)
 
 
 async def test_library_leaves_the_levels_of_all_loggers_as_they_are() -> None:

@@ -9,6 +9,7 @@ from time import monotonic
 import pytest
 
 from robosignal.robot import Robot, motors
+from robosignal.robot.client import LONGEST_MS
 from robosignal.robot.drive import STILL, Drive
 from robosignal.robot.motors import Motors
 from tests.robot.server import (
@@ -27,7 +28,7 @@ from tests.robot.server import (
 FORWARD = Drive(0.0, 1.0)
 BACK = Drive(0.0, -1.0)
 LEFT = Drive(-1.0, 0.0)
-NEVER_MS = 10**9
+NEVER_MS = LONGEST_MS
 
 
 class Wheels:

@@ -104,12 +104,60 @@ def test_a_robots_ping_and_registration_tell_the_holders_seconds(world: World) -
         seconds.append(pong["rightSeconds"])
         registered = robot.ask(type="register", robotId="r1", instanceId=instance)
         assert registered["control"] == pong
-        assert "rightSeconds" not in registered["sessions"][0]
+        assert [each["rightSeconds"] for each in registered["sessions"]] == seconds[-1:]
 
     rest = driver.seconds_left + 101
     assert "rightSeconds" not in free
     assert (pong["epoch"], pong["sessionId"]) == (had["epoch"], had["sessionId"])
     assert seconds == [rest, rest - 60, rest - 99, 0]
+
+
+def test_a_ping_and_a_registration_tell_the_seconds_of_every_session(world: World) -> None:
+    """Of seed clients' too; a renewed token is told by the next of each, and no frame more."""
+    robot = world.robot("r1", "owner")
+    world.share("r1", "olga")
+    driver = world.connect("owner", v1=False, ttl_s=600)
+    driver.send(type="offer", to="r1", sdp="o")
+    old = world.connect("olga", ttl_s=100)
+    watching = old.offer(role="viewer")["sessionId"]
+    driving = world.item().controller
+    assert driving is not None
+    world.pass_seconds(90)
+    robot.take()
+    new = world.connect("olga", ttl_s=300)
+
+    before = robot.ask(type="ping", robotId="r1")["sessions"]
+    new.ask(type="resume", sessionId=watching)
+    told = robot.take()
+    after = robot.ask(type="ping", robotId="r1")["sessions"]
+    registered = robot.ask(type="register", robotId="r1", instanceId=world.item().instance_id)
+
+    holds = {"sessionId": driving.session_id, "rightSeconds": driver.seconds_left}
+    assert told == []
+    assert before == [holds, {"sessionId": watching, "rightSeconds": old.seconds_left}]
+    assert after == [holds, {"sessionId": watching, "rightSeconds": new.seconds_left}]
+    assert [
+        {name: each[name] for name in ("sessionId", "rightSeconds")}
+        for each in registered["sessions"]
+    ] == after
+
+
+def test_a_user_who_may_not_drive_any_more_has_no_seconds(world: World) -> None:
+    """What takes the right away ends the session, and the token of a later one renews nothing."""
+    robot = world.robot("r1", "owner")
+    world.share("r1", "olga")
+    watching = world.connect("olga", ttl_s=100).offer(role="viewer")["sessionId"]
+    boss = world.connect("boss", groups=["ADMINS"], ttl_s=100)
+    looking = boss.offer(role="viewer")["sessionId"]
+
+    world.connect("owner").ask(type="unshare", robotId="r1", userId="olga")
+    former = world.connect("boss", ttl_s=900)
+
+    assert world.connect("olga").refused(type="resume", sessionId=watching)[0] in {403, 404}
+    assert former.refused(type="resume", sessionId=looking)[0] in {403, 404}
+    assert robot.ask(type="ping", robotId="r1")["sessions"] == [
+        {"sessionId": looking, "rightSeconds": boss.seconds_left}
+    ]
 
 
 def test_a_clients_pong_says_nothing_of_it(world: World) -> None:
@@ -118,7 +166,9 @@ def test_a_clients_pong_says_nothing_of_it(world: World) -> None:
     driver = world.connect("owner")
     session = driver.offer()["sessionId"]
 
-    assert "rightSeconds" not in driver.ask(type="ping", sessionId=session)
+    pong = driver.ask(type="ping", sessionId=session)
+
+    assert not {"rightSeconds", "sessions"} & pong.keys()
 
 
 def test_a_renewed_token_is_told_at_the_resume(world: World) -> None:
@@ -207,6 +257,7 @@ def test_a_seed_robot_is_told_nothing_new(world: World) -> None:
 
     assert seed.take() == []
     assert registered["control"] == {"epoch": had["epoch"], "sessionId": had["sessionId"]}
+    assert [sorted(each) for each in registered["sessions"]] == [["person", "role", "sessionId"]]
     assert pong == {"type": "pong", "replyTo": "q"}
 
 

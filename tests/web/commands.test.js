@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readMessage } from "../../web/robosignal/messages.js";
 import { ageLimit, figuresBetween, judgePicture, pathOf } from "../../web/robosignal/picture.js";
-import { CAPABILITIES, PlayedRobot, driving, drivingFresh, drivingOld } from "./client.js";
+import { CAPABILITIES, PlayedRobot, SESSION, driving, drivingFresh, drivingOld } from "./client.js";
 
 const AHEAD = { x: 0, y: 1 };
 const STILL = { x: 0, y: 0 };
@@ -53,7 +53,93 @@ test("zero commands never come between those of an application that drives slowl
   const before = robot.commands.length;
   robot.pass(450);
 
-  assert.equal(robot.commands.length, before);
+  assert.deepEqual(
+    robot.commands.slice(before).map(({ drive }) => drive),
+    [AHEAD],
+  );
+});
+
+/** What `send` is followed by within 100 ms, beside zero commands. */
+async function afterSending(send) {
+  const driven = await drivingFresh();
+  driven.robot.pass(50);
+  driven.session.drive(AHEAD);
+  const before = driven.robot.commands.length;
+  await send(driven);
+  driven.robot.pass(100);
+  return driven.robot.commands.slice(before);
+}
+
+test("a command goes twice, as two commands, the second 12 to 40 ms later", async () => {
+  const { session, robot, world } = await drivingFresh();
+  robot.pass(60);
+  const sent = [];
+  const note = () => sent.push([world.time, robot.commands.at(-1).n]);
+  session.drive(AHEAD);
+  note();
+  const [[at, n]] = sent;
+  while (robot.commands.at(-1).n === n) world.pass(1);
+  note();
+  const again = robot.commands.at(-1);
+
+  assert.deepEqual(again.drive, AHEAD);
+  assert.equal(again.n, n + 1);
+  const later = sent[1][0] - at;
+  assert.ok(later >= 12 && later <= 40, String(later));
+});
+
+test("a command that another one has followed is not sent again, and a stop is", async () => {
+  const other = { x: 1, y: 0 };
+  const turned = await afterSending(({ session }) => session.drive(other));
+  const stopped = await afterSending(({ session }) => session.drive(STILL));
+
+  assert.deepEqual(
+    turned.map(({ drive }) => drive),
+    [other, other],
+  );
+  assert.ok(stopped.length >= 3, String(stopped.length));
+  assert.ok(stopped.every(({ drive }) => drive.x === 0 && drive.y === 0));
+});
+
+test("what no longer holds is not sent again", async () => {
+  const ways = {
+    stop: ({ session }) => session.stop(),
+    epoch: ({ world }) =>
+      world.socket.receive({
+        type: "control",
+        robotId: "demo",
+        epoch: 2,
+        sessionId: SESSION,
+        person: { userId: "u" },
+      }),
+    loss: ({ world }) =>
+      world.socket.receive({ type: "control", robotId: "demo", epoch: 2, person: { userId: "a" } }),
+    unarmed: ({ robot }) => robot.beat({ armed: false }),
+    full: ({ world }) => void (world.peer.drive.bufferedAmount = 1),
+  };
+  for (const [name, end] of Object.entries(ways))
+    assert.deepEqual((await afterSending(end)).filter(isMotion), [], name);
+});
+
+test("after a page has not run for a while nothing is sent again", async () => {
+  const { session, robot, world } = await drivingFresh();
+  session.drive(AHEAD);
+  const before = motions(robot).length;
+  // Frozen: no timer fires meanwhile.
+  world.time += 200;
+  for (const timer of world.timers.values()) timer.due += 200;
+  robot.pass(100);
+
+  assert.equal(motions(robot).length, before);
+});
+
+test("an old robot gets each command once: none of them is lost", async () => {
+  const { session, world } = await drivingOld();
+  const before = world.peer.channel.sent.length;
+  session.drive(AHEAD);
+  world.pass(40);
+
+  assert.equal(world.peer.channel.sent.length, before + 1);
 });
 
 test("a viewer sends no command", async () => {

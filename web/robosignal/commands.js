@@ -29,7 +29,13 @@
  * @property {(epoch: number) => void} refused the robot obeys another epoch than ours
  */
 
-export const LOOP_MS = 50;
+export const LOOP_MS = 25;
+const ZERO_MS = 50;
+/**
+ * Each command goes twice, this long after the first time at least, and at most: of a path that loses
+ * packets, bursts of them too, as much as a third may be lost before the robot's watchdog notices.
+ */
+const AGAIN_MS = { earliest: 12, latest: 60 };
 const DECLARATION_MS = 1_000;
 /** A change of driver reaches the robot and this page by different ways. */
 const DISAGREEMENT_MS = 500;
@@ -59,6 +65,8 @@ export class CommandSender {
   #hasRightEnded = false;
   #disagreesSince = Infinity;
   #sentAt = -Infinity;
+  /** @type {{drive: Drive, epoch: number} | null} what is to be sent once more */
+  #again = null;
   /**
    * Commands with motion, each soon after the one before: as a held key makes them. One that was
    * interrupted never goes on.
@@ -178,13 +186,30 @@ export class CommandSender {
     const isMotion = drive.x !== 0 || drive.y !== 0;
     if (!isMotion) {
       this.#press = { at: -Infinity, wasSent: false, isOver: false };
-      return this.#write(drive);
+      return this.#writeTwice(drive);
     }
     const isNew = now - this.#press.at >= this.#watchdogMs;
     this.#press = isNew ? { at: now, wasSent: false, isOver: false } : { ...this.#press, at: now };
-    if (this.update() !== null || this.#press.isOver || !this.#write(drive)) return false;
+    if (this.update() !== null || this.#press.isOver || !this.#writeTwice(drive)) return false;
     this.#press.wasSent = true;
     return true;
+  }
+
+  /**
+   * Send the application's last command once more, if it still holds.
+   *
+   * @param {number} now
+   */
+  #sendAgain(now) {
+    const again = this.#again;
+    if (again === null || now - this.#sentAt < AGAIN_MS.earliest) return;
+    this.#again = null;
+    const isMotion = again.drive.x !== 0 || again.drive.y !== 0;
+    const isOver = isMotion && (this.blocked !== null || this.#press.isOver);
+    // After a page has not run for a while, its user may have released the key.
+    const isLate = now - this.#sentAt > AGAIN_MS.latest;
+    if (isOver || isLate || again.epoch !== this.#listener.control().epoch) return;
+    this.#writeFresh(again.drive);
   }
 
   /**
@@ -199,16 +224,18 @@ export class CommandSender {
   }
 
   /**
-   * Send a zero command when it is time and the application sends nothing, so that the robot has
-   * heard from this session, and is ready for its motion.
+   * Send the application's last command once more. Send a zero command when it is time and the
+   * application sends nothing, so that the robot has heard from this session, and is ready for its
+   * motion.
    */
   repeat() {
     const blocked = this.update();
     if (this.capabilities === null || !this.#listener.control().isDriver) return;
     const now = this.#environment.now();
+    this.#sendAgain(now);
     const isPressed = now - this.#press.at < this.#watchdogMs && !this.#press.isOver;
     if (isPressed && blocked === null) return;
-    if (now - this.#sentAt >= LOOP_MS) this.#write(ZERO);
+    if (now - this.#sentAt >= ZERO_MS) this.#write(ZERO);
   }
 
   /**
@@ -226,6 +253,19 @@ export class CommandSender {
     const message = JSON.stringify({ type: "stop" });
     const sent = [this.#drive, this.#control].map((channel) => write(channel, message));
     return sent.includes(true);
+  }
+
+  /**
+   * Send a command, and have it sent once more if it may get lost.
+   *
+   * @param {Drive} drive
+   */
+  #writeTwice(drive) {
+    // What was commanded before holds no longer, whether this can be sent or not.
+    const { epoch } = this.#listener.control();
+    const isSent = this.#write(drive);
+    this.#again = isSent ? { drive, epoch } : null;
+    return isSent;
   }
 
   /**

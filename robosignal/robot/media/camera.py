@@ -14,6 +14,7 @@ from itertools import chain, repeat
 from threading import Thread
 
 from aiortc import MediaStreamTrack, RTCRtpCodecParameters
+from aiortc.contrib.media import PlayerStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import Packet, VideoFrame
 
@@ -115,6 +116,26 @@ class CameraTrack(MediaStreamTrack):
             self._encoding = None
 
 
+def _start_player(track: MediaStreamTrack) -> None:
+    """Start the thread of aiortc's MediaPlayer, if the track has one, so that it keeps no process.
+
+    A camera that hangs holds that thread for ever, and Python waits at its end for all threads but
+    daemons. A thread is one if the thread that starts it is.
+    """
+    player = getattr(track, "_player", None)
+    if not isinstance(track, PlayerStreamTrack) or player is None:
+        return
+
+    def start(loop: asyncio.AbstractEventLoop) -> None:
+        # The player gives its pictures to the loop of the thread that starts it.
+        asyncio.set_event_loop(loop)
+        player._start(track)  # noqa: SLF001 - as `recv` does, once
+
+    starting = Thread(target=start, args=(asyncio.get_running_loop(),), daemon=True)
+    starting.start()
+    starting.join()
+
+
 class Camera:
     """One track, read and encoded for all who watch it.
 
@@ -133,6 +154,7 @@ class Camera:
         self._timestamp = 0
         self._is_silent = False
         self._is_failing = False
+        _start_player(track)
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._encode())]
 
     @property
@@ -165,8 +187,9 @@ class Camera:
             self._stop_track()
 
     def _stop_track(self) -> None:
-        if self._is_silent:
-            # MediaPlayer waits for its thread, which waits for the camera: not in this one.
+        if self._is_silent or isinstance(self._track, PlayerStreamTrack):
+            # MediaPlayer waits for its thread, which waits for the camera: not in this one, as it
+            # may hang, even if it has not been silent for long.
             Thread(target=self._track.stop, name="camera", daemon=True).start()
         else:
             self._track.stop()
@@ -250,6 +273,7 @@ class Camera:
                 track = cameras.make_track()
         other = cameras.find(track)
         if other is None or other is self:
+            _start_player(track)
             self._track = track
             return False
         for view in tuple(self._watching):

@@ -73,12 +73,15 @@ class Scene:
 
 
 class Pattern:
-    """The scene as it is now. `clock` returns steady seconds.
+    """The scene as it is now. `clock` returns steady seconds; `fps` is frames a second, above 0.
 
     Each frame is drawn once, when the first peer asks for it.
     """
 
-    def __init__(self, robot_id: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, robot_id: str, clock: Callable[[], float], fps: float = FRAMES_PER_SECOND
+    ) -> None:
+        self.fps = fps
         self._robot_id = robot_id
         self._clock = clock
         self._began = clock()
@@ -116,11 +119,11 @@ class Pattern:
 
     def number(self) -> int:
         """Return the number of the frame that is due now, from 1."""
-        return 1 + int((self._clock() - self._began) * FRAMES_PER_SECOND)
+        return 1 + int((self._clock() - self._began) * self.fps)
 
     def seconds_until(self, number: int) -> float:
         """Return how long it is until this frame is due; negative when it was."""
-        return self._began + (number - 1) / FRAMES_PER_SECOND - self._clock()
+        return self._began + (number - 1) / self.fps - self._clock()
 
     def image(self, number: int) -> Image:
         """Return this frame, drawn on the first demand."""
@@ -166,7 +169,7 @@ class PatternTrack(MediaStreamTrack):
         self._number = max(self._number + 1, self._pattern.number())
         await asyncio.sleep(max(0.0, self._pattern.seconds_until(self._number)))
         frame = make_frame(self._pattern.image(self._number))
-        frame.pts = self._number * CLOCK_RATE // FRAMES_PER_SECOND
+        frame.pts = int(self._number * CLOCK_RATE / self._pattern.fps)
         frame.time_base = Fraction(1, CLOCK_RATE)
         return frame
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace as changed
 
 from robosignal.protocol.ids import SessionId
 from robosignal.robot.drive import STILL, Drive, Motion
-from robosignal.robot.session import registration, rights
+from robosignal.robot.session import rights
 from robosignal.robot.session.datachannel import (
     Command,
     Done,
@@ -16,7 +16,16 @@ from robosignal.robot.session.datachannel import (
     encode,
 )
 from robosignal.robot.session.events import Action, Log, Message, Move, Say
-from robosignal.robot.session.state import Link, OldLink, Peer, RobotState, Step, put_peer, stop
+from robosignal.robot.session.state import (
+    Link,
+    OldLink,
+    Peer,
+    RobotState,
+    Step,
+    ping_early,
+    put_peer,
+    stop,
+)
 
 DRIVER_HEARTBEAT_MS = 50
 """How often the driver's session gets a heartbeat, in ms."""
@@ -46,7 +55,7 @@ def obey_fresh(
     if not fence.obeys(event.session_id):
         return _ask_who_drives(state, event.session_id, peer, now)
     # A page that knows of a later epoch has heard what the robot has not.
-    return _ping(state, now) if command.epoch > fence.epoch else (state, [])
+    return ping_early(state, now) if command.epoch > fence.epoch else (state, [])
 
 
 def _find_reason(
@@ -111,13 +120,8 @@ def obey_old(state: RobotState, event: Message, peer: Peer, command: Command, no
 def _ask_who_drives(state: RobotState, session: SessionId, peer: Peer, now: int) -> Step:
     state, logs = _log_refusal(state, session, peer)
     # The refused session may hold the lease, and the frame that said so may be missing.
-    state, pings = _ping(state, now)
+    state, pings = ping_early(state, now)
     return state, [*logs, *pings]
-
-
-def _ping(state: RobotState, now: int) -> Step:
-    renewed, pings = registration.ping_early(state.registration, now)
-    return replace(state, registration=renewed), pings
 
 
 def _log_refusal(state: RobotState, session: SessionId, peer: Peer) -> Step:

@@ -11,32 +11,74 @@ from robosignal.robot.frames import sanitize
 from robosignal.robot.session import rights
 from robosignal.robot.session.datachannel import Refused, Stopped, encode
 from robosignal.robot.session.events import Action, Log, Message, Move, Say
-from robosignal.robot.session.state import Latch, Peer, RobotState, Step, put_peer, show, stop
+from robosignal.robot.session.state import (
+    Latch,
+    Peer,
+    RobotState,
+    Step,
+    ping_early,
+    put_peer,
+    show,
+    stop,
+)
 
 STOP_MS = 1000
 """Of one session's stops, one in so many ms counts: it sends each over both channels."""
 
 
+RENEWAL_MS = 5000
+"""How long a stop waits for the server to say that its session's right was renewed."""
+
+
 def stop_for(state: RobotState, event: Message, peer: Peer, now: int) -> Step:
-    """Stop at the request of a session that may drive, however old or late the request is."""
+    """Stop at the request of a session that may drive, however old or late the request is.
+
+    If all that keeps it from that is an end of its right, the server may have renewed that since.
+    """
     session = event.session_id
-    if not _may_stop(state, session, now):
-        return state, [_refuse(state, event, "stop")]
+    if _may_stop(state, session, now):
+        return _stop_by(state, session, peer, now)
+    refusal = _refuse(state, event, "stop")
+    if not _has_drive(state, session):
+        return state, [refusal]
+    state = put_peer(state, session, replace(peer, stop_waits_until=now + RENEWAL_MS))
+    state, pings = ping_early(state, now)
+    return state, [refusal, *pings]
+
+
+def stop_renewed(state: RobotState, now: int) -> Step:
+    """Stop if the server has just renewed the right of a session whose stop was refused."""
+    actions: list[Action] = []
+    for session, waiting in state.peers.items():
+        until = waiting.stop_waits_until
+        if until is None or not _may_stop(state, session, now):
+            continue
+        peer = replace(state.peers[session], stop_waits_until=None)
+        state = put_peer(state, session, peer)
+        if now < until:
+            state, stops = _stop_by(state, session, peer, now)
+            actions = [*actions, *stops]
+    return state, actions
+
+
+def _stop_by(state: RobotState, session: SessionId, peer: Peer, now: int) -> Step:
     if peer.stop_at is not None and now < peer.stop_at + STOP_MS:
         return state, []
     state = put_peer(state, session, replace(peer, stop_at=now))
     if state.latch.person is not None:
         # It may have missed that the robot is stopped.
-        return state, [Say(session, event.pc_id, describe(state))]
+        return state, [Say(session, peer.pc_id, describe(state))]
     return _set_latch(state, replace(state.latch, person=peer.name), f"{peer.name} stops the robot")
 
 
 def _may_stop(state: RobotState, session: SessionId, now: int) -> bool:
+    # The driver certainly has the right; an older server says nothing of it.
+    return _has_drive(state, session) and not rights.is_over(state, session, now)
+
+
+def _has_drive(state: RobotState, session: SessionId) -> bool:
     right = state.rights.get(session)
-    if right is None:
-        # An older server says nothing of rights: the driver is the one who certainly has it.
-        return state.control.fence.obeys(session)
-    return right.drive and not right.is_over(now)
+    return state.control.fence.obeys(session) or (right is not None and right.drive)
 
 
 def clear_for(state: RobotState, event: Message, peer: Peer, now: int) -> Step:

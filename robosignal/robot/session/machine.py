@@ -141,15 +141,21 @@ def _receive(state: RobotState, event: Frame, now: int, *, has_waited: bool = Fa
             | PeerLeft()
         ):
             state, moves = epochs.apply_fence(state, frame)
-            state, notes = (state, []) if has_waited else rights.note(state, event.frame, now)
+            state, notes = (state, []) if has_waited else _note_rights(state, frame, now)
             if state.registration.is_registering and not from_old:
                 return _defer(state, event, frame), [*moves, *notes]
             state, actions = _follow(state, frame, now)
             return state, [*moves, *notes, *actions]
         case _:
             state, actions = _handle_own(state, frame, now, from_old=from_old)
-            state, notes = rights.note(state, event.frame, now)
+            state, notes = _note_rights(state, frame, now)
             return state, [*actions, *notes]
+
+
+def _note_rights(state: RobotState, frame: frames.Frame, now: int) -> Step:
+    state, notes = rights.note(state, frame, now)
+    state, stops = latch.stop_renewed(state, now)
+    return state, [*notes, *stops]
 
 
 def _ignore(state: RobotState, event: Frame, frame: Unreadable, now: int) -> Step:

@@ -3,57 +3,69 @@
 Servers that say nothing of it leave the rights without an end.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
-import msgspec
-from msgspec import Struct
-
+from robosignal.protocol.frames import (
+    Control,
+    ControlState,
+    OfferRelay,
+    Pong,
+    Registered,
+    TakeoverNotice,
+)
 from robosignal.protocol.ids import SessionId
+from robosignal.robot.frames import Frame
 from robosignal.robot.session.events import Action, Log
-from robosignal.robot.session.state import Right, RobotState, Step, show, stop
+from robosignal.robot.session.state import Right, RobotState, Step, is_known, show, stop
 
 
-class _OfferedRight(Struct, frozen=True, rename="camel"):
-    """What an offer says of its session."""
-
-    drive: bool
-    owner: bool = False
-    right_seconds: int | None = None
-
-
-class _Told(Struct, frozen=True, rename="camel"):
-    """What a frame may say of a right; `control` is that of `registered` and `pong`."""
-
-    session_id: SessionId | None = None
-    right: _OfferedRight | None = None
-    right_seconds: int | None = None
-    epoch: int | None = None
-    control: "_Told | None" = None
-
-
-def note(state: RobotState, frame: dict[str, Any], now: int) -> Step:
-    """Remember what a frame, which came at `now`, says of a session's right.
+def note(state: RobotState, frame: Frame, now: int) -> Step:
+    """Remember what a frame, which came at `now` (ms), says of the sessions' rights.
 
     Frames may overtake each other, so of two ends the later one counts; and one of an epoch that
-    has passed changes nothing.
+    has passed says nothing of its holder.
     """
-    try:
-        told = msgspec.convert(frame, _Told)
-    except (msgspec.ValidationError, RecursionError):
+    if isinstance(frame, OfferRelay):
+        return _note_offer(state, frame, now)
+    actions: list[Action] = []
+    for session, seconds in _find_told(state, frame):
+        right = _extend(state.rights.get(session, Right()), seconds, now)
+        state, more = _put(state, session, right, now)
+        actions = [*actions, *more]
+    return state, actions
+
+
+def _note_offer(state: RobotState, frame: OfferRelay, now: int) -> Step:
+    told, epoch = frame.right, frame.epoch
+    if told is None or (epoch is not None and epoch < state.control.fence.epoch):
         return state, []
-    told = told.control or told
-    session = told.session_id
-    if session is None or (told.epoch is not None and told.epoch < state.control.fence.epoch):
-        return state, []
-    right = state.rights.get(session, Right())
-    seconds = told.right_seconds
-    if told.right is not None:
-        right = replace(right, drive=told.right.drive, owner=told.right.owner)
-        seconds = told.right.right_seconds if seconds is None else seconds
-    elif seconds is None:
-        return state, []
-    return _put(state, session, _extend(right, seconds, now), now)
+    right = state.rights.get(frame.session_id, Right())
+    right = replace(right, drive=told.drive, owner=told.owner)
+    return _put(state, frame.session_id, _extend(right, told.right_seconds, now), now)
+
+
+def _find_told(state: RobotState, frame: Frame) -> Iterator[tuple[SessionId, int]]:
+    """Yield each session whose right the frame tells, and for how many seconds it lasts."""
+    match frame:
+        case TakeoverNotice() | Control():
+            yield from _find_holder(state, frame)
+        case Registered() | Pong():
+            if frame.control is not None:
+                yield from _find_holder(state, frame.control)
+            for entry in frame.sessions or ():
+                if entry.right_seconds is not None and is_known(state, entry.session_id):
+                    yield entry.session_id, entry.right_seconds
+        case _:
+            pass
+
+
+def _find_holder(
+    state: RobotState, told: TakeoverNotice | Control | ControlState
+) -> Iterator[tuple[SessionId, int]]:
+    is_past = told.epoch < state.control.fence.epoch
+    if told.session_id is not None and told.right_seconds is not None and not is_past:
+        yield told.session_id, told.right_seconds
 
 
 def _extend(right: Right, seconds: int | None, now: int) -> Right:

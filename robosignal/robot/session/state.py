@@ -8,6 +8,7 @@ from robosignal.protocol.frames import Person
 from robosignal.protocol.ids import SessionId
 from robosignal.robot.drive import STILL, Motion, Settings
 from robosignal.robot.frames import PcId, display_name
+from robosignal.robot.session import registration
 from robosignal.robot.session.datachannel import Refusals
 from robosignal.robot.session.events import Action, Log, Move, Show, Shut
 from robosignal.robot.session.fence import Fence
@@ -50,8 +51,10 @@ class Peer:
     `held_at` is the last epoch at which the session is known to have held the lease, 0 if none;
     `has_viewed` is whether it has offered as a viewer since, so that what ended it then may not
     concern it now. `refused_at` is the epoch at which a refused command was logged, so that a
-    stream of them makes one line. `stop_at` is when its last `stop` counted, in ms. One that has
-    `failed` is closed; its session continues.
+    stream of them makes one line. `stop_at` is when its last `stop` counted, in ms, and
+    `stop_waits_until` until when one counts that was refused as its right had ended, if the server
+    says meanwhile that the right was renewed. One that has `failed` is closed; its session
+    continues.
     """
 
     pc_id: PcId
@@ -60,6 +63,7 @@ class Peer:
     has_viewed: bool
     refused_at: int | None = None
     stop_at: int | None = None
+    stop_waits_until: int | None = None
     link: Link | OldLink = field(default_factory=OldLink)
     failed: bool = False
 
@@ -238,6 +242,12 @@ def post(state: RobotState, frame: dict[str, Any]) -> Step:
         frame, is_registered=registration.is_registered, registers=registration.registers
     )
     return replace(state, pending=replace(state.pending, outbox=outbox)), sends
+
+
+def ping_early(state: RobotState, now: int) -> Step:
+    """Ping ahead of time, if that is allowed yet: the answer says who drives, and who may."""
+    renewed, pings = registration.ping_early(state.registration, now)
+    return replace(state, registration=renewed), pings
 
 
 def put_peer(state: RobotState, session: SessionId, peer: Peer) -> RobotState:

@@ -14,6 +14,8 @@ from robosignal.protocol.frames import (
     Frame,
     LeaveReason,
     PeerLeft,
+    SessionEntry,
+    SessionRight,
     TakeoverReason,
 )
 from robosignal.protocol.ids import SessionId, UserId
@@ -112,6 +114,31 @@ def control_state(robot: Robot, now: int) -> ControlState:
         # A seed robot does not know the field, and its frames stay as they were.
         right_seconds=_right_seconds(robot, now) if robot.dialect == "v1" else None,
     )
+
+
+def session_rights(robot: Robot, now: int) -> list[SessionRight]:
+    """Return what is left of the right of every session, for the robot itself. `now`: epoch ms.
+
+    Who has a session may drive: what ends the right earlier than the token ends the session too.
+    """
+    return [
+        SessionRight(session_id=each.session_id, right_seconds=each.right_seconds(now))
+        for each in robot.all_sessions()
+    ]
+
+
+def session_entries(robot: Robot, now: int) -> list[SessionEntry]:
+    """Return every session with its user and its role, for the robot itself. `now`: epoch ms."""
+    return [
+        SessionEntry(
+            session_id=each.session_id,
+            person=each.person,
+            role=role,
+            # As in `control_state`.
+            right_seconds=each.right_seconds(now) if robot.dialect == "v1" else None,
+        )
+        for each, role in robot.sessions()
+    ]
 
 
 def _right_seconds(robot: Robot, now: int) -> int | None:

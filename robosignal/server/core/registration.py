@@ -16,12 +16,12 @@ from robosignal.protocol.errors import (
     TokenExpired,
     TryAgain,
 )
-from robosignal.protocol.frames import Ack, Registered, Replaced, SessionEntry
+from robosignal.protocol.frames import Ack, Registered, Replaced
 from robosignal.protocol.ids import InstanceId, RobotId, token_of
 from robosignal.protocol.messages import Register, Unregister
 from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.delivery import hand_over, notify
-from robosignal.server.core.notices import control_state, notices_of_ended
+from robosignal.server.core.notices import control_state, notices_of_ended, session_entries
 from robosignal.server.core.records import Assertion, Connection, Robot, fleet_shard_of
 from robosignal.server.core.request import Request
 from robosignal.server.core.steps import (
@@ -61,10 +61,7 @@ def register(request: Request, message: Register) -> Flow[Registered]:
     return Registered(
         robot_id=robot.robot_id,
         control=control_state(robot, request.now),
-        sessions=[
-            SessionEntry(session_id=each.session_id, person=each.person, role=role)
-            for each, role in robot.sessions()
-        ],
+        sessions=session_entries(robot, request.now),
         heartbeat_seconds=request.rules.heartbeat_seconds,
         presence_seconds=request.presence_seconds,
         lease_seconds=request.presence_seconds,

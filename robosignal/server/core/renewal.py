@@ -8,7 +8,12 @@ from robosignal.server.core.acquisition import note_or_record_loss
 from robosignal.server.core.addressing import ActiveSession
 from robosignal.server.core.authorization import condition_for, refuse_robot_connections
 from robosignal.server.core.delivery import notify
-from robosignal.server.core.notices import control_state, notices_to, robot_control_frame
+from robosignal.server.core.notices import (
+    control_state,
+    notices_to,
+    robot_control_frame,
+    session_rights,
+)
 from robosignal.server.core.records import Robot
 from robosignal.server.core.request import Request, reply_epoch
 from robosignal.server.core.steps import (
@@ -33,7 +38,9 @@ def ping(request: Request, message: Ping) -> Flow[Pong]:
         pong = Pong(session_id=message.session_id, role=role, epoch=robot.epoch)
     elif message.robot_id is not None:
         robot = yield from _renew_presence(request, message.robot_id)
-        pong = Pong(control=control_state(robot, request.now))
+        pong = Pong(
+            control=control_state(robot, request.now), sessions=session_rights(robot, request.now)
+        )
     else:
         return Pong()
     return pong if request.sender.dialect == "v1" else Pong()
@@ -110,7 +117,8 @@ def _note_resumed(request: Request, written: Written[Robot], found: ActiveSessio
     """Note the session on the new connection's item; if that is gone, record the loss and raise.
 
     Then tell the robot if its driver's right ends at another time by the new connection's token:
-    the next `pong` may come after the end that the robot knows.
+    the next `pong` may come after the end that the robot knows. A viewer's may wait for it, as it
+    matters only for a stop, and then the robot asks.
     """
     session_id, robot = found.session.session_id, written.after
     yield from note_or_record_loss(request, robot, found)

@@ -28,7 +28,8 @@ def open_sockets() -> set[StunProtocol]:
     return {
         each
         for each, transport in sockets.items()
-        if isinstance(transport, asyncio.DatagramTransport) and not transport.is_closing()
+        # asyncio's own is no DatagramTransport by its type before Python 3.12.
+        if isinstance(transport, asyncio.BaseTransport) and not transport.is_closing()
     }
 
 
@@ -69,6 +70,22 @@ async def test_ended_while_it_gathers_it_leaves_nothing_open(turns: int) -> None
 
     assert open_sockets() <= before
     assert [track for track in tracks if track.readyState == "live"] == []
+
+
+async def test_an_answered_offer_has_sockets_until_the_peer_is_closed() -> None:
+    """So what tells that none stays open can tell that some do."""
+    sdp = await an_offer()
+    before = open_sockets()
+    told: asyncio.Queue[Event] = asyncio.Queue()
+    peer = Peer(SessionId("r:s"), PcId("pc"), HERE, filming([]), told.put_nowait, relays=Relays())
+    peer.offer(sdp)
+    event = await asyncio.wait_for(told.get(), PATIENCE)
+    while_open = open_sockets()
+    await peer.close()
+
+    assert isinstance(event, Answered)
+    assert while_open > before
+    assert open_sockets() <= before
 
 
 @pytest.mark.parametrize("mid", ["0", "1", "7"])
