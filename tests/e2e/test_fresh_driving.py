@@ -50,6 +50,8 @@ move = lambda drive: print("moves", drive.y, flush=True)
 asyncio.run(Robot(url, robot, token=token, on_drive=move, video=lambda: Camera(), fps=20).run())
 """
 
+AGAIN = "Press again once that is over."
+
 # When the panel's picture became each state, in epoch ms.
 WATCH = """() => {
   const panel = document.querySelector('#panel');
@@ -132,6 +134,30 @@ def test_a_robot_whose_process_stops_is_marked_and_a_held_key_does_not_go_on(
 
     assert LIMIT_MS - 100 <= took <= LIMIT_MS + MARKED_MS
     assert moved == []
+
+
+def test_a_press_before_the_first_picture_is_ignored_in_words_and_never_drives_later(
+    site: Site, open_page: Open, rover: Process
+) -> None:
+    """W is held from before the picture comes: nothing moves, and the page asks for a new press."""
+    os.kill(rover.pid, signal.SIGUSR1)
+    page = open_page(site.link(OWNER))
+    page.click(f"li[data-robot-id={ROBOT}] [data-action=drive]")
+    page.wait_for("() => document.activeElement?.id === 'video'")
+    page.hold("KeyW")
+    page.wait_for_text("#notice", f"Nothing moves. The robot is not connected. {AGAIN}")
+    os.kill(rover.pid, signal.SIGUSR2)
+    page.wait_for_attribute("#pad", "data-active", "true")
+    time.sleep(0.5)  # The key is still down: this is how long nothing may move.
+    moved = [line for line in rover.drain() if line.startswith("moves 1")]
+    notice = page.evaluate("() => document.querySelector('#notice').textContent")
+    page.let_go("KeyW")
+    drive_ahead(page, rover)
+    page.wait_for_text("#notice", "")
+    page.let_go("KeyW")
+
+    assert moved == []
+    assert notice.endswith(AGAIN)
 
 
 def test_a_camera_that_stops_is_marked_apart_and_past_twice_the_limit_nothing_drives(
