@@ -121,7 +121,7 @@ function drawConnection({ signal, wasOnline }) {
 /**
  * @param {Scene} scene
  */
-function drawPanel({ signal, session, joins, robots }) {
+export function drawPanel({ signal, session, joins, robots }) {
   const view = session?.view ?? null;
   const { kind, title, text } =
     view === null && joins !== null ? joiningBanner(joins) : bannerOf(view, signal.me);
