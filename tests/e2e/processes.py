@@ -78,9 +78,9 @@ class Process:
         """Everything that was read of what it printed."""
         return "\n".join(self.lines)
 
-    def wait_for(self, pattern: str, seconds: float = PATIENCE_SECONDS) -> re.Match[str]:
+    def wait_for(self, pattern: str) -> re.Match[str]:
         """Return the next printed line that matches; fail when it ends or never says so."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 line = self._unread.get(timeout=max(0, until - time.monotonic()))

@@ -5,7 +5,16 @@
 
 import { SignalingError, connect } from "../robosignal/index.js";
 import { quote, sentence } from "./banner.js";
-import { at, draw, drawPanel, drawSignedOut, drawRtt, offer, showNotice, clearNotice } from "./draw.js";
+import {
+  at,
+  draw,
+  drawPanel,
+  drawSignedOut,
+  drawRtt,
+  offer,
+  showNotice,
+  clearNotice,
+} from "./draw.js";
 import { attachKeys } from "./driving.js";
 import { attachFocus, focusVideo, leavePanel } from "./focus.js";
 import { followLinks } from "./link.js";
