@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.e2e.conftest import Site
 from tests.e2e.processes import Process
 
 ROBOT = "rover-1"
@@ -43,9 +42,9 @@ asyncio.run(Robot(url, robot, token=token, on_drive=move, video=lambda: Camera()
 
 
 @contextmanager
-def running_rover(site: Site) -> Iterator[Process]:
-    """Have the robot, which olga owns, online until left."""
-    process = Process.of_code(ROVER, site.websocket_url, ROBOT, site.token(OWNER))
+def running_rover(url: str, token: str) -> Iterator[Process]:
+    """Have the robot, whose token is its owner's, online at this WebSocket's address until left."""
+    process = Process.of_code(ROVER, url, ROBOT, token)
     process.wait_for(f"^{ROBOT}: online")
     try:
         yield process

@@ -36,7 +36,7 @@ IS_RTT_OLD = "() => document.querySelector('#fact-rtt').dataset.old"
 @pytest.fixture
 def rover(site: Site) -> Iterator[Process]:
     """A robot that olga owns, which prints its motion."""
-    with running_rover(site) as process:
+    with running_rover(site.websocket_url, site.token(OWNER)) as process:
         yield process
 
 

@@ -44,7 +44,7 @@ def until(page: Page, condition: str) -> None:
 @pytest.fixture
 def rover(site: Site) -> Iterator[Process]:
     """A robot whose camera can be stopped."""
-    with running_rover(site) as process:
+    with running_rover(site.websocket_url, site.token(OWNER)) as process:
         yield process
 
 

@@ -26,7 +26,7 @@ def test_a_right_that_ends_is_told_in_words_and_stays_so_until_a_new_sign_in(
 ) -> None:
     """The banner is amber, a press moves nothing and says why, and a new link drives."""
     state = str(site.state)
-    with running_rover(site) as rover:
+    with running_rover(site.websocket_url, site.token(OWNER)) as rover:
         token = run("token", OWNER, "--ttl", str(RIGHT_SECONDS), "--state", state)
         page = open_page(f"{site.page_url}#token={token}")
         page.click(f"li[data-robot-id={ROBOT}] [data-action=drive]")

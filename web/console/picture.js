@@ -49,5 +49,8 @@ function pathFact(picture) {
   if (picture === null || picture.path === null) return "–";
   const { path, fps, kbps, lossPct } = picture;
   const figures = fps === null ? [] : [`${fps} fps`, `${kbps} kbit/s`, `${lossPct} % lost`];
-  return [path === "relay" ? "Relayed" : "Direct", ...figures].join(" · ");
+  // A line ends between two figures, and not within one.
+  return [path === "relay" ? "Relayed" : "Direct", ...figures]
+    .map((figure) => figure.replaceAll(" ", "\u00a0"))
+    .join("\u00a0· ");
 }
