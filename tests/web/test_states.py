@@ -36,7 +36,8 @@ STATE_MS = 20_000
 # Words that do not fit into their element.
 CUT = """selectors => selectors.filter((selector) => {
     const element = document.querySelector(selector);
-    return element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0;
+    const isWide = element.scrollWidth > element.clientWidth + 1;
+    return element.clientWidth > 0 && (isWide || element.scrollHeight > element.clientHeight + 1);
 })"""
 PICTURES = os.environ.get("ROBOSIGNAL_PICTURES")
 
@@ -74,7 +75,6 @@ async def driver(browser: Browser, backend: LocalBackend, rover: Process) -> Asy
         page = await open_console(browser, backend, backend.token(OWNER))
         await becomes(page, "live", "you-drive")
         yield page
-        await page.click("#actions [data-action=leave]")
         await page.close()
 
 
@@ -103,7 +103,15 @@ async def look(page: Page, state: str, folder: Path, *words: str) -> None:
         assert await page.evaluate("() => [innerWidth, innerHeight]") == [width, height]
         for selector in ("#banner-title", "#stop [data-action=stop]", "#fact-path", *words):
             assert await page.evaluate(IN_SIGHT, selector), (name, selector)
-        texts = ["#connection", "#banner-title", "#banner-text", "#picture", "#facts", "#desk"]
+        texts = [
+            "#connection",
+            "#banner",
+            "#banner-title",
+            "#banner-text",
+            "#picture",
+            "#facts",
+            "#desk",
+        ]
         assert await page.evaluate(CUT, texts) == [], name
         assert await page.evaluate(OVERFLOW) <= 0, name
         assert await page.evaluate(POOR) == [], name
