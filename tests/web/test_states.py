@@ -176,7 +176,7 @@ async def test_no_picture(driver: Page, rover: Process, tmp_path: Path) -> None:
 async def test_right_ended(
     driver: Page, browser: Browser, backend: LocalBackend, tmp_path: Path
 ) -> None:
-    """The token is over, and nobody renews it."""
+    """The token is over, and is not renewed."""
     await driver.click("#actions [data-action=leave]")
     page = await open_console(browser, backend, backend.token(OWNER, ttl_s=RIGHT_SECONDS))
     title = page.locator("#banner-title")
