@@ -202,6 +202,13 @@ for (const [when, view, kind, title] of BANNERS) {
   });
 }
 
+test("who drives by touch alone reads of the pad, and of no keys", () => {
+  const view = { ...LIVE, role: "controller" };
+
+  assert.match(bannerOf(view, ME).text, /Arrow keys/);
+  assert.equal(bannerOf(view, ME, true).text, "Drive with the pad.");
+});
+
 test("a person without a name is called by the user id", () => {
   assert.match(bannerOf({ ...LIVE, driver: { userId: "u-7" } }, ME).title, /^“u-7” drives/);
 });

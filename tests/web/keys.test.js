@@ -41,6 +41,7 @@ class Desk {
   wall = 1_750_000_000_000;
   due = null;
   losses = [];
+  ignored = [];
   session = new FakeSession((error) => assert.fail(error));
 
   constructor(options = {}) {
@@ -68,6 +69,7 @@ class Desk {
     this.focused = this.element;
     this.end = driveWithKeys(this.session, this.element, {
       onLoss: (why) => this.losses.push(why),
+      onIgnored: (why) => this.ignored.push(why),
       ...options,
     });
   }
@@ -189,6 +191,7 @@ test("a press that waited while the page did not run is none", () => {
   desk.pass(200);
 
   assert.deepEqual(desk.session.sent, []);
+  assert.match(desk.ignored[0], /page stopped/);
 });
 
 for (const [what, view] of [
@@ -268,6 +271,31 @@ test("a key that is pressed before there is control does not drive once there is
 
   assertReleased(desk);
 });
+
+for (const [what, view, why] of [
+  ["another drives", { role: "viewer" }, /do not drive/],
+  ["the first picture is awaited", { state: "connecting", blocked: "undeclared" }, /not connected/],
+  ["the server's answer is awaited", { role: null, state: "connecting" }, /not connected/],
+  ["the connection is lost", { state: "waiting" }, /not connected/],
+  ["the picture is too old", { blocked: "picture" }, /too old/],
+  ["the robot is silent", { blocked: "silent" }, /not heard/],
+  ["the robot is stopped", { blocked: "stopped" }, /was stopped/],
+  ["the right has ended", { blocked: "right-ended" }, /right to drive/],
+]) {
+  test(`a press while ${what} is ignored, which is said once, and never drives later`, () => {
+    const desk = new Desk();
+    desk.session.stand(view);
+    desk.down("KeyW");
+    desk.pass(200, "KeyW");
+    const { ignored } = desk;
+    desk.session.stand({ role: "controller", state: "live", blocked: null });
+
+    assertReleased(desk);
+    assert.equal(ignored.length, 1);
+    assert.match(ignored[0], why);
+    assert.deepEqual(desk.losses, []);
+  });
+}
 
 test("a robot that refuses is not moved by a held key once it obeys", () => {
   const desk = held();

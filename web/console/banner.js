@@ -57,9 +57,10 @@ export function sentence(message) {
  *
  * @param {View | null} view
  * @param {Person | null} me
+ * @param {boolean} [isTouchOnly] whether this device has no keys to speak of
  * @returns {Banner}
  */
-export function bannerOf(view, me) {
+export function bannerOf(view, me, isTouchOnly = false) {
   if (view === null)
     return { kind: "none", title: "No robot chosen", text: "Choose Drive or Watch on a robot." };
   const { robotId, state, why, role } = view;
@@ -78,7 +79,7 @@ export function bannerOf(view, me) {
       ...joiningBanner(robotId),
       text: describeMissing(view.missing) ?? "Waiting for the robot's answer.",
     };
-  if (role === "controller") return driverBanner(view);
+  if (role === "controller") return driverBanner(view, isTouchOnly);
   return view.stale ? unknownBanner(view, me) : viewerBanner(view, me);
 }
 
@@ -122,9 +123,10 @@ export const stopSentence = ({ by }) => `Stopped by ${quote({ userId: by })}`;
  * We have the control. What a robot has not declared never comes.
  *
  * @param {View} view
+ * @param {boolean} isTouchOnly
  * @returns {Banner}
  */
-function driverBanner(view) {
+function driverBanner(view, isTouchOnly) {
   const { robotId, missing, blocked, stopped, picture, commands } = view;
   if (missing.includes("channel")) {
     return {
@@ -171,7 +173,9 @@ function driverBanner(view) {
     text:
       commands === "late"
         ? "This robot is an older one: commands may reach it late."
-        : "Arrow keys or W A S D while the video has focus, or the pad.",
+        : isTouchOnly
+          ? "Drive with the pad."
+          : "Arrow keys or W A S D while the video has focus, or the pad.",
   };
 }
 

@@ -5,11 +5,19 @@
 
 import { SignalingError, connect } from "../robosignal/index.js";
 import { quote, sentence } from "./banner.js";
-import { at, draw, drawSignedOut, drawRtt, offer, showNotice, clearNotice } from "./draw.js";
+import {
+  at,
+  draw,
+  drawPanel,
+  drawSignedOut,
+  drawRtt,
+  offer,
+  showNotice,
+  clearNotice,
+} from "./draw.js";
 import { attachKeys } from "./driving.js";
 import { attachFocus, focusVideo, leavePanel } from "./focus.js";
 import { followLinks } from "./link.js";
-import { drawPicture } from "./picture.js";
 import { saysAdmin, visitor } from "./sign-in.js";
 import { REFUSED, TOO_OLD, attachSpace } from "./stop.js";
 
@@ -130,7 +138,7 @@ function show(scene, session) {
   session.on("rtt", ours(drawRtt));
   session.on(
     "picture",
-    ours(() => drawPicture(session.view)),
+    ours(() => drawPanel(scene)),
   );
   session.on(
     "stopped",

@@ -121,10 +121,10 @@ function drawConnection({ signal, wasOnline }) {
 /**
  * @param {Scene} scene
  */
-function drawPanel({ signal, session, joins, robots }) {
+export function drawPanel({ signal, session, joins, robots }) {
   const view = session?.view ?? null;
   const { kind, title, text } =
-    view === null && joins !== null ? joiningBanner(joins) : bannerOf(view, signal.me);
+    view === null && joins !== null ? joiningBanner(joins) : bannerOf(view, signal.me, isTouchOnly());
   const panel = at("panel");
   const live = view?.state === "live";
   const driver = view ? driverName(view, signal.me) : "";
@@ -150,6 +150,10 @@ function drawPanel({ signal, session, joins, robots }) {
   drawRequests(view);
   drawActions(signal, view, robots ?? []);
 }
+
+/** A device with a touch screen and no mouse or the like has seldom a keyboard. */
+const isTouchOnly = () =>
+  matchMedia("(any-pointer: coarse)").matches && !matchMedia("(any-pointer: fine)").matches;
 
 /**
  * @param {View | null} view

@@ -1,5 +1,6 @@
 /**
- * Connects the console's video and pad to the module's keys, and says why the robot has stopped.
+ * Connects the console's video and pad to the module's keys, and says why the robot has stopped, or
+ * does not move.
  */
 
 import { driveWithKeys } from "../robosignal/index.js";
@@ -29,6 +30,10 @@ export function attachKeys(session, { video, pad, knob, showNotice, clearNotice 
       // The banner says already that this user does not drive any more.
       if (session.view.role === "controller")
         showNotice((said = `Stopped. ${why} Press again to drive.`));
+    },
+    onIgnored: (why) => {
+      if (session.view.role !== "viewer")
+        showNotice((said = `Nothing moves. ${why} Press again once that is over.`));
     },
   });
 }

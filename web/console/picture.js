@@ -7,7 +7,7 @@ import { at, write } from "./draw.js";
 
 /** @typedef {import("../robosignal/index.js").View} View */
 
-/** The module measures the round trip once a second. */
+/** The module measures the round trip once a second; a robot that is not heard at all has none. */
 const RTT_OLD_MS = 2_500;
 
 let rttAt = -Infinity;
@@ -33,7 +33,8 @@ export function drawPicture(view) {
   write("fact-picture", ageMs === null ? "–" : seconds(ageMs));
   write("fact-path", pathFact(picture));
   at("fact-picture").dataset.old = String(words !== null);
-  at("fact-rtt").dataset.old = String(performance.now() - rttAt > RTT_OLD_MS);
+  const isRttOld = picture?.state === "frozen" || performance.now() - rttAt > RTT_OLD_MS;
+  at("fact-rtt").dataset.old = String(isRttOld);
 }
 
 /**
@@ -48,5 +49,8 @@ function pathFact(picture) {
   if (picture === null || picture.path === null) return "–";
   const { path, fps, kbps, lossPct } = picture;
   const figures = fps === null ? [] : [`${fps} fps`, `${kbps} kbit/s`, `${lossPct} % lost`];
-  return [path === "relay" ? "Relayed" : "Direct", ...figures].join(" · ");
+  // A line ends between two figures, and not within one.
+  return [path === "relay" ? "Relayed" : "Direct", ...figures]
+    .map((figure) => figure.replaceAll(" ", "\u00a0"))
+    .join("\u00a0· ");
 }

@@ -45,6 +45,8 @@ const REASONS = {
   doubt: "The held key was not heard of for too long.",
   unsent: "Nothing could be sent for half a second.",
   control: "The control or the connection has changed.",
+  viewer: "You do not drive.",
+  connection: "The robot is not connected.",
 };
 
 /** The same, by why the session sends no motion. */
@@ -65,7 +67,8 @@ const BLOCKED = {
  * A browser doesn't report every release of a key. So everything that is pressed counts as released
  * when the element, the window or the page loses the focus or is hidden; at a menu, a dialog, a drag
  * and a system key; when the page hasn't run, or hasn't sent, for half a second; and when the session
- * stops driving or sends no motion (`view.blocked`). After that only a new press drives.
+ * stops driving or sends no motion (`view.blocked`). After that only a new press drives. A press
+ * while no motion could be sent is ignored, and `onIgnored` says so: it never drives later.
  *
  * @param {Session} session
  * @param {HTMLElement} element
@@ -146,8 +149,8 @@ class KeyDriver {
     this.#on(this.#element, "keydown", (event) => {
       if (event.target !== this.#element || !isDriveKey(event.code) || isModified(event)) return;
       event.preventDefault();
-      if (!event.repeat && !this.#isLate(event) && this.#isFocused())
-        this.#press((input) => press(input, event.code, this.#now()));
+      if (!event.repeat && this.#isFocused())
+        this.#press(event, (input) => press(input, event.code, this.#now()));
     });
   }
 
@@ -222,31 +225,27 @@ class KeyDriver {
     // Two pointers are a gesture, or a hand that slipped: neither drives.
     if (pointer !== null)
       return void (pointer.id !== event.pointerId && this.#releaseAll(REASONS.pointer));
-    if (
-      !event.composedPath().includes(pad) ||
-      event.button !== 0 ||
-      isModified(event) ||
-      this.#isLate(event)
-    )
-      return;
+    if (!event.composedPath().includes(pad) || event.button !== 0 || isModified(event)) return;
     try {
       pad.setPointerCapture(event.pointerId);
     } catch {
       return; // It is up already.
     }
     this.#isTouch = event.pointerType === "touch";
-    this.#press((input) => this.#drag(input, pad, event));
+    this.#press(event, (input) => this.#drag(input, pad, event));
   }
 
   /**
    * Something is pressed.
    *
+   * @param {Event} event
    * @param {(input: Input) => Input} press
    */
-  #press(press) {
+  #press(event, press) {
+    if (this.#isLate(event)) return this.#options.onIgnored?.(REASONS.stall);
     // What was pressed while the page did not run no longer counts, whatever is pressed now.
     if (this.#sinceTickMs() >= WATCHDOG_MS) this.#releaseAll(REASONS.stall);
-    if (!this.#hasControl()) return;
+    if (!this.#hasControl()) return this.#options.onIgnored?.(this.#whyIgnored());
     if (this.#interval === undefined)
       this.#interval = this.#window.setInterval(() => this.#tick(), COMMAND_MS);
     if (!isPressed(this.#input)) {
@@ -351,6 +350,12 @@ class KeyDriver {
   #whyNoControl() {
     const { role, blocked } = this.#session.view;
     return role === "controller" && blocked !== null ? BLOCKED[blocked] : REASONS.control;
+  }
+
+  #whyIgnored() {
+    const { role, state } = this.#session.view;
+    if (role === "viewer") return REASONS.viewer;
+    return role === null || state !== "live" ? REASONS.connection : this.#whyNoControl();
   }
 
   #isFocused() {

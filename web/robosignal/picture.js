@@ -70,19 +70,15 @@ export class Screen {
     this.#video = video;
     this.#environment = environment;
     this.#await();
-    // A page that was frozen comes back with its video paused.
     for (const type of ["visibilitychange", "resume"])
-      video.ownerDocument.addEventListener(type, () => this.#play(), {
+      video.ownerDocument.addEventListener(type, () => this.#comeBack(), {
         signal: this.#abort.signal,
       });
   }
 
   /** Whether the browser tells which frames it shows; it does not for a page that is hidden. */
   get isMeasured() {
-    const isHidden = this.#video.ownerDocument.visibilityState === "hidden";
-    // The first frame after it was hidden comes a moment later.
-    if (isHidden && this.shownAt !== null) this.shownAt = this.#environment.now();
-    return "requestVideoFrameCallback" in this.#video && !isHidden;
+    return "requestVideoFrameCallback" in this.#video && !this.#isHidden;
   }
 
   /**
@@ -98,10 +94,18 @@ export class Screen {
       this.#video.cancelVideoFrameCallback(this.#request);
   }
 
-  #play() {
-    const isVisible = this.#video.ownerDocument.visibilityState === "visible";
-    // Where the browser refuses, the picture is old, and said to be.
-    if (isVisible && this.#video.paused) void this.#video.play().catch(() => {});
+  get #isHidden() {
+    return this.#video.ownerDocument.visibilityState === "hidden";
+  }
+
+  #comeBack() {
+    if (this.#isHidden) return;
+    // It has shown nothing while it was hidden, and the first frame comes a moment later: until then
+    // the picture is as old as what was decoded.
+    if (this.shownAt !== null) this.shownAt = this.#environment.now();
+    // A page that was frozen comes back with its video paused. Where the browser refuses, the picture
+    // is old, and said to be.
+    if (this.#video.paused) void this.#video.play().catch(() => {});
   }
 
   #await() {

@@ -332,6 +332,11 @@ type DriveOptions = {
    * new press is needed, with a sentence for the user
    */
   onLoss?: ((why: string) => void) | undefined;
+  /**
+   * called when a press drives nothing, neither now nor later
+   * while it is held, with a sentence for the user
+   */
+  onIgnored?: ((why: string) => void) | undefined;
 };
 type Description = {
   type: "offer" | "answer" | "pranswer" | "rollback";
@@ -659,7 +664,8 @@ declare class Session extends Emitter<SessionEvents> {
  * A browser doesn't report every release of a key. So everything that is pressed counts as released
  * when the element, the window or the page loses the focus or is hidden; at a menu, a dialog, a drag
  * and a system key; when the page hasn't run, or hasn't sent, for half a second; and when the session
- * stops driving or sends no motion (`view.blocked`). After that only a new press drives.
+ * stops driving or sends no motion (`view.blocked`). After that only a new press drives. A press
+ * while no motion could be sent is ignored, and `onIgnored` says so: it never drives later.
  *
  * @returns a function that stops the robot and removes the listeners
  * @throws {TypeError} if `element` isn't an element of a page, or `heldMs` isn't a positive number

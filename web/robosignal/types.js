@@ -153,6 +153,8 @@
  * @property {(drive: Drive) => void} [onDrive] called with each command
  * @property {(why: string) => void} [onLoss] called when a held key or pointer counts as released and a
  *   new press is needed, with a sentence for the user
+ * @property {(why: string) => void} [onIgnored] called when a press drives nothing, neither now nor later
+ *   while it is held, with a sentence for the user
  */
 
 /** @typedef {{type: "offer" | "answer" | "pranswer" | "rollback", sdp?: string}} Description */
