@@ -26,9 +26,10 @@ from robosignal.server.core.steps import Written
 from robosignal.server.deadline import Deadline
 from robosignal.server.entry import Signaling
 from robosignal.server.events import SCHEDULED
+from robosignal.server.history import NotKept
 from robosignal.server.ice.static import StaticServers
 from robosignal.server.limits.limiter import Unlimited
-from robosignal.server.ports import IceSource, Limiter, Store
+from robosignal.server.ports import History, IceSource, Limiter, Store
 from tests.tokens import NOW, Signer
 
 Frame = dict[str, Any]
@@ -151,6 +152,7 @@ class World:
         limiter: Limiter | None = None,
         origins: frozenset[str] | None = None,
         ice: IceSource | None = None,
+        history: History | None = None,
     ) -> None:
         self.now = NOW
         self.outbox = Outbox()
@@ -160,6 +162,7 @@ class World:
         self._limiter = limiter or Unlimited()
         self._origins = origins
         self._ice = ice or StaticServers(ICE)
+        self.history = history or NotKept()
         self.run_on(store)
 
     def run_on(self, store: Store) -> None:
@@ -172,6 +175,7 @@ class World:
             limiter=self._limiter,
             issuers=(self._signer.issuer(),),
             rules=self._rules,
+            history=self.history,
             origins=self._origins,
             clock=lambda: self.now,
             # The world's time stands while an event is handled, however busy the machine is.

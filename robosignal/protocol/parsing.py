@@ -14,6 +14,7 @@ from robosignal.protocol.messages import (
     DenyControl,
     Forget,
     GrantControl,
+    History,
     IceCandidate,
     Register,
     Relayed,
@@ -43,10 +44,12 @@ RULES = {
     "iceRestart": "must be true or false",
     "force": "must be true or false",
     "all": "must be true or false",
+    "since": "must be a time in whole epoch milliseconds, from 0 to 2^53 - 1",
+    "until": "must be a time in whole epoch milliseconds, from 0 to 2^53 - 1",
     "cursor": "must be a cursor from an earlier reply",
 }
 
-TO_A_ROBOT = (Forget, Share, Unshare, Transfer, GrantControl, DenyControl)
+TO_A_ROBOT = (Forget, Share, Unshare, Transfer, GrantControl, DenyControl, History)
 """What only a client sends, so its `to` names a robot. For other types the server decides."""
 
 _WHERE = re.compile(r"at `\$\.?([A-Za-z]*)")

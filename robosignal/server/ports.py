@@ -15,7 +15,16 @@ from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.protocol.messages import AnyMessage
 from robosignal.server.core.conditional_writes import Condition, Write
 from robosignal.server.core.records import Connection, Robot
-from robosignal.server.core.steps import ConditionFailed, IceServers, Page, Watcher, Written
+from robosignal.server.core.intervals import Line
+from robosignal.server.core.steps import (
+    ConditionFailed,
+    HistoryPage,
+    IceServers,
+    Page,
+    ReadHistory,
+    Watcher,
+    Written,
+)
 
 Jwk = Mapping[str, Any]
 """One RSA public key as a JSON Web Key (RFC 7517)."""
@@ -54,6 +63,16 @@ class IceSource(Protocol):
 
     def servers(self, user: UserId | None, now: int, until: int) -> IceServers:
         """Return servers for this user from `now` to `until` (epoch ms); for None, those of all."""
+
+
+class History(Protocol):
+    """Keeps who drove and who viewed each robot, from when until when."""
+
+    def note(self, line: Line) -> None:
+        """Follow one line of the audit log. Raise nothing: what it tells of has happened."""
+
+    def read(self, query: ReadHistory) -> HistoryPage:
+        """Return a page of a robot's intervals. Raise `NoHistory` if none are kept."""
 
 
 class Store(Protocol):

@@ -10,6 +10,7 @@ from robosignal.protocol.messages import (
     DenyControl,
     Forget,
     GrantControl,
+    History,
     IceCandidate,
     IceServers,
     Offer,
@@ -32,6 +33,7 @@ from robosignal.server.core import (
     connections,
     control,
     directory,
+    history,
     offers,
     ownership,
     registration,
@@ -93,5 +95,7 @@ def flow_for(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C90
             return directory.unwatch(request, message)
         case Robots():
             return directory.list_robots(request, message)
+        case History():
+            return history.history(request, message)
         case _:
             assert_never(message)
