@@ -106,7 +106,7 @@ class GatedStore:
                 if not write.renewal:
                     self._running.history.written = outcome.after
                 by = self._running.by()
-                wrote = Wrote(by, write.name, outcome.before, outcome.after)
+                wrote = Wrote(by, write, outcome.before, outcome.after)
                 self._running.history.happened.append(wrote)
             return outcome
 

@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 from robosignal.protocol.frames import IntervalEnd
 from robosignal.protocol.ids import RobotId, SessionId, UserId
+from robosignal.protocol.limits import CLOCK_SECONDS
 from robosignal.protocol.messages import Role
 
 Seen = Literal["began", "ended", "lost", "resumed", "found"]
@@ -135,12 +136,18 @@ class Timeline:
     def __init__(self, open_intervals: Iterable[Interval] = ()) -> None:
         """Go on from these intervals, of any robots."""
         self._open: dict[RobotId, dict[Key, Interval]] = {}
+        self._last_end: dict[RobotId, int] = {}
         for each in open_intervals:
             self._open.setdefault(each.robot_id, {})[_key_of(each)] = each
+
+    def open_of(self, robot_id: RobotId) -> tuple[Interval, ...]:
+        """Return the intervals of a robot that have not ended."""
+        return tuple(self._open.get(robot_id, {}).values())
 
     def apply(self, line: Line) -> list[Changed]:
         """Follow one line, and return the intervals that it began, changed or ended, in order."""
         open_ = self._open.setdefault(line.robot, {})
+        line = self._order(line, open_)
         changed = [each for seen in line.sessions for each in self._follow(line, seen, open_)]
         changed += self._end_untold(line, open_)
         changed += self._find_holder(line, open_)
@@ -148,12 +155,22 @@ class Timeline:
             del self._open[line.robot]
         return changed
 
+    def _order(self, line: Line, open_: dict[Key, Interval]) -> Line:
+        """Return the line at a time that is not before that of earlier writes.
+
+        The clocks of two servers may differ by so much; more, and a clock has been set back.
+        """
+        former = (each.since for each in open_.values() if _is_former(each, line))
+        earliest = max((self._last_end.get(line.robot, 0), *former))
+        is_early = earliest - CLOCK_SECONDS * 1000 <= line.at < earliest
+        return structs.replace(line, at=earliest) if is_early else line
+
     def _follow(
         self, line: Line, seen: SessionChange, open_: dict[Key, Interval]
     ) -> Iterable[Changed]:
         key = (line.robot, seen.session, seen.role)
         before = open_.get(key)
-        if before is not None and _is_newer(seen, before):
+        if before is not None and _is_another(seen, before):
             yield self._end(line, key, open_, at=line.at, reason="unrecorded", known=False)
             before = None
         if seen.what == "ended":
@@ -174,7 +191,7 @@ class Timeline:
         named = {(line.robot, each.session, each.role) for each in line.sessions}
         changed = []
         for key, interval in tuple(open_.items()):
-            is_former = interval.epoch is not None and interval.epoch < line.epoch
+            is_former = _is_former(interval, line)
             is_over = is_former or (interval.role == "viewer" and line.viewers == 0)
             if is_over or (line.complete and key not in named):
                 # Without the state before, this very write has ended it, unless others came first.
@@ -214,6 +231,8 @@ class Timeline:
         lapsed = interval.lapses_at is not None and interval.lapses_at < at and not known
         until = interval.lapses_at if lapsed and interval.lapses_at is not None else at
         told = known and reason != "lapsed"
+        if interval.role == "controller":
+            self._last_end[line.robot] = max(until, interval.since)
         ended = structs.replace(
             interval,
             until=max(until, interval.since),
@@ -255,8 +274,13 @@ def _key_of(interval: Interval) -> Key:
     return interval.robot_id, interval.session_id, interval.role
 
 
-def _is_newer(seen: SessionChange, before: Interval) -> bool:
-    return seen.epoch is not None and before.epoch is not None and seen.epoch > before.epoch
+def _is_former(interval: Interval, line: Line) -> bool:
+    # An epoch that is lower belongs to a robot that was forgotten and has registered again.
+    return interval.epoch is not None and interval.epoch != line.epoch
+
+
+def _is_another(seen: SessionChange, before: Interval) -> bool:
+    return None not in (seen.epoch, before.epoch) and seen.epoch != before.epoch
 
 
 def _begin(line: Line, seen: SessionChange, *, known: bool) -> Interval:
