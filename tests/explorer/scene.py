@@ -120,6 +120,7 @@ class Scene:
             limiter=Unlimited(),
             issuers=ISSUERS,
             rules=RULES,
+            history=Unwritten(),
             origins=None,
             clock=lambda: now,
             parallel_map=running.gate.side_by_side,
