@@ -102,8 +102,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.whole(0, MOST_DAYS),
         default=DAYS,
         metavar="DAYS",
-        help=f"keep who drove and who viewed which robot for so many days, 0 to {MOST_DAYS}; 0 keeps"
-        " nothing (default: %(default)s)",
+        help=f"keep who drove and who viewed which robot for so many days, 0 to {MOST_DAYS};"
+        " 0 keeps nothing (default: %(default)s)",
     )
     add(
         "--history-mb",

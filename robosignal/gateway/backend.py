@@ -165,7 +165,8 @@ class Backend:
     async def _close_expired(self) -> None:
         """Close the connections whose tokens have expired, and tell clients why.
 
-        Also send pushes that are due, and note in the history that the server runs. On AWS, without timers, the next message does both.
+        Also send pushes that are due, which on AWS, without timers, the next message does; and
+        note in the history that the server runs.
         """
         ended = encode(error_frame(TokenExpired()))
         for row in self._store.expired_connections(epoch_ms()):

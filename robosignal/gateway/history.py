@@ -163,8 +163,9 @@ class KeptHistory(HistoryFile):
 
         Raise StateUnreadable.
         """
-        super().__init__((directory or Path()) / (DATABASE if directory else ":memory:"),
-                         for_writing=True)
+        super().__init__(
+            (directory or Path()) / (DATABASE if directory else ":memory:"), for_writing=True
+        )
         self._bounds = bounds
         self._lock = threading.Lock()
         self._numbers: dict[Key, int] = {}
@@ -267,7 +268,8 @@ class KeptHistory(HistoryFile):
         if self._bytes() > self._bounds.megabytes * 1_000_000:
             # The latest end among the oldest ones: nothing is kept of what ended before.
             found = self._file.execute(
-                "SELECT until FROM intervals WHERE until IS NOT NULL ORDER BY until LIMIT 1 OFFSET ?",
+                "SELECT until FROM intervals WHERE until IS NOT NULL "
+                "ORDER BY until LIMIT 1 OFFSET ?",
                 (AT_ONCE - 1,),
             ).fetchone()
             last = now if found is None else found[0]
@@ -354,7 +356,13 @@ def _give_grace(robot: Robot, now: int) -> Robot:
 def _describe_forgotten(robot_id: Any, now: int) -> Line:
     """Return a line that says that a robot has no sessions any more, because it is forgotten."""
     return Line(
-        at=now, robot=robot_id, epoch=0, rev=0, write="start", reason="found", owner="",  # type: ignore[arg-type]
+        at=now,
+        robot=robot_id,
+        epoch=0,
+        rev=0,
+        write="start",
+        reason="found",
+        owner="",  # type: ignore[arg-type]
         complete=True,
     )
 

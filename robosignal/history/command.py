@@ -18,7 +18,7 @@ from robosignal.history.times import read_time
 from robosignal.server.clock import epoch_ms
 
 DAYS = 7
-NOBODY = 3
+NOT_FOUND = 3
 """The exit code if no interval was found."""
 
 Say = Callable[[str], object]
@@ -50,8 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--state",
         type=arguments.directory,
         metavar="DIR",
-        help="read the state directory of a server on this machine"
-        f" (default: {arguments.STATE})",
+        help=f"read the state directory of a server on this machine (default: {arguments.STATE})",
     )
     add(
         "--log-group",
@@ -77,7 +76,7 @@ def run(asked: argparse.Namespace, say: Say = print) -> int:
         except SourceFailed as failed:
             raise Refused(str(failed)) from failed
     say(format_json(found) if asked.json else format_text(found, question))
-    return 0 if found.intervals else NOBODY
+    return 0 if found.intervals else NOT_FOUND
 
 
 def _make_question(asked: argparse.Namespace, now: int) -> Question:

@@ -31,7 +31,7 @@ def read_log_group(
 
 def read_audit(log: AuditLog, question: Question) -> Found:
     """Return what an audit log has. Raise InsightsFailed."""
-    kept_since = log.kept_since(question.now)
+    kept_since = log.find_kept_since(question.now)
     before = after = 0
     while True:
         since = max(question.since - MARGINS[before], kept_since or 0, 0)
@@ -47,9 +47,7 @@ def read_audit(log: AuditLog, question: Question) -> Found:
             break
         before = min(before + is_cut_before, len(MARGINS) - 1)
         after = min(after + is_cut_after, len(MARGINS) - 1)
-    return Found(
-        intervals=tuple(chosen[-MOST:]), kept_since=kept_since, is_cut=len(chosen) > MOST
-    )
+    return Found(intervals=tuple(chosen[-MOST:]), kept_since=kept_since, is_cut=len(chosen) > MOST)
 
 
 def _judge(interval: Interval, question: Question, until: int) -> Interval:

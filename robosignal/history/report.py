@@ -57,7 +57,9 @@ def _as_builtins(interval: Interval) -> dict[str, Any]:
 def format_text(found: Found, question: Question) -> str:
     """Return a table of the intervals, and beneath it what is not known."""
     parts = [_title(question), ""]
-    parts += _table(found.intervals, question) if found.intervals else ["Nobody, as far as is known."]
+    parts += (
+        _table(found.intervals, question) if found.intervals else ["No one, as far as is known."]
+    )
     notes = list(_notes(found, question))
     return "\n".join([*parts, *([""] if notes else []), *notes])
 
@@ -120,8 +122,8 @@ def _notes(found: Found, question: Question) -> Iterable[str]:
         yield f"Nothing is kept of what ended before {format_time(found.kept_since)}."
     for since, until in found.gaps:
         yield (
-            f"The server did not run from {format_time(since)} until {format_time(until)}: a driver "
-            "may have gone on meanwhile, and no one else could begin."
+            f"The server did not run from {format_time(since)} until {format_time(until)}: a "
+            "driver may have gone on meanwhile, and no one else could begin."
         )
     if any(not each.since_known or not each.until_known for each in found.intervals):
         yield "“by”: no line tells when exactly; it was then, or before."
@@ -132,11 +134,7 @@ def _notes(found: Found, question: Question) -> Iterable[str]:
 def _width(text: str) -> int:
     """Return how many columns of a terminal a text takes (Unicode Standard Annex #11)."""
     return sum(
-        0
-        if unicodedata.combining(each)
-        else 2
-        if unicodedata.east_asian_width(each) in "WF"
-        else 1
+        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1
         for each in text
     )
 

@@ -36,9 +36,7 @@ async def ask_server(
         raise SourceFailed(str(error)) from error
 
 
-async def _read(
-    connection: Connection, question: Question, say: Callable[[str], object]
-) -> Found:
+async def _read(connection: Connection, question: Question, say: Callable[[str], object]) -> Found:
     robot_id = question.robot_id
     if robot_id is None:
         raise SourceFailed("a server is asked about one robot: name it")

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -22,7 +22,7 @@ def read_time(text: str, now: datetime | None = None) -> int:
     A weekday is the last one that is not in the future; `2h` is two hours ago. `now`: None for the
     present. Raise ArgumentTypeError.
     """
-    now = (now or datetime.now()).astimezone()
+    now = (now or datetime.now(UTC)).astimezone()
     try:
         found = _read(" ".join(text.split()).lower(), now)
         return round(found.timestamp() * 1000)

@@ -14,8 +14,8 @@ from robosignal.protocol.frames import Reply
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.protocol.messages import AnyMessage
 from robosignal.server.core.conditional_writes import Condition, Write
-from robosignal.server.core.records import Connection, Robot
 from robosignal.server.core.intervals import Line
+from robosignal.server.core.records import Connection, Robot
 from robosignal.server.core.steps import (
     ConditionFailed,
     HistoryPage,

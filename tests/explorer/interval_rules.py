@@ -1,6 +1,7 @@
 """What must be true of the intervals that the audit lines of a schedule are made into."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from robosignal.server.audit import RobotWrite, describe_sessions, make_line
 from robosignal.server.core.intervals import Interval, Timeline
@@ -39,7 +40,7 @@ def drivers_never_overlap(history: History) -> Found:
             if interval.role == "controller" and not history.forgotten:
                 driven[interval.session_id, interval.epoch] = interval
     in_order = sorted(driven.values(), key=lambda each: each.epoch or 0)
-    for first, second in zip(in_order, in_order[1:], strict=False):
+    for first, second in pairwise(in_order):
         if first.until is None or first.until > second.since:
             yield f"{first} and {second} overlap"
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.core.conditional_writes import Condition, Write
-from robosignal.server.core.records import Connection, Robot
 from robosignal.server.core.intervals import Line
+from robosignal.server.core.records import Connection, Robot
 from robosignal.server.core.steps import (
     ConditionFailed,
     HistoryPage,

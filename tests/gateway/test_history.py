@@ -46,7 +46,7 @@ LATER = NOW + 3_600_000
 """When it is started again."""
 
 
-def line(number: int, what: str, at: int, name: str | None = None) -> Line:
+def make_line(number: int, what: str, at: int, name: str | None = None) -> Line:
     """Return a line of a session that begins or ends."""
     session = SessionId(f"r1:{number:022}")
     seen = SessionChange(
@@ -158,7 +158,7 @@ def test_what_the_file_never_heard_is_told_by_the_items(tmp_path: Path) -> None:
     store = LocalStore(tmp_path, LATER)
     history = KeptHistory(tmp_path, Bounds(), LATER).start(store.all_robots(), LATER)
 
-    (key, found), = history.read(ask(LATER)).intervals
+    ((key, found),) = history.read(ask(LATER)).intervals
 
     assert (found.user_id, found.since, found.since_known) == ("owner", LATER, False)
     assert key.since == LATER
@@ -169,7 +169,7 @@ def test_what_the_file_never_heard_is_told_by_the_items(tmp_path: Path) -> None:
 def test_an_end_that_was_never_written_is_marked(tmp_path: Path) -> None:
     """The robot was forgotten by a process that kept no history: who drove ended by then."""
     history = KeptHistory(tmp_path, Bounds(), NOW)
-    history.note(line(1, "began", NOW))
+    history.note(make_line(1, "began", NOW))
     history.stop(NOW)
 
     history = KeptHistory(tmp_path, Bounds(), LATER).start([], LATER)
@@ -182,10 +182,10 @@ def test_an_end_that_was_never_written_is_marked(tmp_path: Path) -> None:
 def test_what_is_older_than_the_days_is_deleted(tmp_path: Path) -> None:
     """What still lasts stays, however long ago it began."""
     history = KeptHistory(tmp_path, Bounds(days=2), NOW)
-    history.note(line(1, "began", NOW))
+    history.note(make_line(1, "began", NOW))
     for number in (2, 3):
-        history.note(line(number, "began", NOW))
-        history.note(line(number, "ended", NOW + (number - 2) * DAY_MS))
+        history.note(make_line(number, "began", NOW))
+        history.note(make_line(number, "ended", NOW + (number - 2) * DAY_MS))
     now = NOW + 2 * DAY_MS + 1
 
     history.tick(now)
@@ -201,8 +201,8 @@ def test_what_is_more_than_the_megabytes_is_deleted(tmp_path: Path) -> None:
     history = KeptHistory(tmp_path, Bounds(megabytes=1), NOW)
     count = 6 * AT_ONCE
     for number in range(count):
-        history.note(line(number, "began", NOW + number, "n" * 500))
-        history.note(line(number, "ended", NOW + number + 1))
+        history.note(make_line(number, "began", NOW + number, "n" * 500))
+        history.note(make_line(number, "ended", NOW + number + 1))
     full = history._bytes()  # noqa: SLF001 - as the bound sees it
     now = NOW
     while history._bytes() > 1_000_000:  # noqa: SLF001 - as above
@@ -223,8 +223,8 @@ def test_a_note_costs_little(tmp_path: Path, record_property: Any) -> None:
     rounds = 2000
     began = perf_counter()
     for number in range(rounds):
-        history.note(line(number, "began", NOW + number))
-        history.note(line(number, "ended", NOW + number + 1))
+        history.note(make_line(number, "began", NOW + number))
+        history.note(make_line(number, "ended", NOW + number + 1))
     each_us = (perf_counter() - began) / rounds / 2 * 1e6
     size = history._bytes() / rounds  # noqa: SLF001 - for the figure
     history.stop(NOW)

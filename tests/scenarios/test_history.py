@@ -11,8 +11,8 @@ from tests.tokens import NOW, signer
 from tests.world import World
 
 
-@pytest.fixture
-def world(store: Store) -> World:
+@pytest.fixture(name="world")
+def keep_world(store: Store) -> World:
     """A backend that keeps a history, on each store in turn."""
     return keeping_world(store)
 

@@ -81,7 +81,7 @@ class AuditLog:
         self._say = say
         self._pause = pause
 
-    def kept_since(self, now: int) -> int | None:
+    def find_kept_since(self, now: int) -> int | None:
         """Return since when lines are kept (epoch ms); None for ever, or if that is not known."""
         try:
             found = self._client.describe_log_groups(logGroupNamePrefix=self._log_group)

@@ -1,6 +1,7 @@
 """Intervals made of audit lines: doubled, lost, out of order, or beginning in the middle."""
 
 import logging
+from itertools import pairwise
 from random import Random
 
 import msgspec
@@ -92,7 +93,7 @@ def test_whichever_line_is_lost_nothing_is_claimed_that_was_not(
     played: tuple[World, list[Line]],
 ) -> None:
     """What is told of a driver is true, or marked: it began then or before, it ended by then."""
-    world, lines = played
+    _, lines = played
     due = {(each.session_id, each.epoch): each for each in fold(lines) if each.epoch}
     for lost in range(len(lines)):
         rest = [line for number, line in enumerate(lines) if number != lost]
@@ -104,7 +105,7 @@ def test_whichever_line_is_lost_nothing_is_claimed_that_was_not(
             if each.until is not None and true.until is not None:
                 known = each.until == true.until
                 assert known if each.until_known else each.until >= true.until
-        for first, second in zip(drove, drove[1:], strict=False):
+        for first, second in pairwise(drove):
             assert first.until is not None
             assert first.until <= second.since
 
@@ -137,8 +138,10 @@ def test_a_session_without_any_line_for_long_has_ended(played: tuple[World, list
 @pytest.mark.parametrize("write", WRITES, ids=lambda write: write.name)
 def test_every_write_that_ends_sessions_has_a_reason(write: Write) -> None:
     """A new write that removes a driver or a viewer must say why."""
-    ends = write.changes(CONTROLLER) or write.changes(("viewers",)) or any(
-        each.path[0] == "viewers" and len(each.path) == 2 for each in write.then  # noqa: PLR2004 - of a place
+    ends = (
+        write.changes(CONTROLLER)
+        or write.changes(("viewers",))
+        or any(each.path[0] == "viewers" and len(each.path) == 2 for each in write.then)
     )
 
     assert (write.name in REASONS) or not ends or write.name == "add_viewer"
