@@ -26,20 +26,22 @@ async def ask_server(
     url: str, token: str, question: Question, say: Callable[[str], object]
 ) -> Found:
     """Return what the server at this URL answers. Raise SourceFailed."""
+    robot_id = question.robot_id
+    if robot_id is None:
+        raise SourceFailed("a server is asked about one robot: name it")
     try:
         connection = await dial(url, token, await resolve(url, TIMEOUT_S), TIMEOUT_S)
         try:
-            return await _read(connection, question, say)
+            return await _read(connection, robot_id, question, say)
         finally:
             await connection.close()
     except ProbeError as error:
         raise SourceFailed(str(error)) from error
 
 
-async def _read(connection: Connection, question: Question, say: Callable[[str], object]) -> Found:
-    robot_id = question.robot_id
-    if robot_id is None:
-        raise SourceFailed("a server is asked about one robot: name it")
+async def _read(
+    connection: Connection, robot_id: RobotId, question: Question, say: Callable[[str], object]
+) -> Found:
     asked: dict[str, Any] = {
         "type": "history",
         "robotId": robot_id,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from robosignal.protocol.frames import IntervalEnd
-from robosignal.protocol.ids import SessionId
+from robosignal.protocol.ids import SessionId, UserId
 from robosignal.protocol.messages import Role
 from robosignal.server.core.conditional_writes import Put, Write
 from robosignal.server.core.effects import Effect
@@ -147,7 +147,7 @@ def _describe(write: Write) -> str:
     return "operators changed" if write.changes(OPERATORS) else "sessions changed"
 
 
-def _find_shared(before: Robot, after: Robot) -> str | None:
+def _find_shared(before: Robot, after: Robot) -> UserId | None:
     """Return the user who has become an operator, or no longer is one; None if nobody has."""
     return next(iter(before.operators ^ after.operators), None)
 
@@ -168,7 +168,7 @@ def _find_reason(done: RobotWrite, sessions: tuple[SessionChange, ...]) -> str:
     return "lapsed" if after.prev.lost is None else "grace"
 
 
-def _find_displaced(held: Session | None, holder: Session | None) -> str | None:
+def _find_displaced(held: Session | None, holder: Session | None) -> UserId | None:
     """Return the user who has lost control; None if their session only moved, or is unknown."""
     if held is None or (holder is not None and holder.session_id == held.session_id):
         return None

@@ -178,7 +178,9 @@ function draw({ intervals, gaps = [], keptSince, cursor }) {
   const gap = isFirst ? gaps[0] : undefined;
   const notes = [
     isFirst && intervals.length === 0 ? noOne() : "",
-    gap ? `The server did not run from ${BOTH.format(gap.since)} until ${BOTH.format(gap.until)}.` : "",
+    gap
+      ? `The server did not run from ${BOTH.format(gap.since)} until ${BOTH.format(gap.until)}.`
+      : "",
     cursor === undefined ? `Kept since ${BOTH.format(keptSince)}.` : "",
   ];
   say(notes.filter(Boolean).join(" "));
