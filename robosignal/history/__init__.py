@@ -1,1 +1,0 @@
-"""`robosignal history`: who drove and who viewed a robot, from when until when."""
