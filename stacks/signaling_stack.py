@@ -108,6 +108,7 @@ class SignalingStack(Stack):
             "Region": self.users.region,
             "ConnectionsTableName": self.tables.connections.table_name,
             "RobotPresenceTableName": self.tables.robots.table_name,
+            "LogGroupName": self.function.log_group.log_group_name,
         }
         if self.users.sign_in_domain:
             outputs["SignInDomain"] = self.users.sign_in_domain

@@ -194,7 +194,7 @@ def test_every_error_has_a_code_of_its_own() -> None:
     """Clients tell errors apart by code alone."""
     codes = [kind.code for kind in shapes(SignalingError)]
 
-    assert len(codes) == len(set(codes)) == 16
+    assert len(codes) == len(set(codes)) == 17
     assert all(400 <= kind.status < 600 for kind in shapes(SignalingError))
 
 

@@ -26,9 +26,10 @@ from robosignal.server.core.steps import Written
 from robosignal.server.deadline import Deadline
 from robosignal.server.entry import Signaling
 from robosignal.server.events import SCHEDULED
+from robosignal.server.history import NotKept
 from robosignal.server.ice.static import StaticServers
 from robosignal.server.limits.limiter import Unlimited
-from robosignal.server.ports import IceSource, Limiter, Store
+from robosignal.server.ports import History, IceSource, Limiter, Store
 from tests.device import URL, DeviceKey
 from tests.tokens import NOW, Signer
 
@@ -152,6 +153,7 @@ class World:
         limiter: Limiter | None = None,
         origins: frozenset[str] | None = None,
         ice: IceSource | None = None,
+        history: History | None = None,
     ) -> None:
         self.now = NOW
         self.outbox = Outbox()
@@ -161,6 +163,7 @@ class World:
         self._limiter = limiter or Unlimited()
         self._origins = origins
         self._ice = ice or StaticServers(ICE)
+        self.history = history or NotKept()
         self.run_on(store)
 
     def run_on(self, store: Store) -> None:
@@ -173,6 +176,7 @@ class World:
             limiter=self._limiter,
             issuers=(self._signer.issuer(),),
             rules=self._rules,
+            history=self.history,
             origins=self._origins,
             device_audiences=lambda: frozenset({URL}),
             clock=lambda: self.now,

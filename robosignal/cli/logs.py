@@ -16,13 +16,13 @@ class Lines(logging.Formatter):
         """Return the message and the record's own fields.
 
         A value that is not one plain word is quoted, so none can look like a line or a field of
-        its own.
+        its own. Lists are left out: they are for programs.
         """
         said = super().format(record)
         beside = (
             f"{name}={_quote(str(value))}"
             for name, value in vars(record).items()
-            if name not in _PLAIN and value is not None
+            if name not in _PLAIN and value is not None and not isinstance(value, list)
         )
         return " ".join((said, *beside))
 

@@ -1,4 +1,4 @@
-"""The command line: `robosignal serve`, `token`, `robot`, `probe`, `bench` and `cost`.
+"""The command line: `robosignal serve`, `token`, `robot`, `history`, `probe`, `bench` and `cost`.
 
 Only the module of the command that runs is imported: `robosignal token` loads no video library.
 """
@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": ("robosignal.cli.serve", "run the backend on this machine"),
     "token": ("robosignal.cli.token", "print a token that signs a user in locally"),
     "robot": ("robosignal.cli.robot", "run a robot with a moving test picture"),
+    "history": ("robosignal.history.command", "show who drove and who viewed a robot"),
     "probe": ("robosignal.probe.command", "check a deployment, as robot and as client"),
     "bench": ("robosignal.loadtest.command", "measure a deployment, with many robots and clients"),
     "cost": ("robosignal.cost.command", "estimate what a fleet costs on AWS"),

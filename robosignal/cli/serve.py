@@ -14,6 +14,7 @@ from robosignal.cli import arguments
 from robosignal.cli.arguments import TOKEN_VARIABLE, Refused
 from robosignal.gateway.backend import Backend, BackendSettings, RemoteIssuer
 from robosignal.gateway.gateway import PortTaken
+from robosignal.gateway.history import DAYS, MEGABYTES, MOST_DAYS, MOST_MEGABYTES, Bounds
 from robosignal.gateway.keys import LOCAL_ISSUER, KeyRefused
 from robosignal.gateway.limits import Limits
 from robosignal.gateway.sign_in import LINK_SECONDS
@@ -97,6 +98,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " (default: off)",
     )
     add(
+        "--history-days",
+        type=arguments.whole(0, MOST_DAYS),
+        default=DAYS,
+        metavar="DAYS",
+        help=f"keep who drove and who viewed which robot for so many days, 0 to {MOST_DAYS};"
+        " 0 keeps nothing (default: %(default)s)",
+    )
+    add(
+        "--history-mb",
+        type=arguments.whole(1, MOST_MEGABYTES),
+        default=MEGABYTES,
+        metavar="MB",
+        help="keep so many megabytes of that at most, and delete the oldest first, "
+        f"1 to {MOST_MEGABYTES} (default: %(default)s)",
+    )
+    add(
         "--chaos",
         type=arguments.whole(0),
         metavar="SEED",
@@ -149,6 +166,7 @@ def _read_settings(asked: argparse.Namespace) -> BackendSettings:
         chaos_seed=asked.chaos,
         unlimited=asked.unlimited,
         public_urls=tuple(asked.public_url),
+        history=Bounds(days=asked.history_days, megabytes=asked.history_mb),
     )
 
 

@@ -14,6 +14,7 @@ from robosignal.gateway.chaos import add_chaos
 from robosignal.gateway.connection_quota import CONNECTIONS_PER_USER, ConnectionQuota
 from robosignal.gateway.connections import OpenConnections
 from robosignal.gateway.gateway import Gateway
+from robosignal.gateway.history import Bounds, KeptHistory
 from robosignal.gateway.integration import Handle
 from robosignal.gateway.keys import LOCAL_ALIAS, LOCAL_ISSUER, LocalKey
 from robosignal.gateway.limits import Limits
@@ -26,6 +27,7 @@ from robosignal.protocol.frames import encode
 from robosignal.server.clock import epoch_ms
 from robosignal.server.entry import Signaling, no_hook
 from robosignal.server.events import SCHEDULED
+from robosignal.server.history import NotKept
 from robosignal.server.ice.static import StaticServers
 from robosignal.server.ice.turn import TurnServers
 from robosignal.server.identity.jwks import RemoteKeys
@@ -64,6 +66,8 @@ class BackendSettings:
     """How often seed connections get a frame, so that they are not idle; None sends none."""
     public_urls: tuple[str, ...] = ()
     """Under which other addresses clients connect, such as `wss://robots.example.org/prod`."""
+    history: Bounds = Bounds()  # noqa: RUF009 - it is frozen
+    """How long, and how much, the history keeps."""
     unlimited: bool = False
     """No rate limits, and no limit on a user's connections."""
 
@@ -79,15 +83,24 @@ class Backend:
         self._connections = OpenConnections()
         self._keepalive_seconds = settings.seed_keepalive_seconds
         self._in_threads = settings.chaos_seed is not None
+        self._history: KeptHistory | None = None
         try:
+            self._history = _open_history(settings, self._store)
             self._issuers = _make_issuers(settings, self.key)
             limited = options.limited and not settings.unlimited
             self._signaling = self._make_signaling(settings, options, limited=limited)
             handle = self._make_handler(settings, limited=limited)
             self.gateway = self._make_gateway(settings, handle, _make_limiter(limited=limited))
         except BaseException:
-            self._store.close()
+            self._close_state()
             raise
+
+    def _close_state(self) -> None:
+        try:
+            if self._history is not None:
+                self._history.stop(epoch_ms())
+        finally:
+            self._store.close()
 
     def _make_signaling(
         self, settings: BackendSettings, options: Options, *, limited: bool
@@ -102,6 +115,7 @@ class Backend:
             origins=options.origins,
             device_audiences=lambda: self._find_addresses(settings, options),
             clock=epoch_ms,
+            history=self._history or NotKept(),
             hook=add_chaos(settings.chaos_seed) if settings.chaos_seed is not None else no_hook,
         )
 
@@ -141,7 +155,7 @@ class Backend:
             await self.gateway.start()
         except BaseException:
             # __aexit__ is not called if __aenter__ raises.
-            self._store.close()
+            self._close_state()
             raise
         self._timers = [asyncio.create_task(_repeat(1, self._close_expired))]
         if self._keepalive_seconds is not None:
@@ -155,12 +169,13 @@ class Backend:
         try:
             await self.gateway.stop()
         finally:
-            self._store.close()
+            self._close_state()
 
     async def _close_expired(self) -> None:
         """Close the connections whose tokens have expired, and tell clients why.
 
-        Also send pushes that are due. On AWS, without timers, the next message does both.
+        Also send pushes that are due, which on AWS, without timers, the next message does; and
+        note in the history that the server runs.
         """
         ended = encode(error_frame(TokenExpired()))
         for row in self._store.expired_connections(epoch_ms()):
@@ -168,6 +183,8 @@ class Backend:
                 self._connections.post(row.connection_id, ended)
             self._connections.close(row.connection_id)
         self._signaling.push_deferred()
+        if self._history is not None:
+            self._history.tick(epoch_ms())
 
     async def _keep_alive(self) -> None:
         """Handle the event of a schedule, as EventBridge sends it on AWS."""
@@ -193,6 +210,14 @@ def _load_key(settings: BackendSettings) -> LocalKey:
     if settings.state is None or settings.remote is not None:
         return LocalKey.ephemeral()
     return LocalKey.load(settings.state)
+
+
+def _open_history(settings: BackendSettings, store: LocalStore) -> KeptHistory | None:
+    """Return the history, which goes on from what the store found; None if none is to be kept."""
+    if settings.history.days == 0:
+        return None
+    history = KeptHistory(settings.state, settings.history, store.opened_at)
+    return history.start(store.all_robots(), store.opened_at)
 
 
 def _make_limiter(*, limited: bool) -> Buckets | Unlimited:

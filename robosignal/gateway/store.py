@@ -44,7 +44,7 @@ class LocalStore:
         Robots' drivers of before have their grace from `now` on. Raise StateInUse or
         StateUnreadable.
         """
-        self._opened_at = epoch_ms() if now is None else now
+        self.opened_at = epoch_ms() if now is None else now
         self._directory = None if directory is None else StateDirectory(directory)
         self._database: Database | None = None
         self._connections: dict[ConnectionId, Connection] = {}
@@ -64,7 +64,7 @@ class LocalStore:
                 if robot_id.startswith(CODE_PREFIX):
                     self._restore_code(robot_id, msgspec.json.decode(text, type=Item))
                     continue
-                item = _after_restart(_read(text), self._opened_at)
+                item = _after_restart(_read(text), self.opened_at)
                 self._keep(robot_id, item, robot_from_item(item))
         except StateUnreadable:
             self.close()
@@ -178,6 +178,10 @@ class LocalStore:
         if after is None:
             return ConditionFailed(before)
         return Written(before, robot_from_item({"robotId": robot, **after}))
+
+    def all_robots(self) -> list[Robot]:
+        """Return every robot's item."""
+        return list(self._robots.values())
 
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete a robot's item if the condition holds. Raise TryAgain as `write_robot` does."""

@@ -15,6 +15,7 @@
     ├── PeerGone          peer_gone         410
     ├── TooLarge          too_large         413
     ├── RateLimited       rate_limited      429
+    ├── NoHistory         no_history        501
     ├── TryAgain          try_again         503
     └── Internal          internal          500
 
@@ -235,6 +236,22 @@ class RateLimited(SignalingError):
 
     def __str__(self) -> str:
         return "too many messages: slow down, or this connection is closed"
+
+
+class NoHistory(SignalingError):
+    """This deployment keeps no history that it could answer from."""
+
+    code, status = "no_history", 501
+    remedy = (
+        "on AWS, read the audit log with `robosignal history ROBOT --log-group NAME`, or with "
+        "CloudWatch Logs Insights; on one machine, start the server with `--history-days` above 0"
+    )
+
+    def __str__(self) -> str:
+        return (
+            "this server keeps no history: on AWS use robosignal history --log-group, or Logs "
+            "Insights; on one machine start it with --history-days above 0"
+        )
 
 
 class TryAgain(SignalingError):

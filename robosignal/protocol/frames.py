@@ -14,6 +14,26 @@ Times = int
 RelationName = Literal["owner", "operator", "admin"]
 TakeoverReason = Literal["owner", "admin", "self"]
 LeaveReason = Literal["bye", "evicted", "restarted", "revoked", "unregistered"]
+IntervalEnd = Literal[
+    "lapsed",
+    "takeover",
+    "granted",
+    "released",
+    "promoted",
+    "reconnected",
+    "left",
+    "dismissed",
+    "unreachable",
+    "unanswered",
+    "restarted",
+    "unregistered",
+    "forgotten",
+    "unshared",
+    "transferred",
+    "revoked",
+    "unrecorded",
+]
+"""Why an interval of a robot's history ended."""
 
 
 class Person(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -198,6 +218,44 @@ class RobotsReply(Reply, frozen=True, kw_only=True, tag="robots"):
     """Answers `robots` and `watch`. `cursor` asks for the next page."""
 
     robots: list[RobotEntry]
+    cursor: str | None = None
+
+
+class IntervalEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One session in one role. Without `until`, it is not known to have ended."""
+
+    person: Person
+    role: Role
+    session_id: SessionId
+    epoch: int | None = None
+    since: Times
+    since_known: bool = True
+    until: Times | None = None
+    until_known: bool = True
+    reason: IntervalEnd | None = None
+    by: UserId | None = None
+    began_by: str | None = None
+    ended_by: str | None = None
+    lapses_at: Times | None = None
+
+
+class Gap(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A time in which the server did not run, so nothing was recorded."""
+
+    since: Times
+    until: Times
+
+
+class HistoryReply(Reply, frozen=True, kw_only=True, tag="history"):
+    """Answers `history`: intervals, the latest first. `cursor` asks for the next page.
+
+    `kept_since`: nothing is kept of what ended before.
+    """
+
+    robot_id: RobotId
+    intervals: list[IntervalEntry]
+    gaps: list[Gap] = []
+    kept_since: Times
     cursor: str | None = None
 
 

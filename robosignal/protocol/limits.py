@@ -56,6 +56,10 @@ trusted for a few seconds, so a change in that time may be neither in the reply 
 
 ROBOTS_PER_PAGE = 50
 
+INTERVALS_PER_PAGE = 50
+HISTORY_BYTES = 30 * 1024
+"""The most bytes of a page of history, which leaves room for the message's id in a frame."""
+
 SEED_KEEPALIVE_SECONDS = 300
 """Half of API Gateway's idle timeout, so that one run may fail."""
 

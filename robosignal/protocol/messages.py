@@ -24,6 +24,8 @@ KidField = Annotated[str, Meta(pattern=KID_PATTERN)]
 CodeField = Annotated[str, Meta(min_length=1, max_length=64)]
 PatternField = Annotated[str, Meta(pattern=limits.PATTERN_PATTERN)]
 Counter = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+TimeField = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+"""Epoch milliseconds."""
 
 
 class Message(Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag=""):
@@ -235,6 +237,17 @@ class Robots(Message, frozen=True, kw_only=True, tag="robots"):
     cursor: Annotated[str, Meta(min_length=1, max_length=1024)] | None = None
 
 
+class History(Message, frozen=True, kw_only=True, tag="history"):
+    """Asks who drove and who viewed a robot: for its owner and admins."""
+
+    robot_id: RobotIdField
+    since: TimeField | None = None
+    until: TimeField | None = None
+    user_id: UserIdField | None = None
+    role: Role | None = None
+    cursor: Annotated[str, Meta(min_length=1, max_length=1024)] | None = None
+
+
 AnyMessage = (
     Ready
     | Ping
@@ -264,6 +277,7 @@ AnyMessage = (
     | Robots
     | Watch
     | Unwatch
+    | History
 )
 
 MESSAGES: dict[str, type[AnyMessage]] = {

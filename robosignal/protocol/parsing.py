@@ -17,6 +17,7 @@ from robosignal.protocol.messages import (
     Enroll,
     Forget,
     GrantControl,
+    History,
     IceCandidate,
     Keys,
     Register,
@@ -60,6 +61,8 @@ RULES = {
     "uses": f"must be a whole number from 1 to {limits.CODE_USES}",
     "ttlSeconds": f"must be a whole number from 60 to {limits.LONGEST_CODE_SECONDS}",
     "approve": "must be true or false",
+    "since": "must be a time in whole epoch milliseconds, from 0 to 2^53 - 1",
+    "until": "must be a time in whole epoch milliseconds, from 0 to 2^53 - 1",
     "cursor": "must be a cursor from an earlier reply",
 }
 
@@ -73,6 +76,7 @@ TO_A_ROBOT = (
     ApproveKey,
     GrantControl,
     DenyControl,
+    History,
 )
 """What only a client sends, so its `to` names a robot. For other types the server decides."""
 

@@ -32,13 +32,14 @@ from robosignal.server.core.steps import Decision, Flow
 from robosignal.server.deadline import Deadline
 from robosignal.server.events import Incoming, Result, is_scheduled, make_result, read_event
 from robosignal.server.executor import Execute, Executor, Guard, Hook, ParallelMap, run
+from robosignal.server.history import NotKept
 from robosignal.server.identity.carriers import OriginRefused
 from robosignal.server.identity.tokens import Issuer
 from robosignal.server.limits.checks import CheckFirst, Reputations
 from robosignal.server.limits.pace import DeferredPushes, LeasePace, Pace
 from robosignal.server.limits.sampling import SampledLog
 from robosignal.server.metering import EventMeter
-from robosignal.server.ports import IceSource, Limiter, Meter, Poster, Store
+from robosignal.server.ports import History, IceSource, Limiter, Meter, Poster, Store
 from robosignal.server.pushes import PresencePushes, push_changes, push_deferred
 from robosignal.server.replies import encode_refusal, encode_reply, error_frame
 
@@ -78,6 +79,7 @@ class Signaling:
         parallel_map: ParallelMap = map,
         hook: Hook = no_hook,
         meter: Meter = NoMetrics(),  # noqa: B008 - it has no state
+        history: History = NotKept(),  # noqa: B008 - it has no state
         deadline: Callable[[float | None], Deadline] = Deadline,
         reputations: Reputations | None = None,
         device_audiences: Callable[[], frozenset[str]] = frozenset,
@@ -98,6 +100,7 @@ class Signaling:
         self._parallel_map = parallel_map
         self._hook = hook
         self._meter = meter
+        self._history = history
         self._deadline = deadline
         self._reputations = reputations or Reputations()
         self._deferred_pushes = DeferredPushes()
@@ -236,7 +239,7 @@ class Signaling:
         """Run a flow, then push the changes that it made, even if it ends in a refusal."""
         execute = self._hook(self._executor(now).execute)
         pushes = PresencePushes()
-        observers = (meter, Audit(by), pushes)
+        observers = (meter, Audit(by, now, self._history.note), pushes)
         pushing = push_changes(pushes, now, self._pace(now))
         try:
             decision = run(flow, execute, observers, guards=guards, parallel_map=self._parallel_map)
@@ -257,7 +260,7 @@ class Signaling:
                     return
 
     def _executor(self, now: int) -> Executor:
-        return Executor(self._store, self._poster, self._ice, now, os.urandom)
+        return Executor(self._store, self._poster, self._ice, self._history, now, os.urandom)
 
     def _pace(self, now: int) -> Pace:
         return Pace(self._limiter, self._deferred_pushes, now)

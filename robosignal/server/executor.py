@@ -15,7 +15,7 @@ from robosignal.protocol.errors import Internal, SignalingError
 from robosignal.server.core import steps
 from robosignal.server.core.steps import Action, Decision, Delivery, Flow, Parallel
 from robosignal.server.deadline import Deadline
-from robosignal.server.ports import IceSource, Poster, Store
+from robosignal.server.ports import History, IceSource, Poster, Store
 
 log = logging.getLogger("signaling")
 
@@ -126,6 +126,7 @@ class Executor:
     store: Store
     poster: Poster
     ice: IceSource
+    history: History
     now: int
     random: Callable[[int], bytes]
     """Returns so many random bytes, for secrets."""
@@ -176,6 +177,8 @@ class Executor:
                 # Peers may connect without TURN, so a slow secret must not delay the reply.
                 with Deadline.current().use_for("notify"):
                     return self.ice.servers(user_id, self.now, until)
+            case steps.ReadHistory():
+                return self.history.read(action)
             case steps.Close(connection_id):
                 return self.poster.close(connection_id)
             case _:

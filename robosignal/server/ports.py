@@ -14,8 +14,17 @@ from robosignal.protocol.frames import Reply
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.protocol.messages import AnyMessage
 from robosignal.server.core.conditional_writes import Condition, Write
+from robosignal.server.core.intervals import Line
 from robosignal.server.core.records import Code, Connection, Robot
-from robosignal.server.core.steps import ConditionFailed, IceServers, Page, Watcher, Written
+from robosignal.server.core.steps import (
+    ConditionFailed,
+    HistoryPage,
+    IceServers,
+    Page,
+    ReadHistory,
+    Watcher,
+    Written,
+)
 
 Jwk = Mapping[str, Any]
 """One RSA public key as a JSON Web Key (RFC 7517)."""
@@ -57,6 +66,16 @@ class IceSource(Protocol):
 
         Credentials in them end by `until` (draft-uberti-behave-turn-rest-00).
         """
+
+
+class History(Protocol):
+    """Keeps who drove and who viewed each robot, from when until when."""
+
+    def note(self, line: Line) -> None:
+        """Follow one line of the audit log. Raise nothing: what it tells of has happened."""
+
+    def read(self, query: ReadHistory) -> HistoryPage:
+        """Return a page of a robot's intervals. Raise `NoHistory` if none are kept."""
 
 
 class Store(Protocol):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from robosignal.protocol.ids import ConnectionId, UserId
+from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.records import Robot
 from robosignal.server.core.steps import ConditionFailed, Written
 from tests.explorer.calls import Call
@@ -30,9 +31,14 @@ class Wrote:
     """A write to the robot's item that was carried out."""
 
     by: By
-    name: str
+    write: Write
     before: Robot | None
     after: Robot
+
+    @property
+    def name(self) -> str:
+        """The write's name."""
+        return self.write.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from tests.explorer import frames_rules, items_rules
+from tests.explorer import frames_rules, interval_rules, items_rules
 from tests.explorer.history import History
 
 Rule = Callable[[History], Iterator[str]]
@@ -29,6 +29,8 @@ RULES: tuple[Rule, ...] = (
     frames_rules.offers_bear_their_senders_right,
     frames_rules.the_robot_hears_of_a_longer_right,
     frames_rules.watchers_hear_the_truth,
+    interval_rules.intervals_are_the_sessions,
+    interval_rules.drivers_never_overlap,
 )
 
 

@@ -11,8 +11,16 @@ from typing import Any, TypeVar
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.core.conditional_writes import Condition, Write
+from robosignal.server.core.intervals import Line
 from robosignal.server.core.records import Connection, Robot
-from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
+from robosignal.server.core.steps import (
+    ConditionFailed,
+    HistoryPage,
+    Page,
+    ReadHistory,
+    Watcher,
+    Written,
+)
 from robosignal.server.core.writes.attributes import add_stamp
 from robosignal.server.ports import Store
 from tests.explorer.calls import WATCHING, Call
@@ -106,7 +114,7 @@ class GatedStore:
                 if not write.renewal:
                     self._running.history.written = outcome.after
                 by = self._running.by()
-                wrote = Wrote(by, write.name, outcome.before, outcome.after)
+                wrote = Wrote(by, write, outcome.before, outcome.after)
                 self._running.history.happened.append(wrote)
             return outcome
 
@@ -191,3 +199,17 @@ class GatedPoster:
         """Close a connection."""
         call = Call("close", connection, changes=(f"socket {connection}",))
         self._running.make(call, lambda: self._open.discard(connection))
+
+
+class Unwritten:
+    """Implements `robosignal.server.ports.History`, of which no rule reads anything.
+
+    Each schedule would need a file of its own; `interval_rules` follows the lines instead.
+    """
+
+    def note(self, line: Line) -> None:
+        """Keep nothing."""
+
+    def read(self, query: ReadHistory) -> HistoryPage:
+        """Return an empty page."""
+        return HistoryPage(intervals=(), is_last=True, gaps=(), kept_since=query.now)

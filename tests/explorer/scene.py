@@ -15,7 +15,7 @@ from tests.explorer.calls import Call
 from tests.explorer.cast import ROBOT, RULES, SITUATIONS, Copied, gathered
 from tests.explorer.events import Event
 from tests.explorer.history import By, Replied
-from tests.explorer.ports import GatedPoster, GatedStore
+from tests.explorer.ports import GatedPoster, GatedStore, Unwritten
 from tests.explorer.running import Fault, Running
 from tests.tokens import signer
 from tests.world import ICE, Peer
@@ -120,6 +120,7 @@ class Scene:
             limiter=Unlimited(),
             issuers=ISSUERS,
             rules=RULES,
+            history=Unwritten(),
             origins=None,
             clock=lambda: now,
             parallel_map=running.gate.side_by_side,

@@ -5,6 +5,7 @@ The backend must answer each message as the reference does, and end in the same 
 
 import os
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, settings
@@ -18,11 +19,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from robosignal.gateway.history import Bounds, KeptHistory
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.ids import RobotId, session_id
 from robosignal.server.core.request import Rules
 from tests.model.reference import VIEWERS, Place, Reference
-from tests.tokens import signer
+from tests.scenarios.keeping import read_all
+from tests.tokens import NOW, signer
 from tests.world import Peer, World
 
 ROBOT = RobotId("r1")
@@ -49,7 +52,10 @@ class Driving(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         """Register the robot and share it."""
-        self.world = World(LocalStore(None), signer(), rules=Rules(viewers=VIEWERS))
+        history = KeptHistory(None, Bounds(), NOW)
+        rules = Rules(viewers=VIEWERS)
+        self.world = World(LocalStore(None), signer(), rules=rules, history=history)
+        self.seen: dict[int, tuple[str | None, bool]] = {}
         self.model = Reference(frozenset({"ann", "olga", "boss"}), frozenset({"ann", "boss"}))
         self.people: dict[str, Peer] = {}
         self.robots: list[Peer] = []
@@ -302,6 +308,33 @@ class Driving(RuleBasedStateMachine):
 
             # No time passes between a frame and this, but for what `_sent` adds.
             assert -ADDED_MS <= early < 1000
+
+    @invariant()
+    def who_drives_is_noted(self) -> None:
+        """For the end: which session holds the lease now, and whether that has lapsed."""
+        if hasattr(self, "world"):
+            held = self.model.holder
+            lapsed = held is not None and held.until < self.world.now
+            self.seen[self.world.now] = (held.session if held else None, lapsed)
+
+    def teardown(self) -> None:
+        """The history agrees with the reference: who drove at each time, and never two at once."""
+        if not hasattr(self, "world"):
+            return
+        drove = [each for each in read_all(self.world, ROBOT) if each.role == "controller"]
+        for now, (session, lapsed) in self.seen.items():
+            # Just before it, as the next message is handled in the same millisecond.
+            told = [
+                each.session_id
+                for each in drove
+                if each.since < now and (each.until is None or each.until >= now)
+            ]
+            # A lapsed holder whose ping comes late has driven all along.
+            assert told == ([session] if session else []) or (lapsed and told == [])
+        for first, second in pairwise(drove):
+            assert first.until is not None
+            assert first.until <= second.since
+        assert all(each.since_known and each.until_known for each in drove)
 
     @invariant()
     def the_watcher_knows(self) -> None:

@@ -3,8 +3,7 @@
 import pytest
 
 from robosignal.protocol.ids import ConnectionId, SessionId
-from robosignal.server.audit import log_change
-from robosignal.server.changes import Change
+from robosignal.server.audit import RobotWrite, log_line, make_line
 from robosignal.server.core.writes import lease, presence
 from tests.world import World
 
@@ -82,8 +81,9 @@ def test_a_change_whose_answer_was_lost_names_no_one_it_does_not_know(
         presence.record_loss(ME),
         presence.unregister(ME),
     ):
-        assert write.effect is not None
-        log_change(Change(write, write.effect, None, robot), None)
+        line = make_line(RobotWrite(write, None, robot, None, local_world.now))
+        assert line is not None
+        log_line(line, write)
 
     said = [(line.getMessage(), getattr(line, "displaced", None)) for line in caplog.records]
     assert said == [

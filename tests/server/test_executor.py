@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from robosignal.gateway.history import Bounds, KeptHistory
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
@@ -15,6 +16,7 @@ from robosignal.server.core.steps import (
     ConditionFailed,
     Delivery,
     Flow,
+    HistoryPage,
     IceServers,
     Page,
     Step,
@@ -112,10 +114,23 @@ def outbox() -> Outbox:
 def executor(local_store: LocalStore, outbox: Outbox) -> Executor:
     """Real adapters, with one row in the store."""
     local_store.add_connection(ROW)
-    return Executor(local_store, outbox, StaticServers([]), 1, os.urandom)
+    return Executor(
+        local_store, outbox, StaticServers([]), KeptHistory(None, Bounds(), 1), 1, os.urandom
+    )
 
 
 NO_MORE: Page = Page((), None)
+ASKED = steps.ReadHistory(
+    robot_id=R1,
+    owner=None,
+    since=None,
+    until=None,
+    user_id=None,
+    role=None,
+    after=None,
+    limit=1,
+    now=1,
+)
 
 STEPS: dict[type, tuple[Step, Any]] = {
     steps.ReadConnection: (steps.ReadConnection(C1), ROW),
@@ -128,6 +143,10 @@ STEPS: dict[type, tuple[Step, Any]] = {
     steps.RemoveRobot: (steps.RemoveRobot(R1, presence.is_unchanged_since(1)), False),
     steps.NoteShare: (steps.NoteShare(R1, ANN), None),
     steps.DropShare: (steps.DropShare(R1, ANN), None),
+    steps.ReadHistory: (
+        ASKED,
+        HistoryPage(intervals=(), is_last=True, gaps=(), kept_since=1),
+    ),
     steps.ReadRobots: (steps.ReadRobots((R1,)), []),
     steps.ListOwned: (steps.ListOwned(ANN, None, 5), NO_MORE),
     steps.ListShared: (steps.ListShared(ANN, None, 5), NO_MORE),

@@ -24,6 +24,7 @@ OUTPUTS = {
     "Region",
     "ConnectionsTableName",
     "RobotPresenceTableName",
+    "LogGroupName",
 }
 
 

@@ -17,6 +17,7 @@ import {
 } from "./draw.js";
 import { attachKeys } from "./driving.js";
 import { attachFocus, focusVideo, leavePanel } from "./focus.js";
+import { closeHistory, openHistory, searchHistory, showMore } from "./history.js";
 import { followLinks } from "./link.js";
 import { saysAdmin, visitor } from "./sign-in.js";
 import { REFUSED, TOO_OLD, attachSpace } from "./stop.js";
@@ -305,6 +306,7 @@ function listen(scene, who) {
     if (action === "stop") stopRobot(scene);
     if (action === "clear-stop") scene.session?.clearStop();
   });
+  attachHistory(scene);
   attachSpace(
     () => stopRobot(scene),
     () => scene.session !== null && scene.session.view.state !== "ended",
@@ -324,6 +326,22 @@ function listen(scene, who) {
   });
   addEventListener("pagehide", () => signal.close());
   addEventListener("pageshow", ({ persisted }) => void (persisted && location.reload()));
+}
+
+/**
+ * @param {Scene} scene
+ */
+function attachHistory({ signal }) {
+  onAction((action, button) => {
+    const row = /** @type {HTMLElement | null} */ (button.closest("li[data-robot-id]"));
+    if (action === "history" && row) openHistory(signal, String(row.dataset.robotId));
+    if (action === "more-history") void showMore(signal);
+    if (["close-history", "to-robots"].includes(action)) closeHistory();
+  });
+  at("history-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    searchHistory(signal);
+  });
 }
 
 /**

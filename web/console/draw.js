@@ -273,7 +273,12 @@ function drawRow(row, robot, signal, session) {
   field(row, "name").textContent = robot.robotId;
   field(row, "status").textContent = status;
   field(row, "advisory").hidden = !advisory;
-  enable(row, { drive, watch, "take-over": takeOver });
+  // The server refuses it to operators: what others did is for the owner and admins.
+  const mayRead = robot.relation === "owner" || robot.relation === "admin";
+  const history = /** @type {HTMLElement} */ (row.querySelector("[data-action=history]"));
+  if (!mayRead) keepFocus(history);
+  history.hidden = !mayRead;
+  enable(row, { drive, watch, "take-over": takeOver, history: mayRead });
 }
 
 /**

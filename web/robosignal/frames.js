@@ -35,6 +35,20 @@ const robot = (value) =>
   maybe(number)(value.rev) &&
   maybe(number)(value.validForSeconds);
 
+/** @type {Check} */
+const interval = (value) =>
+  record(value) &&
+  person(value.person) &&
+  role(value.role) &&
+  text(value.sessionId) &&
+  number(value.since) &&
+  maybe(number)(value.until) &&
+  maybe(number)(value.lapsesAt) &&
+  maybe(text)(value.reason) &&
+  maybe(text)(value.by);
+/** @type {Check} */
+const gap = (value) => record(value) && number(value.since) && number(value.until);
+
 const PEER = { robotId: text, sessionId: maybe(text), pcId: maybe(text), payload: record };
 
 /** What a frame must bear to be believed; a type that is not listed is ignored. */
@@ -52,6 +66,13 @@ const SHAPES = {
   },
   "ice-servers": { iceServers: every(record), ttlSeconds: number, turn: maybe(flag) },
   robots: { robots: every(robot), cursor: maybe(text) },
+  history: {
+    robotId: text,
+    intervals: every(interval),
+    gaps: maybe(every(gap)),
+    keptSince: number,
+    cursor: maybe(text),
+  },
   offer: PEER,
   answer: PEER,
   "ice-candidate": PEER,

@@ -401,6 +401,43 @@ type RobotsFrame = Reply & {
   robots: Robot[];
   cursor?: string;
 };
+/**
+ * A session in one role, from `since` to `until` (epoch ms); without `until` it isn't known to have
+ * ended. `sinceKnown` and `untilKnown` are false if it was then or before.
+ */
+type Interval = {
+  person: Person;
+  role: Role;
+  sessionId: string;
+  epoch?: number | undefined;
+  since: number;
+  sinceKnown?: boolean | undefined;
+  until?: number | undefined;
+  untilKnown?: boolean | undefined;
+  /**
+   * why it ended
+   */
+  reason?: string | undefined;
+  /**
+   * the user whose message ended it
+   */
+  by?: string | undefined;
+  /**
+   * when it ends unless the lost connection comes back
+   */
+  lapsesAt?: number | undefined;
+};
+type HistoryFrame = Reply & {
+  type: "history";
+  robotId: string;
+  intervals: Interval[];
+  gaps?: {
+    since: number;
+    until: number;
+  }[];
+  keptSince: number;
+  cursor?: string;
+};
 type PeerFrame = {
   type: "offer" | "answer" | "ice-candidate";
   robotId: string;
@@ -458,6 +495,7 @@ type Frame =
   | Welcome
   | IceFrame
   | RobotsFrame
+  | HistoryFrame
   | PeerFrame
   | ControlFrame
   | ControlLost
@@ -851,7 +889,9 @@ export type {
   DriveOptions,
   ErrorFrame,
   Frame,
+  HistoryFrame,
   IceFrame,
+  Interval,
   OutFrame,
   Part,
   PeerFrame,

@@ -166,6 +166,24 @@
 /** @typedef {Reply & {type: "welcome", connectionId: string, userId: string, name?: string, iceServers?: RTCIceServer[], turn?: boolean, heartbeatSeconds?: number, expiresAt?: unknown}} Welcome */
 /** @typedef {Reply & {type: "ice-servers", iceServers: RTCIceServer[], ttlSeconds: number, turn?: boolean}} IceFrame `turn`: there are TURN servers besides */
 /** @typedef {Reply & {type: "robots", robots: Robot[], cursor?: string}} RobotsFrame */
+/**
+ * A session in one role, from `since` to `until` (epoch ms); without `until` it isn't known to have
+ * ended. `sinceKnown` and `untilKnown` are false if it was then or before.
+ *
+ * @typedef {object} Interval
+ * @property {Person} person
+ * @property {Role} role
+ * @property {string} sessionId
+ * @property {number} [epoch]
+ * @property {number} since
+ * @property {boolean} [sinceKnown]
+ * @property {number} [until]
+ * @property {boolean} [untilKnown]
+ * @property {string} [reason] why it ended
+ * @property {string} [by] the user whose message ended it
+ * @property {number} [lapsesAt] when it ends unless the lost connection comes back
+ */
+/** @typedef {Reply & {type: "history", robotId: string, intervals: Interval[], gaps?: {since: number, until: number}[], keptSince: number, cursor?: string}} HistoryFrame */
 /** @typedef {{type: "offer" | "answer" | "ice-candidate", robotId: string, sessionId?: string, pcId?: string, payload: any}} PeerFrame */
 /** @typedef {{type: "control", robotId: string, epoch: number, sessionId?: string, person?: Person}} ControlFrame */
 /** @typedef {{type: "control-lost", robotId: string, sessionId?: string, by: Person, epoch: number}} ControlLost */
@@ -173,7 +191,7 @@
 /** @typedef {{type: "control-requested", robotId: string, sessionId: string, by: Person}} ControlRequested */
 /** @typedef {{type: "control-denied", robotId: string, by: Person}} ControlDenied */
 /** @typedef {{type: "presence", robotId: string, rev: number, online: boolean, validForSeconds: number, controlledBy?: Person}} PresenceFrame */
-/** @typedef {Ack | Pong | ErrorFrame | Welcome | IceFrame | RobotsFrame | PeerFrame | ControlFrame | ControlLost | PeerLeft
+/** @typedef {Ack | Pong | ErrorFrame | Welcome | IceFrame | RobotsFrame | HistoryFrame | PeerFrame | ControlFrame | ControlLost | PeerLeft
  *   | ControlRequested | ControlDenied | PresenceFrame} Frame what the server sends */
 
 export {};

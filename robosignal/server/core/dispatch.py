@@ -13,6 +13,7 @@ from robosignal.protocol.messages import (
     Enroll,
     Forget,
     GrantControl,
+    History,
     IceCandidate,
     IceServers,
     Keys,
@@ -38,6 +39,7 @@ from robosignal.server.core import (
     connections,
     control,
     directory,
+    history,
     keys,
     offers,
     ownership,
@@ -114,5 +116,7 @@ def flow_for(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C90
             return directory.unwatch(request, message)
         case Robots():
             return directory.list_robots(request, message)
+        case History():
+            return history.history(request, message)
         case _:
             assert_never(message)

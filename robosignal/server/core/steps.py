@@ -14,7 +14,9 @@ from msgspec import Struct
 
 from robosignal.protocol.errors import SignalingError
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
+from robosignal.protocol.messages import Role
 from robosignal.server.core.conditional_writes import Condition, Write
+from robosignal.server.core.intervals import Interval
 from robosignal.server.core.records import Code, Connection, Robot
 
 Purpose = Literal["decide", "undo", "notify"]
@@ -172,6 +174,25 @@ class FindIceServers(Struct, frozen=True):
     until: int
 
 
+class ReadHistory(Struct, frozen=True, kw_only=True):
+    """Read intervals of a robot, the latest first. Outcome: HistoryPage, of at most `limit`.
+
+    Those that were there, or may have been, from `since` to `until` (epoch ms; None: no bound), in
+    the time of one owner, of one user and in one role, as far as these are given.
+    """
+
+    robot_id: RobotId | None
+    """None: of every robot, which no message may ask for."""
+    owner: UserId | None
+    since: int | None
+    until: int | None
+    user_id: UserId | None
+    role: Role | None
+    after: "HistoryKey | None"
+    limit: int
+    now: int
+
+
 class Post(Struct, frozen=True):
     """Post a frame to a connection. Outcome: Delivery.SENT or Delivery.GONE."""
 
@@ -205,6 +226,7 @@ Action = (
     | ListFleet
     | FindWatchers
     | FindIceServers
+    | ReadHistory
     | Post
     | Close
 )
@@ -251,6 +273,24 @@ class Page(Struct, frozen=True):
 
     robot_ids: tuple[RobotId, ...]
     after: str | None
+
+
+class HistoryKey(Struct, frozen=True, array_like=True):
+    """Where a page of history ended: the last interval's beginning (epoch ms), and its number."""
+
+    since: int
+    number: int
+
+
+class HistoryPage(Struct, frozen=True):
+    """Intervals with their keys, the latest first. `is_last`: there are no more."""
+
+    intervals: tuple[tuple[HistoryKey, Interval], ...]
+    is_last: bool
+    gaps: tuple[tuple[int, int], ...]
+    """When the server did not run, within the time asked for: from and to, in epoch ms."""
+    kept_since: int
+    """Nothing is kept of what ended before (epoch ms)."""
 
 
 class Watcher(Struct, frozen=True):
@@ -327,6 +367,12 @@ def read_robots(robot_ids: tuple[RobotId, ...]) -> Flow[list[Robot]]:
     """Read several robots' items."""
     robots: list[Robot] = yield ReadRobots(robot_ids)
     return robots
+
+
+def read_history(step: ReadHistory) -> Flow[HistoryPage]:
+    """Read one page of a robot's history. Raise NoHistory if none is kept."""
+    page: HistoryPage = yield step
+    return page
 
 
 def list_page(step: ListOwned | ListShared | ListFleet) -> Flow[Page]:

@@ -33,6 +33,7 @@ from robosignal.protocol.messages import (
     Enroll,
     Forget,
     GrantControl,
+    History,
     IceCandidate,
     Offer,
     Ping,
@@ -66,7 +67,7 @@ RELAYED = (Answer, IceCandidate)
 """Messages whose number grows with the number of the sender's peers."""
 
 UNITS: dict[type, int] = {
-    **dict.fromkeys((Robots, Watch), 8),
+    **dict.fromkeys((Robots, Watch, History), 8),
     **dict.fromkeys((Offer, Takeover, RequestControl, GrantControl), 4),
     **dict.fromkeys((Share, Unshare, Transfer, Forget), 4),
     **dict.fromkeys((Enroll, CreateCode, ApproveKey, RevokeKey, RotateKey), 4),
