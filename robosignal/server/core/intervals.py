@@ -329,6 +329,7 @@ REASONS: dict[str, IntervalEnd] = {
     "unshare": "unshared",
     "unshare_holder": "unshared",
     "transfer": "transferred",
+    "revoke_present_key": "revoked",
 }
 """Why a session ended that was neither lapsed nor changed its role, by the write that ended it."""
 
@@ -347,6 +348,10 @@ SAME_REV = frozenset(
         "record_late_holder_loss",
         "share",
         "unshare",
+        "enroll",
+        "approve_key",
+        "rotate_key",
+        "revoke_key",
     }
 )
 """The writes that change sessions or operators and leave `rev` as it is: they come after the one

@@ -70,7 +70,7 @@ ANYONE = (
     CreateCode,
 )
 DRIVERS = (Resume, ReleaseControl, RequestControl, GrantControl, DenyControl)
-DISPOSING = (Forget, Share, Unshare, Transfer, Keys, RevokeKey, ApproveKey)
+DISPOSING = (Forget, Share, Unshare, Transfer, Keys, RevokeKey, ApproveKey, History)
 BOTH_ENDS = (Offer, Answer, IceCandidate)
 
 
