@@ -19,6 +19,7 @@ from robosignal.protocol.messages import (
     Enroll,
     Forget,
     GrantControl,
+    History,
     IceCandidate,
     IceServers,
     Keys,
