@@ -67,7 +67,7 @@ class Ends:
         left |= {
             each.before.connection_id
             for each in history.wrote
-            if each.before is not None and each.by.kind in ("forget", "transfer")
+            if each.before is not None and each.by.kind in ("forget", "transfer", "revoke-key")
             if each.before.connection_id is not None
         }
         left |= {each.to for each in history.posted if each.frame["type"] == "replaced"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from robosignal.protocol.ids import ConnectionId, UserId
-from robosignal.server.core.records import Robot
+from robosignal.server.core.records import Code, Robot
 from robosignal.server.core.steps import ConditionFailed, Written
 from tests.explorer.calls import Call
 
@@ -33,6 +33,16 @@ class Wrote:
     name: str
     before: Robot | None
     after: Robot
+
+
+@dataclass(frozen=True, slots=True)
+class WroteCode:
+    """A write to a code's item that was carried out."""
+
+    by: By
+    name: str
+    before: Code | None
+    after: Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +89,7 @@ class History:
 
     begun: Robot | None
     """The robot's item when it began."""
-    happened: list[Wrote | Posted | Replied] = field(default_factory=list)
+    happened: list[Wrote | WroteCode | Posted | Replied] = field(default_factory=list)
     trace: list[Line] = field(default_factory=list)
     chosen: list[str] = field(default_factory=list)
     invocations: list[By] = field(default_factory=list)
