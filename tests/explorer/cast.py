@@ -111,6 +111,8 @@ def keyed(store: Store, situation: str) -> Cast:
     cast.peers["fresh"] = world.dial()
     fresh = KEYS["k3" if asks else "k1"].assertion(ROBOT, now_s=world.now // 1000 + 2)
     cast.late["fresh"] = fresh
+    # No other is newer.
+    cast.peers["robot4"] = world.connect("ann", ttl_s=14 * 3600)
     return cast
 
 

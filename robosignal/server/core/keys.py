@@ -55,6 +55,9 @@ SPENT = "this code enrols no robot any more: ask for a new one"
 """An unknown code gives the same answer."""
 
 
+NO_ENDED_KEY = "has ended: let the robot make a new key"
+
+
 def enroll(request: Request, message: Enroll) -> Flow[Ack]:
     """Let a key in, by the robot's owner, or by the code that the robot has sent.
 
@@ -107,7 +110,7 @@ def _acknowledge(robot_id: RobotId, kid: str, known: Key, now: int) -> Ack:
     if known.pending:
         raise BadMessage("publicKey", "waits for approval already: send approve-key")
     if known.is_over(now):
-        raise BadMessage("publicKey", "has ended: let the robot make a new key")
+        raise BadMessage("publicKey", NO_ENDED_KEY)
     return Ack(robot_id=robot_id, kid=kid)
 
 
@@ -168,10 +171,17 @@ def _enroll_by_code(request: Request, message: Enroll) -> Flow[Ack]:
         outcome = yield from _take_and_write(request, robot_id, code, kid, write)
     robot = outcome.item if isinstance(outcome, ConditionFailed) else outcome.after
     known = ((robot.keys if robot else None) or {}).get(kid)
-    if known is None or known.code_hash != code.code_hash:
+    if robot is None or known is None or not _is_let_in(robot, known, code):
         raise _explain_code(request, code, robot_id, robot)
+    if known.is_over(request.now):
+        raise BadMessage("code", "comes with a key that has ended: let the robot make a new one")
     yield from write_code(code.code_hash, codes.complete_use(robot_id, kid))
     return Ack(robot_id=robot_id, kid=kid, pending=known.pending)
+
+
+def _is_let_in(robot: Robot, known: Key, code: Code) -> bool:
+    """Say whether a key in the item needs this code no more: it or its creator has let it in."""
+    return known.code_hash == code.code_hash or robot.owner_user_id == code.for_user_id
 
 
 def _take_and_write(
