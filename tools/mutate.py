@@ -32,6 +32,7 @@ TESTS = (
     PAIRS + "test_no_schedule_of_two_breaks_a_rule[resumed viewer-False]",
     PAIRS + "test_no_schedule_of_two_breaks_a_rule[lapsed-False]",
     PAIRS + "test_no_schedule_of_two_breaks_a_rule[in grace-False]",
+    "tests/explorer/test_keys.py::test_no_schedule_of_two_with_keys_breaks_a_rule",
     "tests/explorer/test_more.py::test_no_drawn_schedule_breaks_a_rule",
     "tests/scenarios",
     "tests/model",

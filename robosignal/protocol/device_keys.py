@@ -4,14 +4,17 @@ Robot and server must agree on these byte for byte, so both use this module.
 """
 
 import re
-from base64 import b32encode, urlsafe_b64encode
+from base64 import b32encode, urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-COORDINATE_PATTERN = r"^[A-Za-z0-9_-]{43}$(?!\n)"
-"""32 bytes in unpadded base64url (RFC 7518, section 6.2.1.2)."""
+COORDINATE_PATTERN = r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$(?!\n)"
+"""32 bytes in unpadded base64url (RFC 7518, section 6.2.1.2), whose last two bits are unused.
+
+They must be zero, or one key would have several ids.
+"""
 
 KID_PATTERN = COORDINATE_PATTERN
 """A SHA-256 in unpadded base64url."""
@@ -32,6 +35,11 @@ CODE_BYTES = 10
 
 CODE_PATTERN = re.compile(r"[A-Z2-7]{16}")
 
+# The curve's equation y² = x³ + A x + B modulo PRIME (FIPS 186-4, section D.1.2.3).
+PRIME = 2**256 - 2**224 + 2**192 + 2**96 - 1
+A = -3
+B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+
 Coordinate = Annotated[str, Meta(pattern=COORDINATE_PATTERN)]
 
 
@@ -40,6 +48,8 @@ class PublicKey(Struct, frozen=True, omit_defaults=True):
 
     `x` and `y` are its coordinates, each 32 bytes in unpadded base64url. Other members of the JSON
     Web Key are ignored, but for `d`, which must be absent: it is the private key.
+
+    Raise ValueError if they are no point of the curve: no signature is good for such a key.
     """
 
     kty: Literal["EC"]
@@ -47,6 +57,12 @@ class PublicKey(Struct, frozen=True, omit_defaults=True):
     x: Coordinate
     y: Coordinate
     d: None = None
+
+    def __post_init__(self) -> None:
+        x, y = (int.from_bytes(urlsafe_b64decode(f"{each}=")) for each in (self.x, self.y))
+        is_point = (y * y - x * x * x - A * x - B) % PRIME == 0
+        if not (is_point and x < PRIME and y < PRIME):
+            raise ValueError("x and y are no point of the curve P-256")
 
     @property
     def kid(self) -> str:

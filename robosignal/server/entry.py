@@ -83,11 +83,13 @@ class Signaling:
         deadline: Callable[[float | None], Deadline] = Deadline,
         reputations: Reputations | None = None,
         device_audiences: Callable[[], frozenset[str]] = frozenset,
+        random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Connect the adapters.
 
         `origins`: the origins of pages that may connect, None for any. `clock` returns epoch ms.
         `device_audiences` returns what `aud` of a robot's assertion may be, by default nothing.
+        `random` returns so many random bytes, for codes.
         `hook` wraps every action. `reputations`: what is known of senders, None for nothing yet.
         """
         self._store = store
@@ -97,6 +99,7 @@ class Signaling:
         self._admission = Admission(store, limiter, issuers, origins, device_audiences)
         self._rules = rules
         self._clock = clock
+        self._random = random
         self._parallel_map = parallel_map
         self._hook = hook
         self._meter = meter
@@ -260,7 +263,7 @@ class Signaling:
                     return
 
     def _executor(self, now: int) -> Executor:
-        return Executor(self._store, self._poster, self._ice, self._history, now, os.urandom)
+        return Executor(self._store, self._poster, self._ice, self._history, now, self._random)
 
     def _pace(self, now: int) -> Pace:
         return Pace(self._limiter, self._deferred_pushes, now)

@@ -12,12 +12,16 @@ from robosignal.gateway.store import LocalStore
 from robosignal.protocol.ids import RobotId, SessionId, session_id
 from robosignal.server.core.request import Rules
 from robosignal.server.ports import Store
+from tests.device import DeviceKey
 from tests.tokens import signer
 from tests.world import Peer, World
 
 ROBOT = RobotId("r1")
 RULES = Rules(viewers=2)
 RUN, NEXT_RUN = "run-1", "run-2"
+
+KEYS = {name: DeviceKey() for name in ("k1", "k2", "k3", "k4")}
+"""Robots' own keys."""
 
 
 @dataclass(slots=True)
@@ -26,6 +30,10 @@ class Cast:
 
     world: World
     peers: dict[str, Peer] = field(default_factory=dict)
+    late: dict[str, str] = field(default_factory=dict)
+    """The tokens of those that have not connected yet."""
+    code: str = ""
+    """The code that enrols the robot."""
 
     def __getitem__(self, name: str) -> Peer:
         return self.peers[name]
@@ -72,6 +80,39 @@ def gathered(store: Store, *, seed_robot: bool = False) -> Cast:
         hours = 13 if name.endswith(("2", "3")) else 12
         cast.peers[name] = world.connect(user, v1=v1, groups=groups, ttl_s=hours * 3600)
     cast.peers["late"] = world.dial()
+    cast.late["late"] = world.token("olga")
+    return cast
+
+
+def keyed(store: Store, situation: str) -> Cast:
+    """Return the cast, and the robot's own connections: by its keys, and to enrol by a code."""
+    cast = gathered(store)
+    world = cast.world
+    asks, keys = CODED.get(situation), [KEYS[name] for name in ENROLLED[situation]]
+    for key in keys:
+        world.enroll(key, ROBOT, "ann")
+    if asks is not None:
+        said = cast["ann"].ask(type="create-code", **asks)
+        cast.code = said["code"]
+        for name, key in (("coder", "k3"), ("coder2", "k3"), ("coder3", "k4")):
+            token = KEYS[key].enrolment(cast.code, ROBOT, now_s=world.now // 1000)
+            cast.peers[name], _ = world.dial_device(token)
+    if keys:
+        first, second = (
+            keys[0].assertion(ROBOT, now_s=world.now // 1000 + later) for later in (0, 1)
+        )
+        same = keys[0].assertion(ROBOT, now_s=world.now // 1000)
+        by = {"device": first, "same": same, "device2": second, "twin": second, "replay": first}
+        for name, token in by.items():
+            cast.peers[name], _ = world.dial_device(token)
+        other = keys[-1].assertion(ROBOT, now_s=world.now // 1000 + 1)
+        cast.peers["other key"], _ = world.dial_device(other)
+    # It connects once its key is in.
+    cast.peers["fresh"] = world.dial()
+    fresh = KEYS["k3" if asks else "k1"].assertion(ROBOT, now_s=world.now // 1000 + 2)
+    cast.late["fresh"] = fresh
+    # No other is newer.
+    cast.peers["robot4"] = world.connect("ann", ttl_s=14 * 3600)
     return cast
 
 
@@ -205,6 +246,45 @@ SITUATIONS: dict[str, Situation] = {
 """Each way in which a schedule may begin, by its name."""
 
 
+def _by_key(cast: Cast) -> None:
+    cast.register("device")
+    cast.world.share(ROBOT, "olga")
+    cast.drives("ann")
+    cast.views("olga")
+
+
+def _coded(cast: Cast) -> None:
+    del cast
+
+
+def _waits(cast: Cast) -> None:
+    cast["coder"].ask(type="enroll", code=cast.code)
+    cast.register("device")
+
+
+KEYED: dict[str, Situation] = {
+    "by key": _by_key,
+    "by key, offline": lambda cast: cast.world.share(ROBOT, "olga"),
+    "code": _coded,
+    "code with approval": lambda cast: cast.register("device"),
+    "key waits": _waits,
+}
+"""The situations of a robot with keys of its own, or about to have one."""
+
+ENROLLED: dict[str, tuple[str, ...]] = {
+    "by key": ("k1", "k2"),
+    "by key, offline": ("k1",),
+    "code": (),
+    "code with approval": ("k1", "k2"),
+    "key waits": ("k1",),
+}
+CODED: dict[str, dict[str, Any]] = {
+    "code": {"robotId": ROBOT},
+    "code with approval": {"robotId": ROBOT, "approve": True},
+    "key waits": {"robotId": ROBOT, "approve": True},
+}
+
+
 class Copied(LocalStore):
     """A local store in memory that can be put back to an earlier state."""
 
@@ -229,3 +309,4 @@ class Copied(LocalStore):
         self._items = dict(saved._items)  # noqa: SLF001 - its own kind
         self._robots = dict(saved._robots)  # noqa: SLF001 - its own kind
         self._order = list(saved._order)  # noqa: SLF001 - its own kind
+        self._codes = dict(saved._codes)  # noqa: SLF001 - its own kind

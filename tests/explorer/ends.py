@@ -67,7 +67,7 @@ class Ends:
         left |= {
             each.before.connection_id
             for each in history.wrote
-            if each.before is not None and each.by.kind in ("forget", "transfer")
+            if each.before is not None and each.by.kind in ("forget", "transfer", "revoke-key")
             if each.before.connection_id is not None
         }
         left |= {each.to for each in history.posted if each.frame["type"] == "replaced"}
@@ -129,7 +129,8 @@ class Ends:
         seeds = any(each.dialect == "seed" for each, _ in item.sessions())
         later = now + (2 * HOUR_MS + 60_000 if seeds else limits.LEASE_SECONDS * 1000 + 1)
         said = {"robotId": ROBOT, "instanceId": item.instance_id or "run"}
-        back = self._scene.ask("robot3", later, type="register", **said)
+        newest = "robot4" if "robot4" in self._scene.cast.peers else "robot3"
+        back = self._scene.ask(newest, later, type="register", **said)
         if back["type"] != "registered":
             yield f"the robot cannot come back: {back['code']}"
             return

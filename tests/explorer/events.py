@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.explorer.cast import NEXT_RUN, ROBOT, RUN, Cast
+from tests.explorer.cast import KEYS, NEXT_RUN, ROBOT, RUN, Cast
 
 Message = dict[str, Any]
 
@@ -145,6 +145,71 @@ OTHERS = [
 EVENTS = [*CLAIMING, *LEASING, *OTHERS]
 """Everything that schedules are made of."""
 
+
+def _adding(key: str, **more: Any) -> Callable[[Cast], Message]:
+    return lambda _: {"robotId": ROBOT, "publicKey": KEYS[key].jwk, **more}
+
+
+def _about_key(key: str) -> Callable[[Cast], Message]:
+    return lambda _: {"robotId": ROBOT, "kid": KEYS[key].kid}
+
+
+def _by_code(cast: Cast) -> Message:
+    return {"code": cast.code}
+
+
+def _rotating(peer: str, key: str) -> Callable[[Cast], Message]:
+    def make(cast: Cast) -> Message:
+        proof = KEYS[key].proof(ROBOT, cast[peer].connection_id)
+        return {"publicKey": KEYS[key].jwk, "proof": proof}
+
+    return make
+
+
+OWNERS_KEYED = [
+    Event("ann", "enroll", _adding("k1"), "k1"),
+    Event("ann", "enroll", _adding("k3"), "k3"),
+    Event("boss", "enroll", _adding("k4", ownerUserId="ann"), "k4 for ann"),
+    Event("mallory", "enroll", _adding("k4"), "k4"),
+    Event("ann", "keys", _about_robot),
+    Event("ann", "revoke-key", _about_key("k1"), "k1"),
+    Event("boss", "revoke-key", _about_key("k3"), "k3"),
+    Event("mallory", "revoke-key", _about_key("k1"), "k1"),
+    Event("ann", "approve-key", _about_key("k3"), "k3"),
+    Event("ann", "create-code", _about_robot),
+]
+"""What users do with keys."""
+
+DEVICES = [
+    Event("device", "register", _registering(RUN)),
+    Event("device2", "register", _registering(RUN), "again"),
+    Event("device2", "register", _registering(NEXT_RUN), "anew"),
+    Event("same", "register", _registering(NEXT_RUN), "anew"),
+    Event("twin", "register", _registering(RUN), "again"),
+    Event("replay", "register", _registering(NEXT_RUN), "anew"),
+    Event("other key", "register", _registering(RUN), "again"),
+    Event("device", "rotate-key", _rotating("device", "k4"), "k4"),
+    Event("device2", "rotate-key", _rotating("device2", "k3"), "k3"),
+    Event("device", "ping", _about_robot),
+    Event("device", "$disconnect"),
+]
+"""What a robot does on the connections that it has opened by its keys."""
+
+FRESH = [
+    Event("fresh", "$connect"),
+    Event("fresh", "register", _registering(NEXT_RUN), "anew"),
+]
+"""A robot that connects by its key while that comes or goes."""
+
+CODERS = [
+    Event("coder", "enroll", _by_code, "by code"),
+    Event("coder2", "enroll", _by_code, "by code"),
+    Event("coder3", "enroll", _by_code, "by code"),
+]
+"""What a robot does on the connections that it has opened to enrol by a code."""
+
+KEYED_EVENTS = [*OWNERS_KEYED, *DEVICES, *FRESH, *CODERS]
+
 AT_ODDS = [
     Event("robot2", "offer", _offer()),
     Event("robot2", "offer", _offer(role="viewer"), "as viewer"),
@@ -156,7 +221,7 @@ AT_ODDS = [
 
 ASKS_TOO = Event("ann", "request-control", _about_robot)
 
-BY_NAME = {event.name: event for event in (*EVENTS, *AT_ODDS, ASKS_TOO)}
+BY_NAME = {event.name: event for event in (*EVENTS, *KEYED_EVENTS, *AT_ODDS, ASKS_TOO)}
 
 KEY = [
     BY_NAME[name]

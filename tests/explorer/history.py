@@ -6,7 +6,7 @@ from typing import Any
 
 from robosignal.protocol.ids import ConnectionId, UserId
 from robosignal.server.core.conditional_writes import Write
-from robosignal.server.core.records import Robot
+from robosignal.server.core.records import Code, Robot
 from robosignal.server.core.steps import ConditionFailed, Written
 from tests.explorer.calls import Call
 
@@ -39,6 +39,16 @@ class Wrote:
     def name(self) -> str:
         """The write's name."""
         return self.write.name
+
+
+@dataclass(frozen=True, slots=True)
+class WroteCode:
+    """A write to a code's item that was carried out."""
+
+    by: By
+    name: str
+    before: Code | None
+    after: Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,7 @@ class History:
 
     begun: Robot | None
     """The robot's item when it began."""
-    happened: list[Wrote | Posted | Replied] = field(default_factory=list)
+    happened: list[Wrote | WroteCode | Posted | Replied] = field(default_factory=list)
     trace: list[Line] = field(default_factory=list)
     chosen: list[str] = field(default_factory=list)
     invocations: list[By] = field(default_factory=list)

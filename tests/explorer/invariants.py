@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from tests.explorer import frames_rules, interval_rules, items_rules
+from tests.explorer import frames_rules, interval_rules, items_rules, keys_rules
 from tests.explorer.history import History
 
 Rule = Callable[[History], Iterator[str]]
@@ -18,6 +18,13 @@ RULES: tuple[Rule, ...] = (
     items_rules.a_lost_socket_keeps_nothing,
     items_rules.sessions_are_as_their_connections,
     items_rules.newest_socket_wins,
+    keys_rules.three_keys_at_most,
+    keys_rules.only_the_rightful_let_keys_in,
+    keys_rules.an_enrolled_key_stays,
+    keys_rules.only_usable_keys_register,
+    keys_rules.a_revoked_key_never_registers,
+    keys_rules.each_assertion_registers_once,
+    keys_rules.a_codes_uses_are_counted,
     frames_rules.frames_name_the_holder,
     frames_rules.only_the_holder_is_relayed_as_such,
     frames_rules.frames_reach_their_session_alone,

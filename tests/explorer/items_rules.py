@@ -23,7 +23,7 @@ STAYS = frozenset({"$disconnect", "ping", "release-control", "grant-control"})
 """By these a client keeps what it has; a message that takes a right away ends that as well."""
 
 
-DISPOSING = frozenset({"forget", "unshare", "transfer"})
+DISPOSING = frozenset({"forget", "unshare", "transfer", "revoke-key"})
 """By these an owner or an admin ends what others have."""
 
 

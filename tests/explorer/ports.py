@@ -12,7 +12,7 @@ from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.core.conditional_writes import Condition, Write
 from robosignal.server.core.intervals import Line
-from robosignal.server.core.records import Connection, Robot
+from robosignal.server.core.records import Code, Connection, Robot
 from robosignal.server.core.steps import (
     ConditionFailed,
     HistoryPage,
@@ -24,7 +24,7 @@ from robosignal.server.core.steps import (
 from robosignal.server.core.writes.attributes import add_stamp
 from robosignal.server.ports import Store
 from tests.explorer.calls import WATCHING, Call
-from tests.explorer.history import Posted, Wrote
+from tests.explorer.history import Posted, Wrote, WroteCode
 from tests.explorer.running import Running
 
 T = TypeVar("T")
@@ -137,6 +137,23 @@ class GatedStore:
             return removed
 
         return self._held(Call("remove robot", "", changes=("robot",)), carried_out)
+
+    def code(self, code_hash: str) -> Code | None:
+        """Return a code's item."""
+        call = Call("read code", "", reads=("code",))
+        return self._held(call, lambda: self._store.code(code_hash))
+
+    def write_code(self, code_hash: str, write: Write) -> Written[Code] | ConditionFailed[Code]:
+        """Carry out a write to a code's item. One that is made again may refuse itself."""
+
+        def carried_out() -> Written[Code] | ConditionFailed[Code]:
+            outcome = self._store.write_code(code_hash, write)
+            if isinstance(outcome, Written):
+                wrote = WroteCode(self._running.by(), write.name, outcome.before, outcome.after)
+                self._running.history.happened.append(wrote)
+            return outcome
+
+        return self._held(Call("write code", write.name, changes=("code",)), carried_out)
 
     def note_share(self, robot: RobotId, user: UserId) -> None:
         """Note a share."""

@@ -11,8 +11,9 @@ from robosignal.server.ice.static import StaticServers
 from robosignal.server.limits.checks import Reputations
 from robosignal.server.limits.limiter import Unlimited
 from robosignal.server.ports import Store
+from tests.device import URL
 from tests.explorer.calls import Call
-from tests.explorer.cast import ROBOT, RULES, SITUATIONS, Copied, gathered
+from tests.explorer.cast import KEYED, ROBOT, RULES, SITUATIONS, Copied, gathered, keyed
 from tests.explorer.events import Event
 from tests.explorer.history import By, Replied
 from tests.explorer.ports import GatedPoster, GatedStore, Unwritten
@@ -46,12 +47,17 @@ class Scene:
         self.warm = warm
         self.doubtful = doubtful
         self.store = Copied()
-        self.cast = gathered(self.store, seed_robot=name == "seed robot")
+        is_keyed = name in KEYED
+        self.cast = (
+            keyed(self.store, name)
+            if is_keyed
+            else gathered(self.store, seed_robot=name == "seed robot")
+        )
         remembered = {peer.connection_id: self._row(peer) for peer in self.cast.peers.values()}
         self._users = {
             name: row.user_id for name, peer in self.cast.peers.items() if (row := self._row(peer))
         }
-        SITUATIONS[name](self.cast)
+        (SITUATIONS | KEYED)[name](self.cast)
         # Later than all that was set up: no write of a schedule repeats one of before.
         self.now = self.cast.world.now + 1000
         self.ages = {peer.connection_id: peer.connected_at for peer in self.cast.peers.values()}
@@ -64,7 +70,6 @@ class Scene:
             if warm and row is not None and row.is_settled
         }
         self._events: dict[str, tuple[By, dict[str, Any]]] = {}
-        self._late = self.cast.world.token("olga")
 
     def _row(self, peer: Peer) -> Connection | None:
         return self.store.connection(peer.connection_id)
@@ -125,6 +130,9 @@ class Scene:
             clock=lambda: now,
             parallel_map=running.gate.side_by_side,
             reputations=Doubtful() if self.doubtful else Reputations(),
+            device_audiences=lambda: frozenset({URL}),
+            # Each invocation makes one code at most, at its own time.
+            random=now.to_bytes,
         )
 
     def _invocation(self, number: int, event: Event, later: int) -> tuple[By, dict[str, Any]]:
@@ -152,7 +160,7 @@ class Scene:
         if kind == "MESSAGE":
             request["body"] = event.body(cast)
         if kind == "CONNECT":
-            offered = f"robosignal.v1, bearer.{self._late}"
+            offered = f"robosignal.v1, bearer.{cast.late[event.peer]}"
             request["headers"] = {"Sec-WebSocket-Protocol": offered}
         return by, request
 

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec import structs
 
-from robosignal.gateway.state import StateInUse
-from robosignal.gateway.store import LocalStore
-from robosignal.protocol.ids import ConnectionId, UserId, session_id
+from robosignal.gateway.state import StateInUse, StateUnreadable
+from robosignal.gateway.store import DATABASE, LocalStore
+from robosignal.protocol.ids import ConnectionId, RobotId, UserId, session_id
 from robosignal.server.core.conditional_writes import (
     AddToSet,
     Contains,
@@ -22,9 +23,9 @@ from robosignal.server.core.conditional_writes import (
     RemoveFromSet,
     Write,
 )
-from robosignal.server.core.records import Robot, Session
-from robosignal.server.core.steps import Written
-from robosignal.server.core.writes import lease, presence, viewers
+from robosignal.server.core.records import Code, Robot, Session
+from robosignal.server.core.steps import ConditionFailed, Written
+from robosignal.server.core.writes import codes, lease, presence, viewers
 from tests.server.aws.items import ANN, BOB, C1, C2, NOW, R1, claim, row
 from tests.server.core.conditions.every_case import CASES
 
@@ -261,3 +262,92 @@ def test_a_killed_process_loses_no_answered_write(tmp_path: Path) -> None:
     assert robot is not None
     assert last <= robot.epoch <= last + 1
     assert robot.owner_user_id == ANN
+
+
+def code(name: str, expires_at: int = NOW) -> Code:
+    """Return a code of this hash with two uses."""
+    return Code(
+        code_hash=name,
+        by_user_id=ANN,
+        for_user_id=ANN,
+        pattern="r*",
+        uses=2,
+        expires_at=expires_at,
+        ttl=expires_at // 1000,
+    )
+
+
+def rows(directory: Path) -> set[str]:
+    """Return the keys of what is on disk."""
+    with closing(sqlite3.connect(directory / DATABASE)) as disk:
+        return {key for (key,) in disk.execute("SELECT robot_id FROM robots")}
+
+
+def test_a_code_and_its_uses_survive_a_restart(tmp_path: Path) -> None:
+    """A robot that enrols meanwhile goes on; the code is no robot, and in no list."""
+    store = LocalStore(tmp_path)
+    store.write_code("abc", codes.create(code("abc")))
+    store.write_code("abc", codes.take_use(R1, "kid", code("abc"), NOW - 1))
+    store.close()
+
+    again = LocalStore(tmp_path)
+    repeated = again.write_code("abc", codes.take_use(R1, "kid", code("abc"), NOW - 1))
+    other = again.write_code("abc", codes.take_use(R1, "other", code("abc"), NOW - 1))
+
+    expected = structs.replace(code("abc"), takers={R1: "kid"})
+    assert again.code("abc") == expected
+    assert (repeated, other) == (Written(expected, expected), ConditionFailed(expected))
+    assert again.robots([RobotId("#code:abc")]) == []
+    assert [
+        again.list_owned(ANN, None, 5).robot_ids,
+        again.list_shared(ANN, None, 5).robot_ids,
+    ] == [
+        (),
+        (),
+    ]
+    again.close()
+
+
+def test_a_code_that_is_over_is_removed_from_disk(tmp_path: Path) -> None:
+    """When the next one is made, also after a restart."""
+    store = LocalStore(tmp_path)
+    store.write_code("old", codes.create(code("old", expires_at=1000)))
+    store.close()
+    before = rows(tmp_path)
+
+    again = LocalStore(tmp_path)
+    again.write_code("new", codes.create(code("new")))
+    again.close()
+
+    assert (before, rows(tmp_path)) == ({"#code:old"}, {"#code:new"})
+
+
+@pytest.mark.parametrize(
+    ("key", "item"),
+    [
+        ("#code:abc", json.dumps({"robotId": "r1", "ownerUserId": "ann"})),
+        ("#code:abc", json.dumps([1, 2])),
+        ("#code:abd", msgspec.json.encode(code("abc")).decode()),
+    ],
+    ids=["a robot", "a list", "another code's key"],
+)
+def test_a_code_that_is_none_is_refused_with_what_to_do(
+    tmp_path: Path, key: str, item: str
+) -> None:
+    """Nothing is opened, and the directory is free again."""
+    LocalStore(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as disk, disk:
+        disk.execute("INSERT INTO robots (robot_id, item) VALUES (?, ?)", (key, item))
+
+    with pytest.raises(StateUnreadable) as refused:
+        LocalStore(tmp_path)
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as disk, disk:
+        disk.execute("DELETE FROM robots")
+
+    assert str(tmp_path / DATABASE) in str(refused.value)
+    assert (
+        "#code:" in str(refused.value)
+        or "codeHash" in str(refused.value)
+        or "array" in str(refused.value)
+    )
+    LocalStore(tmp_path).close()

@@ -50,12 +50,24 @@ def without(condition: Condition, place: Place) -> Condition:
             raise LookupError(place)
 
 
-def weakened(write: Callable[..., Write], place: Place) -> Callable[..., Write]:
-    """Return what makes the same writes, but for this part of their conditions."""
+def shape(condition: Condition) -> tuple[tuple[Place, type[Condition]], ...]:
+    """Return where which kinds of parts are, by which two forms of a condition differ."""
+    return tuple((place, type(part)) for place, part in parts(condition))
+
+
+def weakened(
+    write: Callable[..., Write], place: Place, alone: Condition | None = None
+) -> Callable[..., Write]:
+    """Return what makes the same writes, but for this part of their conditions.
+
+    `alone`: only conditions of this one's form are without the part.
+    """
 
     @wraps(write)
     def make(*given: object, **named: object) -> Write:
         made = write(*given, **named)
+        if alone is not None and shape(made.when) != shape(alone):
+            return made
         try:
             return structs.replace(made, when=without(made.when, place))
         except (IndexError, LookupError):

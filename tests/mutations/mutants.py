@@ -17,11 +17,11 @@ from robosignal.protocol.frames import Control, Right, SessionRight
 from robosignal.protocol.messages import Message
 from robosignal.server.core import authorization, delivery, notices, renewal
 from robosignal.server.core.authorization import PERMISSIONS, Relation
-from robosignal.server.core.conditional_writes import Write
+from robosignal.server.core.conditional_writes import Condition, Write
 from robosignal.server.core.records import Robot, Session
 from robosignal.server.core.request import Request
 from tests.mutations.conjuncts import Place, parts, weakened
-from tests.server.core.conditions.every_case import CASES
+from tests.server.core.conditions.every_case import CASES, FORMS
 
 CHECKS: tuple[Callable[..., object], ...] = (
     authorization.refuse_unlisted,
@@ -72,6 +72,10 @@ def mutants() -> Iterator[Mutant]:
             numbers = ".".join(map(str, place)) or "all"
             name = f"{module}.{write.__name__} {numbers}"
             yield Mutant(name, f"without {part}", _weakening(write, place))
+    for form, (write, examined) in FORMS.items():
+        for place, part in parts(examined.write.when):
+            name = f"{form} {'.'.join(map(str, place))}"
+            yield Mutant(name, f"without {part}", _weakening(write, place, examined.write.when))
     for kind, may in PERMISSIONS.items():
         for standing in Relation:
             if Relation.ANYONE not in may and standing not in may:
@@ -87,9 +91,12 @@ def mutants() -> Iterator[Mutant]:
     yield Mutant("right_seconds rounds up", "one second more", _lengthen_rights)
 
 
-def _weakening(write: Callable[..., Write], place: Place) -> Callable[[], None]:
+def _weakening(
+    write: Callable[..., Write], place: Place, alone: Condition | None = None
+) -> Callable[[], None]:
     def apply() -> None:
-        setattr(import_module(write.__module__), write.__name__, weakened(write, place))
+        weak = weakened(write, place, alone)
+        setattr(import_module(write.__module__), write.__name__, weak)
 
     return apply
 

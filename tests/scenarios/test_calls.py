@@ -12,6 +12,7 @@ import pytest
 from robosignal.server.aws.dynamodb import DynamoStore
 from robosignal.server.ice.static import StaticServers
 from robosignal.server.ice.turn import TurnServers
+from tests.device import DeviceKey
 from tests.tables import CONNECTIONS, ROBOTS
 from tests.tokens import signer
 from tests.world import ICE, Peer, World
@@ -71,6 +72,35 @@ class Stage:
         self.robots += 1
         robot_id = f"r{self.robots}"
         return robot_id, self.world.robot(robot_id)
+
+    def enrolled(self) -> tuple[str, DeviceKey]:
+        """Enrol a robot of a new id; return the id and the robot's key."""
+        self.robots += 1
+        robot_id, key = f"r{self.robots}", DeviceKey()
+        self.world.enroll(key, robot_id)
+        return robot_id, key
+
+    def device(self) -> tuple[str, DeviceKey, Peer]:
+        """Enrol a robot and let it register by its key."""
+        robot_id, key = self.enrolled()
+        return robot_id, key, self.world.device_robot(key, robot_id, run="i")
+
+    def redialled(self, robot_id: str, key: DeviceKey) -> Peer:
+        """Open a robot's next connection by its key, a second later."""
+        self.world.pass_seconds(1)
+        robot = self.world.device(key, robot_id)
+        robot.send(type="ready")
+        return robot
+
+    def coder(self) -> tuple[Peer, str]:
+        """Open a connection to enrol a robot of a new id; return it and the code."""
+        self.robots += 1
+        robot_id = f"r{self.robots}"
+        code = self.world.connect("owner").ask(type="create-code", robotId=robot_id)["code"]
+        token = DeviceKey().enrolment(code, robot_id, now_s=self.world.now // 1000)
+        peer, _ = self.world.dial_device(token)
+        peer.send(type="ready")
+        return peer, code
 
     def call(self) -> tuple[str, Peer, Peer, str]:
         """Return a robot's id, the robot, its driver and their session."""
@@ -226,6 +256,89 @@ def resume_renewed(stage: Stage) -> Act:
     return asking(stage.person(ttl_s=7200), type="resume", sessionId=session)
 
 
+def connect_by_key(stage: Stage) -> Act:
+    """A robot connects by its own key."""
+    robot_id, key = stage.enrolled()
+    return lambda: stage.world.device(key, robot_id)
+
+
+def connect_by_code(stage: Stage) -> Act:
+    """A robot connects to enrol itself."""
+    code = stage.world.connect("owner").ask(type="create-code", pattern="rov*")["code"]
+    token = DeviceKey().enrolment(code, "rov", now_s=stage.world.now // 1000)
+    return lambda: stage.world.dial_device(token)
+
+
+def register_by_key(stage: Stage) -> Act:
+    """A robot registers by its key for the first time."""
+    robot_id, key = stage.enrolled()
+    robot = stage.redialled(robot_id, key)
+    return asking(robot, type="register", robotId=robot_id, instanceId="i")
+
+
+def restart_by_key(stage: Stage) -> Act:
+    """A new process registers by its key while somebody drives."""
+    robot_id, key, _ = stage.device()
+    stage.person().offer(robot_id)
+    robot = stage.redialled(robot_id, key)
+    return asking(robot, type="register", robotId=robot_id, instanceId="j")
+
+
+def redial_by_key(stage: Stage) -> Act:
+    """The same process registers by its key on a newer socket."""
+    robot_id, key, _ = stage.device()
+    robot = stage.redialled(robot_id, key)
+    return asking(robot, type="register", robotId=robot_id, instanceId="i")
+
+
+def relay_by_key(stage: Stage) -> Act:
+    """The answer of a robot that has registered by its key goes to its driver."""
+    robot_id, _, robot = stage.device()
+    session = stage.person().offer(robot_id)["sessionId"]
+    return asking(robot, type="answer", sessionId=session, sdp="a")
+
+
+def enrolling_by_code(stage: Stage) -> Act:
+    """A robot enrols itself."""
+    robot, code = stage.coder()
+    return asking(robot, type="enroll", code=code)
+
+
+def enrolling_by_owner(stage: Stage) -> Act:
+    """An owner lets a robot's first key in."""
+    stage.robots += 1
+    said = {"robotId": f"r{stage.robots}", "publicKey": DeviceKey().jwk}
+    return asking(stage.person(), type="enroll", **said)
+
+
+def another_key(stage: Stage) -> Act:
+    """An owner lets one more key in."""
+    robot_id, _ = stage.enrolled()
+    jwk = DeviceKey().jwk
+    return asking(stage.person(), type="enroll", robotId=robot_id, publicKey=jwk)
+
+
+def revoking(stage: Stage) -> Act:
+    """An owner revokes the key of a robot that somebody drives."""
+    robot_id, key, _ = stage.device()
+    owner = stage.person()
+    stage.person().offer(robot_id)
+    return asking(owner, type="revoke-key", robotId=robot_id, kid=key.kid)
+
+
+def rotating(stage: Stage) -> Act:
+    """A robot replaces its key."""
+    robot_id, _, robot = stage.device()
+    new = DeviceKey()
+    proof = new.proof(robot_id, robot.connection_id)
+    return asking(robot, type="rotate-key", publicKey=new.jwk, proof=proof)
+
+
+def making_a_code(stage: Stage) -> Act:
+    """An owner makes a code for the robots of a pattern."""
+    return asking(stage.person(), type="create-code", pattern="rov*")
+
+
 EVENTS: dict[str, tuple[Callable[[Stage], Act], Budget]] = {
     "$connect": (connect, Budget(1, 0, cold=0)),
     "$disconnect without sessions": (disconnect, Budget(1, 0, cold=0)),
@@ -249,6 +362,18 @@ EVENTS: dict[str, tuple[Callable[[Stage], Act], Budget]] = {
     "ping of a robot": (ping_robot, Budget(1, 0)),
     "ping of a holder": (ping_holder, Budget(1, 0)),
     "ping of a viewer": (ping_viewer, Budget(2, 0)),
+    "$connect by key": (connect_by_key, Budget(2, 0, cold=0)),
+    "$connect to enrol": (connect_by_code, Budget(2, 0, cold=0)),
+    "register by key, first claim": (register_by_key, Budget(2, 0)),
+    "register by key, restarted, driven": (restart_by_key, Budget(2, 2)),
+    "register by key, redial": (redial_by_key, Budget(3, 1)),
+    "answer by key": (relay_by_key, Budget(1, 1)),
+    "enroll by code": (enrolling_by_code, Budget(5, 0)),
+    "enroll by the owner": (enrolling_by_owner, Budget(1, 0)),
+    "enroll one more key": (another_key, Budget(2, 0)),
+    "revoke-key, driven": (revoking, Budget(2, 1)),
+    "rotate-key": (rotating, Budget(2, 0)),
+    "create-code": (making_a_code, Budget(1, 0)),
 }
 
 

@@ -326,16 +326,72 @@ def test_a_code_lets_in_no_second_key_without_approval(world: World) -> None:
     assert keys_of(world, "rov1") == set()
 
 
-def test_a_robot_that_was_forgotten_does_not_enrol_itself_again(world: World) -> None:
-    """A code enrols each id once."""
+@pytest.mark.parametrize("key", [KEY, OTHER], ids=["the same key", "another"])
+def test_a_robot_that_was_forgotten_does_not_enrol_itself_again(
+    world: World, key: DeviceKey
+) -> None:
+    """A code enrols each id once: a stolen robot that was revoked and forgotten stays out."""
     code = make_code(world, robotId=None, pattern="rov*", uses=9)
     enroll_by_code(world, KEY, code, "rov1")
-    world.connect("owner").ask(type="forget", robotId="rov1")
+    owner = world.connect("owner")
+    owner.ask(type="revoke-key", robotId="rov1", kid=KEY.kid)
+    owner.ask(type="forget", robotId="rov1")
 
-    _, reply = enroll_by_code(world, OTHER, code, "rov1")
+    _, reply = enroll_by_code(world, key, code, "rov1")
 
     assert reply["code"] == "forbidden"
     assert world.store.robot(RobotId("rov1")) is None
+
+
+def test_a_key_that_was_not_approved_does_not_come_back_by_its_code(world: World) -> None:
+    """Its owner has revoked it while it waited."""
+    code = make_code(world, approve=True)
+    enroll_by_code(world, KEY, code)
+    world.connect("owner").ask(type="revoke-key", robotId="r1", kid=KEY.kid)
+
+    _, reply = enroll_by_code(world, KEY, code)
+
+    assert reply["code"] == "forbidden"
+    assert keys_of(world) == set()
+
+
+def test_an_owner_is_told_that_a_key_in_the_item_opens_nothing(world: World) -> None:
+    """One that waits for approval, and one that has ended, are not acknowledged as new ones are."""
+    enroll_by_code(world, KEY, make_code(world, approve=True))
+    owner = world.connect("owner")
+    waiting = owner.ask(type="enroll", robotId="r1", publicKey=KEY.jwk)
+    owner.ask(type="approve-key", robotId="r1", kid=KEY.kid)
+    robot = world.device_robot(KEY)
+    proof = OTHER.proof("r1", robot.connection_id)
+    robot.ask(type="rotate-key", publicKey=OTHER.jwk, proof=proof)
+    world.pass_seconds(7 * 86_400)
+
+    ended = world.connect("owner").ask(type="enroll", robotId="r1", publicKey=KEY.jwk)
+
+    assert (waiting["code"], "approve-key" in waiting["message"]) == ("bad_message", True)
+    assert (ended["code"], "new key" in ended["message"]) == ("bad_message", True)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"y": KEY.jwk["x"]},
+        {"x": "A" * 43, "y": "A" * 43},
+        {"x": "_" * 42 + "8", "y": "A" * 43},
+        {"x": KEY.jwk["x"][:-1] + chr(ord(KEY.jwk["x"][-1]) + 1)},
+        {"x": KEY.jwk["x"] + "="},
+        {"crv": "P-384"},
+        {"d": "A" * 43},
+    ],
+    ids=["off the curve", "origin", "too large", "another text", "padded", "curve", "private"],
+)
+def test_what_is_no_public_key_is_not_enrolled(world: World, wrong: dict[str, str]) -> None:
+    """No point of the curve, another text of the same numbers, a private key."""
+    owner = world.connect("owner")
+
+    reply = owner.ask(type="enroll", robotId="r1", publicKey=KEY.jwk | wrong)
+
+    assert (reply["code"], reply["message"].partition(" ")[0]) == ("bad_message", "publicKey:")
 
 
 def test_a_key_that_waits_for_approval_opens_nothing(world: World) -> None:
@@ -426,6 +482,20 @@ def test_a_proof_is_good_for_one_connection_and_key_alone(world: World) -> None:
 
     assert codes == [(400, "bad_message")] * len(bad)
     assert keys_of(world) == {KEY.kid}
+
+
+def test_a_robot_does_not_replace_its_key_by_the_same(world: World) -> None:
+    """Not even when that was ended on the way: the robot is told, and nothing breaks."""
+    world.enroll(KEY)
+    robot = world.device_robot(KEY)
+    proof = KEY.proof("r1", robot.connection_id)
+
+    first = robot.refused(type="rotate-key", publicKey=KEY.jwk, proof=proof)
+    world.connect("owner").ask(type="revoke-key", robotId="r1", kid=KEY.kid)
+    then = robot.refused(type="rotate-key", publicKey=KEY.jwk, proof=proof)
+
+    assert (first, then) == ((400, "bad_message"), (400, "bad_message"))
+    assert keys_of(world) == set()
 
 
 # Who may enrol

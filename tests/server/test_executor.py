@@ -1,6 +1,5 @@
 """The runner: outcomes go back to the flow, each step goes to its port, and a flow ends."""
 
-import os
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from robosignal.server.core.steps import (
     Page,
     Step,
 )
-from robosignal.server.core.writes import connections, presence
+from robosignal.server.core.writes import codes, connections, presence
 from robosignal.server.executor import MAX_STEPS, Execute, Executor, run
 from robosignal.server.ice.static import StaticServers
 from tests.world import Outbox
@@ -114,9 +113,9 @@ def outbox() -> Outbox:
 def executor(local_store: LocalStore, outbox: Outbox) -> Executor:
     """Real adapters, with one row in the store."""
     local_store.add_connection(ROW)
-    return Executor(
-        local_store, outbox, StaticServers([]), KeptHistory(None, Bounds(), 1), 1, os.urandom
-    )
+    history = KeptHistory(None, Bounds(), 1)
+    ice = StaticServers([])
+    return Executor(local_store, outbox, ice, history, 1, lambda count: bytes(range(count)))
 
 
 NO_MORE: Page = Page((), None)
@@ -146,6 +145,12 @@ STEPS: dict[type, tuple[Step, Any]] = {
     steps.ReadHistory: (
         ASKED,
         HistoryPage(intervals=(), is_last=True, gaps=(), kept_since=1),
+    ),
+    steps.DrawCode: (steps.DrawCode(), "AAAQ-EAYE-AUDA-OCAJ"),
+    steps.ReadCode: (steps.ReadCode("hash"), None),
+    steps.WriteCode: (
+        steps.WriteCode("hash", codes.complete_use(R1, "kid")),
+        ConditionFailed(None),
     ),
     steps.ReadRobots: (steps.ReadRobots((R1,)), []),
     steps.ListOwned: (steps.ListOwned(ANN, None, 5), NO_MORE),

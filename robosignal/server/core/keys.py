@@ -55,6 +55,9 @@ SPENT = "this code enrols no robot any more: ask for a new one"
 """An unknown code gives the same answer."""
 
 
+NO_ENDED_KEY = "has ended: let the robot make a new key"
+
+
 def enroll(request: Request, message: Enroll) -> Flow[Ack]:
     """Let a key in, by the robot's owner, or by the code that the robot has sent.
 
@@ -91,12 +94,23 @@ def _enroll_by_owner(
     robot = outcome.item if isinstance(outcome, ConditionFailed) else None
     if robot is not None and robot.keys is not None:
         if kid in robot.keys and _owns(sender, robot):
-            # As the first answer may have been lost.
-            return Ack(robot_id=robot_id, kid=kid)
+            return _acknowledge(robot_id, kid, robot.keys[kid], request.now)
         further = writes.enroll(kid, key, right, _find_ended(robot, request.now))
         outcome = yield from write_robot(robot_id, further)
     if isinstance(outcome, ConditionFailed):
         raise _explain_refusal(request, message, robot_id, outcome.item)
+    return Ack(robot_id=robot_id, kid=kid)
+
+
+def _acknowledge(robot_id: RobotId, kid: str, known: Key, now: int) -> Ack:
+    """Reply for a key that is in already, as the first answer may have been lost.
+
+    Raise BadMessage if the robot cannot connect by it.
+    """
+    if known.pending:
+        raise BadMessage("publicKey", "waits for approval already: send approve-key")
+    if known.is_over(now):
+        raise BadMessage("publicKey", NO_ENDED_KEY)
     return Ack(robot_id=robot_id, kid=kid)
 
 
@@ -142,7 +156,8 @@ def _explain_full(robot_id: RobotId, robot: Robot, now: int) -> SignalingError:
 def _enroll_by_code(request: Request, message: Enroll) -> Flow[Ack]:
     """Let in the key of the sender's assertion: judge, then take a use, then write the key.
 
-    A robot may repeat this at any point: the use and the key are its own already.
+    A robot may repeat this at any point: the use and the key are its own already. At last the use
+    is completed: a key that is ended after that does not come back by the same code.
     """
     assertion = request.sender.assertion
     if assertion is None or assertion.enrolment is None:
@@ -151,19 +166,36 @@ def _enroll_by_code(request: Request, message: Enroll) -> Flow[Ack]:
     code = yield from _read_sent_code(enrolment, message)
     robot_id = _choose_robot_id(assertion, message, code)
     key = _key_by_code(enrolment.public_key, code, request.now)
-    write, judged = yield from _judge(request, robot_id, code, kid, key)
-    if isinstance(judged, ConditionFailed):
-        known = ((judged.item.keys if judged.item else None) or {}).get(kid)
-        if known is None or known.code_hash != code.code_hash:
-            raise _explain_code(request, code, robot_id, judged.item)
-        return Ack(robot_id=robot_id, kid=kid, pending=known.pending)
+    write, outcome = yield from _judge(request, robot_id, code, kid, key)
+    if isinstance(outcome, Written):
+        outcome = yield from _take_and_write(request, robot_id, code, kid, write)
+    robot = outcome.item if isinstance(outcome, ConditionFailed) else outcome.after
+    known = ((robot.keys if robot else None) or {}).get(kid)
+    if robot is None or known is None or not _is_let_in(robot, known, code):
+        raise _explain_code(request, code, robot_id, robot)
+    if known.is_over(request.now):
+        raise BadMessage("code", "comes with a key that has ended: let the robot make a new one")
+    yield from write_code(code.code_hash, codes.complete_use(robot_id, kid))
+    return Ack(robot_id=robot_id, kid=kid, pending=known.pending)
+
+
+def _is_let_in(robot: Robot, known: Key, code: Code) -> bool:
+    """Say whether a key in the item needs this code no more: it or its creator has let it in."""
+    return known.code_hash == code.code_hash or robot.owner_user_id == code.for_user_id
+
+
+def _take_and_write(
+    request: Request, robot_id: RobotId, code: Code, kid: str, write: Write
+) -> Flow[Written[Robot] | ConditionFailed[Robot]]:
+    """Take a use and write the key. Raise Forbidden if no use is left, and the key is not in."""
     use = codes.take_use(robot_id, kid, code, request.now)
-    if isinstance((yield from write_code(code.code_hash, use)), ConditionFailed):
+    if isinstance((yield from write_code(code.code_hash, use)), Written):
+        return (yield from write_robot(robot_id, write))
+    # Another try of the same robot may have let the key in since the item was judged.
+    robot = yield from read_robot(robot_id)
+    if kid not in ((robot.keys if robot else None) or {}):
         raise Forbidden(robot_id, SPENT)
-    outcome = yield from write_robot(robot_id, write)
-    if isinstance(outcome, ConditionFailed):
-        raise _explain_code(request, code, robot_id, outcome.item)
-    return Ack(robot_id=robot_id, kid=kid, pending=code.approve)
+    return ConditionFailed(robot)
 
 
 def _judge(
@@ -339,17 +371,24 @@ def revoke(request: Request, message: RevokeKey) -> Flow[Ack]:
 
 
 def rotate(request: Request, message: RotateKey) -> Flow[Ack]:
-    """Replace the key of the sender's connection. The proof was verified before."""
+    """Replace the key of the sender's connection. The proof was verified before.
+
+    Raise BadMessage for the same key, and if the robot has too many.
+    """
     sender = request.sender
     assertion = sender.assertion
     if assertion is None or assertion.robot_id is None:
         raise Forbidden(None)
     robot_id, kid = assertion.robot_id, message.public_key.kid
+    if kid == assertion.kid:
+        raise BadMessage("publicKey", "is this connection's own key: make a new one")
     key = _new_key(message.public_key, None, request.now)
     robot = yield from read_robot(robot_id)
     if robot is not None and kid in (robot.keys or {}):
         return Ack(robot_id=robot_id, kid=kid)
     ended = _find_ended(robot, request.now) if robot else []
+    # The write's condition refuses a key in use that has ended, which it would also change.
+    ended = [each for each in ended if each != assertion.kid]
     write = writes.rotate(sender.connection_id, assertion.kid, kid, key, ended)
     outcome = yield from write_robot(robot_id, write)
     if isinstance(outcome, ConditionFailed):

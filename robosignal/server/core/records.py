@@ -174,7 +174,7 @@ class Code(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
     """In epoch ms."""
     ttl: int
     takers: dict[RobotId, str] = {}
-    """The robots that have enrolled by it, and their keys' ids."""
+    """The robots that enrol by it, and the id of the key that each lets in; empty once it is in."""
 
     def admits(self, robot_id: RobotId) -> bool:
         """Whether it enrols robots of this id."""

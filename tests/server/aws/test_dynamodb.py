@@ -18,7 +18,7 @@ from robosignal.protocol.ids import ConnectionId, RobotId
 from robosignal.protocol.limits import WATCHERS
 from robosignal.server.aws.dynamodb import DynamoStore
 from robosignal.server.core.steps import ConditionFailed, Written
-from robosignal.server.core.writes import connections, presence
+from robosignal.server.core.writes import codes, connections, presence
 from robosignal.server.deadline import EVENT_SECONDS, PARTS, Deadline
 from robosignal.server.ports import Store
 from tests.server.aws.items import ANN, C1, C2, R1, claim, row
@@ -105,6 +105,8 @@ EVERY_METHOD: dict[str, Callable[[Store], object]] = {
     "check_robot": lambda store: store.check_robot(R1, presence.record_loss(C1)),
     "write_robot": lambda store: store.write_robot(R1, presence.record_loss(C1)),
     "remove_robot": lambda store: store.remove_robot(R1, presence.is_unchanged_since(1)),
+    "code": lambda store: store.code("hash"),
+    "write_code": lambda store: store.write_code("hash", codes.complete_use(R1, "kid")),
     "watchers": lambda store: store.watchers("ann"),
     "list_owned": lambda store: store.list_owned(ANN, None, 5),
     "note_share": lambda store: store.note_share(R1, ANN),
@@ -171,13 +173,14 @@ def test_our_own_mistake_is_no_try_again(code: str) -> None:
 
 
 def test_reads_are_consistent(dynamo_store: DynamoStore, calls: list[Call]) -> None:
-    """Of a row, of a robot, of several."""
+    """Of a row, of a robot, of a code, of several robots."""
     dynamo_store.connection(C1)
     dynamo_store.sender(C1)
     dynamo_store.robot(R1)
+    dynamo_store.code("hash")
     dynamo_store.robots([R1])
 
-    assert [name for name, _ in calls] == ["GetItem", "GetItem", "GetItem", "BatchGetItem"]
+    assert [name for name, _ in calls] == [*["GetItem"] * 4, "BatchGetItem"]
     asked = [call if name == "GetItem" else call["RequestItems"][ROBOTS] for name, call in calls]
     assert all(each["ConsistentRead"] is True for each in asked)
 

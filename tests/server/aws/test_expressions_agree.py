@@ -7,6 +7,7 @@ from itertools import combinations
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,12 +16,27 @@ from robosignal.protocol.ids import ConnectionId
 from robosignal.server.aws.dynamodb import DynamoStore, connection_from_item
 from robosignal.server.aws.expressions import marshal, unmarshal_item
 from robosignal.server.core.conditional_writes import Write, apply
-from robosignal.server.core.records import Connection, robot_from_item
+from robosignal.server.core.records import Code, Connection, robot_from_item
 from robosignal.server.core.steps import ConditionFailed, Written
-from robosignal.server.core.writes import connections, lease, ownership, presence, viewers
+from robosignal.server.core.writes import (
+    codes,
+    connections,
+    keys,
+    lease,
+    ownership,
+    presence,
+    viewers,
+)
 from robosignal.server.core.writes.attributes import STAMP
-from tests.server.core.aimed import ROBOT_WRITES, ROW_WRITES, robot_cases, row_cases
-from tests.server.core.generated import CLIENTS, ROBOT
+from tests.server.core.aimed import (
+    CODE_WRITES,
+    ROBOT_WRITES,
+    ROW_WRITES,
+    code_cases,
+    robot_cases,
+    row_cases,
+)
+from tests.server.core.generated import CLIENTS, CODE_HASHES, ROBOT
 from tests.tables import CONNECTIONS, ROBOTS
 
 if TYPE_CHECKING:
@@ -91,7 +107,7 @@ def overlap(write: Write) -> bool:
 
 def test_every_write_to_a_robot_is_examined() -> None:
     """A new write to a robot's item needs a way to draw it."""
-    there_are = set().union(*map(writes_of, (lease, ownership, presence, viewers)))
+    there_are = set().union(*map(writes_of, (keys, lease, ownership, presence, viewers)))
 
     assert there_are == set(ROBOT_WRITES)
 
@@ -101,6 +117,11 @@ def test_every_write_to_a_row_is_examined() -> None:
     there_are = writes_of(connections)
 
     assert there_are == set(ROW_WRITES)
+
+
+def test_every_write_to_a_code_is_examined() -> None:
+    """A new write to a code's item needs a way to draw it."""
+    assert writes_of(codes) == set(CODE_WRITES)
 
 
 @pytest.mark.parametrize("kind", ROBOT_WRITES, ids=named)
@@ -160,6 +181,40 @@ def test_a_write_to_a_row_agrees(
         assert place.get() == (item if after is None else after)
         assert outcome == (
             ConditionFailed(row) if after is None else Written(row, connection_from_item(after))
+        )
+        outcomes[type(outcome)] += 1
+
+    agrees()
+
+    assert min(outcomes[Written], outcomes[ConditionFailed]) > 0, outcomes
+
+
+@pytest.mark.parametrize("kind", CODE_WRITES, ids=named)
+def test_a_write_to_a_code_agrees(
+    kind: Kind, dynamodb: "DynamoDBClient", dynamo_store: DynamoStore
+) -> None:
+    """The same outcome, the same item before and after; both outcomes occur."""
+    key = f"#code:{CODE_HASHES[0]}"
+    place = Place(dynamodb, ROBOTS, "robotId", key)
+    outcomes: Counter[type] = Counter()
+
+    @examined
+    @given(code_cases(kind))
+    def agrees(case: tuple[Item | None, Write]) -> None:
+        item, write = case
+        place.put(None if item is None else {"robotId": key} | item)
+        after = carried_out(write, item)
+
+        outcome = dynamo_store.write_code(CODE_HASHES[0], write)
+
+        assert not overlap(write)
+        expected = item if after is None else after
+        assert place.get() == (expected and {"robotId": key} | expected)
+        before = item and msgspec.convert(item, Code)
+        assert outcome == (
+            ConditionFailed(before)
+            if after is None
+            else Written(before, msgspec.convert(after, Code))
         )
         outcomes[type(outcome)] += 1
 

@@ -13,30 +13,50 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from robosignal.protocol.ids import ConnectionId, RobotId, SessionId, UserId, session_id
 from robosignal.protocol.messages import (
+    ApproveKey,
     Dialect,
     Forget,
     Message,
     Offer,
     Resume,
+    RevokeKey,
     Share,
     Takeover,
     Transfer,
     Unshare,
 )
 from robosignal.server.core.authorization import condition_for
-from robosignal.server.core.conditional_writes import AllOf, Condition, Item, Write, evaluate
-from robosignal.server.core.records import Connection, Session
-from robosignal.server.core.writes import connections, lease, ownership, presence, viewers
+from robosignal.server.core.conditional_writes import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Item,
+    Write,
+    evaluate,
+)
+from robosignal.server.core.records import Code, Connection, Key, Session
+from robosignal.server.core.writes import (
+    codes,
+    connections,
+    keys,
+    lease,
+    ownership,
+    presence,
+    viewers,
+)
 from robosignal.server.core.writes.presence import Claim
 from tests.server.core.generated import (
     INSTANCES,
+    KIDS,
     NOW,
     ROBOT,
     SOCKETS,
+    assertions,
     clients,
     connection_rows,
     dialects,
     items,
+    kids,
     often,
     opened,
     session_ids,
@@ -45,6 +65,7 @@ from tests.server.core.generated import (
     soon,
     users,
 )
+from tests.server.core.generated import codes as drawn_codes
 
 
 class Aim:
@@ -112,8 +133,11 @@ class Aim:
     def claim(self) -> Claim:
         """Draw a claim to the robot."""
         user = self._mostly(self._item.get("ownerUserId"), users)
+        by_key = self._draw(often if self._item.get("keys") else st.booleans())
+        assertion = self._draw(assertions(self._item)) if by_key else None
+        row = connection_rows(connection_id=self._draw(sockets), user_id=user, assertion=assertion)
         return Claim(
-            row=self._draw(connection_rows(connection_id=self._draw(sockets), user_id=user)),
+            row=self._draw(row),
             instance_id=self._draw(st.sampled_from(INSTANCES)),
             metadata=self._draw(st.sampled_from([None, '{"a":"b"}'])),
             ice_restart=self._draw(st.booleans()),
@@ -121,7 +145,56 @@ class Aim:
             until=NOW + 300_000,
             now=NOW,
             force=self._draw(st.booleans()),
+            # `register` asks this of an item whose `lastIat` it has seen.
+            same_second="lastIat" in self._item and self._draw(st.booleans()),
         )
+
+    def kid(self) -> str:
+        """Draw one of the robot's keys, or another."""
+        held = sorted(self._item.get("keys", ()))
+        found: str = self._mostly(self._draw(st.sampled_from(held)) if held else None, kids)
+        return found
+
+    def present_kid(self) -> str:
+        """Draw the key that has registered the robot, or another."""
+        found: str = self._mostly(self._item.get("kid"), kids)
+        return found
+
+    def new_key(self) -> tuple[str, Key]:
+        """Draw a key to add, which is mostly a new one."""
+        added = Key(
+            x="x",
+            y="y",
+            added_by=self._draw(users),
+            added_at=NOW,
+            pending=self._draw(st.booleans()),
+        )
+        free = sorted(set(KIDS) - set(self._item.get("keys", ())))
+        return self._mostly(free[0] if free else None, kids), added
+
+    def ended(self, added: str) -> list[str]:
+        """Draw the keys that were seen to have ended."""
+        held = self._item.get("keys", {}).items()
+        over = [kid for kid, key in held if key.get("notAfter", NOW + 1) <= NOW]
+        seen = over if self._draw(often) else [self._draw(kids)]
+        # The key to add is in the item then, and is acknowledged before any write.
+        return [each for each in seen if each != added]
+
+    def enrolling(self) -> Condition:
+        """Draw the right to let a key in."""
+        owned = keys.is_owned_by(self._mostly(self._item.get("ownerUserId"), users))
+        return AnyOf((keys.has_no_owner(), owned)) if self._draw(st.booleans()) else owned
+
+    def code(self) -> Code:
+        """Draw the code as it was read, or another."""
+        read = msgspec.convert(self._item, Code) if self._item else None
+        found: Code = self._mostly(read, drawn_codes())
+        return found
+
+    def taker_kid(self) -> str:
+        """Draw the key that this robot has taken a use for, or another."""
+        found: str = self._mostly(self._item.get("takers", {}).get(ROBOT), kids)
+        return found
 
     def seen(self, viewer: SessionId) -> ConnectionId:
         """Draw the connection on which a viewer was seen."""
@@ -207,6 +280,26 @@ def _viewing_lapsed(aim: Aim) -> Write:
     return viewers.replace_lapsed(mine, aim.right(Offer, mine), lapsed, NOW, aim.standing())
 
 
+def _enrolling_first(aim: Aim) -> Write:
+    kid, key = aim.new_key()
+    return keys.enroll_first(kid, key, aim.operator(), aim.enrolling(), "5")
+
+
+def _enrolling(aim: Aim) -> Write:
+    kid, key = aim.new_key()
+    return keys.enroll(kid, key, aim.enrolling(), aim.ended(kid))
+
+
+def _rotating(aim: Aim) -> Write:
+    kid, key = aim.new_key()
+    # Neither is the key in use one of those that have ended, nor the new one: two paths of one
+    # update would overlap.
+    old = aim.present_kid()
+    old = next(each for each in KIDS if each != kid) if old == kid else old
+    ended = [each for each in aim.ended(kid) if each != old]
+    return keys.rotate(aim.socket(), old, kid, key, ended)
+
+
 ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     lease.acquire: lambda aim: _taking(lease.acquire, aim, aim.mine()),
     lease.acquire_among_viewers: lambda aim: _taking(
@@ -263,6 +356,14 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     ownership.transfer: lambda aim: ownership.transfer(
         aim.operator(), aim.right(Transfer, aim.mine())
     ),
+    keys.enroll_first: _enrolling_first,
+    keys.enroll: _enrolling,
+    keys.approve: lambda aim: keys.approve(aim.kid(), aim.right(ApproveKey, aim.mine())),
+    keys.rotate: _rotating,
+    keys.revoke: lambda aim: keys.revoke(aim.kid(), aim.right(RevokeKey, aim.mine())),
+    keys.revoke_present: lambda aim: keys.revoke_present(
+        aim.present_kid(), aim.right(RevokeKey, aim.mine())
+    ),
 }
 """How to draw each write to a robot's item."""
 
@@ -277,6 +378,13 @@ ROW_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     connections.forget_session: lambda aim: connections.forget_session(aim.noted()),
 }
 """How to draw each write to a connection's row."""
+
+CODE_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
+    codes.create: lambda aim: codes.create(aim.code()),
+    codes.take_use: lambda aim: codes.take_use(ROBOT, aim.taker_kid(), aim.code(), NOW),
+    codes.complete_use: lambda aim: codes.complete_use(ROBOT, aim.taker_kid()),
+}
+"""How to draw each write to a code's item."""
 
 
 TRIES = 10
@@ -306,3 +414,11 @@ def row_cases(draw: DrawFn, write: Callable[..., Write]) -> tuple[Connection | N
     return row, ROW_WRITES[write](
         Aim(draw, None if row is None else connections.connection_item(row))
     )
+
+
+@st.composite
+def code_cases(draw: DrawFn, write: Callable[..., Write]) -> tuple[dict[str, Any] | None, Write]:
+    """Draw a code's item, or none, and a write of this kind that may meet it."""
+    code = draw(drawn_codes()) if draw(often) else None
+    item = None if code is None else {"takers": {}} | msgspec.to_builtins(code)
+    return item, CODE_WRITES[write](Aim(draw, item))

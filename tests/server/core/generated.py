@@ -12,7 +12,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from robosignal.protocol.ids import ConnectionId, InstanceId, RobotId, SessionId, UserId, session_id
 from robosignal.protocol.messages import Dialect
-from robosignal.server.core.records import Connection, Session
+from robosignal.server.core.records import Assertion, Code, Connection, Session
 
 NOW = 1_800_000_000_000
 ROBOT = RobotId("arm.7")
@@ -66,6 +66,73 @@ def connection_rows(**fields: Any) -> SearchStrategy[Connection]:
     return st.builds(Connection, **(drawn | always | fixed))
 
 
+KIDS = [f"{letter * 42}A" for letter in "abcde"]
+JTIS = ["jti-1", "-jti.2", "jti-3"]
+SECOND = NOW // 1000
+
+kids = st.sampled_from(KIDS)
+jtis = st.sampled_from(JTIS)
+seconds = st.sampled_from([SECOND - 1, SECOND, SECOND + 1])
+
+
+@st.composite
+def key_items(draw: DrawFn) -> dict[str, Any]:
+    """Draw a key as it stands in an item."""
+    item: dict[str, Any] = {"x": "x", "y": "y", "addedAt": NOW - 9000}
+    more: dict[str, SearchStrategy[Any]] = {
+        "addedBy": users,
+        "notAfter": soon,
+        "codeHash": st.sampled_from(CODE_HASHES),
+        "pending": st.just(True),  # noqa: FBT003 - an attribute's value
+        "lastUsedAt": st.just(NOW - 5),
+    }
+    some = st.sampled_from([True, False, False])
+    return item | {name: draw(value) for name, value in more.items() if draw(some)}
+
+
+@st.composite
+def keys_of_items(draw: DrawFn) -> dict[str, Any]:
+    """Draw what a robot with keys has: up to three, which one registered, by which assertions."""
+    held = draw(st.dictionaries(kids, key_items(), max_size=3))
+    item: dict[str, Any] = {"keys": held}
+    if draw(often):
+        item["kid"] = draw(st.sampled_from(sorted(held))) if held else draw(kids)
+        item["lastIat"] = draw(seconds)
+        used = {f"used-{number}": SOCKETS[0] for number in range(draw(st.sampled_from([0, 6, 7])))}
+        item["assertions"] = used | {draw(jtis): draw(sockets)}
+    return item
+
+
+@st.composite
+def assertions(draw: DrawFn, likely: dict[str, Any]) -> Assertion:
+    """Draw an assertion, mostly by the key of this item."""
+    kid = likely.get("kid") if draw(often) else None
+    return Assertion(robot_id=ROBOT, kid=kid or draw(kids), iat=draw(seconds), jti=draw(jtis))
+
+
+CODE_HASHES = [f"{letter * 42}A" for letter in "xy"]
+
+
+@st.composite
+def codes(draw: DrawFn) -> Code:
+    """Draw a code with some of its uses taken."""
+    ids = st.sampled_from([ROBOT, RobotId("other"), RobotId("third")])
+    takers = draw(st.dictionaries(ids, kids | st.just(""), max_size=3))
+    uses = max(len(takers), draw(st.integers(1, 3)))
+    return Code(
+        code_hash=CODE_HASHES[0],
+        by_user_id=draw(users),
+        for_user_id=draw(users),
+        robot_id=draw(st.sampled_from([None, ROBOT])),
+        pattern="arm*",
+        uses=uses,
+        approve=draw(st.booleans()),
+        expires_at=draw(st.sampled_from([NOW, NOW + 1, NOW + 60_000, NOW + 60_000])),
+        ttl=NOW // 1000,
+        takers=takers,
+    )
+
+
 @st.composite
 def registered(draw: DrawFn, viewers: int) -> dict[str, Any]:
     """Draw the item of a robot that has registered at least once, with so many viewers or more."""
@@ -98,7 +165,8 @@ def registered(draw: DrawFn, viewers: int) -> dict[str, Any]:
         "metadata": st.just('{"model":"x"}'),
         "stamp": st.just("f00d"),
     }
-    return item | {name: draw(value) for name, value in more.items() if draw(st.booleans())}
+    item |= {name: draw(value) for name, value in more.items() if draw(st.booleans())}
+    return item | (draw(keys_of_items()) if draw(st.booleans()) else {})
 
 
 ENROLLED: dict[str, Any] = {"robotId": ROBOT, "ownerUserId": USERS[0], "fleetShard": "3"}

@@ -28,13 +28,23 @@ def create(code: Code) -> Write:
     return Write("create_code", Missing(CODE_HASH), then)
 
 
+ENROLLED = ""
+"""Stands for the key of a robot that has enrolled: no key's id is empty."""
+
+
 def take_use(robot_id: RobotId, kid: str, code: Code, now: int) -> Write:
     """Note that a robot enrols by the code: each one once, whichever key it has then.
 
-    To note the same robot and key again is allowed and takes no further use, so a robot may repeat
-    what was interrupted.
+    To note the same robot and key again is allowed and takes no further use until its key is in, so
+    a robot may repeat what was interrupted.
     """
     taker = ("takers", robot_id)
     room = AllOf((Missing(taker), Size(TAKERS, "<", code.uses)))
     when = AllOf((Compare(EXPIRES_AT, ">", now), AnyOf((Compare(taker, "=", kid), room))))
     return Write("take_use", when, (Put(taker, kid),))
+
+
+def complete_use(robot_id: RobotId, kid: str) -> Write:
+    """Note that the key is in: the code lets it in no second time, after it was ended."""
+    taker = ("takers", robot_id)
+    return Write("complete_use", Compare(taker, "=", kid), (Put(taker, ENROLLED),))

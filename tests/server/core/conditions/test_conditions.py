@@ -14,9 +14,9 @@ import pytest
 from robosignal.server.core.conditional_writes import Write, apply, evaluate
 from tests.mutations.conjuncts import Place, parts, without
 from tests.mutations.equivalent import EQUIVALENT
-from tests.server.core.aimed import ROBOT_WRITES, ROW_WRITES
+from tests.server.core.aimed import CODE_WRITES, ROBOT_WRITES, ROW_WRITES
 from tests.server.core.conditions.cases import Examined, Item, Kind
-from tests.server.core.conditions.every_case import CASES, FIRST
+from tests.server.core.conditions.every_case import CASES, FIRST, FORMS
 
 
 def named(kind: Kind) -> str:
@@ -31,6 +31,9 @@ def judged() -> Iterator[Any]:
             for why, item, expected in examined.all():
                 name = f"{named(kind)}{number or ''}: {why}"
                 yield pytest.param(examined.write, item, expected, id=name)
+    for form, (_, examined) in FORMS.items():
+        for why, item, expected in examined.all():
+            yield pytest.param(examined.write, item, expected, id=f"{form}: {why}")
 
 
 def each_part() -> Iterator[Any]:
@@ -39,7 +42,10 @@ def each_part() -> Iterator[Any]:
         for place, _ in parts(first.write.when):
             name = f"{named(kind)} {'.'.join(map(str, place)) or 'all'}"
             if name not in EQUIVALENT:
-                yield pytest.param(kind, place, id=name)
+                yield pytest.param(CASES[kind], place, id=name)
+    for form, (_, examined) in FORMS.items():
+        for place, _ in parts(examined.write.when):
+            yield pytest.param((examined,), place, id=f"{form} {'.'.join(map(str, place))}")
 
 
 def notices(examined: Examined, place: Place) -> bool:
@@ -54,14 +60,14 @@ def test_every_write_is_examined(record_property: Callable[[str, object], None])
     """A new write needs its cases."""
     there, noticed = list(each_part()), 0
     for part in there:
-        kind, place = part.values
-        noticed += any(notices(examined, place) for examined in CASES[kind])
+        several, place = part.values
+        noticed += any(notices(examined, place) for examined in several)
     told = (
         f"{noticed} of {len(there)} noticed, by {len(list(judged()))} cases of {len(CASES)} writes"
     )
     record_property("parts of conditions left out", told)
 
-    assert set(CASES) == {*ROBOT_WRITES, *ROW_WRITES}
+    assert set(CASES) == {*ROBOT_WRITES, *ROW_WRITES, *CODE_WRITES}
 
 
 @pytest.mark.parametrize(("write", "item", "expected"), list(judged()))
@@ -70,10 +76,12 @@ def test_a_condition_holds_or_refuses(write: Write, item: Item, *, expected: boo
     assert evaluate(write.when, item) is expected
 
 
-@pytest.mark.parametrize(("kind", "place"), list(each_part()))
-def test_no_part_of_a_condition_can_be_left_out(kind: Kind, place: Place) -> None:
+@pytest.mark.parametrize(("several", "place"), list(each_part()))
+def test_no_part_of_a_condition_can_be_left_out(
+    several: tuple[Examined, ...], place: Place
+) -> None:
     """Some case above notices: none is there for show, and none is without a test."""
-    assert any(notices(examined, place) for examined in CASES[kind])
+    assert any(notices(examined, place) for examined in several)
 
 
 @pytest.mark.parametrize("examined", FIRST.values(), ids=map(named, FIRST))
