@@ -34,7 +34,7 @@ WAITS: Item = HELD | {"pending": True}
 FREE_OR_MINE = AnyOf((keys.has_no_owner(), keys.is_owned_by(OLGA)))
 
 ANOTHERS: dict[str, Changes] = {"another owns it": {"ownerUserId": EVE}}
-UNOWNED: dict[str, Changes] = {"nobody owns it": {"ownerUserId": GONE}}
+UNOWNED: dict[str, Changes] = {"it has no owner": {"ownerUserId": GONE}}
 NO_KEY: dict[str, Changes] = {"the key is gone": {f"keys.{K1}": GONE}}
 NO_ROOM: dict[str, Changes] = {"it is full": {f"keys.{K2}": HELD, f"keys.{K3}": HELD}}
 ADDED_SINCE: dict[str, Changes] = {"the key is there already": {f"keys.{NEW}": HELD}}
