@@ -178,8 +178,8 @@ def _make_robot_by_key(asked: argparse.Namespace) -> Robot:
         file = KeyFile.load(path)
     except FileNotFoundError:
         raise Refused(
-            f"no token and no key file {path}: give --token, or set {TOKEN_VARIABLE} "
-            f"(robosignal token USER prints one), {ENROLL_HINT}"
+            f"no token: give --token, or set {TOKEN_VARIABLE} (robosignal token USER prints one), "
+            f"{ENROLL_HINT} (there is no key file {path})"
         ) from None
     if file.robot_id is None:
         raise KeyFileRefused(

@@ -21,7 +21,7 @@ from robosignal.robot.connection import token_policy
 from robosignal.robot.connection.machine import says_expired
 from robosignal.robot.connection.state import Attempt, ConnectionState, Phase, Timing
 from robosignal.robot.connection.token_policy import GiveUp, Report, TokenPolicy
-from robosignal.robot.connection.websocket import WebSockets
+from robosignal.robot.connection.websocket import WebSockets, forget_answer
 from robosignal.robot.drive import Limits, Settings
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
 from robosignal.robot.frames import PcId, Unreadable, parse, to_steady_clock
@@ -87,7 +87,7 @@ class Runtime:
             url,
             token,
             self._handle_socket_event,
-            hear=_forget_answer if signer is None else signer.hear,
+            hear=forget_answer if signer is None else signer.hear,
         )
         self._signer = signer
         self._rotation = None if signer is None else Rotation(signer, self._send, rotate_key_days)
@@ -363,10 +363,6 @@ class Runtime:
 
     def _report(self, text: str) -> None:
         _log.info("%s: %s", self._robot_id, text)
-
-
-def _forget_answer(token: str, status: int, date: str | None) -> None:
-    """Learn nothing from the answer to a handshake: a person's token is as it is."""
 
 
 def _describe(requested: ConnectionOutput | events.Action) -> str:

@@ -38,6 +38,10 @@ PIECE_LETTERS = FRAME_BYTES // 4
 _log = logging.getLogger(__name__)
 
 
+def forget_answer(token: str, status: int, date: str | None) -> None:
+    """Learn nothing from the answer to a handshake: a person's token is as it is."""
+
+
 class _WithoutDebug(logging.LoggerAdapter[logging.Logger]):
     """Passes on warnings and worse: at debug level websockets logs the handshake, and its token."""
 
@@ -49,7 +53,11 @@ class WebSocket:
     """Dials at once; `emit` gets its events, in order, until `close`. The last is its end."""
 
     def __init__(
-        self, url: str, token: TokenSource, emit: Callable[[SocketEvent], None], hear: Hear
+        self,
+        url: str,
+        token: TokenSource,
+        emit: Callable[[SocketEvent], None],
+        hear: Hear = forget_answer,
     ) -> None:
         self.why = "no answer"
         self._url = url
@@ -152,7 +160,7 @@ class WebSockets:
         url: str,
         token: TokenSource,
         emit: Callable[[SocketEvent], None],
-        hear: Hear = lambda *_: None,
+        hear: Hear = forget_answer,
     ) -> None:
         self._url = url
         self._token = token

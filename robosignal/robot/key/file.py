@@ -49,9 +49,13 @@ class KeyFileRefused(Exception):
 
 
 class _Form(msgspec.Struct, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
-    """What is written. Secrets are base64url of 32 bytes; times are epoch seconds."""
+    """What is written. Secrets are base64url of 32 bytes; times are epoch seconds.
+
+    `kid` is the id of the key of `secret`, for people and programs that must not read the secret.
+    """
 
     version: int
+    kid: str
     url: str
     secret: str
     created_at: int
@@ -206,6 +210,7 @@ def _format(wanted: KeyFile) -> bytes:
     following = wanted.next_key
     form = _Form(
         version=FORM,
+        kid=wanted.key.kid,
         url=wanted.url,
         secret=encode_base64url(wanted.key.secret),
         created_at=wanted.created_at,
@@ -226,10 +231,13 @@ def _parse(path: Path, text: bytes) -> KeyFile:
     try:
         form = msgspec.json.decode(text, type=_Form)
         next_secret = form.next_secret
+        key = _key(form.secret)
+        if key.kid != form.kid:
+            raise KeyFileRefused(path, "is damaged: its key is not the one that it names", foreign)
         return KeyFile(
             path,
             form.url,
-            _key(form.secret),
+            key,
             form.created_at,
             None if form.robot_id is None else RobotId(form.robot_id),
             None if next_secret is None else _key(next_secret),
