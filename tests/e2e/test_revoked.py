@@ -53,7 +53,7 @@ def test_a_revoked_robots_driver_is_cut_off_and_told_why(
     open_page: Open,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """The page closes its peer connection: without that, whoever has the robot would be seen."""
+    """The page closes its peer connection, which the thief would keep open."""
     file = ("--file", str(tmp_path / "robot.json"))
     code = ask(backend, "create-code", robotId=ROBOT)["code"]
     assert Process("robot", "enroll", backend.url, code, *file).ended() == 0

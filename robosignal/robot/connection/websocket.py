@@ -229,7 +229,7 @@ def _split(text: str) -> Iterator[str]:
 
 
 def silence() -> logging.LoggerAdapter[logging.Logger]:
-    """Return a logger for the library that shows nobody the handshake, and the token in it."""
+    """Return a logger for the library that leaves out the handshake, and the token in it."""
     return _WithoutDebug(_log)
 
 

@@ -95,7 +95,7 @@ class PrivateKey:
         return self._sign(ASSERTION_TYPE, claims)
 
     def sign_proof(self, robot_id: RobotId, connection_id: str) -> str:
-        """Return the proof that whoever sends this key on that connection has it."""
+        """Return the proof that the robot has this key, good on that connection alone."""
         said = {"robotId": robot_id, "connectionId": connection_id, "kid": self.kid}
         return self._sign(ROTATION_TYPE, said)
 

@@ -1,6 +1,6 @@
 """Signs an assertion for each dial, by the right key and the right clock.
 
-What the server answers tells both: a refusal bears the server's date, and a robot that is
+What the server answers tells both: a refusal has the server's date, and a robot that is
 replacing its key learns from it which of the two the server has.
 """
 

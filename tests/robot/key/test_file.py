@@ -30,7 +30,7 @@ def same(one: KeyFile, other: KeyFile) -> bool:
 
 
 def test_a_new_file_and_its_directory_are_the_robots_alone(path: Path) -> None:
-    """Nobody else reads the key, and what was read is what was made."""
+    """No other user reads the key, and what was read is what was made."""
     made = KeyFile.create(path, URL, now=1000)
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -64,7 +64,7 @@ def test_a_file_that_is_there_is_never_replaced_by_a_new_key(path: Path) -> None
 
 
 def test_no_file_is_another_matter_than_a_bad_one(path: Path) -> None:
-    """Whoever asks can make one."""
+    """The caller can make one."""
     with pytest.raises(FileNotFoundError):
         KeyFile.load(path)
 
