@@ -168,7 +168,7 @@ class Robot:
             RobotReplaced: another device has registered the same robot id.
         """
         # A later run goes on with the key that an earlier one has left in the file.
-        signer = self._key and Signer(KeyFile.load(self._key.path), self._url)
+        signer = None if self._key is None else Signer(KeyFile.load(self._key.path), self._url)
         token = signer or self._token
         runtime = Runtime(
             self._url,

@@ -100,6 +100,9 @@ async def _ask(
         except (OSError, WebSocketException) as failure:
             text = f"{describe_failure(failure)}: check the URL, and try again with this code"
             raise EnrolmentRefused(text) from failure
+        except msgspec.MsgspecError as error:
+            text = "what answers there cannot be understood: check the URL"
+            raise EnrolmentRefused(text) from error
     raise AssertionError("the second try returns or raises")
 
 
@@ -117,18 +120,19 @@ async def _converse(url: str, token: str, code: str, robot_id: RobotId | None) -
     named = {} if robot_id is None else {"robotId": robot_id}
     async with dial as socket:
         await _request(socket, {"type": "ready", "protocol": 1})
-        return await _request(socket, {"type": "enroll", "code": code, **named})
+        reply = await _request(socket, {"type": "enroll", "code": code, **named})
+        return msgspec.convert(reply, Ack)
 
 
-async def _request(socket: ClientConnection, message: dict[str, Any]) -> Any:
+async def _request(socket: ClientConnection, message: dict[str, Any]) -> dict[str, Any]:
+    """Send a message, and return the reply to it. Raise EnrolmentRefused for an error."""
     await socket.send(msgspec.json.encode(message | {"id": message["type"]}).decode())
-    while True:
+    found: dict[str, Any] = {}
+    while found.get("replyTo") != message["type"]:
         found = msgspec.json.decode(await socket.recv(), type=dict[str, Any])
-        if found.get("replyTo") != message["type"]:
-            continue
-        if found.get("type") == "error":
-            raise EnrolmentRefused(_explain(msgspec.convert(found, Error)))
-        return msgspec.convert(found, Ack) if found.get("type") == "ack" else found
+    if found.get("type") == "error":
+        raise EnrolmentRefused(_explain(msgspec.convert(found, Error)))
+    return found
 
 
 def _explain(error: Error) -> str:

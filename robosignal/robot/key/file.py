@@ -123,8 +123,8 @@ class KeyFile:
         return made
 
     def note_enrolment(self, robot_id: RobotId) -> "KeyFile":
-        """Keep which robot the key is enrolled as."""
-        return self._replace(robot_id=robot_id)
+        """Keep which robot the key is enrolled as; no change if that is known already."""
+        return self if robot_id == self.robot_id else self._replace(robot_id=robot_id)
 
     def prepare_next(self) -> "KeyFile":
         """Keep a new key beside the one in use; no change if there is one already."""

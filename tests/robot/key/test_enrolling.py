@@ -175,7 +175,7 @@ async def test_a_revoked_robot_is_gone_within_a_second_and_stays_refused(
         told = time.monotonic() - began
         await said(robot, f"^{ROBOT}: offline: ")
         closed = time.monotonic() - began
-    record_property("figure", f"driver told after {told:.2f} s, socket closed {closed:.2f} s")
+    record_property("figure", f"driver told after {told:.3f} s, socket closed {closed:.3f} s")
 
     assert left["reason"] == "revoked"
     await said(robot, f"^{ROBOT}: offline: the server refuses its key.*revoked")
@@ -238,3 +238,37 @@ async def test_a_token_robot_is_told_how_to_enrol_where_that_is_needed() -> None
 
     assert "registers only robots that were enrolled" in robot.output
     assert "robosignal robot enroll URL CODE" in robot.output
+
+
+async def test_a_server_that_is_not_there_is_said_and_costs_no_key(site: Site) -> None:
+    """The key is made before, and used when the command is repeated."""
+    arguments = ("AAAA-BBBB-CCCC-DDDD", "--file", str(site.file))
+    commands = [Process("robot", "enroll", "ws://127.0.0.1:1/prod", *arguments) for _ in range(2)]
+
+    assert [await ended(each) for each in commands] == [1, 1]
+    for each in commands:
+        assert "no server listens there: check the URL, and try again with this code" in each.output
+    assert KeyFile.load(site.file).robot_id is None
+
+
+async def test_a_key_that_is_not_enrolled_runs_no_robot(site: Site) -> None:
+    """Nor does one that others may read; both say what to do."""
+    KeyFile.create(site.file, site.backend.url)
+    unenrolled = site.start()
+    assert await ended(unenrolled) == 1
+    assert "is not enrolled yet: repeat robosignal robot enroll URL CODE" in unenrolled.output
+
+    site.file.chmod(0o644)
+    readable = site.start()
+    assert await ended(readable) == 1
+    assert f"can be read by other users: chmod 600 {site.file}" in readable.output
+
+
+async def test_the_file_alone_starts_a_robot(site: Site) -> None:
+    """Its address is in there; the environment names the file."""
+    assert await ended(site.enroll(await site.code())) == 0
+
+    robot = Process("robot", environment={"ROBOSIGNAL_ROBOT_FILE": str(site.file)})
+
+    await said(robot, f"^{ROBOT}: online")
+    assert await stopped(robot) == 0
