@@ -36,13 +36,20 @@ async def run_demo_robot(
     """
     with _directory(state) as directory:
         file = directory / KEY_FILE
-        try:
-            is_enrolled = await _ensure_enrolled(backend, file)
-        except ProbeError as error:
-            show(f"the demo robot cannot be enrolled ({error}); the gateway stays up")
+        enrolling = asyncio.ensure_future(_ensure_enrolled(backend, file))
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({enrolling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not enrolling.done():
+            enrolling.cancel()
+            await asyncio.wait({enrolling})
             return
+        try:
+            is_enrolled, why = enrolling.result(), ""
+        except ProbeError as error:
+            is_enrolled, why = False, f" ({error})"
         if not is_enrolled:
-            show("the demo robot cannot be enrolled; the gateway stays up")
+            show(f"the demo robot cannot be enrolled{why}; the gateway stays up")
             return
         await _run_until(backend, file, stop, show)
 

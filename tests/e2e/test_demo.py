@@ -91,3 +91,13 @@ def test_the_demo_robot_comes_online_everywhere(
 ) -> None:
     """Without a state, and where only enrolled robots register."""
     start(tmp_path / state if state == "state" else Path(state), environment)
+
+
+def test_a_gateway_that_is_stopped_while_its_robot_enrols_ends_at_once(tmp_path: Path) -> None:
+    """And leaves nothing behind that runs; the next start enrols it."""
+    process = Process("serve", "--demo", "--port", "0", "--state", str(tmp_path))
+    process.wait_for("^Open one of these links")
+
+    assert process.stop() == 0
+    assert process.has_closed_its_output()
+    start(tmp_path)

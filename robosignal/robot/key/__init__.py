@@ -1,1 +1,0 @@
-"""The robot's own key: its file, what it signs, and how a code lets it in."""
