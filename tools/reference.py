@@ -39,11 +39,22 @@ def _command(name: str) -> str:
     module, purpose = COMMANDS[name]
     parser = argparse.ArgumentParser(add_help=False)
     import_module(module).add_arguments(parser)
-    arguments = parser._actions  # noqa: SLF001 - argparse has no public way to list them
+    return "\n".join(_sections(name, purpose, parser))
+
+
+def _sections(name: str, purpose: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Yield a command's section, and then one for each command below it."""
+    every = parser._actions  # noqa: SLF001 - argparse has no public way to list them
+    below = [each for each in every if isinstance(each, argparse._SubParsersAction)]  # noqa: SLF001 - as above
+    arguments = [each for each in every if each not in below and each.dest != "help"]
     usage = _fold([f"robosignal {name}", *_usage(parser, arguments)])
     table = _table(("argument", "meaning"), [_row(each) for each in arguments])
     head = f"## robosignal {name}\n\n{purpose[0].upper()}{purpose[1:]}."
-    return f"{head}\n\n```text\n{usage}\n```\n\n{table}"
+    yield f"{head}\n\n```text\n{usage}\n```\n\n{table}"
+    for action in below:
+        for choice in action._choices_actions:  # noqa: SLF001 - as above
+            chosen: argparse.ArgumentParser = action.choices[choice.dest]
+            yield from _sections(f"{name} {choice.dest}", str(choice.help), chosen)
 
 
 def _usage(parser: argparse.ArgumentParser, arguments: Iterable[argparse.Action]) -> Iterator[str]:

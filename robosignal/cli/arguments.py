@@ -4,8 +4,10 @@ import argparse
 import math
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from robosignal.protocol import limits
+from robosignal.protocol.device_keys import normalize_code
 from robosignal.protocol.parsing import ID_RULE
 
 TOKEN_VARIABLE = "ROBOSIGNAL_TOKEN"  # noqa: S105 - the name of one, not one
@@ -95,6 +97,19 @@ def host(text: str) -> str:
 def directory(text: str) -> str:
     """Read a path, or `:memory:`."""
     return _require_text(text)
+
+
+def path(text: str) -> Path:
+    """Read the name of a file."""
+    return Path(_require_text(text))
+
+
+def code(text: str) -> str:
+    """Read a code, and return it without hyphens. An error does not repeat it: it is a secret."""
+    try:
+        return normalize_code(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def word(text: str) -> str:

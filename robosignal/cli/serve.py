@@ -5,13 +5,12 @@ import asyncio
 import os
 import resource
 import signal
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from robosignal.cli import arguments
-from robosignal.cli.arguments import TOKEN_VARIABLE, Refused
+from robosignal.cli.arguments import Refused
+from robosignal.cli.demo import ADMIN, ADMIN_GROUP, DEMO, Print, run_demo_robot
 from robosignal.gateway.backend import Backend, BackendSettings, RemoteIssuer
 from robosignal.gateway.gateway import PortTaken
 from robosignal.gateway.history import DAYS, MEGABYTES, MOST_DAYS, MOST_MEGABYTES, Bounds
@@ -22,18 +21,10 @@ from robosignal.gateway.state import StateInUse, StateUnreadable
 from robosignal.protocol.limits import IDLE_SECONDS, LIFETIME_SECONDS
 from robosignal.server.settings import BadEnvironment, Options, read_options
 
-DEMO = "demo"
-"""The demo robot's id, and the user who owns it."""
-
-ADMIN = "admin"
-ADMIN_GROUP = "ADMINS"
-STOPPING_SECONDS = 5
 MINUTES = LINK_SECONDS // 60
 
 OPEN_FILES = 4096
 """How many a full gateway may need: 1,000 connections, handshakes, and connections that close."""
-
-Print = Callable[[str], None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -212,7 +203,7 @@ async def serve(settings: BackendSettings, options: Options, show: Print) -> Non
     async with _open(settings, options) as backend:
         show(welcome_text(backend, settings, show))
         if settings.demo:
-            await _run_demo_robot(backend, stop, show)
+            await run_demo_robot(backend, settings.state, stop, show)
         await stop.wait()
         show("stopping")
 
@@ -288,36 +279,3 @@ def _sign_in_line(backend: Backend, title: str, sign: Callable[[], str], show: P
     return format_line(
         backend.sign_ins.begin(sign, lambda code: show(f"the next link:\n{format_line(code)}"))
     )
-
-
-async def _run_demo_robot(backend: Backend, stop: asyncio.Event, show: Print) -> None:
-    """Run the demo robot in a process of its own, beside the gateway, until `stop`."""
-    robot = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "robosignal", "robot", "--until-eof", "--robot-id", DEMO),
-        *("--url", backend.gateway.websocket_url),
-        # In the environment and not among the arguments, which other users can read.
-        env=os.environ | {TOKEN_VARIABLE: backend.key.sign(DEMO)},
-        # A terminal's Ctrl-C reaches the whole group; the robot is stopped by the gateway instead.
-        start_new_session=True,
-        # The pipe ends with this process, however that ends: no robot is left behind.
-        stdin=asyncio.subprocess.PIPE,
-    )
-    stopping, ended = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(robot.wait())
-    await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
-    if ended.done() and not stop.is_set():
-        show(f"the demo robot ended with exit code {robot.returncode}; the gateway stays up")
-    await _stop_process(robot)
-    stopping.cancel()
-
-
-async def _stop_process(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), STOPPING_SECONDS)
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()

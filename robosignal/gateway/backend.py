@@ -123,6 +123,7 @@ class Backend:
         """Return the addresses of this gateway, for one of which a robot's assertion is."""
         hosts = {settings.host, "127.0.0.1", "localhost"}
         own = {f"ws://{host}:{self.gateway.port}/prod" for host in hosts}
+        own.add(self.gateway.websocket_url)
         return options.device_audiences | own | {*settings.public_urls}
 
     def _make_handler(self, settings: BackendSettings, *, limited: bool) -> Handle:

@@ -1,6 +1,7 @@
 """The opening handshake of a WebSocket (RFC 6455, section 4.2) as API Gateway answers it."""
 
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 
 from websockets import http11
@@ -95,6 +96,8 @@ def refusal_response(why: Rejected) -> Response:
             "Content-Length": str(len(body)),
             "Connection": "close",
             "Cache-Control": "no-store",
+            # A robot whose clock is wrong corrects it by this (RFC 9110, section 6.6.1).
+            "Date": formatdate(usegmt=True),
         }
     )
     return Response(why.status, status_phrase(why.status), headers, body)

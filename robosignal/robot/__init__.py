@@ -13,6 +13,8 @@ except ModuleNotFoundError as missing:
 from robosignal.robot.connection.state import Timing
 from robosignal.robot.drive import STILL, Drive, Limits
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
+from robosignal.robot.key.enrolment import Enrolled, EnrolmentRefused, enroll
+from robosignal.robot.key.file import KeyFile, KeyFileRefused
 from robosignal.robot.media.camera import MakeTrack
 from robosignal.robot.motors import DriveHandler
 from robosignal.robot.token import NoToken, TokenSource
@@ -21,6 +23,10 @@ __all__ = [
     "STILL",
     "Drive",
     "DriveHandler",
+    "Enrolled",
+    "EnrolmentRefused",
+    "KeyFile",
+    "KeyFileRefused",
     "Limits",
     "MakeTrack",
     "NoToken",
@@ -31,4 +37,5 @@ __all__ = [
     "Timing",
     "TokenRejected",
     "TokenSource",
+    "enroll",
 ]

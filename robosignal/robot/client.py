@@ -16,6 +16,8 @@ from robosignal.protocol.limits import ID_PATTERN
 from robosignal.protocol.parsing import ID_RULE
 from robosignal.robot.connection.state import Timing
 from robosignal.robot.drive import FRESH_MS, WATCHDOG_MS, Limits, Settings
+from robosignal.robot.key.file import KeyFile
+from robosignal.robot.key.signer import Signer
 from robosignal.robot.media.camera import MakeTrack
 from robosignal.robot.media.test_pattern import FRAMES_PER_SECOND
 from robosignal.robot.motors import DriveHandler
@@ -25,6 +27,9 @@ from robosignal.robot.token import TokenSource, from_text
 
 UNTOLD_FPS = 15.0
 """What pages are told of a camera whose author says nothing, in frames a second."""
+
+ROTATE_KEY_DAYS = 180.0
+"""After how many days a robot replaces its key."""
 
 SHORTEST_MS = 100
 """The shortest watchdog and freshness limit, in ms: pages send a command every 50 ms."""
@@ -45,6 +50,9 @@ class Robot:
             unknown id owns it.
         token: a JWT that the server accepts, or a function that returns one. A function is called
             at each dial, and may be a coroutine function: see `robosignal.robot.token`.
+        key: the robot's own key, `KeyFile.load(path)` of a file that `robosignal robot enroll` has
+            made, in place of `token`. No refusal ends a robot that has one: its owner may let the
+            key in later, so it dials again, after pauses of up to 5 minutes.
         on_drive: is called with a `Drive` for every command that is carried out, up to some 40 a
             second, and with `STILL` for every stop: `watchdog_ms` after the last command, at each
             change of driver, when somebody stops the robot, and at the end. It runs in a thread of
@@ -69,11 +77,14 @@ class Robot:
         instance_id: the id of this run, 1 to 64 of the same characters, random if left out.
             A robot that comes back under the same one keeps its sessions.
         timing: how long sockets are used, for servers other than API Gateway.
+        rotate_key_days: after how many days a new key replaces `key`, by itself; 0 for never. Both
+            are accepted for a week, and the file always holds one that is.
 
     Raises:
-        ValueError: `url`, `robot_id` or `instance_id` is not of that form, or a number is out of
-            its range.
-        TypeError: `on_drive` or `video` is a coroutine function, which would never be awaited.
+        ValueError: `url`, `robot_id` or `instance_id` is not of that form, a number is out of its
+            range, or the key is another robot's.
+        TypeError: there is neither `token` nor `key`, or both; or `on_drive` or `video` is a
+            coroutine function, which would never be awaited.
     """
 
     def __init__(
@@ -81,7 +92,8 @@ class Robot:
         url: str,
         robot_id: str,
         *,
-        token: str | TokenSource,
+        token: str | TokenSource | None = None,
+        key: KeyFile | None = None,
         on_drive: DriveHandler | None = None,
         video: MediaStreamTrack | MakeTrack | None = None,
         fps: float | None = None,
@@ -92,6 +104,7 @@ class Robot:
         metadata: Mapping[str, str] | None = None,
         instance_id: str | None = None,
         timing: Timing | None = None,
+        rotate_key_days: float = ROTATE_KEY_DAYS,
     ) -> None:
         _check_url(url)
         instance_id = secrets.token_hex(16) if instance_id is None else instance_id
@@ -99,9 +112,19 @@ class Robot:
         _check_id("instance_id", instance_id)
         if iscoroutinefunction(on_drive) or iscoroutinefunction(video):
             raise TypeError("on_drive and video must be plain functions, not coroutine functions")
+        if (token is None) == (key is None):
+            raise TypeError("give either token, of the robot's owner, or key, the robot's own")
+        if key is not None and key.robot_id != robot_id:
+            raise ValueError(f"robot_id must be {key.robot_id}, whose key {key.path} holds")
+        if rotate_key_days < 0:
+            raise ValueError("rotate_key_days must not be negative")
         self._url = url
-        self._identity = Identity(RobotId(robot_id), InstanceId(instance_id), dict(metadata or {}))
+        self._identity = Identity(
+            RobotId(robot_id), InstanceId(instance_id), dict(metadata or {}), by_key=key is not None
+        )
         self._token = token
+        self._key = key
+        self._rotate_key_days = rotate_key_days
         self._on_drive = on_drive
         self._video = video
         self._timing = timing or Timing()
@@ -148,16 +171,21 @@ class Robot:
 
         Raises:
             TokenRejected: the server refuses the token, and no connection is left.
+            KeyFileRefused: the key's file cannot be used any more.
             RegistrationRefused: the server does not register this robot.
             RobotReplaced: another device has registered the same robot id.
         """
-        is_renewable = not isinstance(self._token, str)
+        # A later run goes on with the key that an earlier one has left in the file.
+        signer = None if self._key is None else Signer(KeyFile.load(self._key.path), self._url)
+        token = signer or self._token
         runtime = Runtime(
             self._url,
-            from_text(self._token) if isinstance(self._token, str) else self._token,
+            token if callable(token) else from_text(token or ""),
             self._identity,
             self._timing,
-            is_renewable=is_renewable,
+            is_renewable=not isinstance(token, str),
+            signer=signer,
+            rotate_key_days=self._rotate_key_days,
             on_drive=self._on_drive,
             video=self._video,
             settings=self._settings,

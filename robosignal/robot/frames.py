@@ -87,9 +87,9 @@ def to_steady_clock(found: dict[str, Any], wall: int, steady: int) -> dict[str, 
     return found | {"expiresAt": expires - wall + steady} if isinstance(expires, int) else found
 
 
-def sanitize(text: str) -> str:
+def sanitize(text: str, most: int = NAME_CHARACTERS) -> str:
     """Return text fit for one line of a log or a picture: printable, and not too long."""
-    return "".join(letter for letter in text if letter.isprintable())[:NAME_CHARACTERS]
+    return "".join(letter for letter in text if letter.isprintable())[:most]
 
 
 def display_name(person: Person) -> str:

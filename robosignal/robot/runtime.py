@@ -18,12 +18,15 @@ from robosignal.network import ABNORMAL
 from robosignal.protocol.ids import SessionId
 from robosignal.robot.connection import events as connection_events
 from robosignal.robot.connection import token_policy
+from robosignal.robot.connection.machine import says_expired
 from robosignal.robot.connection.state import Attempt, ConnectionState, Phase, Timing
 from robosignal.robot.connection.token_policy import GiveUp, Report, TokenPolicy
-from robosignal.robot.connection.websocket import WebSockets
+from robosignal.robot.connection.websocket import WebSockets, forget_answer
 from robosignal.robot.drive import Limits, Settings
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
 from robosignal.robot.frames import PcId, Unreadable, parse, to_steady_clock
+from robosignal.robot.key.rotation import Rotation
+from robosignal.robot.key.signer import Signer
 from robosignal.robot.media.camera import Cameras, MakeTrack
 from robosignal.robot.media.gathering import Relays
 from robosignal.robot.media.ice import configure
@@ -58,6 +61,8 @@ class Runtime:
         timing: Timing,
         *,
         is_renewable: bool,
+        signer: Signer | None = None,
+        rotate_key_days: float = 0,
         on_drive: DriveHandler | None = None,
         video: MediaStreamTrack | MakeTrack | None = None,
         settings: Settings | None = None,
@@ -66,7 +71,7 @@ class Runtime:
         self._loop = asyncio.get_running_loop()
         self._robot_id = identity.robot_id
         connection = ConnectionState(heartbeats=False, timing=timing)
-        self._policy = TokenPolicy(connection, is_renewable=is_renewable)
+        self._policy = TokenPolicy(connection, is_renewable=is_renewable, by_key=signer is not None)
         settings = settings or Settings()
         self._state = RobotState(Registration(identity), settings)
         fps = settings.fps or FRAMES_PER_SECOND
@@ -79,7 +84,14 @@ class Runtime:
         self._cameras = Cameras(identity.robot_id, video or self._pattern.track)
         self._ice = configure([])
         self._relays = Relays()
-        self._sockets = WebSockets(url, token, self._handle_socket_event)
+        self._sockets = WebSockets(
+            url,
+            token,
+            self._handle_socket_event,
+            hear=forget_answer if signer is None else signer.hear,
+        )
+        self._signer = signer
+        self._rotation = None if signer is None else Rotation(signer, self._send, rotate_key_days)
         self._peers = Peers(self._make_peer, self._is_driver, self._handle_peer_event)
         self._messages: list[events.Message] = []
         self._pulse_at = self._loop.time()
@@ -133,6 +145,8 @@ class Runtime:
         await self._peers.close(SHUTDOWN_SECONDS)
         self._cameras.close()
         await self._sockets.wait_closed(SHUTDOWN_SECONDS)
+        if self._rotation is not None:
+            await self._rotation.wait_closed()
         await self._motors.wait_closed()
 
     def _end(self, error: RobotError) -> None:
@@ -165,6 +179,7 @@ class Runtime:
         if isinstance(event, connection_events.FrameReceived):
             wall = time.time_ns() // 1_000_000
             event = replace(event, frame=to_steady_clock(event.frame, wall, self._now()))
+            self._note_used_assertion(event.frame)
         before = self._policy.connection
         jitter = random.random()  # noqa: S311 - spreads redials, protects nothing
         self._policy, outputs = token_policy.step(self._policy, event, self._now(), jitter)
@@ -175,6 +190,10 @@ class Runtime:
         if isinstance(event, connection_events.FrameReceived):
             self._pass_to_session(event, has_swapped=connection_events.Swap() in outputs)
 
+    def _note_used_assertion(self, frame: dict[str, Any]) -> None:
+        if self._signer is not None and says_expired(frame):
+            self._signer.hear_used()
+
     def _pass_to_session(
         self, event: connection_events.FrameReceived, *, has_swapped: bool
     ) -> None:
@@ -182,6 +201,8 @@ class Runtime:
         if self._ended.done() or (event.socket == "next" and not has_swapped):
             return
         self._step_session(events.Frame(event.frame, "old" if event.socket == "old" else None))
+        if self._rotation is not None:
+            self._rotation.handle(event.frame)
 
     def _carry_out_output(self, output: ConnectionOutput) -> None:  # noqa: C901 - one for each output
         match output:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 from websockets.asyncio.client import connect
@@ -32,6 +34,9 @@ async def test_the_handler_s_status_refuses_the_upgrade(serve: Serve) -> None:
     response = (await refused(gateway)).response
 
     assert (response.status_code, response.body) == (401, b'{"code":"unauthorized"}')
+    # By it, a robot corrects its clock; API Gateway sends it too.
+    date = parsedate_to_datetime(response.headers["Date"])
+    assert abs(date.timestamp() - time.time()) < 60
 
 
 async def test_a_handler_that_raises_refuses_with_502(serve: Serve) -> None:

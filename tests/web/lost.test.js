@@ -88,6 +88,21 @@ test("a robot that went away is waited for, and driven again when it is back", (
   assert.equal(played.view.why, null);
 });
 
+test("a robot whose key was revoked is shut out of the call at once, and waited for", () => {
+  const played = live("controller", 3);
+  const effects = played.frame({
+    type: "peer-left",
+    sessionId: SESSION,
+    epoch: 4,
+    reason: "revoked",
+  });
+
+  // Media needs no server: a thief's robot would otherwise be seen and driven on.
+  assert.ok(doings(effects).includes("close"));
+  assert.match(played.view.why, /key was revoked/);
+  assert.equal(played.view.state, "waiting");
+});
+
 test("the leaving of another session is none of ours", () => {
   const played = live("controller", 3);
 

@@ -65,7 +65,7 @@ function anyEvent(random, state, now) {
       robotId: "demo",
       sessionId,
       epoch,
-      reason: pick(random, ["bye", "restarted", "evicted", "unregistered", "new"]),
+      reason: pick(random, ["bye", "restarted", "evicted", "unregistered", "revoked", "new"]),
     },
     { type: "pong" },
     { type: "robots", robots: [] },

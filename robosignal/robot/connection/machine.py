@@ -126,7 +126,7 @@ def _on_current(state: ConnectionState, event: SocketEvent, now: int, random: fl
 
 
 def _receive(state: ConnectionState, frame: dict[str, Any], now: int) -> Step:
-    if _says_expired(frame):
+    if says_expired(frame):
         return _expire(state)
     if not _is_welcome(state.current, frame):
         return state, []
@@ -192,7 +192,7 @@ def _open_next(state: ConnectionState, attempt: Attempt, now: int) -> Step:
 def _receive_next(state: ConnectionState, frame: dict[str, Any], now: int) -> Step:
     if _is_welcome(state.next, frame):
         return _swap(state, frame, now)
-    if _says_expired(frame):
+    if says_expired(frame):
         return _drop_next(state), [Close("next"), SignIn()]
     return state, []
 
@@ -292,7 +292,8 @@ def _is_welcome(socket: Attempt | Online | None, frame: dict[str, Any]) -> bool:
     return _is(socket, Phase.OPEN) and frame.get("type") == "welcome"
 
 
-def _says_expired(frame: dict[str, Any]) -> bool:
+def says_expired(frame: dict[str, Any]) -> bool:
+    """Say whether a frame is the error for a token that has expired, or an assertion used up."""
     return frame.get("type") == "error" and frame.get("code") == "token_expired"
 
 

@@ -10,8 +10,8 @@ LONGEST_MARGIN_MS = 60_000
 
 SHORTEST_WAIT_MS = 500
 LONGEST_WAIT_MS = 30_000
-# 500 ms doubled six times is past the longest wait; a larger power would only grow the number.
-LARGEST_DOUBLING = 6
+# 500 ms doubled ten times is past all longest waits; a larger power would only grow the number.
+LARGEST_DOUBLING = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +99,9 @@ def wait_after_failure(failures: int, now: int, random: float) -> Attempt:
     return Attempt(Phase.WAITING, now + wait_ms(count, random), count)
 
 
-def wait_ms(failures: int, random: float) -> int:
+def wait_ms(failures: int, random: float, longest: int = LONGEST_WAIT_MS) -> int:
     """Return how long to wait after so many failures, from 1: full jitter, doubling."""
-    cap = min(LONGEST_WAIT_MS, SHORTEST_WAIT_MS * 2 ** min(failures, LARGEST_DOUBLING))
+    cap = min(longest, SHORTEST_WAIT_MS * 2 ** min(failures, LARGEST_DOUBLING))
     return int(SHORTEST_WAIT_MS + random * (cap - SHORTEST_WAIT_MS))
 
 

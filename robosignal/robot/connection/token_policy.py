@@ -20,12 +20,29 @@ from robosignal.robot.connection.events import (
     Tick,
     Wake,
 )
-from robosignal.robot.connection.state import ConnectionState, read_expiry, wait_ms
+from robosignal.robot.connection.state import (
+    LONGEST_WAIT_MS,
+    ConnectionState,
+    read_expiry,
+    wait_ms,
+)
 
 Reason = Literal["never-accepted", "expired", "refused"]
 """Why no token is of use any more: the server has never accepted one; the one it accepted has
 ended; or it has refused for some time what it accepted before.
 """
+
+
+LONGEST_KEY_WAIT_MS = 300_000
+"""The longest pause between two dials with a key that the server refuses."""
+
+FIRST_HINT = 2
+"""The refusal after which the log says what may be wrong: the first may be due to the clock."""
+
+KEY_HINT = (
+    ". It may wait for its owner's approval, be revoked, or not be enrolled there; "
+    "or the URL is not written as the server expects it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +80,15 @@ class Refusal:
 class TokenPolicy:
     """A connection, and what is known of its token.
 
-    `is_renewable` if a new token can be asked for. `accepted` is the last acceptance, `refused`
-    is None unless a refusal came after it, and `refusals` counts those since a connection that
-    lasted.
+    `is_renewable` if a new token can be asked for. `by_key` if the robot signs each with a key of
+    its own: then a refusal never ends it, since its owner may let the key in later. `accepted` is
+    the last acceptance, `refused` is None unless a refusal came after it, and `refusals` counts
+    those since a connection that lasted.
     """
 
     connection: ConnectionState = field(default_factory=ConnectionState)
     is_renewable: bool = False
+    by_key: bool = False
     accepted: Acceptance | None = None
     refused: Refusal | None = None
     refusals: int = 0
@@ -159,6 +178,8 @@ def _find_reason(
     A server may refuse a good token for some time: its issuer was configured wrongly, or
     publishes a new key late. So what it has accepted before is tried again.
     """
+    if policy.by_key:
+        return None
     if policy.accepted is None:
         return "never-accepted"
     if policy.is_renewable and policy.refusals == 1:
@@ -179,12 +200,25 @@ def _wait_ms(policy: TokenPolicy, random: float) -> int:
     if not policy.is_renewable:
         return wait_ms(policy.refusals, random)
     # A new token is worth one dial at once, but not when the last one has done no good.
-    return 0 if policy.refusals == 1 else wait_ms(policy.refusals - 1, random)
+    longest = LONGEST_KEY_WAIT_MS if policy.by_key else LONGEST_WAIT_MS
+    return 0 if policy.refusals == 1 else wait_ms(policy.refusals - 1, random, longest)
 
 
 def _describe_retry(policy: TokenPolicy, wait: int, *, has_ended: bool) -> str:
     what = "cannot redial yet" if policy.connection.is_online else "offline"
+    if policy.by_key:
+        return f"{what}: {_describe_key(policy, wait, has_ended=has_ended)}"
     why = "has ended" if has_ended else "is refused"
     then = "asks for a new one" if policy.is_renewable else "dials again"
-    when = f" in {wait / 1000:.1f} s" if wait else ""
-    return f"{what}: the token {why}; {then}{when}"
+    return f"{what}: the token {why}; {then}{_describe_wait(wait)}"
+
+
+def _describe_key(policy: TokenPolicy, wait: int, *, has_ended: bool) -> str:
+    if has_ended:
+        return f"its assertion is used up; signs a new one{_describe_wait(wait)}"
+    hint = KEY_HINT if policy.refusals == FIRST_HINT else ""
+    return f"the server refuses its key; dials again{_describe_wait(wait)}{hint}"
+
+
+def _describe_wait(wait: int) -> str:
+    return f" in {wait / 1000:.1f} s" if wait else ""

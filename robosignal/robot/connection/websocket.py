@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from robosignal.network import ABNORMAL, proxy
@@ -27,11 +28,18 @@ from robosignal.robot.connection.events import (
 from robosignal.robot.frames import Unreadable, read
 from robosignal.robot.token import NoToken, TokenSource, request_token
 
+Hear = Callable[[str, int, str | None], None]
+"""Is told how a server has answered a handshake: the token, the status, and the header `Date`."""
+
 CLOSE_SECONDS = 2
 # A letter takes up to four bytes in UTF-8, so a piece of this many fits a frame.
 PIECE_LETTERS = FRAME_BYTES // 4
 
 _log = logging.getLogger(__name__)
+
+
+def forget_answer(token: str, status: int, date: str | None) -> None:
+    """Learn nothing from the answer to a handshake: a person's token is as it is."""
 
 
 class _WithoutDebug(logging.LoggerAdapter[logging.Logger]):
@@ -44,11 +52,18 @@ class _WithoutDebug(logging.LoggerAdapter[logging.Logger]):
 class WebSocket:
     """Dials at once; `emit` gets its events, in order, until `close`. The last is its end."""
 
-    def __init__(self, url: str, token: TokenSource, emit: Callable[[SocketEvent], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: TokenSource,
+        emit: Callable[[SocketEvent], None],
+        hear: Hear = forget_answer,
+    ) -> None:
         self.why = "no answer"
         self._url = url
         self._token = token
         self._emit = emit
+        self._hear = hear
         self._muted = False
         self._outgoing: asyncio.Queue[str | None] = asyncio.Queue()
         self._socket: ClientConnection | None = None
@@ -71,17 +86,24 @@ class WebSocket:
         try:
             end = Closed(await self._converse())
         except InvalidStatus as refused:
-            self.why = f"the server answers {_describe_status(refused.response.status_code)}"
+            self.why = f"the server answers {describe_status(refused.response.status_code)}"
             self._emit_unless_muted(Refused(refused.response.status_code))
             return
         except NoToken as none:
             self.why = f"no token: {none}"
         except (OSError, WebSocketException) as failure:
-            self.why = _describe_failure(failure)
+            self.why = describe_failure(failure)
         self._emit_unless_muted(end)
 
     async def _converse(self) -> int:
         token = await request_token(self._token)
+        try:
+            return await self._converse_with(token)
+        except InvalidStatus as refused:
+            self._hear(token, refused.response.status_code, _date(refused.response))
+            raise
+
+    async def _converse_with(self, token: str) -> int:
         dial = connect(
             self._url,
             subprotocols=[Subprotocol(SUBPROTOCOL), Subprotocol(BEARER_PREFIX + token)],
@@ -90,10 +112,12 @@ class WebSocket:
             open_timeout=None,
             close_timeout=CLOSE_SECONDS,
             proxy=proxy(self._url),
-            logger=_WithoutDebug(_log),
+            logger=silence(),
         )
         async with dial as socket:
             self._socket = socket
+            if socket.response is not None:
+                self._hear(token, socket.response.status_code, _date(socket.response))
             self._emit_unless_muted(Opened())
             writer = asyncio.create_task(self._write(socket))
             try:
@@ -131,17 +155,26 @@ class WebSocket:
 class WebSockets:
     """The sockets in use, by their role; `emit` gets the events of each, with that role."""
 
-    def __init__(self, url: str, token: TokenSource, emit: Callable[[SocketEvent], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: TokenSource,
+        emit: Callable[[SocketEvent], None],
+        hear: Hear = forget_answer,
+    ) -> None:
         self._url = url
         self._token = token
         self._emit = emit
+        self._hear = hear
         self._sockets: dict[Which, WebSocket] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._reasons: dict[Which, str] = {}
 
     def dial(self, which: Which) -> None:
         """Open a socket, as the current or the next one."""
-        socket = WebSocket(self._url, self._token, lambda event: self._emit_for(socket, event))
+        socket = WebSocket(
+            self._url, self._token, lambda event: self._emit_for(socket, event), self._hear
+        )
         self._sockets[which] = socket
 
     def send(self, which: Which, frame: dict[str, Any]) -> None:
@@ -186,16 +219,28 @@ class WebSockets:
                 return
 
 
+def _date(response: Response) -> str | None:
+    dates = response.headers.get_all("Date")
+    return dates[0] if dates else None
+
+
 def _split(text: str) -> Iterator[str]:
     return (text[at : at + PIECE_LETTERS] for at in range(0, len(text), PIECE_LETTERS))
 
 
-def _describe_status(code: int) -> str:
+def silence() -> logging.LoggerAdapter[logging.Logger]:
+    """Return a logger for the library that leaves out the handshake, and the token in it."""
+    return _WithoutDebug(_log)
+
+
+def describe_status(code: int) -> str:
+    """Return an HTTP status in words."""
     # Our words, not the server's: what a stranger writes has no place in the log.
     return f"{code} {responses[code]}" if code in responses else str(code)
 
 
-def _describe_failure(failure: Exception) -> str:
+def describe_failure(failure: Exception) -> str:
+    """Return why a connection could not be opened, or broke, in words for people."""
     # Never the exception's own text: it may quote the URL, and a URL may hold a token.
     if isinstance(failure, ConnectionRefusedError):
         return "no server listens there"

@@ -44,8 +44,18 @@ While the fence stays as it is, the pause doubles each time, up to the heartbeat
 been asked, and did not say that the refused session drives.
 """
 
+SHORTEST_REFUSAL_MS = 60_000
+LONGEST_REFUSAL_MS = 300_000
+"""A robot whose key the server no longer registers asks again after pauses that double."""
+
 TRANSIENT = frozenset({"try_again", "internal", "rate_limited", "peer_gone"})
 """Errors that say nothing about this robot: the same message may succeed later."""
+
+KEY_ERRORS = frozenset({"forbidden", "unauthorized", "owned_by_another"})
+"""Errors after which a robot with a key of its own stays."""
+
+SENTENCE_CHARACTERS = 200
+"""How much of the server's own sentence the log shows."""
 
 REPLACED = "replaced"
 """The code of `Quit` when another device has registered the same id."""
@@ -55,7 +65,8 @@ ADVICE = {
         "another user owns this id: choose another robot id, or use a token of its owner's"
     ),
     "forbidden": (
-        "this user may not register it: use its owner's token, or ask who runs the deployment"
+        "use its owner's token, or have its owner make a code and enrol it: "
+        "robosignal robot enroll URL CODE"
     ),
     "not_registered": (
         "a newer connection has registered it, so two devices have one id: stop one of them, "
@@ -68,11 +79,15 @@ ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the robot is: its id, the id of this run of it, and what lists show of it."""
+    """Who the robot is: its id, the id of this run of it, and what lists show of it.
+
+    `by_key` if it connects by a key of its own, and not by a person's token.
+    """
 
     robot_id: RobotId
     instance_id: InstanceId
     metadata: Mapping[str, str] = field(default_factory=dict)
+    by_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +190,8 @@ class Registration:
     """The robot's registration. `registers` counts the `register` frames that were sent.
 
     Each of those has an id of its own, and only the last one's answer counts. `ice_until` is when
-    the ICE servers expire, in ms; None: no end is known.
+    the ICE servers expire, in ms; None: no end is known. `refusals` counts those in a row
+    of a robot's own key.
     """
 
     identity: Identity
@@ -184,6 +200,7 @@ class Registration:
     absence: Absence | None = None
     ice_until: int | None = None
     pings: Pings = field(default_factory=Pings)
+    refusals: int = 0
 
     @property
     def is_registered(self) -> bool:
@@ -287,7 +304,7 @@ def go_online(registration: Registration, frame: Registered, now: int) -> Change
     is_repeat = isinstance(registration.phase, Registering) and registration.phase.is_repeat
     heartbeat_ms = min(max(1, frame.heartbeat_seconds), IDLE_SECONDS // 2) * 1000
     phase = Online(heartbeat_ms, renewal_due=now + heartbeat_ms)
-    changed = replace(registration, phase=phase, ice_until=None)
+    changed = replace(registration, phase=phase, ice_until=None, refusals=0)
     log = Log("registered again" if is_repeat else "online")
     actions: list[Action] = [log, UseIce(frame.ice_servers)]
     if frame.turn or any("credential" in server for server in frame.ice_servers):
@@ -331,9 +348,27 @@ def handle_error(registration: Registration, error: Error, now: int) -> Change:
         return registration, []
     if error.code in TRANSIENT:
         return registration, [Log(f"not registered yet: {sanitize(error.code)}, tries again")]
+    if registration.identity.by_key and error.code in KEY_ERRORS:
+        return _await_owner(registration, error, now)
     advice = ADVICE.get(error.code) or sanitize(error.message) or sanitize(error.code)
+    if error.code == "forbidden" and error.message:
+        advice = f"{sanitize(error.message, SENTENCE_CHARACTERS)}; {advice}"
     text = f"the server does not register {registration.identity.robot_id}: {advice}"
     return registration.disconnect(), [Quit(error.code, text)]
+
+
+def _await_owner(registration: Registration, error: Error, now: int) -> Change:
+    """Stay, and ask again after a long pause: the robot's owner may let its key in again."""
+    refusals = registration.refusals + 1
+    pause = min(SHORTEST_REFUSAL_MS * 2 ** min(registration.refusals, 3), LONGEST_REFUSAL_MS)
+    log = Log(
+        f"not registered: {sanitize(error.message, SENTENCE_CHARACTERS)}; "
+        f"asks again in {pause // 1000} s"
+    )
+    if error.code == "unauthorized":
+        return registration.disconnect(), [Redial("the server does not know this connection")]
+    waiting = replace(registration, phase=BackingOff(now + pause), refusals=refusals)
+    return waiting, [log]
 
 
 def ping_early(registration: Registration, now: int) -> Change:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from robosignal.robot.connection.events import (
 from robosignal.robot.connection.events import Tick as TimerEnds
 from robosignal.robot.connection.state import LONGEST_WAIT_MS, ConnectionState, Timing
 from robosignal.robot.connection.token_policy import (
+    LONGEST_KEY_WAIT_MS,
     GiveUp,
     Report,
     TokenPolicy,
@@ -107,11 +109,17 @@ class World:
 
 
 def world(
-    server: Server, *, renewable: bool, random: float = 1.0, timing: Timing | None = None
+    server: Server,
+    *,
+    renewable: bool,
+    random: float = 1.0,
+    timing: Timing | None = None,
+    by_key: bool = False,
 ) -> World:
     """Return a robot that has just dialled a server."""
     connection = ConnectionState(heartbeats=False, timing=timing or Timing())
-    begun = World(TokenPolicy(connection, is_renewable=renewable), random, server)
+    policy = TokenPolicy(connection, is_renewable=renewable, by_key=by_key)
+    begun = World(policy, random, server)
     begun.take(Start())
     return begun
 
@@ -260,6 +268,45 @@ def test_a_robot_that_is_stopped_asks_for_no_token_any_more() -> None:
     assert len(robot.dials) == dialled
 
 
+def test_no_refusal_ends_a_robot_with_a_key_of_its_own() -> None:
+    """A day of them: once more at once, and then after pauses that grow to five minutes."""
+    robot = world(refusing, renewable=True, by_key=True)
+
+    robot.pass_until(24 * HOUR_MS)
+
+    pauses = [later - now for now, later in pairwise(robot.dials)]
+    assert robot.given_up is None
+    assert pauses[0] <= 2
+    assert pauses[1:] == sorted(pauses[1:])
+    assert pauses[-1] - LONGEST_KEY_WAIT_MS in (0, 1)
+    hints = [line for line in robot.said if "approval" in line]
+    assert len(hints) == 1
+
+
+def test_a_robot_whose_key_is_let_in_later_is_online_then() -> None:
+    """Its owner has approved it after half an hour."""
+    robot = world(refusing, renewable=True, by_key=True)
+    robot.pass_until(HOUR_MS // 2)
+
+    robot.server = welcoming()
+    robot.pass_until(HOUR_MS)
+
+    assert robot.seen.connection.is_online
+
+
+def test_an_assertion_that_is_used_up_is_followed_by_another_at_once() -> None:
+    """One that is used up each time is followed after pauses, as a refusal is."""
+    robot = world(fickle, renewable=True, by_key=True)
+    robot.pass_until(10)
+    assert len(robot.dials) == 2
+
+    robot.pass_until(HOUR_MS)
+
+    assert robot.given_up is None
+    assert len(robot.dials) < 30
+    assert "offline: its assertion is used up; signs a new one" in robot.said
+
+
 events: st.SearchStrategy[Event] = st.one_of(
     st.sampled_from([TimerEnds(), Start()]),
     st.builds(Opened, st.sampled_from([None, "next"])),
@@ -276,13 +323,14 @@ events: st.SearchStrategy[Event] = st.one_of(
 scripts = st.lists(st.tuples(events, st.integers(0, 70_000)), max_size=60)
 
 
-@given(script=scripts, renewable=st.booleans(), random=st.floats(0, 1))
+@given(script=scripts, renewable=st.booleans(), by_key=st.booleans(), random=st.floats(0, 1))
 def test_what_is_awaited_has_a_timer_until_the_robot_gives_up(
-    *, script: list[tuple[Event, int]], renewable: bool, random: float
+    *, script: list[tuple[Event, int]], renewable: bool, by_key: bool, random: float
 ) -> None:
     """Whatever happens, a robot that has not given up will do something by itself, or is online."""
     timing = Timing(life_ms=60_000, drain_ms=5_000)
-    seen = TokenPolicy(ConnectionState(heartbeats=False, timing=timing), is_renewable=renewable)
+    connection = ConnectionState(heartbeats=False, timing=timing)
+    seen = TokenPolicy(connection, is_renewable=renewable or by_key, by_key=by_key)
     now, timer, given_up = 0, None, False
     for event, later in [(Start(), 0), *script]:
         now = now + later
@@ -291,4 +339,5 @@ def test_what_is_awaited_has_a_timer_until_the_robot_gives_up(
         given_up = given_up or any(isinstance(out, GiveUp) for out in told)
 
         assert next_due(seen) is None or next_due(seen) == timer
+        assert not (given_up and by_key)
         assert given_up or seen.connection.is_online or next_due(seen) is not None

@@ -1,12 +1,22 @@
 """When the robot pings ahead of its time, and how dear it may become."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 from robosignal.protocol.ids import InstanceId, RobotId, SessionId
 from robosignal.robot.frames import PcId
 from robosignal.robot.session import machine
-from robosignal.robot.session.events import Event, Frame, Message, Send, Tick
+from robosignal.robot.session.events import (
+    Event,
+    Frame,
+    Log,
+    Message,
+    Quit,
+    Redial,
+    Send,
+    Tick,
+)
 from robosignal.robot.session.registration import EARLY_PING_MS, Identity, Registration
 from robosignal.robot.session.state import RobotState
 from tests.robot.simulation import FORWARD, ROBOT, Simulation
@@ -142,3 +152,71 @@ def test_driver_of_whom_the_robot_was_not_told_drives_after_one_refusal() -> Non
     assert before == [True, False]
     assert set(simulation.robot.peers) == {second["sessionId"]}
     assert simulation.command(second["sessionId"])
+
+
+def refusal(code: str, number: int) -> dict[str, Any]:
+    """Return the server's error for a `register`."""
+    return {
+        "type": "error",
+        "replyTo": f"register-{number}",
+        "code": code,
+        "message": "this key is enrolled no longer: ask the robot's owner",
+    }
+
+
+def refused(code: str, *, by_key: bool) -> tuple[RobotState, list[Any]]:
+    """Return a robot whose first `register` is refused, and what it does."""
+    identity = Identity(RobotId("demo"), InstanceId("run-1"), by_key=by_key)
+    state = RobotState(Registration(identity))
+    limits = {"frameBytes": 32768, "messageBytes": 131072, "sdpBytes": 49152, "viewers": 10}
+    welcome = {
+        "type": "welcome",
+        "connectionId": "c1=",
+        "userId": "u0",
+        "protocol": 1,
+        "iceServers": [],
+        "heartbeatSeconds": 120,
+        "expiresAt": 4 * 10**12,
+        "limits": limits,
+    }
+    state, _ = machine.step(state, Frame(welcome), 0)
+    return machine.step(state, Frame(refusal(code, 1)), 0)
+
+
+def test_a_robot_whose_key_was_revoked_stays_and_asks_again_after_long_pauses() -> None:
+    """A minute, then two, then up to five; the log has the server's own sentence."""
+    state, actions = refused("forbidden", by_key=True)
+    (line,) = [action.text for action in actions if isinstance(action, Log)]
+    asked = [0]
+    for number in range(2, 7):
+        due = machine.next_due(state)
+        assert due is not None
+        state, sends = machine.step(state, Tick(), due)
+        assert [each.frame["type"] for each in sends if isinstance(each, Send)] == ["register"]
+        asked.append(due)
+        state, more = machine.step(state, Frame(refusal("forbidden", number)), due)
+        actions = [*actions, *more]
+
+    assert not [action for action in actions if isinstance(action, Quit)]
+    assert [later - now for now, later in pairwise(asked)] == [60_000, 120_000, 240_000] + [
+        300_000
+    ] * 2
+    assert line.startswith("not registered: this key is enrolled no longer")
+
+
+def test_a_robot_whose_connection_is_unknown_dials_again_if_it_has_a_key() -> None:
+    """A person's token is refused for good instead."""
+    _, by_key = refused("unauthorized", by_key=True)
+    _, by_token = refused("unauthorized", by_key=False)
+
+    assert [type(action) for action in by_key] == [Redial]
+    assert any(isinstance(action, Quit) for action in by_token)
+
+
+def test_a_refusal_of_a_persons_token_ends_with_what_the_server_says_and_what_to_do() -> None:
+    """Such as a deployment where only enrolled robots register."""
+    _, actions = refused("forbidden", by_key=False)
+
+    (text,) = [action.text for action in actions if isinstance(action, Quit)]
+    assert "this key is enrolled no longer" in text
+    assert "robosignal robot enroll URL CODE" in text
