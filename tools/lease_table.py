@@ -76,7 +76,6 @@ CLAIM = Claim(
     until=NOW + MINUTE,
     now=NOW,
     force=False,
-    provisioned=False,
 )
 SID = HOLDER.session_id
 
