@@ -15,7 +15,7 @@ from robosignal.protocol.errors import (
 )
 from robosignal.protocol.ids import ConnectionId
 from robosignal.protocol.messages import AnyMessage, RotateKey
-from robosignal.server.core.records import Assertion, Connection, device_user
+from robosignal.server.core.records import Connection, Enrolment, Robot, device_user
 from robosignal.server.events import Incoming
 from robosignal.server.identity.assertions import (
     check_rotation,
@@ -80,8 +80,17 @@ class Admission:
         if carried.is_in_query:
             raise Unauthorized("assertion query")
         unverified = read_assertion(carried.token, self.device_audiences(), now)
-        key, until = self._find_key(unverified.assertion, now)
+        robot_id, enrolment = unverified.assertion.robot_id, unverified.assertion.enrolment
+        robot: Robot | None = None
+        if enrolment is not None:
+            key, until = self._find_new_key(enrolment, now)
+        else:
+            robot = None if robot_id is None else self.store.robot(robot_id)
+            key, until = _find_key(robot, unverified.assertion.kid, now)
         assertion = check_signature(unverified, key)
+        if robot is not None and robot.has_used(assertion, incoming.connection_id):
+            # So a robot whose clock is behind learns the time from the refusal.
+            raise Unauthorized("assertion used")
         return Connection(
             connection_id=incoming.connection_id,
             user_id=device_user(assertion.robot_id),
@@ -92,23 +101,12 @@ class Admission:
             ttl=incoming.connected_at // 1000 + limits.ROW_SECONDS,
         )
 
-    def _find_key(self, assertion: Assertion, now: int) -> tuple[PublicKey | None, int]:
-        """Return the key that an assertion is verified with, and when its connection must end.
-
-        None for a key that is not enrolled, and for a code that is unknown or over.
-        """
-        latest = now + limits.LIFETIME_SECONDS * 1000
-        if assertion.enrolment is not None:
-            code = self.store.code(assertion.enrolment.code_hash)
-            is_valid = code is not None and now < code.expires_at
-            until = now + limits.ENROLL_SECONDS * 1000
-            return (assertion.enrolment.public_key if is_valid else None), until
-        robot = None if assertion.robot_id is None else self.store.robot(assertion.robot_id)
-        key = ((robot.keys if robot else None) or {}).get(assertion.kid)
-        if key is None or key.pending or key.is_over(now):
-            return None, latest
-        until = latest if key.not_after is None else min(latest, key.not_after)
-        return PublicKey("EC", "P-256", key.x, key.y), until
+    def _find_new_key(self, enrolment: Enrolment, now: int) -> tuple[PublicKey | None, int]:
+        """Return the key to let in, and when the connection must end; None without a valid code."""
+        code = self.store.code(enrolment.code_hash)
+        is_valid = code is not None and now < code.expires_at
+        until = now + limits.ENROLL_SECONDS * 1000
+        return (enrolment.public_key if is_valid else None), until
 
     def find_sender(self, connection_id: ConnectionId) -> Connection:
         """Return the item of a message's sender. Raise Unauthorized if there is none.
@@ -141,3 +139,16 @@ class Admission:
                 raise BadMessage(
                     "proof", "must be signed by the new key, for this connection"
                 ) from error
+
+
+def _find_key(robot: Robot | None, kid: str, now: int) -> tuple[PublicKey | None, int]:
+    """Return the key that verifies a robot's assertion, and when its connection must end.
+
+    None for a key that is not enrolled, waits for approval, or has ended.
+    """
+    latest = now + limits.LIFETIME_SECONDS * 1000
+    key = ((robot.keys if robot else None) or {}).get(kid)
+    if key is None or key.pending or key.is_over(now):
+        return None, latest
+    until = latest if key.not_after is None else min(latest, key.not_after)
+    return PublicKey("EC", "P-256", key.x, key.y), until

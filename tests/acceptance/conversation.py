@@ -5,9 +5,13 @@ with a handler. It knows nothing of either.
 """
 
 import json
+import time
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.device import DeviceKey
 
 Frame = dict[str, Any]
 
@@ -70,9 +74,10 @@ class Secrets:
         return token
 
     def reply(self, frame: Frame) -> Frame:
-        """Note the passwords in a reply."""
+        """Note the passwords in a reply, and the code that it makes."""
         for server in frame.get("iceServers", []):
             self.found |= {server[name] for name in ("credential",) if name in server}
+        self.found |= {frame["code"]} if frame["type"] == "code" else set()
         return frame
 
     def in_log(self, log: str) -> list[str]:
@@ -102,6 +107,46 @@ def conversation(token: Token, bad: list[str], secrets: Secrets) -> Conversation
     yield from _driving(secrets)
     yield from _refused()
     yield from _ending()
+
+
+def keyed(token: Token, audience: str, secrets: Secrets) -> Conversation:
+    """Have a robot enrol by a code, connect by its key, replace that, and be revoked."""
+    key, new, now_s = DeviceKey(), DeviceKey(), int(time.time())
+    yield Dial("maker", secrets.token(token("maker", [])))
+    made = secrets.reply((yield from _ask("maker", type="create-code", robotId=KEYED_ROBOT)))
+    enrolment = key.enrolment(made["code"], KEYED_ROBOT, now_s=now_s, aud=audience)
+    # A hash is as good as the code to who would try them all, and so is its plain form.
+    secrets.found |= {made["code"].replace("-", ""), claims_of(enrolment)["code"]}
+    assert (yield Dial("coder", secrets.token(enrolment))) in (101, 200)
+    for code in ("AAAA-AAAA-AAAA-AAAA", made["code"].replace("-", " ") + BREAK, made["code"]):
+        reply = yield from _ask("coder", type="enroll", code=code)
+    assert reply["type"] == "ack", reply
+    for wrong in ({"aud": audience + BREAK}, {"jti": BREAK}, {"sub": BREAK, "iss": BREAK}):
+        bad = key.assertion(KEYED_ROBOT, now_s=now_s, **{"aud": audience} | wrong)
+        assert (yield Dial("bad device", secrets.token(bad))) == 401
+    assertion = secrets.token(key.assertion(KEYED_ROBOT, now_s=now_s, aud=audience))
+    assert (yield Dial("device", assertion)) in (101, 200)
+    welcome = yield from _ask("device", type="ready", protocol=1)
+    about = {"robotId": KEYED_ROBOT}
+    registered = yield from _ask("device", type="register", instanceId="a", **about)
+    assert registered["type"] == "registered", registered
+    proof = secrets.token(new.proof(KEYED_ROBOT, welcome["connectionId"]))
+    rotated = yield from _ask("device", type="rotate-key", publicKey=new.jwk, proof=proof)
+    assert rotated["type"] == "ack", rotated
+    private = {"publicKey": key.jwk | {"d": PASSWORD}}
+    yield from _ask("maker", type="enroll", **about, **private)
+    for kid in (new.kid, key.kid):
+        ended = yield from _ask("maker", type="revoke-key", kid=kid, **about)
+        assert ended["type"] == "ack", ended
+
+
+KEYED_ROBOT = "rover-2"
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """Return what a token says."""
+    said: dict[str, Any] = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
+    return said
 
 
 def broken(token: Token, secrets: Secrets) -> Conversation:

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 from robosignal.gateway.keys import LocalKey
-from tests.acceptance.conversation import BREAK, Secrets, broken, conversation
+from tests.acceptance.conversation import BREAK, Secrets, broken, conversation, keyed
 from tests.acceptance.talkative import TURN, TURN_SECRET, Callers, Function, served
+from tests.device import URL
 from tests.server.test_handler import ENVIRONMENT
 from tests.tokens import access_claims, signer
 
@@ -29,10 +30,13 @@ async def test_the_gateways_log_holds_no_secret(tmp_path: Path) -> None:
         expired = key.sign("eve", ttl_s=1, now_s=1_700_000_000)
         bad = [*bad_of(key.sign("eve")), forged, expired]
         await Callers(url).have(conversation(key.sign, bad, secrets))
+        await Callers(url).have(keyed(key.sign, url, secrets))
     log = "".join(lines)
 
     assert secrets.in_log(log) == []
     for told in ("reason=admin", "code=unauthorized", "code=bad_message", "code=robot_busy"):
+        assert told in log
+    for told in ("enrolled", "rotated", "revoked", "assertion aud"):
         assert told in log
     assert len(secrets.found) > 20
 
@@ -50,9 +54,11 @@ def test_the_functions_log_holds_no_secret(jwks: str, tmp_path: Path) -> None:
     forged = signer("forger").token(claims, kid=signer().kid)
     expired = signer().access(iat=1_700_000_000, exp=1_700_000_600)
     bad = [*bad_of(token("eve", [])), forged, expired]
-    function = Function(ENVIRONMENT | TURN | {"TOKEN_JWKS_URL": jwks, "SECRET": TURN_SECRET}, log)
+    more = {"TOKEN_JWKS_URL": jwks, "SECRET": TURN_SECRET, "DEVICE_AUDIENCES": URL}
+    function = Function(ENVIRONMENT | TURN | more, log)
     try:
         function.have(conversation(token, bad, secrets))
+        function.have(keyed(token, URL, secrets))
         function.lose_its_table()
         function.have(broken(token, secrets))
     finally:
@@ -62,5 +68,12 @@ def test_the_functions_log_holds_no_secret(jwks: str, tmp_path: Path) -> None:
     assert secrets.in_log("\n".join(lines)) == []
     assert [line for line in lines if not line.startswith("{")] == []
     told = "".join(lines)
-    for each in ("control changed", "unauthorized", "bad_message", "request failed"):
+    for each in (
+        "control changed",
+        "unauthorized",
+        "bad_message",
+        "request failed",
+        "enrolled",
+        "revoked",
+    ):
         assert each in told

@@ -295,6 +295,10 @@ class Copied(LocalStore):
         """Return a robot's item as it is stored."""
         return self._items.get(robot)
 
+    def stored_codes(self) -> dict[str, dict[str, Any]]:
+        """Return the codes' items by their hashes."""
+        return dict(self._codes)
+
     def saved(self) -> "Copied":
         """Return its state: records are frozen, and items replaced, never changed."""
         copy = object.__new__(Copied)

@@ -9,13 +9,14 @@ from itertools import combinations_with_replacement
 from random import Random
 from typing import TYPE_CHECKING
 
+from robosignal.protocol.device_keys import hash_code
 from robosignal.server.aws.dynamodb import DynamoStore
 from robosignal.server.aws.expressions import marshal
 from robosignal.server.core.records import Robot
 from robosignal.server.core.writes.connections import connection_item
 from tests.explorer.amounts import amount
-from tests.explorer.cast import ROBOT
-from tests.explorer.events import KEY
+from tests.explorer.cast import CODED, KEYED, ROBOT
+from tests.explorer.events import KEY, KEYED_EVENTS
 from tests.explorer.invariants import broken_by
 from tests.explorer.running import Running
 from tests.explorer.scene import Scene
@@ -42,6 +43,10 @@ def _copied(scene: Scene, client: "DynamoDBClient") -> DynamoStore:
     if held is not None:
         item = {name: marshal(value) for name, value in held.items()}
         client.put_item(TableName=ROBOTS, Item=item)
+    for code_hash, code in scene.store.stored_codes().items():
+        item = {name: marshal(value) for name, value in code.items()}
+        key = {"robotId": marshal(f"#code:{code_hash}")}
+        client.put_item(TableName=ROBOTS, Item=item | key)
     return DynamoStore(client, CONNECTIONS, ROBOTS)
 
 
@@ -70,3 +75,29 @@ def test_the_same_schedules_end_alike_on_dynamodb(
             assert _end(there, store.robot(ROBOT)) == expected, there.history.chosen
             assert broken_by(there.history) == []
     record_property("explorer, on DynamoDB", f"{played} schedules, the same ends")
+
+
+def test_the_same_schedules_with_keys_end_alike_on_dynamodb(
+    dynamodb: "DynamoDBClient", record_property: Callable[[str, object], None]
+) -> None:
+    """Pairs of what robots and their owners do with keys and codes; the code's item too."""
+    random = Random(SEED)  # noqa: S311 - schedules are drawn, no secrets
+    played = 0
+    for name in KEYED:
+        scene = Scene(name)
+        events = [event for event in KEYED_EVENTS if event.peer in scene.cast.peers]
+        pairs = list(combinations_with_replacement(events, 2))
+        code_hash = hash_code(scene.cast.code) if name in CODED else ""
+        for pair in random.sample(pairs, amount(12, len(pairs))):
+            here = by_chance(scene.begin(pair), random)
+            expected = _end(here, scene.item), scene.store.code(code_hash)
+            scene.put_back()
+            store = _copied(scene, dynamodb)
+            there = as_noted(scene.begin(pair, store=store), here.history.chosen)
+            played += 1
+
+            assert (_end(there, store.robot(ROBOT)), store.code(code_hash)) == expected, (
+                there.history.chosen
+            )
+            assert broken_by(there.history) == []
+    record_property("explorer, keys, on DynamoDB", f"{played} schedules, the same ends")

@@ -264,6 +264,7 @@ class Enrolling(RuleBasedStateMachine):
         now = self.world.now
         is_good = self.model.opens(key.kid, now) and iat * 1000 <= now + 30_000
         is_good = is_good and now < (iat + 600) * 1000
+        is_good = is_good and iat >= self.model.newest and jti not in self.model.used
 
         assert status == (200 if is_good else 401)
         if is_good:

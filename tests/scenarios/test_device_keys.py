@@ -54,10 +54,11 @@ def test_each_assertion_registers_one_connection(world: World) -> None:
     world.enroll(KEY)
     token = KEY.assertion("r1", now_s=world.now // 1000)
     first, _ = world.dial_device(token)
+    thief, before = world.dial_device(token)
     first.ask(type="register", robotId="r1")
-    thief, status = world.dial_device(token)
+    _, after = world.dial_device(token)
 
-    assert status == 200
+    assert (before, after) == (200, 401)
     assert is_cut_off(thief, type="register", robotId="r1")
     assert world.item().connection_id == first.connection_id
 
@@ -87,13 +88,26 @@ def test_two_honest_dials_in_one_second_both_register(world: World) -> None:
 def test_an_assertion_of_an_earlier_second_registers_no_more(world: World) -> None:
     """So only the assertions of one second have to be kept."""
     world.enroll(KEY)
-    early = KEY.assertion("r1", now_s=world.now // 1000)
+    now_s = world.now // 1000
+    first, _ = world.dial_device(KEY.assertion("r1", now_s=now_s + 1))
+    waiting, _ = world.dial_device(KEY.assertion("r1", now_s=now_s))
+    first.ask(type="register", robotId="r1")
+
+    assert first.status == 200
+    assert is_cut_off(waiting, type="register", robotId="r1")
+
+
+def test_a_robot_whose_clock_went_back_is_refused_before_it_has_a_socket(world: World) -> None:
+    """The refusal's `Date` tells it the time; on a socket it would not learn why."""
+    world.enroll(KEY)
     world.device_robot(KEY)
 
-    late, status = world.dial_device(early)
+    statuses = [
+        world.dial_device(KEY.assertion("r1", now_s=world.now // 1000 + behind))[1]
+        for behind in (-60, -1, 0, 1)
+    ]
 
-    assert status == 200
-    assert is_cut_off(late, type="register", robotId="r1")
+    assert statuses == [401, 401, 200, 200]
 
 
 @pytest.mark.parametrize(

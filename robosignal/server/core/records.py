@@ -222,6 +222,15 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
         over = _is_over(self.presence_until - 1, now, longest, self.dialect)
         return self.connection_id is not None and not over and now < self.expires_at
 
+    def has_used(self, assertion: Assertion, connection: ConnectionId) -> bool:
+        """Whether this connection cannot register by the assertion any more.
+
+        Another one has registered by it, or by one of a later second.
+        """
+        if assertion.iat != self.last_iat:
+            return assertion.iat < self.last_iat
+        return self.assertions.get(assertion.jti, connection) != connection
+
     def holder(self, now: int) -> Session | None:
         """Return the session that holds the lease now, if one does."""
         held = self.controller
