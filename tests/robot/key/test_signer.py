@@ -72,7 +72,7 @@ def test_the_server_accepts_what_the_robot_signs(file: KeyFile) -> None:
     jws.verify(token, file.key.jwk(), "ES256")
 
 
-def test_each_dial_is_signed_anew(file: KeyFile) -> None:
+def test_each_dial_is_signed_again(file: KeyFile) -> None:
     """Two in one second differ by their `jti` of 128 bits."""
     signer = Signer(file, URL, Clock())
 
