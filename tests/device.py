@@ -1,6 +1,6 @@
 """A robot's own key in any test: signs assertions, good ones and bad ones, with a real key.
 
-Knows how they are written, wrongly too; must never write them with the code under test.
+It writes bad ones too, and uses none of the code under test.
 """
 
 import hashlib

@@ -137,7 +137,7 @@ class Enrolling(RuleBasedStateMachine):
 
     @rule(user=users, key=keys)
     def enrols(self, user: str, key: DeviceKey) -> None:
-        """Its owner, an admin, or anyone while it is nobody's."""
+        """Its owner, an admin, or anyone while it has no owner."""
         model, peer = self.model, self._user(user)
         now = self.world.now
         known = (model.held or {}).get(key.kid)
@@ -155,7 +155,7 @@ class Enrolling(RuleBasedStateMachine):
 
     @rule(user=users, approve=st.booleans())
     def makes_a_code(self, user: str, *, approve: bool) -> None:
-        """For a robot of one's own, or one that is nobody's."""
+        """For a robot of one's own, or one without an owner."""
         peer, owner = self._user(user), self.model.owner
         due = "code" if owner in (None, user) else "bad_message" if user == "boss" else "forbidden"
         more = {"approve": approve, "ttlSeconds": DAY_S}
@@ -338,7 +338,7 @@ class Enrolling(RuleBasedStateMachine):
     # What is always so
 
     @invariant()
-    def stands_as_the_reference_says(self) -> None:
+    def agrees_with_the_reference(self) -> None:
         """Whose it is, its keys, who is registered, and what each code has noted."""
         if not hasattr(self, "world"):
             return

@@ -206,7 +206,7 @@ def _judge(
     write = writes.enroll_first(kid, key, code.for_user_id, right, fleet_shard_of(robot_id))
     judged = yield from check_robot(robot_id, write)
     robot = judged.item if isinstance(judged, ConditionFailed) else None
-    # Without approval a code lets in no second key: whoever has the code may be a thief by now.
+    # Without approval a code lets in no second key: who has the code may be a thief by now.
     if robot is not None and robot.keys is not None and code.approve:
         write = writes.enroll(kid, key, right, _find_ended(robot, request.now))
         judged = yield from check_robot(robot_id, write)

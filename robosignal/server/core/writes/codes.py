@@ -29,7 +29,7 @@ def create(code: Code) -> Write:
 
 
 ENROLLED = ""
-"""Stands for the key of a robot that has enrolled: no key's id is empty."""
+"""In place of the key of a robot that has enrolled: no key's id is empty."""
 
 
 def take_use(robot_id: RobotId, kid: str, code: Code, now: int) -> Write:

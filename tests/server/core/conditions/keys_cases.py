@@ -24,7 +24,7 @@ from tests.server.core.conditions.cases import (
     Item,
     Kind,
 )
-from tests.server.core.conditions.other_cases import ANEW, BOSS, CLAIM, NEWER, OFFLINE, owned
+from tests.server.core.conditions.other_cases import BOSS, CLAIM, NEWER, OFFLINE, owned
 
 K1, K2, K3, ENDED, NEW = ("k1", "k2", "k3", "ended", "new")
 KEY = Key(x="x", y="y", added_by=OLGA, added_at=NOW)
@@ -34,7 +34,7 @@ WAITS: Item = HELD | {"pending": True}
 FREE_OR_MINE = AnyOf((keys.has_no_owner(), keys.is_owned_by(OLGA)))
 
 ANOTHERS: dict[str, Changes] = {"another owns it": {"ownerUserId": EVE}}
-NOBODYS: dict[str, Changes] = {"nobody owns it": {"ownerUserId": GONE}}
+NOBODYS: dict[str, Changes] = {"it has no owner": {"ownerUserId": GONE}}
 NO_KEY: dict[str, Changes] = {"the key is gone": {f"keys.{K1}": GONE}}
 NO_ROOM: dict[str, Changes] = {"it is full": {f"keys.{K2}": HELD, f"keys.{K3}": HELD}}
 ADDED_SINCE: dict[str, Changes] = {"the key is there already": {f"keys.{NEW}": HELD}}
@@ -234,7 +234,7 @@ FORMS: dict[str, tuple[Kind, Examined]] = {
     "presence.register_process by key": (
         presence.register_process,
         Examined(
-            presence.register_process(structs.replace(ANEW, row=OWN)),
+            presence.register_process(structs.replace(BY_KEY, instance_id=InstanceId("run-2"))),
             _last_second(),
             refuses=REFUSED_KEYS | OLD_SECONDS | SAME_RUN,
             accepts=ACCEPTED_KEYS | NEW_SECOND | FIRST_RUN,
