@@ -77,7 +77,7 @@ seconds = st.sampled_from([SECOND - 1, SECOND, SECOND + 1])
 
 @st.composite
 def key_items(draw: DrawFn) -> dict[str, Any]:
-    """Draw a key in the form of its item."""
+    """Draw a key as it is in an item."""
     item: dict[str, Any] = {"x": "x", "y": "y", "addedAt": NOW - 9000}
     more: dict[str, SearchStrategy[Any]] = {
         "addedBy": users,

@@ -65,7 +65,7 @@ def enrolment(**changes: Any) -> Token:
 
 
 def coded(**changes: Any) -> Token:
-    """Return an assertion with its key, with these claims."""
+    """Return an assertion whose `cnf` has its key, with these claims."""
     return claims(cnf={"jwk": KEY.jwk}, **changes)
 
 
