@@ -4,6 +4,7 @@ A write's arguments come mostly from the item that it meets, so that conditions 
 fail by little. Only items that the rules could have left are drawn.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -104,7 +105,7 @@ def keys_of_items(draw: DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def assertions(draw: DrawFn, likely: dict[str, Any]) -> Assertion:
+def assertions(draw: DrawFn, likely: Mapping[str, Any]) -> Assertion:
     """Draw an assertion, mostly by the key of this item."""
     kid = likely.get("kid") if draw(often) else None
     return Assertion(robot_id=ROBOT, kid=kid or draw(kids), iat=draw(seconds), jti=draw(jtis))

@@ -145,7 +145,7 @@ def negated() -> dict[str, str]:
 
 def forged_enrolment() -> str:
     """Return the enrolment of a key that its sender has only overheard."""
-    said = {"code": hash_code(CODE), "cnf": {"jwk": KEY.jwk}}
+    said: dict[str, Any] = {"code": hash_code(CODE), "cnf": {"jwk": KEY.jwk}}
     return DeviceKey().assertion(header={"kid": KEY.kid}, **said)
 
 
