@@ -97,6 +97,7 @@ def registered(draw: DrawFn, viewers: int) -> dict[str, Any]:
         "prev": st.none() | sessions().map(msgspec.to_builtins),
         "metadata": st.just('{"model":"x"}'),
         "stamp": st.just("f00d"),
+        "seenUntil": st.none() | soon,
     }
     return item | {name: draw(value) for name, value in more.items() if draw(st.booleans())}
 
