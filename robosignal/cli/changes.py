@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from robosignal.cli import arguments, lines, server
@@ -154,7 +154,7 @@ class Change:
                 progress.show(f"{self.type}: {count}, {refused} refused")
 
             outcome = await asking.ask_all(messages, show)
-        return Outcome(outcome.done, [*unknown, *outcome.refused], outcome.not_sent, outcome.broken)
+        return replace(outcome, refused=[*unknown, *outcome.refused])
 
     def _describe(self, done: Done) -> str:
         return lines.tell_untold(done, self.done.format(**done.message, **_people(done)))

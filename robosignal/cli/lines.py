@@ -95,6 +95,7 @@ def format_json(outcome: Outcome) -> str:
             for each in outcome.refused
         ],
         "notSent": [_about(each) for each in outcome.not_sent],
+        "repeated": outcome.repeated,
     }
     return msgspec.json.format(msgspec.json.encode(found)).decode()
 

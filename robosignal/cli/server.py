@@ -33,7 +33,8 @@ from robosignal.protocol.limits import BURST, MESSAGES_PER_SECOND, TOKEN_PATTERN
 AGAIN = frozenset({"rate_limited", "try_again"})
 """Errors at which the same message is sent again in a moment."""
 
-TRIES = 6
+TRIES, MOST_TRIES = 6, 100
+"""How often a message is tried by default, and at most."""
 PAUSES_S = (1, 2, 4, 8, 15)
 """How long to wait before each further try, at most a quarter more. A second is a whole strike."""
 
@@ -59,6 +60,7 @@ class Access:
     url: str
     token: TokenSource
     timeout_s: float
+    tries: int = TRIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +82,16 @@ class NotDone:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of many messages. `broken` says why the rest was not sent, if it was not."""
+    """What became of many messages. `broken` says why the rest was not sent, if it was not.
+
+    `repeated` is how often a message was sent again, since the server was busy or away.
+    """
 
     done: Sequence[Done]
     refused: Sequence[NotDone]
     not_sent: Sequence[Mapping[str, Any]] = ()
     broken: Refused | None = None
+    repeated: int = 0
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, positional_url: bool = False) -> None:
@@ -103,6 +109,14 @@ def add_arguments(parser: argparse.ArgumentParser, *, positional_url: bool = Fal
         help="a shell command that prints a token, run for each connection",
     )
     arguments.add_timeout(parser)
+    parser.add_argument(
+        "--tries",
+        type=arguments.whole(1, MOST_TRIES),
+        default=TRIES,
+        metavar="N",
+        help="how often to try while the server is busy, or away after a connection was lost: with"
+        " pauses of 1, 2, 4, 8 and then 15 seconds (default: %(default)s)",
+    )
     arguments.add_json(parser)
 
 
@@ -120,9 +134,10 @@ def read_access(asked: argparse.Namespace, env: Mapping[str, str]) -> Access:
         except argparse.ArgumentTypeError as error:
             raise Refused(f"in the environment, {URL_VARIABLE} {error}") from None
     if asked.token_command:
-        return Access(url, lambda: _run_command(asked.token_command, asked.timeout), asked.timeout)
+        command = asked.token_command
+        return Access(url, lambda: _run_command(command, asked.timeout), asked.timeout, asked.tries)
     token = arguments.require_token(asked.token, env)
-    return Access(url, lambda: token, asked.timeout)
+    return Access(url, lambda: token, asked.timeout, asked.tries)
 
 
 def _run_command(command: str, timeout_s: float) -> str:
@@ -153,6 +168,7 @@ class Server:
         self._access = access
         self._connection: Connection | None = None
         self._next_at = 0.0
+        self._repeated = 0
 
     async def __aenter__(self) -> Self:
         """Connect. Raise Refused: with the exit code `UNREACHABLE` if a later try may succeed."""
@@ -168,13 +184,15 @@ class Server:
         Raise Refused if the server can no longer be reached.
         """
         is_lost = False
-        for number in range(TRIES):
+        tries = self._access.tries
+        for number in range(tries):
+            self._repeated += number > 0
             try:
                 await self._keep_pace()
                 connection = self._connection or await self._dial_again()
                 return Done(message, (await connection.request(message)).frame)
             except RequestRefused as refused:
-                is_last = number == TRIES - 1
+                is_last = number == tries - 1
                 if refused.code in _RENEWABLE and not is_last:
                     await self._drop()
                 elif refused.code not in AGAIN or is_last:
@@ -185,7 +203,7 @@ class Server:
                 # The server may have done it: only the reply is known to be lost.
                 is_lost = True
                 await self._drop()
-                if number == TRIES - 1:
+                if number == tries - 1:
                     raise _explain(error, "") from error
                 await _pause(number)
         raise AssertionError("the last try returns or raises")
@@ -201,14 +219,14 @@ class Server:
             try:
                 answer = await self.ask(rest[0])
             except Refused as broken:
-                return Outcome(done, refused, rest, broken)
+                return Outcome(done, refused, rest, broken, self._repeated)
             del rest[0]
             if isinstance(answer, Done):
                 done.append(answer)
             else:
                 refused.append(answer)
             on_each(len(done), len(refused))
-        return Outcome(done, refused)
+        return Outcome(done, refused, repeated=self._repeated)
 
     async def list_robots(self, *, all_robots: bool) -> list[Frame]:
         """Return every entry of the user's list; `all_robots`: of the whole fleet, for admins.
@@ -233,7 +251,7 @@ class Server:
 
     async def _dial_again(self) -> Connection:
         """Dial until the server answers. Raise Refused if it refuses, or after the last try."""
-        for number in range(TRIES - 1):
+        for number in range(self._access.tries - 1):
             with suppress(_Later):
                 return await self._dial()
             await _pause(number)
