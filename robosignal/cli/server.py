@@ -190,7 +190,7 @@ class Server:
             try:
                 await self._keep_pace()
                 connection = self._connection or await self._dial_again()
-                return Done(message, (await connection.request(message)).frame)
+                return Done(message, (await connection.request(dict(message))).frame)
             except RequestRefused as refused:
                 is_last = number == tries - 1
                 if refused.code in _RENEWABLE and not is_last:
