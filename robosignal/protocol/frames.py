@@ -198,6 +198,16 @@ class Code(Reply, frozen=True, kw_only=True, tag="code"):
     expires_at: Times
 
 
+class KeysSummary(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many keys a robot has, and what its owner should look at."""
+
+    count: int
+    pending: int = 0
+    """How many of them wait for approval."""
+    last_used_at: Times | None = None
+    """When a connection last registered with one of them."""
+
+
 class RobotEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One robot of a list. Its presence and control are valid for `valid_for_seconds`."""
 
@@ -212,6 +222,10 @@ class RobotEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     metadata: dict[str, str]
     dialect: Dialect
     ice_restart: bool = True
+    last_seen_at: Times | None = None
+    """When a robot that is offline last renewed its presence; None: it has never registered."""
+    keys: KeysSummary | None = None
+    """For its owner and admins; None if it has no key."""
 
 
 class RobotsReply(Reply, frozen=True, kw_only=True, tag="robots"):

@@ -145,6 +145,22 @@ type Robot = {
    */
   validForSeconds?: number | undefined;
   /**
+   * of a robot that was offline when it was last listed: when it last
+   * renewed its presence, in epoch ms
+   */
+  lastSeenAt?: number | undefined;
+  /**
+   * for its owner and admins:
+   * how many keys it has, how many wait for approval, and when one last registered it, in epoch ms
+   */
+  keys?:
+    | {
+        count: number;
+        pending?: number;
+        lastUsedAt?: number;
+      }
+    | undefined;
+  /**
    * of a watched robot: whether that time has passed without news
    */
   stale?: boolean | undefined;

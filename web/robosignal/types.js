@@ -83,6 +83,10 @@
  * @property {string} [dialect] `seed` for a robot that can't tell drivers apart: its control is advisory
  * @property {number} [rev] rises with every change of presence or control
  * @property {number} [validForSeconds] how long presence and control can be believed without news
+ * @property {number} [lastSeenAt] of a robot that was offline when it was last listed: when it last
+ *   renewed its presence, in epoch ms
+ * @property {{count: number, pending?: number, lastUsedAt?: number}} [keys] for its owner and admins:
+ *   how many keys it has, how many wait for approval, and when one last registered it, in epoch ms
  * @property {boolean} [stale] of a watched robot: whether that time has passed without news
  */
 

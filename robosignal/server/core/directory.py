@@ -11,7 +11,15 @@ import msgspec
 
 from robosignal.protocol import limits
 from robosignal.protocol.errors import BadMessage, Forbidden, Unauthorized
-from robosignal.protocol.frames import Ack, Person, Presence, RelationName, RobotEntry, RobotsReply
+from robosignal.protocol.frames import (
+    Ack,
+    KeysSummary,
+    Person,
+    Presence,
+    RelationName,
+    RobotEntry,
+    RobotsReply,
+)
 from robosignal.protocol.ids import RobotId
 from robosignal.protocol.messages import Robots, Unwatch, Watch
 from robosignal.server.core.records import FLEET_SHARDS, Connection, Robot
@@ -178,6 +186,23 @@ def robot_entry(request: Request, robot: Robot, relation: RelationName) -> Robot
         metadata=msgspec.json.decode(robot.metadata or "{}"),
         dialect=robot.dialect,
         ice_restart=robot.ice_restart,
+        last_seen_at=None if online else _last_seen_at(request, robot),
+        keys=None if relation == "operator" else _summarize_keys(robot, request.now),
+    )
+
+
+def _last_seen_at(request: Request, robot: Robot) -> int | None:
+    return robot.last_seen_at(request.now, request.presence_seconds)
+
+
+def _summarize_keys(robot: Robot, now: int) -> KeysSummary | None:
+    keys = [each for each in (robot.keys or {}).values() if not each.is_over(now)]
+    if not keys:
+        return None
+    return KeysSummary(
+        count=len(keys),
+        pending=sum(each.pending for each in keys),
+        last_used_at=max(each.last_used_at or 0 for each in keys) or None,
     )
 
 

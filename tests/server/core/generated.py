@@ -165,6 +165,7 @@ def registered(draw: DrawFn, viewers: int) -> dict[str, Any]:
         "prev": st.none() | sessions().map(msgspec.to_builtins),
         "metadata": st.just('{"model":"x"}'),
         "stamp": st.just("f00d"),
+        "seenUntil": st.none() | soon,
     }
     item |= {name: draw(value) for name, value in more.items() if draw(st.booleans())}
     return item | (draw(keys_of_items()) if draw(st.booleans()) else {})
