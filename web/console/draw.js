@@ -124,7 +124,9 @@ function drawConnection({ signal, wasOnline }) {
 export function drawPanel({ signal, session, joins, robots }) {
   const view = session?.view ?? null;
   const { kind, title, text } =
-    view === null && joins !== null ? joiningBanner(joins) : bannerOf(view, signal.me, isTouchOnly());
+    view === null && joins !== null
+      ? joiningBanner(joins)
+      : bannerOf(view, signal.me, isTouchOnly());
   const panel = at("panel");
   const live = view?.state === "live";
   const driver = view ? driverName(view, signal.me) : "";

@@ -36,6 +36,7 @@ const REASON_CHARACTERS = 300;
 export const LEFT = {
   evicted: "Your access to the robot has changed. Joining again.",
   restarted: "The robot has restarted. Joining again.",
+  revoked: "The robot's key was revoked. Waiting for it to come back with another one.",
   unregistered: "The robot went away. Waiting for it to come back.",
   bye: "The robot ended the session. Joining again.",
 };
