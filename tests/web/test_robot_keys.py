@@ -13,7 +13,7 @@ from robosignal.probe.connection import dial, resolve
 from robosignal.testing import LocalBackend
 from robosignal.testing.client import Client
 from tests.device import DeviceKey
-from tests.web.test_layout import FOCUSED_COVERED, OVERFLOW, POOR, SCREENS
+from tests.web.test_layout import FOCUSED_COVERED, OVERFLOW, POOR, SCREENS, assert_in_sight
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,7 +21,8 @@ on_desktop_and_phone = pytest.mark.parametrize(
     "page", [SCREENS["desktop"], SCREENS["phone upright"]], ids=["desktop", "phone"], indirect=True
 )
 on_every_screen = pytest.mark.parametrize("page", SCREENS.values(), ids=SCREENS, indirect=True)
-ONLINE_AGAIN_S = """robotId => {
+CUT_OFF = "element => element.scrollWidth > element.clientWidth"
+MEASURE_OFFLINE = """robotId => {
     const row = document.querySelector(`li[data-robot-id="${robotId}"]`);
     window.offlineAfterMs = new Promise((offline) => {
         const revoke = document.querySelector("[data-action=revoke-for-good]");
@@ -52,9 +53,7 @@ async def dialled(backend: LocalBackend, token: str) -> AsyncIterator[Client]:
         await connection.close()
 
 
-async def enroll(
-    backend: LocalBackend, key: DeviceKey, code: str, robot_id: str
-) -> dict[str, Any]:
+async def enroll(backend: LocalBackend, key: DeviceKey, code: str, robot_id: str) -> dict[str, Any]:
     """Enrol as a robot does, by the code that a person has typed; return the reply."""
     token = key.enrolment(code, robot_id, now_s=int(time.time()), aud=backend.url)
     async with dialled(backend, token) as robot:
@@ -62,9 +61,7 @@ async def enroll(
 
 
 @asynccontextmanager
-async def running(
-    backend: LocalBackend, key: DeviceKey, robot_id: str
-) -> AsyncIterator[Client]:
+async def running(backend: LocalBackend, key: DeviceKey, robot_id: str) -> AsyncIterator[Client]:
     """Yield a robot that has connected by its own key, and registered."""
     token = key.assertion(robot_id, now_s=int(time.time()), aud=backend.url)
     async with dialled(backend, token) as robot:
@@ -137,9 +134,7 @@ async def test_many_robots_by_one_code(page: Page, backend: LocalBackend) -> Non
 
 
 @on_desktop_and_phone
-async def test_a_key_that_waits_is_compared_and_approved(
-    page: Page, backend: LocalBackend
-) -> None:
+async def test_a_key_that_waits_is_compared_and_approved(page: Page, backend: LocalBackend) -> None:
     """The robot cannot connect before; its fingerprint is large, and the whole of it is in sight."""
     await sign_in(page, backend, "demo")
     await page.click("#add-robot")
@@ -159,6 +154,7 @@ async def test_a_key_that_waits_is_compared_and_approved(
     await expect(waiting.locator(".fingerprint")).to_have_text(listed[0]["fingerprint"])
     await expect(waiting.locator(".compare")).to_be_visible()
     assert await page.evaluate(OVERFLOW) <= 0
+    assert await waiting.locator(".fingerprint").evaluate(CUT_OFF) is False
     await waiting.locator("[data-action=approve-key]").click()
     await expect(page.locator("#key-list li[data-pending=false]")).to_have_count(1)
     await expect(page.locator("#key-list .key-facts")).to_contain_text("by you. Not used yet.")
@@ -189,14 +185,14 @@ async def test_a_stolen_robot_is_offline_within_a_second(
         await driver.click(f"{row('rover-1')} [data-action=drive]")
         await expect(driver.locator("#banner-title")).to_contain_text("rover-1")
         await sign_in(page, backend, "demo")
-        await expect(page.locator(row("rover-1"))).to_have_attribute("data-driver", "“olga”")
+        await expect(page.locator(row("rover-1"))).to_have_attribute("data-driver", "olga")
         await page.focus(f"{row('rover-1')} [data-action=keys]")
         await page.keyboard.press("Enter")
         await page.focus("#key-list [data-action=revoke-key]")
         await page.keyboard.press("Enter")
         await expect(page.locator("#key-list [data-action=keep-key]")).to_be_focused()
         await page.keyboard.press("Shift+Tab")
-        await page.evaluate(ONLINE_AGAIN_S, "rover-1")
+        await page.evaluate(MEASURE_OFFLINE, "rover-1")
         await page.keyboard.press("Enter")
 
         offline_ms = await page.evaluate("window.offlineAfterMs")
@@ -258,7 +254,7 @@ async def test_refusals_are_sentences(page: Page, backend: LocalBackend) -> None
         await page.click("#add-robot")
         for which, words in (
             ("theirs", "."),
-            ("r*", "pattern"),
+            ("r*", "Pattern"),
             ("rover-1", "has a key already"),
         ):
             await page.fill("#add-which", which)
@@ -272,7 +268,7 @@ async def test_refusals_are_sentences(page: Page, backend: LocalBackend) -> None
 
 @on_every_screen
 async def test_layout(page: Page, backend: LocalBackend, tmp_path: Any) -> None:
-    """Form and keys fit each screen, what has the focus is in sight, and STOP stays."""
+    """Form and keys fit each screen, and what has the focus is in sight."""
     async with enrolled(backend), backend.connect("demo") as owner:
         made = await owner.request("create-code", robotId="rover-1", approve=True)
         await enroll(backend, DeviceKey(), made["code"], "rover-1")
@@ -291,7 +287,33 @@ async def test_layout(page: Page, backend: LocalBackend, tmp_path: Any) -> None:
         await page.click(f"{row('rover-1')} [data-action=keys]")
         await expect(page.locator("#key-list li")).to_have_count(2)
         await page.screenshot(path=tmp_path / "keys.png")
+        assert await page.evaluate(POOR) == []
         await page.locator("#key-list [data-action=revoke-key]").first.click()
         await page.screenshot(path=tmp_path / "sure.png")
         assert await page.evaluate(OVERFLOW) <= 0
+        assert await page.evaluate(POOR) == []
         assert not await page.evaluate(FOCUSED_COVERED)
+
+
+@on_every_screen
+async def test_a_driver_who_looks_at_keys_keeps_stop(
+    page: Page, backend: LocalBackend, tmp_path: Any
+) -> None:
+    """With a session open, form and keys are beside the panel, or below it."""
+    async with enrolled(backend):
+        await sign_in(page, backend, "demo")
+        await page.click(f"{row('rover-1')} [data-action=drive]")
+        await expect(page.locator("#banner-title")).to_contain_text("rover-1")
+        if not await page.locator("#add-robot").is_visible():
+            await page.click("#to-robots")
+        await page.click("#add-robot")
+        await expect(page.locator("#add-which")).to_be_focused()
+        await assert_in_sight(page, "#desk [data-action=stop]")
+        await page.screenshot(path=tmp_path / "form.png")
+        await page.click("#add [data-action=close-aside]")
+        await page.click(f"{row('rover-1')} [data-action=keys]")
+        await expect(page.locator("#key-list li")).to_have_count(1)
+        await page.screenshot(path=tmp_path / "keys.png")
+
+        await assert_in_sight(page, "#desk [data-action=stop]")
+        assert await page.evaluate(OVERFLOW) <= 0

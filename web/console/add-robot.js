@@ -104,7 +104,9 @@ export async function addRobot(server) {
 function showLine(url, code, { which, expiresAt }) {
   const isPattern = which.includes("*");
   const id = isPattern ? " --robot-id ID" : "";
-  at("add-line").textContent = `robosignal robot enroll ${url} ${code}${id}`;
+  const whole = document.createElement("span");
+  whole.textContent = code;
+  at("add-line").replaceChildren(`robosignal robot enroll ${url} `, whole, id);
   at("add-id").textContent = isPattern
     ? `Write each robot’s own id instead of ID, such as ${which.replace("*", "1")}.`
     : "";

@@ -361,8 +361,9 @@ function attachKeys({ signal }) {
     if (action === "keep-robot") doubtForget(false);
     await actOnKeys(signal, action, button);
     if (action === "forget-for-good" && (await forgetRobot(signal))) {
-      closeAside();
+      // The row that would get the focus goes first.
       await signal.robots({ all: now.isAdmin }).catch(showError);
+      closeAside();
     }
   });
 }

@@ -61,7 +61,8 @@ async function ask(signal) {
   try {
     const keys = await signal.keys(open.robotId);
     if (question !== open.question) return;
-    open.keys = keys;
+    // What waits for someone comes first.
+    open.keys = [...keys].sort((one, other) => Number(!one.pending) - Number(!other.pending));
     draw(signal);
     write("keys-note", keys.length === 0 ? NONE : "");
   } catch (error) {
@@ -100,7 +101,7 @@ function drawKey(item, key, signal) {
   const isPending = key.pending === true;
   const isDoubted = key.kid === open.doubted;
   item.dataset.pending = String(isPending);
-  field(item, "fingerprint").textContent = key.fingerprint;
+  writeFingerprint(field(item, "fingerprint"), key.fingerprint);
   field(item, "compare").hidden = !isPending;
   field(item, "facts").textContent = factsOf(key, signal);
   field(item, "sure").hidden = !isDoubted;
@@ -109,6 +110,18 @@ function drawKey(item, key, signal) {
     button.setAttribute("aria-label", `${button.textContent}: ${key.fingerprint}`);
     if (button.dataset.action === "approve-key") button.hidden = !isPending;
   }
+}
+
+/**
+ * The whole of it must be seen to be compared: it breaks between its groups.
+ *
+ * @param {HTMLElement} where
+ * @param {string} fingerprint
+ */
+function writeFingerprint(where, fingerprint) {
+  if (where.textContent === fingerprint) return;
+  const groups = fingerprint.split(/(?<=:)/);
+  where.replaceChildren(...groups.flatMap((group) => [group, document.createElement("wbr")]));
 }
 
 /**
