@@ -135,7 +135,7 @@ async def test_many_robots_by_one_code(page: Page, backend: LocalBackend) -> Non
 
 @on_desktop_and_phone
 async def test_a_key_that_waits_is_compared_and_approved(page: Page, backend: LocalBackend) -> None:
-    """The robot cannot connect before; its fingerprint is large, and the whole of it is in sight."""
+    """The robot cannot connect before; its whole fingerprint is in sight."""
     await sign_in(page, backend, "demo")
     await page.click("#add-robot")
     await page.fill("#add-which", "rover-1")
