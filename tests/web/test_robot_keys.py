@@ -267,38 +267,31 @@ async def test_refusals_are_sentences(page: Page, backend: LocalBackend) -> None
 
 
 @on_every_screen
-async def test_layout(page: Page, backend: LocalBackend, tmp_path: Any) -> None:
+async def test_layout(page: Page, backend: LocalBackend) -> None:
     """Form and keys fit each screen, and what has the focus is in sight."""
     async with enrolled(backend), backend.connect("demo") as owner:
         made = await owner.request("create-code", robotId="rover-1", approve=True)
         await enroll(backend, DeviceKey(), made["code"], "rover-1")
         await sign_in(page, backend, "demo", "ADMINS")
         await expect(page.locator(row("rover-1"))).to_be_visible()
-        await page.screenshot(path=tmp_path / "list.png")
         await page.click("#add-robot")
         await page.fill("#add-which", "rover-*")
-        await page.screenshot(path=tmp_path / "form.png")
         await page.click("#add-form [type=submit]")
         await expect(page.locator("#add-line")).to_be_visible()
-        await page.screenshot(path=tmp_path / "code.png")
         assert await page.evaluate(OVERFLOW) <= 0
         assert not await page.evaluate(FOCUSED_COVERED)
         await page.click("#add [data-action=close-aside]")
         await page.click(f"{row('rover-1')} [data-action=keys]")
         await expect(page.locator("#key-list li")).to_have_count(2)
-        await page.screenshot(path=tmp_path / "keys.png")
         assert await page.evaluate(POOR) == []
         await page.locator("#key-list [data-action=revoke-key]").first.click()
-        await page.screenshot(path=tmp_path / "sure.png")
         assert await page.evaluate(OVERFLOW) <= 0
         assert await page.evaluate(POOR) == []
         assert not await page.evaluate(FOCUSED_COVERED)
 
 
 @on_every_screen
-async def test_a_driver_who_looks_at_keys_keeps_stop(
-    page: Page, backend: LocalBackend, tmp_path: Any
-) -> None:
+async def test_a_driver_who_looks_at_keys_keeps_stop(page: Page, backend: LocalBackend) -> None:
     """With a session open, form and keys are beside the panel, or below it."""
     async with enrolled(backend):
         await sign_in(page, backend, "demo")
@@ -309,11 +302,9 @@ async def test_a_driver_who_looks_at_keys_keeps_stop(
         await page.click("#add-robot")
         await expect(page.locator("#add-which")).to_be_focused()
         await assert_in_sight(page, "#desk [data-action=stop]")
-        await page.screenshot(path=tmp_path / "form.png")
         await page.click("#add [data-action=close-aside]")
         await page.click(f"{row('rover-1')} [data-action=keys]")
         await expect(page.locator("#key-list li")).to_have_count(1)
-        await page.screenshot(path=tmp_path / "keys.png")
 
         await assert_in_sight(page, "#desk [data-action=stop]")
         assert await page.evaluate(OVERFLOW) <= 0
