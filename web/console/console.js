@@ -4,6 +4,8 @@
  */
 
 import { SignalingError, connect } from "../robosignal/index.js";
+import { addRobot, copyLine, openAdd, showUses } from "./add-robot.js";
+import { closeAside } from "./aside.js";
 import { quote, sentence } from "./banner.js";
 import {
   at,
@@ -15,10 +17,11 @@ import {
   showNotice,
   clearNotice,
 } from "./draw.js";
-import { attachKeys } from "./driving.js";
+import { attachKeys as attachDriving } from "./driving.js";
 import { attachFocus, focusVideo, leavePanel } from "./focus.js";
-import { closeHistory, openHistory, searchHistory, showMore } from "./history.js";
+import { openHistory, searchHistory, showMore } from "./history.js";
 import { followLinks } from "./link.js";
+import { actOnKeys, doubtForget, forgetRobot, openKeys } from "./robot-keys.js";
 import { saysAdmin, visitor } from "./sign-in.js";
 import { REFUSED, TOO_OLD, attachSpace } from "./stop.js";
 
@@ -156,7 +159,7 @@ function show(scene, session) {
  */
 function handle(session) {
   const [video, pad, knob] = [at("video"), at("pad"), at("knob")];
-  now.stopDriving = attachKeys(session, {
+  now.stopDriving = attachDriving(session, {
     video,
     pad,
     knob,
@@ -276,8 +279,9 @@ function askToSignIn(scene, who) {
 /**
  * @param {Scene} scene
  * @param {Visitor} who
+ * @param {string} url the server's
  */
-function listen(scene, who) {
+function listen(scene, who, url) {
   const { signal } = scene;
   signal.on("state", (state) => {
     if (state !== "connecting") now.isCut = state === "offline";
@@ -307,6 +311,8 @@ function listen(scene, who) {
     if (action === "clear-stop") scene.session?.clearStop();
   });
   attachHistory(scene);
+  attachKeys(scene);
+  attachAdd(scene, url);
   attachSpace(
     () => stopRobot(scene),
     () => scene.session !== null && scene.session.view.state !== "ended",
@@ -336,11 +342,47 @@ function attachHistory({ signal }) {
     const row = /** @type {HTMLElement | null} */ (button.closest("li[data-robot-id]"));
     if (action === "history" && row) openHistory(signal, String(row.dataset.robotId));
     if (action === "more-history") void showMore(signal);
-    if (["close-history", "to-robots"].includes(action)) closeHistory();
+    if (["close-aside", "to-robots"].includes(action)) closeAside();
   });
   at("history-form").addEventListener("submit", (event) => {
     event.preventDefault();
     searchHistory(signal);
+  });
+}
+
+/**
+ * @param {Scene} scene
+ */
+function attachKeys({ signal }) {
+  onAction(async (action, button) => {
+    const row = /** @type {HTMLElement | null} */ (button.closest("li[data-robot-id]"));
+    if (action === "keys" && row) openKeys(signal, String(row.dataset.robotId));
+    if (action === "forget-robot") doubtForget(true);
+    if (action === "keep-robot") doubtForget(false);
+    await actOnKeys(signal, action, button);
+    if (action === "forget-for-good" && (await forgetRobot(signal))) {
+      // The row that would get the focus goes first.
+      await signal.robots({ all: now.isAdmin }).catch(showError);
+      closeAside();
+    }
+  });
+}
+
+/**
+ * @param {Scene} scene
+ * @param {string} url
+ */
+function attachAdd({ signal }, url) {
+  const list = () => signal.robots({ all: now.isAdmin });
+  at("add-robot").hidden = false;
+  onAction((action) => {
+    if (action === "add-robot") openAdd(now.isAdmin);
+    if (action === "copy-line") void copyLine();
+  });
+  at("add-which").addEventListener("input", showUses);
+  at("add-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    void addRobot({ signal, url, list });
   });
 }
 
@@ -421,15 +463,16 @@ async function main() {
     now.isAdmin = saysAdmin(given);
     return given;
   };
+  const url = serverUrl(config);
   /** @type {Scene} */
   const scene = {
-    signal: connect({ url: serverUrl(config), token }),
+    signal: connect({ url, token }),
     session: null,
     joins: null,
     robots: null,
     wasOnline: false,
   };
-  listen(scene, who);
+  listen(scene, who, url);
   draw(scene);
 }
 

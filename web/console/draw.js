@@ -275,12 +275,14 @@ function drawRow(row, robot, signal, session) {
   field(row, "name").textContent = robot.robotId;
   field(row, "status").textContent = status;
   field(row, "advisory").hidden = !advisory;
-  // The server refuses it to operators: what others did is for the owner and admins.
+  // The server refuses these to operators: they are for the owner and admins.
   const mayRead = robot.relation === "owner" || robot.relation === "admin";
-  const history = /** @type {HTMLElement} */ (row.querySelector("[data-action=history]"));
-  if (!mayRead) keepFocus(history);
-  history.hidden = !mayRead;
-  enable(row, { drive, watch, "take-over": takeOver, history: mayRead });
+  for (const action of ["history", "keys"]) {
+    const button = /** @type {HTMLElement} */ (row.querySelector(`[data-action=${action}]`));
+    if (!mayRead) keepFocus(button);
+    button.hidden = !mayRead;
+  }
+  enable(row, { drive, watch, "take-over": takeOver, history: mayRead, keys: mayRead });
 }
 
 /**
@@ -293,7 +295,7 @@ function drawRow(row, robot, signal, session) {
  * @param {(value: Value) => HTMLElement} make
  * @param {(child: HTMLElement, value: Value) => void} update
  */
-function each(list, values, mark, make, update) {
+export function each(list, values, mark, make, update) {
   const standing = new Map(
     [...list.children].map((child) => [
       /** @type {HTMLElement} */ (child).dataset[mark],
@@ -317,7 +319,7 @@ function each(list, values, mark, make, update) {
  * @param {string} id
  * @returns {HTMLElement}
  */
-function fromTemplate(id) {
+export function fromTemplate(id) {
   const template = /** @type {HTMLTemplateElement} */ (at(id));
   return /** @type {HTMLElement} */ (template.content.firstElementChild?.cloneNode(true));
 }
@@ -327,5 +329,5 @@ function fromTemplate(id) {
  * @param {string} name
  * @returns {HTMLElement}
  */
-const field = (within, name) =>
+export const field = (within, name) =>
   /** @type {HTMLElement} */ (within.querySelector(`[data-field="${name}"]`));

@@ -49,6 +49,17 @@ const interval = (value) =>
 /** @type {Check} */
 const gap = (value) => record(value) && number(value.since) && number(value.until);
 
+/** @type {Check} */
+const key = (value) =>
+  record(value) &&
+  text(value.kid) &&
+  text(value.fingerprint) &&
+  number(value.addedAt) &&
+  maybe(text)(value.addedBy) &&
+  maybe(number)(value.lastUsedAt) &&
+  maybe(number)(value.notAfter) &&
+  maybe(flag)(value.pending);
+
 const PEER = { robotId: text, sessionId: maybe(text), pcId: maybe(text), payload: record };
 
 /** What a frame must bear to be believed; a type that is not listed is ignored. */
@@ -73,6 +84,8 @@ const SHAPES = {
     keptSince: number,
     cursor: maybe(text),
   },
+  code: { code: text, expiresAt: number },
+  keys: { robotId: text, keys: every(key) },
   offer: PEER,
   answer: PEER,
   "ice-candidate": PEER,

@@ -116,6 +116,29 @@
  */
 
 /**
+ * A robot's public key, a JSON Web Key on the curve P-256. One with the private part `d` is refused.
+ *
+ * @typedef {{kty: "EC", crv: "P-256", x: string, y: string}} PublicKey
+ */
+/**
+ * A code by which robots enrol, and when it ends, in epoch ms.
+ *
+ * @typedef {{code: string, expiresAt: number}} Code
+ */
+/**
+ * A key that a robot has, with times in epoch ms.
+ *
+ * @typedef {object} RobotKey
+ * @property {string} kid its id
+ * @property {string} fingerprint what is compared with the one that the robot shows
+ * @property {number} addedAt
+ * @property {string} [addedBy] the user id of who let it in; absent if the robot replaced another key by it
+ * @property {number} [lastUsedAt] when the robot last connected by it
+ * @property {number} [notAfter] when it ends, if it does
+ * @property {boolean} [pending] whether it waits for approval
+ */
+
+/**
  * The events of a `Signal`, each with the value that its listeners get.
  *
  * @typedef {object} SignalEvents
@@ -188,6 +211,9 @@
  * @property {number} [lapsesAt] when it ends unless the lost connection comes back
  */
 /** @typedef {Reply & {type: "history", robotId: string, intervals: Interval[], gaps?: {since: number, until: number}[], keptSince: number, cursor?: string}} HistoryFrame */
+/** @typedef {Reply & {type: "ack", robotId: string, kid: string}} EnrolledFrame */
+/** @typedef {Reply & {type: "code"} & Code} CodeFrame */
+/** @typedef {Reply & {type: "keys", robotId: string, keys: RobotKey[]}} KeysFrame */
 /** @typedef {{type: "offer" | "answer" | "ice-candidate", robotId: string, sessionId?: string, pcId?: string, payload: any}} PeerFrame */
 /** @typedef {{type: "control", robotId: string, epoch: number, sessionId?: string, person?: Person}} ControlFrame */
 /** @typedef {{type: "control-lost", robotId: string, sessionId?: string, by: Person, epoch: number}} ControlLost */
@@ -195,7 +221,7 @@
 /** @typedef {{type: "control-requested", robotId: string, sessionId: string, by: Person}} ControlRequested */
 /** @typedef {{type: "control-denied", robotId: string, by: Person}} ControlDenied */
 /** @typedef {{type: "presence", robotId: string, rev: number, online: boolean, validForSeconds: number, controlledBy?: Person}} PresenceFrame */
-/** @typedef {Ack | Pong | ErrorFrame | Welcome | IceFrame | RobotsFrame | HistoryFrame | PeerFrame | ControlFrame | ControlLost | PeerLeft
+/** @typedef {Ack | Pong | ErrorFrame | Welcome | IceFrame | RobotsFrame | HistoryFrame | CodeFrame | KeysFrame | PeerFrame | ControlFrame | ControlLost | PeerLeft
  *   | ControlRequested | ControlDenied | PresenceFrame} Frame what the server sends */
 
 export {};
