@@ -10,14 +10,17 @@ from robosignal.protocol.errors import BadMessage, SignalingError, TooLarge, Unk
 from robosignal.protocol.messages import (
     ALIASES,
     MESSAGES,
+    AcceptShare,
     AnyMessage,
     DenyControl,
     Forget,
     GrantControl,
     IceCandidate,
+    LeaveShare,
     Register,
     Relayed,
     Share,
+    SharedWith,
     Transfer,
     Unshare,
 )
@@ -29,6 +32,8 @@ RULES = {
     "robotId": ID_RULE,
     "robotIds": f"must be a list of at most {limits.ROBOTS_PER_PAGE} robot ids",
     "userId": "must be 1 to 128 characters of printable ASCII, and must not begin with #",
+    "group": "must be 1 to 128 characters without control characters",
+    "until": "must be a time in epoch milliseconds",
     "instanceId": ID_RULE,
     "pcId": ID_RULE,
     "sessionId": "must be a robot id, a colon and 22 characters of base64url",
@@ -46,7 +51,9 @@ RULES = {
     "cursor": "must be a cursor from an earlier reply",
 }
 
-TO_A_ROBOT = (Forget, Share, Unshare, Transfer, GrantControl, DenyControl)
+RULES_OF_SHARE = {"role": "must be 'operator' or 'viewer'"}
+
+TO_A_ROBOT = (AcceptShare, LeaveShare, Forget, Share, Unshare, Transfer, GrantControl, DenyControl)
 """What only a client sends, so its `to` names a robot. For other types the server decides."""
 
 _WHERE = re.compile(r"at `\$\.?([A-Za-z]*)")
@@ -128,8 +135,9 @@ def _convert(fields: dict[str, Any]) -> AnyMessage:
     try:
         message = msgspec.convert(normalized, kind)
     except msgspec.ValidationError as error:
-        raise _explain(str(error)) from error
+        raise _explain(str(error), kind) from error
     _check_sizes(message)
+    _check_grantee(message)
     return message
 
 
@@ -150,12 +158,23 @@ def _normalize(kind: type[AnyMessage], fields: dict[str, Any]) -> dict[str, Any]
     return normalized
 
 
-def _explain(problem: str) -> BadMessage:
+def _explain(problem: str, kind: type[AnyMessage]) -> BadMessage:
     if missing := _MISSING.search(problem):
         return BadMessage(missing[1], "is missing")
     where = _WHERE.search(problem)
     name = where[1] if where else ""
-    return BadMessage(name or "message", RULES.get(name, problem))
+    rules = RULES | RULES_OF_SHARE if kind is Share else RULES
+    return BadMessage(name or "message", rules.get(name, problem))
+
+
+def _check_grantee(message: AnyMessage) -> None:
+    """Refuse a share that names neither a user nor a group, or both."""
+    if not isinstance(message, SharedWith):
+        return
+    if message.user_id is None and message.group is None:
+        raise BadMessage("userId", "is missing: name a userId or a group")
+    if message.user_id is not None and message.group is not None:
+        raise BadMessage("group", "must not be given beside userId: name one of them")
 
 
 def _check_sizes(message: AnyMessage) -> None:

@@ -1,5 +1,6 @@
 """Who may connect, and which messages are admitted: tokens, origins and rate limits."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,11 +14,13 @@ from robosignal.protocol.errors import (
 )
 from robosignal.protocol.ids import ConnectionId
 from robosignal.protocol.messages import AnyMessage
-from robosignal.server.core.records import Connection
+from robosignal.server.core.records import Connection, is_admin_group
 from robosignal.server.events import Incoming
 from robosignal.server.identity.carriers import OriginRefused, find_refused_origin, find_token
 from robosignal.server.identity.tokens import Issuer, verify
 from robosignal.server.ports import Limiter, Store
+
+log = logging.getLogger("signaling")
 
 ORIGIN_CHARACTERS = 128
 """How much of a refused origin is logged: enough to copy it into the setting."""
@@ -45,11 +48,16 @@ class Admission:
             raise Forbidden(None, "pages of this origin may not connect") from refused
         carried = find_token(incoming.headers, incoming.query)
         identity = verify(carried.token, self.issuers, now)
+        groups = _choose_groups(identity.groups)
+        left_out = len(identity.groups) - len(groups)
+        if left_out:
+            log.warning("groups left out", extra={"user": identity.user_id, "groups": left_out})
         row = Connection(
             connection_id=incoming.connection_id,
             user_id=identity.user_id,
             name=identity.name,
-            groups=identity.groups,
+            groups=groups,
+            groups_left_out=left_out,
             dialect="v1" if carried.subprotocol else "seed",
             ts=incoming.connected_at,
             expires_at=identity.expires_at,
@@ -77,3 +85,9 @@ class Admission:
         strike = self.limiter.judge(sender, message, now)
         if strike:
             raise RateLimited(last=strike >= limits.STRIKES)
+
+
+def _choose_groups(groups: Sequence[str]) -> tuple[str, ...]:
+    """Return the groups that count: the first `GROUPS`, and any that makes its users admins."""
+    later = (group for group in groups[limits.GROUPS :] if is_admin_group(group))
+    return (*groups[: limits.GROUPS], *later)

@@ -30,6 +30,8 @@ REASONS = {
     Effect.UNREGISTERED: "unregistered",
     Effect.EVICTED: "evicted",
     Effect.SHARED: "shared",
+    Effect.OFFERED: "offered",
+    Effect.ACCEPTED: "accepted",
     Effect.UNSHARED: "unshared",
     Effect.TRANSFERRED: "transferred",
 }
@@ -82,12 +84,13 @@ def log_change(change: Change, by: Connection | None) -> None:
 def _describe(change: Change) -> str:
     if change.write.increments(EPOCH):
         return "control changed"
-    return "presence changed" if change.write.increments(REV) else "operators changed"
+    return "presence changed" if change.write.increments(REV) else "shares changed"
 
 
 def _find_shared(before: Robot, after: Robot) -> str | None:
-    """Return the user who has become an operator, or no longer is one; None if nobody has."""
-    return next(iter(before.operators ^ after.operators), None)
+    """Return the user, or group's key, whose share or offer has changed; None if none has."""
+    changed = set(before.shares()) ^ set(after.shares())
+    return next((each.grantee for each in changed), None)
 
 
 def _find_reason(change: Change, by: Connection | None) -> str:

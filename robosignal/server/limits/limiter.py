@@ -25,12 +25,14 @@ from robosignal.protocol.limits import (
     USER_UNITS_PER_SECOND,
 )
 from robosignal.protocol.messages import (
+    AcceptShare,
     Answer,
     AnyMessage,
     Bye,
     Forget,
     GrantControl,
     IceCandidate,
+    LeaveShare,
     Offer,
     Ping,
     Register,
@@ -63,7 +65,7 @@ RELAYED = (Answer, IceCandidate)
 UNITS: dict[type, int] = {
     **dict.fromkeys((Robots, Watch), 8),
     **dict.fromkeys((Offer, Takeover, RequestControl, GrantControl), 4),
-    **dict.fromkeys((Share, Unshare, Transfer, Forget), 4),
+    **dict.fromkeys((Share, Unshare, AcceptShare, LeaveShare, Transfer, Forget), 4),
 }
 """How many of its user's units a message takes; all others take one."""
 
