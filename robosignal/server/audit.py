@@ -33,6 +33,7 @@ REASONS = {
     Effect.OFFERED: "offered",
     Effect.ACCEPTED: "accepted",
     Effect.UNSHARED: "unshared",
+    Effect.SHARE_ENDED: "share ended",
     Effect.TRANSFERRED: "transferred",
 }
 """The reason to log, where the effect alone determines it."""

@@ -1,11 +1,29 @@
 """Who held the lease when, according to one history."""
 
 from robosignal.protocol.ids import ConnectionId, UserId
-from robosignal.server.core.records import Robot, Session
+from robosignal.protocol.messages import Role
+from robosignal.server.core.records import Robot, Session, group_key
 from tests.explorer.history import History
 
 ADMINS = frozenset({UserId("boss")})
 """The admins of every cast."""
+
+
+GROUPS = {UserId("nina"): {group_key("crew")}}
+"""The groups of every cast's users, by their keys."""
+
+
+def may_have(robot: Robot, user: UserId, role: Role, now: int) -> bool:
+    """Say whether a user may have a session of this role by what the item says at `now`."""
+    if user == robot.owner_user_id or user in ADMINS:
+        return True
+    return any(
+        not share.offered
+        and not share.has_ended(now)
+        and share.grantee in {user, *GROUPS.get(user, ())}
+        and (role == "viewer" or share.role == "operator")
+        for share in robot.shares()
+    )
 
 
 def holders_of(history: History) -> dict[int, Session | None]:

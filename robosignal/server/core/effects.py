@@ -38,6 +38,8 @@ class Effect(Enum):
     ACCEPTED = "accepted"
     """A user accepted an offer."""
     UNSHARED = "unshared"
+    SHARE_ENDED = "share ended"
+    """A share whose end had come was removed, which gave no right any more."""
     TRANSFERRED = "transferred"
     """The robot has a new owner."""
 

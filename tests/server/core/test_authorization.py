@@ -75,10 +75,9 @@ def expected(kind: type[Message], having: frozenset[Relation]) -> bool:
         return views
     if kind is Unregister:
         return is_robot
-    if kind in DISPOSING:
-        return bool(having & {Relation.OWNER, Relation.ADMIN})
-    assert kind is Takeover
-    return bool(having & {Relation.OWNER, Relation.ADMIN, Relation.HOLDERS_USER})
+    assert kind in (*DISPOSING, Takeover)
+    decides = {Relation.OWNER, Relation.ADMIN}
+    return bool(having & (decides | {Relation.HOLDERS_USER} if kind is Takeover else decides))
 
 
 def every_standing() -> list[frozenset[Relation]]:

@@ -107,7 +107,8 @@ def drop_ended(ended: RobotShare) -> Write:
     """Remove a share that has ended, if the item still has it with that end."""
     grantee = ended.grantee
     removed = (*(RemoveFromSet(path, grantee) for path in SHARE_SETS), Remove((*ENDS, grantee)))
-    return Write("drop_ended_share", AllOf((Exists(OWNER), _has_end(ended))), removed)
+    when = AllOf((Exists(OWNER), _has_end(ended)))
+    return Write("drop_ended_share", when, removed, effect=Effect.SHARE_ENDED)
 
 
 FREE_LEASE = (COPY_HOLDER, *NEXT_EPOCH, Remove(CONTROLLER))
