@@ -179,7 +179,7 @@ class OfferedEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 class RobotsReply(Reply, frozen=True, kw_only=True, tag="robots"):
     """Answers `robots` and `watch`. `cursor` asks for the next page.
 
-    `offered` is on the first page of the sender's own robots, if there are offers.
+    `offered` is on the first page, if the sender has offers.
     """
 
     robots: list[RobotEntry]

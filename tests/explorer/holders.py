@@ -40,12 +40,18 @@ def first_holders(history: History) -> dict[int, Session | None]:
 
 
 def ends_of(history: History) -> dict[int, set[int]]:
-    """Return when, in epoch ms, the holder's token ends at each epoch: a resume may change it."""
+    """Return when, in epoch ms, the holder's right ends at each epoch: a resume may change it."""
     found: dict[int, set[int]] = {}
     for robot in history.versions:
         if robot.controller is not None:
-            found.setdefault(robot.epoch, set()).add(robot.controller.expires_at)
+            found.setdefault(robot.epoch, set()).add(right_end_of(robot.controller))
     return found
+
+
+def right_end_of(session: Session) -> int:
+    """Return when the right to a session ends: with the token, or the share if that is sooner."""
+    share = session.expires_at if session.right_until is None else session.right_until
+    return min(session.expires_at, share)
 
 
 def sessions_of(robot: Robot | None) -> list[Session]:

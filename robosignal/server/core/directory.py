@@ -80,7 +80,7 @@ def list_robots(request: Request, message: Robots) -> Flow[RobotsReply]:
         raise Forbidden(None, "only an admin lists every robot")
     parts = FLEET if message.all else _own_parts(request.sender)
     reply = yield from _read_page(request, parts, _decode_cursor(message.cursor, parts))
-    if message.all or message.cursor is not None:
+    if message.cursor is not None:
         return reply
     return structs.replace(reply, offered=(yield from _read_offers(request)))
 

@@ -123,11 +123,13 @@ def _is_holder_of(grantee: UserId) -> Condition:
 
 
 def _may_share(wanted: RobotShare, seen: Robot) -> tuple[Condition, ...]:
-    return (
-        Differs(OWNER, wanted.grantee),
-        _has_room(wanted.grantee, seen),
-        _end_is_ready(wanted.grantee, seen, puts=wanted.until is not None),
-    )
+    grantee = wanted.grantee
+    # The user may have left in the meantime: what is no offer needs a share that is accepted.
+    accepted = AnyOf((Contains(OPERATORS, grantee), Contains(VIEW_ONLY, grantee)))
+    is_new = wanted.offered or group_of(grantee) is not None
+    room = _has_room(grantee, seen) if is_new else accepted
+    end = _end_is_ready(grantee, seen, puts=wanted.until is not None)
+    return Differs(OWNER, grantee), room, end
 
 
 def _has_room(grantee: UserId, seen: Robot) -> Condition:

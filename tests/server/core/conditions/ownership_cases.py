@@ -49,7 +49,12 @@ NO_ENDS: dict[str, Changes] = {"it has been forgotten and has no ends": {"ends":
 BY_GROUP: dict[str, Changes] = {"the holder's right is a group's": {"controller.group": "crew"}}
 EVES = OWNED | {"operators": {EVE}}
 WITH_ENDS = EVES | {"ends": {EVE: NOW + 9}}
-BOBS_SHARE, BOBS_VIEW = RobotShare(BOB, "operator"), RobotShare(BOB, "viewer")
+BOBS_OFFER, BOBS_VIEW = RobotShare(BOB, "operator", offered=True), RobotShare(BOB, "viewer")
+LEFT: dict[str, Changes] = {
+    "the user has left": {"operators": {EVE}},
+    "it is an offer by now": {"operators": GONE, "offeredOperators": {BOB}},
+}
+VIEWS: dict[str, Changes] = {"the user may only view": {"operators": GONE, "viewOnly": {BOB}}}
 OFFERED = OWNED | {"operators": {EVE}, "offeredOperators": {BOB}}
 
 
@@ -60,16 +65,16 @@ def seen(item: Item) -> Robot:
 
 OWNERSHIP_CASES: dict[Kind, Examined] = {
     ownership.share: Examined(
-        ownership.share(BOBS_SHARE, condition_for(Share, SENDER), seen(EVES)),
+        ownership.share(BOBS_OFFER, condition_for(Share, SENDER), seen(EVES)),
         EVES,
         refuses=ANOTHERS | TOO_MANY | AN_END,
         accepts=ENOUGH,
     ),
     ownership.share_with_holder: Examined(
         ownership.share_with_holder(BOBS_VIEW, condition_for(Share, SENDER), seen(EVES)),
-        HELD | {"operators": {EVE}},
-        refuses=ANOTHERS | TOO_MANY | AN_END | EVES_LEASE | FREE | BY_GROUP,
-        accepts=ENOUGH,
+        HELD,
+        refuses=ANOTHERS | LEFT | AN_END | EVES_LEASE | FREE | BY_GROUP,
+        accepts=VIEWS,
     ),
     ownership.accept: Examined(
         ownership.accept(RobotShare(BOB, "operator", offered=True)),
@@ -114,30 +119,38 @@ OWNERSHIP_CASES: dict[Kind, Examined] = {
 BY_ADMINS: dict[Kind, tuple[Examined, ...]] = {
     ownership.share: (
         Examined(
-            ownership.share(BOBS_SHARE, condition_for(Share, BOSS), seen(EVES)),
+            ownership.share(BOBS_OFFER, condition_for(Share, BOSS), seen(EVES)),
             EVES,
             refuses=NOBODYS | BOBS,
             accepts=ANOTHERS,
         ),
         Examined(
             ownership.share(
-                RobotShare(BOB, "viewer", NOW + 9), condition_for(Share, BOSS), seen(WITH_ENDS)
+                RobotShare(BOB, "viewer", NOW + 9, offered=True),
+                condition_for(Share, BOSS),
+                seen(WITH_ENDS),
             ),
             WITH_ENDS,
             refuses=NO_ENDS,
             accepts=BOBS_END,
         ),
         Examined(
-            ownership.share(BOBS_SHARE, condition_for(Share, BOSS), seen(WITH_ENDS)),
+            ownership.share(BOBS_OFFER, condition_for(Share, BOSS), seen(WITH_ENDS)),
             WITH_ENDS,
             refuses=BOBS_END,
             accepts=NO_ENDS,
+        ),
+        Examined(
+            ownership.share(BOBS_VIEW, condition_for(Share, BOSS), seen(OWNED)),
+            OWNED,
+            refuses=LEFT | NOBODYS | BOBS,
+            accepts=VIEWS,
         ),
     ),
     ownership.share_with_holder: (
         Examined(
             ownership.share_with_holder(BOBS_VIEW, condition_for(Share, BOSS), seen(EVES)),
-            HELD | {"operators": {EVE}},
+            HELD,
             refuses=NOBODYS | BOBS,
             accepts=ANOTHERS,
         ),
