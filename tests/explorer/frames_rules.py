@@ -199,7 +199,7 @@ def rights_are_the_holders(history: History) -> Found:
 
 
 def _left(ends: set[int], now: int) -> set[int]:
-    return {(end - now) // 1000 for end in ends}
+    return {max(0, end - now) // 1000 for end in ends}
 
 
 def offers_bear_their_senders_right(history: History) -> Found:

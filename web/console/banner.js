@@ -373,6 +373,7 @@ export function rowOf(robot, view, me) {
       !holds &&
       driver !== "" &&
       (robot.relation !== "operator" || yours),
+    mayDrive,
     leaveShare: ["operator", "viewer"].includes(robot.relation ?? "") && robot.group === undefined,
   };
 }

@@ -276,8 +276,18 @@ function drawRow(row, robot, signal, session) {
   field(row, "status").textContent = status;
   field(row, "advisory").hidden = !advisory;
   enable(row, { drive, watch, "take-over": takeOver, "leave-share": leaveShare });
-  const leaving = row.querySelector('[data-action="leave-share"]');
-  if (leaving instanceof HTMLElement) leaving.hidden = !leaveShare;
+  hide(row, { drive: !may.mayDrive, "take-over": !may.mayDrive, "leave-share": !leaveShare });
+}
+
+/**
+ * @param {Element} where
+ * @param {Record<string, boolean>} actions what its user has no right to
+ */
+function hide(where, actions) {
+  for (const [action, hidden] of Object.entries(actions)) {
+    const button = where.querySelector(`[data-action="${action}"]`);
+    if (button instanceof HTMLElement) button.hidden = hidden;
+  }
 }
 
 /**

@@ -106,7 +106,8 @@ def unshare_holder(
 def drop_ended(ended: RobotShare) -> Write:
     """Remove a share that has ended, if the item still has it with that end."""
     grantee = ended.grantee
-    removed = (*(RemoveFromSet(path, grantee) for path in SHARE_SETS), Remove((*ENDS, grantee)))
+    sets = (RemoveFromSet(path, grantee) for path in SHARE_SETS)
+    removed: tuple[Update, ...] = (*sets, Remove((*ENDS, grantee)))
     when = AllOf((Exists(OWNER), _has_end(ended)))
     return Write("drop_ended_share", when, removed, effect=Effect.SHARE_ENDED)
 
