@@ -233,10 +233,12 @@ def only_the_user_accepts(history: History) -> Found:
         if write.before is None or write.before.owner_user_id != write.after.owner_user_id:
             continue
         had = {each.grantee for each in write.before.shares() if not each.offered}
+        offered = {each.grantee for each in write.before.shares() if each.offered}
         for each in write.after.shares():
             if each.offered or each.grantee in had:
                 continue
             accepted = write.by.kind == "accept-share" and write.by.user == each.grantee
+            accepted &= each.grantee in offered
             shared = write.by.user in {write.after.owner_user_id, *ADMINS}
             if not (shared if group_of(each.grantee) else accepted):
                 yield f"{each.grantee} has got a share by {write.by.event}"

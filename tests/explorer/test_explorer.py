@@ -55,7 +55,7 @@ MISTAKES: list[Mistake] = [
     (
         "a late ping that ends the grace of a lost socket",
         lease.renew,
-        (1,),
+        (0, 1),
         "held",
         ("$disconnect by ann", "ping by ann"),
         "lost socket has got more time",
@@ -138,7 +138,7 @@ MISTAKES: list[Mistake] = [
         (1,),
         "offered",
         ("accept-share by nina", "unshare nina by ann"),
-        "",
+        "has got a share",
     ),
 ]
 """What is wrong, in which write, which conjunct is left out, where it shows, and as what."""
