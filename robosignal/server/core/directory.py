@@ -59,7 +59,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 OWNED, SHARED = "owned", "shared"
 """The parts of a user's list, before one for each group, which has the group's key."""
 
-ROUNDS = 20 + limits.GROUPS
+ROUNDS = 20
 """How many pages of an index are read for one reply. If they hold few robots, it is a short one."""
 
 FLEET = tuple(str(shard) for shard in range(FLEET_SHARDS))
@@ -140,7 +140,7 @@ def _read_page(request: Request, parts: tuple[str, ...], start: Cursor) -> Flow[
     """Read one page, from as many parts as it takes."""
     entries: list[RobotEntry] = []
     cursor: Cursor | None = start
-    for _ in range(ROUNDS):
+    for _ in range(max(ROUNDS, len(parts))):
         if cursor is None or len(entries) >= limits.ROBOTS_PER_PAGE:
             break
         page = yield from list_page(_page_step(request, cursor, len(entries)))

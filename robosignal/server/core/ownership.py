@@ -217,6 +217,8 @@ def leave_share(request: Request, message: LeaveShare) -> Flow[Ack]:
     has_own = robot is not None and any(each.grantee == user for each in robot.shares())
     if robot is not None and not has_own and find_shares(request.sender, robot, request.now):
         raise Forbidden(robot_id, "the robot is shared with a group of yours: ask its owner")
+    if robot is None or _has_nothing(robot, user):
+        return Ack()
     for _ in range(TRIES):
         if robot is None or _has_nothing(robot, user):
             yield from _remove_share_notes(robot_id, user)
@@ -263,18 +265,22 @@ def _has_nothing(robot: Robot, grantee: UserId) -> bool:
 
 
 def _remove_share_notes(robot_id: RobotId, grantee: UserId) -> Flow[None]:
+    """Drop the notes of a share and its offer, in parallel; restore what the item has by then."""
     keys = (grantee,) if group_of(grantee) else (grantee, offer_key(grantee))
-    for key in keys:
-        yield from _remove_share_note(robot_id, key)
+    yield from _remove_listed(robot_id, keys)
 
 
 def _remove_share_note(robot_id: RobotId, key: UserId) -> Flow[None]:
     """Drop the note of a share or offer; restore it if the item has that again by then."""
-    yield from attempt_all((DropShare(robot_id, key),))
+    yield from _remove_listed(robot_id, (key,))
+
+
+def _remove_listed(robot_id: RobotId, keys: tuple[UserId, ...]) -> Flow[None]:
+    yield from attempt_all(DropShare(robot_id, key) for key in keys)
     robot = yield from read_robot(robot_id)
-    found = [] if robot is None else [each for each in robot.shares() if each.key == key]
-    if robot is not None and found:
-        yield from attempt_all((_note_of(robot, found[0]),), "decide")
+    if robot is not None:
+        found = [each for each in robot.shares() if each.key in keys]
+        yield from attempt_all((_note_of(robot, each) for each in found), "decide")
 
 
 def _find_uncovered(
