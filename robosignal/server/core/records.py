@@ -161,7 +161,7 @@ class Session(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 
         It ends with the token, or with the share if that ends sooner. `now`: epoch ms.
         """
-        return max(0, self._capped(self.expires_at) - now) // 1000
+        return max(0, self._cap(self.expires_at) - now) // 1000
 
     def has_right(self, now: int) -> bool:
         """Say whether the share that gives the right, if one does, has not ended."""
@@ -169,9 +169,9 @@ class Session(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 
     def ending(self, until: int) -> "Session":
         """Return the session with a new end: the given one, or the share's if that is sooner."""
-        return structs.replace(self, until=self._capped(until))
+        return structs.replace(self, until=self._cap(until))
 
-    def _capped(self, until: int) -> int:
+    def _cap(self, until: int) -> int:
         return until if self.right_until is None else min(until, self.right_until)
 
     def comes_from(self, grantee: UserId) -> bool:
