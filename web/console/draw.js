@@ -8,12 +8,14 @@ import {
   driverName,
   isDriving,
   joiningBanner,
+  quote,
   requestOf,
   rowOf,
 } from "./banner.js";
 import { focusVideo } from "./focus.js";
 import { drawPicture, noteRtt } from "./picture.js";
 
+/** @typedef {import("../robosignal/index.js").Offered} Offered */
 /** @typedef {import("../robosignal/index.js").Robot} Robot */
 /** @typedef {import("../robosignal/index.js").Session} Session */
 /** @typedef {import("../robosignal/index.js").Signal} Signal */
@@ -23,6 +25,7 @@ import { drawPicture, noteRtt } from "./picture.js";
  * @property {Signal} signal
  * @property {Session | null} session
  * @property {Robot[] | null} robots null before the first list
+ * @property {Offered[]} offers robots that are offered to this user
  * @property {string | null} joins the robot that is about to be driven or watched
  * @property {boolean} wasOnline
  */
@@ -72,6 +75,7 @@ export function clearNotice(words) {
  */
 export function draw(scene) {
   drawConnection(scene);
+  drawOffers(scene);
   drawRobots(scene);
   drawPanel(scene);
 }
@@ -124,7 +128,9 @@ function drawConnection({ signal, wasOnline }) {
 export function drawPanel({ signal, session, joins, robots }) {
   const view = session?.view ?? null;
   const { kind, title, text } =
-    view === null && joins !== null ? joiningBanner(joins) : bannerOf(view, signal.me, isTouchOnly());
+    view === null && joins !== null
+      ? joiningBanner(joins)
+      : bannerOf(view, signal.me, isTouchOnly());
   const panel = at("panel");
   const live = view?.state === "live";
   const driver = view ? driverName(view, signal.me) : "";
@@ -249,9 +255,10 @@ function drawRobots({ signal, session, robots }) {
 
 /**
  * @param {string} robotId
+ * @param {string} [template]
  */
-function newRow(robotId) {
-  const row = fromTemplate("row");
+function newRow(robotId, template = "row") {
+  const row = fromTemplate(template);
   for (const button of row.querySelectorAll("button"))
     button.setAttribute("aria-label", `${button.textContent}: ${robotId}`);
   return row;
@@ -265,7 +272,8 @@ function newRow(robotId) {
  */
 function drawRow(row, robot, signal, session) {
   const view = session?.robotId === robot.robotId ? session.view : null;
-  const { driver, status, advisory, drive, watch, takeOver } = rowOf(robot, view, signal.me);
+  const may = rowOf(robot, view, signal.me);
+  const { driver, status, advisory, drive, watch, takeOver, leaveShare } = may;
   row.dataset.driver = driver;
   row.dataset.online = robot.stale ? "unknown" : String(robot.online);
   row.dataset.chosen = String(view !== null);
@@ -275,10 +283,52 @@ function drawRow(row, robot, signal, session) {
   field(row, "advisory").hidden = !advisory;
   // The server refuses it to operators: what others did is for the owner and admins.
   const mayRead = robot.relation === "owner" || robot.relation === "admin";
-  const history = /** @type {HTMLElement} */ (row.querySelector("[data-action=history]"));
-  if (!mayRead) keepFocus(history);
-  history.hidden = !mayRead;
-  enable(row, { drive, watch, "take-over": takeOver, history: mayRead });
+  enable(row, {
+    drive,
+    watch,
+    "take-over": takeOver,
+    history: mayRead,
+    "leave-share": leaveShare,
+  });
+  hide(row, {
+    drive: !may.mayDrive,
+    "take-over": !may.mayDrive,
+    history: !mayRead,
+    "leave-share": !leaveShare,
+  });
+}
+
+/**
+ * @param {Element} where
+ * @param {Record<string, boolean>} actions what its user has no right to
+ */
+function hide(where, actions) {
+  for (const [action, hidden] of Object.entries(actions)) {
+    const button = where.querySelector(`[data-action="${action}"]`);
+    if (!(button instanceof HTMLElement)) continue;
+    if (hidden) keepFocus(button);
+    button.hidden = hidden;
+  }
+}
+
+/**
+ * @param {Scene} scene
+ */
+function drawOffers({ signal, offers }) {
+  each(
+    at("offers"),
+    offers.map((offer) => ({ key: offer.robotId, offer })),
+    "robotId",
+    ({ key }) => newRow(key, "offer"),
+    (row, { offer }) => {
+      field(row, "name").textContent = offer.robotId;
+      const can = offer.role === "viewer" ? "you may watch it" : "you may drive it";
+      const end =
+        offer.until === undefined ? "" : ` until ${new Date(offer.until).toLocaleString()}`;
+      field(row, "status").textContent =
+        `Offered by ${quote(offer.owner, signal.me)}: ${can}${end}`;
+    },
+  );
 }
 
 /**
