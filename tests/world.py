@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from robosignal.protocol.errors import TryAgain
-from robosignal.protocol.ids import ConnectionId, RobotId
+from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.core.conditional_writes import (
     AddToSet,
     Exists,
@@ -20,7 +20,7 @@ from robosignal.server.core.conditional_writes import (
     Write,
 )
 from robosignal.server.core.directory import FLEET
-from robosignal.server.core.records import Connection, Robot, fleet_shard_of
+from robosignal.server.core.records import Connection, Robot, fleet_shard_of, offer_key
 from robosignal.server.core.request import Rules
 from robosignal.server.core.steps import Written
 from robosignal.server.deadline import Deadline
@@ -279,6 +279,14 @@ class World:
         """Make a user an operator of a robot, as sharing does on the robot's item."""
         joins = Write("share", Exists(("ownerUserId",)), (AddToSet(("operators",), user),))
         assert isinstance(self.store.write_robot(RobotId(robot_id), joins), Written)
+
+    def offer_share(self, robot_id: str, user: str, owner: str) -> None:
+        """Offer a robot to a user, as sharing does on the robot's item and in the lists."""
+        key = offer_key(UserId(user))
+        self.store.note_share(RobotId(robot_id), key, UserId(owner))
+        puts = (AddToSet(("offeredOperators",), user),)
+        offers = Write("share", Exists(("ownerUserId",)), puts)
+        assert isinstance(self.store.write_robot(RobotId(robot_id), offers), Written)
 
     def unshare(self, robot_id: str, user: str) -> None:
         """Take a user from a robot's operators, and leave the sessions as they are."""

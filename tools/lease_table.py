@@ -12,11 +12,11 @@ from pathlib import Path
 from msgspec import structs
 
 from robosignal.protocol import limits
-from robosignal.protocol.ids import ConnectionId, InstanceId, UserId
-from robosignal.protocol.messages import Forget, Offer, Resume, Takeover, Transfer, Unshare
+from robosignal.protocol.ids import ConnectionId, InstanceId, RobotId, UserId
+from robosignal.protocol.messages import Forget, Offer, Resume, Share, Takeover, Transfer, Unshare
 from robosignal.server.core.authorization import condition_for
-from robosignal.server.core.conditional_writes import Write, apply
-from robosignal.server.core.records import Connection, Session
+from robosignal.server.core.conditional_writes import AllOf, Write, apply
+from robosignal.server.core.records import Connection, Robot, RobotShare, Session
 from robosignal.server.core.writes import lease, ownership, presence
 from robosignal.server.core.writes.presence import Claim
 from tests.server.core.conditions.cases import NOW, OLGA, ROBOT, Item, robot, session
@@ -78,6 +78,7 @@ CLAIM = Claim(
     force=False,
 )
 SID = HOLDER.session_id
+SEEN = Robot(robot_id=RobotId("r1"), owner_user_id=ANN, operators=frozenset({OLGA}))
 
 EVENTS: dict[str, tuple[Write, ...]] = {
     "`offer` of another who may drive": (_offer(ELSEWHERE, EVE),),
@@ -91,7 +92,7 @@ EVENTS: dict[str, tuple[Write, ...]] = {
     "`resume` by the same user": (
         lease.resume(MOVED, condition_for(Resume, _row(ELSEWHERE, OLGA))),
     ),
-    "`grant-control` by the holder": (lease.grant(HOLDER, VIEWER, THIRD, 3),),
+    "`grant-control` by the holder": (lease.grant(HOLDER, VIEWER, THIRD, 3, AllOf(())),),
     "`release-control` by the holder": (lease.release(HOLDER, limits.VIEWERS),),
     "`bye` of the holder": (lease.leave(SID, HERE),),
     "`bye` to the holder, by the robot": (lease.dismiss(SID, ROBOT),),
@@ -106,8 +107,16 @@ EVENTS: dict[str, tuple[Write, ...]] = {
     "the robot's socket is lost": (presence.record_loss(ROBOT),),
     "`unregister`": (presence.unregister(ROBOT),),
     "`unshare` of the holder by owner or admin": (
-        ownership.unshare_holder(OLGA, condition_for(Unshare, _row(ELSEWHERE, ANN))),
-        ownership.unshare(OLGA, condition_for(Unshare, _row(ELSEWHERE, ANN))),
+        ownership.unshare_holder(OLGA, condition_for(Unshare, _row(ELSEWHERE, ANN)), SEEN),
+        ownership.unshare(OLGA, condition_for(Unshare, _row(ELSEWHERE, ANN)), SEEN),
+    ),
+    "`share` with the holder as viewer": (
+        ownership.share_with_holder(
+            RobotShare(OLGA, "viewer"), condition_for(Share, _row(ELSEWHERE, ANN)), SEEN
+        ),
+        ownership.share(
+            RobotShare(OLGA, "viewer"), condition_for(Share, _row(ELSEWHERE, ANN)), SEEN
+        ),
     ),
     "`transfer` by owner or admin": (
         ownership.transfer(EVE, condition_for(Transfer, _row(ELSEWHERE, ANN))),

@@ -5,7 +5,7 @@ renewals are in memory alone, because a restart ends every connection.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from robosignal.server.core.records import (
     Code,
     Connection,
     Robot,
+    group_of,
     robot_from_item,
 )
 from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
@@ -31,7 +32,7 @@ from robosignal.server.core.writes.connections import connection_item
 Item = dict[str, Any]
 
 DATABASE = "robots.sqlite3"
-SETS = ("operators",)
+SETS = ("operators", "viewOnly", "offeredOperators", "offeredViewOnly")
 CODE_PREFIX = "#code:"
 
 
@@ -235,16 +236,38 @@ class LocalStore:
 
     # Lists
 
-    def note_share(self, robot: RobotId, user: UserId) -> None:
+    def note_share(self, robot: RobotId, user: UserId, owner: UserId | None = None) -> None:
         """Do nothing: `shared` looks at the items themselves."""
+
+    def count_offers(self, owner: UserId, limit: int) -> int:
+        """Return how many offers an owner's robots have, up to the limit."""
+        owned = (robot for robot in list(self._robots.values()) if robot.owner_user_id == owner)
+        count = sum(each.offered for robot in owned for each in robot.shares())
+        return min(count, limit)
+
+    def note_group_watch(self, connection: ConnectionId, group: str, expires_at: int) -> None:
+        """Do nothing: `watchers` looks at the rows themselves."""
+
+    def drop_group_watch(self, connection: ConnectionId, group: str) -> None:
+        """Do nothing: `watchers` looks at the rows themselves."""
 
     def drop_share(self, robot: RobotId, user: UserId) -> None:
         """Do nothing: `shared` looks at the items themselves."""
 
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
         """Return the connections that watch, up to the limit of those that are told of changes."""
-        watching = islice(self._watchers.get(watcher, ()), WATCHERS)
+        group = group_of(UserId(watcher))
+        keys = self._watchers.get(watcher, ()) if group is None else self._in_group(group)
+        watching = islice(keys, WATCHERS)
         return tuple(Watcher(each, self._connections[each].expires_at) for each in watching)
+
+    def _in_group(self, group: str) -> Iterator[ConnectionId]:
+        """Yield the watching connections of a group's members, but for admins who watch all."""
+        for key, watching in self._watchers.items():
+            for each in watching:
+                row = self._connections[each]
+                if group in row.groups and row.user_id == key:
+                    yield each
 
     def list_owned(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that a user owns."""
@@ -252,7 +275,7 @@ class LocalStore:
 
     def list_shared(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that are shared with a user."""
-        return self._page(lambda robot: user in robot.operators, after, limit)
+        return self._page(lambda robot: robot.is_listed_under(user), after, limit)
 
     def list_fleet(self, shard: str, after: str | None, limit: int) -> Page:
         """Return every robot of one shard of the fleet."""
@@ -299,7 +322,8 @@ def _after_restart(item: Item, now: int) -> Item:
     held = _not_newer(item["controller"], now) if "controller" in item else None
     # A driver whose loss is on disk has renewed nothing since. Viewers have no lease to renew.
     if held is not None and "lost" not in held:
-        grace = {"until": now + GRACE_SECONDS * 1000, "lost": now}
+        until = min(now + GRACE_SECONDS * 1000, held.get("rightUntil", now + GRACE_SECONDS * 1000))
+        grace = {"until": until, "lost": now}
         held |= grace
     return after if held is None else after | {"controller": held}
 

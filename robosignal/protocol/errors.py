@@ -109,8 +109,9 @@ class Forbidden(SignalingError):
 
     code, status = "forbidden", 403
     remedy = (
-        "read `message`: only the owner, operators and admins may drive or view a robot, and "
-        "only the owner or an admin may forget it or take over from another user"
+        "read `message`: only the owner, admins and users of an accepted share may view a robot, "
+        "or drive it if the share says so, and only the owner or an admin may forget it or take "
+        "over from another user"
     )
 
     def __init__(self, robot_id: RobotId | None = None, why: str | None = None) -> None:

@@ -6,12 +6,12 @@ import msgspec
 from msgspec import Struct
 
 from robosignal.protocol.ids import ConnectionId, InstanceId, RobotId, SessionId, UserId
-from robosignal.protocol.messages import Dialect, Role
+from robosignal.protocol.messages import Dialect, Role, ShareRole
 
 Times = int
 """Epoch milliseconds."""
 
-RelationName = Literal["owner", "operator", "admin"]
+RelationName = Literal["owner", "operator", "viewer", "admin"]
 TakeoverReason = Literal["owner", "admin", "self"]
 LeaveReason = Literal["bye", "evicted", "restarted", "revoked", "unregistered"]
 IntervalEnd = Literal[
@@ -79,6 +79,8 @@ class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
     heartbeat_seconds: int
     expires_at: Times
     limits: Limits
+    groups_left_out: int = 0
+    """How many of the token's groups give no share: only the first `GROUPS` count."""
 
 
 class ControlState(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -147,6 +149,17 @@ class Registered(Reply, frozen=True, kw_only=True, tag="registered"):
     """The same, under its old name, which is sent for one version more."""
 
 
+class ShareEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One share of a robot, with a user or with a group."""
+
+    user_id: UserId | None = None
+    group: str | None = None
+    role: ShareRole
+    until: Times | None = None
+    offered: bool = False
+    """Whether its user has not accepted it yet, so that it gives no right."""
+
+
 class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
     """Says that a message was carried out.
 
@@ -159,6 +172,9 @@ class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
     role: Role | None = None
     epoch: int | None = None
     operators: list[UserId] | None = None
+    """The users who may drive, by a share that they have accepted."""
+    shares: list[ShareEntry] | None = None
+    """Every share of the robot, and every offer."""
     robot_told: bool = True
     robot_id: RobotId | None = None
     """The robot that has enrolled."""
@@ -226,13 +242,30 @@ class RobotEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     """When a robot that is offline last renewed its presence; None: it has never registered."""
     keys: KeysSummary | None = None
     """For its owner and admins; None if it has no key."""
+    until: Times | None = None
+    """When the share ends that gives the reader the relation."""
+    group: str | None = None
+    """The group that the robot is shared with, if that gives the reader the relation."""
+
+
+class OfferedEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A robot that is offered to the reader, who has no right to it before `accept-share`."""
+
+    robot_id: RobotId
+    owner: Person
+    role: ShareRole
+    until: Times | None = None
 
 
 class RobotsReply(Reply, frozen=True, kw_only=True, tag="robots"):
-    """Answers `robots` and `watch`. `cursor` asks for the next page."""
+    """Answers `robots` and `watch`. `cursor` asks for the next page.
+
+    `offered` is on the first page, if the sender has offers.
+    """
 
     robots: list[RobotEntry]
     cursor: str | None = None
+    offered: list[OfferedEntry] = []
 
 
 class IntervalEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

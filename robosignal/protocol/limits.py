@@ -20,6 +20,7 @@ TOKEN_PATTERN = r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$(?!\n)"  # noqa: S105 - a patter
 SESSION_PATTERN = r"^[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_-]{22}$(?!\n)"
 PATTERN_PATTERN = r"^[A-Za-z0-9_.-]{3,63}\*$(?!\n)"
 USER_PATTERN = r"^(?!#)[\x20-\x7e]{1,128}$(?!\n)"
+GROUP_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,128}$(?!\n)"
 CONNECTION_ID_CHARACTERS = 128
 NAME_CHARACTERS = 128
 
@@ -45,7 +46,19 @@ ENROLL_SECONDS = 30
 CODE_USES = 1000
 CODE_SECONDS = 24 * 60 * 60
 LONGEST_CODE_SECONDS = 30 * 24 * 60 * 60
-OPERATORS = 50
+
+SHARES = 50
+"""With how many users and groups a robot may be shared, offers that are not accepted included."""
+
+OFFERS = 100
+"""How many offers of an owner's robots may wait for their users, over all robots."""
+
+LONGEST_SHARE_SECONDS = 366 * 24 * 60 * 60
+"""How far ahead the end of a share may be."""
+
+GROUPS = 20
+"""How many of a token's groups count for shares. Cognito allows 100."""
+
 VIEWERS = 10
 WATCHERS = 100
 """How many watchers of a robot are notified of a change, because the sender waits for it."""

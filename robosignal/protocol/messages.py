@@ -10,12 +10,14 @@ from robosignal.protocol.ids import ConnectionId, InstanceId, RobotId, SessionId
 
 Role = Literal["controller", "viewer"]
 Dialect = Literal["seed", "v1"]
+ShareRole = Literal["operator", "viewer"]
 
 RobotIdField = Annotated[RobotId, Meta(pattern=limits.ID_PATTERN)]
 SessionIdField = Annotated[SessionId, Meta(pattern=limits.SESSION_PATTERN)]
 InstanceIdField = Annotated[InstanceId, Meta(pattern=limits.ID_PATTERN)]
 MessageIdField = Annotated[str, Meta(pattern=limits.ID_PATTERN)]
 UserIdField = Annotated[UserId, Meta(pattern=limits.USER_PATTERN)]
+GroupField = Annotated[str, Meta(pattern=limits.GROUP_PATTERN)]
 ConnectionIdField = Annotated[
     ConnectionId, Meta(min_length=1, max_length=limits.CONNECTION_ID_CHARACTERS)
 ]
@@ -75,18 +77,39 @@ class Forget(Message, frozen=True, kw_only=True, tag="forget"):
     robot_id: RobotIdField
 
 
-class Share(Message, frozen=True, kw_only=True, tag="share"):
-    """Makes a user an operator of a robot, who may view it, and drive it while it is free."""
+class SharedWith(Message, frozen=True, kw_only=True):
+    """A message about a robot's share with a user or with a group: it names one of them."""
 
     robot_id: RobotIdField
-    user_id: UserIdField
+    user_id: UserIdField | None = None
+    group: GroupField | None = None
 
 
-class Unshare(Message, frozen=True, kw_only=True, tag="unshare"):
-    """Removes a user from a robot's operators, and ends their sessions with it."""
+class Share(SharedWith, frozen=True, kw_only=True, tag="share"):
+    """Offers a robot to a user, or shares it with a group; changes a share that there is.
+
+    An `operator` may drive the robot while it is free; a `viewer` may only view it. `until` is the
+    share's end, in epoch milliseconds.
+    """
+
+    role: ShareRole = "operator"
+    until: Counter | None = None
+
+
+class Unshare(SharedWith, frozen=True, kw_only=True, tag="unshare"):
+    """Ends a share or withdraws an offer, and ends the sessions that came from it."""
+
+
+class AcceptShare(Message, frozen=True, kw_only=True, tag="accept-share"):
+    """Accepts the offer of a robot, which gives the sender no right until then."""
 
     robot_id: RobotIdField
-    user_id: UserIdField
+
+
+class LeaveShare(Message, frozen=True, kw_only=True, tag="leave-share"):
+    """Ends the sender's own share of a robot, or declines its offer."""
+
+    robot_id: RobotIdField
 
 
 class Transfer(Message, frozen=True, kw_only=True, tag="transfer"):
@@ -257,6 +280,8 @@ AnyMessage = (
     | Forget
     | Share
     | Unshare
+    | AcceptShare
+    | LeaveShare
     | Transfer
     | Enroll
     | Keys

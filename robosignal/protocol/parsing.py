@@ -10,6 +10,7 @@ from robosignal.protocol.errors import BadMessage, SignalingError, TooLarge, Unk
 from robosignal.protocol.messages import (
     ALIASES,
     MESSAGES,
+    AcceptShare,
     AnyMessage,
     ApproveKey,
     CreateCode,
@@ -20,10 +21,12 @@ from robosignal.protocol.messages import (
     History,
     IceCandidate,
     Keys,
+    LeaveShare,
     Register,
     Relayed,
     RevokeKey,
     Share,
+    SharedWith,
     Transfer,
     Unshare,
 )
@@ -35,6 +38,7 @@ RULES = {
     "robotId": ID_RULE,
     "robotIds": f"must be a list of at most {limits.ROBOTS_PER_PAGE} robot ids",
     "userId": "must be 1 to 128 characters of printable ASCII, and must not begin with #",
+    "group": "must be 1 to 128 characters without control characters",
     "instanceId": ID_RULE,
     "pcId": ID_RULE,
     "sessionId": "must be a robot id, a colon and 22 characters of base64url",
@@ -66,7 +70,14 @@ RULES = {
     "cursor": "must be a cursor from an earlier reply",
 }
 
+RULES_OF_SHARE = {
+    "role": "must be 'operator' or 'viewer'",
+    "until": "must be a time in epoch milliseconds",
+}
+
 TO_A_ROBOT = (
+    AcceptShare,
+    LeaveShare,
     Forget,
     Share,
     Unshare,
@@ -159,7 +170,7 @@ def _convert(fields: dict[str, Any]) -> AnyMessage:
     try:
         message = msgspec.convert(normalized, kind)
     except msgspec.ValidationError as error:
-        raise _explain(str(error)) from error
+        raise _explain(str(error), kind) from error
     _check_fields(message)
     return message
 
@@ -181,18 +192,29 @@ def _normalize(kind: type[AnyMessage], fields: dict[str, Any]) -> dict[str, Any]
     return normalized
 
 
-def _explain(problem: str) -> BadMessage:
+def _explain(problem: str, kind: type[AnyMessage]) -> BadMessage:
     if missing := _MISSING.search(problem):
         return BadMessage(missing[1], "is missing")
     where = _WHERE.search(problem)
     name = where[1] if where else ""
-    return BadMessage(name or "message", RULES.get(name, problem))
+    rules = RULES | RULES_OF_SHARE if kind is Share else RULES
+    return BadMessage(name or "message", rules.get(name, problem))
+
+
+def _check_grantee(message: SharedWith) -> None:
+    """Refuse a share that names neither a user nor a group, or both."""
+    if message.user_id is None and message.group is None:
+        raise BadMessage("userId", "is missing: name a userId or a group")
+    if message.user_id is not None and message.group is not None:
+        raise BadMessage("group", "must not be given beside userId: name one of them")
 
 
 def _check_fields(message: AnyMessage) -> None:
     """Check what the types of the fields do not say."""
     if isinstance(message, Enroll):
         _check_enroll(message)
+    elif isinstance(message, SharedWith):
+        _check_grantee(message)
     elif isinstance(message, CreateCode) and (message.robot_id is None) == (
         message.pattern is None
     ):

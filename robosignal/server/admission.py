@@ -1,5 +1,6 @@
 """Who may connect, and which messages are admitted: tokens, origins and rate limits."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,13 @@ from robosignal.protocol.errors import (
 )
 from robosignal.protocol.ids import ConnectionId
 from robosignal.protocol.messages import AnyMessage, RotateKey
-from robosignal.server.core.records import Connection, Enrolment, Robot, device_user
+from robosignal.server.core.records import (
+    Connection,
+    Enrolment,
+    Robot,
+    device_user,
+    is_admin_group,
+)
 from robosignal.server.events import Incoming
 from robosignal.server.identity.assertions import (
     check_rotation,
@@ -31,6 +38,8 @@ from robosignal.server.identity.carriers import (
 )
 from robosignal.server.identity.tokens import Issuer, verify
 from robosignal.server.ports import Limiter, Store
+
+log = logging.getLogger("signaling")
 
 ORIGIN_CHARACTERS = 128
 """How much of a refused origin is logged: enough to copy it into the setting."""
@@ -63,11 +72,16 @@ class Admission:
         if is_assertion(carried.token):
             return self._admit_robot(incoming, carried, now), carried.subprotocol
         identity = verify(carried.token, self.issuers, now)
+        groups = _choose_groups(identity.groups)
+        left_out = len(identity.groups) - len(groups)
+        if left_out:
+            log.warning("groups left out", extra={"user": identity.user_id, "groups": left_out})
         row = Connection(
             connection_id=incoming.connection_id,
             user_id=identity.user_id,
             name=identity.name,
-            groups=identity.groups,
+            groups=groups,
+            groups_left_out=left_out,
             dialect="v1" if carried.subprotocol else "seed",
             ts=incoming.connected_at,
             expires_at=identity.expires_at,
@@ -152,3 +166,9 @@ def _find_key(robot: Robot | None, kid: str, now: int) -> tuple[PublicKey | None
         return None, latest
     until = latest if key.not_after is None else min(latest, key.not_after)
     return PublicKey("EC", "P-256", key.x, key.y), until
+
+
+def _choose_groups(groups: Sequence[str]) -> tuple[str, ...]:
+    """Return the groups that count: the first `GROUPS`, and any that makes its users admins."""
+    later = (group for group in groups[limits.GROUPS :] if is_admin_group(group))
+    return (*groups[: limits.GROUPS], *later)

@@ -1,4 +1,4 @@
-"""The audit log: one line for each write that changes a robot's sessions, presence or operators.
+"""The audit log: one line for each write that changes a robot's sessions, presence or shares.
 
 A line names the robot, its epoch, who did it, who drives, who was displaced, why, and by which
 write; and the sessions that the write began, ended, lost or resumed. It never contains a token, an
@@ -24,7 +24,6 @@ from robosignal.server.core.steps import Action, WriteRobot, Written
 from robosignal.server.core.writes.attributes import (
     COPY_HOLDER,
     EPOCH,
-    OPERATORS,
     REV,
     VIEWERS,
 )
@@ -46,7 +45,10 @@ REASONS = {
     Effect.UNREGISTERED: "unregistered",
     Effect.EVICTED: "evicted",
     Effect.SHARED: "shared",
+    Effect.OFFERED: "offered",
+    Effect.ACCEPTED: "accepted",
     Effect.UNSHARED: "unshared",
+    Effect.SHARE_ENDED: "share ended",
     Effect.TRANSFERRED: "transferred",
     Effect.ENROLLED: "enrolled",
     Effect.APPROVED: "approved",
@@ -154,12 +156,13 @@ def _describe(write: Write) -> str:
         return "control changed"
     if write.increments(REV):
         return "presence changed"
-    return "operators changed" if write.changes(OPERATORS) else "sessions changed"
+    return "sessions changed" if write.effect is None else "shares changed"
 
 
 def _find_shared(before: Robot, after: Robot) -> UserId | None:
-    """Return the user who has become an operator, or no longer is one; None if none has."""
-    return next(iter(before.operators ^ after.operators), None)
+    """Return the user, or group's key, whose share or offer has changed; None if none has."""
+    changed = set(before.shares()) ^ set(after.shares())
+    return next((each.grantee for each in changed), None)
 
 
 def _find_kid(done: RobotWrite) -> str | None:

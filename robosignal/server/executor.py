@@ -153,8 +153,14 @@ class Executor:
                 return self.store.check_robot(robot_id, write)
             case steps.RemoveRobot(robot_id, when):
                 return self.store.remove_robot(robot_id, when)
-            case steps.NoteShare(robot_id, user_id):
-                return self.store.note_share(robot_id, user_id)
+            case steps.NoteShare(robot_id, user_id, owner):
+                return self.store.note_share(robot_id, user_id, owner)
+            case steps.CountOffers(owner, limit):
+                return self.store.count_offers(owner, limit)
+            case steps.NoteGroupWatch(connection_id, group, expires_at):
+                return self.store.note_group_watch(connection_id, group, expires_at)
+            case steps.DropGroupWatch(connection_id, group):
+                return self.store.drop_group_watch(connection_id, group)
             case steps.DropShare(robot_id, user_id):
                 return self.store.drop_share(robot_id, user_id)
             case steps.DrawCode():

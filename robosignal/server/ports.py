@@ -137,14 +137,29 @@ class Store(Protocol):
         codes' writes must be such that the refused item tells that.
         """
 
-    def note_share(self, robot: RobotId, user: UserId) -> None:
-        """List a robot among those shared with a user. The robot's item decides whether it is."""
+    def note_share(self, robot: RobotId, user: UserId, owner: UserId | None = None) -> None:
+        """List a robot under the key of a share or an offer. The item decides whether it is one.
+
+        `owner`: whose offers it is counted among, for an offer.
+        """
+
+    def count_offers(self, owner: UserId, limit: int) -> int:
+        """Return how many offers an owner's robots have, up to the limit; it may lag."""
+
+    def note_group_watch(self, connection: ConnectionId, group: str, expires_at: int) -> None:
+        """List a connection among the watchers of a group's robots, until then (epoch ms)."""
+
+    def drop_group_watch(self, connection: ConnectionId, group: str) -> None:
+        """Remove a connection from a group's watchers, if it is listed."""
 
     def drop_share(self, robot: RobotId, user: UserId) -> None:
         """Remove a robot from those shared with a user, if it is listed."""
 
     def watchers(self, watcher: str) -> tuple[Watcher, ...]:
-        """Return connections that watch: a user's, or those of `#admins`; at most `WATCHERS`."""
+        """Return connections that watch: a user's, a group's by its key, or those of `#admins`.
+
+        At most `WATCHERS`.
+        """
 
     def list_owned(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return at most `limit` robots (1 to 50) that a user owns, in the order of their ids.

@@ -6,19 +6,21 @@ each: what they were told is valid for so many seconds, and after that they ask 
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from msgspec import structs
 
 from robosignal.protocol import limits
 from robosignal.protocol.errors import SignalingError
-from robosignal.protocol.ids import RobotId
+from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.changes import find_change
 from robosignal.server.core.delivery import find_delivery, hand_over_to
 from robosignal.server.core.directory import ADMINS, presence_frame
-from robosignal.server.core.records import Robot
+from robosignal.server.core.records import Robot, group_of
 from robosignal.server.core.steps import (
     Action,
+    DropGroupWatch,
     FindWatchers,
     Flow,
     ReadRobot,
@@ -91,21 +93,43 @@ def _log_failure(fault: Exception) -> None:
 
 def _push(robot: Robot, now: int) -> Flow[None]:
     """Find this robot's watchers, post to them, and unlist those whose connection has ended."""
-    may_see = [robot.owner_user_id, *sorted(robot.operators - {robot.owner_user_id}), ADMINS]
+    shares = (each for each in robot.shares() if not each.offered and not each.has_ended(now))
+    others = {each.grantee for each in shares} - {robot.owner_user_id}
+    may_see = [robot.owner_user_id, *sorted(others), ADMINS]
     found = yield from attempt_all(FindWatchers(user) for user in may_see)
-    watchers = _choose_watchers([some for some in found if isinstance(some, tuple)])
+    asked = zip(may_see, found, strict=True)
+    listed = [(UserId(key), some) for key, some in asked if isinstance(some, tuple)]
+    watchers = _choose_watchers([some for _, some in listed])
     frame = presence_frame(robot, now)
     posts = [hand_over_to(each.connection_id, each.expires_at, frame, now) for each in watchers]
     outcomes = yield from attempt_all(posts)
-    yield from attempt_all(
-        WriteConnection(watcher.connection_id, connections.unwatch())
+    lost = {
+        watcher.connection_id
         for watcher, post, outcome in zip(watchers, posts, outcomes, strict=True)
         if find_delivery(post, outcome).is_connection_lost
-    )
+    }
+    yield from attempt_all(_forget_watchers(listed, lost))
 
 
 def _choose_watchers(found: list[tuple[Watcher, ...]]) -> list[Watcher]:
-    """Return at most `WATCHERS`, taking one of each user's in turn, so none crowds others out."""
+    """Return at most `WATCHERS`, taking one of each user's in turn, so none crowds others out.
+
+    A connection that is listed for its user and for a group is told once.
+    """
     longest = max(map(len, found), default=0)
-    in_turn = [some[turn] for turn in range(longest) for some in found if turn < len(some)]
-    return in_turn[: limits.WATCHERS]
+    in_turn = (some[turn] for turn in range(longest) for some in found if turn < len(some))
+    once = {each.connection_id: each for each in in_turn}
+    return list(once.values())[: limits.WATCHERS]
+
+
+def _forget_watchers(
+    listed: list[tuple[UserId, tuple[Watcher, ...]]], lost: set[ConnectionId]
+) -> Iterator[WriteConnection | DropGroupWatch]:
+    """Yield the steps that unlist the connections that have ended."""
+    for key, some in listed:
+        group = group_of(key)
+        for each in some:
+            if each.connection_id in lost and group is not None:
+                yield DropGroupWatch(each.connection_id, group)
+    for connection_id in sorted(lost):
+        yield WriteConnection(connection_id, connections.unwatch())

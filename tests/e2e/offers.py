@@ -235,6 +235,9 @@ async def share(site: Site) -> None:
         message = {"type": "share", "id": "s", "robotId": ROBOT, "userId": FLOODER}
         await socket.send(json.dumps(message))
         assert json.loads(await socket.recv())["type"] == "ack"
+    async with connected(site.websocket_url, site.token(FLOODER)) as socket:
+        await socket.send(json.dumps({"type": "accept-share", "id": "a", "robotId": ROBOT}))
+        assert json.loads(await socket.recv())["type"] == "ack"
 
 
 async def measure(site: Site, *, sections: int, a_second: float, drives: int) -> Found:

@@ -18,6 +18,9 @@ from tests.world import Peer, World
 
 ROBOT = RobotId("r1")
 RULES = Rules(viewers=2)
+CREW = ("crew",)
+"""The group of nina's tokens."""
+
 RUN, NEXT_RUN = "run-1", "run-2"
 
 KEYS = {name: DeviceKey() for name in ("k1", "k2", "k3", "k4")}
@@ -75,6 +78,8 @@ def gathered(store: Store, *, seed_robot: bool = False) -> Cast:
         ("olga2", "olga", (), True),
         ("robot3", "ann", (), True),
         ("olga3", "olga", (), True),
+        ("nina", "nina", CREW, True),
+        ("nina2", "nina", CREW, True),
     ):
         # A redial brings a newer token.
         hours = 13 if name.endswith(("2", "3")) else 12
@@ -126,6 +131,43 @@ def _unknown(cast: Cast) -> None:
 def _free(cast: Cast) -> None:
     cast.register()
     cast.world.share(ROBOT, "olga")
+
+
+def _offered(cast: Cast) -> None:
+    _free(cast)
+    cast.drives("olga")
+    shared = cast["ann"].ask(type="share", robotId=ROBOT, userId="nina")
+    assert shared["type"] == "ack", shared
+
+
+def _shared_for_viewing(cast: Cast) -> None:
+    _free(cast)
+    cast.drives("ann")
+    cast["ann"].ask(type="share", robotId=ROBOT, userId="nina", role="viewer")
+    assert cast["nina"].ask(type="accept-share", robotId=ROBOT)["type"] == "ack"
+    cast.views("nina")
+
+
+def _held_by_a_group(cast: Cast) -> None:
+    _free(cast)
+    shared = cast["boss"].ask(type="share", robotId=ROBOT, group="crew")
+    assert shared["type"] == "ack", shared
+    cast.drives("nina")
+    cast.views("olga")
+
+
+def _ends_soon(cast: Cast) -> None:
+    _free(cast)
+    until = cast.world.now + 65_000
+    cast["ann"].ask(type="share", robotId=ROBOT, userId="olga", until=until)
+    cast.drives("olga")
+    cast.views("ann")
+    cast.world.pass_seconds(20)
+
+
+def _has_ended(cast: Cast) -> None:
+    _ends_soon(cast)
+    cast.world.pass_seconds(50)
 
 
 def _held(cast: Cast) -> None:
@@ -225,6 +267,11 @@ SITUATIONS: dict[str, Situation] = {
     "unknown": _unknown,
     "free": _free,
     "held": _held,
+    "offered": _offered,
+    "shared for viewing": _shared_for_viewing,
+    "held by a group": _held_by_a_group,
+    "share ends soon": _ends_soon,
+    "share has ended": _has_ended,
     "held by an operator": _held_by_operator,
     "held by a seed": _held_by_seed,
     "lapsed": _lapsed,

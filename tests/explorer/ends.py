@@ -9,7 +9,7 @@ from robosignal.protocol.ids import UserId
 from robosignal.server.core.records import Robot
 from tests.explorer.cast import ROBOT
 from tests.explorer.history import History
-from tests.explorer.holders import ADMINS
+from tests.explorer.holders import may_have
 from tests.explorer.scene import Scene
 
 HOUR_MS = 3_600_000
@@ -47,7 +47,7 @@ class Ends:
             yield "a dead robot stays online for longer than its lease"
         if history.faulty:
             return
-        for user in _unrightful(item):
+        for user in _unrightful(item, now):
             yield f"{user} has a session and no right to it"
         # A connection that would be both is found out, and keeps no session but one in grace.
         for each in item.all_sessions():
@@ -103,13 +103,15 @@ class Ends:
         if item.connection_id is None:
             yield from self._older_registers(item, now)
             scene.store.stand_as(saved)
-        if UserId("olga") in item.operators:
+        olga = item.share_with(UserId("olga"), now + 3 * HOUR_MS)
+        if olga is not None and olga.role == "operator" and not olga.offered:
             yield from self._another_drives(item, now)
             scene.store.stand_as(saved)
-        for user in _unrightful(item):
+        for user in _unrightful(item, now):
             self._scene.ask("robot3", now, type="unshare", robotId=ROBOT, userId=user)
+            self._scene.ask("boss", now, type="unshare", robotId=ROBOT, group="crew")
             left = scene.item
-            if left is not None and user in _unrightful(left):
+            if left is not None and user in _unrightful(left, now):
                 yield f"{user} keeps a session when the share is ended once more"
             scene.store.stand_as(saved)
 
@@ -140,7 +142,10 @@ class Ends:
             yield f"a rightful user cannot drive after every lease has lapsed: {reply}"
 
 
-def _unrightful(item: Robot) -> set[UserId]:
-    """Return who has a session, and no right to one."""
-    may = {item.owner_user_id, *item.operators, *ADMINS}
-    return {each.user_id for each in item.all_sessions()} - may
+def _unrightful(item: Robot, now: int) -> set[UserId]:
+    """Return who has a session of a role, and no right to it; what has ended by itself is none."""
+    return {
+        each.user_id
+        for each, role in item.sessions()
+        if each.has_right(now) and not may_have(item, each.user_id, role, now)
+    }

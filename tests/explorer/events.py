@@ -45,6 +45,18 @@ def _with(user: str) -> Callable[[Cast], Message]:
     return lambda _: {"robotId": ROBOT, "userId": user}
 
 
+def _sharing(**more: Any) -> Callable[[Cast], Message]:
+    return lambda _: {"robotId": ROBOT, **more}
+
+
+def _sharing_until(user: str, seconds: int) -> Callable[[Cast], Message]:
+    return lambda cast: {
+        "robotId": ROBOT,
+        "userId": user,
+        "until": cast.world.now + seconds * 1000,
+    }
+
+
 def _nothing(_: Cast) -> Message:
     return {}
 
@@ -108,6 +120,29 @@ LEASING = [
 ]
 """What touches the lease."""
 
+SHARING = [
+    Event("ann", "share", _sharing(userId="olga", role="viewer"), "with olga as viewer"),
+    Event("ann", "share", _sharing_until("olga", 40), "with olga for 40 s"),
+    Event("ann", "share", _sharing(userId="nina"), "with nina"),
+    Event("boss", "share", _sharing(group="crew"), "with the crew"),
+    Event("boss", "share", _sharing(group="crew", role="viewer"), "with the crew as viewers"),
+    Event("boss", "unshare", _sharing(group="crew"), "the crew"),
+    Event("ann", "unshare", _with("nina"), "nina"),
+    Event("nina", "accept-share", _about_robot),
+    Event("nina", "leave-share", _about_robot),
+    Event("olga", "leave-share", _about_robot),
+    Event("nina", "offer", _offer()),
+    Event("nina", "offer", _offer(role="viewer"), "as viewer"),
+    Event("nina", "takeover", _about_robot),
+    Event("nina", "request-control", _about_robot),
+    Event("nina", "ping", _to("nina")),
+    Event("nina2", "resume", _to("nina")),
+    Event("ann", "grant-control", _at("nina"), "to nina"),
+    Event("nina", "watch", _nothing),
+    Event("nina", "robots", _nothing),
+]
+"""What touches shares, and what those who have one send."""
+
 OTHERS = [
     Event("ann", "offer", _offer(role="viewer"), "as viewer"),
     Event("olga", "offer", _offer(role="viewer"), "as viewer"),
@@ -142,7 +177,7 @@ OTHERS = [
 ]
 """The rest of the protocol."""
 
-EVENTS = [*CLAIMING, *LEASING, *OTHERS]
+EVENTS = [*CLAIMING, *LEASING, *SHARING, *OTHERS]
 """Everything that schedules are made of."""
 
 

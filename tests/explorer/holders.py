@@ -1,11 +1,29 @@
 """Who held the lease when, according to one history."""
 
 from robosignal.protocol.ids import ConnectionId, UserId
-from robosignal.server.core.records import Robot, Session
+from robosignal.protocol.messages import Role
+from robosignal.server.core.records import Robot, Session, group_key
 from tests.explorer.history import History
 
 ADMINS = frozenset({UserId("boss")})
 """The admins of every cast."""
+
+
+GROUPS = {UserId("nina"): {group_key("crew")}}
+"""The groups of every cast's users, by their keys."""
+
+
+def may_have(robot: Robot, user: UserId, role: Role, now: int) -> bool:
+    """Say whether a user may have a session of this role by what the item says at `now`."""
+    if user == robot.owner_user_id or user in ADMINS:
+        return True
+    return any(
+        not share.offered
+        and not share.has_ended(now)
+        and share.grantee in {user, *GROUPS.get(user, ())}
+        and (role == "viewer" or share.role == "operator")
+        for share in robot.shares()
+    )
 
 
 def holders_of(history: History) -> dict[int, Session | None]:
@@ -22,12 +40,18 @@ def first_holders(history: History) -> dict[int, Session | None]:
 
 
 def ends_of(history: History) -> dict[int, set[int]]:
-    """Return when, in epoch ms, the holder's token ends at each epoch: a resume may change it."""
+    """Return when, in epoch ms, the holder's right ends at each epoch: a resume may change it."""
     found: dict[int, set[int]] = {}
     for robot in history.versions:
         if robot.controller is not None:
-            found.setdefault(robot.epoch, set()).add(robot.controller.expires_at)
+            found.setdefault(robot.epoch, set()).add(right_end_of(robot.controller))
     return found
+
+
+def right_end_of(session: Session) -> int:
+    """Return when the right to a session ends: with the token, or the share if that is sooner."""
+    share = session.expires_at if session.right_until is None else session.right_until
+    return min(session.expires_at, share)
 
 
 def sessions_of(robot: Robot | None) -> list[Session]:

@@ -7,13 +7,15 @@ of the names of writes, so they could check another implementation too.
 from collections.abc import Iterator
 
 from robosignal.protocol.ids import ConnectionId
-from robosignal.server.core.records import Session
+from robosignal.server.core.records import Robot, Session, group_of
 from tests.explorer.cast import RULES
 from tests.explorer.history import History
 from tests.explorer.holders import (
     ADMINS,
+    GROUPS,
     holder_of,
     id_of,
+    may_have,
     sessions_of,
 )
 
@@ -23,7 +25,7 @@ STAYS = frozenset({"$disconnect", "ping", "release-control", "grant-control"})
 """By these a client keeps what it has; a message that takes a right away ends that as well."""
 
 
-DISPOSING = frozenset({"forget", "unshare", "transfer", "revoke-key"})
+DISPOSING = frozenset({"forget", "share", "unshare", "transfer", "revoke-key"})
 """By these an owner or an admin ends what others have."""
 
 
@@ -93,12 +95,12 @@ def only_the_rightful_take(history: History) -> Found:
         after = write.after
         old = holder_of(write.before)
         had = sessions_of(write.before)
-        may = {after.owner_user_id, *after.operators, *ADMINS}
         for each, role in after.sessions():
             own = each.user_id == write.by.user and write.by.kind not in STAYS
             # A holder who stays as a viewer has less than before.
             less = role == "viewer" and id_of(old) == each.session_id
-            if each not in had and own and not less and each.user_id not in may:
+            may = may_have(after, each.user_id, role, write.by.now)
+            if each not in had and own and not less and not may:
                 yield f"{each.user_id} has got a session by {write.name}"
         if write.before is None or after.owner_user_id == write.before.owner_user_id:
             continue
@@ -122,6 +124,7 @@ def only_the_rightful_displace(history: History) -> Found:
         may = by.user in {old.owner_user_id, held.user_id, *ADMINS}
         taken_over = by.kind == "takeover" and may
         taken_over |= by.kind in DISPOSING and by.user in {old.owner_user_id, *ADMINS}
+        taken_over |= by.kind == "leave-share" and by.user == held.user_id
         if not (held.has_lapsed("controller", by.now) or own or reloaded or robots or taken_over):
             yield f"{held.user_id} lost a running lease to {by.user}'s {by.kind} ({write.name})"
 
@@ -200,3 +203,55 @@ def newest_socket_wins(history: History) -> Found:
         noted = by.connection == old.connection_id and by.kind == "register"
         if new.connection_id is None and not (ended or noted or any(gone)):
             yield f"a live robot went offline by {by.event} ({write.name})"
+
+
+def nothing_outlasts_a_share(history: History) -> Found:
+    """A session ends with the share that it comes from, at the latest, whatever renews it."""
+    for write in history.wrote:
+        had = sessions_of(write.before)
+        for each, _ in write.after.sessions():
+            if each.right_until is not None and each.until > each.right_until:
+                yield f"{each.user_id}'s session outlasts its right by {write.by.event}"
+            own = write.after.owner_user_id == each.user_id or each.user_id in ADMINS
+            if each in had or own or write.by.user != each.user_id or write.by.kind in STAYS:
+                continue
+            ends = _right_ends(write.after, each, write.by.now)
+            if not any(end is None or each.until <= end for end in ends):
+                yield f"{each.user_id}'s session outlasts its share by {write.by.event}"
+
+
+def _right_ends(robot: Robot, session: Session, now: int) -> list[int | None]:
+    """Return the ends of the shares that may give a session's user the right."""
+    keys = {session.user_id, *GROUPS.get(session.user_id, ())}
+    shares = (each for each in robot.shares() if each.grantee in keys and not each.offered)
+    return [each.until for each in shares if not each.has_ended(now)]
+
+
+def only_the_user_accepts(history: History) -> Found:
+    """A user gets a right to a robot by accepting it; a group, by who may share the robot."""
+    for write in history.wrote:
+        if write.before is None or write.before.owner_user_id != write.after.owner_user_id:
+            continue
+        had = {each.grantee for each in write.before.shares() if not each.offered}
+        offered = {each.grantee for each in write.before.shares() if each.offered}
+        for each in write.after.shares():
+            if each.offered or each.grantee in had:
+                continue
+            accepted = write.by.kind == "accept-share" and write.by.user == each.grantee
+            accepted &= each.grantee in offered
+            shared = write.by.user in {write.after.owner_user_id, *ADMINS}
+            if not (shared if group_of(each.grantee) else accepted):
+                yield f"{each.grantee} has got a share by {write.by.event}"
+
+
+def only_the_rightful_end_shares(history: History) -> Found:
+    """A share ends by the owner, an admin, its own user, or its end."""
+    for write in history.wrote:
+        old, by = write.before, write.by
+        if old is None:
+            continue
+        kept = {each.grantee for each in write.after.shares()}
+        for each in old.shares():
+            may = by.user in {old.owner_user_id, each.grantee, *ADMINS} or each.has_ended(by.now)
+            if each.grantee not in kept and not may:
+                yield f"{each.grantee} lost a share by {by.event}"

@@ -155,10 +155,25 @@ class GatedStore:
 
         return self._held(Call("write code", write.name, changes=("code",)), carried_out)
 
-    def note_share(self, robot: RobotId, user: UserId) -> None:
+    def note_share(self, robot: RobotId, user: UserId, owner: UserId | None = None) -> None:
         """Note a share."""
         call = Call("note share", user)
-        self._held(call, lambda: self._store.note_share(robot, user))
+        self._held(call, lambda: self._store.note_share(robot, user, owner))
+
+    def count_offers(self, owner: UserId, limit: int) -> int:
+        """Count offers."""
+        call = Call("count offers", owner, reads=("robot",))
+        return self._held(call, lambda: self._store.count_offers(owner, limit))
+
+    def note_group_watch(self, connection: ConnectionId, group: str, expires_at: int) -> None:
+        """List a connection among a group's watchers."""
+        call = Call("note group watch", f"{connection} {group}", changes=("watchers",))
+        self._held(call, lambda: self._store.note_group_watch(connection, group, expires_at))
+
+    def drop_group_watch(self, connection: ConnectionId, group: str) -> None:
+        """Remove a connection from a group's watchers."""
+        call = Call("drop group watch", f"{connection} {group}", changes=("watchers",))
+        self._held(call, lambda: self._store.drop_group_watch(connection, group))
 
     def drop_share(self, robot: RobotId, user: UserId) -> None:
         """Take the note of a share back."""
@@ -177,8 +192,7 @@ class GatedStore:
 
     def list_shared(self, user: UserId, after: str | None, limit: int) -> Page:
         """Return the robots that are shared with a user."""
-        # Which they are does not change here: sharing is set up beforehand.
-        call = Call("list shared", user)
+        call = Call("list shared", user, reads=("robot",))
         return self._held(call, lambda: self._store.list_shared(user, after, limit))
 
     def list_fleet(self, shard: str, after: str | None, limit: int) -> Page:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from robosignal.server.core.conditional_writes import Write
-from robosignal.server.core.writes import lease, presence, viewers
+from robosignal.server.core.writes import lease, ownership, presence, viewers
 from tests.explorer.cast import ROBOT
 from tests.explorer.events import BY_NAME, Event
 from tests.explorer.explorer import Explorer
@@ -55,7 +55,7 @@ MISTAKES: list[Mistake] = [
     (
         "a late ping that ends the grace of a lost socket",
         lease.renew,
-        (1,),
+        (0, 1),
         "held",
         ("$disconnect by ann", "ping by ann"),
         "lost socket has got more time",
@@ -116,6 +116,30 @@ MISTAKES: list[Mistake] = [
         ("grant-control to olga by ann", "resume by olga2"),
         "",
     ),
+    (
+        "a share that its user has left, and that comes back unasked",
+        ownership.share,
+        (3,),
+        "held by a group",
+        ("share with olga as viewer by ann", "leave-share by olga"),
+        "has got a share",
+    ),
+    (
+        "a grant to a viewer who may not drive any more",
+        lease.grant,
+        (4,),
+        "watched",
+        ("grant-control to olga by ann", "share with olga as viewer by ann"),
+        "no right to it",
+    ),
+    (
+        "an offer that is accepted after it was withdrawn",
+        ownership.accept,
+        (1,),
+        "offered",
+        ("accept-share by nina", "unshare nina by ann"),
+        "has got a share",
+    ),
 ]
 """What is wrong, in which write, which conjunct is left out, where it shows, and as what."""
 
@@ -125,7 +149,9 @@ def mutated(request: pytest.FixtureRequest) -> Iterator[Mistake]:
     """One write without one of its conjuncts, wherever it is made."""
     mistake: Mistake = request.param
     _, write, place, *_ = mistake
-    module = {each.__name__: each for each in (lease, presence, viewers)}[write.__module__]
+    module = {each.__name__: each for each in (lease, ownership, presence, viewers)}[
+        write.__module__
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, write.__name__, weakened(write, place))
         yield mistake

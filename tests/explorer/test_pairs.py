@@ -18,8 +18,11 @@ from tests.explorer.events import (
     KEYED_EVENTS,
     LEASING,
     OTHERS,
+    SHARING,
 )
 from tests.explorer.explorer import Explorer
+
+FROM_SHARES = [BY_NAME[name] for name in ("share with olga by ann", "transfer to olga by ann")]
 
 Record = Callable[[str, object], None]
 
@@ -59,6 +62,24 @@ def test_who_loses_the_right_gets_nothing_more(situation: str, record_property: 
         explorer.every((BY_NAME["unshare olga by ann"], event))
     record_property(
         f"explorer, a right that ends, {situation}",
+        f"{explorer.played} schedules, {explorer.violations} violations",
+    )
+
+    assert explorer.violations == 0, "\n".join(explorer.broken)
+
+
+@pytest.mark.parametrize(
+    "situation",
+    ["offered", "shared for viewing", "held by a group", "share ends soon", "share has ended"],
+)
+def test_shares_that_change_break_no_rule(situation: str, record_property: Record) -> None:
+    """Role, end, group and consent, against all that touches the lease."""
+    explorer = Explorer(situation)
+    for event in SHARING:
+        for other in (*SHARING, *(EVENTS if SOAK else [*KEY, *FROM_SHARES])):
+            explorer.every((event, other))
+    record_property(
+        f"explorer, shares, {situation}",
         f"{explorer.played} schedules, {explorer.violations} violations",
     )
 

@@ -26,12 +26,23 @@ class Place:
 
 
 @dataclass
+class Share:
+    """What a user may do once they have accepted it."""
+
+    role: str
+    accepted: bool
+
+
+NO_SHARE = Share("", accepted=False)
+
+
+@dataclass
 class Reference:
     """One robot: who drives it, who watches, at which epoch."""
 
-    rightful: frozenset[str]
     masters: frozenset[str]
-    """Who may take over from anybody."""
+    """Who may take over from anybody, and needs no share."""
+    shares: dict[str, Share] = field(default_factory=dict)
     epoch: int = 0
     robot: Name | None = None
     instance: str | None = None
@@ -49,6 +60,16 @@ class Reference:
         """Return the session of a connection, the holder's first."""
         places = ([self.holder] if self.holder else []) + list(self.viewers.values())
         return next((place for place in places if place.on == on), None)
+
+    def may_view(self, user: str) -> bool:
+        """Say whether a user may have a session."""
+        share = self.shares.get(user)
+        return user in self.masters or (share is not None and share.accepted)
+
+    def may_drive(self, user: str) -> bool:
+        """Say whether a user may hold the lease."""
+        may = user in self.masters or self.shares.get(user, NO_SHARE).role == "operator"
+        return may and self.may_view(user)
 
     def holds(self, on: Name) -> bool:
         """Say whether this connection's session has the lease, lapsed or not."""
@@ -73,13 +94,15 @@ class Reference:
 
     def drive(self, mine: Place, now: int, *, over: bool = False) -> str:
         """Take the lease by an offer or, `over`, a takeover; return the reply that is due."""
-        if mine.user not in (self._may_take_over() if over else self.rightful):
+        if not (mine.user in self._may_take_over() if over else self.may_view(mine.user)):
             return "forbidden"
         at = self.place_of(mine.on)
         if self.holds(mine.on) and self._runs(now):
             return "ack" if over or self.reachable() else "robot_offline"
         if self.robot is None:
             return "robot_offline"
+        if not self.may_drive(mine.user):
+            return "forbidden"
         if not over and not self.holds(mine.on) and not self.is_free_for(mine.user, now):
             return "robot_busy"
         return self._take(at.session if at else mine.session, mine.user, mine.on, now)
@@ -97,14 +120,15 @@ class Reference:
         return "ack" if reachable else "robot_offline"
 
     def _may_take_over(self) -> frozenset[str]:
-        return self.masters | ({self.holder.user} if self.holder else frozenset())
+        holder = self.holder.user if self.holder else ""
+        return self.masters | ({holder} if self.may_drive(holder) else set())
 
     def _runs(self, now: int) -> bool:
         return self.holder is not None and self.holder.until >= now
 
     def view(self, mine: Place, now: int) -> str:  # noqa: PLR0911 - one for each answer
         """Take a viewer's place; return the reply that is due."""
-        if mine.user not in self.rightful:
+        if not self.may_view(mine.user):
             return "forbidden"
         if self.robot is None:
             return "robot_offline"
@@ -144,6 +168,8 @@ class Reference:
             return "no_session"
         if self.viewers[to].lost:
             return "peer_gone"
+        if not self.may_drive(self.viewers[to].user):
+            return "forbidden"
         if self.lost:
             return "try_again"
         theirs = self.viewers.pop(to)
@@ -222,6 +248,36 @@ class Reference:
             return "no_session"
         place.on, place.until, place.lost = on, now + PLACE_MS, False
         return "ack"
+
+    def share(self, user: str, role: str, now: int) -> None:
+        """Offer the robot to a user, or change the share that they have accepted."""
+        had = self.shares.get(user)
+        self.shares[user] = Share(role, had is not None and had.accepted)
+        if role == "viewer" and self.holder is not None and self.holder.user == user:
+            self._held_by(None)
+            self.reachable()
+            self._tell_viewers(now, besides="")
+
+    def accept(self, user: str) -> str:
+        """Accept an offer; return the reply that is due."""
+        if user not in self.shares:
+            return "forbidden"
+        self.shares[user].accepted = True
+        return "ack"
+
+    def unshare(self, user: str, now: int) -> None:
+        """End a share or an offer, by the owner or by its user, and the sessions by it."""
+        self.shares.pop(user, None)
+        ended = [sid for sid, place in self.viewers.items() if place.user == user]
+        for sid in ended:
+            del self.viewers[sid]
+        held = self.holder is not None and self.holder.user == user
+        if held:
+            self._held_by(None)
+        if held or ended:
+            self.reachable()
+        if held:
+            self._tell_viewers(now, besides="")
 
     def register(self, on: Name, instance: str) -> None:
         """Let the robot come back, as the same process or as another one."""

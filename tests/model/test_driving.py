@@ -23,19 +23,27 @@ from robosignal.gateway.history import Bounds, KeptHistory
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.ids import RobotId, session_id
 from robosignal.server.core.request import Rules
-from tests.model.reference import VIEWERS, Place, Reference
+from tests.model.reference import VIEWERS, Place, Reference, Share
 from tests.scenarios.keeping import read_all
 from tests.tokens import NOW, signer
 from tests.world import Peer, World
 
 ROBOT = RobotId("r1")
-PEOPLE = {"ann": "ann", "ann too": "ann", "olga": "olga", "olga too": "olga", "boss": "boss"}
+PEOPLE = {
+    "ann": "ann",
+    "ann too": "ann",
+    "olga": "olga",
+    "olga too": "olga",
+    "boss": "boss",
+    "vic": "vic",
+}
 EVERYONE = {**PEOPLE, "mallory": "mallory"}
 
 SOAK = bool(os.environ.get("ROBOSIGNAL_SOAK"))
 EXAMPLES, STEPS = (20_000 if SOAK else 500), 30
 
 someone = st.sampled_from(sorted(EVERYONE))
+sharing = st.sampled_from(["olga", "vic"])
 seconds = st.sampled_from([1, 10, 29, 31, 61, 130, 301])
 instances = st.sampled_from(["run-1", "run-1", "run-2"])
 
@@ -56,7 +64,9 @@ class Driving(RuleBasedStateMachine):
         rules = Rules(viewers=VIEWERS)
         self.world = World(LocalStore(None), signer(), rules=rules, history=history)
         self.seen: dict[int, tuple[str | None, bool]] = {}
-        self.model = Reference(frozenset({"ann", "olga", "boss"}), frozenset({"ann", "boss"}))
+        self.model = Reference(
+            frozenset({"ann", "boss"}), {"olga": Share("operator", accepted=True)}
+        )
         self.people: dict[str, Peer] = {}
         self.robots: list[Peer] = []
         self.gone: list[Peer] = []
@@ -134,6 +144,7 @@ class Driving(RuleBasedStateMachine):
         who = self._somebody(data, driving=True)
         peer = self._peer(who)
         due = self.model.release(peer.connection_id, self.world.now)
+        due = due if self.model.may_drive(EVERYONE[who]) else "forbidden"
         self._sent(peer, due, type="release-control", robotId=ROBOT)
 
     @rule(data=st.data())
@@ -141,7 +152,8 @@ class Driving(RuleBasedStateMachine):
         """`request-control`."""
         who = self._somebody(data)
         peer = self._peer(who)
-        due = self.model.ask(peer.connection_id, self.world.now)
+        may = self.model.may_drive(EVERYONE[who])
+        due = self.model.ask(peer.connection_id, self.world.now) if may else "forbidden"
         self._sent(peer, due, type="request-control", robotId=ROBOT)
 
     @precondition(lambda self: self.model.holder and self.model.viewers)
@@ -196,6 +208,29 @@ class Driving(RuleBasedStateMachine):
             id(one): one for one in (former, older if due == "ack" else None) if one
         }.values():
             self._vanishes(each)
+
+    # Shares
+
+    @rule(user=sharing, role=st.sampled_from(["operator", "viewer"]))
+    def shares(self, user: str, role: str) -> None:
+        """`share` by the owner."""
+        peer = self._peer("ann")
+        self.model.share(user, role, self.world.now)
+        self._sent(peer, "ack", type="share", robotId=ROBOT, userId=user, role=role)
+
+    @rule(user=sharing)
+    def accepts(self, user: str) -> None:
+        """`accept-share`, with an offer or without one."""
+        peer = self._peer(user)
+        self._sent(peer, self.model.accept(user), type="accept-share", robotId=ROBOT)
+
+    @rule(user=sharing, by_owner=st.booleans())
+    def parts(self, user: str, *, by_owner: bool) -> None:
+        """`unshare` by the owner, or `leave-share` by the user."""
+        peer = self._peer("ann" if by_owner else user)
+        self.model.unshare(user, self.world.now)
+        said = {"type": "unshare", "userId": user} if by_owner else {"type": "leave-share"}
+        self._sent(peer, "ack", robotId=ROBOT, **said)
 
     # The robot
 
@@ -289,6 +324,9 @@ class Driving(RuleBasedStateMachine):
         assert actual == (due and (due.session, due.user, due.on, due.until))
         assert bool(held and held.lost) == bool(due and model.lost)
         assert item.connection_id == model.robot
+        assert {each.grantee: (each.role, not each.offered) for each in item.shares()} == {
+            user: (share.role, share.accepted) for user, share in model.shares.items()
+        }
         assert {sid: (v.connection_id, v.until) for sid, v in item.viewers.items()} == {
             sid: (place.on, place.until) for sid, place in model.viewers.items()
         }

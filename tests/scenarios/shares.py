@@ -2,13 +2,22 @@
 
 from typing import Any
 
-from tests.world import Peer
+from tests.world import Peer, World
 
 
 def shares(owner: Peer, *users: str) -> None:
-    """Share r1 with these users."""
+    """Share r1 with these users, who accept it."""
     for user in users:
-        owner.ask(type="share", robotId="r1", userId=user)
+        assert owner.ask(type="share", robotId="r1", userId=user)["type"] == "ack"
+        accepts(owner.world, user)
+
+
+def accepts(world: World, *users: str) -> None:
+    """Let these users accept the offer of r1, each on a connection that then ends."""
+    for user in users:
+        peer = world.connect(user)
+        assert peer.ask(type="accept-share", robotId="r1") == {"type": "ack", "replyTo": "q"}
+        peer.disconnect()
 
 
 def listed(peer: Peer) -> list[tuple[str, str]]:

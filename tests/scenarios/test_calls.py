@@ -185,11 +185,25 @@ def sharing(stage: Stage) -> Act:
     return asking(stage.person(), type="share", robotId=robot_id, userId="olga")
 
 
+def accepting(stage: Stage) -> Act:
+    """A user accepts the offer of a robot."""
+    robot_id, _ = stage.robot()
+    stage.person().ask(type="share", robotId=robot_id, userId="olga")
+    return asking(stage.person("olga"), type="accept-share", robotId=robot_id)
+
+
+def leaving(stage: Stage) -> Act:
+    """A user declines the offer of a robot."""
+    robot_id, _ = stage.robot()
+    stage.person().ask(type="share", robotId=robot_id, userId="olga")
+    return asking(stage.person("olga"), type="leave-share", robotId=robot_id)
+
+
 def unsharing(stage: Stage) -> Act:
     """The owner ends a share with who drives."""
     robot_id, _ = stage.robot()
     owner = stage.person()
-    owner.ask(type="share", robotId=robot_id, userId="olga")
+    stage.world.share(robot_id, "olga")
     stage.world.connect("olga").offer(robot_id)
     return asking(owner, type="unshare", robotId=robot_id, userId="olga")
 
@@ -350,8 +364,10 @@ EVENTS: dict[str, tuple[Callable[[Stage], Act], Budget]] = {
     "register, first claim": (register_new, Budget(2, 0)),
     "register, restarted with a driver": (register_restarted, Budget(2, 2)),
     "register, redial": (register_redial, Budget(3, 1)),
-    "share": (sharing, Budget(4, 0)),
-    "unshare, who drives": (unsharing, Budget(4, 2)),
+    "share, an offer": (sharing, Budget(4, 0)),
+    "accept-share": (accepting, Budget(5, 0)),
+    "leave-share": (leaving, Budget(5, 0)),
+    "unshare, who drives": (unsharing, Budget(5, 2)),
     "transfer": (transferring, Budget(2, 2)),
     "takeover, held": (takeover_held, Budget(2, 2)),
     "takeover, free": (takeover_free, Budget(2, 1)),

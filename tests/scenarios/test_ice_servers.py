@@ -4,6 +4,7 @@ import pytest
 
 from robosignal.server.ice.turn import TurnServers
 from robosignal.server.ports import Store
+from tests.scenarios.shares import shares
 from tests.tokens import signer
 from tests.world import ICE, Frame, Peer, World
 
@@ -55,7 +56,7 @@ def test_who_may_watch_the_robot_is_given_one_before_the_offer(
 ) -> None:
     """Owner, operator and admin: without a session, since candidates are gathered before it."""
     assert robot.is_open
-    world.connect("owner").ask(type="share", robotId="r1", userId="friend")
+    shares(world.connect("owner"), "friend")
     peer = world.connect(user, groups=groups)
 
     assert given(peer.ask(type="ready")) is None
@@ -67,13 +68,29 @@ def test_who_was_unshared_is_given_no_more(world: World, robot: Peer) -> None:
     """Not even for the session that they had."""
     assert robot.is_open
     owner, friend = world.connect("owner"), world.connect("friend")
-    owner.ask(type="share", robotId="r1", userId="friend")
+    shares(owner, "friend")
     friend.offer()
     before = given(asked(friend))
     owner.ask(type="unshare", robotId="r1", userId="friend")
 
     assert before is not None
     assert (given(asked(friend)), given(asked(friend, robotId="r1"))) == (None, None)
+
+
+def test_it_ends_with_the_share(world: World, robot: Peer) -> None:
+    """As the password of whom the robot is shared with until then, as a viewer."""
+    assert robot.is_open
+    owner = world.connect("owner")
+    until = world.now + 600_000
+    owner.ask(type="share", robotId="r1", userId="friend", role="viewer", until=until)
+    friend = world.connect("friend")
+    offered = given(asked(friend, robotId="r1"))
+    friend.ask(type="accept-share", robotId="r1")
+
+    assert offered is None
+    assert given(asked(friend, robotId="r1")) == f"{until // 1000}:friend"
+    world.pass_seconds(601)
+    assert given(asked(friend, robotId="r1")) is None
 
 
 def test_a_session_counts_for_who_names_no_robot(world: World, robot: Peer) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from robosignal.gateway.store import LocalStore
-from robosignal.protocol.limits import OPERATORS, PUSHES_BURST, TAKEN_BURST, VIEWERS, WATCHERS
+from robosignal.protocol.limits import PUSHES_BURST, SHARES, TAKEN_BURST, VIEWERS, WATCHERS
 from robosignal.server.limits.limiter import Buckets
 from robosignal.testing import LocalBackend
 from tests.docs.pages import page
@@ -199,7 +199,7 @@ def test_the_dearest_change_costs_what_the_page_says_and_no_second_of_them_more(
     world = World(cast("Store", LocalStore(None)), signer(), limiter=Buckets())
     world.run_on(cast("Store", store))
     world.robot()
-    operators = [f"op{number}" for number in range(OPERATORS)]
+    operators = [f"op{number}" for number in range(SHARES)]
     for user in operators:
         world.share("r1", user)
     for user in operators * 2:
@@ -223,9 +223,9 @@ def test_the_dearest_change_costs_what_the_page_says_and_no_second_of_them_more(
     many = taken(TAKEN_BURST)
     told = dict(one - Counter(watchers=one["watchers"])), one["watchers"]
 
-    assert told == ({"write_robot": 2, "write_connection": 1, "posts": 112}, OPERATORS + 2)
+    assert told == ({"write_robot": 2, "write_connection": 1, "posts": 112}, SHARES + 2)
     assert f"{one.total()} calls" in page("docs/explanation/cost.md")
-    assert many["watchers"] == PUSHES_BURST * (OPERATORS + 2)
+    assert many["watchers"] == PUSHES_BURST * (SHARES + 2)
     assert many["posts"] <= PUSHES_BURST * WATCHERS + TAKEN_BURST * (VIEWERS + 2)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scenarios.shares import evicted, listed, shares
+from tests.scenarios.shares import accepts, evicted, listed, shares
 from tests.world import Peer, World
 
 SDP = {"sdp": "o"}
@@ -10,16 +10,20 @@ SDP = {"sdp": "o"}
 
 @pytest.mark.usefixtures("robot")
 def test_an_operator_lists_watches_and_drives(world: World, owner: Peer) -> None:
-    """A share is all that it takes; the reply names every operator."""
+    """An accepted share is all that it takes; the reply names every operator and share."""
     olga = world.connect("olga")
     refused = olga.refused(type="offer", robotId="r1", payload=SDP)
 
     first = owner.ask(type="share", robotId="r1", userId="olga")
+    accepts(world, "olga")
     second = owner.ask(type="share", robotId="r1", userId="bob")
+    accepts(world, "bob")
 
+    offered = {"userId": "olga", "role": "operator", "offered": True}
     assert refused == (403, "forbidden")
-    assert first == {"type": "ack", "replyTo": "q", "operators": ["olga"]}
-    assert second["operators"] == ["bob", "olga"]
+    assert first == {"type": "ack", "replyTo": "q", "operators": [], "shares": [offered]}
+    assert second["operators"] == ["olga"]
+    assert [each["userId"] for each in second["shares"]] == ["olga", "bob"]
     assert listed(olga) == [("r1", "operator")]
     assert olga.offer()["role"] == "controller"
     assert world.connect("bob").offer(role="viewer")["role"] == "viewer"
@@ -29,11 +33,11 @@ def test_an_operator_lists_watches_and_drives(world: World, owner: Peer) -> None
 def test_sharing_twice_is_sharing_once(world: World, owner: Peer) -> None:
     """And so is ending it twice."""
     shares(owner, "olga", "olga")
-    shared = world.stored()
-    assert world.item().operators == {"olga"}
+    shared = world.item()
+    assert shared.operators == {"olga"}
 
     shares(owner, "olga")
-    assert world.stored() == shared
+    assert world.item() == shared
     acks = [owner.ask(type="unshare", robotId="r1", userId="olga") for _ in range(2)]
 
     assert [ack["operators"] for ack in acks] == [[], []]
@@ -161,8 +165,9 @@ def test_who_may_drive_and_who_may_not_any_more_is_in_the_audit_log(
         for line in caplog.records
     ]
     assert said == [
-        ("operators changed", "shared", "owner", "olga", "owner"),
-        ("operators changed", "unshared", "owner", "olga", "owner"),
+        ("shares changed", "offered", "owner", "olga", "owner"),
+        ("shares changed", "accepted", "olga", "olga", "owner"),
+        ("shares changed", "unshared", "owner", "olga", "owner"),
         ("control changed", "transferred", "owner", None, "bob"),
     ]
 

@@ -350,15 +350,19 @@ export function rowOf(robot, view, me) {
         driver: drives ? quote(drives, me, robot.owner) : "",
         elsewhere: yours && !youDrive,
       });
+  const mayDrive = robot.relation !== "viewer";
+  const right = rightOf(robot);
   return {
     driver,
     status:
       robot.relation === "owner" || !robot.owner
         ? status
-        : `${status} · owned by ${quote(robot.owner, me, drives)}`,
+        : `${status} · owned by ${quote(robot.owner, me, drives)}${right}`,
     advisory: robot.dialect === "seed",
-    drive: robot.online && !holds && (driver === "" || mayBeGone) && !(inSession && stale),
+    drive:
+      mayDrive && robot.online && !holds && (driver === "" || mayBeGone) && !(inSession && stale),
     request:
+      mayDrive &&
       inSession &&
       view.role === "viewer" &&
       !stale &&
@@ -367,8 +371,27 @@ export function rowOf(robot, view, me) {
       !view.asking &&
       robot.dialect !== "seed",
     watch: robot.online && !inSession && robot.dialect !== "seed",
-    takeOver: robot.online && !holds && driver !== "" && (robot.relation !== "operator" || yours),
+    takeOver:
+      mayDrive &&
+      robot.online &&
+      !holds &&
+      driver !== "" &&
+      (robot.relation !== "operator" || yours),
+    mayDrive,
+    leaveShare: ["operator", "viewer"].includes(robot.relation ?? "") && robot.group === undefined,
   };
+}
+
+/**
+ * Say what a share gives, where that is not all, and until when.
+ *
+ * @param {{relation?: string, role?: string, until?: number}} share
+ */
+export function rightOf({ relation, role, until }) {
+  const views = relation === "viewer" || role === "viewer";
+  const end = until === undefined ? "" : ` until ${new Date(until).toLocaleString()}`;
+  if (views) return ` · you may watch${end}`;
+  return end && ` · yours to drive${end}`;
 }
 
 /**

@@ -27,6 +27,7 @@ import { REFUSED, TOO_OLD, attachSpace } from "./stop.js";
 
 /** @typedef {import("./draw.js").Scene} Scene */
 /** @typedef {import("../robosignal/index.js").Session} Session */
+/** @typedef {import("../robosignal/index.js").Signal} Signal */
 /** @typedef {import("./sign-in.js").Visitor} Visitor */
 
 const WATCH_AGAIN_MS = 5_000;
@@ -204,6 +205,32 @@ const ACTIONS = {
   leave: async (scene) => leave(scene),
 };
 
+/** @type {Record<string, (signal: Signal, robotId: string) => Promise<void>>} */
+const SHARES = {
+  "accept-share": async (signal, robotId) => signal.acceptShare(robotId),
+  "decline-share": async (signal, robotId) => signal.leaveShare(robotId),
+  "leave-share": async (signal, robotId) => {
+    const sure = `Leave ${robotId}? Only a new share brings it back into your list.`;
+    if (confirm(sure)) await signal.leaveShare(robotId);
+  },
+};
+
+/**
+ * Accept, decline or leave a share: whatever this page drives or watches goes on.
+ *
+ * @param {Scene} scene
+ * @param {string} action
+ * @param {string} robotId
+ */
+async function decide(scene, action, robotId) {
+  try {
+    await SHARES[action]?.(scene.signal, robotId);
+  } catch (error) {
+    showError(error);
+  }
+  lookAgain(scene);
+}
+
 /**
  * @param {Scene} scene
  * @param {string} action
@@ -301,6 +328,10 @@ function listen(scene, who, url) {
     scene.robots = robots;
     draw(scene);
   });
+  signal.on("offers", (offers) => {
+    scene.offers = offers;
+    draw(scene);
+  });
   signal.on("sign-in", () => {
     now.mustSignIn = true;
     askToSignIn(scene, who);
@@ -321,6 +352,7 @@ function listen(scene, who, url) {
     const row = /** @type {HTMLElement | null} */ (button.closest("li[data-robot-id]"));
     const request = /** @type {HTMLElement | null} */ (button.closest("li[data-session-id]"));
     const robotId = row?.dataset.robotId ?? scene.session?.robotId;
+    if (robotId && action in SHARES) void decide(scene, action, robotId);
     if (robotId && action in ACTIONS)
       void act(scene, action, robotId, request?.dataset.sessionId ?? "");
   });
@@ -470,6 +502,7 @@ async function main() {
     session: null,
     joins: null,
     robots: null,
+    offers: [],
     wasOnline: false,
   };
   listen(scene, who, url);

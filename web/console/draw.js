@@ -8,12 +8,14 @@ import {
   driverName,
   isDriving,
   joiningBanner,
+  quote,
   requestOf,
   rowOf,
 } from "./banner.js";
 import { focusVideo } from "./focus.js";
 import { drawPicture, noteRtt } from "./picture.js";
 
+/** @typedef {import("../robosignal/index.js").Offered} Offered */
 /** @typedef {import("../robosignal/index.js").Robot} Robot */
 /** @typedef {import("../robosignal/index.js").Session} Session */
 /** @typedef {import("../robosignal/index.js").Signal} Signal */
@@ -23,6 +25,7 @@ import { drawPicture, noteRtt } from "./picture.js";
  * @property {Signal} signal
  * @property {Session | null} session
  * @property {Robot[] | null} robots null before the first list
+ * @property {Offered[]} offers robots that are offered to this user
  * @property {string | null} joins the robot that is about to be driven or watched
  * @property {boolean} wasOnline
  */
@@ -72,6 +75,7 @@ export function clearNotice(words) {
  */
 export function draw(scene) {
   drawConnection(scene);
+  drawOffers(scene);
   drawRobots(scene);
   drawPanel(scene);
 }
@@ -251,9 +255,10 @@ function drawRobots({ signal, session, robots }) {
 
 /**
  * @param {string} robotId
+ * @param {string} [template]
  */
-function newRow(robotId) {
-  const row = fromTemplate("row");
+function newRow(robotId, template = "row") {
+  const row = fromTemplate(template);
   for (const button of row.querySelectorAll("button"))
     button.setAttribute("aria-label", `${button.textContent}: ${robotId}`);
   return row;
@@ -267,7 +272,8 @@ function newRow(robotId) {
  */
 function drawRow(row, robot, signal, session) {
   const view = session?.robotId === robot.robotId ? session.view : null;
-  const { driver, status, advisory, drive, watch, takeOver } = rowOf(robot, view, signal.me);
+  const may = rowOf(robot, view, signal.me);
+  const { driver, status, advisory, drive, watch, takeOver, leaveShare } = may;
   row.dataset.driver = driver;
   row.dataset.online = robot.stale ? "unknown" : String(robot.online);
   row.dataset.chosen = String(view !== null);
@@ -277,12 +283,54 @@ function drawRow(row, robot, signal, session) {
   field(row, "advisory").hidden = !advisory;
   // The server refuses these to operators: they are for the owner and admins.
   const mayRead = robot.relation === "owner" || robot.relation === "admin";
-  for (const action of ["history", "keys"]) {
-    const button = /** @type {HTMLElement} */ (row.querySelector(`[data-action=${action}]`));
-    if (!mayRead) keepFocus(button);
-    button.hidden = !mayRead;
+  enable(row, {
+    drive,
+    watch,
+    "take-over": takeOver,
+    history: mayRead,
+    keys: mayRead,
+    "leave-share": leaveShare,
+  });
+  hide(row, {
+    drive: !may.mayDrive,
+    "take-over": !may.mayDrive,
+    history: !mayRead,
+    keys: !mayRead,
+    "leave-share": !leaveShare,
+  });
+}
+
+/**
+ * @param {Element} where
+ * @param {Record<string, boolean>} actions what its user has no right to
+ */
+function hide(where, actions) {
+  for (const [action, hidden] of Object.entries(actions)) {
+    const button = where.querySelector(`[data-action="${action}"]`);
+    if (!(button instanceof HTMLElement)) continue;
+    if (hidden) keepFocus(button);
+    button.hidden = hidden;
   }
-  enable(row, { drive, watch, "take-over": takeOver, history: mayRead, keys: mayRead });
+}
+
+/**
+ * @param {Scene} scene
+ */
+function drawOffers({ signal, offers }) {
+  each(
+    at("offers"),
+    offers.map((offer) => ({ key: offer.robotId, offer })),
+    "robotId",
+    ({ key }) => newRow(key, "offer"),
+    (row, { offer }) => {
+      field(row, "name").textContent = offer.robotId;
+      const can = offer.role === "viewer" ? "you may watch it" : "you may drive it";
+      const end =
+        offer.until === undefined ? "" : ` until ${new Date(offer.until).toLocaleString()}`;
+      field(row, "status").textContent =
+        `Offered by ${quote(offer.owner, signal.me)}: ${can}${end}`;
+    },
+  );
 }
 
 /**

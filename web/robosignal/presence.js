@@ -6,7 +6,7 @@
 import { SignalingError } from "./errors.js";
 
 /** @import { Environment } from "./environment.js" */
-/** @import { Frame, OutFrame, PresenceFrame, Robot, RobotsFrame } from "./types.js" */
+/** @import { Frame, Offered, OutFrame, PresenceFrame, Robot, RobotsFrame } from "./types.js" */
 
 /**
  * What is known of a robot, with times in ms: it can be believed until `until`, and is asked for again
@@ -17,9 +17,9 @@ import { SignalingError } from "./errors.js";
 /** @typedef {ReadonlyMap<string, Known>} Fleet by robot id */
 /**
  * A listing with all its pages. `among` names the robots that it was to tell of; null for everyone's
- * (`all`: of all users).
+ * (`all`: of all users). `offered`: the robots that are offered to the user; null if it does not tell.
  *
- * @typedef {{rows: Robot[], askedAt: number, all: boolean, among: readonly string[] | null}} Listing
+ * @typedef {{rows: Robot[], askedAt: number, all: boolean, among: readonly string[] | null, offered: Offered[] | null}} Listing
  */
 /**
  * @typedef {object} PresenceListener
@@ -363,15 +363,18 @@ export async function readListing(request, first, askedAt) {
   const robotIds = /** @type {string[] | undefined} */ (first.robotIds);
   /** @type {Robot[]} */
   const rows = [];
+  /** @type {Offered[] | null} */
+  let offered = null;
   let frame = first;
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const reply = /** @type {RobotsFrame} */ (await request(frame));
     rows.push(...reply.robots);
-    if (reply.cursor === undefined) return { rows, askedAt, all, among: robotIds ?? null };
+    if (page === 0 && robotIds === undefined) offered = reply.offered ?? [];
+    if (reply.cursor === undefined) return { rows, askedAt, all, among: robotIds ?? null, offered };
     frame = { type: "robots", robotIds, all: first.all, cursor: reply.cursor };
   }
   // Cut short: it says nothing of the robots that it doesn't name.
-  return { rows, askedAt, all, among: rows.map(({ robotId }) => robotId) };
+  return { rows, askedAt, all, among: rows.map(({ robotId }) => robotId), offered };
 }
 
 /** Deliberately nothing: it's asked for again soon. */

@@ -13,7 +13,7 @@ import { Session } from "./session.js";
 /** @import { Environment } from "./environment.js" */
 /** @import { Listing } from "./presence.js" */
 /** @import { Server } from "./session.js" */
-/** @import { Ack, ConnectionState, Frame, IceFrame, OutFrame, Person, Robot, Role, SignalEvents, TokenSource, Welcome } from "./types.js" */
+/** @import { Ack, ConnectionState, Frame, IceFrame, Offered, OutFrame, Person, Robot, Role, Share, ShareRole, SignalEvents, TokenSource, Welcome } from "./types.js" */
 /** @import { Code, CodeFrame, EnrolledFrame, KeysFrame, PublicKey, RobotKey } from "./types.js" */
 
 /** How long the ICE servers of a welcome are used: it doesn't say how long they serve. */
@@ -50,6 +50,8 @@ export class Signal extends Emitter {
    * @type {Set<Session>}
    */
   #migrating = new Set();
+  /** @type {Offered[]} */
+  #offered = [];
   /** @type {Person | null} */
   #me = null;
   /** @type {{servers: RTCIceServer[], freshUntil: number, isWhole: boolean}} */
@@ -225,6 +227,58 @@ export class Signal extends Emitter {
         () => void (drove || session.release().catch(ignore)),
       ),
     );
+  }
+
+  /**
+   * Offer a robot to a user, share it with a group, or change a share. Only the owner and admins may.
+   *
+   * @param {string} robotId
+   * @param {{userId?: string, group?: string, role?: ShareRole, until?: number}} share `userId` or
+   *   `group`; `role`: `operator` by default; `until`: its end in epoch ms, none by default
+   * @returns {Promise<Share[]>} all shares of the robot, within 10 s
+   * @throws {SignalingError} `forbidden`; `bad_message`, which names the field; `timeout`, `offline`;
+   *   `closed` after `close()`
+   */
+  async share(robotId, { userId, group, role, until }) {
+    const frame = { type: "share", robotId, userId, group, role, until };
+    return /** @type {Ack} */ (await this.request(frame)).shares ?? [];
+  }
+
+  /**
+   * End a share or withdraw an offer, and end the sessions by it. Only the owner and admins may.
+   *
+   * @param {string} robotId
+   * @param {{userId?: string, group?: string}} share `userId` or `group`
+   * @returns {Promise<Share[]>} all shares of the robot, within 10 s
+   * @throws {SignalingError} as `share`
+   */
+  async unshare(robotId, { userId, group }) {
+    const frame = { type: "unshare", robotId, userId, group };
+    return /** @type {Ack} */ (await this.request(frame)).shares ?? [];
+  }
+
+  /**
+   * Accept the offer of a robot. The event `offers` tells of offers, after each list.
+   *
+   * @param {string} robotId
+   * @returns {Promise<void>} within 10 s
+   * @throws {SignalingError} `forbidden` if it is not offered; `timeout`, `offline`; `closed` after
+   *   `close()`
+   */
+  async acceptShare(robotId) {
+    await this.request({ type: "accept-share", robotId });
+  }
+
+  /**
+   * Decline the offer of a robot, or end this user's own share of it and the sessions by it.
+   *
+   * @param {string} robotId
+   * @returns {Promise<void>} within 10 s
+   * @throws {SignalingError} `forbidden` if a group's share is all that there is; `timeout`, `offline`;
+   *   `closed` after `close()`
+   */
+  async leaveShare(robotId) {
+    await this.request({ type: "leave-share", robotId });
   }
 
   /**
@@ -565,11 +619,21 @@ export class Signal extends Emitter {
   async #list(first) {
     const list = await readListing((frame) => this.request(frame), first, this.#environment.now());
     this.#presence.learn(list);
+    this.#learnOffers(list.offered);
     for (const row of list.rows)
       this.#sessions
         .get(row.robotId)
         ?.dispatch({ type: "listing", robot: row, askedAt: list.askedAt });
     return list;
+  }
+
+  /**
+   * @param {Offered[] | null} offered null if the list does not tell
+   */
+  #learnOffers(offered) {
+    if (offered === null || JSON.stringify(offered) === JSON.stringify(this.#offered)) return;
+    this.#offered = offered;
+    this.emit("offers", offered);
   }
 
   /**

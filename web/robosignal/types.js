@@ -77,7 +77,10 @@
  * @property {boolean} online
  * @property {Person} [controlledBy] the driver; absent while no one drives
  * @property {Person} [owner]
- * @property {string} [relation] this user's relation to it: `owner`, `operator` or `admin`
+ * @property {string} [relation] this user's relation to it: `owner`, `operator`, `viewer` (may view it, and
+ *   never drive) or `admin`
+ * @property {number} [until] when the share ends that gives the relation, in epoch ms
+ * @property {string} [group] the group whose share gives the relation
  * @property {number} [viewers] how many sessions view it
  * @property {Record<string, string>} [metadata]
  * @property {string} [dialect] `seed` for a robot that can't tell drivers apart: its control is advisory
@@ -88,6 +91,22 @@
  * @property {{count: number, pending?: number, lastUsedAt?: number}} [keys] for its owner and admins:
  *   how many keys it has, how many wait for approval, and when one last registered it, in epoch ms
  * @property {boolean} [stale] of a watched robot: whether that time has passed without news
+ */
+
+/**
+ * A robot that is offered to this user, who has no right to it before `acceptShare`.
+ *
+ * @typedef {{robotId: string, owner: Person, role: ShareRole, until?: number}} Offered
+ */
+/**
+ * `operator` may drive, `viewer` may only view.
+ *
+ * @typedef {"operator" | "viewer"} ShareRole
+ */
+/**
+ * A share of a robot, with a user or with a group. While it is `offered`, its user has not accepted it.
+ *
+ * @typedef {{userId?: string, group?: string, role: ShareRole, until?: number, offered?: boolean}} Share
  */
 
 /**
@@ -144,6 +163,7 @@
  * @typedef {object} SignalEvents
  * @property {ConnectionState} state signaling went up or down
  * @property {Robot[]} presence all watched robots, after one has changed
+ * @property {Offered[]} offers the robots that are offered to this user, after a list has told of a change
  * @property {SignalingError} error a failure that no call of the application caused
  * @property {void} sign-in the token is missing, expired or refused: get a new one, then call `redial()`
  */
@@ -187,12 +207,11 @@
 /** @typedef {{type: "offer" | "answer" | "pranswer" | "rollback", sdp?: string}} Description */
 /** @typedef {{type: string, [field: string]: unknown}} OutFrame what is sent */
 /** @typedef {{replyTo?: string}} Reply */
-/** @typedef {Reply & {type: "ack", robotId?: string, sessionId?: string, role?: Role, epoch?: number, robotTold?: boolean}} Ack */
+/** @typedef {Reply & {type: "ack", robotId?: string, sessionId?: string, role?: Role, epoch?: number, robotTold?: boolean, shares?: Share[]}} Ack */
 /** @typedef {Reply & {type: "pong", sessionId?: string, role?: Role, epoch?: number}} Pong the role and the epoch of the session that the ping named */
 /** @typedef {Reply & {type: "error", code: string, message: string, robotId?: string, controlledBy?: Person, you?: boolean}} ErrorFrame */
 /** @typedef {Reply & {type: "welcome", connectionId: string, userId: string, name?: string, iceServers?: RTCIceServer[], turn?: boolean, heartbeatSeconds?: number, expiresAt?: unknown}} Welcome */
 /** @typedef {Reply & {type: "ice-servers", iceServers: RTCIceServer[], ttlSeconds: number, turn?: boolean}} IceFrame `turn`: there are TURN servers besides */
-/** @typedef {Reply & {type: "robots", robots: Robot[], cursor?: string}} RobotsFrame */
 /**
  * A session in one role, from `since` to `until` (epoch ms); without `until` it isn't known to have
  * ended. `sinceKnown` and `untilKnown` are false if it was then or before.
@@ -214,6 +233,7 @@
 /** @typedef {Reply & {type: "ack", robotId: string, kid: string}} EnrolledFrame */
 /** @typedef {Reply & {type: "code"} & Code} CodeFrame */
 /** @typedef {Reply & {type: "keys", robotId: string, keys: RobotKey[]}} KeysFrame */
+/** @typedef {Reply & {type: "robots", robots: Robot[], cursor?: string, offered?: Offered[]}} RobotsFrame */
 /** @typedef {{type: "offer" | "answer" | "ice-candidate", robotId: string, sessionId?: string, pcId?: string, payload: any}} PeerFrame */
 /** @typedef {{type: "control", robotId: string, epoch: number, sessionId?: string, person?: Person}} ControlFrame */
 /** @typedef {{type: "control-lost", robotId: string, sessionId?: string, by: Person, epoch: number}} ControlLost */

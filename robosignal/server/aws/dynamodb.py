@@ -13,11 +13,18 @@ import msgspec
 
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
-from robosignal.protocol.limits import SECOND_LOOK_SECONDS, WATCHERS
+from robosignal.protocol.limits import ROW_SECONDS, SECOND_LOOK_SECONDS, WATCHERS
 from robosignal.server.aws.calls import call_aws, pause_between_tries
 from robosignal.server.aws.expressions import Rendered, marshal, unmarshal_item
 from robosignal.server.core.conditional_writes import Condition, Put, Write, apply
-from robosignal.server.core.records import Code, Connection, Robot, robot_from_item
+from robosignal.server.core.records import (
+    Code,
+    Connection,
+    Robot,
+    group_key,
+    offer_key,
+    robot_from_item,
+)
 from robosignal.server.core.steps import ConditionFailed, Page, Watcher, Written
 from robosignal.server.core.writes.attributes import STAMP, add_stamp
 from robosignal.server.core.writes.connections import WATCHER, connection_item
@@ -216,14 +223,62 @@ class DynamoStore:
 
     # Shares
 
-    def note_share(self, robot: RobotId, user: UserId) -> None:
-        """Put the share's own item, which the index of operators lists."""
+    def note_share(self, robot: RobotId, user: UserId, owner: UserId | None = None) -> None:
+        """Put the share's own item, which the index of operators lists.
+
+        An offer's is in the index of owners too, under a key of its own, to be counted.
+        """
+        values = {":user": marshal(user)}
+        counted = ""
+        if owner is not None:
+            values[":owner"] = marshal(offer_key(owner))
+            counted = ", ownerUserId = :owner"
         call_aws(
             self._client.update_item,
             TableName=self._robots,
             Key={"robotId": marshal(_share_key(robot, user))},
-            UpdateExpression="SET operatorUserId = :user",
-            ExpressionAttributeValues={":user": marshal(user)},
+            UpdateExpression=f"SET operatorUserId = :user{counted}",
+            ExpressionAttributeValues=values,
+        )
+
+    def count_offers(self, owner: UserId, limit: int) -> int:
+        """Return how many offers an owner's robots have, up to the limit, by the index."""
+        found = call_aws(
+            self._client.query,
+            TableName=self._robots,
+            IndexName="owners",
+            Select="COUNT",
+            KeyConditionExpression="#k = :v",
+            ExpressionAttributeNames={"#k": "ownerUserId"},
+            ExpressionAttributeValues={":v": marshal(offer_key(owner))},
+            Limit=limit,
+        )
+        return found["Count"]
+
+    def note_group_watch(self, connection: ConnectionId, group: str, expires_at: int) -> None:
+        """Put an item of its own, which the index of watchers lists, until the row's would end."""
+        watcher = group_key(group)
+        item = {
+            "connectionId": _group_watch_key(connection, group),
+            "watcherUserId": watcher,
+            "expiresAt": expires_at,
+            "ttl": expires_at // 1000 + ROW_SECONDS,
+        }
+        try:
+            call_aws(
+                self._client.put_item,
+                TableName=self._connections,
+                Item={name: marshal(value) for name, value in item.items()},
+            )
+        finally:
+            self._unwatched.forget(watcher)
+
+    def drop_group_watch(self, connection: ConnectionId, group: str) -> None:
+        """Delete that item."""
+        call_aws(
+            self._client.delete_item,
+            TableName=self._connections,
+            Key={"connectionId": marshal(_group_watch_key(connection, group))},
         )
 
     def drop_share(self, robot: RobotId, user: UserId) -> None:
@@ -345,6 +400,11 @@ def _code_key(code_hash: str) -> str:
     return f"#code:{code_hash}"
 
 
+def _group_watch_key(connection: ConnectionId, group: str) -> str:
+    """Return the key of a group's watcher: no connection's id has a `#`."""
+    return f"{connection}{group_key(group)}"
+
+
 def _robot_id_of(item: dict[str, Any]) -> RobotId:
     """Return the robot of a robot's item, or of a share's, whose key is `<robotId>#<userId>`."""
     return RobotId(item["robotId"].partition("#")[0])
@@ -358,4 +418,5 @@ def _new_watchers(write: Write) -> Iterator[str]:
 
 
 def _watcher_from_item(item: dict[str, Any]) -> Watcher:
-    return Watcher(ConnectionId(item["connectionId"]), item["expiresAt"])
+    connection = item["connectionId"].partition("#")[0]
+    return Watcher(ConnectionId(connection), item["expiresAt"])

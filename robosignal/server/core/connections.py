@@ -5,13 +5,14 @@ from robosignal.protocol.errors import Forbidden, SignalingError, Unauthorized
 from robosignal.protocol.frames import IceServersReply, Limits, Welcome
 from robosignal.protocol.ids import ConnectionId, RobotId, SessionId, robot_of
 from robosignal.protocol.messages import IceServers, Offer, Ready
-from robosignal.server.core.authorization import is_allowed
+from robosignal.server.core.authorization import find_shares_needed, is_allowed
 from robosignal.server.core.delivery import loss_write
 from robosignal.server.core.records import Connection
 from robosignal.server.core.request import Request, grace_end
 from robosignal.server.core.steps import (
     AddConnection,
     ConditionFailed,
+    DropGroupWatch,
     Flow,
     WriteRobot,
     attempt_all,
@@ -42,6 +43,8 @@ def disconnect(connection_id: ConnectionId, now: int) -> Flow[Connection | None]
     if row.robot_id is not None:
         yield from write_robot(row.robot_id, presence.record_loss(connection_id))
     yield from _record_losses(sorted(row.sessions), connection_id, now)
+    if row.watcher_user_id == row.user_id:
+        yield from attempt_all(DropGroupWatch(connection_id, each) for each in row.groups)
     return row
 
 
@@ -92,6 +95,7 @@ def ready(request: Request, message: Ready) -> Flow[Welcome]:
         turn=ice.turn,
         heartbeat_seconds=request.rules.heartbeat_seconds,
         expires_at=sender.expires_at,
+        groups_left_out=sender.groups_left_out,
         limits=Limits(
             frame_bytes=limits.FRAME_BYTES,
             message_bytes=limits.MESSAGE_BYTES,
@@ -118,16 +122,29 @@ def ice_servers(request: Request, message: IceServers) -> Flow[IceServersReply]:
     has sessions with. A stranger gets a normal reply, and so learns nothing about the robot.
     """
     ice = yield from find_ice_servers(request.sender, turn=False)
-    if ice.turn and (yield from _may_use_turn(request, message)):
-        ice = yield from find_ice_servers(request.sender, turn=True)
+    until = (yield from _find_turn_end(request, message)) if ice.turn else None
+    if until is not None:
+        ice = yield from find_ice_servers(request.sender, turn=True, until=until)
     return IceServersReply(ice_servers=ice.servers, ttl_seconds=ice.ttl_seconds, turn=ice.turn)
 
 
-def _may_use_turn(request: Request, message: IceServers) -> Flow[bool]:
+def _find_turn_end(request: Request, message: IceServers) -> Flow[int | None]:
+    """Return when the sender's right to use TURN ends (epoch ms); None if it has none.
+
+    That is the token's end, or the last end of the shares that give the right.
+    """
     named = message.robot_id
     robot_ids = (yield from _find_own_robots(request)) if named is None else (named,)
     robots = (yield from read_robots(robot_ids)) if robot_ids else []
-    return any(is_allowed(Offer, request.sender, robot) for robot in robots)
+    sender, now = request.sender, request.now
+    ends = []
+    for robot in robots:
+        if is_allowed(Offer, sender, robot, now):
+            is_robot = robot.connection_id == sender.connection_id
+            shares = [] if is_robot else find_shares_needed(sender, robot, now)
+            lasts = [sender.expires_at if each.until is None else each.until for each in shares]
+            ends.append(min(sender.expires_at, max(lasts, default=sender.expires_at)))
+    return max(ends, default=None)
 
 
 def _find_own_robots(request: Request) -> Flow[tuple[RobotId, ...]]:

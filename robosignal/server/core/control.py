@@ -6,6 +6,8 @@ the epoch; the others are notified after the robot has been told of its new driv
 A request for control is not stored: the two pages remember it for 30 s. Only the grant is a write.
 """
 
+from msgspec import structs
+
 from robosignal.protocol.errors import (
     Forbidden,
     NoSession,
@@ -36,8 +38,11 @@ from robosignal.server.core.addressing import ActiveSession, resolve_robot_id
 from robosignal.server.core.authorization import (
     authorize,
     condition_for,
+    find_driving_share,
+    is_shared,
     refuse_robot_connections,
 )
+from robosignal.server.core.conditional_writes import AllOf, Compare, Condition
 from robosignal.server.core.delivery import deliver, notify
 from robosignal.server.core.notices import (
     Notice,
@@ -49,7 +54,7 @@ from robosignal.server.core.notices import (
     notices_without_ack,
     robot_control_frame,
 )
-from robosignal.server.core.records import Robot, Session
+from robosignal.server.core.records import Robot, Session, group_key
 from robosignal.server.core.request import Request, clear_grace
 from robosignal.server.core.steps import (
     ConditionFailed,
@@ -76,6 +81,9 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
     if isinstance(outcome, Written):
         return (yield from introduce_driver(request, message, outcome.after, mine))
     robot = authorize(request, message, robot_id, outcome.item)
+    share = find_driving_share(request, robot)
+    may = condition_for(Takeover, request.sender, share)
+    mine = request.new_session(robot_id, request.lease_until, share)
     found = robot.session_at(mine.connection_id)
     if found is None:
         write = lease.take_over_among_viewers(mine, may, robot.all_sessions())
@@ -84,7 +92,7 @@ def take_over(request: Request, message: Takeover) -> Flow[Ack]:
     if role == "controller" and not own.has_lapsed(role, request.now):
         yield from confirm_session(request, robot, ActiveSession(own, role))
         return Ack(session_id=own.session_id, epoch=robot.epoch)
-    mine = request.own_session(own.session_id, request.lease_until)
+    mine = request.own_session(own.session_id, request.lease_until, share)
     if role == "controller":
         # Anybody's next offer could take a lapsed lease, so it is acquired again, as by an offer.
         again = lease.acquire_again(mine, may, request.now)
@@ -175,8 +183,9 @@ def _acquire_free(
     request: Request, message: RequestControl, robot: Robot, mine: Session
 ) -> Flow[Ack]:
     """Acquire the free lease for the sender's existing session."""
-    may = condition_for(RequestControl, request.sender)
-    held = request.own_session(mine.session_id, request.lease_until)
+    share = find_driving_share(request, robot)
+    may = condition_for(RequestControl, request.sender, share)
+    held = request.own_session(mine.session_id, request.lease_until, share)
     is_lapsed = robot.controller is not None and robot.controller.session_id == mine.session_id
     acquire_write = lease.acquire_again if is_lapsed else lease.acquire_as_viewer
     write = acquire_write(held, may, request.now)
@@ -199,9 +208,11 @@ def grant_control(request: Request, message: GrantControl) -> Flow[Ack]:
     robot, mine, viewer = yield from _find_both_sessions(request, message)
     if viewer.lost is not None:
         raise PeerGone(robot.robot_id)
-    theirs = clear_grace(viewer, request.lease_until_for(viewer))
+    right, until = _find_viewers_right(request, robot, viewer)
+    theirs = structs.replace(viewer, right_until=until)
+    theirs = clear_grace(theirs, request.lease_until_for(viewer))
     viewing = clear_grace(mine, request.viewer_until)
-    write = lease.grant(viewing, theirs, viewer.connection_id, robot.epoch)
+    write = lease.grant(viewing, theirs, viewer.connection_id, robot.epoch, right)
     outcome = yield from write_robot(robot.robot_id, write)
     if isinstance(outcome, ConditionFailed):
         raise TryAgain(robot.robot_id)
@@ -215,6 +226,24 @@ def grant_control(request: Request, message: GrantControl) -> Flow[Ack]:
         + notices_to_viewers(after, frame, except_for=viewing.session_id),
     )
     return Ack(epoch=after.epoch, robot_told=is_robot_told and can_hear_control(after))
+
+
+def _find_viewers_right(
+    request: Request, robot: Robot, viewer: Session
+) -> tuple[Condition, int | None]:
+    """Return the condition under which a viewer may drive, and when that right ends.
+
+    Raise Forbidden if its user may only view. An admin's right is in no item.
+    """
+    if viewer.user_id == robot.owner_user_id:
+        return Compare(("ownerUserId",), "=", viewer.user_id), None
+    key = viewer.user_id if viewer.group is None else group_key(viewer.group)
+    share = robot.share_with(key, request.now)
+    if share is not None and share.role == "operator" and not share.offered:
+        return is_shared(share), share.until
+    if share is None and viewer.group is None and viewer.right_until is None:
+        return AllOf(()), None
+    raise Forbidden(robot.robot_id, "that viewer may only view this robot")
 
 
 def deny_control(request: Request, message: DenyControl) -> Flow[Ack]:

@@ -106,7 +106,7 @@ def notify(request: Request, robot_id: RobotId, notices: Iterable[Notice]) -> Fl
     because what the frames tell has happened already: a recipient that misses one learns who
     drives, or that its session has ended, from the reply to its next ping.
     """
-    sent = tuple(notices)
+    sent = tuple(each for each in notices if _may_hear(each, request.now))
     steps = [hand_over(each.recipient, each.frame, request.now) for each in sent]
     outcomes = yield from attempt_all(steps)
     results = [
@@ -120,6 +120,17 @@ def notify(request: Request, robot_id: RobotId, notices: Iterable[Notice]) -> Fl
         for notice, delivery in results
         if isinstance(notice.recipient, Robot)
     )
+
+
+def _may_hear(notice: Notice, now: int) -> bool:
+    """Say whether a notice may be sent: not to a session whose share has ended.
+
+    That its session ends, everyone may hear: such a notice has no role.
+    """
+    recipient = notice.recipient
+    if isinstance(recipient, Robot) or notice.role is None:
+        return True
+    return recipient.has_right(now)
 
 
 def loss_steps(request: Request, robot_id: RobotId, notice: Notice) -> Iterable[WriteRobot]:

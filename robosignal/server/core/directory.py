@@ -8,29 +8,42 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import msgspec
+from msgspec import structs
 
 from robosignal.protocol import limits
 from robosignal.protocol.errors import BadMessage, Forbidden, Unauthorized
 from robosignal.protocol.frames import (
     Ack,
     KeysSummary,
+    OfferedEntry,
     Person,
     Presence,
     RelationName,
     RobotEntry,
     RobotsReply,
 )
-from robosignal.protocol.ids import RobotId
+from robosignal.protocol.ids import RobotId, UserId
 from robosignal.protocol.messages import Robots, Unwatch, Watch
-from robosignal.server.core.records import FLEET_SHARDS, Connection, Robot
+from robosignal.server.core.authorization import find_share, find_shares
+from robosignal.server.core.records import (
+    FLEET_SHARDS,
+    Connection,
+    Robot,
+    group_key,
+    group_of,
+    offer_key,
+)
 from robosignal.server.core.request import Request
 from robosignal.server.core.steps import (
     ConditionFailed,
+    DropGroupWatch,
     Flow,
     ListFleet,
     ListOwned,
     ListShared,
+    NoteGroupWatch,
     list_page,
+    perform_all,
     read_robots,
     write_connection,
 )
@@ -44,9 +57,8 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     after: str | None = None
 
 
-OWN_PARTS = ("owned", "shared")
-RELATION_IN_PART: dict[str, RelationName] = {"owned": "owner", "shared": "operator"}
-"""What the user is to the robots of each part. An admin's list of the fleet has all relations."""
+OWNED, SHARED = "owned", "shared"
+"""The parts of a user's list, before one for each group, which has the group's key."""
 
 ROUNDS = 20
 """How many pages of an index are read for one reply. If they hold few robots, it is a short one."""
@@ -67,8 +79,15 @@ def list_robots(request: Request, message: Robots) -> Flow[RobotsReply]:
         return RobotsReply(robots=(yield from _read_entries(request, asked)))
     if message.all and not request.sender.is_admin:
         raise Forbidden(None, "only an admin lists every robot")
-    parts = FLEET if message.all else OWN_PARTS
-    return (yield from _read_page(request, parts, _decode_cursor(message.cursor, parts)))
+    parts = FLEET if message.all else _own_parts(request.sender)
+    reply = yield from _read_page(request, parts, _decode_cursor(message.cursor, parts))
+    if message.cursor is not None:
+        return reply
+    return structs.replace(reply, offered=(yield from _read_offers(request)))
+
+
+def _own_parts(sender: Connection) -> tuple[str, ...]:
+    return (OWNED, SHARED, *map(group_key, sender.groups))
 
 
 def watch(request: Request, message: Watch) -> Flow[RobotsReply]:
@@ -84,6 +103,8 @@ def watch(request: Request, message: Watch) -> Flow[RobotsReply]:
     watcher = ADMINS if message.all else sender.user_id
     me = sender.connection_id
     # Noted before listing, so that a change between the two is pushed and not missed.
+    groups = () if message.all else sender.groups
+    yield from perform_all(NoteGroupWatch(me, each, sender.expires_at) for each in groups)
     outcome = yield from write_connection(me, connections.watch(me, watcher))
     if isinstance(outcome, ConditionFailed):
         raise Unauthorized("connection is gone")
@@ -92,35 +113,52 @@ def watch(request: Request, message: Watch) -> Flow[RobotsReply]:
 
 def unwatch(request: Request, _message: Unwatch) -> Flow[Ack]:
     """Stop sending the sender changes of robots."""
-    yield from write_connection(request.sender.connection_id, connections.unwatch())
+    me, groups = request.sender.connection_id, request.sender.groups
+    yield from write_connection(me, connections.unwatch())
+    yield from perform_all(DropGroupWatch(me, each) for each in groups)
     return Ack()
+
+
+def _read_offers(request: Request) -> Flow[list[OfferedEntry]]:
+    """Return the first offers to the sender; their next page is what is left when some are."""
+    user = request.sender.user_id
+    page = yield from list_page(ListShared(offer_key(user), None, limits.ROBOTS_PER_PAGE))
+    robots = (yield from read_robots(page.robot_ids)) if page.robot_ids else []
+    found = ((robot, robot.share_with(user, request.now)) for robot in robots)
+    return [
+        OfferedEntry(
+            robot_id=robot.robot_id,
+            owner=Person(robot.owner_user_id),
+            role=offer.role,
+            until=offer.until,
+        )
+        for robot, offer in found
+        if offer is not None and offer.offered
+    ]
 
 
 def _read_page(request: Request, parts: tuple[str, ...], start: Cursor) -> Flow[RobotsReply]:
     """Read one page, from as many parts as it takes."""
     entries: list[RobotEntry] = []
     cursor: Cursor | None = start
-    for _ in range(ROUNDS):
+    for _ in range(max(ROUNDS, len(parts))):
         if cursor is None or len(entries) >= limits.ROBOTS_PER_PAGE:
             break
         page = yield from list_page(_page_step(request, cursor, len(entries)))
-        found = yield from _read_entries(request, page.robot_ids)
         # An index may lag behind the items, so the items decide which part a robot belongs to.
-        entries += [
-            each
-            for each in found
-            if RELATION_IN_PART.get(cursor.part, each.relation) == each.relation
-        ]
+        entries += yield from _read_entries(request, page.robot_ids, cursor.part)
         cursor = _next_cursor(parts, cursor, page.after)
     return RobotsReply(robots=entries, cursor=None if cursor is None else _encode_cursor(cursor))
 
 
 def _page_step(request: Request, cursor: Cursor, have: int) -> ListOwned | ListShared | ListFleet:
     user, limit = request.sender.user_id, limits.ROBOTS_PER_PAGE - have
-    if cursor.part == "owned":
+    if cursor.part == OWNED:
         return ListOwned(user, cursor.after, limit)
-    if cursor.part == "shared":
+    if cursor.part == SHARED:
         return ListShared(user, cursor.after, limit)
+    if group_of(UserId(cursor.part)) is not None:
+        return ListShared(UserId(cursor.part), cursor.after, limit)
     return ListFleet(cursor.part, cursor.after, limit)
 
 
@@ -152,21 +190,47 @@ def _decode_cursor(text: str | None, parts: tuple[str, ...]) -> Cursor:
     return cursor
 
 
-def _read_entries(request: Request, robot_ids: tuple[RobotId, ...]) -> Flow[list[RobotEntry]]:
+def _read_entries(
+    request: Request, robot_ids: tuple[RobotId, ...], part: str | None = None
+) -> Flow[list[RobotEntry]]:
+    """Return the entries of robots that the sender may see; of those in one part of its list."""
     if not robot_ids:
         return []
-    found = yield from read_robots(robot_ids)
-    related = ((robot, relation_to(request.sender, robot)) for robot in found)
-    return [robot_entry(request, robot, relation) for robot, relation in related if relation]
+    robots = yield from read_robots(robot_ids)
+    found = [
+        robot_entry(request, robot, relation)
+        for robot in robots
+        if (relation := relation_to(request.sender, robot, request.now)) is not None
+        and (part is None or part in FLEET or part == _part_of(request, robot))
+    ]
+    return found
 
 
-def relation_to(user: Connection, robot: Robot) -> RelationName | None:
-    """Return what the user is to the robot: owner, operator, admin, or None for a stranger."""
+def _part_of(request: Request, robot: Robot) -> str | None:
+    """Return the part of the sender's list that a robot is in: it is in the first that has it."""
+    if robot.owner_user_id == request.sender.user_id:
+        return OWNED
+    shares = find_shares(request.sender, robot, request.now)
+    if not shares:
+        return None
+    first = shares[0].grantee
+    return SHARED if group_of(first) is None else first
+
+
+def relation_to(user: Connection, robot: Robot, now: int) -> RelationName | None:
+    """Return what the user is to the robot: owner, operator, viewer, admin, or None for a stranger.
+
+    `now` is in epoch ms. An admin with whom the robot is shared is `operator` or `viewer`, and may
+    do what admins may.
+    """
     if robot.owner_user_id == user.user_id:
         return "owner"
-    if user.user_id in robot.operators:
+    roles = {each.role for each in find_shares(user, robot, now)}
+    if "operator" in roles:
         return "operator"
-    return "admin" if user.is_admin else None
+    if user.is_admin:
+        return "admin"
+    return "viewer" if roles else None
 
 
 def robot_entry(request: Request, robot: Robot, relation: RelationName) -> RobotEntry:
@@ -174,6 +238,7 @@ def robot_entry(request: Request, robot: Robot, relation: RelationName) -> Robot
     online = robot.is_online(request.now)
     held = robot.holder(request.now) if online else None
     is_own = robot.owner_user_id == request.sender.user_id
+    share = find_share(request.sender, robot, request.now)
     return RobotEntry(
         robot_id=robot.robot_id,
         online=online,
@@ -186,8 +251,10 @@ def robot_entry(request: Request, robot: Robot, relation: RelationName) -> Robot
         metadata=msgspec.json.decode(robot.metadata or "{}"),
         dialect=robot.dialect,
         ice_restart=robot.ice_restart,
+        until=None if share is None else share.until,
+        group=None if share is None else group_of(share.grantee),
         last_seen_at=None if online else _last_seen_at(request, robot),
-        keys=None if relation == "operator" else _summarize_keys(robot, request.now),
+        keys=_summarize_keys(robot, request.now) if relation in ("owner", "admin") else None,
     )
 
 

@@ -4,6 +4,7 @@ from typing import assert_never
 
 from robosignal.protocol.frames import Reply
 from robosignal.protocol.messages import (
+    AcceptShare,
     Answer,
     AnyMessage,
     ApproveKey,
@@ -17,6 +18,7 @@ from robosignal.protocol.messages import (
     IceCandidate,
     IceServers,
     Keys,
+    LeaveShare,
     Offer,
     Ping,
     Ready,
@@ -82,6 +84,10 @@ def flow_for(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C90
             return ownership.share(request, message)
         case Unshare():
             return ownership.unshare(request, message)
+        case AcceptShare():
+            return ownership.accept_share(request, message)
+        case LeaveShare():
+            return ownership.leave_share(request, message)
         case Transfer():
             return ownership.transfer(request, message)
         case Enroll():

@@ -37,7 +37,7 @@ def history(request: Request, message: History) -> Flow[HistoryReply]:
     after = _decode_cursor(message.cursor)
     robot = yield from read_robot(robot_id)
     refuse_former_robot(request, robot_id, robot)
-    if not is_allowed(History, sender, robot):
+    if not is_allowed(History, sender, robot, request.now):
         raise Forbidden(robot_id, "only the robot's owner and admins see who drove it")
     query = ReadHistory(
         robot_id=robot_id,

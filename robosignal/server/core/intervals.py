@@ -39,7 +39,7 @@ class SessionChange(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """One line of the audit log: a write that changed a robot, its sessions or its operators."""
+    """One line of the audit log: a write that changed a robot, its sessions or its shares."""
 
     at: int
     """When, in epoch ms, by the clock of the server that wrote."""
@@ -326,6 +326,8 @@ REASONS: dict[str, IntervalEnd] = {
     "register_process": "restarted",
     "unregister": "unregistered",
     "evict": "forgotten",
+    "share": "unshared",
+    "share_with_holder": "unshared",
     "unshare": "unshared",
     "unshare_holder": "unshared",
     "transfer": "transferred",
@@ -346,7 +348,11 @@ SAME_REV = frozenset(
         "resume_lease",
         "begin_holder_grace",
         "record_late_holder_loss",
+        "renew_viewer_right",
+        "renew_lease_right",
         "share",
+        "accept",
+        "drop_ended_share",
         "unshare",
         "enroll",
         "approve_key",
@@ -354,5 +360,5 @@ SAME_REV = frozenset(
         "revoke_key",
     }
 )
-"""The writes that change sessions or operators and leave `rev` as it is: they come after the one
+"""The writes that change sessions or shares and leave `rev` as it is: they come after the one
 that raised it."""

@@ -18,6 +18,7 @@ from robosignal.server.core.addressing import ActiveSession, find_own_session, r
 from robosignal.server.core.authorization import (
     authorize,
     condition_for,
+    find_driving_share,
     refuse_robot_connections,
 )
 from robosignal.server.core.control import release_to_viewer
@@ -71,8 +72,9 @@ def _offer_on(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
     refuse_robot_connections(request)
     if message.role == "viewer":
         return (yield from open_viewer(request, message, robot))
-    mine = request.new_session(robot.robot_id, request.lease_until)
-    may, seen = condition_for(Offer, request.sender), robot.all_sessions()
+    share = find_driving_share(request, robot)
+    mine = request.new_session(robot.robot_id, request.lease_until, share)
+    may, seen = condition_for(Offer, request.sender, share), robot.all_sessions()
     write = lease.acquire_among_viewers(mine, may, request.now, seen)
     return (yield from acquire_and_introduce(request, message, robot, mine, write))
 
@@ -83,9 +85,10 @@ def _renegotiate(request: Request, message: Offer, robot: Robot, found: ActiveSe
     wanted = message.role or found.role
     lapsed = found.role == "controller" and found.session.has_lapsed(found.role, request.now)
     if wanted == "controller" and (lapsed or found.role == "viewer"):
-        mine = request.own_session(found.session.session_id, request.lease_until)
+        share = find_driving_share(request, robot)
+        mine = request.own_session(found.session.session_id, request.lease_until, share)
         acquire_write = lease.acquire_again if lapsed else lease.acquire_as_viewer
-        write = acquire_write(mine, condition_for(Offer, request.sender), request.now)
+        write = acquire_write(mine, condition_for(Offer, request.sender, share), request.now)
         return (
             yield from acquire_and_introduce(
                 request, message, robot, mine, write, was_viewer=not lapsed

@@ -6,15 +6,15 @@ Field names in camel case are the tables' attribute names. Times are epoch milli
 
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from msgspec import Struct, convert, field
+from msgspec import Struct, convert, field, structs
 
 from robosignal.protocol import limits
 from robosignal.protocol.device_keys import SUBJECT_PREFIX, PublicKey
 from robosignal.protocol.frames import Person
 from robosignal.protocol.ids import ConnectionId, InstanceId, RobotId, SessionId, UserId
-from robosignal.protocol.messages import Dialect, Role
+from robosignal.protocol.messages import Dialect, Role, ShareRole
 
 ADMIN_GROUPS = frozenset({"ADMIN", "ADMINS"})
 
@@ -35,6 +35,56 @@ def _is_over(until: int, now: int, seconds: int, dialect: Dialect) -> bool:
     """Say whether a time has passed, or is further ahead than anything of this dialect can last."""
     longest = limits.LIFETIME_SECONDS if dialect == "seed" else seconds
     return not now <= until <= latest_end(now, longest)
+
+
+GROUP_KEY = "#group:"
+"""Begins the key of a share with a group. No user id begins with `#`."""
+
+OFFER_KEY = "#offer:"
+"""Begins the key under which the offers to a user are listed."""
+
+
+def group_key(group: str) -> UserId:
+    """Return the key of a share with this group, beside the ids of users."""
+    return UserId(GROUP_KEY + group)
+
+
+def group_of(grantee: UserId) -> str | None:
+    """Return the group that a share's key names; None for a user."""
+    return grantee.removeprefix(GROUP_KEY) if grantee.startswith(GROUP_KEY) else None
+
+
+def offer_key(user: UserId) -> UserId:
+    """Return the key under which the offers to this user are listed."""
+    return UserId(OFFER_KEY + user)
+
+
+def is_admin_group(group: str) -> bool:
+    """Say whether a group is the admins', in any case of its ASCII letters.
+
+    Other letters, such as a dotless i, become ASCII ones in upper case, and name other groups.
+    """
+    return group.isascii() and group.upper() in ADMIN_GROUPS
+
+
+class RobotShare(Struct, frozen=True):
+    """A share as the robot's item has it, or an offer of one."""
+
+    grantee: UserId
+    """A user's id, or a group's key."""
+    role: ShareRole
+    until: int | None = None
+    offered: bool = False
+    """Whether its user has not accepted it yet, so that it gives no right."""
+
+    @property
+    def key(self) -> UserId:
+        """Return the key under which the robot is listed for its user or group."""
+        return offer_key(self.grantee) if self.offered else self.grantee
+
+    def has_ended(self, now: int) -> bool:
+        """Say whether its end has come. `now`: epoch ms."""
+        return self.until is not None and self.until <= now
 
 
 class Enrolment(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -64,6 +114,9 @@ class Connection(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     user_id: UserId
     name: str | None = None
     groups: tuple[str, ...] = ()
+    """The first groups of its token, and an admins' group wherever it is."""
+    groups_left_out: int = 0
+    """How many more groups its token names, which give no share."""
     kind: Literal["client", "robot"] = "client"
     assertion: Assertion | None = None
     """Given if a robot opened it with its own key: then it has no user."""
@@ -81,11 +134,8 @@ class Connection(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
     @property
     def is_admin(self) -> bool:
-        """Whether the user is in the admins' group, in any case of its ASCII letters.
-
-        Other letters, such as a dotless i, become ASCII ones in upper case, and name other groups.
-        """
-        return any(group.isascii() and group.upper() in ADMIN_GROUPS for group in self.groups)
+        """Whether the user is in the admins' group."""
+        return any(map(is_admin_group, self.groups))
 
     @property
     def person(self) -> Person:
@@ -115,6 +165,10 @@ class Session(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     """When the lease or viewer session ends if it is not renewed."""
     lost: int | None = None
     """When its connection was found lost; None once the session is resumed on another one."""
+    group: str | None = None
+    """The group whose share gives its user the right; None: the right is the user's own."""
+    right_until: int | None = None
+    """When that share ends; `until` is never later."""
 
     @property
     def person(self) -> Person:
@@ -127,11 +181,27 @@ class Session(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
         return _is_over(self.until, now, seconds, self.dialect)
 
     def right_seconds(self, now: int) -> int:
-        """Return what is left of its user's right, which ends with the token: whole seconds.
+        """Return what is left of its user's right: whole seconds, rounded down, 0 if it has ended.
 
-        Rounded down, 0 if the token has expired. `now`: epoch ms.
+        It ends with the token, or with the share if that ends sooner. `now`: epoch ms.
         """
-        return max(0, self.expires_at - now) // 1000
+        return max(0, self._cap(self.expires_at) - now) // 1000
+
+    def has_right(self, now: int) -> bool:
+        """Say whether the share that gives the right, if one does, has not ended."""
+        return self.right_until is None or now < self.right_until
+
+    def ending(self, until: int) -> "Session":
+        """Return the session with a new end: the given one, or the share's if that is sooner."""
+        return structs.replace(self, until=self._cap(until))
+
+    def _cap(self, until: int) -> int:
+        return until if self.right_until is None else min(until, self.right_until)
+
+    def comes_from(self, grantee: UserId) -> bool:
+        """Say whether its right comes from the share with this user or group."""
+        group = group_of(grantee)
+        return self.group == group if group else self.group is None and self.user_id == grantee
 
 
 class Key(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -189,6 +259,14 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     robot_id: RobotId
     owner_user_id: UserId
     operators: frozenset[UserId] = frozenset()
+    """Users, and keys of groups, whose share lets them drive."""
+    view_only: frozenset[UserId] = frozenset()
+    """Users, and keys of groups, whose share lets them view, and never drive."""
+    offered_operators: frozenset[UserId] = frozenset()
+    offered_view_only: frozenset[UserId] = frozenset()
+    """Users who have not accepted their share yet."""
+    ends: dict[UserId, int] | None = None
+    """When shares end (epoch ms), for those that do; None in an item that never had any."""
     connection_id: ConnectionId | None = None
     connected_at: int = 0
     instance_id: InstanceId | None = None
@@ -217,6 +295,27 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     """When the newest assertion was issued that has registered a connection (epoch seconds)."""
     assertions: dict[str, ConnectionId] = {}
     """The assertions of that second that have registered a connection, by their `jti`."""
+
+    def shares(self) -> Iterator[RobotShare]:
+        """Yield every share and offer, also those that have ended."""
+        ends = self.ends or {}
+        for found, role, offered in (
+            (self.operators, "operator", False),
+            (self.view_only, "viewer", False),
+            (self.offered_operators, "operator", True),
+            (self.offered_view_only, "viewer", True),
+        ):
+            for each in sorted(found):
+                yield RobotShare(each, cast("ShareRole", role), ends.get(each), offered)
+
+    def share_with(self, grantee: UserId, now: int) -> RobotShare | None:
+        """Return the share with a user or group, or its offer; None if it has ended."""
+        found = (each for each in self.shares() if each.grantee == grantee)
+        return next((each for each in found if not each.has_ended(now)), None)
+
+    def is_listed_under(self, key: UserId) -> bool:
+        """Say whether a user's list has the robot under this key, ended shares included."""
+        return any(each.key == key for each in self.shares())
 
     def is_online(self, now: int) -> bool:
         """Whether the robot is connected and its presence has not lapsed. `now`: epoch ms."""

@@ -14,7 +14,13 @@ from robosignal.server.core.addressing import (
     refresh_sender,
     resolve_robot_id,
 )
-from robosignal.server.core.authorization import authorize, find_right, refuse_former_robot
+from robosignal.server.core.authorization import (
+    DRIVERS,
+    authorize,
+    find_relations,
+    find_right,
+    refuse_former_robot,
+)
 from robosignal.server.core.delivery import deliver
 from robosignal.server.core.dialects import translate_for_client, translate_for_robot
 from robosignal.server.core.notices import Notice
@@ -56,7 +62,7 @@ def relay_to_robot(
 
 def _relay_to_client(request: Request, message: Relayable, robot: Robot) -> Flow[Ack]:
     found = find_named_session(robot, message)
-    if found is None:
+    if found is None or not found.session.has_right(request.now):
         raise NoSession(robot.robot_id)
     frame = translate_for_client(robot, found.session, found.role, message)
     notice = Notice(found.session, frame, found.role)
@@ -76,7 +82,8 @@ def _expect_session(request: Request, message: Relayable, robot: Robot) -> Flow[
     sender = request.sender
     is_client = sender.robot_id is None
     is_early = is_client and isinstance(message, IceCandidate) and sender.dialect == "seed"
-    if is_early and message.session_id is None and _is_free_for(request, robot):
+    may_drive = bool(find_relations(sender, robot, request.now) & DRIVERS)
+    if is_early and may_drive and message.session_id is None and _is_free_for(request, robot):
         mine = request.new_session(robot.robot_id, request.lease_until)
         return ActiveSession(mine, "controller")
     refuse_former_robot((yield from refresh_sender(request)), robot.robot_id, robot)

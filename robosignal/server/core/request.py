@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 from robosignal.protocol import limits
 from robosignal.protocol.ids import RobotId, SessionId, session_id
 from robosignal.protocol.messages import Role
-from robosignal.server.core.records import Connection, Robot, Session
+from robosignal.server.core.records import Connection, Robot, RobotShare, Session, group_of
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -76,14 +76,21 @@ class Request:
             return min(longest, self.sender.expires_at)
         return self.time_after(seconds)
 
-    def new_session(self, robot_id: RobotId, until: int) -> Session:
-        """Return the session that the sender would open with this robot."""
-        return self.own_session(session_id(robot_id, self.sender.connection_id), until)
+    def new_session(
+        self, robot_id: RobotId, until: int, share: RobotShare | None = None
+    ) -> Session:
+        """Return the session that the sender would open with this robot, by the right of a share.
 
-    def own_session(self, session: SessionId, until: int) -> Session:
+        Without a share, the right is the user's own, and has no end.
+        """
+        return self.own_session(session_id(robot_id, self.sender.connection_id), until, share)
+
+    def own_session(
+        self, session: SessionId, until: int, share: RobotShare | None = None
+    ) -> Session:
         """Return this session of the sender's user, on the sender's connection."""
         sender = self.sender
-        return Session(
+        found = Session(
             session_id=session,
             user_id=sender.user_id,
             name=sender.name,
@@ -92,7 +99,10 @@ class Request:
             dialect=sender.dialect,
             expires_at=sender.expires_at,
             until=until,
+            group=None if share is None else group_of(share.grantee),
+            right_until=None if share is None else share.until,
         )
+        return found.ending(until)
 
     def with_sender(self, sender: Connection) -> "Request":
         """Return the same request with a newer item of its sender."""
@@ -113,5 +123,5 @@ def grace_end(now: int) -> int:
 
 
 def clear_grace(session: Session, until: int) -> Session:
-    """Return the session with a new end and without a lost connection."""
-    return structs.replace(session, until=until, lost=None)
+    """Return the session with a new end, or its share's, and without a lost connection."""
+    return structs.replace(session.ending(until), lost=None)

@@ -98,10 +98,36 @@ class RemoveRobot(Struct, frozen=True):
 
 
 class NoteShare(Struct, frozen=True):
-    """List a robot among those shared with a user. Outcome: None."""
+    """List a robot under the key of a share or an offer. Outcome: None.
+
+    `owner`: whose offers it is counted among, for an offer.
+    """
 
     robot_id: RobotId
     user_id: UserId
+    owner: UserId | None = None
+
+
+class CountOffers(Struct, frozen=True):
+    """Count the offers of an owner's robots, up to `limit`. Outcome: int."""
+
+    owner: UserId
+    limit: int
+
+
+class NoteGroupWatch(Struct, frozen=True):
+    """List a connection among the watchers of a group's robots. Outcome: None."""
+
+    connection_id: ConnectionId
+    group: str
+    expires_at: int
+
+
+class DropGroupWatch(Struct, frozen=True):
+    """Remove a connection from a group's watchers, if it is there. Outcome: None."""
+
+    connection_id: ConnectionId
+    group: str
 
 
 class DropShare(Struct, frozen=True):
@@ -220,6 +246,9 @@ Action = (
     | DrawCode
     | ReadCode
     | WriteCode
+    | CountOffers
+    | NoteGroupWatch
+    | DropGroupWatch
     | ReadRobots
     | ListOwned
     | ListShared
@@ -309,9 +338,15 @@ class IceServers(Struct, frozen=True):
     """Whether the deployment has TURN servers that this list leaves out."""
 
 
-def find_ice_servers(sender: Connection, *, turn: bool) -> Flow[IceServers]:
-    """Find ICE servers for the sender; with `turn`, TURN servers too."""
-    found: IceServers = yield FindIceServers(sender.user_id if turn else None, sender.expires_at)
+def find_ice_servers(
+    sender: Connection, *, turn: bool, until: int | None = None
+) -> Flow[IceServers]:
+    """Find ICE servers for the sender; with `turn`, TURN servers too.
+
+    `until`: when the sender's right ends (epoch ms), if that is before the token does.
+    """
+    end = sender.expires_at if until is None else until
+    found: IceServers = yield FindIceServers(sender.user_id if turn else None, end)
     return found
 
 
@@ -401,6 +436,12 @@ def remove_connection(connection_id: ConnectionId) -> Flow[Connection | None]:
     """Delete a connection's item and return it."""
     row: Connection | None = yield RemoveConnection(connection_id)
     return row
+
+
+def count_offers(owner: UserId, limit: int) -> Flow[int]:
+    """Count the offers of an owner's robots, up to the limit."""
+    count: int = yield CountOffers(owner, limit)
+    return count
 
 
 def perform_all(actions: Iterable[Action], purpose: Purpose = "decide") -> Flow[tuple[Any, ...]]:

@@ -7,12 +7,12 @@ from robosignal.protocol.errors import Forbidden, RobotOffline, TooManyViewers, 
 from robosignal.protocol.frames import Ack
 from robosignal.protocol.messages import Offer
 from robosignal.server.core.acquisition import introduce, write_or_undo
-from robosignal.server.core.authorization import authorize, condition_for, find_right
+from robosignal.server.core.authorization import authorize, condition_for, find_right, find_share
 from robosignal.server.core.conditional_writes import Write
 from robosignal.server.core.delivery import notify
 from robosignal.server.core.dialects import translate_for_robot
 from robosignal.server.core.notices import notices_to, peer_left_frame
-from robosignal.server.core.records import Robot, Session
+from robosignal.server.core.records import Robot, RobotShare, Session
 from robosignal.server.core.request import Request, reply_epoch
 from robosignal.server.core.steps import ConditionFailed, Flow
 from robosignal.server.core.writes import viewers
@@ -25,12 +25,13 @@ def open_viewer(request: Request, message: Offer, robot: Robot) -> Flow[Ack]:
     """
     if robot.dialect == "seed":
         raise Forbidden(robot.robot_id, "a seed robot takes no viewers: drive it, or take over")
-    viewing = request.new_session(robot.robot_id, request.viewer_until)
+    share = find_share(request.sender, robot, request.now)
+    viewing = request.new_session(robot.robot_id, request.viewer_until, share)
     if robot.session(viewing.session_id) is not None:
         # Session ids are derived from connections, so it would open under the same id again.
         raise Forbidden(robot.robot_id, "this connection's session has moved to a newer one")
     lapsed = _choose_replaced(request, robot)
-    write = _choose_write(request, robot, viewing, lapsed)
+    write = _choose_write(request, robot, viewing, share, lapsed)
     outcome = yield from write_or_undo(request, robot.robot_id, write)
     if isinstance(outcome, ConditionFailed):
         raise _explain_refusal(request, authorize(request, message, robot.robot_id, outcome.item))
@@ -56,9 +57,13 @@ def _choose_replaced(request: Request, robot: Robot) -> Session | None:
 
 
 def _choose_write(
-    request: Request, robot: Robot, viewing: Session, lapsed: Session | None
+    request: Request,
+    robot: Robot,
+    viewing: Session,
+    share: RobotShare | None,
+    lapsed: Session | None,
 ) -> Write:
-    may, seen = condition_for(Offer, request.sender), robot.all_sessions()
+    may, seen = condition_for(Offer, request.sender, share), robot.all_sessions()
     if lapsed is None:
         return viewers.add(viewing, may, request.rules.viewers, seen)
     return viewers.replace_lapsed(viewing, may, lapsed.session_id, request.now, seen)

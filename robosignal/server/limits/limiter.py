@@ -25,6 +25,7 @@ from robosignal.protocol.limits import (
     USER_UNITS_PER_SECOND,
 )
 from robosignal.protocol.messages import (
+    AcceptShare,
     Answer,
     AnyMessage,
     ApproveKey,
@@ -35,6 +36,7 @@ from robosignal.protocol.messages import (
     GrantControl,
     History,
     IceCandidate,
+    LeaveShare,
     Offer,
     Ping,
     Register,
@@ -69,7 +71,7 @@ RELAYED = (Answer, IceCandidate)
 UNITS: dict[type, int] = {
     **dict.fromkeys((Robots, Watch, History), 8),
     **dict.fromkeys((Offer, Takeover, RequestControl, GrantControl), 4),
-    **dict.fromkeys((Share, Unshare, Transfer, Forget), 4),
+    **dict.fromkeys((Share, Unshare, AcceptShare, LeaveShare, Transfer, Forget), 4),
     **dict.fromkeys((Enroll, CreateCode, ApproveKey, RevokeKey, RotateKey), 4),
 }
 """How many of its user's units a message takes; all others take one."""

@@ -111,6 +111,9 @@ EVERY_METHOD: dict[str, Callable[[Store], object]] = {
     "list_owned": lambda store: store.list_owned(ANN, None, 5),
     "note_share": lambda store: store.note_share(R1, ANN),
     "drop_share": lambda store: store.drop_share(R1, ANN),
+    "count_offers": lambda store: store.count_offers(ANN, 5),
+    "note_group_watch": lambda store: store.note_group_watch(C1, "crew", 5),
+    "drop_group_watch": lambda store: store.drop_group_watch(C1, "crew"),
     "list_shared": lambda store: store.list_shared(ANN, None, 5),
     "list_fleet": lambda store: store.list_fleet("0", None, 5),
 }

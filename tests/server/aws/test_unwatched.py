@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from robosignal.protocol.ids import ConnectionId
 from robosignal.protocol.limits import (
-    OPERATORS,
     PUSHES_BURST,
     SECOND_LOOK_SECONDS,
+    SHARES,
     TAKEN_BURST,
     VIEWERS,
     WATCHERS,
@@ -83,7 +83,7 @@ def fill_robot(backend: CountedBackend, watching: int) -> list[Peer]:
     """
     world = backend.world
     world.robot()
-    operators = [f"op{number}" for number in range(OPERATORS)]
+    operators = [f"op{number}" for number in range(SHARES)]
     for user in operators:
         world.share("r1", user)
     for user in operators[:watching] * (WATCHERS // watching):
@@ -98,7 +98,7 @@ def fill_robot(backend: CountedBackend, watching: int) -> list[Peer]:
     return owners
 
 
-@pytest.mark.parametrize("watching", [OPERATORS, 10, 1])
+@pytest.mark.parametrize("watching", [SHARES, 10, 1])
 def test_the_dearest_takeovers_cost_what_the_page_says(
     backend: CountedBackend, watching: int
 ) -> None:
@@ -114,7 +114,7 @@ def test_the_dearest_takeovers_cost_what_the_page_says(
         backend.world.pass_seconds(1)
     backend.world.pass_seconds(60)
     series = backend.cost(owners, TAKEN_BURST)
-    everyone = OPERATORS + 2
+    everyone = SHARES + 2
     a_second = sum(each["Query"] for each in steady) / len(steady)
     figures = [watching, first.total(), second.total(), f"{a_second:.1f}", series["Query"]]
 

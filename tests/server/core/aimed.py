@@ -18,6 +18,7 @@ from robosignal.protocol.messages import (
     Forget,
     Message,
     Offer,
+    RequestControl,
     Resume,
     RevokeKey,
     Share,
@@ -25,7 +26,7 @@ from robosignal.protocol.messages import (
     Transfer,
     Unshare,
 )
-from robosignal.server.core.authorization import condition_for
+from robosignal.server.core.authorization import condition_for, find_share
 from robosignal.server.core.conditional_writes import (
     AllOf,
     AnyOf,
@@ -34,7 +35,17 @@ from robosignal.server.core.conditional_writes import (
     Write,
     evaluate,
 )
-from robosignal.server.core.records import Code, Connection, Key, Session
+from robosignal.server.core.records import (
+    Code,
+    Connection,
+    Key,
+    Robot,
+    RobotShare,
+    Session,
+    group_key,
+    group_of,
+    robot_from_item,
+)
 from robosignal.server.core.writes import (
     codes,
     connections,
@@ -55,6 +66,7 @@ from tests.server.core.generated import (
     clients,
     connection_rows,
     dialects,
+    grantees,
     items,
     kids,
     often,
@@ -123,7 +135,9 @@ class Aim:
         """Draw the right of the session's user, who is sometimes an admin."""
         if not self._draw(often):
             return AllOf(())
-        return condition_for(kind, self._draw(connection_rows(user_id=mine.user_id, groups=())))
+        row = self._draw(connection_rows(user_id=mine.user_id, groups=("drivers",)))
+        share = find_share(row, self.seen_robot(), NOW, drive=kind is not Resume)
+        return condition_for(kind, row, share)
 
     def socket(self) -> ConnectionId:
         """Draw the robot's connection, or another."""
@@ -202,18 +216,65 @@ class Aim:
         found: ConnectionId = self._mostly(place.get("connectionId"), clients)
         return found
 
+    def seen_robot(self) -> Robot:
+        """Return the robot as it was read: as it is, or before it had any share."""
+        empty = {"robotId": ROBOT, "ownerUserId": "ann"}
+        item = empty | self._item if self._draw(often) else empty
+        return robot_from_item(item)
+
+    def share(self, *, offered: bool | None = None, ended: bool = False) -> RobotShare:
+        """Draw one of the robot's shares or offers, or any other."""
+        found = [
+            each
+            for each in self.seen_robot().shares()
+            if (offered is None or each.offered == offered) and (not ended or each.until)
+        ]
+        share = found[0] if found and self._draw(often) else self._any_share()
+        role = self._draw(st.sampled_from(["operator", "viewer"]))
+        if offered is None:
+            # What is wanted, not what there is.
+            until = self._draw(st.sampled_from([None, None, NOW + 90_000]))
+            new = group_of(share.grantee) is None and self._draw(st.booleans())
+            return RobotShare(share.grantee, role, until, new)
+        until = share.until or (NOW if ended else None)
+        return RobotShare(share.grantee, share.role, until, offered)
+
+    def _any_share(self) -> RobotShare:
+        return RobotShare(self._draw(grantees), "operator")
+
+    def covered(self, grantee: UserId) -> list[SessionId]:
+        """Draw the viewer sessions by a share that were seen, and so are to end with it."""
+        return [each.session_id for each in self.standing() if each.comes_from(grantee)]
+
+    def holders_grantee(self) -> UserId:
+        """Draw by whose share the lease is held, or any other."""
+        held = self._item.get("controller")
+        likely = None
+        if held is not None:
+            group = held.get("group")
+            likely = held["userId"] if group is None else group_key(group)
+        found: UserId = self._mostly(likely, grantees)
+        return found
+
     def operator(self) -> UserId:
         """Draw whom the robot is shared with, or somebody else."""
         operators = sorted(self._item.get("operators", ()))
         found: UserId = self._mostly(operators[0] if operators else None, users)
         return found
 
-    def unshared(self, *, holder: bool) -> tuple[UserId, Condition, list[SessionId]]:
+    def unshared(self, *, holder: bool) -> tuple[UserId, Condition, Robot, list[SessionId]]:
         """Draw whose share ends, by which right, and which viewers of theirs were seen."""
-        held = self._item.get("controller") if holder else None
-        user: UserId = self._mostly(held and held["userId"], users)
-        theirs = [each.session_id for each in self.standing() if each.user_id == user]
-        return user, self.right(Unshare, self.mine()), theirs
+        grantee = self.holders_grantee() if holder else self._draw(grantees)
+        right = self.right(Unshare, self.mine())
+        return grantee, right, self.seen_robot(), self.covered(grantee)
+
+    def shared(self, *, holder: bool) -> tuple[RobotShare, Condition, Robot, list[SessionId]]:
+        """Draw a share to make or change, by which right, and which sessions it ends."""
+        wanted = self.share()
+        if holder:
+            wanted = msgspec.structs.replace(wanted, grantee=self.holders_grantee())
+        right = self.right(Share, self.mine())
+        return wanted, right, self.seen_robot(), self.covered(wanted.grantee)
 
     def epoch(self) -> int:
         """Draw the epoch that was seen."""
@@ -261,12 +322,17 @@ def _resuming(write: Callable[..., Write], aim: Aim, moved: Session) -> Write:
     return write(moved, aim.right(Resume, moved))
 
 
+def _renewing(write: Callable[..., Write], aim: Aim, mine: Session) -> Write:
+    return write(mine, aim.right(Resume, mine))
+
+
 def _granting(aim: Aim) -> Write:
     mine, theirs = aim.mine(holder=True), aim.moved(viewer=True)
     if theirs.session_id == mine.session_id:
         # To oneself: refused before any write, since two paths of one update would overlap.
         mine = msgspec.structs.replace(mine, session_id=session_id(ROBOT, SOCKETS[0]))
-    return lease.grant(mine, theirs, aim.seen(theirs.session_id), aim.epoch())
+    right = aim.right(RequestControl, theirs)
+    return lease.grant(mine, theirs, aim.seen(theirs.session_id), aim.epoch(), right)
 
 
 def _viewing(aim: Aim) -> Write:
@@ -317,6 +383,7 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
         lease.take_over_as_viewer, aim, aim.mine(viewer=True)
     ),
     lease.renew: lambda aim: lease.renew(*aim.end(viewer=False), NOW + 60_000),
+    lease.renew_right: lambda aim: _renewing(lease.renew_right, aim, aim.mine(holder=True)),
     lease.resume: lambda aim: _resuming(lease.resume, aim, aim.moved(viewer=False)),
     lease.begin_grace: lambda aim: lease.begin_grace(*aim.end(viewer=False), NOW, NOW + 30_000),
     lease.record_late_loss: lambda aim: lease.record_late_loss(
@@ -334,6 +401,7 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     viewers.add: _viewing,
     viewers.replace_lapsed: _viewing_lapsed,
     viewers.renew: lambda aim: viewers.renew(*aim.end(viewer=True), NOW + 300_000),
+    viewers.renew_right: lambda aim: _renewing(viewers.renew_right, aim, aim.mine(viewer=True)),
     viewers.resume: lambda aim: _resuming(viewers.resume, aim, aim.moved(viewer=True)),
     viewers.begin_grace: lambda aim: viewers.begin_grace(*aim.end(viewer=True), NOW, aim.until()),
     viewers.record_late_loss: lambda aim: viewers.record_late_loss(
@@ -348,9 +416,10 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     presence.record_loss: lambda aim: presence.record_loss(aim.socket()),
     presence.unregister: lambda aim: presence.unregister(aim.socket()),
     presence.evict: lambda aim: presence.evict(aim.right(Forget, aim.mine())),
-    ownership.share: lambda aim: ownership.share(
-        aim.operator(), aim.right(Share, aim.mine()), aim.limit()
-    ),
+    ownership.share: lambda aim: ownership.share(*aim.shared(holder=False)),
+    ownership.share_with_holder: lambda aim: ownership.share_with_holder(*aim.shared(holder=True)),
+    ownership.accept: lambda aim: ownership.accept(aim.share(offered=True)),
+    ownership.drop_ended: lambda aim: ownership.drop_ended(aim.share(offered=False, ended=True)),
     ownership.unshare: lambda aim: ownership.unshare(*aim.unshared(holder=False)),
     ownership.unshare_holder: lambda aim: ownership.unshare_holder(*aim.unshared(holder=True)),
     ownership.transfer: lambda aim: ownership.transfer(

@@ -13,7 +13,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from robosignal.protocol.ids import ConnectionId, InstanceId, RobotId, SessionId, UserId, session_id
 from robosignal.protocol.messages import Dialect
-from robosignal.server.core.records import Assertion, Code, Connection, Session
+from robosignal.server.core.records import Assertion, Code, Connection, Session, group_key
 
 NOW = 1_800_000_000_000
 ROBOT = RobotId("arm.7")
@@ -26,6 +26,7 @@ SESSIONS = [session_id(ROBOT, client) for client in CLIENTS]
 INSTANCES = [InstanceId("run-1"), InstanceId("run-2")]
 
 users = st.sampled_from(USERS)
+grantees = st.sampled_from([*USERS, group_key("drivers")])
 clients = st.sampled_from(CLIENTS)
 sockets = st.sampled_from(SOCKETS)
 session_ids = st.sampled_from(SESSIONS)
@@ -50,6 +51,8 @@ def sessions(
         expires_at=NOW + 3_600_000,
         until=draw(until),
         lost=draw(st.sampled_from([None, None, NOW - 5])),
+        group=draw(st.sampled_from([None, None, "drivers"])),
+        right_until=draw(st.sampled_from([None, None, NOW + 30_000, NOW + 90_000])),
     )
 
 
@@ -161,18 +164,32 @@ def registered(draw: DrawFn, viewers: int) -> dict[str, Any]:
     if draw(st.booleans()):
         item["controller"] = msgspec.to_builtins(draw(sessions()))
     more: dict[str, SearchStrategy[Any]] = {
-        "operators": st.sets(users, min_size=1),
         "prev": st.none() | sessions().map(msgspec.to_builtins),
         "metadata": st.just('{"model":"x"}'),
         "stamp": st.just("f00d"),
         "seenUntil": st.none() | soon,
     }
-    item |= {name: draw(value) for name, value in more.items() if draw(st.booleans())}
+    shares = draw(shares_of_items()) if draw(often) else {}
+    item |= shares | {name: draw(value) for name, value in more.items() if draw(st.booleans())}
     return item | (draw(keys_of_items()) if draw(st.booleans()) else {})
+
+
+@st.composite
+def shares_of_items(draw: DrawFn) -> dict[str, Any]:
+    """Draw shares and offers: each user or group has one at most; some have an end."""
+    found: dict[str, Any] = {}
+    for each in draw(st.lists(grantees, min_size=1, max_size=3, unique=True)):
+        found.setdefault(draw(st.sampled_from(SETS)), set()).add(each)
+    if draw(st.booleans()):
+        ends = st.sampled_from([NOW - 1, NOW, NOW + 30_000, NOW + 90_000])
+        found["ends"] = draw(st.dictionaries(grantees, ends, max_size=2))
+    return found
 
 
 ENROLLED: dict[str, Any] = {"robotId": ROBOT, "ownerUserId": USERS[0], "fleetShard": "3"}
 """A robot that has an owner and has never registered."""
+
+SETS = ["operators", "operators", "viewOnly", "offeredOperators", "offeredViewOnly"]
 
 often = st.sampled_from([True, True, True, True, False])
 

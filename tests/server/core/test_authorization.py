@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId, session_id
 from robosignal.protocol.messages import (
     MESSAGES,
+    AcceptShare,
     Answer,
     ApproveKey,
     Bye,
@@ -23,6 +24,7 @@ from robosignal.protocol.messages import (
     IceCandidate,
     IceServers,
     Keys,
+    LeaveShare,
     Message,
     Offer,
     Ping,
@@ -48,11 +50,12 @@ from robosignal.server.core.authorization import (
     Relation,
     condition_for,
     find_relations,
+    find_share,
     is_allowed,
 )
 from robosignal.server.core.conditional_writes import AllOf, AnyOf, evaluate
-from robosignal.server.core.records import Connection, Robot, Session
-from tests.server.core.generated import connection_rows, registered
+from robosignal.server.core.records import Connection, Robot, Session, group_key
+from tests.server.core.generated import NOW, connection_rows, registered
 
 ME, R1 = ConnectionId("me="), RobotId("r1")
 ANN, BOB = UserId("ann"), UserId("bob")
@@ -69,8 +72,10 @@ ANYONE = (
     Bye,
     Enroll,
     CreateCode,
+    AcceptShare,
+    LeaveShare,
 )
-DRIVERS = (Resume, ReleaseControl, RequestControl, GrantControl, DenyControl)
+DRIVERS = (ReleaseControl, RequestControl, GrantControl, DenyControl)
 DISPOSING = (Forget, Share, Unshare, Transfer, Keys, RevokeKey, ApproveKey, History)
 BOTH_ENDS = (Offer, Answer, IceCandidate)
 
@@ -78,19 +83,21 @@ BOTH_ENDS = (Offer, Answer, IceCandidate)
 def expected(kind: type[Message], having: frozenset[Relation]) -> bool:
     """Say who may, as the protocol's table has it."""
     drives = bool(having & {Relation.OWNER, Relation.OPERATOR, Relation.ADMIN})
+    views = drives or Relation.VIEWER in having
     is_robot = Relation.ROBOT in having
     if kind in ANYONE:
         return True
     if kind in DRIVERS:
         return drives
     if kind in BOTH_ENDS:
-        return drives or is_robot
+        return views or is_robot
+    if kind is Resume:
+        return views
     if kind in (Unregister, RotateKey):
         return is_robot
-    if kind in DISPOSING:
-        return bool(having & {Relation.OWNER, Relation.ADMIN})
-    assert kind is Takeover
-    return bool(having & {Relation.OWNER, Relation.ADMIN, Relation.HOLDERS_USER})
+    assert kind in (*DISPOSING, Takeover)
+    decides = {Relation.OWNER, Relation.ADMIN}
+    return bool(having & (decides | {Relation.HOLDERS_USER} if kind is Takeover else decides))
 
 
 def every_standing() -> list[frozenset[Relation]]:
@@ -101,6 +108,7 @@ def every_standing() -> list[frozenset[Relation]]:
         for size in range(len(more) + 1)
         for some in combinations(more, size)
         if Relation.HOLDERS_USER not in some or Relation.OPERATOR in some
+        # A user's own share is of one role; the other comes from a group.
     ]
 
 
@@ -109,7 +117,7 @@ def met(having: frozenset[Relation]) -> tuple[Connection, Robot]:
     sender = Connection(
         connection_id=ME,
         user_id=ANN,
-        groups=("admins",) if Relation.ADMIN in having else ("drivers",),
+        groups=("admins", "guests") if Relation.ADMIN in having else ("drivers", "guests"),
         ts=1,
         expires_at=2,
         ttl=3,
@@ -127,6 +135,7 @@ def met(having: frozenset[Relation]) -> tuple[Connection, Robot]:
         robot_id=R1,
         owner_user_id=ANN if Relation.OWNER in having else BOB,
         operators=frozenset({ANN, BOB} if Relation.OPERATOR in having else {BOB}),
+        view_only=frozenset({group_key("guests")} if Relation.VIEWER in having else ()),
         connection_id=ME if Relation.ROBOT in having else ConnectionId("robot="),
         controller=holder,
     )
@@ -143,9 +152,9 @@ def test_each_set_of_standings_may_what_the_table_says(having: frozenset[Relatio
     """Every message, for all that a sender can be to a robot at once."""
     sender, robot = met(having)
 
-    assert find_relations(sender, robot) == having
+    assert find_relations(sender, robot, NOW) == having
     for kind in MESSAGES.values():
-        assert is_allowed(kind, sender, robot) is expected(kind, having), kind
+        assert is_allowed(kind, sender, robot, NOW) is expected(kind, having), kind
 
 
 @pytest.mark.parametrize("groups", [(), ("Admins",)], ids=["a stranger", "an admin"])
@@ -156,7 +165,7 @@ def test_a_robot_that_does_not_exist_is_nobodys(groups: tuple[str, ...]) -> None
     having = frozenset({Relation.ANYONE} | ({Relation.ADMIN} if groups else set()))
 
     for kind in MESSAGES.values():
-        assert is_allowed(kind, sender, None) is expected(kind, having), kind
+        assert is_allowed(kind, sender, None, NOW) is expected(kind, having), kind
 
 
 def test_a_stranger_is_refused_alike_whether_the_robot_exists() -> None:
@@ -164,7 +173,7 @@ def test_a_stranger_is_refused_alike_whether_the_robot_exists() -> None:
     sender, robot = met(frozenset({Relation.ANYONE}))
 
     for kind in MESSAGES.values():
-        assert is_allowed(kind, sender, robot) is is_allowed(kind, sender, None)
+        assert is_allowed(kind, sender, robot, NOW) is is_allowed(kind, sender, None, NOW)
 
 
 def test_what_is_not_in_the_table_is_refused() -> None:
@@ -175,7 +184,7 @@ def test_what_is_not_in_the_table_is_refused() -> None:
 
     sender, robot = met(frozenset(Relation))
 
-    assert is_allowed(Unheard, sender, robot) is False
+    assert is_allowed(Unheard, sender, robot, NOW) is False
     assert condition_for(Unheard, sender) == AnyOf(())
     assert not evaluate(condition_for(Unheard, sender), {"ownerUserId": ANN})
     assert frozenset() == NO_RELATIONS
@@ -205,6 +214,9 @@ def test_both_readings_of_a_right_agree(data: st.DataObject) -> None:
     robot = msgspec.convert(item, Robot)
 
     for kind, may in PERMISSIONS.items():
-        if may == {Relation.ANYONE} or Relation.ROBOT in find_relations(sender, robot):
+        if may == {Relation.ANYONE} or Relation.ROBOT in find_relations(sender, robot, NOW):
             continue
-        assert evaluate(condition_for(kind, sender), item) is is_allowed(kind, sender, robot), kind
+        share = find_share(sender, robot, NOW, drive=Relation.VIEWER not in may)
+        assert evaluate(condition_for(kind, sender, share), item) is is_allowed(
+            kind, sender, robot, NOW
+        ), kind

@@ -33,6 +33,13 @@ from robosignal.server.core.records import OLD_PRESENCE_UNTIL, Session, latest_e
 
 OWNER = ("ownerUserId",)
 OPERATORS = ("operators",)
+VIEW_ONLY = ("viewOnly",)
+OFFERED_OPERATORS = ("offeredOperators",)
+OFFERED_VIEW_ONLY = ("offeredViewOnly",)
+SHARE_SETS = (OPERATORS, VIEW_ONLY, OFFERED_OPERATORS, OFFERED_VIEW_ONLY)
+ENDS = ("ends",)
+HOLDER_GROUP = ("controller", "group")
+HOLDER_RIGHT_UNTIL = ("controller", "rightUntil")
 CONNECTION_ID = ("connectionId",)
 CONTROLLER = ("controller",)
 HOLDER_SESSION_ID = ("controller", "sessionId")
@@ -147,6 +154,21 @@ def are_still_elsewhere(mine: Session, seen: Iterable[Session]) -> Condition:
     )
 
 
+def ends_with_right(place: Path, until: int) -> Condition:
+    """Require that the right to a session lasts until this time, as far as the session notes."""
+    right = (*place, "rightUntil")
+    return AnyOf((Missing(right), Compare(right, ">=", until)))
+
+
+def put_right(place: Path, session: Session) -> tuple[Update, ...]:
+    """Note by which share a session's user has the right, and when that ends."""
+    group, until = (*place, "group"), (*place, "rightUntil")
+    return (
+        Remove(group) if session.group is None else Put(group, session.group),
+        Remove(until) if session.right_until is None else Put(until, session.right_until),
+    )
+
+
 def move_session(place: Path, moved: Session) -> tuple[Update, ...]:
     """Move a session to the connection that it has after a redial."""
     return (
@@ -156,6 +178,7 @@ def move_session(place: Path, moved: Session) -> tuple[Update, ...]:
         Put((*place, "expiresAt"), moved.expires_at),
         Put((*place, "until"), moved.until),
         Remove((*place, "lost")),
+        *put_right(place, moved),
     )
 
 

@@ -32,6 +32,7 @@ from robosignal.server.core.writes.attributes import (
     NEXT_EPOCH,
     VIEWERS,
     are_still_elsewhere,
+    ends_with_right,
     has_lapsed,
     has_no_other_viewer_session,
     has_stamp,
@@ -40,6 +41,7 @@ from robosignal.server.core.writes.attributes import (
     is_reachable_not,
     move_session,
     put_presence_until,
+    put_right,
     session_item,
     viewer_path,
     write_grace,
@@ -151,7 +153,15 @@ def take_over_as_viewer(mine: Session, right: Condition) -> Write:
 def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
     """Extend the lease, unless the connection is lost: then only `resume` ends the grace."""
     renewed = (Put(HOLDER_UNTIL, until),)
-    return Write("renew_lease", _is_held_on(session_id, me), renewed, renewal=True)
+    when = AllOf((_is_held_on(session_id, me), ends_with_right(CONTROLLER, until)))
+    return Write("renew_lease", when, renewed, renewal=True)
+
+
+def renew_right(mine: Session, right: Condition) -> Write:
+    """Extend the lease of a holder whose share ends before a whole renewal would, or did."""
+    held = _is_held_on(mine.session_id, mine.connection_id)
+    renewed = (Put(HOLDER_UNTIL, mine.until), *put_right(CONTROLLER, mine))
+    return Write("renew_lease_right", AllOf((held, right)), renewed)
 
 
 def resume(moved: Session, right: Condition) -> Write:
@@ -180,8 +190,10 @@ def record_late_loss(session_id: SessionId, gone: ConnectionId, now: int, until:
     )
 
 
-def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Write:
-    """Hand the lease to a viewer; the holder becomes a viewer.
+def grant(
+    mine: Session, theirs: Session, seen: ConnectionId, epoch: int, right: Condition
+) -> Write:
+    """Hand the lease to a viewer, who has the `right` to drive; the holder becomes a viewer.
 
     `mine` and `theirs` are the two sessions as they are afterwards. `seen` is the viewer's
     connection that was read, so that a viewer who resumes in the meantime is read again.
@@ -196,6 +208,7 @@ def grant(mine: Session, theirs: Session, seen: ConnectionId, epoch: int) -> Wri
             Compare(EPOCH, "=", epoch),
             Compare((*place, "connectionId"), "=", seen),
             Missing((*place, "lost")),
+            right,
             *(lasting if theirs.dialect == "seed" else ()),
         )
     )

@@ -22,6 +22,7 @@ from robosignal.server.core.writes.attributes import (
     HOLDER_SESSION_ID,
     VIEWERS,
     are_still_elsewhere,
+    ends_with_right,
     has_lapsed,
     has_no_other_viewer_session,
     has_stamp,
@@ -29,6 +30,7 @@ from robosignal.server.core.writes.attributes import (
     is_not_lost_on,
     is_reachable_not,
     move_session,
+    put_right,
     session_item,
     viewer_path,
     write_grace,
@@ -71,9 +73,19 @@ def _may_view(viewing: Session, right: Condition, seen: Iterable[Session]) -> tu
 
 def renew(session_id: SessionId, me: ConnectionId, until: int) -> Write:
     """Extend a viewer session, unless its connection is lost: then only `resume` does."""
-    when = AllOf((_is_on(session_id, me), Missing(viewer_path(session_id, "lost"))))
-    renewed = (Put(viewer_path(session_id, "until"), until),)
+    place = viewer_path(session_id)
+    live = _is_on(session_id, me), Missing((*place, "lost"))
+    renewed = (Put((*place, "until"), until),)
+    when = AllOf((*live, ends_with_right(place, until)))
     return Write("renew_viewer", when, renewed, renewal=True)
+
+
+def renew_right(mine: Session, right: Condition) -> Write:
+    """Extend the session of a viewer whose share ends before a whole renewal would, or did."""
+    place = viewer_path(mine.session_id)
+    live = _is_on(mine.session_id, mine.connection_id), Missing((*place, "lost"))
+    renewed = (Put((*place, "until"), mine.until), *put_right(place, mine))
+    return Write("renew_viewer_right", AllOf((*live, right)), renewed)
 
 
 def resume(moved: Session, right: Condition) -> Write:

@@ -57,8 +57,9 @@ class Examined:
 
 def changed(item: Item, changes: Changes) -> Item:
     """Return the item with these attributes, or without those that are gone."""
-    after: Item = msgspec.json.decode(msgspec.json.encode(item | {"operators": None}))
-    after |= {name: item[name] for name in ("operators", "sessions") if name in item}
+    sets = {name: value for name, value in item.items() if isinstance(value, set)}
+    rest = {name: value for name, value in item.items() if name not in sets}
+    after: Item = msgspec.json.decode(msgspec.json.encode(rest)) | sets
     for path, value in changes.items():
         *way, last = path.split(".")
         found = after

@@ -31,7 +31,11 @@ MAY, MAY_TAKE, MAY_RESUME = (condition_for(kind, SENDER) for kind in (Offer, Tak
 UNREACHABLE: dict[str, Changes] = {
     "the robot went offline": {"connectionId": GONE},
     "it is not shared with the sender any more": {"operators": {"somebody"}},
+    "the sender may only view by now": {"operators": GONE, "viewOnly": {OLGA}},
+    "the share has an end by now": {"ends": {OLGA: NOW + 90_000}},
 }
+NOT_SHARED = {why: how for why, how in UNREACHABLE.items() if "connectionId" not in how}
+ENDS_SOON: dict[str, Changes] = {"the right ends before": {"controller.rightUntil": NOW + 59_999}}
 ITSELF: dict[str, Changes] = {"the sender has become this robot": {"connectionId": MINE}}
 OWNED: dict[str, Changes] = {
     "the sender is the owner": {"ownerUserId": OLGA, "operators": GONE},
@@ -145,14 +149,23 @@ LEASE_CASES: dict[Kind, Examined] = {
     lease.renew: Examined(
         lease.renew(SID, MINE, NOW + 60_000),
         robot(ME),
-        refuses=HELD_ELSEWHERE | LOST,
-        accepts={"it has lapsed": {"controller.until": NOW - 1}},
+        refuses=HELD_ELSEWHERE | LOST | ENDS_SOON,
+        accepts={
+            "it has lapsed": {"controller.until": NOW - 1},
+            "the right ends just then": {"controller.rightUntil": NOW + 60_000},
+        },
+    ),
+    lease.renew_right: Examined(
+        lease.renew_right(ME, MAY),
+        robot(session(right_until=NOW + 20_000)),
+        refuses=HELD_ELSEWHERE | LOST | NOT_SHARED,
+        accepts=OWNED | {"the right goes on": {"controller.rightUntil": NOW + 90_000}},
     ),
     lease.resume: Examined(
         lease.resume(MOVED, MAY_RESUME),
         robot(session(OTHERS, session_id=MOVED.session_id)),
-        refuses={
-            "it is not shared with the sender any more": {"operators": {"somebody"}},
+        refuses=NOT_SHARED
+        | {
             "another session holds": {"controller.sessionId": "r1:another"},
             "it is another user's": {"controller.userId": EVE},
             "a newer connection has resumed it": {"controller.connectedAt": NOW + 1},
@@ -192,10 +205,11 @@ LEASE_CASES: dict[Kind, Examined] = {
         accepts={"it has lapsed": {"controller.until": NOW - 1}},
     ),
     lease.grant: Examined(
-        lease.grant(ME, SEEDS, OTHERS, 3),
+        lease.grant(ME, SEEDS, OTHERS, 3, MAY),
         robot(ME, SEEDS),
         refuses=HELD_ELSEWHERE
         | LOST
+        | NOT_SHARED
         | {
             "the holder has changed since": {"epoch": 4},
             "the viewer is gone": {OTHERS_PLACE: GONE},
@@ -203,7 +217,7 @@ LEASE_CASES: dict[Kind, Examined] = {
             "the viewer's socket is lost": {f"{OTHERS_PLACE}.lost": NOW - 5},
             "the seed viewer's socket is lost": {f"{OTHERS_PLACE}.until": NOW + 6999},
         },
-        accepts={},
+        accepts=OWNED,
     ),
     lease.release: Examined(
         lease.release(ME, 1),

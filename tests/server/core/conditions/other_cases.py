@@ -29,6 +29,7 @@ from tests.server.core.conditions.cases import (
 from tests.server.core.conditions.lease_cases import (
     ITSELF,
     MY_PLACE,
+    NOT_SHARED,
     OWNED,
     RESUMED_HERE,
     UNREACHABLE,
@@ -95,14 +96,23 @@ PLACES_CASES: dict[Kind, Examined] = {
     viewers.renew: Examined(
         viewers.renew(SID, MINE, NOW + 9),
         robot(None, ME),
-        refuses=MOVED_AWAY | LOST,
-        accepts={"it has lapsed": {f"{MY_PLACE}.until": NOW - 1}},
+        refuses=MOVED_AWAY | LOST | {"the right ends before": {f"{MY_PLACE}.rightUntil": NOW + 8}},
+        accepts={
+            "it has lapsed": {f"{MY_PLACE}.until": NOW - 1},
+            "the right ends just then": {f"{MY_PLACE}.rightUntil": NOW + 9},
+        },
+    ),
+    viewers.renew_right: Examined(
+        viewers.renew_right(ME, MAY),
+        robot(None, session(right_until=NOW + 20_000)),
+        refuses=MOVED_AWAY | LOST | NOT_SHARED,
+        accepts=OWNED | {"the right goes on": {f"{MY_PLACE}.rightUntil": NOW + 90_000}},
     ),
     viewers.resume: Examined(
         viewers.resume(MOVED, condition_for(Resume, SENDER)),
         robot(OTHER, session(OTHERS, session_id=THIRD)),
-        refuses={
-            "it is not shared with the sender any more": {"operators": {"somebody"}},
+        refuses=NOT_SHARED
+        | {
             "it is another user's": {"viewers.r1:third.userId": EVE},
             "a newer connection has resumed it": {"viewers.r1:third.connectedAt": NOW + 1},
             "this connection has a session of its own": {MY_PLACE: ME},

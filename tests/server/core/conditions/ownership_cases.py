@@ -5,15 +5,18 @@ from msgspec import structs
 from robosignal.protocol.ids import UserId
 from robosignal.protocol.messages import Share, Transfer, Unshare
 from robosignal.server.core.authorization import condition_for
+from robosignal.server.core.records import Robot, RobotShare, group_key, robot_from_item
 from robosignal.server.core.writes import ownership
 from tests.server.core.conditions.cases import (
     EVE,
     GONE,
+    NOW,
     OLGA,
     OTHERS,
     SENDER,
     Changes,
     Examined,
+    Item,
     Kind,
     robot,
     session,
@@ -30,26 +33,79 @@ FREE: dict[str, Changes] = {"the lease is free": {"controller": GONE}}
 OWNED = robot() | {"ownerUserId": OLGA, "operators": {EVE, BOB}}
 HELD = robot(session(OTHERS, BOB)) | {"ownerUserId": OLGA, "operators": {BOB}}
 
+SETS = ("operators", "viewOnly", "offeredOperators", "offeredViewOnly")
+CROWD = {f"user-{number}" for number in range(14)}
+"""More than a set may have grown by since the robot was read with one share."""
+
+TOO_MANY: dict[str, Changes] = {f"{name} has grown too much": {name: CROWD} for name in SETS}
+ENOUGH: dict[str, Changes] = {
+    "it is shared with nobody": {"operators": GONE},
+    **{f"{name} has grown a little": {name: {EVE}} for name in SETS},
+    **{f"the user is in {name}": {"operators": CROWD} | {name: CROWD | {BOB}} for name in SETS},
+}
+AN_END: dict[str, Changes] = {"an end was noted since": {"ends": {EVE: NOW + 9}}}
+BOBS_END: dict[str, Changes] = {"the share has an end by now": {"ends": {BOB: NOW + 9}}}
+NO_ENDS: dict[str, Changes] = {"it has been forgotten and has no ends": {"ends": GONE}}
+BY_GROUP: dict[str, Changes] = {"the holder's right is a group's": {"controller.group": "crew"}}
+EVES = OWNED | {"operators": {EVE}}
+WITH_ENDS = EVES | {"ends": {EVE: NOW + 9}}
+BOBS_OFFER, BOBS_VIEW = RobotShare(BOB, "operator", offered=True), RobotShare(BOB, "viewer")
+LEFT: dict[str, Changes] = {
+    "the user has left": {"operators": {EVE}},
+    "it is an offer by now": {"operators": GONE, "offeredOperators": {BOB}},
+}
+VIEWS: dict[str, Changes] = {"the user may only view": {"operators": GONE, "viewOnly": {BOB}}}
+OFFERED = OWNED | {"operators": {EVE}, "offeredOperators": {BOB}}
+
+
+def seen(item: Item) -> Robot:
+    """Return a robot as it was read."""
+    return robot_from_item(item)
+
+
 OWNERSHIP_CASES: dict[Kind, Examined] = {
     ownership.share: Examined(
-        ownership.share(BOB, condition_for(Share, SENDER), 2),
-        OWNED | {"operators": {EVE}},
-        refuses=ANOTHERS | {"there are as many as there may be": {"operators": {EVE, OLGA}}},
-        accepts={
-            "it is not shared": {"operators": GONE},
-            "it is shared with the user already": {"operators": {EVE, BOB}},
+        ownership.share(BOBS_OFFER, condition_for(Share, SENDER), seen(EVES)),
+        EVES,
+        refuses=ANOTHERS | TOO_MANY | AN_END,
+        accepts=ENOUGH,
+    ),
+    ownership.share_with_holder: Examined(
+        ownership.share_with_holder(BOBS_VIEW, condition_for(Share, SENDER), seen(EVES)),
+        HELD,
+        refuses=ANOTHERS | LEFT | AN_END | EVES_LEASE | FREE | BY_GROUP,
+        accepts=VIEWS,
+    ),
+    ownership.accept: Examined(
+        ownership.accept(RobotShare(BOB, "operator", offered=True)),
+        OFFERED,
+        refuses=UNOWNED
+        | BOBS_END
+        | {
+            "it is withdrawn": {"offeredOperators": GONE},
+            "it is offered for viewing by now": {
+                "offeredOperators": GONE,
+                "offeredViewOnly": {BOB},
+            },
         },
+        accepts=ANOTHERS | AN_END,
+    ),
+    ownership.drop_ended: Examined(
+        ownership.drop_ended(RobotShare(BOB, "operator", NOW)),
+        OWNED | {"ends": {BOB: NOW}},
+        refuses=UNOWNED | BOBS_END | NO_ENDS | {"it has no end by now": {"ends": {}}},
+        accepts=ANOTHERS,
     ),
     ownership.unshare: Examined(
-        ownership.unshare(BOB, condition_for(Unshare, SENDER)),
+        ownership.unshare(BOB, condition_for(Unshare, SENDER), seen(OWNED)),
         OWNED,
-        refuses=ANOTHERS,
+        refuses=ANOTHERS | AN_END,
         accepts=EVES_LEASE | BOBS_LEASE | {"it is not shared": {"operators": GONE}},
     ),
     ownership.unshare_holder: Examined(
-        ownership.unshare_holder(BOB, condition_for(Unshare, SENDER)),
+        ownership.unshare_holder(BOB, condition_for(Unshare, SENDER), seen(HELD)),
         HELD,
-        refuses=ANOTHERS | EVES_LEASE | FREE,
+        refuses=ANOTHERS | EVES_LEASE | FREE | AN_END | BY_GROUP,
         accepts={},
     ),
     ownership.transfer: Examined(
@@ -63,23 +119,77 @@ OWNERSHIP_CASES: dict[Kind, Examined] = {
 BY_ADMINS: dict[Kind, tuple[Examined, ...]] = {
     ownership.share: (
         Examined(
-            ownership.share(BOB, condition_for(Share, BOSS), 2),
-            OWNED,
+            ownership.share(BOBS_OFFER, condition_for(Share, BOSS), seen(EVES)),
+            EVES,
             refuses=UNOWNED | BOBS,
+            accepts=ANOTHERS,
+        ),
+        Examined(
+            ownership.share(
+                RobotShare(BOB, "viewer", NOW + 9, offered=True),
+                condition_for(Share, BOSS),
+                seen(WITH_ENDS),
+            ),
+            WITH_ENDS,
+            refuses=NO_ENDS,
+            accepts=BOBS_END,
+        ),
+        Examined(
+            ownership.share(BOBS_OFFER, condition_for(Share, BOSS), seen(WITH_ENDS)),
+            WITH_ENDS,
+            refuses=BOBS_END,
+            accepts=NO_ENDS,
+        ),
+        Examined(
+            ownership.share(BOBS_VIEW, condition_for(Share, BOSS), seen(OWNED)),
+            OWNED,
+            refuses=LEFT | UNOWNED | BOBS,
+            accepts=VIEWS,
+        ),
+    ),
+    ownership.share_with_holder: (
+        Examined(
+            ownership.share_with_holder(BOBS_VIEW, condition_for(Share, BOSS), seen(EVES)),
+            HELD,
+            refuses=UNOWNED | BOBS,
+            accepts=ANOTHERS,
+        ),
+        Examined(
+            ownership.share_with_holder(
+                RobotShare(group_key("crew"), "viewer"), condition_for(Share, BOSS), seen(EVES)
+            ),
+            robot(session(OTHERS, BOB, group="crew")) | {"operators": {EVE}},
+            refuses=FREE | {"it is another group's": {"controller.group": "staff"}},
+            accepts=ANOTHERS,
+        ),
+    ),
+    ownership.accept: (
+        Examined(
+            ownership.accept(RobotShare(BOB, "viewer", NOW + 9, offered=True)),
+            OWNED | {"offeredViewOnly": {BOB}, "ends": {BOB: NOW + 9}},
+            refuses={"its end is another": {"ends": {BOB: NOW + 8}}} | NO_ENDS,
             accepts=ANOTHERS,
         ),
     ),
     ownership.unshare: (
         Examined(
-            ownership.unshare(BOB, condition_for(Unshare, BOSS)),
+            ownership.unshare(BOB, condition_for(Unshare, BOSS), seen(OWNED)),
             OWNED,
             refuses=UNOWNED,
             accepts=ANOTHERS,
         ),
+        Examined(
+            ownership.unshare(
+                BOB, condition_for(Unshare, BOSS), seen(OWNED | {"ends": {BOB: NOW}})
+            ),
+            OWNED | {"ends": {BOB: NOW}},
+            refuses=NO_ENDS,
+            accepts={"it has no end by now": {"ends": {}}},
+        ),
     ),
     ownership.unshare_holder: (
         Examined(
-            ownership.unshare_holder(BOB, condition_for(Unshare, BOSS)),
+            ownership.unshare_holder(BOB, condition_for(Unshare, BOSS), seen(HELD)),
             HELD,
             refuses=UNOWNED,
             accepts=ANOTHERS,

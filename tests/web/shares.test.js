@@ -1,0 +1,63 @@
+/** Shares: making and ending them, and the offers that a list tells of. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { online } from "./client.js";
+import { settled } from "./world.js";
+
+const OFFER = { robotId: "rover", owner: { userId: "u-carol" }, role: "viewer", until: 1 };
+const robots = (more = {}) => ({ type: "robots", robots: [], ...more });
+
+test("a share says what is given, and tells of every share", async () => {
+  const { world, signal } = await online();
+  const sharing = signal.share("demo", { userId: "bob", role: "viewer", until: 9 });
+  const { id, ...said } = world.socket.last("share");
+  const shares = [{ userId: "bob", role: "viewer", until: 9, offered: true }];
+  world.socket.reply("share", { type: "ack", operators: [], shares });
+
+  assert.deepEqual(said, {
+    type: "share",
+    robotId: "demo",
+    userId: "bob",
+    role: "viewer",
+    until: 9,
+  });
+  assert.deepEqual(await sharing, shares);
+});
+
+test("a share with a group ends by the group's name", async () => {
+  const { world, signal } = await online();
+  const ending = signal.unshare("demo", { group: "crew" });
+  const { id, ...said } = world.socket.last("unshare");
+  world.socket.reply("unshare", { type: "ack", operators: [], shares: [] });
+
+  assert.deepEqual(said, { type: "unshare", robotId: "demo", group: "crew" });
+  assert.deepEqual(await ending, []);
+});
+
+test("a user accepts an offer, and leaves a share", async () => {
+  const { world, signal } = await online();
+  const accepting = signal.acceptShare("rover");
+  world.socket.reply("accept-share", { type: "ack" });
+  const leaving = signal.leaveShare("rover");
+  world.socket.reply("leave-share", { type: "ack" });
+
+  assert.deepEqual([await accepting, await leaving], [undefined, undefined]);
+});
+
+test("offers are told after a list, and again only when they have changed", async () => {
+  const { world, signal } = await online();
+  const told = [];
+  signal.on("offers", (offers) => told.push(offers));
+  for (const more of [{ offered: [OFFER] }, { offered: [OFFER] }, {}, {}]) {
+    const listing = signal.robots();
+    world.socket.reply("robots", robots(more));
+    await listing;
+  }
+  const some = signal.robots({ robotIds: ["demo"] });
+  world.socket.reply("robots", robots());
+  await some;
+  await settled();
+
+  assert.deepEqual(told, [[OFFER], []]);
+});
