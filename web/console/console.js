@@ -52,6 +52,8 @@ const SIGN_IN_AGAIN_HERE = "Your sign-in may have expired or been refused. Sign 
 const NOT_TOLD =
   "The robot does not obey: it has not heard yet that you drive. Telling it again; then press again.";
 const NOT_OURS = "The robot did not obey: somebody else drives it. Checking with the server.";
+const UNTOLD =
+  "The robot is forgotten, but could not be told: it may obey its last driver for a while.";
 const UNREACHABLE =
   "The server cannot be reached, or it refuses this sign-in. Check that it runs; if it was set up again, open a new link. Trying again.";
 
@@ -392,7 +394,9 @@ function attachKeys({ signal }) {
     if (action === "forget-robot") doubtForget(true);
     if (action === "keep-robot") doubtForget(false);
     await actOnKeys(signal, action, button);
-    if (action === "forget-for-good" && (await forgetRobot(signal))) {
+    const forgotten = action === "forget-for-good" ? await forgetRobot(signal) : null;
+    if (forgotten) {
+      if (!forgotten.robotTold) showNotice(UNTOLD);
       // The row that would get the focus goes first.
       await signal.robots({ all: now.isAdmin }).catch(showError);
       closeAside();

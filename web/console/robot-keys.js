@@ -195,14 +195,13 @@ export function doubtForget(isAsked) {
  * Forget the robot.
  *
  * @param {Signal} signal
- * @returns {Promise<boolean>} whether it is forgotten
+ * @returns {Promise<{robotTold: boolean} | null>} null if it is not forgotten
  */
 export async function forgetRobot(signal) {
   try {
-    await signal.forget(open.robotId);
-    return true;
+    return await signal.forget(open.robotId);
   } catch (error) {
     showError(error);
-    return false;
+    return null;
   }
 }
