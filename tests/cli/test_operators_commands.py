@@ -89,7 +89,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def operators(backend: LocalBackend, robots: Fleet) -> set[str]:
-    """Return the users with whom any of these robots is shared, as an unshare of nobody tells."""
+    """Return the users with whom any of these robots is shared, as an unshare that ends no share tells."""
 
     async def ask() -> set[str]:
         found: set[str] = set()
@@ -240,7 +240,7 @@ def test_a_whole_fleet_is_shared_and_a_leaver_leaves_it(
     assert after == set()
 
 
-async def crowd(backend: LocalBackend, ready: Event) -> None:
+async def use_up_units(backend: LocalBackend, ready: Event) -> None:
     """Use up what all connections of ann's may send, until the server closes this one."""
     async with backend.connect("ann") as client:
         with suppress(Closed):
@@ -265,7 +265,7 @@ def test_what_the_server_limits_is_asked_again(
         ThreadPoolExecutor() as pool,
     ):
         for each in ready:
-            pool.submit(asyncio.run, crowd(backend, each))
+            pool.submit(asyncio.run, use_up_units(backend, each))
         for each in ready:
             each.wait()
         code, said, _ = run(backend, "ann", "share", "--file", fleet[0], "--json")
