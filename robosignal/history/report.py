@@ -28,6 +28,7 @@ ENDS: dict[IntervalEnd, str] = {
     "forgotten": "{by} had the robot forgotten",
     "unshared": "{by} ended the share",
     "transferred": "{by} gave the robot to another owner",
+    "revoked": "{by} ended the robot's key",
     "unrecorded": "ended by then; how is not recorded",
 }
 """What each reason means to a reader; `{by}` is the user whose message ended it."""

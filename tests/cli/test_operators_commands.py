@@ -89,7 +89,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def operators(backend: LocalBackend, robots: Fleet) -> set[str]:
-    """Return the users with whom a robot is shared, as an unshare that ends no share tells."""
+    """Return the users with whom any of these robots is shared."""
 
     async def ask() -> set[str]:
         found: set[str] = set()

@@ -32,6 +32,7 @@ const ENDS_BY = {
   forgotten: "had the robot forgotten.",
   unshared: "ended the share.",
   transferred: "gave the robot to another owner.",
+  revoked: "ended the robot's key.",
 };
 
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "full" });

@@ -55,8 +55,8 @@ async def enroll(
 
     `url` is the server's WebSocket address, `code` what the robot's owner has made, in any spelling
     that people type, `path` where the key file is or shall be, and `robot_id` the id that the robot
-    takes; None: the one that the code names. `timeout_s` is in seconds, for each of two tries. Raise ValueError for
-    text that is no code, KeyFileRefused, or EnrolmentRefused.
+    takes; None: the one that the code names. `timeout_s` is in seconds, for each of two tries.
+    Raise ValueError for text that is no code, KeyFileRefused, or EnrolmentRefused.
     """
     code = normalize_code(code)
     file = _open(path, url, robot_id)
