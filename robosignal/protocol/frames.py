@@ -238,6 +238,8 @@ class RobotEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     metadata: dict[str, str]
     dialect: Dialect
     ice_restart: bool = True
+    not_renewed: Person | None = None
+    """The last driver, whose lease has lapsed, while the robot may still obey them."""
     last_seen_at: Times | None = None
     """When a robot that is offline last renewed its presence; None: it has never registered."""
     keys: KeysSummary | None = None

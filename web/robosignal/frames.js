@@ -32,6 +32,7 @@ const robot = (value) =>
   text(value.robotId) &&
   flag(value.online) &&
   maybe(person)(value.controlledBy) &&
+  maybe(person)(value.notRenewed) &&
   maybe(number)(value.rev) &&
   maybe(number)(value.validForSeconds);
 

@@ -122,11 +122,24 @@ type Robot = {
    * the driver; absent while no one drives
    */
   controlledBy?: Person | undefined;
+  /**
+   * who drove last and let control lapse: the robot may still obey them
+   */
+  notRenewed?: Person | undefined;
   owner?: Person | undefined;
   /**
-   * this user's relation to it: `owner`, `operator` or `admin`
+   * this user's relation to it: `owner`, `operator`, `viewer` (may view it, and
+   * never drive) or `admin`
    */
   relation?: string | undefined;
+  /**
+   * when the share ends that gives the relation, in epoch ms
+   */
+  until?: number | undefined;
+  /**
+   * the group whose share gives the relation
+   */
+  group?: string | undefined;
   /**
    * how many sessions view it
    */
@@ -164,6 +177,29 @@ type Robot = {
    * of a watched robot: whether that time has passed without news
    */
   stale?: boolean | undefined;
+};
+/**
+ * A robot that is offered to this user, who has no right to it before `acceptShare`.
+ */
+type Offered = {
+  robotId: string;
+  owner: Person;
+  role: ShareRole;
+  until?: number;
+};
+/**
+ * `operator` may drive, `viewer` may only view.
+ */
+type ShareRole = "operator" | "viewer";
+/**
+ * A share of a robot, with a user or with a group. While it is `offered`, its user has not accepted it.
+ */
+type Share = {
+  userId?: string;
+  group?: string;
+  role: ShareRole;
+  until?: number;
+  offered?: boolean;
 };
 /**
  * The state of a session. The object is frozen, and stays the same object until a field changes.
@@ -291,6 +327,10 @@ type SignalEvents = {
    * all watched robots, after one has changed
    */
   presence: Robot[];
+  /**
+   * the robots that are offered to this user, after a list has told of a change
+   */
+  offers: Offered[];
   /**
    * a failure that no call of the application caused
    */
@@ -421,6 +461,7 @@ type Ack = Reply & {
   role?: Role;
   epoch?: number;
   robotTold?: boolean;
+  shares?: Share[];
 };
 /**
  * the role and the epoch of the session that the ping named
@@ -457,11 +498,6 @@ type IceFrame = Reply & {
   iceServers: RTCIceServer[];
   ttlSeconds: number;
   turn?: boolean;
-};
-type RobotsFrame = Reply & {
-  type: "robots";
-  robots: Robot[];
-  cursor?: string;
 };
 /**
  * A session in one role, from `since` to `until` (epoch ms); without `until` it isn't known to have
@@ -512,6 +548,12 @@ type KeysFrame = Reply & {
   type: "keys";
   robotId: string;
   keys: RobotKey[];
+};
+type RobotsFrame = Reply & {
+  type: "robots";
+  robots: Robot[];
+  cursor?: string;
+  offered?: Offered[];
 };
 type PeerFrame = {
   type: "offer" | "answer" | "ice-candidate";
@@ -901,6 +943,62 @@ declare class Signal extends Emitter<SignalEvents> {
     },
   ): Promise<Session>;
   /**
+   * Offer a robot to a user, share it with a group, or change a share. Only the owner and admins may.
+   *
+   * @param share `userId` or
+   *   `group`; `role`: `operator` by default; `until`: its end in epoch ms, none by default
+   * @returns all shares of the robot, within 10 s
+   * @throws {SignalingError} `forbidden`; `bad_message`, which names the field; `timeout`, `offline`;
+   *   `closed` after `close()`
+   */
+  share(
+    robotId: string,
+    {
+      userId,
+      group,
+      role,
+      until,
+    }: {
+      userId?: string;
+      group?: string;
+      role?: ShareRole;
+      until?: number;
+    },
+  ): Promise<Share[]>;
+  /**
+   * End a share or withdraw an offer, and end the sessions by it. Only the owner and admins may.
+   *
+   * @param share `userId` or `group`
+   * @returns all shares of the robot, within 10 s
+   * @throws {SignalingError} as `share`
+   */
+  unshare(
+    robotId: string,
+    {
+      userId,
+      group,
+    }: {
+      userId?: string;
+      group?: string;
+    },
+  ): Promise<Share[]>;
+  /**
+   * Accept the offer of a robot. The event `offers` tells of offers, after each list.
+   *
+   * @returns within 10 s
+   * @throws {SignalingError} `forbidden` if it is not offered; `timeout`, `offline`; `closed` after
+   *   `close()`
+   */
+  acceptShare(robotId: string): Promise<void>;
+  /**
+   * Decline the offer of a robot, or end this user's own share of it and the sessions by it.
+   *
+   * @returns within 10 s
+   * @throws {SignalingError} `forbidden` if a group's share is all that there is; `timeout`, `offline`;
+   *   `closed` after `close()`
+   */
+  leaveShare(robotId: string): Promise<void>;
+  /**
    * Send any message of the protocol and wait for its reply. While signaling is down the message waits
    * for it.
    *
@@ -1072,6 +1170,7 @@ export type {
   IceFrame,
   Interval,
   KeysFrame,
+  Offered,
   OutFrame,
   Part,
   PeerFrame,
@@ -1087,6 +1186,8 @@ export type {
   RobotsFrame,
   Role,
   SessionEvents,
+  Share,
+  ShareRole,
   SignalEvents,
   TokenSource,
   View,

@@ -76,6 +76,7 @@
  * @property {string} robotId
  * @property {boolean} online
  * @property {Person} [controlledBy] the driver; absent while no one drives
+ * @property {Person} [notRenewed] who drove last and let control lapse: the robot may still obey them
  * @property {Person} [owner]
  * @property {string} [relation] this user's relation to it: `owner`, `operator`, `viewer` (may view it, and
  *   never drive) or `admin`
