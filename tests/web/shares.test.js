@@ -6,12 +6,19 @@ import { online } from "./client.js";
 import { settled } from "./world.js";
 
 const OFFER = { robotId: "rover", owner: { userId: "u-carol" }, role: "viewer", until: 1 };
+/** Return the last message of a type, without the id that its reply repeats. */
+function sent(world, type) {
+  const message = { ...world.socket.last(type) };
+  delete message.id;
+  return message;
+}
+
 const robots = (more = {}) => ({ type: "robots", robots: [], ...more });
 
 test("a share says what is given, and tells of every share", async () => {
   const { world, signal } = await online();
   const sharing = signal.share("demo", { userId: "bob", role: "viewer", until: 9 });
-  const { id, ...said } = world.socket.last("share");
+  const said = sent(world, "share");
   const shares = [{ userId: "bob", role: "viewer", until: 9, offered: true }];
   world.socket.reply("share", { type: "ack", operators: [], shares });
 
@@ -28,7 +35,7 @@ test("a share says what is given, and tells of every share", async () => {
 test("a share with a group ends by the group's name", async () => {
   const { world, signal } = await online();
   const ending = signal.unshare("demo", { group: "crew" });
-  const { id, ...said } = world.socket.last("unshare");
+  const said = sent(world, "unshare");
   world.socket.reply("unshare", { type: "ack", operators: [], shares: [] });
 
   assert.deepEqual(said, { type: "unshare", robotId: "demo", group: "crew" });

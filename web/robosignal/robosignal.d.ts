@@ -124,9 +124,18 @@ type Robot = {
   controlledBy?: Person | undefined;
   owner?: Person | undefined;
   /**
-   * this user's relation to it: `owner`, `operator` or `admin`
+   * this user's relation to it: `owner`, `operator`, `viewer` (may view it, and
+   * never drive) or `admin`
    */
   relation?: string | undefined;
+  /**
+   * when the share ends that gives the relation, in epoch ms
+   */
+  until?: number | undefined;
+  /**
+   * the group whose share gives the relation
+   */
+  group?: string | undefined;
   /**
    * how many sessions view it
    */
@@ -148,6 +157,29 @@ type Robot = {
    * of a watched robot: whether that time has passed without news
    */
   stale?: boolean | undefined;
+};
+/**
+ * A robot that is offered to this user, who has no right to it before `acceptShare`.
+ */
+type Offered = {
+  robotId: string;
+  owner: Person;
+  role: ShareRole;
+  until?: number;
+};
+/**
+ * `operator` may drive, `viewer` may only view.
+ */
+type ShareRole = "operator" | "viewer";
+/**
+ * A share of a robot, with a user or with a group. While it is `offered`, its user has not accepted it.
+ */
+type Share = {
+  userId?: string;
+  group?: string;
+  role: ShareRole;
+  until?: number;
+  offered?: boolean;
 };
 /**
  * The state of a session. The object is frozen, and stays the same object until a field changes.
@@ -229,6 +261,10 @@ type SignalEvents = {
    * all watched robots, after one has changed
    */
   presence: Robot[];
+  /**
+   * the robots that are offered to this user, after a list has told of a change
+   */
+  offers: Offered[];
   /**
    * a failure that no call of the application caused
    */
@@ -359,6 +395,7 @@ type Ack = Reply & {
   role?: Role;
   epoch?: number;
   robotTold?: boolean;
+  shares?: Share[];
 };
 /**
  * the role and the epoch of the session that the ping named
@@ -396,11 +433,6 @@ type IceFrame = Reply & {
   ttlSeconds: number;
   turn?: boolean;
 };
-type RobotsFrame = Reply & {
-  type: "robots";
-  robots: Robot[];
-  cursor?: string;
-};
 /**
  * A session in one role, from `since` to `until` (epoch ms); without `until` it isn't known to have
  * ended. `sinceKnown` and `untilKnown` are false if it was then or before.
@@ -437,6 +469,12 @@ type HistoryFrame = Reply & {
   }[];
   keptSince: number;
   cursor?: string;
+};
+type RobotsFrame = Reply & {
+  type: "robots";
+  robots: Robot[];
+  cursor?: string;
+  offered?: Offered[];
 };
 type PeerFrame = {
   type: "offer" | "answer" | "ice-candidate";
@@ -824,6 +862,62 @@ declare class Signal extends Emitter<SignalEvents> {
     },
   ): Promise<Session>;
   /**
+   * Offer a robot to a user, share it with a group, or change a share. Only the owner and admins may.
+   *
+   * @param share `userId` or
+   *   `group`; `role`: `operator` by default; `until`: its end in epoch ms, none by default
+   * @returns all shares of the robot, within 10 s
+   * @throws {SignalingError} `forbidden`; `bad_message`, which names the field; `timeout`, `offline`;
+   *   `closed` after `close()`
+   */
+  share(
+    robotId: string,
+    {
+      userId,
+      group,
+      role,
+      until,
+    }: {
+      userId?: string;
+      group?: string;
+      role?: ShareRole;
+      until?: number;
+    },
+  ): Promise<Share[]>;
+  /**
+   * End a share or withdraw an offer, and end the sessions by it. Only the owner and admins may.
+   *
+   * @param share `userId` or `group`
+   * @returns all shares of the robot, within 10 s
+   * @throws {SignalingError} as `share`
+   */
+  unshare(
+    robotId: string,
+    {
+      userId,
+      group,
+    }: {
+      userId?: string;
+      group?: string;
+    },
+  ): Promise<Share[]>;
+  /**
+   * Accept the offer of a robot. The event `offers` tells of offers, after each list.
+   *
+   * @returns within 10 s
+   * @throws {SignalingError} `forbidden` if it is not offered; `timeout`, `offline`; `closed` after
+   *   `close()`
+   */
+  acceptShare(robotId: string): Promise<void>;
+  /**
+   * Decline the offer of a robot, or end this user's own share of it and the sessions by it.
+   *
+   * @returns within 10 s
+   * @throws {SignalingError} `forbidden` if a group's share is all that there is; `timeout`, `offline`;
+   *   `closed` after `close()`
+   */
+  leaveShare(robotId: string): Promise<void>;
+  /**
    * Send any message of the protocol and wait for its reply. While signaling is down the message waits
    * for it.
    *
@@ -892,6 +986,7 @@ export type {
   HistoryFrame,
   IceFrame,
   Interval,
+  Offered,
   OutFrame,
   Part,
   PeerFrame,
@@ -905,6 +1000,8 @@ export type {
   RobotsFrame,
   Role,
   SessionEvents,
+  Share,
+  ShareRole,
   SignalEvents,
   TokenSource,
   View,
