@@ -5,8 +5,9 @@ import asyncio
 from benchmarks.environment import own_environment
 from benchmarks.scale import Scale
 from benchmarks.tables import MILLISECONDS, Table
+from robosignal.cli.arguments import TIMEOUT_SECONDS
 from robosignal.loadtest.bench import bench
-from robosignal.loadtest.command import GATEWAY_MODULE, RATE, ROBOTS, TIMEOUT_SECONDS
+from robosignal.loadtest.command import GATEWAY_MODULE, RATE, ROBOTS
 from robosignal.loadtest.measured_process import run_measured
 from robosignal.loadtest.plan import Plan, Result
 from robosignal.loadtest.report import LATENCY, LATENESS, PERCENTILES, percentiles, rate

@@ -1,6 +1,6 @@
 """A robot's own key in any test: signs assertions, good ones and bad ones, with a real key.
 
-Nothing here is the code under test.
+It writes bad ones too, and uses none of the code under test.
 """
 
 import hashlib

@@ -8,10 +8,9 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from importlib import import_module
 from pathlib import Path
 
-from robosignal.cli.main import COMMANDS
+from robosignal.cli.main import COMMANDS, import_command
 from robosignal.protocol.errors import SignalingError
 
 PAGES = Path("docs/reference")
@@ -36,9 +35,9 @@ def commands() -> str:
 
 
 def _command(name: str) -> str:
-    module, purpose = COMMANDS[name]
+    _, purpose = COMMANDS[name]
     parser = argparse.ArgumentParser(add_help=False)
-    import_module(module).add_arguments(parser)
+    import_command(name).add_arguments(parser)
     return "\n".join(_sections(name, purpose, parser))
 
 

@@ -10,6 +10,7 @@ from robosignal.protocol import limits
 from robosignal.protocol.device_keys import normalize_code
 from robosignal.protocol.parsing import ID_RULE
 
+URL_VARIABLE = "ROBOSIGNAL_URL"
 TOKEN_VARIABLE = "ROBOSIGNAL_TOKEN"  # noqa: S105 - the name of one, not one
 STATE = ".robosignal"
 IN_MEMORY = ":memory:"
@@ -23,8 +24,16 @@ TIMEOUT_SECONDS, MOST_TIMEOUT_SECONDS = 10, 60
 """How long `--timeout` waits by default, and at most."""
 
 
+UNREACHABLE = 3
+"""The exit code if the server cannot be reached: the same command may succeed later."""
+
+
 class Refused(Exception):
-    """The command cannot run. The text says why, and what to do."""
+    """The command cannot run. The text says why, and what to do; it ends with `exit_code`."""
+
+    def __init__(self, text: str, exit_code: int = 1) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
 
 
 # Readers, for argparse's `type`. Each raises ArgumentTypeError, whose text follows the option.
@@ -80,6 +89,31 @@ def seconds(most: float | None = None) -> Callable[[str], float]:
     return read
 
 
+_LENGTH = re.compile(r"(\d{1,9})(s|m|h|d)?")
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def length(least: int, most: int) -> Callable[[str], int]:
+    """Return a reader of lengths of time such as `8h`, in seconds from `least` to `most`."""
+
+    def read(text: str) -> int:
+        found = _LENGTH.fullmatch(text)
+        if found and text.isascii():
+            seconds = int(found[1]) * _UNIT_SECONDS[found[2] or "s"]
+            if least <= seconds <= most:
+                return seconds
+        bounds = f"from {format_length(least)} to {format_length(most)}"
+        raise _refuse(f"must be a length of time such as 90m, 8h or 7d, {bounds}", text)
+
+    return read
+
+
+def format_length(seconds: int) -> str:
+    """Return a length of time in its largest whole unit, such as `7d`."""
+    unit, size = next(each for each in reversed(_UNIT_SECONDS.items()) if seconds % each[1] == 0)
+    return f"{seconds // size}{unit}"
+
+
 def port(text: str) -> int:
     """Read a TCP port; 0 means any free one."""
     return whole(0, MOST_PORT)(text)
@@ -121,6 +155,13 @@ def identifier(text: str) -> str:
     """Read the id of a robot, or of a run of one."""
     if not _ID.search(text):
         raise _refuse(ID_RULE, text)
+    return text
+
+
+def id_pattern(text: str) -> str:
+    """Read the beginning of robots' ids, and an asterisk."""
+    if not re.search(limits.PATTERN_PATTERN, text):
+        raise _refuse("must be 3 to 63 of the characters A-Z a-z 0-9 _ . - and then *", text)
     return text
 
 

@@ -1,11 +1,11 @@
 """The history as a person reads it, and as a program does."""
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
+from robosignal.cli.tables import format_table, show_name
 from robosignal.history.found import MOST, Found, Question
 from robosignal.history.times import format_time
 from robosignal.protocol.frames import IntervalEnd
@@ -28,6 +28,7 @@ ENDS: dict[IntervalEnd, str] = {
     "forgotten": "{by} had the robot forgotten",
     "unshared": "{by} ended the share",
     "transferred": "{by} gave the robot to another owner",
+    "revoked": "{by} ended the robot's key",
     "unrecorded": "ended by then; how is not recorded",
 }
 """What each reason means to a reader; `{by}` is the user whose message ended it."""
@@ -75,11 +76,7 @@ def _table(intervals: Sequence[Interval], question: Question) -> list[str]:
     robots = question.robot_id is None
     heads = ("ROBOT", *HEADS) if robots else HEADS
     rows = [((each.robot_id,) if robots else ()) + _row(each) for each in intervals]
-    widths = [max(map(_width, column)) for column in zip(heads, *rows, strict=True)]
-    return [
-        "  ".join(_pad(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (heads, *rows)
-    ]
+    return format_table(heads, rows)
 
 
 def _row(interval: Interval) -> tuple[str, ...]:
@@ -99,14 +96,6 @@ def show_user(interval: Interval) -> str:
     if not interval.name:
         return interval.user_id
     return f"{interval.user_id} “{show_name(interval.name)}”"
-
-
-def show_name(name: str) -> str:
-    """Return a name without what could move the cursor or pass for the quotes around it."""
-    return "".join(
-        each if each.isprintable() and each not in "“”" else "\N{REPLACEMENT CHARACTER}"
-        for each in name
-    )
 
 
 def _describe_end(interval: Interval) -> str:
@@ -129,15 +118,3 @@ def _notes(found: Found, question: Question) -> Iterable[str]:
         yield "“by”: no line tells when exactly; it was then, or before."
     if found.is_cut:
         yield f"There are more: these are the latest {MOST}. Give --from, --until or --user."
-
-
-def _width(text: str) -> int:
-    """Return how many columns of a terminal a text takes (Unicode Standard Annex #11)."""
-    return sum(
-        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1
-        for each in text
-    )
-
-
-def _pad(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))

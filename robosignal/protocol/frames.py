@@ -214,6 +214,16 @@ class Code(Reply, frozen=True, kw_only=True, tag="code"):
     expires_at: Times
 
 
+class KeysSummary(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How many keys a robot has, and what its owner should look at."""
+
+    count: int
+    pending: int = 0
+    """How many of them wait for approval."""
+    last_used_at: Times | None = None
+    """When a connection last registered with one of them."""
+
+
 class RobotEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One robot of a list. Its presence and control are valid for `valid_for_seconds`."""
 
@@ -228,6 +238,12 @@ class RobotEntry(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     metadata: dict[str, str]
     dialect: Dialect
     ice_restart: bool = True
+    not_renewed: Person | None = None
+    """The last driver, whose lease has lapsed, while the robot may still obey them."""
+    last_seen_at: Times | None = None
+    """When a robot that is offline last renewed its presence; None: it has never registered."""
+    keys: KeysSummary | None = None
+    """For its owner and admins; None if it has no key."""
     until: Times | None = None
     """When the share ends that gives the reader the relation."""
     group: str | None = None

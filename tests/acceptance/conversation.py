@@ -121,8 +121,13 @@ def keyed(token: Token, audience: str, secrets: Secrets) -> Conversation:
     for code in ("AAAA-AAAA-AAAA-AAAA", made["code"].replace("-", " ") + BREAK, made["code"]):
         reply = yield from _ask("coder", type="enroll", code=code)
     assert reply["type"] == "ack", reply
-    for wrong in ({"aud": audience + BREAK}, {"jti": BREAK}, {"sub": BREAK, "iss": BREAK}):
-        bad = key.assertion(KEYED_ROBOT, now_s=now_s, **{"aud": audience} | wrong)
+    wrongs: tuple[dict[str, Any], ...] = (
+        {"aud": audience + BREAK},
+        {"jti": BREAK},
+        {"sub": BREAK, "iss": BREAK},
+    )
+    for wrong in wrongs:
+        bad = key.assertion(KEYED_ROBOT, now_s=now_s, **({"aud": audience} | wrong))
         assert (yield Dial("bad device", secrets.token(bad))) == 401
     assertion = secrets.token(key.assertion(KEYED_ROBOT, now_s=now_s, aud=audience))
     assert (yield Dial("device", assertion)) in (101, 200)

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from robosignal.cli.main import main
+from robosignal.cli.tables import show_name
 from robosignal.gateway.history import Bounds, KeptHistory
 from robosignal.gateway.store import LocalStore
-from robosignal.history.report import ENDS, show_name
+from robosignal.history.report import ENDS
 from robosignal.history.times import format_time, read_time
 from robosignal.protocol.ids import RobotId
 from robosignal.server.clock import epoch_ms

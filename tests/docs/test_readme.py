@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -58,14 +58,12 @@ LAST_DRIVE = """JSON.stringify(
     sent.map((text) => JSON.parse(text)).filter(({ type }) => type === "command").at(-1)?.drive)"""
 
 
+@cache
 def options(command: str) -> set[str]:
     """Return the options that a command's help names."""
     arguments = [sys.executable, "-m", "robosignal", command, "--help"]
     told = subprocess.run(arguments, capture_output=True, text=True, timeout=30, check=True)
     return set(re.findall(r"--[a-z-]+", told.stdout)) - {"--help"}
-
-
-OPTIONS = {command: options(command) for command in ("serve", "token", "robot")}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -124,7 +122,7 @@ def test_what_is_to_be_typed_can_be(line: str) -> None:
     for place, word in enumerate(words):
         if word.endswith(".venv/bin/robosignal"):
             command, *rest = words[place + 1 :]
-            assert {each for each in rest if each.startswith("--")} <= OPTIONS[command]
+            assert {each for each in rest if each.startswith("--")} <= options(command)
 
 
 @pytest.mark.parametrize("name", NAMES)

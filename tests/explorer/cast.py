@@ -99,8 +99,8 @@ def keyed(store: Store, situation: str) -> Cast:
     if asks is not None:
         said = cast["ann"].ask(type="create-code", **asks)
         cast.code = said["code"]
-        for name, key in (("coder", "k3"), ("coder2", "k3"), ("coder3", "k4")):
-            token = KEYS[key].enrolment(cast.code, ROBOT, now_s=world.now // 1000)
+        for name, coded in (("coder", "k3"), ("coder2", "k3"), ("coder3", "k4")):
+            token = KEYS[coded].enrolment(cast.code, ROBOT, now_s=world.now // 1000)
             cast.peers[name], _ = world.dial_device(token)
     if keys:
         first, second = (

@@ -218,10 +218,10 @@ OWNERS_KEYED = [
 DEVICES = [
     Event("device", "register", _registering(RUN)),
     Event("device2", "register", _registering(RUN), "again"),
-    Event("device2", "register", _registering(NEXT_RUN), "as next run"),
-    Event("same", "register", _registering(NEXT_RUN), "as next run"),
+    Event("device2", "register", _registering(NEXT_RUN), "restarted"),
+    Event("same", "register", _registering(NEXT_RUN), "restarted"),
     Event("twin", "register", _registering(RUN), "again"),
-    Event("replay", "register", _registering(NEXT_RUN), "as next run"),
+    Event("replay", "register", _registering(NEXT_RUN), "restarted"),
     Event("other key", "register", _registering(RUN), "again"),
     Event("device", "rotate-key", _rotating("device", "k4"), "k4"),
     Event("device2", "rotate-key", _rotating("device2", "k3"), "k3"),
@@ -232,7 +232,7 @@ DEVICES = [
 
 FRESH = [
     Event("fresh", "$connect"),
-    Event("fresh", "register", _registering(NEXT_RUN), "as next run"),
+    Event("fresh", "register", _registering(NEXT_RUN), "restarted"),
 ]
 """A robot that connects by its key while that comes or goes."""
 

@@ -135,7 +135,7 @@ MISTAKES: list[tuple[str, Callable[..., Write], Place, str, tuple[str, ...], str
         presence.register_process,
         (0, 1, 0),
         "by key, offline",
-        ("revoke-key k1 by ann", "register as next run by device2"),
+        ("revoke-key k1 by ann", "register restarted by device2"),
         "answered 500",
     ),
     (
@@ -159,7 +159,7 @@ MISTAKES: list[tuple[str, Callable[..., Write], Place, str, tuple[str, ...], str
         keys.revoke,
         (3,),
         "by key, offline",
-        ("revoke-key k1 by ann", "register as next run by device2"),
+        ("revoke-key k1 by ann", "register restarted by device2"),
         "its robot is online",
     ),
     (

@@ -338,7 +338,7 @@ class Enrolling(RuleBasedStateMachine):
     # What is always so
 
     @invariant()
-    def is_as_the_reference_says(self) -> None:
+    def agrees_with_the_reference(self) -> None:
         """Whose it is, its keys, who is registered, and what each code has noted."""
         if not hasattr(self, "world"):
             return

@@ -10,7 +10,7 @@ SDP = {"sdp": "o"}
 
 
 @pytest.mark.usefixtures("robot")
-def test_an_offer_gives_no_right_and_is_pushed_to_nobody(world: World, owner: Peer) -> None:
+def test_an_offer_gives_no_right_and_is_pushed_to_no_one(world: World, owner: Peer) -> None:
     """It is listed apart; its user drives once it is accepted."""
     olga = world.connect("olga")
     olga.ask(type="watch")
@@ -124,7 +124,7 @@ def test_an_owner_has_a_quota_of_offers(world: World, owner: Peer) -> None:
     assert owner.ask(type="share", robotId="r1", userId="bob")["type"] == "ack"
 
 
-def test_a_stranger_fills_nobodys_list_and_sends_nobody_anything(world: World, owner: Peer) -> None:
+def test_a_stranger_fills_no_ones_list_and_sends_nobody_anything(world: World, owner: Peer) -> None:
     """121 robots, each offered to the victim, who hears of none and sees fifty at most, apart."""
     del owner
     victim = world.connect("victim")

@@ -263,3 +263,26 @@ def test_rev_rises_with_connection_and_holder_and_not_with_renewals(world: World
     look()
 
     assert [rev - seen[0] for rev in seen] == [0, 1, 1, 1, 2, 3, 4]
+
+
+def test_a_list_says_who_may_still_be_obeyed_after_the_lease_lapsed(world: World) -> None:
+    """Nothing tells the robot of a lapse, so it obeys the last driver until the right ends."""
+    robot = world.robot("r1", "owner")
+    world.connect("owner", ttl_s=120).offer()
+    admin = world.connect("boss", groups=["ADMINS"])
+
+    def entry() -> Frame:
+        robot.ask(type="ping", robotId="r1")
+        (found,) = admin.ask(type="robots", robotIds=["r1"])["robots"]
+        return {name: found.get(name) for name in ("controlledBy", "notRenewed")}
+
+    driving = entry()
+    world.pass_seconds(61)
+    lapsed = entry()
+    world.pass_seconds(60)
+    ended = entry()
+
+    person = {"userId": "owner", "name": "Owner"}
+    assert driving == {"controlledBy": person, "notRenewed": None}
+    assert lapsed == {"controlledBy": None, "notRenewed": person}
+    assert ended == {"controlledBy": None, "notRenewed": None}

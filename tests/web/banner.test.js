@@ -247,6 +247,15 @@ test("no list says that we drive what no command of ours reaches", () => {
   assert.equal(takeOver, false);
 });
 
+test("a list says who may still be obeyed though control is free", () => {
+  const notRenewed = { userId: "u-bob", name: "Bob" };
+  const status = (more) => rowOf({ ...ROBOT, ...more }, null, ME).status;
+
+  assert.equal(status({ notRenewed }), "Free (“Bob”, not renewed)");
+  assert.equal(status({ notRenewed, controlledBy: ALICE }), "“Alice” drives");
+  assert.equal(status({}), "Free");
+});
+
 const NAMES = [
   ["No one", "“No one” drives — you watch"],
   ["You", "“You” drives — you watch"],

@@ -7,6 +7,7 @@ import { SESSION, URL, driving, online } from "./client.js";
 import { ALICE } from "./played.js";
 import { FakeWorld, settled } from "./world.js";
 
+const PUBLIC_KEY = { kty: "EC", crv: "P-256", x: "x", y: "y" };
 /** Longer than any call may wait. */
 const LONG_MS = 60_000;
 
@@ -23,6 +24,13 @@ const CALLS = {
   "signal.request": ({ signal }) =>
     signal.request({ type: "share", robotId: "demo", userId: "u-2" }),
   "signal.iceServers": ({ signal, world }) => ((world.time += 300_000), signal.iceServers()),
+  "signal.enroll": ({ signal }) => signal.enroll({ robotId: "demo", publicKey: PUBLIC_KEY }),
+  "signal.createCode": ({ signal }) => signal.createCode({ robotId: "demo" }),
+  "signal.keys": ({ signal }) => signal.keys("demo"),
+  "signal.approveKey": ({ signal }) => signal.approveKey("demo", "kid"),
+  "signal.revokeKey": ({ signal }) => signal.revokeKey("demo", "kid"),
+  "signal.transfer": ({ signal }) => signal.transfer("demo", "u-2"),
+  "signal.forget": ({ signal }) => signal.forget("demo"),
   "session.takeOver": ({ session }) => session.takeOver(),
   "session.release": ({ session }) => session.release(),
   "session.requestControl": ({ session }) => session.requestControl(),

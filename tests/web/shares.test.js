@@ -6,19 +6,13 @@ import { online } from "./client.js";
 import { settled } from "./world.js";
 
 const OFFER = { robotId: "rover", owner: { userId: "u-carol" }, role: "viewer", until: 1 };
-/** Return the last message of a type, without the id that its reply repeats. */
-function sent(world, type) {
-  const message = { ...world.socket.last(type) };
-  delete message.id;
-  return message;
-}
-
 const robots = (more = {}) => ({ type: "robots", robots: [], ...more });
 
 test("a share says what is given, and tells of every share", async () => {
   const { world, signal } = await online();
   const sharing = signal.share("demo", { userId: "bob", role: "viewer", until: 9 });
-  const said = sent(world, "share");
+  const said = { ...world.socket.last("share") };
+  delete said.id;
   const shares = [{ userId: "bob", role: "viewer", until: 9, offered: true }];
   world.socket.reply("share", { type: "ack", operators: [], shares });
 
@@ -35,7 +29,8 @@ test("a share says what is given, and tells of every share", async () => {
 test("a share with a group ends by the group's name", async () => {
   const { world, signal } = await online();
   const ending = signal.unshare("demo", { group: "crew" });
-  const said = sent(world, "unshare");
+  const said = { ...world.socket.last("unshare") };
+  delete said.id;
   world.socket.reply("unshare", { type: "ack", operators: [], shares: [] });
 
   assert.deepEqual(said, { type: "unshare", robotId: "demo", group: "crew" });

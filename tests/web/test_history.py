@@ -53,7 +53,7 @@ async def test_owner_sees_who_drove_and_who_watched(page: Page, backend: LocalBa
     await expect(page.locator(ROW)).to_be_hidden()
     fits = "() => document.scrollingElement.scrollWidth <= innerWidth"
     assert await page.evaluate(fits)
-    await page.click("[data-action=close-history]")
+    await page.click("[data-action=close-aside]")
     await expect(page.locator(ROW)).to_be_focused()
 
 

@@ -349,6 +349,7 @@ export function rowOf(robot, view, me) {
         youDrive,
         driver: drives ? quote(drives, me, robot.owner) : "",
         elsewhere: yours && !youDrive,
+        notRenewed: !knows && robot.notRenewed ? quote(robot.notRenewed, me, robot.owner) : "",
       });
   const mayDrive = robot.relation !== "viewer";
   const right = rightOf(robot);
@@ -396,13 +397,13 @@ export function rightOf({ relation, role, until }) {
 
 /**
  * @param {Robot} robot
- * @param {{stale: boolean, holds: boolean, youDrive: boolean, driver: string, elsewhere: boolean}} control
+ * @param {{stale: boolean, holds: boolean, youDrive: boolean, driver: string, elsewhere: boolean, notRenewed: string}} control
  */
-function statusOf({ online }, { stale, holds, youDrive, driver, elsewhere }) {
+function statusOf({ online }, { stale, holds, youDrive, driver, elsewhere, notRenewed }) {
   if (stale) return "Not known just now";
   if (!online) return "Offline";
   if (youDrive) return "You drive";
   if (holds) return "Yours to drive, waiting for it";
-  if (driver === "") return "Free";
+  if (driver === "") return notRenewed === "" ? "Free" : `Free (${notRenewed}, not renewed)`;
   return elsewhere ? "You drive in another window" : `${driver} drives`;
 }

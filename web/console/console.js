@@ -4,6 +4,8 @@
  */
 
 import { SignalingError, connect } from "../robosignal/index.js";
+import { addRobot, copyLine, openAdd, showUses } from "./add-robot.js";
+import { closeAside } from "./aside.js";
 import { quote, sentence } from "./banner.js";
 import {
   at,
@@ -15,10 +17,11 @@ import {
   showNotice,
   clearNotice,
 } from "./draw.js";
-import { attachKeys } from "./driving.js";
+import { attachKeys as attachDriving } from "./driving.js";
 import { attachFocus, focusVideo, leavePanel } from "./focus.js";
-import { closeHistory, openHistory, searchHistory, showMore } from "./history.js";
+import { openHistory, searchHistory, showMore } from "./history.js";
 import { followLinks } from "./link.js";
+import { actOnKeys, doubtForget, forgetRobot, openKeys } from "./robot-keys.js";
 import { saysAdmin, visitor } from "./sign-in.js";
 import { REFUSED, TOO_OLD, attachSpace } from "./stop.js";
 
@@ -49,6 +52,8 @@ const SIGN_IN_AGAIN_HERE = "Your sign-in may have expired or been refused. Sign 
 const NOT_TOLD =
   "The robot does not obey: it has not heard yet that you drive. Telling it again; then press again.";
 const NOT_OURS = "The robot did not obey: somebody else drives it. Checking with the server.";
+const UNTOLD =
+  "The robot is forgotten, but could not be told: it may obey its last driver for a while.";
 const UNREACHABLE =
   "The server cannot be reached, or it refuses this sign-in. Check that it runs; if it was set up again, open a new link. Trying again.";
 
@@ -157,7 +162,7 @@ function show(scene, session) {
  */
 function handle(session) {
   const [video, pad, knob] = [at("video"), at("pad"), at("knob")];
-  now.stopDriving = attachKeys(session, {
+  now.stopDriving = attachDriving(session, {
     video,
     pad,
     knob,
@@ -303,8 +308,9 @@ function askToSignIn(scene, who) {
 /**
  * @param {Scene} scene
  * @param {Visitor} who
+ * @param {string} url the server's
  */
-function listen(scene, who) {
+function listen(scene, who, url) {
   const { signal } = scene;
   signal.on("state", (state) => {
     if (state !== "connecting") now.isCut = state === "offline";
@@ -338,6 +344,8 @@ function listen(scene, who) {
     if (action === "clear-stop") scene.session?.clearStop();
   });
   attachHistory(scene);
+  attachKeys(scene);
+  attachAdd(scene, url);
   attachSpace(
     () => stopRobot(scene),
     () => scene.session !== null && scene.session.view.state !== "ended",
@@ -368,11 +376,49 @@ function attachHistory({ signal }) {
     const row = /** @type {HTMLElement | null} */ (button.closest("li[data-robot-id]"));
     if (action === "history" && row) openHistory(signal, String(row.dataset.robotId));
     if (action === "more-history") void showMore(signal);
-    if (["close-history", "to-robots"].includes(action)) closeHistory();
+    if (["close-aside", "to-robots"].includes(action)) closeAside();
   });
   at("history-form").addEventListener("submit", (event) => {
     event.preventDefault();
     searchHistory(signal);
+  });
+}
+
+/**
+ * @param {Scene} scene
+ */
+function attachKeys({ signal }) {
+  onAction(async (action, button) => {
+    const row = /** @type {HTMLElement | null} */ (button.closest("li[data-robot-id]"));
+    if (action === "keys" && row) openKeys(signal, String(row.dataset.robotId));
+    if (action === "forget-robot") doubtForget(true);
+    if (action === "keep-robot") doubtForget(false);
+    await actOnKeys(signal, action, button);
+    const forgotten = action === "forget-for-good" ? await forgetRobot(signal) : null;
+    if (forgotten) {
+      if (!forgotten.robotTold) showNotice(UNTOLD);
+      // The row that would get the focus goes first.
+      await signal.robots({ all: now.isAdmin }).catch(showError);
+      closeAside();
+    }
+  });
+}
+
+/**
+ * @param {Scene} scene
+ * @param {string} url
+ */
+function attachAdd({ signal }, url) {
+  const list = () => signal.robots({ all: now.isAdmin });
+  at("add-robot").hidden = false;
+  onAction((action) => {
+    if (action === "add-robot") openAdd(now.isAdmin);
+    if (action === "copy-line") void copyLine();
+  });
+  at("add-which").addEventListener("input", showUses);
+  at("add-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    void addRobot({ signal, url, list });
   });
 }
 
@@ -453,16 +499,17 @@ async function main() {
     now.isAdmin = saysAdmin(given);
     return given;
   };
+  const url = serverUrl(config);
   /** @type {Scene} */
   const scene = {
-    signal: connect({ url: serverUrl(config), token }),
+    signal: connect({ url, token }),
     session: null,
     joins: null,
     robots: null,
     offers: [],
     wasOnline: false,
   };
-  listen(scene, who);
+  listen(scene, who, url);
   draw(scene);
 }
 

@@ -281,19 +281,21 @@ function drawRow(row, robot, signal, session) {
   field(row, "name").textContent = robot.robotId;
   field(row, "status").textContent = status;
   field(row, "advisory").hidden = !advisory;
-  // The server refuses it to operators: what others did is for the owner and admins.
+  // The server refuses these to operators: they are for the owner and admins.
   const mayRead = robot.relation === "owner" || robot.relation === "admin";
   enable(row, {
     drive,
     watch,
     "take-over": takeOver,
     history: mayRead,
+    keys: mayRead,
     "leave-share": leaveShare,
   });
   hide(row, {
     drive: !may.mayDrive,
     "take-over": !may.mayDrive,
     history: !mayRead,
+    keys: !mayRead,
     "leave-share": !leaveShare,
   });
 }
@@ -341,7 +343,7 @@ function drawOffers({ signal, offers }) {
  * @param {(value: Value) => HTMLElement} make
  * @param {(child: HTMLElement, value: Value) => void} update
  */
-function each(list, values, mark, make, update) {
+export function each(list, values, mark, make, update) {
   const standing = new Map(
     [...list.children].map((child) => [
       /** @type {HTMLElement} */ (child).dataset[mark],
@@ -365,7 +367,7 @@ function each(list, values, mark, make, update) {
  * @param {string} id
  * @returns {HTMLElement}
  */
-function fromTemplate(id) {
+export function fromTemplate(id) {
   const template = /** @type {HTMLTemplateElement} */ (at(id));
   return /** @type {HTMLElement} */ (template.content.firstElementChild?.cloneNode(true));
 }
@@ -375,5 +377,5 @@ function fromTemplate(id) {
  * @param {string} name
  * @returns {HTMLElement}
  */
-const field = (within, name) =>
+export const field = (within, name) =>
   /** @type {HTMLElement} */ (within.querySelector(`[data-field="${name}"]`));

@@ -3,6 +3,7 @@
  */
 
 import { SignalingError } from "../robosignal/index.js";
+import { openAside } from "./aside.js";
 import { quote, sentence } from "./banner.js";
 import { at } from "./draw.js";
 
@@ -31,6 +32,7 @@ const ENDS_BY = {
   forgotten: "had the robot forgotten.",
   unshared: "ended the share.",
   transferred: "gave the robot to another owner.",
+  revoked: "ended the robot's key.",
 };
 
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "full" });
@@ -110,20 +112,8 @@ export function openHistory(signal, robotId) {
   Object.assign(open, { robotId, time: null });
   at("history-title").textContent = robotId;
   /** @type {HTMLInputElement} */ (at("history-at")).value = "";
-  document.body.dataset.history = "open";
-  at("history").hidden = false;
-  at("history-title").focus();
+  openAside("history", { robotId, focus: "history-title", leave: () => (open.question += 1) });
   void showFirst(signal);
-}
-
-/** Show the list of robots again. */
-export function closeHistory() {
-  if (at("history").hidden) return;
-  delete document.body.dataset.history;
-  at("history").hidden = true;
-  open.question += 1;
-  const row = document.querySelector(`#robots li[data-robot-id="${CSS.escape(open.robotId)}"]`);
-  /** @type {HTMLElement | null} */ (row)?.focus();
 }
 
 /**

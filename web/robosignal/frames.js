@@ -32,6 +32,7 @@ const robot = (value) =>
   text(value.robotId) &&
   flag(value.online) &&
   maybe(person)(value.controlledBy) &&
+  maybe(person)(value.notRenewed) &&
   maybe(number)(value.rev) &&
   maybe(number)(value.validForSeconds);
 
@@ -48,6 +49,17 @@ const interval = (value) =>
   maybe(text)(value.by);
 /** @type {Check} */
 const gap = (value) => record(value) && number(value.since) && number(value.until);
+
+/** @type {Check} */
+const key = (value) =>
+  record(value) &&
+  text(value.kid) &&
+  text(value.fingerprint) &&
+  number(value.addedAt) &&
+  maybe(text)(value.addedBy) &&
+  maybe(number)(value.lastUsedAt) &&
+  maybe(number)(value.notAfter) &&
+  maybe(flag)(value.pending);
 
 const PEER = { robotId: text, sessionId: maybe(text), pcId: maybe(text), payload: record };
 
@@ -73,6 +85,8 @@ const SHAPES = {
     keptSince: number,
     cursor: maybe(text),
   },
+  code: { code: text, expiresAt: number },
+  keys: { robotId: text, keys: every(key) },
   offer: PEER,
   answer: PEER,
   "ice-candidate": PEER,

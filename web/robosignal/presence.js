@@ -80,7 +80,15 @@ export function applyPush(fleet, { robotId, rev, online, validForSeconds, contro
   const known = fleet.get(robotId);
   if (known === undefined) return null;
   if (rev < known.rev) return fleet;
-  const robot = { ...known.robot, rev, online, validForSeconds, controlledBy, stale: false };
+  const robot = {
+    ...known.robot,
+    rev,
+    online,
+    validForSeconds,
+    controlledBy,
+    notRenewed: undefined,
+    stale: false,
+  };
   return new Map(fleet).set(robotId, newKnown(robot, now));
 }
 

@@ -122,6 +122,10 @@ type Robot = {
    * the driver; absent while no one drives
    */
   controlledBy?: Person | undefined;
+  /**
+   * who drove last and let control lapse: the robot may still obey them
+   */
+  notRenewed?: Person | undefined;
   owner?: Person | undefined;
   /**
    * this user's relation to it: `owner`, `operator`, `viewer` (may view it, and
@@ -153,6 +157,22 @@ type Robot = {
    * how long presence and control can be believed without news
    */
   validForSeconds?: number | undefined;
+  /**
+   * of a robot that was offline when it was last listed: when it last
+   * renewed its presence, in epoch ms
+   */
+  lastSeenAt?: number | undefined;
+  /**
+   * for its owner and admins:
+   * how many keys it has, how many wait for approval, and when one last registered it, in epoch ms
+   */
+  keys?:
+    | {
+        count: number;
+        pending?: number;
+        lastUsedAt?: number;
+      }
+    | undefined;
   /**
    * of a watched robot: whether that time has passed without news
    */
@@ -248,6 +268,52 @@ type View = {
    * how old the picture is, and what the connection carries
    */
   picture: Picture;
+};
+/**
+ * A robot's public key, a JSON Web Key on the curve P-256. One with the private part `d` is refused.
+ */
+type PublicKey = {
+  kty: "EC";
+  crv: "P-256";
+  x: string;
+  y: string;
+};
+/**
+ * A code by which robots enrol, and when it ends, in epoch ms.
+ */
+type Code = {
+  code: string;
+  expiresAt: number;
+};
+/**
+ * A key that a robot has, with times in epoch ms.
+ */
+type RobotKey = {
+  /**
+   * its id
+   */
+  kid: string;
+  /**
+   * what is compared with the one that the robot shows
+   */
+  fingerprint: string;
+  addedAt: number;
+  /**
+   * the user id of who let it in; absent if the robot replaced another key by it
+   */
+  addedBy?: string | undefined;
+  /**
+   * when the robot last connected by it
+   */
+  lastUsedAt?: number | undefined;
+  /**
+   * when it ends, if it does
+   */
+  notAfter?: number | undefined;
+  /**
+   * whether it waits for approval
+   */
+  pending?: boolean | undefined;
 };
 /**
  * The events of a `Signal`, each with the value that its listeners get.
@@ -470,6 +536,19 @@ type HistoryFrame = Reply & {
   keptSince: number;
   cursor?: string;
 };
+type EnrolledFrame = Reply & {
+  type: "ack";
+  robotId: string;
+  kid: string;
+};
+type CodeFrame = Reply & {
+  type: "code";
+} & Code;
+type KeysFrame = Reply & {
+  type: "keys";
+  robotId: string;
+  keys: RobotKey[];
+};
 type RobotsFrame = Reply & {
   type: "robots";
   robots: Robot[];
@@ -534,6 +613,8 @@ type Frame =
   | IceFrame
   | RobotsFrame
   | HistoryFrame
+  | CodeFrame
+  | KeysFrame
   | PeerFrame
   | ControlFrame
   | ControlLost
@@ -935,6 +1016,105 @@ declare class Signal extends Emitter<SignalEvents> {
    */
   send(frame: OutFrame): void;
   /**
+   * Let a robot in by its public key. The owner, an admin, and a user for an id that has no owner yet
+   * may, who owns it from then on.
+   *
+   * @param robot `ownerUserId`, for
+   *   admins: who owns a new id
+   * @returns the key's id, within 10 s
+   * @throws {SignalingError} `forbidden`; `bad_message`, which names the field; `timeout`, `offline`;
+   *   `closed` after `close()`
+   */
+  enroll({
+    robotId,
+    publicKey,
+    ownerUserId,
+  }: {
+    robotId: string;
+    publicKey: PublicKey;
+    ownerUserId?: string;
+  }): Promise<{
+    robotId: string;
+    kid: string;
+  }>;
+  /**
+   * Make a code by which robots enrol themselves: `robosignal robot enroll URL CODE`. It's shown once.
+   *
+   * @param [options.robotId] the one id that it enrols
+   * @param [options.pattern] or the ids: at least three characters and an asterisk, `rover-*`
+   * @param [options.uses] how many robots, from 1 to 1000; 1 by default
+   * @param [options.ttlSeconds] how long it lasts, from 60 s to 2,592,000 s (30 days); a day by
+   *   default
+   * @param [options.approve] whether the robots' keys wait for `approveKey`
+   * @param [options.ownerUserId] who owns the robots, for admins; this user by default
+   * @returns within 10 s
+   * @throws {SignalingError} as `enroll`
+   */
+  createCode({
+    robotId,
+    pattern,
+    uses,
+    ttlSeconds,
+    approve,
+    ownerUserId,
+  }: {
+    robotId?: string | undefined;
+    pattern?: string | undefined;
+    uses?: number | undefined;
+    ttlSeconds?: number | undefined;
+    approve?: boolean | undefined;
+    ownerUserId?: string | undefined;
+  }): Promise<Code>;
+  /**
+   * List a robot's keys. The owner and admins may.
+   *
+   * @returns three at most, within 10 s
+   * @throws {SignalingError} as `enroll`
+   */
+  keys(robotId: string): Promise<RobotKey[]>;
+  /**
+   * Let in a key that waits. Compare its fingerprint with the one that the robot shows before. The owner
+   * and admins may.
+   *
+   * @param kid the key's id
+   * @returns within 10 s
+   * @throws {SignalingError} as `enroll`
+   */
+  approveKey(robotId: string, kid: string): Promise<void>;
+  /**
+   * End a key for good, and with it the connection and the sessions of a robot that uses it; no-op for a
+   * key that the robot doesn't have. The owner and admins may.
+   *
+   * @param kid the key's id
+   * @returns within 10 s
+   * @throws {SignalingError} as `enroll`
+   */
+  revokeKey(robotId: string, kid: string): Promise<void>;
+  /**
+   * Give a robot to another owner, and end its sessions. The owner and admins may. If the reply is lost,
+   * a second call fails with `forbidden`.
+   *
+   * @param userId the new owner's
+   * @returns false if the robot may obey a driver who has lost the right,
+   *   until it hears of that; within 10 s
+   * @throws {SignalingError} as `enroll`
+   */
+  transfer(
+    robotId: string,
+    userId: string,
+  ): Promise<{
+    robotTold: boolean;
+  }>;
+  /**
+   * Remove all trace of a robot: its owner, its keys, its shares. The owner and admins may.
+   *
+   * @returns as `transfer`
+   * @throws {SignalingError} as `enroll`; `try_again` if the robot registers at this very moment
+   */
+  forget(robotId: string): Promise<{
+    robotTold: boolean;
+  }>;
+  /**
    * Get STUN and TURN servers whose credentials last a while; the last known ones, if the server
    * doesn't answer.
    *
@@ -971,6 +1151,8 @@ export { FRAME_BYTES, Session, Signal, SignalingError, connect, driveWithKeys };
 export type {
   Ack,
   Blocked,
+  Code,
+  CodeFrame,
   Commands,
   ConnectionState,
   ControlDenied,
@@ -981,11 +1163,13 @@ export type {
   Description,
   Drive,
   DriveOptions,
+  EnrolledFrame,
   ErrorFrame,
   Frame,
   HistoryFrame,
   IceFrame,
   Interval,
+  KeysFrame,
   Offered,
   OutFrame,
   Part,
@@ -995,8 +1179,10 @@ export type {
   Picture,
   Pong,
   PresenceFrame,
+  PublicKey,
   Reply,
   Robot,
+  RobotKey,
   RobotsFrame,
   Role,
   SessionEvents,

@@ -14,6 +14,7 @@ import { Session } from "./session.js";
 /** @import { Listing } from "./presence.js" */
 /** @import { Server } from "./session.js" */
 /** @import { Ack, ConnectionState, Frame, IceFrame, Offered, OutFrame, Person, Robot, Role, Share, ShareRole, SignalEvents, TokenSource, Welcome } from "./types.js" */
+/** @import { Code, CodeFrame, EnrolledFrame, KeysFrame, PublicKey, RobotKey } from "./types.js" */
 
 /** How long the ICE servers of a welcome are used: it doesn't say how long they serve. */
 const WELCOME_ICE_MS = 240_000;
@@ -302,6 +303,111 @@ export class Signal extends Emitter {
    */
   send(frame) {
     this.#connection.send(frame);
+  }
+
+  /**
+   * Let a robot in by its public key. The owner, an admin, and a user for an id that has no owner yet
+   * may, who owns it from then on.
+   *
+   * @param {{robotId: string, publicKey: PublicKey, ownerUserId?: string}} robot `ownerUserId`, for
+   *   admins: who owns a new id
+   * @returns {Promise<{robotId: string, kid: string}>} the key's id, within 10 s
+   * @throws {SignalingError} `forbidden`; `bad_message`, which names the field; `timeout`, `offline`;
+   *   `closed` after `close()`
+   */
+  async enroll({ robotId, publicKey, ownerUserId }) {
+    const frame = { type: "enroll", robotId, publicKey, ownerUserId };
+    const { kid } = /** @type {EnrolledFrame} */ (await this.request(frame));
+    return { robotId, kid };
+  }
+
+  /**
+   * Make a code by which robots enrol themselves: `robosignal robot enroll URL CODE`. It's shown once.
+   *
+   * @param {object} options
+   * @param {string} [options.robotId] the one id that it enrols
+   * @param {string} [options.pattern] or the ids: at least three characters and an asterisk, `rover-*`
+   * @param {number} [options.uses] how many robots, from 1 to 1000; 1 by default
+   * @param {number} [options.ttlSeconds] how long it lasts, from 60 s to 2,592,000 s (30 days); a day by
+   *   default
+   * @param {boolean} [options.approve] whether the robots' keys wait for `approveKey`
+   * @param {string} [options.ownerUserId] who owns the robots, for admins; this user by default
+   * @returns {Promise<Code>} within 10 s
+   * @throws {SignalingError} as `enroll`
+   */
+  async createCode({ robotId, pattern, uses, ttlSeconds, approve, ownerUserId }) {
+    const which = { robotId, pattern, uses, ttlSeconds, approve, ownerUserId };
+    const reply = await this.request({ type: "create-code", ...which });
+    const { code, expiresAt } = /** @type {CodeFrame} */ (reply);
+    return { code, expiresAt };
+  }
+
+  /**
+   * List a robot's keys. The owner and admins may.
+   *
+   * @param {string} robotId
+   * @returns {Promise<RobotKey[]>} three at most, within 10 s
+   * @throws {SignalingError} as `enroll`
+   */
+  async keys(robotId) {
+    return /** @type {KeysFrame} */ (await this.request({ type: "keys", robotId })).keys;
+  }
+
+  /**
+   * Let in a key that waits. Compare its fingerprint with the one that the robot shows before. The owner
+   * and admins may.
+   *
+   * @param {string} robotId
+   * @param {string} kid the key's id
+   * @returns {Promise<void>} within 10 s
+   * @throws {SignalingError} as `enroll`
+   */
+  async approveKey(robotId, kid) {
+    await this.request({ type: "approve-key", robotId, kid });
+  }
+
+  /**
+   * End a key for good, and with it the connection and the sessions of a robot that uses it; no-op for a
+   * key that the robot doesn't have. The owner and admins may.
+   *
+   * @param {string} robotId
+   * @param {string} kid the key's id
+   * @returns {Promise<void>} within 10 s
+   * @throws {SignalingError} as `enroll`
+   */
+  async revokeKey(robotId, kid) {
+    await this.request({ type: "revoke-key", robotId, kid });
+  }
+
+  /**
+   * Give a robot to another owner, and end its sessions. The owner and admins may. If the reply is lost,
+   * a second call fails with `forbidden`.
+   *
+   * @param {string} robotId
+   * @param {string} userId the new owner's
+   * @returns {Promise<{robotTold: boolean}>} false if the robot may obey a driver who has lost the right,
+   *   until it hears of that; within 10 s
+   * @throws {SignalingError} as `enroll`
+   */
+  async transfer(robotId, userId) {
+    const { robotTold = true } = /** @type {Ack} */ (
+      await this.request({ type: "transfer", robotId, userId })
+    );
+    return { robotTold };
+  }
+
+  /**
+   * Remove all trace of a robot: its owner, its keys, its shares. The owner and admins may.
+   *
+   * @param {string} robotId
+   * @returns {Promise<{robotTold: boolean}>} as `transfer`
+   * @throws {SignalingError} as `enroll`; `try_again` if the robot registers at this very moment
+   */
+  async forget(robotId) {
+    const { robotTold = true } = /** @type {Ack} */ (
+      await this.request({ type: "forget", robotId })
+    );
+    return { robotTold };
   }
 
   /**

@@ -76,6 +76,7 @@
  * @property {string} robotId
  * @property {boolean} online
  * @property {Person} [controlledBy] the driver; absent while no one drives
+ * @property {Person} [notRenewed] who drove last and let control lapse: the robot may still obey them
  * @property {Person} [owner]
  * @property {string} [relation] this user's relation to it: `owner`, `operator`, `viewer` (may view it, and
  *   never drive) or `admin`
@@ -86,6 +87,10 @@
  * @property {string} [dialect] `seed` for a robot that can't tell drivers apart: its control is advisory
  * @property {number} [rev] rises with every change of presence or control
  * @property {number} [validForSeconds] how long presence and control can be believed without news
+ * @property {number} [lastSeenAt] of a robot that was offline when it was last listed: when it last
+ *   renewed its presence, in epoch ms
+ * @property {{count: number, pending?: number, lastUsedAt?: number}} [keys] for its owner and admins:
+ *   how many keys it has, how many wait for approval, and when one last registered it, in epoch ms
  * @property {boolean} [stale] of a watched robot: whether that time has passed without news
  */
 
@@ -128,6 +133,29 @@
  * @property {Blocked | null} blocked why this session, which drives, sends no motion; null if it does
  * @property {{by: string} | null} stopped who has stopped the robot, until that is cleared
  * @property {Picture} picture how old the picture is, and what the connection carries
+ */
+
+/**
+ * A robot's public key, a JSON Web Key on the curve P-256. One with the private part `d` is refused.
+ *
+ * @typedef {{kty: "EC", crv: "P-256", x: string, y: string}} PublicKey
+ */
+/**
+ * A code by which robots enrol, and when it ends, in epoch ms.
+ *
+ * @typedef {{code: string, expiresAt: number}} Code
+ */
+/**
+ * A key that a robot has, with times in epoch ms.
+ *
+ * @typedef {object} RobotKey
+ * @property {string} kid its id
+ * @property {string} fingerprint what is compared with the one that the robot shows
+ * @property {number} addedAt
+ * @property {string} [addedBy] the user id of who let it in; absent if the robot replaced another key by it
+ * @property {number} [lastUsedAt] when the robot last connected by it
+ * @property {number} [notAfter] when it ends, if it does
+ * @property {boolean} [pending] whether it waits for approval
  */
 
 /**
@@ -203,6 +231,9 @@
  * @property {number} [lapsesAt] when it ends unless the lost connection comes back
  */
 /** @typedef {Reply & {type: "history", robotId: string, intervals: Interval[], gaps?: {since: number, until: number}[], keptSince: number, cursor?: string}} HistoryFrame */
+/** @typedef {Reply & {type: "ack", robotId: string, kid: string}} EnrolledFrame */
+/** @typedef {Reply & {type: "code"} & Code} CodeFrame */
+/** @typedef {Reply & {type: "keys", robotId: string, keys: RobotKey[]}} KeysFrame */
 /** @typedef {Reply & {type: "robots", robots: Robot[], cursor?: string, offered?: Offered[]}} RobotsFrame */
 /** @typedef {{type: "offer" | "answer" | "ice-candidate", robotId: string, sessionId?: string, pcId?: string, payload: any}} PeerFrame */
 /** @typedef {{type: "control", robotId: string, epoch: number, sessionId?: string, person?: Person}} ControlFrame */
@@ -211,7 +242,7 @@
 /** @typedef {{type: "control-requested", robotId: string, sessionId: string, by: Person}} ControlRequested */
 /** @typedef {{type: "control-denied", robotId: string, by: Person}} ControlDenied */
 /** @typedef {{type: "presence", robotId: string, rev: number, online: boolean, validForSeconds: number, controlledBy?: Person}} PresenceFrame */
-/** @typedef {Ack | Pong | ErrorFrame | Welcome | IceFrame | RobotsFrame | HistoryFrame | PeerFrame | ControlFrame | ControlLost | PeerLeft
+/** @typedef {Ack | Pong | ErrorFrame | Welcome | IceFrame | RobotsFrame | HistoryFrame | CodeFrame | KeysFrame | PeerFrame | ControlFrame | ControlLost | PeerLeft
  *   | ControlRequested | ControlDenied | PresenceFrame} Frame what the server sends */
 
 export {};

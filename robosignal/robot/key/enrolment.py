@@ -39,7 +39,8 @@ class EnrolmentRefused(Exception):
 class Enrolled:
     """A robot whose key the server has; it connects by it once its owner has approved it.
 
-    `file` is its key file, and `is_pending` says whether the key waits for approval.
+    `file` is its key file, `robot_id` the id that it has, and `is_pending` says whether the key
+    waits for approval.
     """
 
     file: KeyFile
@@ -52,9 +53,10 @@ async def enroll(
 ) -> Enrolled:
     """Make a robot's key file, unless there is one, and enrol its key by a code.
 
-    `url` is the server's WebSocket address, `robot_id` the id that the robot takes; None: the one
-    that the code names. `timeout_s` is in seconds, for each of two tries. Raise ValueError for
-    text that is no code, KeyFileRefused, or EnrolmentRefused.
+    `url` is the server's WebSocket address, `code` what the robot's owner has made, in any spelling
+    that people type, `path` where the key file is or shall be, and `robot_id` the id that the robot
+    takes; None: the one that the code names. `timeout_s` is in seconds, for each of two tries.
+    Raise ValueError for text that is no code, KeyFileRefused, or EnrolmentRefused.
     """
     code = normalize_code(code)
     file = _open(path, url, robot_id)

@@ -35,7 +35,7 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 class KeyFileRefused(Exception):
     """The file cannot be used. The text says why, and what to do; it never quotes the key.
 
-    `path` is the file.
+    `path` is the file, `problem` what is wrong with it, and `remedy` what to do.
     """
 
     def __init__(self, path: Path, problem: str, remedy: str) -> None:
@@ -65,7 +65,7 @@ class _Form(msgspec.Struct, rename="camel", omit_defaults=True, forbid_unknown_f
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """What a key file says, and where it is. `load` and `create` return one.
+    """What a key file says, and where it is: at `path`. `load` and `create` return one.
 
     `url` is the server that the key was made for. `robot_id` is None until the robot is enrolled.
     `next_key` is the key that is about to replace `key`; the server may have it or not.
@@ -81,7 +81,7 @@ class KeyFile:
 
     @classmethod
     def load(cls, path: Path | str) -> "KeyFile":
-        """Return what this file says.
+        """Return what the file at `path` says.
 
         Raise FileNotFoundError if there is none, and KeyFileRefused if it cannot be read, is none
         of a robot's, or other users may read it or replace it.
@@ -100,6 +100,7 @@ class KeyFile:
     def create(cls, path: Path | str, url: str, now: int | None = None) -> "KeyFile":
         """Make a key and its file (0600, in a directory that is made 0700), if there is none.
 
+        `path` is where, and `url` the server's WebSocket address, as the robot will connect to it.
         Return what the file says, which another process may have made meanwhile. `now` is in
         epoch seconds, by default the clock's. Raise KeyFileRefused as `load` does, and if the
         file cannot be written.
@@ -123,7 +124,7 @@ class KeyFile:
         return made
 
     def note_enrolment(self, robot_id: RobotId) -> "KeyFile":
-        """Keep which robot the key is enrolled as; no change if that is known already."""
+        """Keep the `robot_id` that the key is enrolled as; no change if that is known already."""
         return self if robot_id == self.robot_id else self._replace(robot_id=robot_id)
 
     def prepare_next(self) -> "KeyFile":

@@ -14,6 +14,7 @@ from robosignal.protocol import limits
 from robosignal.protocol.errors import BadMessage, Forbidden, Unauthorized
 from robosignal.protocol.frames import (
     Ack,
+    KeysSummary,
     OfferedEntry,
     Person,
     Presence,
@@ -252,6 +253,35 @@ def robot_entry(request: Request, robot: Robot, relation: RelationName) -> Robot
         ice_restart=robot.ice_restart,
         until=None if share is None else share.until,
         group=None if share is None else group_of(share.grantee),
+        not_renewed=_find_not_renewed(robot, request.now),
+        last_seen_at=None if online else _last_seen_at(request, robot),
+        keys=_summarize_keys(robot, request.now) if relation in ("owner", "admin") else None,
+    )
+
+
+def _find_not_renewed(robot: Robot, now: int) -> Person | None:
+    """Return who drove last, if their lease has lapsed but their right has not.
+
+    Nothing tells the robot that a lease has lapsed, so it obeys them until the right ends.
+    """
+    last = robot.controller
+    if last is None or robot.holder(now) is not None or not last.right_seconds(now):
+        return None
+    return last.person
+
+
+def _last_seen_at(request: Request, robot: Robot) -> int | None:
+    return robot.last_seen_at(request.now, request.presence_seconds)
+
+
+def _summarize_keys(robot: Robot, now: int) -> KeysSummary | None:
+    keys = [each for each in (robot.keys or {}).values() if not each.is_over(now)]
+    if not keys:
+        return None
+    return KeysSummary(
+        count=len(keys),
+        pending=sum(each.pending for each in keys),
+        last_used_at=max(each.last_used_at or 0 for each in keys) or None,
     )
 
 

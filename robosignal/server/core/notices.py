@@ -119,7 +119,7 @@ def control_state(robot: Robot, now: int) -> ControlState:
 def session_rights(robot: Robot, now: int) -> list[SessionRight]:
     """Return what is left of the right of every session, for the robot itself. `now`: epoch ms.
 
-    Who has a session may drive: what ends the right earlier than the token ends the session too.
+    Whether the user may drive was said with the offer: what changes that ends the session.
     """
     return [
         SessionRight(session_id=each.session_id, right_seconds=each.right_seconds(now))

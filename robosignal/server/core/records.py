@@ -272,6 +272,8 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     instance_id: InstanceId | None = None
     presence_until: int = 0
     """When presence ends if it is not renewed."""
+    seen_until: int | None = None
+    """`presence_until` as it was when the robot's connection was last lost or unregistered."""
     dialect: Dialect = "seed"
     expires_at: int = 0
     metadata: str | None = None
@@ -329,6 +331,18 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
         if assertion.iat != self.last_iat:
             return assertion.iat < self.last_iat
         return self.assertions.get(assertion.jti, connection) != connection
+
+    def last_seen_at(self, now: int, presence_seconds: int) -> int | None:
+        """Return when an offline robot last renewed its presence (epoch ms); None: never.
+
+        A seed robot never renews, so it was last seen as it registered. So was, as far as is
+        known, one whose presence a user has ended. `presence_seconds` is how long presence lasts.
+        """
+        if not self.updated_at:
+            return None
+        ends = (self.presence_until, self.seen_until or 0) if self.dialect == "v1" else ()
+        seen = (end - presence_seconds * 1000 for end in ends)
+        return min(now, max((self.updated_at, *seen)))
 
     def holder(self, now: int) -> Session | None:
         """Return the session that holds the lease now, if one does."""

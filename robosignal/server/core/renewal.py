@@ -168,7 +168,7 @@ def _note_resumed(request: Request, written: Written[Robot], found: ActiveSessio
     """
     mine, session_id, robot = found.session, found.session.session_id, written.after
     yield from note_or_record_loss(request, robot, found)
-    held = written.before and written.before.controller
+    held = None if written.before is None else written.before.controller
     if found.role == "controller" and (held is None or _right_end(held) != _right_end(mine)):
         notices = notices_to(robot, robot_control_frame(robot, request.now))
         yield from notify(request, robot.robot_id, notices)

@@ -210,7 +210,7 @@ def test_a_write_to_a_code_agrees(
         assert not overlap(write)
         expected = item if after is None else after
         assert place.get() == (expected and {"robotId": key} | expected)
-        before = item and msgspec.convert(item, Code)
+        before = msgspec.convert(item, Code) if item else None
         assert outcome == (
             ConditionFailed(before)
             if after is None

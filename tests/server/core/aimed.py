@@ -22,6 +22,7 @@ from robosignal.protocol.messages import (
     Resume,
     RevokeKey,
     Share,
+    ShareRole,
     Takeover,
     Transfer,
     Unshare,
@@ -218,8 +219,8 @@ class Aim:
 
     def seen_robot(self) -> Robot:
         """Return the robot as it was read: as it is, or before it had any share."""
-        empty = {"robotId": ROBOT, "ownerUserId": "ann"}
-        item = empty | self._item if self._draw(often) else empty
+        empty: dict[str, Any] = {"robotId": ROBOT, "ownerUserId": "ann"}
+        item = {**empty, **self._item} if self._draw(often) else empty
         return robot_from_item(item)
 
     def share(self, *, offered: bool | None = None, ended: bool = False) -> RobotShare:
@@ -229,8 +230,9 @@ class Aim:
             for each in self.seen_robot().shares()
             if (offered is None or each.offered == offered) and (not ended or each.until)
         ]
-        share = found[0] if found and self._draw(often) else self._any_share()
-        role = self._draw(st.sampled_from(["operator", "viewer"]))
+        is_found = bool(found) and self._draw(often)
+        share = found[0] if is_found else self._any_share()
+        role: ShareRole = self._draw(st.sampled_from(["operator", "viewer"]))
         if offered is None:
             # What is wanted, not what there is.
             until = self._draw(st.sampled_from([None, None, NOW + 90_000]))

@@ -4,6 +4,7 @@ A write's arguments come mostly from the item that it meets, so that conditions 
 fail by little. Only items that the rules could have left are drawn.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -80,7 +81,7 @@ seconds = st.sampled_from([SECOND - 1, SECOND, SECOND + 1])
 
 @st.composite
 def key_items(draw: DrawFn) -> dict[str, Any]:
-    """Draw a key in the form of its item."""
+    """Draw a key as it is in an item."""
     item: dict[str, Any] = {"x": "x", "y": "y", "addedAt": NOW - 9000}
     more: dict[str, SearchStrategy[Any]] = {
         "addedBy": users,
@@ -107,7 +108,7 @@ def keys_of_items(draw: DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def assertions(draw: DrawFn, likely: dict[str, Any]) -> Assertion:
+def assertions(draw: DrawFn, likely: Mapping[str, Any]) -> Assertion:
     """Draw an assertion, mostly by the key of this item."""
     kid = likely.get("kid") if draw(often) else None
     return Assertion(robot_id=ROBOT, kid=kid or draw(kids), iat=draw(seconds), jti=draw(jtis))
@@ -166,6 +167,7 @@ def registered(draw: DrawFn, viewers: int) -> dict[str, Any]:
         "prev": st.none() | sessions().map(msgspec.to_builtins),
         "metadata": st.just('{"model":"x"}'),
         "stamp": st.just("f00d"),
+        "seenUntil": st.none() | soon,
     }
     shares = draw(shares_of_items()) if draw(often) else {}
     item |= shares | {name: draw(value) for name, value in more.items() if draw(st.booleans())}

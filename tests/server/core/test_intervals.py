@@ -94,12 +94,12 @@ def test_whichever_line_is_lost_nothing_is_claimed_that_was_not(
 ) -> None:
     """What is told of a driver is true, or marked: it began then or before, it ended by then."""
     _, lines = played
-    due = {(each.session_id, each.epoch): each for each in fold(lines) if each.epoch}
+    due = {(each.session_id, each.epoch or 0): each for each in fold(lines) if each.epoch}
     for lost in range(len(lines)):
         rest = [line for number, line in enumerate(lines) if number != lost]
         drove = [each for each in fold(rest) if each.role == "controller"]
         for each in drove:
-            true = due[each.session_id, each.epoch]
+            true = due[each.session_id, each.epoch or 0]
             assert each.user_id == true.user_id
             assert each.since == true.since if each.since_known else each.since >= true.since
             if each.until is not None and true.until is not None:

@@ -65,7 +65,7 @@ def enrolment(**changes: Any) -> Token:
 
 
 def coded(**changes: Any) -> Token:
-    """Return an assertion with its key, with these claims."""
+    """Return an assertion whose `cnf` has its key, with these claims."""
     return claims(cnf={"jwk": KEY.jwk}, **changes)
 
 
@@ -145,7 +145,7 @@ def negated() -> dict[str, str]:
 
 def forged_enrolment() -> str:
     """Return the enrolment of a key that its sender has only overheard."""
-    said = {"code": hash_code(CODE), "cnf": {"jwk": KEY.jwk}}
+    said: dict[str, Any] = {"code": hash_code(CODE), "cnf": {"jwk": KEY.jwk}}
     return DeviceKey().assertion(header={"kid": KEY.kid}, **said)
 
 

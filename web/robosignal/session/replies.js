@@ -374,7 +374,9 @@ function retryAfter(state, error, at) {
   const { call, session, control } = state;
   const isLost = error.code === "offline";
   const isAway = error.code === "robot_offline" || error.code === "peer_gone";
-  const why = isAway ? LEFT.unregistered : error.message;
+  // That the robot is away is no news of one whose key was revoked.
+  const away = state.why === LEFT.revoked ? LEFT.revoked : LEFT.unregistered;
+  const why = isAway ? away : error.message;
   if (isLost) return retryLater(state, why, at);
   // A call to drive was told no: it must not turn out to drive a minute later.
   const want = call.isOpen ? (session.role ?? "viewer") : call.want;

@@ -12,6 +12,7 @@ from robosignal.server.core.conditional_writes import (
     AnyOf,
     Compare,
     Condition,
+    Copy,
     Differs,
     Exists,
     Increment,
@@ -31,6 +32,7 @@ from robosignal.server.core.writes.attributes import (
     END_ALL,
     EPOCH,
     OWNER,
+    PRESENCE_UNTIL,
     REV,
     VIEWERS,
     put_presence_until,
@@ -55,6 +57,10 @@ class Claim(Struct, frozen=True, kw_only=True):
     same_second: bool = False
     """Whether another assertion of the same second may have registered a connection before."""
 
+
+KEEP_SEEN = Copy(("seenUntil",), PRESENCE_UNTIL)
+"""Keeps when presence would have ended, which tells when it was last renewed. Only writes that
+require the robot's connection may, as others could find presence ended already."""
 
 LAST_IAT = ("lastIat",)
 ASSERTIONS = ("assertions",)
@@ -163,13 +169,14 @@ def renew(me: ConnectionId, until: int) -> Write:
 
 def record_loss(gone: ConnectionId) -> Write:
     """End presence because the robot's connection is lost, unless a newer one has registered."""
-    then = (*put_presence_until(0), Increment(REV), Remove(CONNECTION_ID))
+    then = (KEEP_SEEN, *put_presence_until(0), Increment(REV), Remove(CONNECTION_ID))
     return Write("record_robot_loss", Compare(CONNECTION_ID, "=", gone), then, effect=Effect.LOST)
 
 
 def unregister(me: ConnectionId) -> Write:
     """End presence and every session, by the robot."""
-    return Write("unregister", Compare(CONNECTION_ID, "=", me), END_ALL, effect=Effect.UNREGISTERED)
+    then = (KEEP_SEEN, *END_ALL)
+    return Write("unregister", Compare(CONNECTION_ID, "=", me), then, effect=Effect.UNREGISTERED)
 
 
 def evict(right: Condition) -> Write:

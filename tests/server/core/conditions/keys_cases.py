@@ -24,7 +24,7 @@ from tests.server.core.conditions.cases import (
     Item,
     Kind,
 )
-from tests.server.core.conditions.other_cases import AGAIN, BOSS, CLAIM, NEWER, OFFLINE, owned
+from tests.server.core.conditions.other_cases import BOSS, CLAIM, NEWER, OFFLINE, owned
 
 K1, K2, K3, ENDED, NEW = ("k1", "k2", "k3", "ended", "new")
 KEY = Key(x="x", y="y", added_by=OLGA, added_at=NOW)
@@ -234,7 +234,7 @@ FORMS: dict[str, tuple[Kind, Examined]] = {
     "presence.register_process by key": (
         presence.register_process,
         Examined(
-            presence.register_process(structs.replace(AGAIN, row=OWN)),
+            presence.register_process(structs.replace(BY_KEY, instance_id=InstanceId("run-2"))),
             _last_second(),
             refuses=REFUSED_KEYS | OLD_SECONDS | SAME_RUN,
             accepts=ACCEPTED_KEYS | NEW_SECOND | FIRST_RUN,

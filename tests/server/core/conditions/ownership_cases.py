@@ -39,7 +39,7 @@ CROWD = {f"user-{number}" for number in range(14)}
 
 TOO_MANY: dict[str, Changes] = {f"{name} has grown too much": {name: CROWD} for name in SETS}
 ENOUGH: dict[str, Changes] = {
-    "it is shared with nobody": {"operators": GONE},
+    "it has no share": {"operators": GONE},
     **{f"{name} has grown a little": {name: {EVE}} for name in SETS},
     **{f"the user is in {name}": {"operators": CROWD} | {name: CROWD | {BOB}} for name in SETS},
 }

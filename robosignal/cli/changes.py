@@ -1,0 +1,220 @@
+"""The commands that change who may do what: `share`, `unshare`, `transfer`, `forget` and the keys'.
+
+Each changes one robot, or with `--file` one a line.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from robosignal.cli import arguments, lines, server
+from robosignal.cli.arguments import Refused
+from robosignal.cli.progress import Progress
+from robosignal.cli.server import Done, NotDone, Outcome, Server
+from robosignal.protocol.device_keys import KID_PATTERN
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{4}(?::[0-9a-f]{4}){4}")
+
+Message = dict[str, Any]
+
+
+def _key(text: str) -> str:
+    """Read a key's id, or its fingerprint."""
+    if not re.search(KID_PATTERN, text) and not _FINGERPRINT.fullmatch(text.lower()):
+        raise argparse.ArgumentTypeError(
+            "must be a key's fingerprint or id, as robosignal keys ROBOT prints them"
+        )
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """An argument, and a column of the file: its name, how it is read, and its message's field."""
+
+    name: str
+    field: str
+    read: Callable[[str], str]
+    help: str
+
+
+ROBOT = Column("ROBOT", "robotId", arguments.identifier, "the robot's id")
+USER = Column("USER", "userId", arguments.user, "the user's id, the claim `sub` of their tokens")
+OWNER = Column("USER", "userId", arguments.user, "the next owner's id, the claim `sub`")
+KEY = Column("KEY", "kid", _key, "the key's fingerprint or id, as `robosignal keys` prints them")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One command. `type` is its message's; `done` says what it did, by the message's fields."""
+
+    type: str
+    columns: tuple[Column, ...]
+    done: str
+    asks: str | None = None
+    """What a terminal is asked before: `{}` is which robots. None: it is never asked."""
+    asks_for_one: bool = True
+    has_file: bool = True
+    everywhere: bool = False
+    """Whether `--user` does it to every robot of the owner."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the arguments of `run`."""
+        add = parser.add_argument
+        nargs = "?" if self.has_file else None
+        for each in self.columns:
+            add(each.name.lower(), type=each.read, nargs=nargs, metavar=each.name, help=each.help)
+        if self.has_file:
+            shape = ",".join(each.name for each in self.columns)
+            add("--file", metavar="FILE", help=f"a file with {shape} on each line; - reads input")
+        if self.everywhere:
+            add(
+                "--user",
+                dest="everywhere",
+                type=arguments.user,
+                metavar="USER",
+                help="end all shares of this user, of every robot that you own",
+            )
+            add("--all", action="store_true", help="with --user: of every robot; for admins")
+        if self.asks is not None:
+            add("--yes", action="store_true", help="do not ask on the terminal")
+        server.add_arguments(parser)
+
+    def run(self, asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:
+        """Make the change; return 0, or 1 if it was refused for some. Raise Refused."""
+        messages = self._read(asked)
+        access = server.read_access(asked, os.environ)
+        if messages:
+            self._confirm(messages, asked)
+        with closing(Progress(sys.stderr)) as progress:
+            outcome = asyncio.run(self._change(access, messages, asked, progress))
+        return lines.report(outcome, self._describe, say, as_json=asked.json)
+
+    def _read(self, asked: argparse.Namespace) -> list[Message]:
+        """Return the messages to send; none for `--user`, which needs the list first."""
+        given = [getattr(asked, each.name.lower()) for each in self.columns]
+        file = asked.file if self.has_file else None
+        everywhere = self.everywhere and asked.everywhere is not None
+        if sum((any(given), file is not None, everywhere)) > 1:
+            ways = "--file or --user" if self.everywhere else "--file"
+            raise Refused(f"give either {self._usage()}, or {ways}")
+        if self.everywhere and asked.all and not everywhere:
+            raise Refused("--all goes with --user: give both")
+        if everywhere:
+            return []
+        if file is not None:
+            columns = {each.name: each.read for each in self.columns}
+            return [self._message(each) for each in lines.read_lines(file, columns)]
+        if not all(given):
+            raise Refused(f"give {self._usage()}" + (", or --file" if self.has_file else ""))
+        names = (each.name for each in self.columns)
+        return [self._message(dict(zip(names, given, strict=True)))]
+
+    def _usage(self) -> str:
+        return " and ".join(each.name for each in self.columns)
+
+    def _message(self, cells: Mapping[str, str]) -> Message:
+        fields = {each.field: cells[each.name] for each in self.columns}
+        return {"type": self.type, **fields}
+
+    def _confirm(self, messages: Sequence[Message], asked: argparse.Namespace) -> None:
+        if self.asks is None or (len(messages) == 1 and not self.asks_for_one):
+            return
+        which = messages[0]["robotId"] if len(messages) == 1 else f"{len(messages)} robots"
+        user = messages[0].get("userId") if len(messages) == 1 else "the users of the file"
+        what = self.asks.format(which, user=user)
+        lines.confirm(what, is_sure=asked.yes, stdin=sys.stdin, stderr=sys.stderr)
+
+    async def _change(
+        self,
+        access: server.Access,
+        messages: list[Message],
+        asked: argparse.Namespace,
+        progress: Progress,
+    ) -> Outcome:
+        async with Server(access) as asking:
+            if self.everywhere and asked.everywhere is not None:
+                listed = await asking.list_robots(all_robots=asked.all)
+                messages = [
+                    {"type": self.type, "robotId": each["robotId"], "userId": asked.everywhere}
+                    for each in listed
+                    if each["relation"] != "operator"
+                ]
+            unknown: list[NotDone] = []
+            if KEY in self.columns:
+                messages, unknown = await _find_keys(asking, messages)
+
+            def show(done: int, refused: int) -> None:
+                count = f"{done + refused} of {len(messages)}"
+                progress.show(f"{self.type}: {count}, {refused} refused")
+
+            outcome = await asking.ask_all(messages, show)
+        return replace(outcome, refused=[*unknown, *outcome.refused])
+
+    def _describe(self, done: Done) -> str:
+        return lines.tell_untold(done, self.done.format(**done.message, **_people(done)))
+
+
+def _people(done: Done) -> dict[str, str]:
+    operators = done.reply.get("operators") or []
+    return {"operators": ", ".join(operators) or "none"}
+
+
+async def _find_keys(
+    asking: Server, messages: Sequence[Message]
+) -> tuple[list[Message], list[NotDone]]:
+    """Return the messages with keys' ids for their fingerprints, and those that have none."""
+    found: list[Message] = []
+    unknown: list[NotDone] = []
+    for message in messages:
+        fingerprint = message["kid"].lower()
+        if not _FINGERPRINT.fullmatch(fingerprint):
+            found.append(message)
+            continue
+        answer = await asking.ask({"type": "keys", "robotId": message["robotId"]})
+        if isinstance(answer, NotDone):
+            unknown.append(NotDone(message, answer.code, answer.why))
+            continue
+        kids = [each["kid"] for each in answer.reply["keys"] if each["fingerprint"] == fingerprint]
+        if kids:
+            found.append({**message, "kid": kids[0]})
+        else:
+            why = f"the robot has no such key: see robosignal keys {message['robotId']}"
+            unknown.append(NotDone(message, "no_such_key", why))
+    return found, unknown
+
+
+share = Change("share", (ROBOT, USER), "{robotId} is shared with {userId}; operators: {operators}")
+unshare = Change(
+    "unshare",
+    (ROBOT, USER),
+    "{robotId} is not shared with {userId}; operators: {operators}",
+    everywhere=True,
+)
+transfer = Change(
+    "transfer",
+    (ROBOT, OWNER),
+    "{robotId} is {userId}'s now",
+    asks="This gives {} to {user}, and ends every session",
+)
+forget = Change(
+    "forget",
+    (ROBOT,),
+    "{robotId} is forgotten",
+    asks="This removes all trace of {}: owner, shares and keys",
+)
+approve_key = Change(
+    "approve-key", (ROBOT, KEY), "{robotId} may connect with key {kid}", has_file=False
+)
+revoke_key = Change(
+    "revoke-key",
+    (ROBOT, KEY),
+    "{robotId} cannot connect with key {kid} any more",
+    asks="This ends the keys of {} for good",
+    asks_for_one=False,
+)
