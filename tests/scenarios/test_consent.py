@@ -124,7 +124,7 @@ def test_an_owner_has_a_quota_of_offers(world: World, owner: Peer) -> None:
     assert owner.ask(type="share", robotId="r1", userId="bob")["type"] == "ack"
 
 
-def test_a_stranger_fills_no_ones_list_and_sends_nobody_anything(world: World, owner: Peer) -> None:
+def test_a_stranger_fills_no_ones_list_and_sends_no_one_anything(world: World, owner: Peer) -> None:
     """121 robots, each offered to the victim, who hears of none and sees fifty at most, apart."""
     del owner
     victim = world.connect("victim")
