@@ -42,7 +42,7 @@ def drivers_never_overlap(history: History) -> Found:
                 driven[interval.session_id, interval.epoch] = interval
     in_order = sorted(driven.values(), key=lambda each: each.epoch or 0)
     for first, second in pairwise(in_order):
-        if first.told_at - second.since > CLOCK_SECONDS * 1000:
+        if max(first.since, first.told_at) - second.since > CLOCK_SECONDS * 1000:
             # Further apart: the lines alone cannot say in which order it was.
             continue
         if first.until is None or first.until > second.since:

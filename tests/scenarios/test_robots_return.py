@@ -32,11 +32,13 @@ def test_a_redial_keeps_the_sessions_and_lists_them(world: World) -> None:
                 "sessionId": had["sessionId"],
                 "person": {"userId": "boss", "name": "Boss"},
                 "role": "controller",
+                "rightSeconds": driver.seconds_left,
             },
             {
                 "sessionId": watching["sessionId"],
                 "person": {"userId": "owner", "name": "Owner"},
                 "role": "viewer",
+                "rightSeconds": viewer.seconds_left,
             },
         ],
         "heartbeatSeconds": 120,
