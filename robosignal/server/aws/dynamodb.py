@@ -256,7 +256,7 @@ class DynamoStore:
         return found["Count"]
 
     def note_group_watch(self, connection: ConnectionId, group: str, expires_at: int) -> None:
-        """Put an item of its own, which the index of watchers lists, until the connection's item ends."""
+        """Put an item that the index of watchers lists until the connection's item ends."""
         watcher = group_key(group)
         item = {
             "connectionId": _group_watch_key(connection, group),
