@@ -199,16 +199,16 @@ def rights_are_the_holders(history: History) -> Found:
 
 
 def every_sessions_right_is_told(history: History) -> Found:
-    """A v1 robot's `pong` and `registered` tell what is left of each session's token; no client's.
+    """A v1 robot's `pong` and `registered` tell what is left of each session's right; no client's.
 
-    A session that has been resumed has had several tokens.
+    A session that has been resumed or renewed has had several ends.
     """
     if history.forgotten:
         return
     ends: dict[str, set[int]] = {}
     for robot in history.versions:
         for session in sessions_of(robot):
-            ends.setdefault(session.session_id, set()).add(session.expires_at)
+            ends.setdefault(session.session_id, set()).add(right_end_of(session))
     dialects = {robot.connection_id: robot.dialect for robot in history.versions}
     for reply in history.replied:
         frame, by = reply.frame, reply.by
