@@ -119,7 +119,8 @@ def control_state(robot: Robot, now: int) -> ControlState:
 def session_rights(robot: Robot, now: int) -> list[SessionRight]:
     """Return what is left of the right of every session, for the robot itself. `now`: epoch ms.
 
-    Whether the user may drive was said with the offer: what changes that ends the session.
+    Whether the user may drive was said with the offer. The one change of it that ends no session is
+    that an operator who only views becomes a viewer by right: they may still stop the robot.
     """
     return [
         SessionRight(session_id=each.session_id, right_seconds=each.right_seconds(now))
