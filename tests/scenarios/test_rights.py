@@ -6,14 +6,20 @@ import pytest
 
 from robosignal.protocol.messages import MESSAGES
 from robosignal.server.core.authorization import NO_RELATIONS, PERMISSIONS
+from tests.device import DeviceKey
 from tests.world import World
 
 SESSION = "r1:AAAAAAAAAAAAAAAAAAAAAA"
+KEY = DeviceKey()
+
 FIELDS: dict[str, Any] = {
     "robotId": "r1",
     "sessionId": SESSION,
     "userId": "olga",
     "payload": {"sdp": "o"},
+    "publicKey": KEY.jwk,
+    "kid": KEY.kid,
+    "proof": "a.b.c",
 }
 """Enough for any message; what one does not know it ignores."""
 

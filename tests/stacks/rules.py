@@ -86,13 +86,13 @@ def the_function_ends_before_the_api_gives_up(template: Template) -> Iterator[st
 
 
 def connections_expire_and_robots_do_not(template: Template) -> Iterator[str]:
-    """Rows of connections go by themselves; ownership and the epoch stay for good."""
+    """Items of connections and of codes have a `ttl`; those of robots have none, and stay."""
     _, connections = table_named(template, "connectionId")
     if connections.get("TimeToLiveSpecification") != {"AttributeName": "ttl", "Enabled": True}:
         yield "the connections table has no TTL"
     _, robots = table_named(template, "robotId")
-    if robots.get("TimeToLiveSpecification", {}).get("Enabled"):
-        yield "the robots table forgets robots"
+    if robots.get("TimeToLiveSpecification") != {"AttributeName": "ttl", "Enabled": True}:
+        yield "the robots table forgets robots, or keeps codes"
 
 
 def the_stage_is_throttled_and_traces_nothing(template: Template) -> Iterator[str]:

@@ -62,9 +62,9 @@ def forget_ttl(template: Template) -> None:
 
 
 def expire_robots(template: Template) -> None:
-    """Give robots a TTL."""
+    """Let robots expire by when they last registered."""
     robots = table_named(template, "robotId")[1]
-    robots["TimeToLiveSpecification"] = {"AttributeName": "ttl", "Enabled": True}
+    robots["TimeToLiveSpecification"] = {"AttributeName": "updatedAt", "Enabled": True}
 
 
 def connect_to(integration: dict[str, Any]) -> Mistake:

@@ -62,7 +62,9 @@ def named(kind: Kind) -> str:
 
 def writes_of(module: ModuleType) -> set[Kind]:
     """Return the module's functions that make a write."""
-    made_here = [each for _, each in getmembers(module, isfunction)]
+    made_here = [
+        each for _, each in getmembers(module, isfunction) if each.__module__ == module.__name__
+    ]
     return {each for each in made_here if get_type_hints(each).get("return") is Write}
 
 
