@@ -8,7 +8,7 @@ from typing import Any, cast
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId
 from robosignal.server.ports import Store
-from tests.explorer.cast import SITUATIONS, Copied, gathered
+from tests.explorer.cast import KEYED, SITUATIONS, Copied, gathered, keyed
 from tests.explorer.events import Event
 from tests.world import Frame, Outbox, Peer
 
@@ -73,8 +73,12 @@ class Scene:
 
     def __init__(self, situation: str) -> None:
         self.store = Copied()
-        self.cast = gathered(self.store, seed_robot=situation == "seed robot")
-        SITUATIONS[situation](self.cast)
+        self.cast = (
+            keyed(self.store, situation)
+            if situation in KEYED
+            else gathered(self.store, seed_robot=situation == "seed robot")
+        )
+        (SITUATIONS | KEYED)[situation](self.cast)
         self.world = self.cast.world
         # Later than all that was set up: no write repeats one of before.
         self._now = self.world.now + 1000
