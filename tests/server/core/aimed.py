@@ -458,7 +458,7 @@ CODE_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
 """How to draw each write to a code's item."""
 
 
-TRIES = 10
+TRIES = 25
 
 
 @st.composite
