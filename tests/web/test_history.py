@@ -27,6 +27,8 @@ async def backend() -> AsyncIterator[LocalBackend]:
     ):
         await robot.request("register", robotId="demo", instanceId="i1")
         await owner.request("share", robotId="demo", userId="olga")
+        async with served.connect("olga") as operator:
+            await operator.request("accept-share", robotId="demo")
         await owner.request("offer", robotId="demo", payload=SDP)
         await admin.request("offer", robotId="demo", role="viewer", payload=SDP)
         await admin.request("takeover", robotId="demo")

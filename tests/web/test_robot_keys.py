@@ -171,6 +171,8 @@ async def enrolled(backend: LocalBackend, robot_id: str = "rover-1") -> AsyncIte
     async with backend.connect("demo") as owner:
         await owner.request("enroll", robotId=robot_id, publicKey=key.jwk)
         await owner.request("share", robotId=robot_id, userId="olga")
+    async with backend.connect("olga") as operator:
+        await operator.request("accept-share", robotId=robot_id)
         async with running(backend, key, robot_id):
             yield key
 
