@@ -36,7 +36,8 @@ async def test_the_gateways_log_holds_no_secret(tmp_path: Path) -> None:
     assert secrets.in_log(log) == []
     for told in ("reason=admin", "code=unauthorized", "code=bad_message", "code=robot_busy"):
         assert told in log
-    for told in ("enrolled", "rotated", "revoked", "assertion aud"):
+    # Of refused connections, one a second has a line: which one is chance.
+    for told in ("enrolled", "rotated", "revoked"):
         assert told in log
     assert len(secrets.found) > 20
 
