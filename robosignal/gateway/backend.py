@@ -129,7 +129,12 @@ class Backend:
     def _make_handler(self, settings: BackendSettings, *, limited: bool) -> Handle:
         handle = self._signaling.handle
         return (
-            ConnectionQuota(handle, self._store, settings.connections_per_user)
+            ConnectionQuota(
+                handle,
+                self._store,
+                settings.connections_per_user,
+                settings.limits.connections,
+            )
             if limited
             else handle
         )

@@ -21,8 +21,9 @@ CONNECTIONS_PER_USER = 250
 """A quarter of all connections, and one more for each robot that the user owns.
 
 No person's pages and scripts need as many, redials included, and one user cannot lock the others
-out. One user may own a whole fleet, which redials at once when the gateway restarts: before its
-robots register, they are connections like any other.
+out, nor can the robots that the user has enrolled, which count as the user's. One user may own a
+whole fleet, which redials at once when the gateway restarts: before its robots register, they are
+connections like any other.
 """
 
 RESERVED_FOR_OTHERS = 100
@@ -57,13 +58,13 @@ class ConnectionQuota:
         # Each is counted before it is checked, and no more once it is refused. So of connections
         # that open at the same time, exactly as many are accepted as the quota allows.
         with self._lock:
-            robots = self._store.count_robots(row.user_id)
+            robots = self._store.count_robots(row.counted_user)
             most = min(self._per_user + robots, self._most)
-            if self._store.count_connections(row.user_id) <= most:
+            if self._store.count_connections(row.counted_user) <= most:
                 return answer
             self._store.remove_connection(row.connection_id)
         code = RateLimited.code
-        self._refused.write(epoch_ms(), code, code=code, by=row.user_id)
+        self._refused.write(epoch_ms(), code, code=code, by=row.counted_user)
         text = f"this user has {most} open connections, which is the limit: close one"
         return dict(
             make_result(RateLimited.status, encode(Error(code=RateLimited.code, message=text)))

@@ -94,7 +94,7 @@ class LocalStore:
 
     def count_connections(self, user: UserId) -> int:
         """Return how many connections a user has."""
-        return sum(row.user_id == user for row in list(self._connections.values()))
+        return sum(row.counted_user == user for row in list(self._connections.values()))
 
     def count_robots(self, user: UserId) -> int:
         """Return how many robots a user owns."""

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from robosignal.protocol import limits
 from robosignal.protocol.device_keys import PublicKey
 from robosignal.protocol.errors import (
@@ -17,6 +19,7 @@ from robosignal.protocol.errors import (
 from robosignal.protocol.ids import ConnectionId
 from robosignal.protocol.messages import AnyMessage, RotateKey
 from robosignal.server.core.records import (
+    Code,
     Connection,
     Enrolment,
     Robot,
@@ -97,11 +100,15 @@ class Admission:
         robot_id, enrolment = unverified.assertion.robot_id, unverified.assertion.enrolment
         robot: Robot | None = None
         if enrolment is not None:
-            key, until = self._find_new_key(enrolment, now)
+            code = self.store.code(enrolment.code_hash)
+            counted = None if code is None else code.by_user_id
+            key, until = _find_new_key(code, enrolment, now)
         else:
             robot = None if robot_id is None else self.store.robot(robot_id)
+            counted = None if robot is None else robot.owner_user_id
             key, until = _find_key(robot, unverified.assertion.kid, now)
-        assertion = check_signature(unverified, key)
+        checked = check_signature(unverified, key)
+        assertion = structs.replace(checked, counted_user_id=counted)
         if robot is not None and robot.has_used(assertion, incoming.connection_id):
             # So a robot whose clock is behind learns the time from the refusal.
             raise Unauthorized("assertion used")
@@ -114,13 +121,6 @@ class Admission:
             expires_at=until,
             ttl=incoming.connected_at // 1000 + limits.ROW_SECONDS,
         )
-
-    def _find_new_key(self, enrolment: Enrolment, now: int) -> tuple[PublicKey | None, int]:
-        """Return the key to let in, and when the connection must end; None without a valid code."""
-        code = self.store.code(enrolment.code_hash)
-        is_valid = code is not None and now < code.expires_at
-        until = now + limits.ENROLL_SECONDS * 1000
-        return (enrolment.public_key if is_valid else None), until
 
     def find_sender(self, connection_id: ConnectionId) -> Connection:
         """Return the item of a message's sender. Raise Unauthorized if there is none.
@@ -153,6 +153,15 @@ class Admission:
                 raise BadMessage(
                     "proof", "must be signed by the new key, for this connection"
                 ) from error
+
+
+def _find_new_key(
+    code: Code | None, enrolment: Enrolment, now: int
+) -> tuple[PublicKey | None, int]:
+    """Return the key to let in, and when the connection must end; None without a valid code."""
+    is_valid = code is not None and now < code.expires_at
+    until = now + limits.ENROLL_SECONDS * 1000
+    return (enrolment.public_key if is_valid else None), until
 
 
 def _find_key(robot: Robot | None, kid: str, now: int) -> tuple[PublicKey | None, int]:

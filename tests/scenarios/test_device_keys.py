@@ -2,8 +2,10 @@
 
 import pytest
 
+from robosignal.gateway.store import LocalStore
 from robosignal.protocol.ids import RobotId
 from robosignal.server.core.request import Rules
+from robosignal.server.limits.limiter import Buckets
 from robosignal.server.ports import Store
 from tests.device import DeviceKey
 from tests.tokens import signer
@@ -541,3 +543,33 @@ def test_only_admins_and_provisioners_enrol_new_ids_there(store: Store) -> None:
     fred = world.connect("fred")
     assert fred.ask(type="create-code", robotId="r1")["type"] == "code"
     assert fred.refused(type="create-code", robotId="r2") == (403, "forbidden")
+
+
+# Whose limits count
+
+
+def test_a_robots_own_connection_counts_among_its_owners(world: World) -> None:
+    """Or among those of who made the code: to enrol robots makes room for no more sockets."""
+    code = make_code(world, "fleet", robotId="r2")
+    world.enroll(KEY)
+
+    by_key = world.device(KEY)
+    by_code, _ = world.dial_device(OTHER.enrolment(code, "", now_s=world.now // 1000))
+
+    rows = [world.store.connection(each.connection_id) for each in (by_key, by_code)]
+    assert [row and row.counted_user for row in rows] == ["owner", "fleet"]
+
+
+def test_robots_of_one_owner_share_the_owners_rate(local_store: LocalStore) -> None:
+    """However many keys a user has enrolled, all connections together send no more."""
+    world = World(local_store, signer(), limiter=Buckets())
+    keys = {f"r{number}": DeviceKey() for number in range(50)}
+    for robot_id, key in keys.items():
+        world.enroll(key, robot_id)
+    world.pass_seconds(60)
+    peers = [world.device(key, robot_id) for robot_id, key in keys.items()]
+
+    sent = [peer.ask(type="ice-servers")["type"] for peer in peers for _ in range(80)]
+
+    assert sent.count("ice-servers") < len(sent) == 4000
+    assert sent[-1] == "error"

@@ -103,6 +103,9 @@ class Assertion(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
     iat: int
     """When it was issued, by the robot's clock, in epoch seconds."""
     jti: str
+    counted_user_id: UserId | None = None
+    """The user whose limits count the connection: who owned the robot as it opened, or made the
+    code. None as long as that was not looked up."""
     enrolment: Enrolment | None = None
     """Given if the connection is for enrolling the robot, and for nothing else."""
 
@@ -136,6 +139,12 @@ class Connection(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     def is_admin(self) -> bool:
         """Whether the user is in the admins' group."""
         return any(map(is_admin_group, self.groups))
+
+    @property
+    def counted_user(self) -> UserId:
+        """The user whose limits count what this connection sends, and that it is open."""
+        counted = None if self.assertion is None else self.assertion.counted_user_id
+        return self.user_id if counted is None else counted
 
     @property
     def person(self) -> Person:

@@ -55,7 +55,7 @@ class Reputations:
         succeeded = self._succeeded.get((sender.connection_id, robot))
         if succeeded is not None:
             return not succeeded
-        buckets = self._of_user.get(sender.user_id), self._to_robot.get(robot)
+        buckets = self._of_user.get(sender.counted_user), self._to_robot.get(robot)
         return any(bucket is not None and bucket.fill(now) < 1 for bucket in buckets)
 
     def has_renewed(self, sender: Connection, robot: RobotId, now: int) -> bool:
@@ -70,7 +70,7 @@ class Reputations:
     def note_refusal(self, sender: Connection, robot: RobotId, now: int) -> None:
         """Note that the sender's message was refused after a write whose condition failed."""
         self._succeeded.keep((sender.connection_id, robot), value=False)
-        self._of_user.get_or_make(sender.user_id, lambda: new_bucket(OF_USER, now)).take(now)
+        self._of_user.get_or_make(sender.counted_user, lambda: new_bucket(OF_USER, now)).take(now)
         self._to_robot.get_or_make(robot, lambda: new_bucket(TO_ROBOT, now)).take(now)
 
     def note_renewal(self, sender: Connection, robot: RobotId, now: int) -> None:

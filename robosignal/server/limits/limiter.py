@@ -196,7 +196,7 @@ class Buckets:
         A second in which a limit is exceeded is one strike. Strikes are forgotten when the
         connection's bucket and its user's are half full again.
         """
-        sender, user = self._sender(by.connection_id, now), self._user(by.user_id, now)
+        sender, user = self._sender(by.connection_id, now), self._user(by.counted_user, now)
         if not _is_admitted(sender, user, message, now):
             return sender.strike(now)
         if sender.messages.is_half_full and user.units.is_half_full:
