@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.number(MOST_DAYS),
         default=ROTATE_KEY_DAYS,
         metavar="D",
-        help="after so many days, replace the robot's own key by a new one; 0 for never"
+        help="how many days the robot uses its own key before it makes a new one; 0: for ever"
         " (default: %(default)g)",
     )
     add(

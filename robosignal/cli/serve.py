@@ -93,16 +93,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.whole(0, MOST_DAYS),
         default=DAYS,
         metavar="DAYS",
-        help=f"keep who drove and who viewed which robot for so many days, 0 to {MOST_DAYS};"
-        " 0 keeps nothing (default: %(default)s)",
+        help="how many days the history of drivers and viewers goes back, "
+        f"0 to {MOST_DAYS}; 0 keeps none (default: %(default)s)",
     )
     add(
         "--history-mb",
         type=arguments.whole(1, MOST_MEGABYTES),
         default=MEGABYTES,
         metavar="MB",
-        help="keep so many megabytes of that at most, and delete the oldest first, "
-        f"1 to {MOST_MEGABYTES} (default: %(default)s)",
+        help="how many megabytes the history may take, "
+        f"1 to {MOST_MEGABYTES}; the oldest part is deleted first (default: %(default)s)",
     )
     add(
         "--chaos",
