@@ -101,6 +101,11 @@ def add_arguments(parser: argparse.ArgumentParser, *, positional_url: bool = Fal
         parser.add_argument("url", type=arguments.websocket_url, nargs="?", metavar="URL", help=url)
     else:
         parser.add_argument("--url", type=arguments.websocket_url, help=url)
+    add_user(parser)
+
+
+def add_user(parser: argparse.ArgumentParser) -> None:
+    """Declare as whom a server is asked, and how patiently; and `--json`."""
     token = parser.add_mutually_exclusive_group().add_argument
     token("--token", help=f"your token (default: the environment's {TOKEN_VARIABLE})")
     token(

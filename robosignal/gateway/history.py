@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from msgspec import convert, structs
 
-from robosignal.gateway.state import START_SECONDS, StateUnreadable
+from robosignal.gateway.state import START_SECONDS, StateUnreadable, read_version
 from robosignal.protocol.limits import GRACE_SECONDS
 from robosignal.server.audit import describe_sessions
 from robosignal.server.core.intervals import Changed, Interval, Key, Line, Timeline
@@ -200,15 +200,7 @@ class KeptHistory(HistoryFile):
         ).lastrowid
 
     def _check_schema(self, now: int) -> None:
-        (version,) = self._file.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA:
-            raise StateUnreadable(
-                self._path,
-                f"a newer robosignal has written it, with schema {version}, and this one knows "
-                f"schema {SCHEMA}",
-                "start the newer one",
-            )
-        if version == 0:
+        if read_version(self._file, self._path, SCHEMA) == 0:
             self._file.executescript(SCRIPT)
             self._file.execute("INSERT INTO kept VALUES (?)", (now,))
         columns = tuple(row[1] for row in self._file.execute("PRAGMA table_info(intervals)"))

@@ -117,6 +117,19 @@ def _check_owner(directory: Path, status: os.stat_result) -> None:
         raise StateUnreadable(directory, "others may write to it", f"chmod go-w {directory}")
 
 
+def read_version(file: sqlite3.Connection, path: Path, known: int) -> int:
+    """Return the number of a file's schema, 0 for none. Raise StateUnreadable above `known`."""
+    (version,) = file.execute("PRAGMA user_version").fetchone()
+    if version > known:
+        raise StateUnreadable(
+            path,
+            f"a newer robosignal has written it, with schema {version}, and this one knows "
+            f"schema {known}",
+            "start the newer one",
+        )
+    return int(version)
+
+
 class Database:
     """The robots' items in one SQLite file.
 
@@ -155,14 +168,7 @@ class Database:
         return items
 
     def _check_schema(self) -> None:
-        (version,) = self._file.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA:
-            raise StateUnreadable(
-                self._path,
-                f"a newer robosignal has written it, with schema {version}, and this one knows "
-                f"schema {SCHEMA}",
-                "start the newer one",
-            )
+        version = read_version(self._file, self._path, SCHEMA)
         columns = tuple(row[1] for row in self._file.execute("PRAGMA table_info(robots)"))
         if columns != COLUMNS:
             raise StateUnreadable(

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from robosignal.cli import arguments
-from robosignal.cli.arguments import TOKEN_VARIABLE, Refused
+from robosignal.cli import arguments, server
+from robosignal.cli.arguments import Refused
 from robosignal.cli.progress import Progress
 from robosignal.extras import explain
 from robosignal.history.found import Found, Question, SourceFailed
@@ -45,7 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--until", type=read_time, metavar="TIME", help="and up to this time (default: now)")
     add("--user", type=arguments.user, metavar="USER", help="this user alone")
     add("--role", choices=("controller", "viewer"), help="drivers alone, or viewers alone")
-    add("--json", action="store_true", help="print JSON, for programs")
     add(
         "--state",
         type=arguments.directory,
@@ -64,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.websocket_url,
         help="ask a running server on one machine, as the robot's owner or as an admin",
     )
-    add("--token", help=f"the token for --url (default: the environment's {TOKEN_VARIABLE})")
+    server.add_user(parser)
 
 
 def run(asked: argparse.Namespace, say: Say = print) -> int:
@@ -104,8 +103,8 @@ def _read(asked: argparse.Namespace, question: Question, show: Say) -> Found:
     if asked.url is not None:
         from robosignal.history.server import ask_server  # noqa: PLC0415 - as it is needed
 
-        token = arguments.require_token(asked.token, os.environ)
-        return asyncio.run(ask_server(asked.url, token, question, show))
+        access = server.read_access(asked, os.environ)
+        return asyncio.run(ask_server(access, question, show))
     from robosignal.history.state import read_state  # noqa: PLC0415 - as it is needed
 
     state = arguments.STATE if asked.state is None else asked.state

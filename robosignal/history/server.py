@@ -5,14 +5,12 @@ from typing import Any
 
 import msgspec
 
+from robosignal.cli.arguments import Refused
+from robosignal.cli.server import Access, NotDone, Server
 from robosignal.history.found import MOST, Found, Question, SourceFailed
-from robosignal.probe.connection import Connection, dial, resolve
-from robosignal.probe.errors import ProbeError
 from robosignal.protocol.frames import Gap, IntervalEntry
 from robosignal.protocol.ids import RobotId
 from robosignal.server.core.intervals import Interval
-
-TIMEOUT_S = 10
 
 
 class _Page(msgspec.Struct, rename="camel"):
@@ -22,25 +20,20 @@ class _Page(msgspec.Struct, rename="camel"):
     cursor: str | None = None
 
 
-async def ask_server(
-    url: str, token: str, question: Question, say: Callable[[str], object]
-) -> Found:
-    """Return what the server at this URL answers. Raise SourceFailed."""
+async def ask_server(access: Access, question: Question, say: Callable[[str], object]) -> Found:
+    """Return what this server answers. Raise SourceFailed."""
     robot_id = question.robot_id
     if robot_id is None:
         raise SourceFailed("a server is asked about one robot: name it")
     try:
-        connection = await dial(url, token, await resolve(url, TIMEOUT_S), TIMEOUT_S)
-        try:
-            return await _read(connection, robot_id, question, say)
-        finally:
-            await connection.close()
-    except ProbeError as error:
-        raise SourceFailed(str(error)) from error
+        async with Server(access) as server:
+            return await _read(server, robot_id, question, say)
+    except Refused as refused:
+        raise SourceFailed(str(refused)) from refused
 
 
 async def _read(
-    connection: Connection, robot_id: RobotId, question: Question, say: Callable[[str], object]
+    server: Server, robot_id: RobotId, question: Question, say: Callable[[str], object]
 ) -> Found:
     asked: dict[str, Any] = {
         "type": "history",
@@ -52,8 +45,10 @@ async def _read(
     }
     entries: list[IntervalEntry] = []
     while True:
-        received = await connection.request(asked, "history")
-        page = msgspec.convert(received.frame, _Page)
+        answer = await server.ask(asked)
+        if isinstance(answer, NotDone):
+            raise SourceFailed(f"{answer.code}: {answer.why}")
+        page = msgspec.convert(answer.reply, _Page)
         entries += page.intervals
         say(f"{len(entries)} intervals")
         if page.cursor is None or len(entries) >= MOST:
