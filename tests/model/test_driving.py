@@ -3,20 +3,16 @@
 The backend must answer each message as the reference does, and end in the same state.
 """
 
-import os
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from robosignal.gateway.history import Bounds, KeptHistory
@@ -24,6 +20,7 @@ from robosignal.gateway.store import LocalStore
 from robosignal.protocol.ids import RobotId, session_id
 from robosignal.server.core.request import Rules
 from tests.model.reference import VIEWERS, Place, Reference, Share
+from tests.model.running import SOAK, Model, run_model
 from tests.scenarios.keeping import read_all
 from tests.tokens import NOW, signer
 from tests.world import Peer, World
@@ -39,8 +36,7 @@ PEOPLE = {
 }
 EVERYONE = {**PEOPLE, "mallory": "mallory"}
 
-SOAK = bool(os.environ.get("ROBOSIGNAL_SOAK"))
-EXAMPLES, STEPS = (20_000 if SOAK else 500), 30
+RUNS = 20_000 if SOAK else 500
 
 someone = st.sampled_from(sorted(EVERYONE))
 sharing = st.sampled_from(["olga", "vic"])
@@ -48,14 +44,11 @@ seconds = st.sampled_from([1, 10, 29, 31, 61, 130, 301])
 instances = st.sampled_from(["run-1", "run-1", "run-2"])
 
 
-class Driving(RuleBasedStateMachine):
+class Driving(Model):
     """One robot, six people, and a reference beside the backend.
 
     `rights` is when the holder's right ends at each epoch, as the robot has been told.
     """
-
-    messages: ClassVar[int] = 0
-    """How many have been sent, over all runs."""
 
     @initialize()
     def begin(self) -> None:
@@ -388,24 +381,9 @@ DAY_S = 24 * 3600
 SDP = {"sdp": "o"}
 ADDED_MS = 2
 
-SETTINGS = settings(
-    max_examples=EXAMPLES,
-    stateful_step_count=STEPS,
-    # The same examples for every commit; new ones for every soak.
-    derandomize=not SOAK,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-
 
 def test_whatever_happens_the_reference_agrees(
     record_property: Callable[[str, object], None],
 ) -> None:
     """Each reply is the one that is due, and the robot's item is as it should be."""
-    Driving.messages = 0
-    run_state_machine_as_test(Driving, settings=SETTINGS)
-    told = f"{EXAMPLES} runs of up to {STEPS} steps, {Driving.messages} messages, 0 differences"
-    record_property("model", told)
-
-    assert Driving.messages > EXAMPLES
+    run_model(Driving, RUNS, "model", record_property)

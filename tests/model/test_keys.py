@@ -4,26 +4,23 @@ Written from the rules alone: who may let a key in, which key opens a connection
 registers one.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol.device_keys import hash_code
 from robosignal.protocol.ids import RobotId
 from tests.device import DeviceKey
+from tests.model.running import SOAK, Model, run_model
 from tests.tokens import b64, signer
 from tests.world import Peer, World
 
@@ -31,8 +28,7 @@ ROBOT = RobotId("r1")
 KEYS = [DeviceKey() for _ in range(5)]
 USERS = ["ann", "bob", "boss"]
 
-SOAK = bool(os.environ.get("ROBOSIGNAL_SOAK"))
-EXAMPLES, STEPS = (10_000 if SOAK else 150), 30
+RUNS = 10_000 if SOAK else 150
 DAY_S = 86_400
 WEEK_MS = 7 * DAY_S * 1000
 
@@ -98,11 +94,8 @@ class Reference:
         self.held = {**standing, kid: key}
 
 
-class Enrolling(RuleBasedStateMachine):
+class Enrolling(Model):
     """A robot, its keys, and a reference beside the backend."""
-
-    messages: ClassVar[int] = 0
-    """How many have been sent, over all runs."""
 
     @initialize()
     def begin(self) -> None:
@@ -370,24 +363,8 @@ class Enrolling(RuleBasedStateMachine):
             assert kept is None or kept.takers == ({} if code.key is None else {ROBOT: code.key})
 
 
-SETTINGS = settings(
-    max_examples=EXAMPLES,
-    stateful_step_count=STEPS,
-    # The same examples for every commit; new ones for every soak.
-    derandomize=not SOAK,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-
-
 def test_whatever_happens_to_keys_the_reference_agrees(
     record_property: Callable[[str, object], None],
 ) -> None:
     """Each reply is the one that is due, and the robot's keys are those that were let in."""
-    Enrolling.messages = 0
-    run_state_machine_as_test(Enrolling, settings=SETTINGS)
-    told = f"{EXAMPLES} runs of up to {STEPS} steps, {Enrolling.messages} messages, 0 differences"
-    record_property("model, keys", told)
-
-    assert Enrolling.messages > EXAMPLES
+    run_model(Enrolling, RUNS, "model, keys", record_property)
