@@ -26,7 +26,7 @@ from robosignal.protocol.ids import RobotId
 from robosignal.server.clock import epoch_ms
 from robosignal.server.core.conditional_writes import Missing, Put, Write
 from robosignal.server.core.records import fleet_shard_of
-from robosignal.testing import Closed, LocalBackend
+from robosignal.testing import Closed, LocalBackend, RequestRefused
 from tests.device import DeviceKey
 
 MANY = 100
@@ -240,16 +240,23 @@ def test_a_whole_fleet_is_shared_and_a_leaver_leaves_it(
     assert after == set()
 
 
-async def use_up_units(backend: LocalBackend, ready: Event) -> None:
-    """Use up what all connections of ann's may send, until the server closes this one."""
-    async with backend.connect("ann") as client:
-        with suppress(Closed):
-            for _ in range(90):
-                await client.send("robots", robotIds=["rover-001"])
-            ready.set()
-            while True:
-                await client.send("robots", robotIds=["rover-001"])
-                await asyncio.sleep(0.025)
+async def use_up_units(backend: LocalBackend, used_up: Event, done: Event) -> None:
+    """Use up what all connections of ann's may send, a few times over, or until `done`.
+
+    The server closes each connection that goes on above its rate.
+    """
+    try:
+        for _ in range(4):
+            with suppress(Closed, RequestRefused):
+                async with backend.connect("ann") as client:
+                    for _ in range(90):
+                        await client.send("robots", robotIds=["rover-001"])
+                    used_up.set()
+                    while not done.is_set():
+                        await client.send("robots", robotIds=["rover-001"])
+                        await asyncio.sleep(0.01)
+    finally:
+        used_up.set()
 
 
 def test_what_the_server_limits_is_asked_again(
@@ -259,16 +266,20 @@ def test_what_the_server_limits_is_asked_again(
     record_property: Callable[[str, object], None],
 ) -> None:
     """Other connections of the user have used up the rate that all of them share."""
-    ready = [Event() for _ in range(5)]
+    used_up, done = [Event() for _ in range(5)], Event()
     with (
         LocalBackend(state=state, environment={"LIMITS": "on"}) as backend,
         ThreadPoolExecutor() as pool,
     ):
-        for each in ready:
-            pool.submit(asyncio.run, use_up_units(backend, each))
-        for each in ready:
+        senders = [pool.submit(asyncio.run, use_up_units(backend, each, done)) for each in used_up]
+        for each in used_up:
             each.wait()
-        code, said, _ = run(backend, "ann", "share", "--file", fleet[0], "--json")
+        try:
+            code, said, _ = run(backend, "ann", "share", "--file", fleet[0], "--json")
+        finally:
+            done.set()
+        for sender in senders:
+            sender.result()
 
     found = json.loads(said)
     record_property("figure", ("lines asked again under a rate limit", found["repeated"]))

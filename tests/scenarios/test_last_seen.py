@@ -90,6 +90,7 @@ def test_keys_are_summed_up_for_owner_and_admins(world: World) -> None:
     world.device_robot(key)
     used = world.now
     world.connect("owner").ask(type="share", robotId="r1", userId="friend")
+    world.connect("friend").ask(type="accept-share", robotId="r1")
 
     assert listed(world)["keys"] == {"count": 1, "lastUsedAt": used}
     assert "keys" not in listed(world, "friend")

@@ -83,6 +83,8 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         client.create_log_group(logGroupName=GROUP)
         client.create_log_stream(logGroupName=GROUP, logStreamName="s")
         yield client
+        # moto forgets it only if no other fixture of this process uses moto meanwhile.
+        client.delete_log_group(logGroupName=GROUP)
 
 
 def play(world: World) -> tuple[int, int]:
