@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -46,14 +47,15 @@ OPTIONS = [
     "--hypothesis-profile=mutant",
     # What is imported before the fork cannot be rewritten, and need not be.
     "-Wignore::pytest.PytestAssertRewriteWarning",
+    "--timeout=0",
 ]
 # A failure is enough; a smaller one would not be read.
 PROFILE = settings(
     phases=[Phase.generate], database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
-SECONDS = 300
-"""A mutant whose tests do not end by then does not live."""
+LONGEST = 3
+"""How many times as long as without a mutation the tests may take; then the mutant is killed."""
 
 AT_ONCE = 2
 RESULTS = Path("tools/control-mutations.json")
@@ -62,11 +64,13 @@ RESULTS = Path("tools/control-mutations.json")
 def main(words: list[str]) -> int:
     """Run the mutants; return 1 if one survives without an explanation."""
     settings.register_profile("mutant", PROFILE)
+    since = time.monotonic()
     if dict(_outcomes([Mutant("nothing", "the rules as they are", lambda: None)]))["nothing"]:
         _say("the tests fail without any mutation: fix that first")
         return 1
+    longest = LONGEST * (time.monotonic() - since)
     chosen = [each for each in mutants() if not words or any(word in each.name for word in words)]
-    killed = dict(_outcomes(chosen))
+    killed = dict(_outcomes(chosen, longest))
     survivors = [each for each in chosen if not killed[each.name]]
     for each in survivors:
         _say(f"survived: {each.name}: {each.what}: {EQUIVALENT.get(each.name, 'NOT EXPLAINED')}")
@@ -79,8 +83,11 @@ def main(words: list[str]) -> int:
     return int(bool(unexplained))
 
 
-def _outcomes(chosen: list[Mutant]) -> Iterator[tuple[str, bool]]:
-    """Yield each mutant's name and whether a test noticed it, as they end."""
+def _outcomes(chosen: list[Mutant], longest: float = inf) -> Iterator[tuple[str, bool]]:
+    """Yield each mutant's name and whether a test noticed it, as they end.
+
+    `longest` is how long the tests of one may take, in seconds.
+    """
     waiting, living = list(reversed(chosen)), dict[int, tuple[Mutant, float]]()
     while waiting or living:
         while waiting and len(living) < AT_ONCE:
@@ -94,7 +101,7 @@ def _outcomes(chosen: list[Mutant]) -> Iterator[tuple[str, bool]]:
                 took = f"{time.monotonic() - since:.0f} s"
                 _say(f"{'killed  ' if killed else 'survived'} {mutant.name} ({took})")
                 yield mutant.name, killed
-            elif time.monotonic() - since > SECONDS:
+            elif time.monotonic() - since > longest:
                 os.kill(child, signal.SIGKILL)
         time.sleep(0.05)
 

@@ -51,7 +51,8 @@ class Figures:
 def main(words: list[str]) -> int:
     """Run the tests and rewrite the figures; return pytest's exit code."""
     figures = Figures()
-    options = ("-q", "-p", "no:cacheprovider", "-n", "auto")
+    # Some take longer at length than any test may in `make test`.
+    options = ("-q", "-p", "no:cacheprovider", "-n", "auto", "--timeout=0")
     code = pytest.main([*options, *(words or TESTS)], plugins=[figures])
     if code == 0:
         kept = json.loads(FIGURES.read_text()) if words and FIGURES.exists() else {}
