@@ -207,6 +207,14 @@ class KeysReply(Reply, frozen=True, kw_only=True, tag="keys"):
     keys: list[KeyEntry]
 
 
+class SharesReply(Reply, frozen=True, kw_only=True, tag="shares"):
+    """Answers `shares`."""
+
+    robot_id: RobotId
+    shares: list[ShareEntry]
+    """Every share of the robot, and every offer."""
+
+
 class Code(Reply, frozen=True, kw_only=True, tag="code"):
     """Answers `create-code`. The code itself is stored nowhere, and shown only here."""
 

@@ -100,6 +100,12 @@ class Unshare(SharedWith, frozen=True, kw_only=True, tag="unshare"):
     """Ends a share or withdraws an offer, and ends the sessions that came from it."""
 
 
+class Shares(Message, frozen=True, kw_only=True, tag="shares"):
+    """Asks for a robot's shares and offers."""
+
+    robot_id: RobotIdField
+
+
 class AcceptShare(Message, frozen=True, kw_only=True, tag="accept-share"):
     """Accepts the offer of a robot, which gives the sender no right until then."""
 
@@ -280,6 +286,7 @@ AnyMessage = (
     | Forget
     | Share
     | Unshare
+    | Shares
     | AcceptShare
     | LeaveShare
     | Transfer

@@ -27,6 +27,7 @@ from robosignal.protocol.messages import (
     RevokeKey,
     Share,
     SharedWith,
+    Shares,
     Transfer,
     Unshare,
 )
@@ -81,6 +82,7 @@ TO_A_ROBOT = (
     Forget,
     Share,
     Unshare,
+    Shares,
     Transfer,
     Keys,
     RevokeKey,

@@ -171,6 +171,8 @@ OTHERS = [
     Event("olga2", "watch", _nothing),
     Event("olga2", "unwatch", _nothing),
     Event("ann", "history", _about_robot),
+    Event("ann", "shares", _about_robot),
+    Event("mallory", "shares", _about_robot),
     Event("mallory", "history", _about_robot),
     Event("late", "$connect"),
     Event("olga2", "$disconnect"),

@@ -26,6 +26,18 @@ test("a share says what is given, and tells of every share", async () => {
   assert.deepEqual(await sharing, shares);
 });
 
+test("shares are listed", async () => {
+  const { world, signal } = await online();
+  const listing = signal.shares("demo");
+  const said = { ...world.socket.last("shares") };
+  delete said.id;
+  const shares = [{ group: "crew", role: "operator" }];
+  world.socket.reply("shares", { type: "shares", robotId: "demo", shares });
+
+  assert.deepEqual(said, { type: "shares", robotId: "demo" });
+  assert.deepEqual(await listing, shares);
+});
+
 test("a share with a group ends by the group's name", async () => {
   const { world, signal } = await online();
   const ending = signal.unshare("demo", { group: "crew" });

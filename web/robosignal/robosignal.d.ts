@@ -549,6 +549,11 @@ type KeysFrame = Reply & {
   robotId: string;
   keys: RobotKey[];
 };
+type SharesFrame = Reply & {
+  type: "shares";
+  robotId: string;
+  shares: Share[];
+};
 type RobotsFrame = Reply & {
   type: "robots";
   robots: Robot[];
@@ -615,6 +620,7 @@ type Frame =
   | HistoryFrame
   | CodeFrame
   | KeysFrame
+  | SharesFrame
   | PeerFrame
   | ControlFrame
   | ControlLost
@@ -983,6 +989,13 @@ declare class Signal extends Emitter<SignalEvents> {
     },
   ): Promise<Share[]>;
   /**
+   * List a robot's shares and offers, those that have ended included. Only the owner and admins may.
+   *
+   * @returns 50 at most, within 10 s
+   * @throws {SignalingError} as `share`
+   */
+  shares(robotId: string): Promise<Share[]>;
+  /**
    * Accept the offer of a robot. The event `offers` tells of offers, after each list.
    *
    * @returns within 10 s
@@ -1188,6 +1201,7 @@ export type {
   SessionEvents,
   Share,
   ShareRole,
+  SharesFrame,
   SignalEvents,
   TokenSource,
   View,

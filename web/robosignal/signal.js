@@ -14,7 +14,7 @@ import { Session } from "./session.js";
 /** @import { Listing } from "./presence.js" */
 /** @import { Server } from "./session.js" */
 /** @import { Ack, ConnectionState, Frame, IceFrame, Offered, OutFrame, Person, Robot, Role, Share, ShareRole, SignalEvents, TokenSource, Welcome } from "./types.js" */
-/** @import { Code, CodeFrame, EnrolledFrame, KeysFrame, PublicKey, RobotKey } from "./types.js" */
+/** @import { Code, CodeFrame, EnrolledFrame, KeysFrame, PublicKey, RobotKey, SharesFrame } from "./types.js" */
 
 /** How long the ICE servers of a welcome are used: it doesn't say how long they serve. */
 const WELCOME_ICE_MS = 240_000;
@@ -255,6 +255,17 @@ export class Signal extends Emitter {
   async unshare(robotId, { userId, group }) {
     const frame = { type: "unshare", robotId, userId, group };
     return /** @type {Ack} */ (await this.request(frame)).shares ?? [];
+  }
+
+  /**
+   * List a robot's shares and offers, those that have ended included. Only the owner and admins may.
+   *
+   * @param {string} robotId
+   * @returns {Promise<Share[]>} 50 at most, within 10 s
+   * @throws {SignalingError} as `share`
+   */
+  async shares(robotId) {
+    return /** @type {SharesFrame} */ (await this.request({ type: "shares", robotId })).shares;
   }
 
   /**

@@ -38,6 +38,7 @@ from robosignal.protocol.messages import (
     RotateKey,
     Share,
     ShareRole,
+    Shares,
     Takeover,
     Transfer,
     Unregister,
@@ -85,6 +86,7 @@ PERMISSIONS: dict[type[Message], frozenset[Relation]] = {
     Forget: frozenset({Relation.OWNER, Relation.ADMIN}),
     Share: frozenset({Relation.OWNER, Relation.ADMIN}),
     Unshare: frozenset({Relation.OWNER, Relation.ADMIN}),
+    Shares: frozenset({Relation.OWNER, Relation.ADMIN}),
     Transfer: frozenset({Relation.OWNER, Relation.ADMIN}),
     # The write's condition, and the code, decide who may enrol which robot.
     Enroll: frozenset({Relation.ANYONE}),

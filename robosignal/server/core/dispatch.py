@@ -30,6 +30,7 @@ from robosignal.protocol.messages import (
     Robots,
     RotateKey,
     Share,
+    Shares,
     Takeover,
     Transfer,
     Unregister,
@@ -84,6 +85,8 @@ def flow_for(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C90
             return ownership.share(request, message)
         case Unshare():
             return ownership.unshare(request, message)
+        case Shares():
+            return ownership.list_shares(request, message)
         case AcceptShare():
             return ownership.accept_share(request, message)
         case LeaveShare():

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from robosignal.protocol import limits
 from robosignal.protocol.errors import BadMessage, Forbidden, SignalingError, TryAgain
-from robosignal.protocol.frames import Ack, ShareEntry
+from robosignal.protocol.frames import Ack, ShareEntry, SharesReply
 from robosignal.protocol.ids import RobotId, SessionId, UserId
 from robosignal.protocol.messages import (
     AcceptShare,
@@ -17,6 +17,7 @@ from robosignal.protocol.messages import (
     LeaveShare,
     Role,
     Share,
+    Shares,
     Transfer,
     Unshare,
 )
@@ -256,6 +257,13 @@ def unshare(request: Request, message: Unshare) -> Flow[Ack]:
     raise TryAgain(robot_id)
 
 
+def list_shares(request: Request, message: Shares) -> Flow[SharesReply]:
+    """List a robot's shares and offers, those that have ended included."""
+    robot_id = message.robot_id
+    robot = authorize(request, message, robot_id, (yield from read_robot(robot_id)))
+    return SharesReply(robot_id=robot_id, shares=_entries_of(robot))
+
+
 def _has_nothing(robot: Robot, grantee: UserId) -> bool:
     """Say whether a user or group has neither a share or offer nor a session by it."""
     if robot.owner_user_id == grantee:
@@ -354,7 +362,11 @@ def _has_driver_ended(before: Robot | None, robot: Robot) -> bool:
 
 def _shares_ack(robot: Robot, *, is_robot_told: bool = True) -> Ack:
     users = sorted(each for each in robot.operators if group_of(each) is None)
-    shares = [
+    return Ack(operators=users, shares=_entries_of(robot), robot_told=is_robot_told)
+
+
+def _entries_of(robot: Robot) -> list[ShareEntry]:
+    return [
         ShareEntry(
             user_id=each.grantee if group_of(each.grantee) is None else None,
             group=group_of(each.grantee),
@@ -364,7 +376,6 @@ def _shares_ack(robot: Robot, *, is_robot_told: bool = True) -> Ack:
         )
         for each in robot.shares()
     ]
-    return Ack(operators=users, shares=shares, robot_told=is_robot_told)
 
 
 def transfer(request: Request, message: Transfer) -> Flow[Ack]:

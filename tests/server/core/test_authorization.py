@@ -37,6 +37,7 @@ from robosignal.protocol.messages import (
     Robots,
     RotateKey,
     Share,
+    Shares,
     Takeover,
     Transfer,
     Unregister,
@@ -76,7 +77,7 @@ ANYONE = (
     LeaveShare,
 )
 DRIVERS = (ReleaseControl, RequestControl, GrantControl, DenyControl)
-DISPOSING = (Forget, Share, Unshare, Transfer, Keys, RevokeKey, ApproveKey, History)
+DISPOSING = (Forget, Share, Unshare, Shares, Transfer, Keys, RevokeKey, ApproveKey, History)
 BOTH_ENDS = (Offer, Answer, IceCandidate)
 
 
