@@ -61,6 +61,15 @@ const key = (value) =>
   maybe(number)(value.notAfter) &&
   maybe(flag)(value.pending);
 
+/** @type {Check} */
+const share = (value) =>
+  record(value) &&
+  maybe(text)(value.userId) &&
+  maybe(text)(value.group) &&
+  (value.role === "operator" || value.role === "viewer") &&
+  maybe(number)(value.until) &&
+  maybe(flag)(value.offered);
+
 const PEER = { robotId: text, sessionId: maybe(text), pcId: maybe(text), payload: record };
 
 /** What a frame must bear to be believed; a type that is not listed is ignored. */
@@ -87,6 +96,7 @@ const SHAPES = {
   },
   code: { code: text, expiresAt: number },
   keys: { robotId: text, keys: every(key) },
+  shares: { robotId: text, shares: every(share) },
   offer: PEER,
   answer: PEER,
   "ice-candidate": PEER,
