@@ -79,7 +79,7 @@ export function rightSentence({ role, until, offered }, now) {
  * @param {string} robotId
  */
 export const endWarning = (share, robotId) =>
-  `${granteeOf(share)} loses the right at once: sessions with ${robotId} end, also of one who drives just now.`;
+  `${granteeOf(share)} loses this right to ${robotId} at once, and the sessions by it end, even one that drives.`;
 
 /**
  * Show a robot's shares in place of the list.
@@ -212,7 +212,7 @@ export function showWith() {
   at("share-id-label").textContent = isGroup ? "Name of the group" : "User id";
   at("share-id-hint").textContent = isGroup
     ? "Everyone whose token names the group has the right at once."
-    : "Their console shows it under “I have a code”. They accept the offer there.";
+    : "Their console shows it under “I have a code”. The offer waits above their list of robots.";
   if (isGroup) input("share-id").setAttribute("list", "share-groups");
   else input("share-id").removeAttribute("list");
 }
