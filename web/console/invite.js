@@ -3,7 +3,8 @@
  */
 
 import { at, write } from "./draw.js";
-import { complain, endWords, input, readEnd, setBusy, showEnd } from "./right-form.js";
+import { complain, input, readEnd, setBusy, showEnd } from "./right-form.js";
+import { inviteEnds, linkOf } from "./rights.js";
 import { home } from "./sign-in.js";
 
 /** @typedef {import("../robosignal/index.js").Signal} Signal */
@@ -25,24 +26,6 @@ function hideCode() {
   at("invite-text").textContent = "";
   write("invite-note", "");
 }
-
-/**
- * The link that brings a code to this console. The code is in the fragment, which no browser sends to
- * a server.
- *
- * @param {string} page the console's address
- * @param {string} code
- */
-export const linkOf = (page, code) => `${page}#${new URLSearchParams({ accept: code })}`;
-
-/**
- * How long an invitation lasts, and for whom.
- *
- * @param {number} expiresAt epoch ms
- * @param {number} uses
- */
-export const inviteEnds = (expiresAt, uses) =>
-  `It lasts until ${endWords(expiresAt)}, for ${uses === 1 ? "one person" : `${uses} people`}, and is not shown again.`;
 
 /**
  * Make the invitation that the form asks for, and show it.

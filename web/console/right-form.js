@@ -4,52 +4,13 @@
  */
 
 import { SignalingError } from "../robosignal/index.js";
-import { sentence } from "./banner.js";
 import { at } from "./draw.js";
-
-const END = new Intl.DateTimeFormat(undefined, {
-  weekday: "short",
-  year: "numeric",
-  month: "short",
-  day: "numeric",
-  hour: "2-digit",
-  minute: "2-digit",
-  timeZoneName: "short",
-});
-
-/** By which name a form calls a field of the protocol, and which of its inputs that is. */
-const FIELDS = {
-  userId: ["The user id", "id"],
-  group: ["The group", "id"],
-  until: ["The end", "until"],
-  role: ["The right", "role"],
-  uses: ["The number of people", "uses"],
-  ttlSeconds: ["The time", "hours"],
-  code: ["The code", "code"],
-};
+import { endWords, readRefusal } from "./rights.js";
 
 /**
  * @param {string} id
  */
 export const input = (id) => /** @type {HTMLInputElement} */ (at(id));
-
-/**
- * A date and time with its zone, so that it is never read as another one.
- *
- * @param {number} time epoch ms
- */
-export const endWords = (time) => END.format(time);
-
-/**
- * What an input of the type `datetime-local` has for a time: local time, to the minute.
- *
- * @param {number} time epoch ms
- */
-export function toLocalInput(time) {
-  const date = new Date(time);
-  const local = new Date(time - date.getTimezoneOffset() * 60_000);
-  return local.toISOString().slice(0, 16);
-}
 
 /**
  * When a form's right ends.
@@ -72,22 +33,6 @@ export function readEnd(form) {
 export function showEnd(form) {
   const end = readEnd(form);
   at(`${form}-until-hint`).textContent = end === undefined ? "No end." : `Ends ${endWords(end)}.`;
-}
-
-/**
- * A refusal, with the input that it is about; null for one that is about none.
- *
- * @param {string} message the server's
- * @returns {{where: string | null, words: string}}
- */
-export function readRefusal(message) {
-  const [, name, problem] = /^(\w+): (.*)$/s.exec(message) ?? [];
-  if (name === undefined || !Object.hasOwn(FIELDS, name))
-    return { where: null, words: sentence(message) };
-  const [label, where] = /** @type {[string, string]} */ (
-    FIELDS[/** @type {keyof FIELDS} */ (name)]
-  );
-  return { where, words: sentence(`${label} ${problem}`) };
 }
 
 /**

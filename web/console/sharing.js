@@ -8,15 +8,8 @@ import { openAside } from "./aside.js";
 import { quote, sentence } from "./banner.js";
 import { at, each, field, fromTemplate, write } from "./draw.js";
 import { resetInvite } from "./invite.js";
-import {
-  complain,
-  endWords,
-  input,
-  readEnd,
-  setBusy,
-  showEnd,
-  toLocalInput,
-} from "./right-form.js";
+import { complain, input, readEnd, setBusy, showEnd } from "./right-form.js";
+import { endWarning, granteeOf, rightSentence, toLocalInput } from "./rights.js";
 
 /** @typedef {import("../robosignal/index.js").Signal} Signal */
 /** @typedef {import("../robosignal/index.js").Robot} Robot */
@@ -48,38 +41,6 @@ const open = {
  * @param {Share} share
  */
 const keyOf = ({ userId, group }) => (group === undefined ? `user ${userId}` : `group ${group}`);
-
-/**
- * Whom a share is with. People choose the names of groups too, so both are marked.
- *
- * @param {Share} share
- */
-export const granteeOf = ({ userId, group }) =>
-  group === undefined
-    ? quote({ userId: String(userId) })
-    : `Everyone in the group ${quote({ userId: group })}`;
-
-/**
- * What a share gives, in words.
- *
- * @param {Share} share
- * @param {number} now epoch ms
- */
-export function rightSentence({ role, until, offered }, now) {
-  const may = role === "viewer" ? "watch" : "drive";
-  if (until !== undefined && until <= now) return `Ended ${endWords(until)}.`;
-  const end = until === undefined ? "" : ` until ${endWords(until)}`;
-  return offered ? `Offered, not accepted yet: may ${may}${end}.` : `May ${may}${end}.`;
-}
-
-/**
- * What happens when a share ends.
- *
- * @param {Share} share
- * @param {string} robotId
- */
-export const endWarning = (share, robotId) =>
-  `${granteeOf(share)} loses this right to ${robotId} at once, and the sessions by it end, even one that drives.`;
 
 /**
  * Show a robot's shares in place of the list.
