@@ -75,3 +75,20 @@ test("offers are told after a list, and again only when they have changed", asyn
 
   assert.deepEqual(told, [[OFFER], []]);
 });
+
+test("an invitation is made, and accepted by its code", async () => {
+  const { world, signal } = await online();
+  const inviting = signal.invite({ robotId: "demo", role: "viewer", until: 9, uses: 2 });
+  const said = { ...world.socket.last("invite") };
+  delete said.id;
+  world.socket.reply("invite", { type: "code", code: "ABCD-EFGH", expiresAt: 7 });
+  const made = await inviting;
+  const accepting = signal.accept(made.code);
+  const asked = world.socket.last("accept").code;
+  world.socket.reply("accept", { type: "ack", robotId: "demo", role: "operator" });
+
+  assert.deepEqual(said, { type: "invite", robotId: "demo", role: "viewer", until: 9, uses: 2 });
+  assert.deepEqual(made, { code: "ABCD-EFGH", expiresAt: 7 });
+  assert.equal(asked, "ABCD-EFGH");
+  assert.deepEqual(await accepting, { robotId: "demo", role: "operator" });
+});

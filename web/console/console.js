@@ -424,7 +424,6 @@ function attachKeys({ signal }) {
  */
 function attachSharing(scene) {
   const { signal } = scene;
-  const shown = () => String(at("sharing-title").textContent);
   onAction(async (action, button) => {
     const row = /** @type {HTMLElement | null} */ (button.closest("li[data-robot-id]"));
     const robot = scene.robots?.find(({ robotId }) => robotId === row?.dataset.robotId);
@@ -437,7 +436,7 @@ function attachSharing(scene) {
   at("share-until").addEventListener("input", () => showEnd("share"));
   at("invite-until").addEventListener("input", () => showEnd("invite"));
   onSubmit("share-form", () => submitShare(signal));
-  onSubmit("invite-form", () => submitInvite(signal, shown()));
+  onSubmit("invite-form", () => submitInvite(signal));
   onSubmit("transfer-form", async () => {
     const given = await submitTransfer(signal);
     if (!given) return;

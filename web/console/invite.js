@@ -31,10 +31,10 @@ function hideCode() {
  * Make the invitation that the form asks for, and show it.
  *
  * @param {Signal} signal
- * @param {string} robotId
  */
-export async function submitInvite(signal, robotId) {
+export async function submitInvite(signal) {
   const title = at("sharing-title");
+  const robotId = String(title.textContent);
   const isStill = () => title.textContent === robotId && !at("sharing").hidden;
   if (!setBusy("sharing", true)) return;
   complain("invite", {});

@@ -70,12 +70,15 @@ const share = (value) =>
   maybe(number)(value.until) &&
   maybe(flag)(value.offered);
 
+/** @type {Check} */
+const anyRole = (value) => role(value) || value === "operator";
+
 const PEER = { robotId: text, sessionId: maybe(text), pcId: maybe(text), payload: record };
 
 /** What a frame must bear to be believed; a type that is not listed is ignored. */
 /** @type {Record<string, Record<string, Check>>} */
 const SHAPES = {
-  ack: { sessionId: maybe(text), role: maybe(role), epoch: maybe(number) },
+  ack: { sessionId: maybe(text), role: maybe(anyRole), epoch: maybe(number) },
   pong: { sessionId: maybe(text), role: maybe(role), epoch: maybe(number) },
   error: { code: text, message: text, robotId: maybe(text), controlledBy: maybe(person) },
   welcome: {

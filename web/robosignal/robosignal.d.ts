@@ -549,6 +549,11 @@ type KeysFrame = Reply & {
   robotId: string;
   keys: RobotKey[];
 };
+type AcceptedFrame = Reply & {
+  type: "ack";
+  robotId: string;
+  role: ShareRole;
+};
 type SharesFrame = Reply & {
   type: "shares";
   robotId: string;
@@ -1012,6 +1017,44 @@ declare class Signal extends Emitter<SignalEvents> {
    */
   leaveShare(robotId: string): Promise<void>;
   /**
+   * Make a code by which people get a share of a robot: each that accepts it, until it ends. It's shown
+   * once. The owner and admins may.
+   *
+   * @param invitation.robotId
+   * @param [invitation.role] `operator` by default
+   * @param [invitation.until] the shares' end in epoch ms, none by default
+   * @param [invitation.ttlSeconds] how long the code lasts; a day by default
+   * @param [invitation.uses] how many people may accept it; 1 by default
+   * @returns within 10 s
+   * @throws {SignalingError} as `share`
+   */
+  invite({
+    robotId,
+    role,
+    until,
+    ttlSeconds,
+    uses,
+  }: {
+    robotId: string;
+    role?: ShareRole | undefined;
+    until?: number | undefined;
+    ttlSeconds?: number | undefined;
+    uses?: number | undefined;
+  }): Promise<Code>;
+  /**
+   * Accept an invitation.
+   *
+   * @param code as it was sent to this user
+   * @returns what this user may do with which robot, within
+   *   10 s
+   * @throws {SignalingError} `forbidden` for a code that is wrong, used up or over; `bad_message`;
+   *   `timeout`, `offline`; `closed` after `close()`
+   */
+  accept(code: string): Promise<{
+    robotId: string;
+    role: ShareRole;
+  }>;
+  /**
    * Send any message of the protocol and wait for its reply. While signaling is down the message waits
    * for it.
    *
@@ -1162,6 +1205,7 @@ declare function connect(
 
 export { FRAME_BYTES, Session, Signal, SignalingError, connect, driveWithKeys };
 export type {
+  AcceptedFrame,
   Ack,
   Blocked,
   Code,

@@ -14,7 +14,7 @@ import { Session } from "./session.js";
 /** @import { Listing } from "./presence.js" */
 /** @import { Server } from "./session.js" */
 /** @import { Ack, ConnectionState, Frame, IceFrame, Offered, OutFrame, Person, Robot, Role, Share, ShareRole, SignalEvents, TokenSource, Welcome } from "./types.js" */
-/** @import { Code, CodeFrame, EnrolledFrame, KeysFrame, PublicKey, RobotKey, SharesFrame } from "./types.js" */
+/** @import { AcceptedFrame, Code, CodeFrame, EnrolledFrame, KeysFrame, PublicKey, RobotKey, SharesFrame } from "./types.js" */
 
 /** How long the ICE servers of a welcome are used: it doesn't say how long they serve. */
 const WELCOME_ICE_MS = 240_000;
@@ -290,6 +290,40 @@ export class Signal extends Emitter {
    */
   async leaveShare(robotId) {
     await this.request({ type: "leave-share", robotId });
+  }
+
+  /**
+   * Make a code by which people get a share of a robot: each that accepts it, until it ends. It's shown
+   * once. The owner and admins may.
+   *
+   * @param {object} invitation
+   * @param {string} invitation.robotId
+   * @param {ShareRole} [invitation.role] `operator` by default
+   * @param {number} [invitation.until] the shares' end in epoch ms, none by default
+   * @param {number} [invitation.ttlSeconds] how long the code lasts; a day by default
+   * @param {number} [invitation.uses] how many people may accept it; 1 by default
+   * @returns {Promise<Code>} within 10 s
+   * @throws {SignalingError} as `share`
+   */
+  async invite({ robotId, role, until, ttlSeconds, uses }) {
+    const frame = { type: "invite", robotId, role, until, ttlSeconds, uses };
+    const { code, expiresAt } = /** @type {CodeFrame} */ (await this.request(frame));
+    return { code, expiresAt };
+  }
+
+  /**
+   * Accept an invitation.
+   *
+   * @param {string} code as it was sent to this user
+   * @returns {Promise<{robotId: string, role: ShareRole}>} what this user may do with which robot, within
+   *   10 s
+   * @throws {SignalingError} `forbidden` for a code that is wrong, used up or over; `bad_message`;
+   *   `timeout`, `offline`; `closed` after `close()`
+   */
+  async accept(code) {
+    const frame = { type: "accept", code };
+    const { robotId, role } = /** @type {AcceptedFrame} */ (await this.request(frame));
+    return { robotId, role };
   }
 
   /**
