@@ -118,6 +118,28 @@ class LeaveShare(Message, frozen=True, kw_only=True, tag="leave-share"):
     robot_id: RobotIdField
 
 
+class Invite(Message, frozen=True, kw_only=True, tag="invite"):
+    """Makes an invitation: a code by which users get a share that they have accepted.
+
+    `role` and `until` are the share's, as in `Share`.
+    """
+
+    robot_id: RobotIdField
+    role: ShareRole = "operator"
+    until: Counter | None = None
+    uses: Annotated[int, Meta(ge=1, le=limits.SHARES)] = 1
+    """How many users it invites."""
+    ttl_seconds: Annotated[int, Meta(ge=60, le=limits.LONGEST_CODE_SECONDS)] = (
+        limits.INVITATION_SECONDS
+    )
+
+
+class Accept(Message, frozen=True, kw_only=True, tag="accept"):
+    """Accepts an invitation: the sender gets the share."""
+
+    code: CodeField
+
+
 class Transfer(Message, frozen=True, kw_only=True, tag="transfer"):
     """Gives a robot to another owner; its presence and its sessions end."""
 
@@ -289,6 +311,8 @@ AnyMessage = (
     | Shares
     | AcceptShare
     | LeaveShare
+    | Invite
+    | Accept
     | Transfer
     | Enroll
     | Keys
