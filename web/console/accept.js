@@ -56,7 +56,8 @@ export async function submitAccept(signal) {
     if (!at("accept").hidden) closeAside();
     return accepted;
   } catch (error) {
-    if (!at("accept").hidden) complain("accept", error);
+    // A code that the server does not know, or no longer takes, is no mistake of another field.
+    if (!at("accept").hidden) complain("accept", error, "code");
     return null;
   } finally {
     setBusy("accept", false);

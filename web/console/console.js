@@ -575,7 +575,7 @@ async function main() {
   offer("sign-out", who.isSignedIn);
   if (!who.isSignedIn) {
     const isInvited = invitation() !== null;
-    const after = isInvited ? ` ${INVITED_ELSEWHERE}` : "";
+    const after = isInvited && !who.signIn ? ` ${INVITED_ELSEWHERE}` : "";
     if (who.failed || !who.signIn) showNotice(`${who.failed ?? NO_TOKEN}${after}`);
     else if (isInvited) showNotice(INVITED, "plain");
     return drawSignedOut(who.signIn !== null);

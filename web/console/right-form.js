@@ -40,16 +40,16 @@ export function showEnd(form) {
  *
  * @param {string} form
  * @param {unknown} wrong an error, or words by input
+ * @param {string} [otherwise] the input of an error that is about none; the whole form by default
  */
-export function complain(form, wrong) {
+export function complain(form, wrong, otherwise = "form") {
   /** @type {Record<string, string>} */
   let words = /** @type {any} */ (wrong);
   if (wrong instanceof Error) {
     if (!(wrong instanceof SignalingError)) throw wrong;
-    const refusal = readRefusal(wrong.message);
-    const isThere =
-      refusal.where !== null && document.getElementById(`${form}-${refusal.where}-wrong`);
-    words = { [isThere ? String(refusal.where) : "form"]: refusal.words };
+    const { where, words: said } = readRefusal(wrong.message);
+    const isThere = where !== null && document.getElementById(`${form}-${where}-wrong`) !== null;
+    words = { [isThere ? where : otherwise]: said };
   }
   for (const place of at(`${form}-form`).querySelectorAll(".wrong")) {
     const name = place.id.slice(form.length + 1, -"-wrong".length);

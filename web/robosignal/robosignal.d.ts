@@ -1023,8 +1023,9 @@ declare class Signal extends Emitter<SignalEvents> {
    * @param invitation.robotId
    * @param [invitation.role] `operator` by default
    * @param [invitation.until] the shares' end in epoch ms, none by default
-   * @param [invitation.ttlSeconds] how long the code lasts; a day by default
-   * @param [invitation.uses] how many people may accept it; 1 by default
+   * @param [invitation.ttlSeconds] how long the code lasts, from 60 s to
+   *   2,592,000 s (30 days), and no longer than `until`; a week by default
+   * @param [invitation.uses] how many people may accept it, from 1 to 50; 1 by default
    * @returns within 10 s
    * @throws {SignalingError} as `share`
    */

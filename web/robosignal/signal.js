@@ -300,8 +300,9 @@ export class Signal extends Emitter {
    * @param {string} invitation.robotId
    * @param {ShareRole} [invitation.role] `operator` by default
    * @param {number} [invitation.until] the shares' end in epoch ms, none by default
-   * @param {number} [invitation.ttlSeconds] how long the code lasts; a day by default
-   * @param {number} [invitation.uses] how many people may accept it; 1 by default
+   * @param {number} [invitation.ttlSeconds] how long the code lasts, from 60 s to
+   *   2,592,000 s (30 days), and no longer than `until`; a week by default
+   * @param {number} [invitation.uses] how many people may accept it, from 1 to 50; 1 by default
    * @returns {Promise<Code>} within 10 s
    * @throws {SignalingError} as `share`
    */
