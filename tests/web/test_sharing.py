@@ -106,7 +106,9 @@ async def test_a_share_is_offered_until_a_time_that_is_clearly_local(
     await fill_share(page, "olga", role="viewer", until=f"{day}T18:30")
 
     await expect(page.locator("#sharing-note")).to_contain_text("Offered to “olga”")
-    await expect(shown(page, "“olga”")).to_contain_text("Offered, not accepted yet: may watch until")
+    await expect(shown(page, "“olga”")).to_contain_text(
+        "Offered, not accepted yet: may watch until"
+    )
     (share,) = await shares(owner)
     zone = await page.evaluate("t => new Date(t).getTimezoneOffset()", share["until"])
     utc = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(share["until"] / 1000 - zone * 60))
@@ -184,18 +186,19 @@ async def test_a_share_with_a_group_of_ones_token(
 
 
 @pytest.mark.parametrize(
-    ("whom", "until", "field", "words"),
+    ("said", "field", "words"),
     [
-        ("ann", "", "id", "The user id is the owner, who needs no share."),
-        ("#ann", "", "id", "must not begin with #"),
-        ("olga", "2020-01-01T10:00", "until", "The end must be in the future"),
+        (("ann", ""), "id", "The user id is the owner, who needs no share."),
+        (("#ann", ""), "id", "must not begin with #"),
+        (("olga", "2020-01-01T10:00"), "until", "The end must be in the future"),
     ],
 )
 @pytest.mark.usefixtures("owner")
 async def test_refusals_are_sentences_at_the_field(
-    page: Page, backend: LocalBackend, whom: str, until: str, field: str, words: str
+    page: Page, backend: LocalBackend, said: tuple[str, str], field: str, words: str
 ) -> None:
     """The field has the focus, and a screen reader reads the sentence with it."""
+    whom, until = said
     await open_sharing(page, backend, "ann")
     await fill_share(page, whom, until=until)
 
@@ -279,7 +282,9 @@ async def test_a_driver_whose_share_is_ended_loses_the_session_at_once(
         await expect(driver.locator("#banner-title")).not_to_have_text(f"You drive {ROBOT}")
         record_property("figure", f"not driving {(time.monotonic() - began) * 1000:.0f} ms after")
         await expect(driver.locator("#panel")).to_have_attribute("data-banner", "ended")
-        await expect(driver.locator("#banner-text")).to_contain_text("Your right to this robot has ended")
+        await expect(driver.locator("#banner-text")).to_contain_text(
+            "Your right to this robot has ended"
+        )
         await expect(driver.locator(ROW)).to_have_count(0)
         await expect(page.locator("#share-list li")).to_have_count(0)
         await expect(page.locator("#sharing-note")).to_have_text("Ended.")
