@@ -29,6 +29,7 @@ ROW = f"#robots li[data-robot-id='{ROBOT}']"
 MARKUP = "<img src=x onerror=alert(1)>"
 DAY_MS = 86_400_000
 WAIT_S = 20
+SHARE_MS = 15_000
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -241,15 +242,18 @@ async def test_a_share_that_has_ended_says_so_and_is_removed(
 
 
 @asynccontextmanager
-async def driven_by_olga(backend: LocalBackend, driver: Page) -> AsyncIterator[None]:
-    """Have a real robot of Ann's that Olga drives in her page."""
+async def driven_by_olga(
+    backend: LocalBackend, driver: Page, lasts_ms: int | None = None
+) -> AsyncIterator[None]:
+    """Have a real robot of Ann's that Olga drives in her page; her share may end by itself."""
     stop = asyncio.Event()
     robot = Robot(backend.url, ROBOT, token=backend.token("ann"), on_drive=lambda _: None)
     running = asyncio.create_task(robot.run(stop=stop))
     try:
         async with backend.connect("ann") as owner:
             await owner.wait_until_online(ROBOT)
-            await accepted(backend, owner, "olga")
+            until = None if lasts_ms is None else int(time.time() * 1000) + lasts_ms
+            await accepted(backend, owner, "olga", until=until)
         await sign_in(driver, backend, "olga")
         await driver.click(f"{ROW} [data-action=drive]")
         await expect(driver.locator("#banner-title")).to_have_text(f"You drive {ROBOT}")
@@ -289,6 +293,19 @@ async def test_a_driver_whose_share_is_ended_loses_the_session_at_once(
         await expect(page.locator("#share-list li")).to_have_count(0)
         await expect(page.locator("#sharing-note")).to_have_text("Ended.")
     await driver.close()
+
+
+async def test_a_driver_whose_share_ends_by_itself_is_told_in_the_list_too(
+    page: Page, backend: LocalBackend
+) -> None:
+    """At the share's end the row no longer says that Olga drives, without another list."""
+    async with driven_by_olga(backend, page, SHARE_MS):
+        await expect(page.locator("#banner-title")).to_have_text(
+            "Your right to drive has ended", timeout=2 * SHARE_MS
+        )
+        await expect(page.locator(f"{ROW} .status")).to_contain_text(
+            "Your right to drive has ended"
+        )
 
 
 async def test_the_robot_is_given_to_another_owner(

@@ -119,10 +119,8 @@ function show(scene, session) {
   const ours = (listener) => (value) => void (scene.session === session && listener(value));
   session.on(
     "state",
-    ours(({ state }) => {
+    ours(() => {
       if (now.isCut) showNotice(offlineSentence(scene));
-      // Why it has ended may be in the list: the right to the robot, or its driver.
-      if (state === "ended") lookAgain(scene);
       draw(scene);
     }),
   );
