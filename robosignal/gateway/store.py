@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,10 +18,14 @@ from robosignal.protocol.limits import GRACE_SECONDS, WATCHERS
 from robosignal.server.clock import epoch_ms
 from robosignal.server.core.conditional_writes import Condition, Write, apply, evaluate
 from robosignal.server.core.records import (
+    KEY_PREFIXES,
     OLD_PRESENCE_UNTIL,
     Code,
     Connection,
+    Invitation,
     Robot,
+    UsedByHash,
+    code_key,
     group_of,
     robot_from_item,
 )
@@ -33,7 +37,8 @@ Item = dict[str, Any]
 
 DATABASE = "robots.sqlite3"
 SETS = ("operators", "viewOnly", "offeredOperators", "offeredViewOnly")
-CODE_PREFIX = "#code:"
+
+Used = TypeVar("Used", Code, Invitation)
 
 
 class LocalStore:
@@ -54,7 +59,7 @@ class LocalStore:
         self._items: dict[RobotId, Item] = {}
         self._robots: dict[RobotId, Robot] = {}
         self._order: list[RobotId] = []
-        self._codes: dict[str, Item] = {}
+        self._codes: dict[RobotId, Item] = {}
         if directory is not None:
             self._open(directory / DATABASE)
 
@@ -62,8 +67,9 @@ class LocalStore:
         try:
             self._database = Database(path)
             for robot_id, text in self._database.robots():
-                if robot_id.startswith(CODE_PREFIX):
-                    self._restore_code(robot_id, msgspec.json.decode(text, type=Item))
+                kind = _kind_of(robot_id)
+                if kind is not None:
+                    self._restore_code(robot_id, msgspec.json.decode(text, type=Item), kind)
                     continue
                 item = _after_restart(_read(text), self.opened_at)
                 self._keep(robot_id, item, robot_from_item(item))
@@ -205,34 +211,52 @@ class LocalStore:
 
     def code(self, code_hash: str) -> Code | None:
         """Return a code's item."""
-        item = self._codes.get(code_hash)
+        item = self._codes.get(code_key(code_hash, Code))
         return None if item is None else msgspec.convert(item, Code)
 
     def write_code(self, code_hash: str, write: Write) -> Written[Code] | ConditionFailed[Code]:
         """Carry out a write to a code's item. Raise TryAgain as `write_robot` does."""
+        return self._write_used(code_hash, write, Code)
+
+    def invitation(self, code_hash: str) -> Invitation | None:
+        """Return an invitation's item."""
+        item = self._codes.get(code_key(code_hash, Invitation))
+        return None if item is None else msgspec.convert(item, Invitation)
+
+    def write_invitation(
+        self, code_hash: str, write: Write
+    ) -> Written[Invitation] | ConditionFailed[Invitation]:
+        """Carry out a write to an invitation's item. Raise TryAgain as `write_robot` does."""
+        return self._write_used(code_hash, write, Invitation)
+
+    def _write_used(
+        self, code_hash: str, write: Write, kind: type[Used]
+    ) -> Written[Used] | ConditionFailed[Used]:
         self._remove_old_codes(epoch_ms())
-        before = self.code(code_hash)
-        after = apply(write, self._codes.get(code_hash, {}))
+        key = code_key(code_hash, kind)
+        item = self._codes.get(key)
+        before = None if item is None else msgspec.convert(item, kind)
+        after = apply(write, item or {})
         if after is None:
             return ConditionFailed(before)
-        kept = msgspec.convert(after, Code)
+        kept = msgspec.convert(after, kind)
         if self._database is not None:
-            self._database.put(_code_key(code_hash), msgspec.json.encode(after).decode())
-        self._codes[code_hash] = after
+            self._database.put(key, msgspec.json.encode(after).decode())
+        self._codes[key] = after
         return Written(before, kept)
 
-    def _restore_code(self, key: RobotId, item: Item) -> None:
-        code = msgspec.convert(item, Code)
-        self._codes[code.code_hash] = item
-        if key != _code_key(code.code_hash):
+    def _restore_code(self, key: RobotId, item: Item, kind: type[UsedByHash]) -> None:
+        code = msgspec.convert(item, kind)
+        self._codes[key] = item
+        if key != code_key(code.code_hash, kind):
             raise TypeError(f"{key} is another code's key")
 
     def _remove_old_codes(self, now: int) -> None:
         """Remove the codes that have expired, as DynamoDB does by their `ttl`."""
-        for code_hash in [each for each, item in self._codes.items() if _is_old(item, now)]:
+        for key in [each for each, item in self._codes.items() if _is_old(item, now)]:
             if self._database is not None:
-                self._database.remove(_code_key(code_hash))
-            del self._codes[code_hash]
+                self._database.remove(key)
+            del self._codes[key]
 
     # Lists
 
@@ -293,9 +317,9 @@ class LocalStore:
         return Page(tuple(found), None)
 
 
-def _code_key(code_hash: str) -> RobotId:
-    """Return the key of a code in the table of robots, whose ids never begin with a `#`."""
-    return RobotId(CODE_PREFIX + code_hash)
+def _kind_of(key: str) -> type[UsedByHash] | None:
+    """Return what is kept under this key; None for a robot."""
+    return next((kind for kind, each in KEY_PREFIXES.items() if key.startswith(each)), None)
 
 
 def _is_old(code: Item, now: int) -> bool:

@@ -169,7 +169,8 @@ class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
     """
 
     session_id: SessionId | None = None
-    role: Role | None = None
+    role: Role | ShareRole | None = None
+    """The session's role; to `accept`, that of the share."""
     epoch: int | None = None
     operators: list[UserId] | None = None
     """The users who may drive, by a share that they have accepted."""
@@ -177,7 +178,7 @@ class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
     """Every share of the robot, and every offer."""
     robot_told: bool = True
     robot_id: RobotId | None = None
-    """The robot that has enrolled."""
+    """The robot that has enrolled, or that an invitation was for."""
     kid: str | None = None
     """The id of the key that was added."""
     pending: bool = False
@@ -207,8 +208,16 @@ class KeysReply(Reply, frozen=True, kw_only=True, tag="keys"):
     keys: list[KeyEntry]
 
 
+class SharesReply(Reply, frozen=True, kw_only=True, tag="shares"):
+    """Answers `shares`."""
+
+    robot_id: RobotId
+    shares: list[ShareEntry]
+    """Every share of the robot, and every offer."""
+
+
 class Code(Reply, frozen=True, kw_only=True, tag="code"):
-    """Answers `create-code`. The code itself is stored nowhere, and shown only here."""
+    """Answers `create-code` and `invite`. The code is stored nowhere, and shown only here."""
 
     code: str
     expires_at: Times

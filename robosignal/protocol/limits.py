@@ -47,6 +47,9 @@ CODE_USES = 1000
 CODE_SECONDS = 24 * 60 * 60
 LONGEST_CODE_SECONDS = 30 * 24 * 60 * 60
 
+INVITATION_SECONDS = 7 * 24 * 60 * 60
+"""How long an invitation lasts, unless it says otherwise. Both kinds of code have one maximum."""
+
 SHARES = 50
 """With how many users and groups a robot may be shared, offers that are not accepted included."""
 

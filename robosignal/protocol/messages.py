@@ -100,6 +100,12 @@ class Unshare(SharedWith, frozen=True, kw_only=True, tag="unshare"):
     """Ends a share or withdraws an offer, and ends the sessions that came from it."""
 
 
+class Shares(Message, frozen=True, kw_only=True, tag="shares"):
+    """Asks for a robot's shares and offers."""
+
+    robot_id: RobotIdField
+
+
 class AcceptShare(Message, frozen=True, kw_only=True, tag="accept-share"):
     """Accepts the offer of a robot, which gives the sender no right until then."""
 
@@ -110,6 +116,28 @@ class LeaveShare(Message, frozen=True, kw_only=True, tag="leave-share"):
     """Ends the sender's own share of a robot, or declines its offer."""
 
     robot_id: RobotIdField
+
+
+class Invite(Message, frozen=True, kw_only=True, tag="invite"):
+    """Makes an invitation: a code by which users get a share that they have accepted.
+
+    `role` and `until` are the share's, as in `Share`.
+    """
+
+    robot_id: RobotIdField
+    role: ShareRole = "operator"
+    until: Counter | None = None
+    uses: Annotated[int, Meta(ge=1, le=limits.SHARES)] = 1
+    """How many users it invites."""
+    ttl_seconds: Annotated[int, Meta(ge=60, le=limits.LONGEST_CODE_SECONDS)] = (
+        limits.INVITATION_SECONDS
+    )
+
+
+class Accept(Message, frozen=True, kw_only=True, tag="accept"):
+    """Accepts an invitation: the sender gets the share."""
+
+    code: CodeField
 
 
 class Transfer(Message, frozen=True, kw_only=True, tag="transfer"):
@@ -280,8 +308,11 @@ AnyMessage = (
     | Forget
     | Share
     | Unshare
+    | Shares
     | AcceptShare
     | LeaveShare
+    | Invite
+    | Accept
     | Transfer
     | Enroll
     | Keys

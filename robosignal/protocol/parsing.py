@@ -20,6 +20,7 @@ from robosignal.protocol.messages import (
     GrantControl,
     History,
     IceCandidate,
+    Invite,
     Keys,
     LeaveShare,
     Register,
@@ -27,6 +28,7 @@ from robosignal.protocol.messages import (
     RevokeKey,
     Share,
     SharedWith,
+    Shares,
     Transfer,
     Unshare,
 )
@@ -75,12 +77,20 @@ RULES_OF_SHARE = {
     "until": "must be a time in epoch milliseconds",
 }
 
+RULES_OF: dict[type[AnyMessage], dict[str, str]] = {
+    Share: RULES_OF_SHARE,
+    Invite: {**RULES_OF_SHARE, "uses": f"must be a whole number from 1 to {limits.SHARES}"},
+}
+"""Where a type of message has another rule for a field of this name."""
+
 TO_A_ROBOT = (
     AcceptShare,
     LeaveShare,
     Forget,
     Share,
     Unshare,
+    Shares,
+    Invite,
     Transfer,
     Keys,
     RevokeKey,
@@ -197,7 +207,7 @@ def _explain(problem: str, kind: type[AnyMessage]) -> BadMessage:
         return BadMessage(missing[1], "is missing")
     where = _WHERE.search(problem)
     name = where[1] if where else ""
-    rules = RULES | RULES_OF_SHARE if kind is Share else RULES
+    rules = RULES | RULES_OF.get(kind, {})
     return BadMessage(name or "message", rules.get(name, problem))
 
 

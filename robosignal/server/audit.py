@@ -19,8 +19,8 @@ from robosignal.server.core.effects import Effect
 from robosignal.server.core.intervals import REASONS as REASONS_OF_ENDS
 from robosignal.server.core.intervals import Line, Seen, SessionChange
 from robosignal.server.core.notices import takeover_reason
-from robosignal.server.core.records import Connection, Robot, Session
-from robosignal.server.core.steps import Action, WriteRobot, Written
+from robosignal.server.core.records import Connection, Invitation, Robot, Session
+from robosignal.server.core.steps import Action, ReadInvitation, WriteRobot, Written
 from robosignal.server.core.writes.attributes import (
     COPY_HOLDER,
     EPOCH,
@@ -47,6 +47,7 @@ REASONS = {
     Effect.SHARED: "shared",
     Effect.OFFERED: "offered",
     Effect.ACCEPTED: "accepted",
+    Effect.INVITED: "invited",
     Effect.UNSHARED: "unshared",
     Effect.SHARE_ENDED: "share ended",
     Effect.TRANSFERRED: "transferred",
@@ -61,7 +62,7 @@ REASONS_OF_SESSIONS = {"began": "viewing", "lost": "lost", "resumed": "resumed",
 """The reason to log of a write that changes sessions alone; one that ends one has the end's."""
 
 
-RARE = frozenset({"sessions", "repeated", "complete"})
+RARE = frozenset({"sessions", "repeated", "complete", "role", "invited_by"})
 """The fields that a line has only if they say something."""
 
 
@@ -70,7 +71,8 @@ class RobotWrite:
     """A write to a robot's item that was carried out, by whom and when (epoch ms).
 
     `before` is None if the write created the item, or if the write's first answer was lost. `by`
-    is None for an event without a user, such as `$disconnect`.
+    is None for an event without a user, such as `$disconnect`. `invitation`: the one that was
+    accepted, if one was.
     """
 
     write: Write
@@ -78,6 +80,7 @@ class RobotWrite:
     after: Robot
     by: Connection | None
     now: int
+    invitation: Invitation | None = None
 
 
 class Audit:
@@ -91,16 +94,26 @@ class Audit:
         self._by = by
         self._now = now
         self._note = note
+        self._invitation: Invitation | None = None
 
     def saw(self, action: Action, outcome: object) -> None:
         """Log the action if it has changed a robot. Raise nothing: the change is written."""
+        if isinstance(action, ReadInvitation) and isinstance(outcome, Invitation):
+            self._invitation = outcome
         if not isinstance(action, WriteRobot) or not isinstance(outcome, Written):
             return
         if action.write.renewal:
             return
         try:
             line = make_line(
-                RobotWrite(action.write, outcome.before, outcome.after, self._by, self._now)
+                RobotWrite(
+                    action.write,
+                    outcome.before,
+                    outcome.after,
+                    self._by,
+                    self._now,
+                    self._invitation,
+                )
             )
             if line is not None:
                 # Kept first: a log that fails must not cost the history too.
@@ -133,6 +146,8 @@ def make_line(done: RobotWrite) -> Line | None:
         owner=after.owner_user_id,
         whom=None if before is None else _find_shared(before, after),
         kid=_find_kid(done),
+        role=None if done.invitation is None else done.invitation.role,
+        invited_by=None if done.invitation is None else done.invitation.by_user_id,
         viewers=len(after.viewers),
         sessions=sessions,
         repeated=before is None,

@@ -169,6 +169,10 @@ class Executor:
                 return self.store.code(code_hash)
             case steps.WriteCode(code_hash, write):
                 return self.store.write_code(code_hash, write)
+            case steps.ReadInvitation(code_hash):
+                return self.store.invitation(code_hash)
+            case steps.WriteInvitation(code_hash, write):
+                return self.store.write_invitation(code_hash, write)
             case steps.ReadRobots(robot_ids):
                 return self.store.robots(robot_ids)
             case steps.ListOwned(user_id, after, limit):

@@ -15,7 +15,7 @@ from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.protocol.messages import AnyMessage
 from robosignal.server.core.conditional_writes import Condition, Write
 from robosignal.server.core.intervals import Line
-from robosignal.server.core.records import Code, Connection, Robot
+from robosignal.server.core.records import Code, Connection, Invitation, Robot
 from robosignal.server.core.steps import (
     ConditionFailed,
     HistoryPage,
@@ -136,6 +136,14 @@ class Store(Protocol):
         A write that was repeated because its answer was lost may be refused by its own effect:
         codes' writes must be such that the refused item tells that.
         """
+
+    def invitation(self, code_hash: str) -> Invitation | None:
+        """Return an invitation's item; None if there is none."""
+
+    def write_invitation(
+        self, code_hash: str, write: Write
+    ) -> Written[Invitation] | ConditionFailed[Invitation]:
+        """Carry out a write to an invitation's item, as `write_code` does to a code's."""
 
     def note_share(self, robot: RobotId, user: UserId, owner: UserId | None = None) -> None:
         """List a robot under the key of a share or an offer. The item decides whether it is one.

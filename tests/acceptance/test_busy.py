@@ -14,8 +14,8 @@ import pytest
 from robosignal.protocol.messages import MESSAGES
 from robosignal.server.core.records import Robot
 from tests.acceptance.throttled import FOR_EVER, Scene, Told
-from tests.explorer.cast import KEYED, ROBOT, SITUATIONS
-from tests.explorer.events import ASKS_TOO, AT_ODDS, EVENTS, KEYED_EVENTS, Event
+from tests.explorer.cast import INVITED, KEYED, ROBOT, SITUATIONS
+from tests.explorer.events import ASKS_TOO, AT_ODDS, EVENTS, INVITED_EVENTS, KEYED_EVENTS, Event
 
 MORE = [
     ASKS_TOO,
@@ -34,6 +34,8 @@ SAID_BY_KEY = [
 ]
 """But for what an assertion sends that is used: its answer is a last frame, and the close."""
 ENDS = [event for event in EVENTS if event.kind == "$disconnect"]
+
+MAKES_CODES = ("create-code", "invite")
 
 DONE_BY_THEN = {
     ("request-control", "ack", "no_session"): "a lapsed lease was acquired again and given back",
@@ -96,6 +98,7 @@ def _trials_of(scene: Scene, situation: str, event: Event) -> Iterator[Trial]:
 def trials() -> list[Trial]:
     """Return every trial of every message in every situation."""
     said = dict.fromkeys(SITUATIONS, SAID) | dict.fromkeys(KEYED, SAID_BY_KEY)
+    said |= dict.fromkeys(INVITED, INVITED_EVENTS)
     scenes = {situation: Scene(situation) for situation in said}
     return [
         trial
@@ -154,7 +157,7 @@ def test_the_reply_is_the_true_one_or_to_try_again() -> None:
 
 def _but_for_the_robot(trial: Trial) -> Told:
     status, frame = trial.told
-    if frame is not None and trial.event.kind == "create-code" and frame["type"] == "code":
+    if frame is not None and trial.event.kind in MAKES_CODES and frame["type"] == "code":
         # Each code is drawn.
         return trial.at_first
     if frame is None or "robotTold" in (trial.at_first[1] or {}):

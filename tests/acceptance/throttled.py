@@ -8,7 +8,7 @@ from typing import Any, cast
 from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId
 from robosignal.server.ports import Store
-from tests.explorer.cast import KEYED, SITUATIONS, Copied, gathered, keyed
+from tests.explorer.cast import INVITED, KEYED, SITUATIONS, Copied, gathered, keyed
 from tests.explorer.events import Event
 from tests.world import Frame, Outbox, Peer
 
@@ -78,7 +78,7 @@ class Scene:
             if situation in KEYED
             else gathered(self.store, seed_robot=situation == "seed robot")
         )
-        (SITUATIONS | KEYED)[situation](self.cast)
+        (SITUATIONS | KEYED | INVITED)[situation](self.cast)
         self.world = self.cast.world
         # Later than all that was set up: no write repeats one of before.
         self._now = self.world.now + 1000

@@ -36,7 +36,7 @@ class Cast:
     late: dict[str, str] = field(default_factory=dict)
     """The tokens of those that have not connected yet."""
     code: str = ""
-    """The code that enrols the robot."""
+    """The code that enrols the robot, or that invites a user to it."""
 
     def __getitem__(self, name: str) -> Peer:
         return self.peers[name]
@@ -332,6 +332,35 @@ CODED: dict[str, dict[str, Any]] = {
 }
 
 
+def _invited(cast: Cast, **terms: Any) -> None:
+    cast.code = cast["ann"].ask(type="invite", robotId=ROBOT, **terms)["code"]
+
+
+def _invited_to_a_held_one(cast: Cast) -> None:
+    _free(cast)
+    cast.drives("olga")
+    _invited(cast)
+
+
+def _invited_beside_an_offer(cast: Cast) -> None:
+    _offered(cast)
+    _invited(cast, role="viewer", until=cast.world.now + 3_600_000)
+
+
+def _invited_to_drive(cast: Cast) -> None:
+    _shared_for_viewing(cast)
+    # Nina may view for longer than that.
+    _invited(cast, until=cast.world.now + 90_000, uses=2)
+
+
+INVITED: dict[str, Situation] = {
+    "invited": _invited_to_a_held_one,
+    "invited beside an offer": _invited_beside_an_offer,
+    "invited to drive": _invited_to_drive,
+}
+"""The situations of a robot to which there is an invitation."""
+
+
 class Copied(LocalStore):
     """A local store in memory that can be put back to an earlier state."""
 
@@ -343,7 +372,7 @@ class Copied(LocalStore):
         return self._items.get(robot)
 
     def stored_codes(self) -> dict[str, dict[str, Any]]:
-        """Return the codes' items by their hashes."""
+        """Return the items of codes and invitations by their keys."""
         return dict(self._codes)
 
     def saved(self) -> "Copied":

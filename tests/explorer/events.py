@@ -171,6 +171,8 @@ OTHERS = [
     Event("olga2", "watch", _nothing),
     Event("olga2", "unwatch", _nothing),
     Event("ann", "history", _about_robot),
+    Event("ann", "shares", _about_robot),
+    Event("mallory", "shares", _about_robot),
     Event("mallory", "history", _about_robot),
     Event("late", "$connect"),
     Event("olga2", "$disconnect"),
@@ -256,7 +258,43 @@ AT_ODDS = [
 
 ASKS_TOO = Event("ann", "request-control", _about_robot)
 
-BY_NAME = {event.name: event for event in (*EVENTS, *KEYED_EVENTS, *AT_ODDS, ASKS_TOO)}
+INVITERS = [
+    Event("ann", "invite", _sharing(role="viewer")),
+    Event("boss", "invite", _sharing(uses=2)),
+    Event("mallory", "invite", _about_robot),
+    Event("nina", "accept", _by_code),
+    Event("nina2", "accept", _by_code),
+    Event("mallory", "accept", _by_code),
+    Event("olga", "accept", _by_code),
+    Event("boss", "accept", _by_code),
+    Event("ann", "accept", _by_code),
+]
+"""Who invites, and who accepts an invitation."""
+
+_NAMED = {event.name: event for event in EVENTS}
+AMONG_THEM = [
+    _NAMED[name]
+    for name in (
+        "share with nina by ann",
+        "unshare nina by ann",
+        "unshare olga by ann",
+        "accept-share by nina",
+        "leave-share by nina",
+        "leave-share by olga",
+        "transfer to olga by ann",
+        "forget by ann",
+        "register as next run by robot2",
+        "offer by nina",
+        "offer as viewer by nina",
+        "ping by nina",
+        "share with the crew by boss",
+    )
+]
+"""What changes the shares and the owner that invitations depend on, and uses a share."""
+
+INVITED_EVENTS = [*INVITERS, *AMONG_THEM]
+
+BY_NAME = {event.name: event for event in (*EVENTS, *KEYED_EVENTS, *INVITERS, *AT_ODDS, ASKS_TOO)}
 
 KEY = [
     BY_NAME[name]

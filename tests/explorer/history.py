@@ -6,7 +6,7 @@ from typing import Any
 
 from robosignal.protocol.ids import ConnectionId, UserId
 from robosignal.server.core.conditional_writes import Write
-from robosignal.server.core.records import Code, Robot
+from robosignal.server.core.records import Code, Invitation, Robot
 from robosignal.server.core.steps import ConditionFailed, Written
 from tests.explorer.calls import Call
 
@@ -43,12 +43,12 @@ class Wrote:
 
 @dataclass(frozen=True, slots=True)
 class WroteCode:
-    """A write to a code's item that was carried out."""
+    """A write to the item of a code or invitation that was carried out."""
 
     by: By
     name: str
-    before: Code | None
-    after: Code
+    before: Code | Invitation | None
+    after: Code | Invitation
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,13 @@
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from tests.explorer import frames_rules, interval_rules, items_rules, keys_rules
+from tests.explorer import (
+    frames_rules,
+    interval_rules,
+    invitations_rules,
+    items_rules,
+    keys_rules,
+)
 from tests.explorer.history import History
 
 Rule = Callable[[History], Iterator[str]]
@@ -28,6 +34,11 @@ RULES: tuple[Rule, ...] = (
     keys_rules.a_revoked_key_never_registers,
     keys_rules.each_assertion_registers_once,
     keys_rules.a_codes_uses_are_counted,
+    invitations_rules.shares_are_the_invitations,
+    invitations_rules.no_use_comes_back,
+    invitations_rules.a_new_owner_voids_them,
+    invitations_rules.no_right_is_lessened,
+    invitations_rules.what_was_acknowledged_was_there,
     frames_rules.frames_name_the_holder,
     frames_rules.only_the_holder_is_relayed_as_such,
     frames_rules.frames_reach_their_session_alone,

@@ -239,6 +239,8 @@ def only_the_user_accepts(history: History) -> Found:
                 continue
             accepted = write.by.kind == "accept-share" and write.by.user == each.grantee
             accepted &= each.grantee in offered
+            # Which users an invitation lets in is a rule of its own.
+            accepted |= write.by.kind == "accept" and write.by.user == each.grantee
             shared = write.by.user in {write.after.owner_user_id, *ADMINS}
             if not (shared if group_of(each.grantee) else accepted):
                 yield f"{each.grantee} has got a share by {write.by.event}"

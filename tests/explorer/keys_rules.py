@@ -106,13 +106,13 @@ def each_assertion_registers_once(history: History) -> Found:
 
 
 def a_codes_uses_are_counted(history: History) -> Found:
-    """No more takers than uses, each with one key, of which a completed use tells no more."""
+    """No more takers than uses, each for one key or share, until the use is completed."""
     for each in history.happened:
         if not isinstance(each, WroteCode):
             continue
         takers, before = each.after.takers, each.before.takers if each.before else {}
         if len(takers) > each.after.uses:
-            yield f"{len(takers)} robots by a code of {each.after.uses} uses"
-        for robot, kid in before.items():
-            if takers.get(robot) not in (kid, ""):
-                yield f"{each.by.event} took {robot}'s use"
+            yield f"{len(takers)} takers of a code of {each.after.uses} uses"
+        for taker, aim in before.items():
+            if takers.get(taker) not in (aim, ""):
+                yield f"{each.by.event} took {taker}'s use"

@@ -12,7 +12,7 @@ from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.server.core.conditional_writes import Condition, Write
 from robosignal.server.core.intervals import Line
-from robosignal.server.core.records import Code, Connection, Robot
+from robosignal.server.core.records import Code, Connection, Invitation, Robot
 from robosignal.server.core.steps import (
     ConditionFailed,
     HistoryPage,
@@ -154,6 +154,26 @@ class GatedStore:
             return outcome
 
         return self._held(Call("write code", write.name, changes=("code",)), carried_out)
+
+    def invitation(self, code_hash: str) -> Invitation | None:
+        """Return an invitation's item."""
+        call = Call("read invitation", "", reads=(f"invitation {code_hash}",))
+        return self._held(call, lambda: self._store.invitation(code_hash))
+
+    def write_invitation(
+        self, code_hash: str, write: Write
+    ) -> Written[Invitation] | ConditionFailed[Invitation]:
+        """Carry out a write to an invitation's item. One that is made again may refuse itself."""
+
+        def carried_out() -> Written[Invitation] | ConditionFailed[Invitation]:
+            outcome = self._store.write_invitation(code_hash, write)
+            if isinstance(outcome, Written):
+                wrote = WroteCode(self._running.by(), write.name, outcome.before, outcome.after)
+                self._running.history.happened.append(wrote)
+            return outcome
+
+        call = Call("write invitation", write.name, changes=(f"invitation {code_hash}",))
+        return self._held(call, carried_out)
 
     def note_share(self, robot: RobotId, user: UserId, owner: UserId | None = None) -> None:
         """Note a share."""

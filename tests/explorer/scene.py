@@ -13,7 +13,7 @@ from robosignal.server.limits.limiter import Unlimited
 from robosignal.server.ports import Store
 from tests.device import URL
 from tests.explorer.calls import Call
-from tests.explorer.cast import KEYED, ROBOT, RULES, SITUATIONS, Copied, gathered, keyed
+from tests.explorer.cast import INVITED, KEYED, ROBOT, RULES, SITUATIONS, Copied, gathered, keyed
 from tests.explorer.events import Event
 from tests.explorer.history import By, Replied
 from tests.explorer.ports import GatedPoster, GatedStore, Unwritten
@@ -57,7 +57,7 @@ class Scene:
         self._users = {
             name: row.user_id for name, peer in self.cast.peers.items() if (row := self._row(peer))
         }
-        (SITUATIONS | KEYED)[name](self.cast)
+        (SITUATIONS | KEYED | INVITED)[name](self.cast)
         # Later than all that was set up: no write of a schedule repeats one of before.
         self.now = self.cast.world.now + 1000
         self.ages = {peer.connection_id: peer.connected_at for peer in self.cast.peers.values()}

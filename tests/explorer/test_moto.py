@@ -15,8 +15,8 @@ from robosignal.server.aws.expressions import marshal
 from robosignal.server.core.records import Robot
 from robosignal.server.core.writes.connections import connection_item
 from tests.explorer.amounts import amount
-from tests.explorer.cast import CODED, KEYED, ROBOT
-from tests.explorer.events import KEY, KEYED_EVENTS
+from tests.explorer.cast import CODED, INVITED, KEYED, ROBOT
+from tests.explorer.events import INVITED_EVENTS, KEY, KEYED_EVENTS
 from tests.explorer.invariants import broken_by
 from tests.explorer.running import Running
 from tests.explorer.scene import Scene
@@ -43,10 +43,9 @@ def _copied(scene: Scene, client: "DynamoDBClient") -> DynamoStore:
     if held is not None:
         item = {name: marshal(value) for name, value in held.items()}
         client.put_item(TableName=ROBOTS, Item=item)
-    for code_hash, code in scene.store.stored_codes().items():
+    for key, code in scene.store.stored_codes().items():
         item = {name: marshal(value) for name, value in code.items()}
-        key = {"robotId": marshal(f"#code:{code_hash}")}
-        client.put_item(TableName=ROBOTS, Item=item | key)
+        client.put_item(TableName=ROBOTS, Item=item | {"robotId": marshal(key)})
     return DynamoStore(client, CONNECTIONS, ROBOTS)
 
 
@@ -101,3 +100,28 @@ def test_the_same_schedules_with_keys_end_alike_on_dynamodb(
             )
             assert broken_by(there.history) == []
     record_property("explorer, keys, on DynamoDB", f"{played} schedules, the same ends")
+
+
+def test_the_same_schedules_with_invitations_end_alike_on_dynamodb(
+    dynamodb: "DynamoDBClient", record_property: Callable[[str, object], None]
+) -> None:
+    """Pairs of what changes and uses shares; the invitation's item too."""
+    random = Random(SEED)  # noqa: S311 - schedules are drawn, no secrets
+    pairs = list(combinations_with_replacement(INVITED_EVENTS, 2))
+    played = 0
+    for name in INVITED:
+        scene = Scene(name)
+        code_hash = hash_code(scene.cast.code)
+        for pair in random.sample(pairs, amount(16, len(pairs))):
+            here = by_chance(scene.begin(pair), random)
+            expected = _end(here, scene.item), scene.store.invitation(code_hash)
+            scene.put_back()
+            store = _copied(scene, dynamodb)
+            there = as_noted(scene.begin(pair, store=store), here.history.chosen)
+            played += 1
+
+            assert (_end(there, store.robot(ROBOT)), store.invitation(code_hash)) == expected, (
+                there.history.chosen
+            )
+            assert broken_by(there.history) == []
+    record_property("explorer, invitations, on DynamoDB", f"{played} schedules, the same ends")

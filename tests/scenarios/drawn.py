@@ -114,6 +114,7 @@ from_anyone = st.one_of(
     merged(kind("ping"), robots, standing),
     merged(kind("unregister"), robots),
     merged(kind("share", "unshare", "transfer"), robots, users),
+    merged(kind("shares"), robots),
     merged(kind("resume"), own),
     registers,
     kind("robots", "nonsense", "ice-servers", "ready"),

@@ -124,6 +124,7 @@ def test_a_robot_whose_clock_went_back_is_refused_before_it_has_a_socket(world: 
         {"type": "resume", "sessionId": "r1:aaaaaaaaaaaaaaaaaaaaaa"},
         {"type": "create-code", "pattern": "rover-*"},
         {"type": "keys", "robotId": "r1"},
+        {"type": "shares", "robotId": "r1"},
         {"type": "enroll", "robotId": "r1", "publicKey": OTHER.jwk},
         {"type": "register", "robotId": "r2"},
     ],

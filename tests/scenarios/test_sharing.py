@@ -64,6 +64,42 @@ def test_only_the_owner_and_admins_decide(world: World, owner: Peer, kind: str) 
     assert boss.ask(type=kind, robotId="r1", userId="bob")["type"] == "ack"
 
 
+@pytest.mark.usefixtures("robot")
+def test_owner_and_admins_read_who_has_which_right(world: World, owner: Peer) -> None:
+    """Shares, offers and what has ended by now; it changes nothing."""
+    ends = world.now + 1000
+    shares(owner, "olga")
+    owner.ask(type="share", robotId="r1", userId="vic", role="viewer", until=ends)
+    boss = world.connect("boss", groups=["ADMINS"])
+    boss.ask(type="share", robotId="r1", group="crew")
+    before = world.item()
+    world.pass_seconds(2)
+
+    replies = [peer.ask(type="shares", robotId="r1") for peer in (owner, boss)]
+
+    assert {(reply["type"], reply["robotId"]) for reply in replies} == {("shares", "r1")}
+    for reply in replies:
+        assert sorted(reply["shares"], key=str) == [
+            {"group": "crew", "role": "operator"},
+            {"userId": "olga", "role": "operator"},
+            {"userId": "vic", "role": "viewer", "until": ends, "offered": True},
+        ]
+    assert world.item() == before
+
+
+@pytest.mark.usefixtures("robot")
+def test_an_operator_and_a_stranger_do_not_read_the_shares(world: World, owner: Peer) -> None:
+    """Of a robot that is not there they hear the same."""
+    shares(owner, "olga")
+    others = [world.connect("olga"), world.connect("eve")]
+
+    refused = [
+        peer.refused(type="shares", robotId=robot) for peer in others for robot in ("r1", "r9")
+    ]
+
+    assert refused == [(403, "forbidden")] * 4
+
+
 @pytest.mark.parametrize("user", ["", "#admins", "x" * 129, "o\u00e9", 7])
 @pytest.mark.usefixtures("robot")
 def test_a_user_id_that_is_none_is_refused(owner: Peer, user: object) -> None:

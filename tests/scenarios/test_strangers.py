@@ -40,6 +40,7 @@ SAID: dict[str, dict[str, Any]] = {
     "unregister": {"type": "unregister", "robotId": "r1"},
     "resume": {"type": "resume", "sessionId": SESSION},
     "share": {"type": "share", "robotId": "r1", "userId": "mallory"},
+    "shares": {"type": "shares", "robotId": "r1"},
     "accept-share": {"type": "accept-share", "robotId": "r1"},
     "unshare": {"type": "unshare", "robotId": "r1", "userId": "owner"},
     "release-control": {"type": "release-control", "robotId": "r1"},

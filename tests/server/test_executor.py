@@ -152,6 +152,11 @@ STEPS: dict[type, tuple[Step, Any]] = {
         steps.WriteCode("hash", codes.complete_use(R1, "kid")),
         ConditionFailed(None),
     ),
+    steps.ReadInvitation: (steps.ReadInvitation("hash"), None),
+    steps.WriteInvitation: (
+        steps.WriteInvitation("hash", codes.complete_use(ANN, codes.SHARE)),
+        ConditionFailed(None),
+    ),
     steps.CountOffers: (steps.CountOffers(ANN, 5), 0),
     steps.NoteGroupWatch: (steps.NoteGroupWatch(C1, "crew", 5), None),
     steps.DropGroupWatch: (steps.DropGroupWatch(C1, "crew"), None),

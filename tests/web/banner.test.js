@@ -435,3 +435,12 @@ test("what we hold, or whose driver is unknown, is not offered for driving", () 
   assert.equal(may({}, { ...LIVE, state: "waiting", role: "controller" }).drive, false);
   assert.equal(may({}, { ...LIVE, stale: true }).drive, false);
 });
+
+test("a driver whose right has ended does not drive in the list either", () => {
+  const view = { ...LIVE, role: "controller", blocked: "right-ended" };
+
+  assert.equal(
+    rowOf({ ...ROBOT, controlledBy: ME }, view, ME).status,
+    "Your right to drive has ended",
+  );
+});

@@ -26,6 +26,18 @@ test("a share says what is given, and tells of every share", async () => {
   assert.deepEqual(await sharing, shares);
 });
 
+test("shares are listed", async () => {
+  const { world, signal } = await online();
+  const listing = signal.shares("demo");
+  const said = { ...world.socket.last("shares") };
+  delete said.id;
+  const shares = [{ group: "crew", role: "operator" }];
+  world.socket.reply("shares", { type: "shares", robotId: "demo", shares });
+
+  assert.deepEqual(said, { type: "shares", robotId: "demo" });
+  assert.deepEqual(await listing, shares);
+});
+
 test("a share with a group ends by the group's name", async () => {
   const { world, signal } = await online();
   const ending = signal.unshare("demo", { group: "crew" });
@@ -62,4 +74,21 @@ test("offers are told after a list, and again only when they have changed", asyn
   await settled();
 
   assert.deepEqual(told, [[OFFER], []]);
+});
+
+test("an invitation is made, and accepted by its code", async () => {
+  const { world, signal } = await online();
+  const inviting = signal.invite({ robotId: "demo", role: "viewer", until: 9, uses: 2 });
+  const said = { ...world.socket.last("invite") };
+  delete said.id;
+  world.socket.reply("invite", { type: "code", code: "ABCD-EFGH", expiresAt: 7 });
+  const made = await inviting;
+  const accepting = signal.accept(made.code);
+  const asked = world.socket.last("accept").code;
+  world.socket.reply("accept", { type: "ack", robotId: "demo", role: "operator" });
+
+  assert.deepEqual(said, { type: "invite", robotId: "demo", role: "viewer", until: 9, uses: 2 });
+  assert.deepEqual(made, { code: "ABCD-EFGH", expiresAt: 7 });
+  assert.equal(asked, "ABCD-EFGH");
+  assert.deepEqual(await accepting, { robotId: "demo", role: "operator" });
 });

@@ -5,7 +5,7 @@
 
 import { at } from "./draw.js";
 
-const now = { id: "", robotId: "", leave: () => {} };
+const now = { id: "", robotId: "", back: "", leave: () => {} };
 
 /**
  * Show one in place of the list, or of the one that is there.
@@ -14,11 +14,12 @@ const now = { id: "", robotId: "", leave: () => {} };
  * @param {object} options
  * @param {string} [options.robotId] the robot that it tells of
  * @param {string} options.focus the id of the element that gets the focus
+ * @param {string} [options.back] the id of the one that gets it afterwards, if no robot's row does
  * @param {() => void} options.leave called when it goes
  */
-export function openAside(id, { robotId = "", focus, leave }) {
+export function openAside(id, { robotId = "", focus, back = "add-robot", leave }) {
   hide();
-  Object.assign(now, { id, robotId, leave });
+  Object.assign(now, { id, robotId, back, leave });
   document.body.dataset.aside = id;
   at(id).hidden = false;
   at(focus).focus();
@@ -29,7 +30,7 @@ export function closeAside() {
   if (now.id === "") return;
   hide();
   const row = document.querySelector(`#robots li[data-robot-id="${CSS.escape(now.robotId)}"]`);
-  /** @type {HTMLElement} */ (row ?? at("add-robot")).focus();
+  /** @type {HTMLElement} */ (row ?? at(now.back)).focus();
 }
 
 function hide() {

@@ -343,14 +343,16 @@ export function rowOf(robot, view, me) {
   const isDeaf = holds && view.state === "live" && !youDrive;
   const status = isDeaf
     ? "Yours, but takes no commands"
-    : statusOf(robot, {
-        stale,
-        holds,
-        youDrive,
-        driver: drives ? quote(drives, me, robot.owner) : "",
-        elsewhere: yours && !youDrive,
-        notRenewed: !knows && robot.notRenewed ? quote(robot.notRenewed, me, robot.owner) : "",
-      });
+    : holds && view.blocked === "right-ended"
+      ? "Your right to drive has ended"
+      : statusOf(robot, {
+          stale,
+          holds,
+          youDrive,
+          driver: drives ? quote(drives, me, robot.owner) : "",
+          elsewhere: yours && !youDrive,
+          notRenewed: !knows && robot.notRenewed ? quote(robot.notRenewed, me, robot.owner) : "",
+        });
   const mayDrive = robot.relation !== "viewer";
   const right = rightOf(robot);
   return {

@@ -4,6 +4,7 @@
  */
 
 import { SignalingError, connect } from "../robosignal/index.js";
+import { invitation, keepInvitation, openAccept, submitAccept } from "./accept.js";
 import { addRobot, copyLine, openAdd, showUses } from "./add-robot.js";
 import { closeAside } from "./aside.js";
 import { quote, sentence } from "./banner.js";
@@ -18,11 +19,14 @@ import {
   clearNotice,
 } from "./draw.js";
 import { attachKeys as attachDriving } from "./driving.js";
-import { attachFocus, focusVideo, leavePanel } from "./focus.js";
+import { attachFocus, focusRobots, focusVideo, leavePanel } from "./focus.js";
 import { openHistory, searchHistory, showMore } from "./history.js";
-import { followLinks } from "./link.js";
+import { copyInvite, submitInvite } from "./invite.js";
+import { followLinks, link } from "./link.js";
+import { showEnd } from "./right-form.js";
 import { actOnKeys, doubtForget, forgetRobot, openKeys } from "./robot-keys.js";
-import { saysAdmin, visitor } from "./sign-in.js";
+import { actOnShares, openSharing, showWith, submitShare, submitTransfer } from "./sharing.js";
+import { groupsOf, saysAdmin, visitor } from "./sign-in.js";
 import { REFUSED, TOO_OLD, attachSpace } from "./stop.js";
 
 /** @typedef {import("./draw.js").Scene} Scene */
@@ -54,6 +58,10 @@ const NOT_TOLD =
 const NOT_OURS = "The robot did not obey: somebody else drives it. Checking with the server.";
 const UNTOLD =
   "The robot is forgotten, but could not be told: it may obey its last driver for a while.";
+const UNTOLD_OWNER = "The robot could not be told: it may obey its last driver for a while.";
+const INVITED = "Sign in to accept the invitation.";
+const INVITED_ELSEWHERE =
+  "Then open the invitation in the same tab, or type its code under “I have a code”.";
 const UNREACHABLE =
   "The server cannot be reached, or it refuses this sign-in. Check that it runs; if it was set up again, open a new link. Trying again.";
 
@@ -62,6 +70,8 @@ const now = {
   pending: false,
   watches: false,
   isAdmin: false,
+  /** The groups of the token. */
+  groups: /** @type {string[]} */ ([]),
   isCut: false,
   mustSignIn: false,
   refusals: 0,
@@ -313,6 +323,7 @@ function askToSignIn(scene, who) {
 function listen(scene, who, url) {
   const { signal } = scene;
   signal.on("state", (state) => {
+    scene.isAdmin = now.isAdmin;
     if (state !== "connecting") now.isCut = state === "offline";
     if (state === "online") {
       scene.wasOnline = true;
@@ -346,6 +357,8 @@ function listen(scene, who, url) {
   attachHistory(scene);
   attachKeys(scene);
   attachAdd(scene, url);
+  attachSharing(scene);
+  attachAccept(scene);
   attachSpace(
     () => stopRobot(scene),
     () => scene.session !== null && scene.session.view.state !== "ended",
@@ -401,6 +414,70 @@ function attachKeys({ signal }) {
       await signal.robots({ all: now.isAdmin }).catch(showError);
       closeAside();
     }
+  });
+}
+
+/**
+ * @param {Scene} scene
+ */
+function attachSharing(scene) {
+  const { signal } = scene;
+  onAction(async (action, button) => {
+    const row = /** @type {HTMLElement | null} */ (button.closest("li[data-robot-id]"));
+    const robot = scene.robots?.find(({ robotId }) => robotId === row?.dataset.robotId);
+    if (action === "sharing" && robot) openSharing(signal, robot, now.groups);
+    if (action === "copy-link") void copyInvite("invite-link");
+    if (action === "copy-code") void copyInvite("invite-text");
+    await actOnShares(signal, action, button);
+  });
+  at("share-with").addEventListener("change", showWith);
+  at("share-until").addEventListener("input", () => showEnd("share"));
+  at("invite-until").addEventListener("input", () => showEnd("invite"));
+  onSubmit("share-form", () => submitShare(signal));
+  onSubmit("invite-form", () => submitInvite(signal));
+  onSubmit("transfer-form", async () => {
+    const given = await submitTransfer(signal);
+    if (!given) return;
+    const { robotId, userId, robotTold } = given;
+    // The row that would get the focus goes first, unless an admin still sees it.
+    await signal.robots({ all: now.isAdmin }).catch(showError);
+    closeAside();
+    showNotice(
+      `${robotId} belongs to ${quote({ userId })} now.${robotTold ? "" : ` ${UNTOLD_OWNER}`}`,
+      "plain",
+    );
+  });
+}
+
+/**
+ * @param {Scene} scene
+ */
+function attachAccept({ signal }) {
+  at("have-code").hidden = false;
+  onAction((action) => {
+    if (action === "have-code") openAccept(signal);
+  });
+  onSubmit("accept-form", async () => {
+    const accepted = await submitAccept(signal);
+    if (!accepted) return;
+    const { robotId, role } = accepted;
+    await signal.robots({ all: now.isAdmin }).catch(showError);
+    showNotice(
+      `${robotId} is in your list: you may ${role === "viewer" ? "watch" : "drive"} it.`,
+      "plain",
+    );
+    focusRobots(robotId);
+  });
+}
+
+/**
+ * @param {string} id a form's
+ * @param {() => Promise<void>} listener
+ */
+function onSubmit(id, listener) {
+  at(id).addEventListener("submit", (event) => {
+    event.preventDefault();
+    void listener();
   });
 }
 
@@ -480,7 +557,14 @@ function offerSigns(who) {
 }
 
 async function main() {
-  followLinks();
+  if (link.accept) keepInvitation(link.accept);
+  /** @type {Signal | null} */
+  let signal = null;
+  followLinks((code) => {
+    keepInvitation(code);
+    if (signal) openAccept(signal);
+    else showNotice(INVITED, "plain");
+  });
   attachFocus();
   const config = await readConfig();
   const who = await visitor(config);
@@ -488,7 +572,10 @@ async function main() {
   offer("sign-in", !who.isSignedIn && who.signIn !== null);
   offer("sign-out", who.isSignedIn);
   if (!who.isSignedIn) {
-    if (who.failed || !who.signIn) showNotice(who.failed ?? NO_TOKEN);
+    const isInvited = invitation() !== null;
+    const after = isInvited && !who.signIn ? ` ${INVITED_ELSEWHERE}` : "";
+    if (who.failed || !who.signIn) showNotice(`${who.failed ?? NO_TOKEN}${after}`);
+    else if (isInvited) showNotice(INVITED, "plain");
     return drawSignedOut(who.signIn !== null);
   }
   /**
@@ -497,6 +584,7 @@ async function main() {
   const token = async (refused) => {
     const given = await who.token(refused);
     now.isAdmin = saysAdmin(given);
+    now.groups = groupsOf(given);
     return given;
   };
   const url = serverUrl(config);
@@ -508,9 +596,12 @@ async function main() {
     robots: null,
     offers: [],
     wasOnline: false,
+    isAdmin: false,
   };
+  signal = scene.signal;
   listen(scene, who, url);
   draw(scene);
+  if (invitation() !== null) openAccept(signal);
 }
 
 try {

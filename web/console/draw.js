@@ -28,6 +28,7 @@ import { drawPicture, noteRtt } from "./picture.js";
  * @property {Offered[]} offers robots that are offered to this user
  * @property {string | null} joins the robot that is about to be driven or watched
  * @property {boolean} wasOnline
+ * @property {boolean} isAdmin whether this user's token says so
  */
 
 const CONNECTION = { offline: "Offline", connecting: "Connecting…", online: "Online" };
@@ -234,14 +235,14 @@ function keepFocus(going) {
 /**
  * @param {Scene} scene
  */
-function drawRobots({ signal, session, robots }) {
+function drawRobots({ signal, session, robots, isAdmin }) {
   const rows = (robots ?? []).map((robot) => ({ key: robot.robotId, robot }));
   each(
     at("robots"),
     rows,
     "robotId",
     ({ key }) => newRow(key),
-    (row, { robot }) => drawRow(row, robot, signal, session),
+    (row, { robot }) => drawRow(row, robot, { signal, session, isAdmin }),
   );
   const none =
     robots === null ? "Looking for your robots…" : "No robot is yours or shared with you yet.";
@@ -267,10 +268,9 @@ function newRow(robotId, template = "row") {
 /**
  * @param {HTMLElement} row
  * @param {Robot} robot
- * @param {Signal} signal
- * @param {Session | null} session
+ * @param {Pick<Scene, "signal" | "session" | "isAdmin">} scene
  */
-function drawRow(row, robot, signal, session) {
+function drawRow(row, robot, { signal, session, isAdmin }) {
   const view = session?.robotId === robot.robotId ? session.view : null;
   const may = rowOf(robot, view, signal.me);
   const { driver, status, advisory, drive, watch, takeOver, leaveShare } = may;
@@ -281,14 +281,15 @@ function drawRow(row, robot, signal, session) {
   field(row, "name").textContent = robot.robotId;
   field(row, "status").textContent = status;
   field(row, "advisory").hidden = !advisory;
-  // The server refuses these to operators: they are for the owner and admins.
-  const mayRead = robot.relation === "owner" || robot.relation === "admin";
+  // The server refuses these to others. An admin with whom the robot is shared is an operator in lists.
+  const mayRead = robot.relation === "owner" || robot.relation === "admin" || isAdmin;
   enable(row, {
     drive,
     watch,
     "take-over": takeOver,
     history: mayRead,
     keys: mayRead,
+    sharing: mayRead,
     "leave-share": leaveShare,
   });
   hide(row, {
@@ -296,6 +297,7 @@ function drawRow(row, robot, signal, session) {
     "take-over": !may.mayDrive,
     history: !mayRead,
     keys: !mayRead,
+    sharing: !mayRead,
     "leave-share": !leaveShare,
   });
 }

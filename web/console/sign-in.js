@@ -95,7 +95,7 @@ async function comeBack(cognito) {
 }
 
 /** This page without file name, query and fragment: what a pool's client has as the address to come back to. */
-const home = () => location.origin + location.pathname.replace(/index\.html$/, "");
+export const home = () => location.origin + location.pathname.replace(/index\.html$/, "");
 
 /**
  * @returns {Promise<{token: string | null, failed: string | null}>} the token of the link or of this tab, and why a link brought none
@@ -138,12 +138,22 @@ function dropToken() {
 }
 
 /**
+ * The groups that a token names.
+ *
+ * @param {string} token
+ * @returns {string[]}
+ */
+export function groupsOf(token) {
+  const groups = claimsOf(token)["cognito:groups"] ?? [];
+  return Array.isArray(groups) ? groups.map(String) : [];
+}
+
+/**
  * Whether the token says that its bearer is an admin. The server decides; this is what to ask for.
  *
  * @param {string} token
  */
 export function saysAdmin(token) {
-  const groups = claimsOf(token)["cognito:groups"] ?? [];
   // Without the flag `u`, only ASCII letters match in either case, as on the server.
-  return Array.isArray(groups) && groups.some((group) => /^admins?$/i.test(String(group)));
+  return groupsOf(token).some((group) => /^admins?$/i.test(group));
 }

@@ -61,12 +61,24 @@ const key = (value) =>
   maybe(number)(value.notAfter) &&
   maybe(flag)(value.pending);
 
+/** @type {Check} */
+const share = (value) =>
+  record(value) &&
+  maybe(text)(value.userId) &&
+  maybe(text)(value.group) &&
+  (value.role === "operator" || value.role === "viewer") &&
+  maybe(number)(value.until) &&
+  maybe(flag)(value.offered);
+
+/** @type {Check} */
+const anyRole = (value) => role(value) || value === "operator";
+
 const PEER = { robotId: text, sessionId: maybe(text), pcId: maybe(text), payload: record };
 
 /** What a frame must bear to be believed; a type that is not listed is ignored. */
 /** @type {Record<string, Record<string, Check>>} */
 const SHAPES = {
-  ack: { sessionId: maybe(text), role: maybe(role), epoch: maybe(number) },
+  ack: { sessionId: maybe(text), role: maybe(anyRole), epoch: maybe(number) },
   pong: { sessionId: maybe(text), role: maybe(role), epoch: maybe(number) },
   error: { code: text, message: text, robotId: maybe(text), controlledBy: maybe(person) },
   welcome: {
@@ -87,6 +99,7 @@ const SHAPES = {
   },
   code: { code: text, expiresAt: number },
   keys: { robotId: text, keys: every(key) },
+  shares: { robotId: text, shares: every(share) },
   offer: PEER,
   answer: PEER,
   "ice-candidate": PEER,

@@ -549,6 +549,16 @@ type KeysFrame = Reply & {
   robotId: string;
   keys: RobotKey[];
 };
+type AcceptedFrame = Reply & {
+  type: "ack";
+  robotId: string;
+  role: ShareRole;
+};
+type SharesFrame = Reply & {
+  type: "shares";
+  robotId: string;
+  shares: Share[];
+};
 type RobotsFrame = Reply & {
   type: "robots";
   robots: Robot[];
@@ -615,6 +625,7 @@ type Frame =
   | HistoryFrame
   | CodeFrame
   | KeysFrame
+  | SharesFrame
   | PeerFrame
   | ControlFrame
   | ControlLost
@@ -983,6 +994,13 @@ declare class Signal extends Emitter<SignalEvents> {
     },
   ): Promise<Share[]>;
   /**
+   * List a robot's shares and offers, those that have ended included. Only the owner and admins may.
+   *
+   * @returns 50 at most, within 10 s
+   * @throws {SignalingError} as `share`
+   */
+  shares(robotId: string): Promise<Share[]>;
+  /**
    * Accept the offer of a robot. The event `offers` tells of offers, after each list.
    *
    * @returns within 10 s
@@ -998,6 +1016,45 @@ declare class Signal extends Emitter<SignalEvents> {
    *   `closed` after `close()`
    */
   leaveShare(robotId: string): Promise<void>;
+  /**
+   * Make a code by which people get a share of a robot: each that accepts it, until it ends. It's shown
+   * once. The owner and admins may.
+   *
+   * @param invitation.robotId
+   * @param [invitation.role] `operator` by default
+   * @param [invitation.until] the shares' end in epoch ms, none by default
+   * @param [invitation.ttlSeconds] how long the code lasts, from 60 s to
+   *   2,592,000 s (30 days), and no longer than `until`; a week by default
+   * @param [invitation.uses] how many people may accept it, from 1 to 50; 1 by default
+   * @returns within 10 s
+   * @throws {SignalingError} as `share`
+   */
+  invite({
+    robotId,
+    role,
+    until,
+    ttlSeconds,
+    uses,
+  }: {
+    robotId: string;
+    role?: ShareRole | undefined;
+    until?: number | undefined;
+    ttlSeconds?: number | undefined;
+    uses?: number | undefined;
+  }): Promise<Code>;
+  /**
+   * Accept an invitation.
+   *
+   * @param code as it was sent to this user
+   * @returns what this user may do with which robot, within
+   *   10 s
+   * @throws {SignalingError} `forbidden` for a code that is wrong, used up or over; `bad_message`;
+   *   `timeout`, `offline`; `closed` after `close()`
+   */
+  accept(code: string): Promise<{
+    robotId: string;
+    role: ShareRole;
+  }>;
   /**
    * Send any message of the protocol and wait for its reply. While signaling is down the message waits
    * for it.
@@ -1149,6 +1206,7 @@ declare function connect(
 
 export { FRAME_BYTES, Session, Signal, SignalingError, connect, driveWithKeys };
 export type {
+  AcceptedFrame,
   Ack,
   Blocked,
   Code,
@@ -1188,6 +1246,7 @@ export type {
   SessionEvents,
   Share,
   ShareRole,
+  SharesFrame,
   SignalEvents,
   TokenSource,
   View,

@@ -14,7 +14,7 @@ import { Session } from "./session.js";
 /** @import { Listing } from "./presence.js" */
 /** @import { Server } from "./session.js" */
 /** @import { Ack, ConnectionState, Frame, IceFrame, Offered, OutFrame, Person, Robot, Role, Share, ShareRole, SignalEvents, TokenSource, Welcome } from "./types.js" */
-/** @import { Code, CodeFrame, EnrolledFrame, KeysFrame, PublicKey, RobotKey } from "./types.js" */
+/** @import { AcceptedFrame, Code, CodeFrame, EnrolledFrame, KeysFrame, PublicKey, RobotKey, SharesFrame } from "./types.js" */
 
 /** How long the ICE servers of a welcome are used: it doesn't say how long they serve. */
 const WELCOME_ICE_MS = 240_000;
@@ -258,6 +258,17 @@ export class Signal extends Emitter {
   }
 
   /**
+   * List a robot's shares and offers, those that have ended included. Only the owner and admins may.
+   *
+   * @param {string} robotId
+   * @returns {Promise<Share[]>} 50 at most, within 10 s
+   * @throws {SignalingError} as `share`
+   */
+  async shares(robotId) {
+    return /** @type {SharesFrame} */ (await this.request({ type: "shares", robotId })).shares;
+  }
+
+  /**
    * Accept the offer of a robot. The event `offers` tells of offers, after each list.
    *
    * @param {string} robotId
@@ -279,6 +290,41 @@ export class Signal extends Emitter {
    */
   async leaveShare(robotId) {
     await this.request({ type: "leave-share", robotId });
+  }
+
+  /**
+   * Make a code by which people get a share of a robot: each that accepts it, until it ends. It's shown
+   * once. The owner and admins may.
+   *
+   * @param {object} invitation
+   * @param {string} invitation.robotId
+   * @param {ShareRole} [invitation.role] `operator` by default
+   * @param {number} [invitation.until] the shares' end in epoch ms, none by default
+   * @param {number} [invitation.ttlSeconds] how long the code lasts, from 60 s to
+   *   2,592,000 s (30 days), and no longer than `until`; a week by default
+   * @param {number} [invitation.uses] how many people may accept it, from 1 to 50; 1 by default
+   * @returns {Promise<Code>} within 10 s
+   * @throws {SignalingError} as `share`
+   */
+  async invite({ robotId, role, until, ttlSeconds, uses }) {
+    const frame = { type: "invite", robotId, role, until, ttlSeconds, uses };
+    const { code, expiresAt } = /** @type {CodeFrame} */ (await this.request(frame));
+    return { code, expiresAt };
+  }
+
+  /**
+   * Accept an invitation.
+   *
+   * @param {string} code as it was sent to this user
+   * @returns {Promise<{robotId: string, role: ShareRole}>} what this user may do with which robot, within
+   *   10 s
+   * @throws {SignalingError} `forbidden` for a code that is wrong, used up or over; `bad_message`;
+   *   `timeout`, `offline`; `closed` after `close()`
+   */
+  async accept(code) {
+    const frame = { type: "accept", code };
+    const { robotId, role } = /** @type {AcceptedFrame} */ (await this.request(frame));
+    return { robotId, role };
   }
 
   /**

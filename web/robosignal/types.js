@@ -234,6 +234,8 @@
 /** @typedef {Reply & {type: "ack", robotId: string, kid: string}} EnrolledFrame */
 /** @typedef {Reply & {type: "code"} & Code} CodeFrame */
 /** @typedef {Reply & {type: "keys", robotId: string, keys: RobotKey[]}} KeysFrame */
+/** @typedef {Reply & {type: "ack", robotId: string, role: ShareRole}} AcceptedFrame */
+/** @typedef {Reply & {type: "shares", robotId: string, shares: Share[]}} SharesFrame */
 /** @typedef {Reply & {type: "robots", robots: Robot[], cursor?: string, offered?: Offered[]}} RobotsFrame */
 /** @typedef {{type: "offer" | "answer" | "ice-candidate", robotId: string, sessionId?: string, pcId?: string, payload: any}} PeerFrame */
 /** @typedef {{type: "control", robotId: string, epoch: number, sessionId?: string, person?: Person}} ControlFrame */
@@ -242,7 +244,7 @@
 /** @typedef {{type: "control-requested", robotId: string, sessionId: string, by: Person}} ControlRequested */
 /** @typedef {{type: "control-denied", robotId: string, by: Person}} ControlDenied */
 /** @typedef {{type: "presence", robotId: string, rev: number, online: boolean, validForSeconds: number, controlledBy?: Person}} PresenceFrame */
-/** @typedef {Ack | Pong | ErrorFrame | Welcome | IceFrame | RobotsFrame | HistoryFrame | CodeFrame | KeysFrame | PeerFrame | ControlFrame | ControlLost | PeerLeft
+/** @typedef {Ack | Pong | ErrorFrame | Welcome | IceFrame | RobotsFrame | HistoryFrame | CodeFrame | KeysFrame | SharesFrame | PeerFrame | ControlFrame | ControlLost | PeerLeft
  *   | ControlRequested | ControlDenied | PresenceFrame} Frame what the server sends */
 
 export {};

@@ -7,7 +7,7 @@ missing.
 
 from collections.abc import Iterator, Sequence
 from os import urandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -20,7 +20,9 @@ from robosignal.server.core.conditional_writes import Condition, Put, Write, app
 from robosignal.server.core.records import (
     Code,
     Connection,
+    Invitation,
     Robot,
+    code_key,
     group_key,
     offer_key,
     robot_from_item,
@@ -33,6 +35,8 @@ from robosignal.server.limits.bounded import Bounded, Recent
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+Used = TypeVar("Used", Code, Invitation)
 
 KNOWN = 10_000
 BATCH_TRIES = 8
@@ -210,16 +214,32 @@ class DynamoStore:
 
     def code(self, code_hash: str) -> Code | None:
         """Return a code's item, by a consistent read."""
-        item = self._get(self._robots, "robotId", _code_key(code_hash))
+        item = self._get(self._robots, "robotId", code_key(code_hash, Code))
         return None if item is None else msgspec.convert(item, Code)
 
     def write_code(self, code_hash: str, write: Write) -> Written[Code] | ConditionFailed[Code]:
         """Carry out a write to a code's item."""
-        before, after = self._write(self._robots, "robotId", _code_key(code_hash), write)
-        was = None if before is None else msgspec.convert(before, Code)
+        return self._write_used(code_hash, write, Code)
+
+    def invitation(self, code_hash: str) -> Invitation | None:
+        """Return an invitation's item, by a consistent read."""
+        item = self._get(self._robots, "robotId", code_key(code_hash, Invitation))
+        return None if item is None else msgspec.convert(item, Invitation)
+
+    def write_invitation(
+        self, code_hash: str, write: Write
+    ) -> Written[Invitation] | ConditionFailed[Invitation]:
+        """Carry out a write to an invitation's item."""
+        return self._write_used(code_hash, write, Invitation)
+
+    def _write_used(
+        self, code_hash: str, write: Write, kind: type[Used]
+    ) -> Written[Used] | ConditionFailed[Used]:
+        before, after = self._write(self._robots, "robotId", code_key(code_hash, kind), write)
+        was = None if before is None else msgspec.convert(before, kind)
         if after is None:
             return ConditionFailed(was)
-        return Written(was, msgspec.convert(after, Code))
+        return Written(was, msgspec.convert(after, kind))
 
     # Shares
 
@@ -393,11 +413,6 @@ def _start_key(key: str, value: str, after: str) -> dict[str, Any]:
 def _share_key(robot: RobotId, user: UserId) -> str:
     """Return the key of a share: no robot's id has a `#`."""
     return f"{robot}#{user}"
-
-
-def _code_key(code_hash: str) -> str:
-    """Return the key of a code: no robot's id begins with a `#`."""
-    return f"#code:{code_hash}"
 
 
 def _group_watch_key(connection: ConnectionId, group: str) -> str:

@@ -17,6 +17,7 @@ from robosignal.server.core.conditional_writes import (
     Differs,
     Exists,
     Increment,
+    Lacks,
     Missing,
     Path,
     Put,
@@ -101,7 +102,7 @@ class Rendered:
         self._values[hold] = found
         return hold
 
-    def _condition(self, condition: Condition) -> str:  # noqa: PLR0911 - one for each kind
+    def _condition(self, condition: Condition) -> str:  # noqa: C901, PLR0911 - one for each kind
         match condition:
             case Exists(path):
                 return f"attribute_exists({self._path(path)})"
@@ -114,6 +115,9 @@ class Rendered:
                 return f"{missing} OR {self._path(path)} <> {self._value(value)}"
             case Contains(path, member):
                 return f"contains({self._path(path)}, {self._value(member)})"
+            case Lacks(path, member):
+                missing = f"attribute_not_exists({self._path(path)})"
+                return f"{missing} OR NOT contains({self._path(path)}, {self._value(member)})"
             case Size(path, how, value):
                 # attribute_exists is for moto, which fails on the size of a missing attribute.
                 there = f"attribute_exists({self._path(path)})"
@@ -130,7 +134,7 @@ class Rendered:
     def _conjunct(self, part: Condition) -> str:
         # AND binds before OR, so only an OR within an AND needs its parentheses.
         text = self._condition(part)
-        return f"({text})" if isinstance(part, AnyOf | Differs) else text
+        return f"({text})" if isinstance(part, AnyOf | Differs | Lacks) else text
 
     def _updates(self, updates: tuple[Update, ...]) -> str:
         clauses: dict[str, list[str]] = {}

@@ -11,6 +11,7 @@ from robosignal.protocol.errors import Forbidden, NotRegistered, RobotOffline
 from robosignal.protocol.frames import Right
 from robosignal.protocol.ids import RobotId
 from robosignal.protocol.messages import (
+    Accept,
     AcceptShare,
     Answer,
     ApproveKey,
@@ -23,6 +24,7 @@ from robosignal.protocol.messages import (
     History,
     IceCandidate,
     IceServers,
+    Invite,
     Keys,
     LeaveShare,
     Message,
@@ -38,6 +40,7 @@ from robosignal.protocol.messages import (
     RotateKey,
     Share,
     ShareRole,
+    Shares,
     Takeover,
     Transfer,
     Unregister,
@@ -85,6 +88,8 @@ PERMISSIONS: dict[type[Message], frozenset[Relation]] = {
     Forget: frozenset({Relation.OWNER, Relation.ADMIN}),
     Share: frozenset({Relation.OWNER, Relation.ADMIN}),
     Unshare: frozenset({Relation.OWNER, Relation.ADMIN}),
+    Shares: frozenset({Relation.OWNER, Relation.ADMIN}),
+    Invite: frozenset({Relation.OWNER, Relation.ADMIN}),
     Transfer: frozenset({Relation.OWNER, Relation.ADMIN}),
     # The write's condition, and the code, decide who may enrol which robot.
     Enroll: frozenset({Relation.ANYONE}),
@@ -97,6 +102,8 @@ PERMISSIONS: dict[type[Message], frozenset[Relation]] = {
     # They act on what is the sender's own, or what was offered to it.
     AcceptShare: frozenset({Relation.ANYONE}),
     LeaveShare: frozenset({Relation.ANYONE}),
+    # The invitation decides which share its user gets.
+    Accept: frozenset({Relation.ANYONE}),
     # An offer as controller takes the right to drive: `find_driving_share` asks for it.
     Offer: VIEWERS | {Relation.ROBOT},
     Answer: VIEWERS | {Relation.ROBOT},

@@ -67,6 +67,16 @@ class Contains(Struct, frozen=True):
     member: str
 
 
+class Lacks(Struct, frozen=True):
+    """The attribute does not exist, or is a set without this member.
+
+    Both cases are rendered, as for `Differs`.
+    """
+
+    path: Path
+    member: str
+
+
 class Size(Struct, frozen=True):
     """The attribute exists and its number of elements compares so with the value: size."""
 
@@ -87,7 +97,7 @@ class AnyOf(Struct, frozen=True):
     of: "tuple[Condition, ...]"
 
 
-Condition = Exists | Missing | Compare | Differs | Contains | Size | AllOf | AnyOf
+Condition = Exists | Missing | Compare | Differs | Contains | Lacks | Size | AllOf | AnyOf
 
 
 class Put(Struct, frozen=True):
@@ -176,6 +186,8 @@ def evaluate(condition: Condition, item: Item) -> bool:  # noqa: PLR0911 - one f
         case Contains(path, member):
             found = _at(item, path)
             return isinstance(found, set | frozenset) and member in found
+        case Lacks(path, member):
+            return not evaluate(Contains(path, member), item)
         case Size(path, how, value):
             found = _at(item, path)
             return found is not _NOTHING and COMPARATORS[how](len(found), value)

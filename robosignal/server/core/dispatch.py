@@ -4,6 +4,7 @@ from typing import assert_never
 
 from robosignal.protocol.frames import Reply
 from robosignal.protocol.messages import (
+    Accept,
     AcceptShare,
     Answer,
     AnyMessage,
@@ -17,6 +18,7 @@ from robosignal.protocol.messages import (
     History,
     IceCandidate,
     IceServers,
+    Invite,
     Keys,
     LeaveShare,
     Offer,
@@ -30,6 +32,7 @@ from robosignal.protocol.messages import (
     Robots,
     RotateKey,
     Share,
+    Shares,
     Takeover,
     Transfer,
     Unregister,
@@ -42,6 +45,7 @@ from robosignal.server.core import (
     control,
     directory,
     history,
+    invitations,
     keys,
     offers,
     ownership,
@@ -84,10 +88,16 @@ def flow_for(request: Request, message: AnyMessage) -> Flow[Reply]:  # noqa: C90
             return ownership.share(request, message)
         case Unshare():
             return ownership.unshare(request, message)
+        case Shares():
+            return ownership.list_shares(request, message)
         case AcceptShare():
             return ownership.accept_share(request, message)
         case LeaveShare():
             return ownership.leave_share(request, message)
+        case Invite():
+            return invitations.invite(request, message)
+        case Accept():
+            return invitations.accept(request, message)
         case Transfer():
             return ownership.transfer(request, message)
         case Enroll():

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 from robosignal.protocol.frames import IntervalEnd
 from robosignal.protocol.ids import RobotId, SessionId, UserId
 from robosignal.protocol.limits import CLOCK_SECONDS
-from robosignal.protocol.messages import Role
+from robosignal.protocol.messages import Role, ShareRole
 
 Seen = Literal["began", "ended", "lost", "resumed", "found"]
 """What happened to a session. `lost`: its connection is, and it ends unless it is resumed.
@@ -57,6 +57,10 @@ class Line(Struct, frozen=True, kw_only=True):
     whom: UserId | None = None
     kid: str | None = None
     """The key that was added, ended or let in, or that registered the connection."""
+    role: ShareRole | None = None
+    """The role of the share that `by` has got by an invitation."""
+    invited_by: UserId | None = None
+    """Who made that invitation."""
     viewers: int = 0
     """How many viewers the robot has after the write."""
     sessions: tuple[SessionChange, ...] = ()
@@ -328,6 +332,7 @@ REASONS: dict[str, IntervalEnd] = {
     "evict": "forgotten",
     "share": "unshared",
     "share_with_holder": "unshared",
+    "accept_invitation": "unshared",
     "unshare": "unshared",
     "unshare_holder": "unshared",
     "transfer": "transferred",
@@ -352,6 +357,8 @@ SAME_REV = frozenset(
         "renew_lease_right",
         "share",
         "accept",
+        "invite",
+        "accept_invitation",
         "drop_ended_share",
         "unshare",
         "enroll",

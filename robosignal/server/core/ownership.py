@@ -9,14 +9,16 @@ from contextlib import suppress
 
 from robosignal.protocol import limits
 from robosignal.protocol.errors import BadMessage, Forbidden, SignalingError, TryAgain
-from robosignal.protocol.frames import Ack, ShareEntry
+from robosignal.protocol.frames import Ack, ShareEntry, SharesReply
 from robosignal.protocol.ids import RobotId, SessionId, UserId
 from robosignal.protocol.messages import (
     AcceptShare,
     Forget,
+    Invite,
     LeaveShare,
     Role,
     Share,
+    Shares,
     Transfer,
     Unshare,
 )
@@ -84,7 +86,7 @@ def share(request: Request, message: Share) -> Flow[Ack]:
     """
     robot_id, grantee = message.robot_id, _find_grantee(message)
     robot = authorize(request, message, robot_id, (yield from read_robot(robot_id)))
-    _refuse_end(request, message)
+    refuse_end(request, message)
     _refuse_group(request, message)
     robot = yield from _drop_ended(request, robot, except_for=grantee)
     is_robot_told = True
@@ -96,17 +98,17 @@ def share(request: Request, message: Share) -> Flow[Ack]:
         if note != noted:
             noted = note
             yield from perform_all((note,))
-        if wanted in robot.shares() and not _find_uncovered(robot, grantee, wanted):
+        if wanted in robot.shares() and not find_uncovered(robot, grantee, wanted):
             return _shares_ack(robot, is_robot_told=is_robot_told)
         outcome = yield from write_robot(robot_id, _choose_share_write(request, robot, wanted))
         if isinstance(outcome, ConditionFailed):
             noted = None
-            yield from _remove_share_note(robot_id, note.user_id)
+            yield from remove_share_note(robot_id, note.user_id)
             robot = authorize(request, message, robot_id, outcome.item)
             continue
         before, robot = outcome.before or robot, outcome.after
         yield from perform_all((note,))
-        is_told = yield from _notify_unshared(request, before, robot)
+        is_told = yield from notify_unshared(request, before, robot)
         is_robot_told = is_robot_told and is_told
     raise TryAgain(robot_id)
 
@@ -133,7 +135,7 @@ def _note_of(robot: Robot, wanted: RobotShare) -> NoteShare:
     return NoteShare(robot.robot_id, wanted.key, owner)
 
 
-def _refuse_end(request: Request, message: Share) -> None:
+def refuse_end(request: Request, message: Share | Invite) -> None:
     """Raise BadMessage for an end in the past, or further ahead than a share may last."""
     last = request.time_after(limits.LONGEST_SHARE_SECONDS)
     if message.until is not None and not request.now < message.until <= last:
@@ -228,7 +230,7 @@ def leave_share(request: Request, message: LeaveShare) -> Flow[Ack]:
             robot = outcome.item
             continue
         before, robot = outcome.before or robot, outcome.after
-        yield from _notify_unshared(request, before, robot)
+        yield from notify_unshared(request, before, robot)
     raise TryAgain(robot_id)
 
 
@@ -251,9 +253,16 @@ def unshare(request: Request, message: Unshare) -> Flow[Ack]:
             robot = authorize(request, message, robot_id, outcome.item)
             continue
         before, robot = outcome.before or robot, outcome.after
-        is_told = yield from _notify_unshared(request, before, robot)
+        is_told = yield from notify_unshared(request, before, robot)
         is_robot_told = is_robot_told and is_told
     raise TryAgain(robot_id)
+
+
+def list_shares(request: Request, message: Shares) -> Flow[SharesReply]:
+    """List a robot's shares and offers, those that have ended included."""
+    robot_id = message.robot_id
+    robot = authorize(request, message, robot_id, (yield from read_robot(robot_id)))
+    return SharesReply(robot_id=robot_id, shares=_entries_of(robot))
 
 
 def _has_nothing(robot: Robot, grantee: UserId) -> bool:
@@ -261,7 +270,7 @@ def _has_nothing(robot: Robot, grantee: UserId) -> bool:
     if robot.owner_user_id == grantee:
         return True
     has_share = any(each.grantee == grantee for each in robot.shares())
-    return not has_share and not _find_uncovered(robot, grantee, None)
+    return not has_share and not find_uncovered(robot, grantee, None)
 
 
 def _remove_share_notes(robot_id: RobotId, grantee: UserId) -> Flow[None]:
@@ -270,7 +279,7 @@ def _remove_share_notes(robot_id: RobotId, grantee: UserId) -> Flow[None]:
     yield from _remove_listed(robot_id, keys)
 
 
-def _remove_share_note(robot_id: RobotId, key: UserId) -> Flow[None]:
+def remove_share_note(robot_id: RobotId, key: UserId) -> Flow[None]:
     """Drop the note of a share or offer; restore it if the item has that again by then."""
     yield from _remove_listed(robot_id, (key,))
 
@@ -283,7 +292,7 @@ def _remove_listed(robot_id: RobotId, keys: tuple[UserId, ...]) -> Flow[None]:
         yield from attempt_all((_note_of(robot, each) for each in found), "decide")
 
 
-def _find_uncovered(
+def find_uncovered(
     robot: Robot, grantee: UserId, wanted: RobotShare | None
 ) -> list[tuple[Session, Role]]:
     """Return the sessions by a share that the wanted one does not cover; all for None."""
@@ -310,28 +319,29 @@ def _choose_share_write(request: Request, robot: Robot, wanted: RobotShare) -> W
 
     What a share that has ended leaves is not covered by the offer that takes its place.
     """
-    uncovered = _find_uncovered(robot, wanted.grantee, wanted)
+    uncovered = find_uncovered(robot, wanted.grantee, wanted)
     write = ownership.share_with_holder if _has_holder(uncovered) else ownership.share
     right = condition_for(Share, request.sender)
-    return write(wanted, right, robot, _viewers_of(uncovered))
+    return write(wanted, right, robot, viewers_of(uncovered))
 
 
 def _choose_unshare_write(right: Condition, robot: Robot, grantee: UserId) -> Write:
     """Return the write that ends what the user or group has with the robot, judging by its item."""
-    uncovered = _find_uncovered(robot, grantee, None)
+    uncovered = find_uncovered(robot, grantee, None)
     write = ownership.unshare_holder if _has_holder(uncovered) else ownership.unshare
-    return write(grantee, right, robot, _viewers_of(uncovered))
+    return write(grantee, right, robot, viewers_of(uncovered))
 
 
 def _has_holder(sessions: list[tuple[Session, Role]]) -> bool:
     return any(role == "controller" for _, role in sessions)
 
 
-def _viewers_of(sessions: list[tuple[Session, Role]]) -> list[SessionId]:
+def viewers_of(sessions: list[tuple[Session, Role]]) -> list[SessionId]:
+    """Return the ids of the viewer sessions among these."""
     return [each.session_id for each, role in sessions if role == "viewer"]
 
 
-def _notify_unshared(request: Request, before: Robot, robot: Robot) -> Flow[bool]:
+def notify_unshared(request: Request, before: Robot, robot: Robot) -> Flow[bool]:
     """Notify everyone of the sessions that ended; return whether the robot knows its driver."""
     is_sent = yield from notify(request, robot.robot_id, _notices_of_unshared(before, robot))
     return not _has_driver_ended(before, robot) or (is_sent and can_hear_control(robot))
@@ -354,7 +364,11 @@ def _has_driver_ended(before: Robot | None, robot: Robot) -> bool:
 
 def _shares_ack(robot: Robot, *, is_robot_told: bool = True) -> Ack:
     users = sorted(each for each in robot.operators if group_of(each) is None)
-    shares = [
+    return Ack(operators=users, shares=_entries_of(robot), robot_told=is_robot_told)
+
+
+def _entries_of(robot: Robot) -> list[ShareEntry]:
+    return [
         ShareEntry(
             user_id=each.grantee if group_of(each.grantee) is None else None,
             group=group_of(each.grantee),
@@ -364,7 +378,6 @@ def _shares_ack(robot: Robot, *, is_robot_told: bool = True) -> Ack:
         )
         for each in robot.shares()
     ]
-    return Ack(operators=users, shares=shares, robot_told=is_robot_told)
 
 
 def transfer(request: Request, message: Transfer) -> Flow[Ack]:

@@ -235,31 +235,66 @@ class Key(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True)
         return self.not_after is not None and self.not_after <= now
 
 
-class Code(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A code with which robots enrol themselves. It is an item of the robots' table."""
+class UsedByHash(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a code and an invitation have in common. Each is an item of the robots' table."""
 
     code_hash: str
     by_user_id: UserId
+    """Who made it."""
+    uses: int
+    expires_at: int
+    """In epoch ms."""
+    ttl: int
+    takers: dict[str, str] = {}
+    """Who has taken a use, and for what; empty once that is done."""
+
+
+class Code(UsedByHash, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A code with which robots enrol themselves.
+
+    Its takers are robots, each with the id of the key that it lets in.
+    """
+
     for_user_id: UserId
     """Who owns the robots that enrol by it."""
     robot_id: RobotId | None = field(default=None, name="onlyRobotId")
     pattern: str | None = None
     """The beginning of the ids that it enrols, and an asterisk."""
-    uses: int
     approve: bool = False
     may_create: bool = False
     """Whether it enrols ids that have no owner."""
-    expires_at: int
-    """In epoch ms."""
-    ttl: int
-    takers: dict[RobotId, str] = {}
-    """The robots that enrol by it, and the id of the key that each lets in; empty once it is in."""
 
     def admits(self, robot_id: RobotId) -> bool:
         """Whether it enrols robots of this id."""
         if self.pattern is not None:
             return robot_id.startswith(self.pattern.removesuffix("*"))
         return robot_id == self.robot_id
+
+
+class Invitation(UsedByHash, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A code by which users get a share of one robot. Its takers are users."""
+
+    robot_id: RobotId = field(name="onlyRobotId")
+    inviting: str
+    """The robot's `inviting` as the invitation was made."""
+    role: ShareRole
+    until: int | None = None
+    """The share's end (epoch ms), if it has one."""
+
+    def share_with(self, user: UserId) -> RobotShare:
+        """Return the share that a user gets by it."""
+        return RobotShare(user, self.role, self.until)
+
+
+KEY_PREFIXES: dict[type[UsedByHash], str] = {Code: "#code:", Invitation: "#invite:"}
+
+
+def code_key(code_hash: str, kind: type[UsedByHash]) -> RobotId:
+    """Return the key of a code or invitation in the robots' table: no robot's id begins with `#`.
+
+    So a robot cannot enrol by an invitation, and a user gets no share by a code.
+    """
+    return RobotId(KEY_PREFIXES[kind] + code_hash)
 
 
 class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -276,6 +311,9 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     """Users who have not accepted their share yet."""
     ends: dict[UserId, int] | None = None
     """When shares end (epoch ms), for those that do; None in an item that never had any."""
+    inviting: str | None = None
+    """The hash of the first invitation that this owner, or an admin, has made since the robot is
+    this owner's. Invitations that name another one are void."""
     connection_id: ConnectionId | None = None
     connected_at: int = 0
     instance_id: InstanceId | None = None

@@ -17,7 +17,7 @@ from robosignal.protocol.ids import ConnectionId, RobotId, UserId
 from robosignal.protocol.messages import Role
 from robosignal.server.core.conditional_writes import Condition, Write
 from robosignal.server.core.intervals import Interval
-from robosignal.server.core.records import Code, Connection, Robot
+from robosignal.server.core.records import Code, Connection, Invitation, Robot
 
 Purpose = Literal["decide", "undo", "notify"]
 """What a step is for, and so which part of the event's time it may use: to decide the reply, to
@@ -154,6 +154,19 @@ class WriteCode(Struct, frozen=True):
     write: Write
 
 
+class ReadInvitation(Struct, frozen=True):
+    """Read an invitation's item with a consistent read. Outcome: Invitation | None."""
+
+    code_hash: str
+
+
+class WriteInvitation(Struct, frozen=True):
+    """Write to an invitation's item. Outcome: Written[Invitation] | ConditionFailed[Invitation]."""
+
+    code_hash: str
+    write: Write
+
+
 class ReadRobots(Struct, frozen=True):
     """Read several robots' items. Outcome: list[Robot], those that exist, in the order asked."""
 
@@ -246,6 +259,8 @@ Action = (
     | DrawCode
     | ReadCode
     | WriteCode
+    | ReadInvitation
+    | WriteInvitation
     | CountOffers
     | NoteGroupWatch
     | DropGroupWatch
@@ -274,7 +289,7 @@ class Parallel(Struct, frozen=True):
 
 Step = Action | Parallel
 
-Record = TypeVar("Record", Connection, Robot, Code)
+Record = TypeVar("Record", Connection, Robot, Code, Invitation)
 Decision = TypeVar("Decision")
 
 Flow = Generator[Step, Any, Decision]
@@ -389,6 +404,22 @@ def read_code(code_hash: str) -> Flow[Code | None]:
 def write_code(code_hash: str, write: Write) -> Flow[Written[Code] | ConditionFailed[Code]]:
     """Write to a code's item."""
     outcome: Written[Code] | ConditionFailed[Code] = yield WriteCode(code_hash, write)
+    return outcome
+
+
+def read_invitation(code_hash: str) -> Flow[Invitation | None]:
+    """Read an invitation's item."""
+    invitation: Invitation | None = yield ReadInvitation(code_hash)
+    return invitation
+
+
+def write_invitation(
+    code_hash: str, write: Write
+) -> Flow[Written[Invitation] | ConditionFailed[Invitation]]:
+    """Write to an invitation's item."""
+    outcome: Written[Invitation] | ConditionFailed[Invitation] = yield WriteInvitation(
+        code_hash, write
+    )
     return outcome
 
 

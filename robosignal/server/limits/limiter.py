@@ -25,6 +25,7 @@ from robosignal.protocol.limits import (
     USER_UNITS_PER_SECOND,
 )
 from robosignal.protocol.messages import (
+    Accept,
     AcceptShare,
     Answer,
     AnyMessage,
@@ -36,6 +37,7 @@ from robosignal.protocol.messages import (
     GrantControl,
     History,
     IceCandidate,
+    Invite,
     LeaveShare,
     Offer,
     Ping,
@@ -72,6 +74,7 @@ UNITS: dict[type, int] = {
     **dict.fromkeys((Robots, Watch, History), 8),
     **dict.fromkeys((Offer, Takeover, RequestControl, GrantControl), 4),
     **dict.fromkeys((Share, Unshare, AcceptShare, LeaveShare, Transfer, Forget), 4),
+    **dict.fromkeys((Invite, Accept), 4),
     **dict.fromkeys((Enroll, CreateCode, ApproveKey, RevokeKey, RotateKey), 4),
 }
 """How many of its user's units a message takes; all others take one."""

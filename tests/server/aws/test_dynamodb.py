@@ -107,6 +107,8 @@ EVERY_METHOD: dict[str, Callable[[Store], object]] = {
     "remove_robot": lambda store: store.remove_robot(R1, presence.is_unchanged_since(1)),
     "code": lambda store: store.code("hash"),
     "write_code": lambda store: store.write_code("hash", codes.complete_use(R1, "kid")),
+    "invitation": lambda store: store.invitation("hash"),
+    "write_invitation": lambda store: store.write_invitation("hash", codes.complete_use(ANN, "a")),
     "watchers": lambda store: store.watchers("ann"),
     "list_owned": lambda store: store.list_owned(ANN, None, 5),
     "note_share": lambda store: store.note_share(R1, ANN),

@@ -21,6 +21,7 @@ from robosignal.server.core.conditional_writes import (
     Differs,
     Exists,
     Increment,
+    Lacks,
     Missing,
     Put,
     Remove,
@@ -47,6 +48,7 @@ leaves: st.SearchStrategy[Condition] = st.one_of(
     st.builds(Compare, numbers, comparators, st.integers(0, 2)),
     st.builds(Differs, numbers, st.integers(0, 2)),
     st.builds(Contains, st.sampled_from([("s",), ("gone",)]), st.sampled_from("pq")),
+    st.builds(Lacks, st.sampled_from([("s",), ("gone",)]), st.sampled_from("pq")),
     st.builds(Size, st.sampled_from([("m",), ("s",), ("gone",)]), comparators, st.integers(0, 2)),
 )
 conditions: st.SearchStrategy[Condition] = st.recursive(

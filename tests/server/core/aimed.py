@@ -16,6 +16,7 @@ from robosignal.protocol.messages import (
     ApproveKey,
     Dialect,
     Forget,
+    Invite,
     Message,
     Offer,
     RequestControl,
@@ -39,6 +40,7 @@ from robosignal.server.core.conditional_writes import (
 from robosignal.server.core.records import (
     Code,
     Connection,
+    Invitation,
     Key,
     Robot,
     RobotShare,
@@ -58,6 +60,7 @@ from robosignal.server.core.writes import (
 )
 from robosignal.server.core.writes.presence import Claim
 from tests.server.core.generated import (
+    CODE_HASHES,
     INSTANCES,
     KIDS,
     NOW,
@@ -79,6 +82,7 @@ from tests.server.core.generated import (
     users,
 )
 from tests.server.core.generated import codes as drawn_codes
+from tests.server.core.generated import invitations as drawn_invitations
 
 
 class Aim:
@@ -278,6 +282,12 @@ class Aim:
         right = self.right(Share, self.mine())
         return wanted, right, self.seen_robot(), self.covered(wanted.grantee)
 
+    def accepting(self) -> tuple[UserId, Invitation, Robot, list[SessionId]]:
+        """Draw who accepts which invitation, and which sessions would outlast their share."""
+        user = self._draw(users)
+        invitation = self._draw(drawn_invitations(self._item.get("inviting")))
+        return user, invitation, self.seen_robot(), self.covered(user)
+
     def epoch(self) -> int:
         """Draw the epoch that was seen."""
         found: int = self._mostly(self._item.get("epoch"), st.integers(1, 3))
@@ -421,6 +431,8 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     ownership.share: lambda aim: ownership.share(*aim.shared(holder=False)),
     ownership.share_with_holder: lambda aim: ownership.share_with_holder(*aim.shared(holder=True)),
     ownership.accept: lambda aim: ownership.accept(aim.share(offered=True)),
+    ownership.invite: lambda aim: ownership.invite(CODE_HASHES[1], aim.right(Invite, aim.mine())),
+    ownership.accept_invitation: lambda aim: ownership.accept_invitation(*aim.accepting()),
     ownership.drop_ended: lambda aim: ownership.drop_ended(aim.share(offered=False, ended=True)),
     ownership.unshare: lambda aim: ownership.unshare(*aim.unshared(holder=False)),
     ownership.unshare_holder: lambda aim: ownership.unshare_holder(*aim.unshared(holder=True)),

@@ -13,7 +13,14 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from robosignal.protocol.ids import ConnectionId, InstanceId, RobotId, SessionId, UserId, session_id
 from robosignal.protocol.messages import Dialect
-from robosignal.server.core.records import Assertion, Code, Connection, Session, group_key
+from robosignal.server.core.records import (
+    Assertion,
+    Code,
+    Connection,
+    Invitation,
+    Session,
+    group_key,
+)
 
 NOW = 1_800_000_000_000
 ROBOT = RobotId("arm.7")
@@ -138,6 +145,23 @@ def codes(draw: DrawFn) -> Code:
 
 
 @st.composite
+def invitations(draw: DrawFn, inviting: str | None) -> Invitation:
+    """Draw an invitation to the robot, mostly of this owner's time."""
+    valid = inviting is not None and draw(often)
+    return Invitation(
+        code_hash=CODE_HASHES[0],
+        by_user_id=draw(users),
+        robot_id=ROBOT,
+        inviting=inviting if inviting is not None and valid else draw(st.sampled_from(CODE_HASHES)),
+        role=draw(st.sampled_from(["operator", "viewer"])),
+        until=draw(st.sampled_from([None, None, NOW + 90_000])),
+        uses=3,
+        expires_at=NOW + 60_000,
+        ttl=NOW // 1000,
+    )
+
+
+@st.composite
 def registered(draw: DrawFn, viewers: int) -> dict[str, Any]:
     """Draw the item of a robot that has registered at least once, with so many viewers or more."""
     item: dict[str, Any] = {
@@ -168,6 +192,7 @@ def registered(draw: DrawFn, viewers: int) -> dict[str, Any]:
         "metadata": st.just('{"model":"x"}'),
         "stamp": st.just("f00d"),
         "seenUntil": st.none() | soon,
+        "inviting": st.sampled_from(CODE_HASHES),
     }
     shares = draw(shares_of_items()) if draw(often) else {}
     item |= shares | {name: draw(value) for name, value in more.items() if draw(st.booleans())}

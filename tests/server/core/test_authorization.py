@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId, session_id
 from robosignal.protocol.messages import (
     MESSAGES,
+    Accept,
     AcceptShare,
     Answer,
     ApproveKey,
@@ -23,6 +24,7 @@ from robosignal.protocol.messages import (
     History,
     IceCandidate,
     IceServers,
+    Invite,
     Keys,
     LeaveShare,
     Message,
@@ -37,6 +39,7 @@ from robosignal.protocol.messages import (
     Robots,
     RotateKey,
     Share,
+    Shares,
     Takeover,
     Transfer,
     Unregister,
@@ -73,10 +76,22 @@ ANYONE = (
     Enroll,
     CreateCode,
     AcceptShare,
+    Accept,
     LeaveShare,
 )
 DRIVERS = (ReleaseControl, RequestControl, GrantControl, DenyControl)
-DISPOSING = (Forget, Share, Unshare, Transfer, Keys, RevokeKey, ApproveKey, History)
+DISPOSING = (
+    Forget,
+    Share,
+    Unshare,
+    Shares,
+    Invite,
+    Transfer,
+    Keys,
+    RevokeKey,
+    ApproveKey,
+    History,
+)
 BOTH_ENDS = (Offer, Answer, IceCandidate)
 
 

@@ -43,6 +43,9 @@ const TRANSIENT = new Set([
 const UNSENT = new Set(["no_session", "offline", "timeout", "try_again"]);
 /** Errors that are made here: the server has said nothing. */
 const LOCAL = new Set(["offline", "timeout"]);
+/** Said when the server no longer lets a session in that it let in before. */
+const RIGHT_GONE =
+  "Your right to this robot has ended, or no longer covers this. Ask its owner, or an admin.";
 
 /**
  * @param {State} state
@@ -393,8 +396,11 @@ function retryAfter(state, error, at) {
  * @returns {Step}
  */
 function refuse(state, error) {
+  const { call, session } = state;
+  // The server let this session in before, and no call of the application has asked for more.
+  const isRightGone = error.code === "forbidden" && session.hasJoined && !call.isOpen;
   const [settled, told] = settleCall(state, error);
-  const [next, effects] = endSession(settled, error.message);
+  const [next, effects] = endSession(settled, isRightGone ? RIGHT_GONE : error.message);
   return [next, [...effects, ...told]];
 }
 

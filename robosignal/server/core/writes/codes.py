@@ -1,10 +1,13 @@
-"""Writes to the items of codes: making one, and taking a use of it."""
+"""Writes to the items of codes and invitations: making one, and taking a use of it.
+
+A use is taken, then what it is for is done, then the use is completed. Until then its taker may
+take it again, which costs no further use: so what was cut off is repeated.
+"""
 
 from typing import Any
 
 import msgspec
 
-from robosignal.protocol.ids import RobotId
 from robosignal.server.core.conditional_writes import (
     AllOf,
     AnyOf,
@@ -14,37 +17,40 @@ from robosignal.server.core.conditional_writes import (
     Size,
     Write,
 )
-from robosignal.server.core.records import Code
+from robosignal.server.core.records import Code, Invitation
 
 CODE_HASH = ("codeHash",)
 TAKERS = ("takers",)
 EXPIRES_AT = ("expiresAt",)
 
+DONE = ""
+"""What a completed use is for: no key's id is empty."""
 
-def create(code: Code) -> Write:
-    """Store a new code."""
+
+def create(code: Code | Invitation) -> Write:
+    """Store a new code or invitation."""
     item: dict[str, Any] = {**msgspec.to_builtins(code), "takers": {}}
     then = tuple(Put((name,), value) for name, value in item.items())
     return Write("create_code", Missing(CODE_HASH), then)
 
 
-ENROLLED = ""
-"""In place of the key of a robot that has enrolled: no key's id is empty."""
+def take_use(taker: str, aim: str, code: Code | Invitation, now: int) -> Write:
+    """Note that a robot or user takes a use, and for what: each takes one once.
 
-
-def take_use(robot_id: RobotId, kid: str, code: Code, now: int) -> Write:
-    """Note that a robot enrols by the code: each one once, whichever key it has then.
-
-    To note the same robot and key again is allowed and takes no further use until its key is in, so
-    a robot may repeat what was interrupted.
+    `aim`: the id of the robot's key, which is the only one that it may let in; for a user,
+    `SHARE`.
     """
-    taker = ("takers", robot_id)
-    room = AllOf((Missing(taker), Size(TAKERS, "<", code.uses)))
-    when = AllOf((Compare(EXPIRES_AT, ">", now), AnyOf((Compare(taker, "=", kid), room))))
-    return Write("take_use", when, (Put(taker, kid),))
+    path = ("takers", taker)
+    room = AllOf((Missing(path), Size(TAKERS, "<", code.uses)))
+    when = AllOf((Compare(EXPIRES_AT, ">", now), AnyOf((Compare(path, "=", aim), room))))
+    return Write("take_use", when, (Put(path, aim),))
 
 
-def complete_use(robot_id: RobotId, kid: str) -> Write:
-    """Note that the key is in: the code lets it in no second time, after it was ended."""
-    taker = ("takers", robot_id)
-    return Write("complete_use", Compare(taker, "=", kid), (Put(taker, ENROLLED),))
+def complete_use(taker: str, aim: str) -> Write:
+    """Note that it is done: what is ended after that does not come back by the same code."""
+    path = ("takers", taker)
+    return Write("complete_use", Compare(path, "=", aim), (Put(path, DONE),))
+
+
+SHARE = "share"
+"""What a user takes a use of an invitation for."""

@@ -15,6 +15,7 @@ from robosignal.server.core.conditional_writes import (
     Contains,
     Differs,
     Exists,
+    Lacks,
     Missing,
     Path,
     Put,
@@ -25,7 +26,7 @@ from robosignal.server.core.conditional_writes import (
     Write,
 )
 from robosignal.server.core.effects import Effect
-from robosignal.server.core.records import Robot, RobotShare, group_of
+from robosignal.server.core.records import Invitation, Robot, RobotShare, group_of
 from robosignal.server.core.writes.attributes import (
     CONTROLLER,
     COPY_HOLDER,
@@ -33,6 +34,7 @@ from robosignal.server.core.writes.attributes import (
     ENDS,
     HOLDER_GROUP,
     HOLDER_USER_ID,
+    INVITING,
     NEXT_EPOCH,
     OFFERED_OPERATORS,
     OFFERED_VIEW_ONLY,
@@ -80,6 +82,42 @@ def accept(offered: RobotShare) -> Write:
     moves = AddToSet(_set_of(share_of), offered.grantee), *_remove_from_others(share_of)
     when = AllOf((Exists(OWNER), member, _has_end(offered)))
     return Write("accept", when, moves, effect=Effect.ACCEPTED)
+
+
+def invite(code_hash: str, right: Condition) -> Write:
+    """Note the first invitation since the robot is this owner's, in which later ones agree."""
+    first = Put(INVITING, code_hash, if_missing=True)
+    return Write("invite", AllOf((Exists(OWNER), right)), (first,), effect=Effect.INVITED)
+
+
+def accept_invitation(
+    user: UserId, invitation: Invitation, seen: Robot, ended: Iterable[SessionId] = ()
+) -> Write:
+    """Make the share of an invitation, in place of the user's offer or lesser share.
+
+    The invitation must be of this owner's time. The user's share must be as it was `seen`, because
+    a greater one that was made since must stay.
+    """
+    wanted = invitation.share_with(user)
+    when = (
+        Compare(INVITING, "=", invitation.inviting),
+        *_has_share_as_seen(user, seen),
+        _end_is_ready(user, seen, puts=wanted.until is not None),
+    )
+    return Write(
+        "accept_invitation",
+        AllOf(when),
+        (*_put_share(wanted, seen), *_end_viewers(ended)),
+        effect=Effect.ACCEPTED,
+    )
+
+
+def _has_share_as_seen(user: UserId, seen: Robot) -> tuple[Condition, ...]:
+    """Require the share that the user has accepted; without one, none, and room for one."""
+    accepted = [each for each in seen.shares() if each.grantee == user and not each.offered]
+    if accepted:
+        return Contains(_set_of(accepted[0]), user), _has_end(accepted[0])
+    return Lacks(OPERATORS, user), Lacks(VIEW_ONLY, user), _has_room(user, seen)
 
 
 def unshare(
@@ -215,7 +253,7 @@ def _end_viewers(ended: Iterable[SessionId]) -> tuple[Update, ...]:
 
 
 def transfer(user: UserId, right: Condition) -> Write:
-    """Give the robot to another owner; presence, every session and every offer end, shares stay.
+    """Give the robot to another owner: presence, sessions, offers and invitations end, shares stay.
 
     The new owner is removed from the shares, which never include the owner.
     """
@@ -227,7 +265,7 @@ def transfer(user: UserId, right: Condition) -> Write:
             *END_ALL,
             Put(OWNER, user),
             *(RemoveFromSet(path, user) for path in (OPERATORS, VIEW_ONLY)),
-            *(Remove(path) for path in (OFFERED_OPERATORS, OFFERED_VIEW_ONLY)),
+            *(Remove(path) for path in (OFFERED_OPERATORS, OFFERED_VIEW_ONLY, INVITING)),
         ),
         effect=Effect.TRANSFERRED,
     )

@@ -3,13 +3,13 @@
 from tests.server.core.conditions.cases import Examined, Kind
 from tests.server.core.conditions.keys_cases import (
     CODES_CASES,
-    FORMS,
     KEYS_BY_ADMINS,
     KEYS_CASES,
+    KEYS_FORMS,
 )
 from tests.server.core.conditions.lease_cases import LEASE_CASES
 from tests.server.core.conditions.other_cases import MORE, PLACES_CASES, PRESENCE_CASES, ROWS_CASES
-from tests.server.core.conditions.ownership_cases import BY_ADMINS, OWNERSHIP_CASES
+from tests.server.core.conditions.ownership_cases import BY_ADMINS, OWNERSHIP_CASES, SHARE_FORMS
 
 FIRST: dict[Kind, Examined] = (
     LEASE_CASES
@@ -29,5 +29,8 @@ CASES: dict[Kind, tuple[Examined, ...]] = {
 
 Where it depends on the sender which parts there are, the others are among the `FORMS`.
 """
+
+FORMS: dict[str, tuple[Kind, Examined]] = KEYS_FORMS | SHARE_FORMS
+"""Writes whose condition has another form than the first of their kind."""
 
 __all__ = ["CASES", "FIRST", "FORMS"]

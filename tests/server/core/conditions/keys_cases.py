@@ -212,7 +212,7 @@ SAME_RUN: dict[str, Changes] = {"it is the same process": {"instanceId": "run-2"
 OTHER_RUN: dict[str, Changes] = {"it is another process": {"instanceId": "run-0"}}
 FIRST_RUN: dict[str, Changes] = {"it has never registered": {"instanceId": GONE}}
 
-FORMS: dict[str, tuple[Kind, Examined]] = {
+KEYS_FORMS: dict[str, tuple[Kind, Examined]] = {
     "presence.register_redial by key": (
         presence.register_redial,
         Examined(

@@ -3,9 +3,15 @@
 from msgspec import structs
 
 from robosignal.protocol.ids import UserId
-from robosignal.protocol.messages import Share, Transfer, Unshare
+from robosignal.protocol.messages import Invite, Share, Transfer, Unshare
 from robosignal.server.core.authorization import condition_for
-from robosignal.server.core.records import Robot, RobotShare, group_key, robot_from_item
+from robosignal.server.core.records import (
+    Invitation,
+    Robot,
+    RobotShare,
+    group_key,
+    robot_from_item,
+)
 from robosignal.server.core.writes import ownership
 from tests.server.core.conditions.cases import (
     EVE,
@@ -13,6 +19,7 @@ from tests.server.core.conditions.cases import (
     NOW,
     OLGA,
     OTHERS,
+    R1,
     SENDER,
     Changes,
     Examined,
@@ -57,6 +64,27 @@ LEFT: dict[str, Changes] = {
 VIEWS: dict[str, Changes] = {"the user may only view": {"operators": GONE, "viewOnly": {BOB}}}
 OFFERED = OWNED | {"operators": {EVE}, "offeredOperators": {BOB}}
 
+INVITATION = Invitation(
+    code_hash="hash",
+    by_user_id=OLGA,
+    robot_id=R1,
+    inviting="first",
+    role="operator",
+    uses=1,
+    expires_at=NOW + 1,
+    ttl=NOW // 1000,
+)
+VOID: dict[str, Changes] = {
+    "it was transferred, and nothing was made since": {"inviting": GONE},
+    "it was transferred, and an invitation made since": {"inviting": "second"},
+}
+INVITING = EVES | {"inviting": "first"}
+BOB_VIEWS = INVITING | {"viewOnly": {BOB}}
+SHARED_SINCE: dict[str, Changes] = {
+    "the user may drive by now": {"operators": {EVE, BOB}},
+    "the user may view by now": {"viewOnly": {BOB}},
+}
+
 
 def seen(item: Item) -> Robot:
     """Return a robot as it was read."""
@@ -90,6 +118,23 @@ OWNERSHIP_CASES: dict[Kind, Examined] = {
         },
         accepts=ANOTHERS | AN_END,
     ),
+    ownership.invite: Examined(
+        ownership.invite("hash", condition_for(Invite, SENDER)),
+        OWNED,
+        refuses=ANOTHERS,
+        accepts={"there was an invitation before": {"inviting": "first"}},
+    ),
+    ownership.accept_invitation: Examined(
+        ownership.accept_invitation(BOB, INVITATION, seen(INVITING)),
+        INVITING,
+        refuses=VOID | TOO_MANY | SHARED_SINCE | AN_END,
+        accepts={
+            "it has no share": {"operators": GONE},
+            **{f"{name} has grown a little": {name: {EVE}} for name in SETS},
+            "it is offered to the user": {"offeredOperators": CROWD | {BOB}},
+            "it is offered to the user for viewing": {"offeredViewOnly": CROWD | {BOB}},
+        },
+    ),
     ownership.drop_ended: Examined(
         ownership.drop_ended(RobotShare(BOB, "operator", NOW)),
         OWNED | {"ends": {BOB: NOW}},
@@ -115,6 +160,37 @@ OWNERSHIP_CASES: dict[Kind, Examined] = {
         accepts={"it is offline": {"connectionId": GONE}},
     ),
 }
+
+SHARE_FORMS: dict[str, tuple[Kind, Examined]] = {
+    "ownership.accept_invitation in place of a share": (
+        ownership.accept_invitation,
+        Examined(
+            ownership.accept_invitation(BOB, INVITATION, seen(BOB_VIEWS)),
+            BOB_VIEWS,
+            refuses=VOID
+            | BOBS_END
+            | {
+                "the user has left": {"viewOnly": GONE},
+                "the user may drive by now": {"viewOnly": GONE, "operators": {EVE, BOB}},
+            },
+            accepts={"it is shared with many": {"operators": CROWD}},
+        ),
+    ),
+    "ownership.accept_invitation in place of a share with an end": (
+        ownership.accept_invitation,
+        Examined(
+            ownership.accept_invitation(
+                BOB,
+                structs.replace(INVITATION, until=NOW + 9),
+                seen(BOB_VIEWS | {"ends": {BOB: NOW}}),
+            ),
+            BOB_VIEWS | {"ends": {BOB: NOW}},
+            refuses={"its end is another": {"ends": {BOB: NOW + 8}}} | NO_ENDS,
+            accepts=ANOTHERS,
+        ),
+    ),
+}
+"""An invitation that takes the place of a share that its user has accepted."""
 
 BY_ADMINS: dict[Kind, tuple[Examined, ...]] = {
     ownership.share: (
@@ -168,6 +244,14 @@ BY_ADMINS: dict[Kind, tuple[Examined, ...]] = {
             ownership.accept(RobotShare(BOB, "viewer", NOW + 9, offered=True)),
             OWNED | {"offeredViewOnly": {BOB}, "ends": {BOB: NOW + 9}},
             refuses={"its end is another": {"ends": {BOB: NOW + 8}}} | NO_ENDS,
+            accepts=ANOTHERS,
+        ),
+    ),
+    ownership.invite: (
+        Examined(
+            ownership.invite("hash", condition_for(Invite, BOSS)),
+            OWNED,
+            refuses=UNOWNED,
             accepts=ANOTHERS,
         ),
     ),
