@@ -172,6 +172,13 @@ def user(text: str) -> str:
     return text
 
 
+def group(text: str) -> str:
+    """Read the name of a group of users."""
+    if not re.search(limits.GROUP_PATTERN, text):
+        raise _refuse("must be 1 to 128 characters without control characters", text)
+    return text
+
+
 # An address may hold a password or a token, so errors do not repeat it: they end up in logs.
 
 

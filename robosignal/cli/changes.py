@@ -17,6 +17,7 @@ from robosignal.cli import arguments, lines, server
 from robosignal.cli.arguments import Refused
 from robosignal.cli.progress import Progress
 from robosignal.cli.server import Done, NotDone, Outcome, Server
+from robosignal.history.times import read_end
 from robosignal.protocol.device_keys import KID_PATTERN
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{4}(?::[0-9a-f]{4}){4}")
@@ -49,6 +50,28 @@ OWNER = Column("USER", "userId", arguments.user, "the next owner's id, the claim
 KEY = Column("KEY", "kid", _key, "the key's fingerprint or id, as `robosignal keys` prints them")
 
 
+def add_terms(parser: argparse.ArgumentParser) -> None:
+    """Declare the terms of a share."""
+    add = parser.add_argument
+    add(
+        "--role",
+        choices=("operator", "viewer"),
+        help="operator may drive; viewer may only view (default: operator)",
+    )
+    add(
+        "--until",
+        type=read_end,
+        metavar="TIME",
+        help='when the share ends, such as 7d, or "2027-01-31 14:00" (default: never)',
+    )
+
+
+def read_terms(asked: argparse.Namespace) -> Message:
+    """Return the fields of the terms that were given."""
+    given = {"role": asked.role, "until": asked.until}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One command. `type` is its message's; `done` says what it did, by the message's fields."""
@@ -62,6 +85,10 @@ class Change:
     has_file: bool = True
     everywhere: bool = False
     """Whether `--user` does it to every robot of the owner."""
+    has_group: bool = False
+    """Whether `--group` may be in the user's place."""
+    has_terms: bool = False
+    """Whether it has `--role` and `--until`."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the arguments of `run`."""
@@ -69,6 +96,11 @@ class Change:
         nargs = "?" if self.has_file else None
         for each in self.columns:
             add(each.name.lower(), type=each.read, nargs=nargs, metavar=each.name, help=each.help)
+        if self.has_group:
+            help_ = "a group of users' tokens, in place of USER"
+            add("--group", type=arguments.group, metavar="GROUP", help=help_)
+        if self.has_terms:
+            add_terms(parser)
         if self.has_file:
             shape = ",".join(each.name for each in self.columns)
             add("--file", metavar="FILE", help=f"a file with {shape} on each line; - reads input")
@@ -97,30 +129,46 @@ class Change:
 
     def _read(self, asked: argparse.Namespace) -> list[Message]:
         """Return the messages to send; none for `--user`, which needs the list first."""
-        given = [getattr(asked, each.name.lower()) for each in self.columns]
+        columns, terms = self._columns(asked), self._terms(asked)
+        given = [getattr(asked, each.name.lower()) for each in columns]
         file = asked.file if self.has_file else None
         everywhere = self.everywhere and asked.everywhere is not None
         if sum((any(given), file is not None, everywhere)) > 1:
             ways = "--file or --user" if self.everywhere else "--file"
-            raise Refused(f"give either {self._usage()}, or {ways}")
+            raise Refused(f"give either {_name_all(columns)}, or {ways}")
         if self.everywhere and asked.all and not everywhere:
             raise Refused("--all goes with --user: give both")
         if everywhere:
             return []
         if file is not None:
-            columns = {each.name: each.read for each in self.columns}
-            return [self._message(each) for each in lines.read_lines(file, columns)]
+            read = {each.name: each.read for each in columns}
+            found = lines.read_lines(file, read)
+            return [self._message(columns, each, terms) for each in found]
         if not all(given):
-            raise Refused(f"give {self._usage()}" + (", or --file" if self.has_file else ""))
-        names = (each.name for each in self.columns)
-        return [self._message(dict(zip(names, given, strict=True)))]
+            raise Refused(f"give {_name_all(columns)}" + (", or --file" if self.has_file else ""))
+        names = (each.name for each in columns)
+        return [self._message(columns, dict(zip(names, given, strict=True)), terms)]
 
-    def _usage(self) -> str:
-        return " and ".join(each.name for each in self.columns)
+    def _columns(self, asked: argparse.Namespace) -> tuple[Column, ...]:
+        """Return the columns that are to be given: with `--group` there is no user."""
+        if not self.has_group or asked.group is None:
+            return self.columns
+        if asked.user is not None:
+            raise Refused("give either USER or --group")
+        if self.everywhere and asked.everywhere is not None:
+            raise Refused("give either --group or --user")
+        return tuple(each for each in self.columns if each is not USER)
 
-    def _message(self, cells: Mapping[str, str]) -> Message:
-        fields = {each.field: cells[each.name] for each in self.columns}
-        return {"type": self.type, **fields}
+    def _terms(self, asked: argparse.Namespace) -> Message:
+        """Return the fields that every message has."""
+        group = {"group": asked.group} if self.has_group and asked.group is not None else {}
+        return {**group, **(read_terms(asked) if self.has_terms else {})}
+
+    def _message(
+        self, columns: Sequence[Column], cells: Mapping[str, str], terms: Message
+    ) -> Message:
+        fields = {each.field: cells[each.name] for each in columns}
+        return {"type": self.type, **fields, **terms}
 
     def _confirm(self, messages: Sequence[Message], asked: argparse.Namespace) -> None:
         if self.asks is None or (len(messages) == 1 and not self.asks_for_one):
@@ -143,7 +191,7 @@ class Change:
                 messages = [
                     {"type": self.type, "robotId": each["robotId"], "userId": asked.everywhere}
                     for each in listed
-                    if each["relation"] != "operator"
+                    if each["relation"] in ("owner", "admin")
                 ]
             unknown: list[NotDone] = []
             if KEY in self.columns:
@@ -160,9 +208,15 @@ class Change:
         return lines.tell_untold(done, self.done.format(**done.message, **_people(done)))
 
 
+def _name_all(columns: Sequence[Column]) -> str:
+    return " and ".join(each.name for each in columns)
+
+
 def _people(done: Done) -> dict[str, str]:
     operators = done.reply.get("operators") or []
-    return {"operators": ", ".join(operators) or "none"}
+    group = done.message.get("group")
+    grantee = str(done.message.get("userId")) if group is None else f"the group {group}"
+    return {"operators": ", ".join(operators) or "none", "grantee": grantee}
 
 
 async def _find_keys(
@@ -189,12 +243,19 @@ async def _find_keys(
     return found, unknown
 
 
-share = Change("share", (ROBOT, USER), "{robotId} is shared with {userId}; operators: {operators}")
+share = Change(
+    "share",
+    (ROBOT, USER),
+    "{robotId} is shared with {grantee}; operators: {operators}",
+    has_group=True,
+    has_terms=True,
+)
 unshare = Change(
     "unshare",
     (ROBOT, USER),
-    "{robotId} is not shared with {userId}; operators: {operators}",
+    "{robotId} is not shared with {grantee}; operators: {operators}",
     everywhere=True,
+    has_group=True,
 )
 transfer = Change(
     "transfer",

@@ -63,9 +63,9 @@ def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:
     messages = _messages(asked)
     access = server.read_access(asked, os.environ)
     with closing(Progress(sys.stderr)) as progress:
-        outcome = asyncio.run(_ask(access, messages, progress))
+        outcome = asyncio.run(ask_all(access, messages, progress))
     if asked.file is not None and outcome.done and not asked.json:
-        say("\n".join(_table(outcome)))
+        say("\n".join(format_codes(outcome)))
 
     def describe(done: Done) -> str:
         return "1 done" if asked.file is not None else _describe(done, access.url)
@@ -85,9 +85,11 @@ def _messages(asked: argparse.Namespace) -> list[dict[str, Any]]:
     return [{**terms, "robotId": each["ROBOT"]} for each in found]
 
 
-async def _ask(
+async def ask_all(
     access: server.Access, messages: list[dict[str, Any]], progress: Progress
 ) -> Outcome:
+    """Make every code, and show how far that is."""
+
     def show(done: int, refused: int) -> None:
         progress.show(f"code: {done + refused} of {len(messages)}, {refused} refused")
 
@@ -95,7 +97,8 @@ async def _ask(
         return await asking.ask_all(messages, show)
 
 
-def _table(outcome: Outcome) -> list[str]:
+def format_codes(outcome: Outcome) -> list[str]:
+    """Return a table of the codes for single robots, line by line."""
     rows = [
         (each.message["robotId"], each.reply["code"], format_time(each.reply["expiresAt"]))
         for each in outcome.done

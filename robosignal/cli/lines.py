@@ -81,9 +81,9 @@ def confirm(what: str, *, is_sure: bool, stdin: TextIO, stderr: TextIO) -> None:
 
 def name_robot(message: Mapping[str, Any]) -> str:
     """Return what a message is about, as its line has it."""
-    parts = (message.get("robotId") or message.get("pattern"), message.get("userId"))
-    key = message.get("kid")
-    return ",".join(str(each) for each in (*parts, key) if each is not None)
+    names = ("userId", "group", "kid")
+    parts = (message.get("robotId") or message.get("pattern"), *map(message.get, names))
+    return ",".join(str(each) for each in parts if each is not None)
 
 
 def format_json(outcome: Outcome) -> str:

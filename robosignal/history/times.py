@@ -31,6 +31,39 @@ def read_time(text: str, now: datetime | None = None) -> int:
         raise argparse.ArgumentTypeError(f"{RULE}, not {shown!a}") from None
 
 
+END_RULE = (
+    'must be a time to come, such as "2027-01-31 14:00", "tuesday 14:00", 14:00, 7d (in seven '
+    "days), or one with a zone, such as 2027-01-31T14:00+01:00"
+)
+
+
+def read_end(text: str, now: datetime | None = None) -> int:
+    """Return the time to come that a text means, in epoch ms, as `read_time` does.
+
+    A weekday and a time of day are the next ones, and `7d` is in seven days.
+    """
+    now = (now or datetime.now(UTC)).astimezone()
+    try:
+        found = _read_end(" ".join(text.split()).lower(), now)
+    except (ValueError, OverflowError, OSError):
+        found = now
+    if found <= now:
+        shown = text if len(text) <= 40 else f"{text[:40]}…"  # noqa: PLR2004 - a line's worth
+        raise argparse.ArgumentTypeError(f"{END_RULE}, not {shown!a}")
+    return round(found.timestamp() * 1000)
+
+
+def _read_end(text: str, now: datetime) -> datetime:
+    if ahead := _AGO.fullmatch(text):
+        return now + int(ahead[1]) * UNITS[ahead[2]]
+    found = _read(text, now)
+    day, _, clock = text.partition(" ")
+    if found > now or not (_CLOCK.fullmatch(text) or day in WEEKDAYS):
+        return found
+    days = 7 if day in WEEKDAYS else 1
+    return _at(_days_before(found, -days), (clock or "00:00") if day in WEEKDAYS else text)
+
+
 def _read(text: str, now: datetime) -> datetime:
     if text == "now":
         return now

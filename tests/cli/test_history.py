@@ -16,7 +16,7 @@ from robosignal.cli.tables import show_name
 from robosignal.gateway.history import Bounds, KeptHistory
 from robosignal.gateway.store import LocalStore
 from robosignal.history.report import ENDS
-from robosignal.history.times import format_time, read_time
+from robosignal.history.times import format_time, read_end, read_time
 from robosignal.protocol.ids import RobotId
 from robosignal.server.clock import epoch_ms
 from robosignal.server.core.intervals import REASONS
@@ -107,6 +107,33 @@ def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
         argparse.ArgumentTypeError, match='must be a time such as "2026-11-24 14:00"'
     ):
         read_time(text, WEDNESDAY)
+
+
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [
+        ("2027-01-31", "2027-01-31 00:00:00 +0100"),
+        ("2026-12-24 18:30", "2026-12-24 18:30:00 +0100"),
+        ("2026-12-24T18:30Z", "2026-12-24 19:30:00 +0100"),
+        ("wednesday 9:00", "2026-12-02 09:00:00 +0100"),
+        ("wednesday 14:00", "2026-11-25 14:00:00 +0100"),
+        ("monday", "2026-11-30 00:00:00 +0100"),
+        ("8:15", "2026-11-26 08:15:00 +0100"),
+        ("14:00", "2026-11-25 14:00:00 +0100"),
+        ("2h", "2026-11-25 11:30:00 +0100"),
+        ("7d", "2026-12-02 09:30:00 +0100"),
+    ],
+)
+def test_an_end_is_read_as_a_time_to_come(text: str, means: str) -> None:
+    """A weekday and a time of day are the next ones."""
+    assert format_time(read_end(text, WEDNESDAY)) == means
+
+
+@pytest.mark.parametrize("text", ["", "now", "2026-11-24", "0d", "wednesday at 2", "9999999d"])
+def test_what_is_past_or_no_time_is_refused_as_an_end(text: str) -> None:
+    """The error shows what would be one."""
+    with pytest.raises(argparse.ArgumentTypeError, match="must be a time to come"):
+        read_end(text, WEDNESDAY)
 
 
 # The table

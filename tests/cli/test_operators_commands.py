@@ -102,6 +102,18 @@ def operators(backend: LocalBackend, robots: Fleet) -> set[str]:
     return asyncio.run(ask())
 
 
+def shares_of(backend: LocalBackend, robot: str) -> list[dict[str, Any]]:
+    """Return the shares and offers of ann's robot."""
+
+    async def ask() -> list[dict[str, Any]]:
+        async with backend.connect("ann") as client:
+            reply = await client.request("unshare", robotId=robot, userId="stranger")
+            found: list[dict[str, Any]] = reply["shares"]
+            return found
+
+    return asyncio.run(ask())
+
+
 # Lists
 
 
@@ -477,9 +489,118 @@ def test_without_a_url_or_with_a_wrong_one_the_variable_is_named(
     assert "in the environment, ROBOSIGNAL_URL must be a WebSocket URL" in error
 
 
+# Shares and invitations
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[LocalBackend]:
+    """A server with three robots of ann's."""
+    store = LocalStore(tmp_path / "shop", epoch_ms())
+    for each in ("arm-1", "arm-2", "arm-3"):
+        add_robot(store, each)
+    store.close()
+    with LocalBackend(state=tmp_path / "shop") as running:
+        yield running
+
+
+def test_a_share_has_a_role_and_an_end(shop: LocalBackend, run: Run) -> None:
+    """The end is seven days from now, to the minute."""
+    before = epoch_ms()
+    code, said, _ = run(shop, "ann", "share", "arm-1", "bob", "--role", "viewer", "--until", "7d")
+    (share,) = shares_of(shop, "arm-1")
+
+    assert (code, said) == (0, "arm-1 is shared with bob; operators: none")
+    assert (share["userId"], share["role"]) == ("bob", "viewer")
+    assert 0 <= share["until"] - before - 7 * DAY_MS < DAY_MS
+
+
+def test_a_share_with_a_group_is_made_and_ended(
+    shop: LocalBackend, run: Run, tmp_path: Path
+) -> None:
+    """With a file too, whose lines are robots alone then."""
+    file = tmp_path / "arms.csv"
+    file.write_text("arm-2\narm-3\n")
+    one = run(shop, "boss", "share", "arm-1", "--group", "night crew")
+    many = run(shop, "boss", "share", "--file", file, "--group", "night crew", "--role", "viewer")
+    made = [shares_of(shop, each) for each in ("arm-1", "arm-2", "arm-3")]
+    ended = run(shop, "ann", "unshare", "arm-1", "--group", "night crew")
+
+    assert one[:2] == (0, "arm-1 is shared with the group night crew; operators: none")
+    assert many[:2] == (0, "2 done, 0 refused")
+    assert [[(each["group"], each["role"]) for each in shares] for shares in made] == [
+        [("night crew", "operator")],
+        [("night crew", "viewer")],
+        [("night crew", "viewer")],
+    ]
+    assert ended[:2] == (0, "arm-1 is not shared with the group night crew; operators: none")
+    assert shares_of(shop, "arm-1") == []
+
+
+def test_an_invitation_is_made_and_accepted(shop: LocalBackend, run: Run) -> None:
+    """The code is printed with what its user types, who then has the share."""
+    terms = ("--role", "viewer", "--until", "30d", "--ttl", "2d", "--uses", 2)
+    code, said, _ = run(shop, "ann", "invite", "arm-1", *terms)
+    lines = said.splitlines()
+    typed = lines[0].split()[1]
+    accepted = run(shop, "bob", "accept", typed.lower())
+    as_json = run(shop, "carol", "accept", typed, "--json")
+    spent = run(shop, "dave", "accept", typed)
+
+    assert code == 0
+    assert lines[1] == "for   2 users"
+    assert lines[2].startswith("to    view arm-1, until ")
+    assert lines[3] == f"ends  {format_time(_in_days(2))}"
+    assert lines[-1] == f"    robosignal accept {typed}"
+    assert accepted[:2] == (0, "You may view arm-1 now.")
+    assert json.loads(as_json[1]) == {"robotId": "arm-1", "role": "viewer"}
+    assert (spent[0], "not valid" in spent[2]) == (1, True)
+    assert {each["userId"] for each in shares_of(shop, "arm-1")} == {"bob", "carol"}
+
+
+def _in_days(days: int) -> int:
+    return epoch_ms() + days * DAY_MS
+
+
+def test_many_robots_get_an_invitation_each(shop: LocalBackend, run: Run, tmp_path: Path) -> None:
+    """Named, or one a line; what is refused is told, and the exit code says so."""
+    file = tmp_path / "arms.csv"
+    file.write_text("arm-1\narm-2\n")
+    code, said, _ = run(shop, "ann", "invite", "--file", file)
+    named = run(shop, "ann", "invite", "arm-1", "arm-3", "arm-9", "arm-1", "--json")
+    rows = [line.split() for line in said.splitlines()]
+    found = json.loads(named[1])
+
+    assert code == 0
+    assert [row[0] for row in rows[:3]] == ["ROBOT", "arm-1", "arm-2"]
+    assert rows[-1] == ["2", "done,", "0", "refused"]
+    assert named[0] == 1
+    assert [each["robotId"] for each in found["done"]] == ["arm-1", "arm-3"]
+    assert all(re.fullmatch(r"(\w{4}-){3}\w{4}", each["code"]) for each in found["done"])
+    assert [(each["robotId"], each["code"]) for each in found["refused"]] == [
+        ("arm-9", "forbidden")
+    ]
+
+
+def test_a_code_that_is_none_is_not_repeated(
+    shop: LocalBackend, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be a good one with a slip in it."""
+    with pytest.raises(SystemExit):
+        run(shop, "bob", "accept", "ABCD-EFGH-IJKL-MNO1")
+    error = capsys.readouterr().err
+
+    assert "a code is 16 of the characters" in error
+    assert "MNO1" not in error
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (("invite",), "give either ROBOT, one or several, or --file"),
+        (("invite", "r1", "--file", "x"), "give either ROBOT, one or several, or --file"),
+        (("share", "r1", "bob", "--group", "crew"), "give either USER or --group"),
+        (("share", "--group", "crew"), "give ROBOT, or --file"),
+        (("unshare", "--user", "bob", "--group", "crew"), "give either --group or --user"),
         (("share", "r1"), "give ROBOT and USER, or --file"),
         (("share", "r1", "bob", "--file", "x"), "give either ROBOT and USER, or --file"),
         (("unshare", "--all"), "--all goes with --user"),

@@ -16,6 +16,7 @@ from robosignal.server.core.records import (
     Code,
     Connection,
     Enrolment,
+    Invitation,
     Key,
     Robot,
     Session,
@@ -24,7 +25,7 @@ from tests.docs.pages import ROOT, page, rows
 from tests.docs.test_protocol import FRAMES, leaves
 
 ROWS = [cells for cells in rows(page("docs/glossary.md")) if len(cells) == 5]
-RECORDS = (Connection, Assertion, Enrolment, Session, Robot, Key, Code)
+RECORDS = (Connection, Assertion, Enrolment, Session, Robot, Key, Code, Invitation)
 SHARES = {"operatorUserId"}
 """The one attribute of a share's item, which no record reads."""
 

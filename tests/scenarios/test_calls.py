@@ -199,6 +199,27 @@ def leaving(stage: Stage) -> Act:
     return asking(stage.person("olga"), type="leave-share", robotId=robot_id)
 
 
+def inviting(stage: Stage) -> Act:
+    """The owner makes an invitation."""
+    robot_id, _ = stage.robot()
+    return asking(stage.person(), type="invite", robotId=robot_id)
+
+
+def accepting_an_invitation(stage: Stage) -> Act:
+    """A user accepts an invitation."""
+    robot_id, _ = stage.robot()
+    code = stage.person().ask(type="invite", robotId=robot_id)["code"]
+    return asking(stage.person("olga"), type="accept", code=code)
+
+
+def accepting_again(stage: Stage) -> Act:
+    """A user who has accepted an invitation repeats it."""
+    robot_id, _ = stage.robot()
+    code = stage.person().ask(type="invite", robotId=robot_id)["code"]
+    stage.person("olga").ask(type="accept", code=code)
+    return asking(stage.person("olga"), type="accept", code=code)
+
+
 def unsharing(stage: Stage) -> Act:
     """The owner ends a share with who drives."""
     robot_id, _ = stage.robot()
@@ -367,6 +388,9 @@ EVENTS: dict[str, tuple[Callable[[Stage], Act], Budget]] = {
     "share, an offer": (sharing, Budget(4, 0)),
     "accept-share": (accepting, Budget(5, 0)),
     "leave-share": (leaving, Budget(5, 0)),
+    "invite": (inviting, Budget(2, 0)),
+    "accept": (accepting_an_invitation, Budget(7, 0)),
+    "accept, again": (accepting_again, Budget(2, 0)),
     "unshare, who drives": (unsharing, Budget(5, 2)),
     "transfer": (transferring, Budget(2, 2)),
     "takeover, held": (takeover_held, Budget(2, 2)),

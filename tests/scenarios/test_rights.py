@@ -20,6 +20,7 @@ FIELDS: dict[str, Any] = {
     "publicKey": KEY.jwk,
     "kid": KEY.kid,
     "proof": "a.b.c",
+    "code": "AAAA-AAAA-AAAA-AAAA",
 }
 """Enough for any message; what one does not know it ignores."""
 

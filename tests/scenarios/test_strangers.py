@@ -42,6 +42,8 @@ SAID: dict[str, dict[str, Any]] = {
     "share": {"type": "share", "robotId": "r1", "userId": "mallory"},
     "shares": {"type": "shares", "robotId": "r1"},
     "accept-share": {"type": "accept-share", "robotId": "r1"},
+    "invite": {"type": "invite", "robotId": "r1"},
+    "accept": {"type": "accept", "code": "AAAA-AAAA-AAAA-AAAA"},
     "unshare": {"type": "unshare", "robotId": "r1", "userId": "owner"},
     "release-control": {"type": "release-control", "robotId": "r1"},
     "request-control": {"type": "request-control", "robotId": "r1"},

@@ -26,6 +26,8 @@ const CALLS = {
   "signal.iceServers": ({ signal, world }) => ((world.time += 300_000), signal.iceServers()),
   "signal.enroll": ({ signal }) => signal.enroll({ robotId: "demo", publicKey: PUBLIC_KEY }),
   "signal.createCode": ({ signal }) => signal.createCode({ robotId: "demo" }),
+  "signal.invite": ({ signal }) => signal.invite({ robotId: "demo" }),
+  "signal.accept": ({ signal }) => signal.accept("ABCD-EFGH-IJKL-MNOP"),
   "signal.keys": ({ signal }) => signal.keys("demo"),
   "signal.approveKey": ({ signal }) => signal.approveKey("demo", "kid"),
   "signal.revokeKey": ({ signal }) => signal.revokeKey("demo", "kid"),

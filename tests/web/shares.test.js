@@ -59,6 +59,37 @@ test("a user accepts an offer, and leaves a share", async () => {
   assert.deepEqual([await accepting, await leaving], [undefined, undefined]);
 });
 
+test("an invitation says its terms, and resolves to the code and its end", async () => {
+  const { world, signal } = await online();
+  const terms = { robotId: "demo", role: "viewer", until: 9, ttlSeconds: 60, uses: 2 };
+  const inviting = signal.invite(terms);
+  const said = { ...world.socket.last("invite") };
+  delete said.id;
+  world.socket.reply("invite", { type: "code", code: "ABCD-EFGH-IJKL-MNOP", expiresAt: 5 });
+
+  assert.deepEqual(said, { type: "invite", ...terms });
+  assert.deepEqual(await inviting, { code: "ABCD-EFGH-IJKL-MNOP", expiresAt: 5 });
+});
+
+test("who accepts an invitation learns of the robot and the role", async () => {
+  const { world, signal } = await online();
+  const accepting = signal.accept("ABCD-EFGH-IJKL-MNOP");
+  const said = { ...world.socket.last("accept") };
+  delete said.id;
+  world.socket.reply("accept", { type: "ack", robotId: "demo", role: "operator" });
+
+  assert.deepEqual(said, { type: "accept", code: "ABCD-EFGH-IJKL-MNOP" });
+  assert.deepEqual(await accepting, { robotId: "demo", role: "operator" });
+});
+
+test("an invitation that is not valid says so", async () => {
+  const { world, signal } = await online();
+  const accepting = signal.accept("ABCD-EFGH-IJKL-MNOP");
+  world.socket.reply("accept", { type: "error", code: "forbidden", message: "not valid" });
+
+  await assert.rejects(accepting, { code: "forbidden" });
+});
+
 test("offers are told after a list, and again only when they have changed", async () => {
   const { world, signal } = await online();
   const told = [];

@@ -281,6 +281,42 @@ export class Signal extends Emitter {
   }
 
   /**
+   * Make an invitation: a code by which users get a share, which is accepted at once. It's shown once.
+   * Only the owner and admins may.
+   *
+   * @param {object} options
+   * @param {string} options.robotId
+   * @param {ShareRole} [options.role] the share's; `operator` by default
+   * @param {number} [options.until] the share's end in epoch ms; none by default
+   * @param {number} [options.ttlSeconds] how long the code lasts, from 60 s to 2,592,000 s (30 days);
+   *   seven days by default, and `until` at the latest
+   * @param {number} [options.uses] how many users it invites, from 1 to 50; 1 by default
+   * @returns {Promise<Code>} within 10 s
+   * @throws {SignalingError} as `share`
+   */
+  async invite({ robotId, role, until, ttlSeconds, uses }) {
+    const frame = { type: "invite", robotId, role, until, ttlSeconds, uses };
+    const { code, expiresAt } = /** @type {CodeFrame} */ (await this.request(frame));
+    return { code, expiresAt };
+  }
+
+  /**
+   * Accept an invitation. After a lost reply, call it again: that takes no further use.
+   *
+   * @param {string} code with or without hyphens, in either case
+   * @returns {Promise<{robotId: string, role: ShareRole}>} the role of the share that this user has by
+   *   then, within 10 s
+   * @throws {SignalingError} `forbidden` if the code isn't valid, or not any more; `bad_message` if it is
+   *   no code, the user owns the robot, or the robot has too many shares; `timeout`, `offline`; `closed`
+   *   after `close()`
+   */
+  async accept(code) {
+    const reply = await this.request({ type: "accept", code });
+    const { robotId, role } = /** @type {AcceptedFrame} */ (reply);
+    return { robotId, role };
+  }
+
+  /**
    * Decline the offer of a robot, or end this user's own share of it and the sessions by it.
    *
    * @param {string} robotId

@@ -141,7 +141,7 @@
  * @typedef {{kty: "EC", crv: "P-256", x: string, y: string}} PublicKey
  */
 /**
- * A code by which robots enrol, and when it ends, in epoch ms.
+ * A code by which robots enrol or users get a share, and when it ends, in epoch ms.
  *
  * @typedef {{code: string, expiresAt: number}} Code
  */
@@ -232,6 +232,7 @@
  */
 /** @typedef {Reply & {type: "history", robotId: string, intervals: Interval[], gaps?: {since: number, until: number}[], keptSince: number, cursor?: string}} HistoryFrame */
 /** @typedef {Reply & {type: "ack", robotId: string, kid: string}} EnrolledFrame */
+/** @typedef {Reply & {type: "ack", robotId: string, role: ShareRole}} AcceptedFrame */
 /** @typedef {Reply & {type: "code"} & Code} CodeFrame */
 /** @typedef {Reply & {type: "keys", robotId: string, keys: RobotKey[]}} KeysFrame */
 /** @typedef {Reply & {type: "ack", robotId: string, role: ShareRole}} AcceptedFrame */
