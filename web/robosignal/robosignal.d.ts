@@ -279,7 +279,7 @@ type PublicKey = {
   y: string;
 };
 /**
- * A code by which robots enrol, and when it ends, in epoch ms.
+ * A code by which robots enrol or users get a share, and when it ends, in epoch ms.
  */
 type Code = {
   code: string;
@@ -541,6 +541,11 @@ type EnrolledFrame = Reply & {
   robotId: string;
   kid: string;
 };
+type AcceptedFrame = Reply & {
+  type: "ack";
+  robotId: string;
+  role: ShareRole;
+};
 type CodeFrame = Reply & {
   type: "code";
 } & Code;
@@ -548,11 +553,6 @@ type KeysFrame = Reply & {
   type: "keys";
   robotId: string;
   keys: RobotKey[];
-};
-type AcceptedFrame = Reply & {
-  type: "ack";
-  robotId: string;
-  role: ShareRole;
 };
 type SharesFrame = Reply & {
   type: "shares";
@@ -1009,23 +1009,15 @@ declare class Signal extends Emitter<SignalEvents> {
    */
   acceptShare(robotId: string): Promise<void>;
   /**
-   * Decline the offer of a robot, or end this user's own share of it and the sessions by it.
+   * Make an invitation: a code by which users get a share, which is accepted at once. It's shown once.
+   * Only the owner and admins may.
    *
-   * @returns within 10 s
-   * @throws {SignalingError} `forbidden` if a group's share is all that there is; `timeout`, `offline`;
-   *   `closed` after `close()`
-   */
-  leaveShare(robotId: string): Promise<void>;
-  /**
-   * Make a code by which people get a share of a robot: each that accepts it, until it ends. It's shown
-   * once. The owner and admins may.
-   *
-   * @param invitation.robotId
-   * @param [invitation.role] `operator` by default
-   * @param [invitation.until] the shares' end in epoch ms, none by default
-   * @param [invitation.ttlSeconds] how long the code lasts, from 60 s to
-   *   2,592,000 s (30 days), and no longer than `until`; a week by default
-   * @param [invitation.uses] how many people may accept it, from 1 to 50; 1 by default
+   * @param options.robotId
+   * @param [options.role] the share's; `operator` by default
+   * @param [options.until] the share's end in epoch ms; none by default
+   * @param [options.ttlSeconds] how long the code lasts, from 60 s to 2,592,000 s (30 days);
+   *   seven days by default, and `until` at the latest
+   * @param [options.uses] how many users it invites, from 1 to 50; 1 by default
    * @returns within 10 s
    * @throws {SignalingError} as `share`
    */
@@ -1043,18 +1035,27 @@ declare class Signal extends Emitter<SignalEvents> {
     uses?: number | undefined;
   }): Promise<Code>;
   /**
-   * Accept an invitation.
+   * Accept an invitation. After a lost reply, call it again: that takes no further use.
    *
-   * @param code as it was sent to this user
-   * @returns what this user may do with which robot, within
-   *   10 s
-   * @throws {SignalingError} `forbidden` for a code that is wrong, used up or over; `bad_message`;
-   *   `timeout`, `offline`; `closed` after `close()`
+   * @param code with or without hyphens, in either case
+   * @returns the role of the share that this user has by
+   *   then, within 10 s
+   * @throws {SignalingError} `forbidden` if the code isn't valid, or not any more; `bad_message` if it is
+   *   no code, the user owns the robot, or the robot has too many shares; `timeout`, `offline`; `closed`
+   *   after `close()`
    */
   accept(code: string): Promise<{
     robotId: string;
     role: ShareRole;
   }>;
+  /**
+   * Decline the offer of a robot, or end this user's own share of it and the sessions by it.
+   *
+   * @returns within 10 s
+   * @throws {SignalingError} `forbidden` if a group's share is all that there is; `timeout`, `offline`;
+   *   `closed` after `close()`
+   */
+  leaveShare(robotId: string): Promise<void>;
   /**
    * Send any message of the protocol and wait for its reply. While signaling is down the message waits
    * for it.

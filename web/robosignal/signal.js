@@ -329,41 +329,6 @@ export class Signal extends Emitter {
   }
 
   /**
-   * Make a code by which people get a share of a robot: each that accepts it, until it ends. It's shown
-   * once. The owner and admins may.
-   *
-   * @param {object} invitation
-   * @param {string} invitation.robotId
-   * @param {ShareRole} [invitation.role] `operator` by default
-   * @param {number} [invitation.until] the shares' end in epoch ms, none by default
-   * @param {number} [invitation.ttlSeconds] how long the code lasts, from 60 s to
-   *   2,592,000 s (30 days), and no longer than `until`; a week by default
-   * @param {number} [invitation.uses] how many people may accept it, from 1 to 50; 1 by default
-   * @returns {Promise<Code>} within 10 s
-   * @throws {SignalingError} as `share`
-   */
-  async invite({ robotId, role, until, ttlSeconds, uses }) {
-    const frame = { type: "invite", robotId, role, until, ttlSeconds, uses };
-    const { code, expiresAt } = /** @type {CodeFrame} */ (await this.request(frame));
-    return { code, expiresAt };
-  }
-
-  /**
-   * Accept an invitation.
-   *
-   * @param {string} code as it was sent to this user
-   * @returns {Promise<{robotId: string, role: ShareRole}>} what this user may do with which robot, within
-   *   10 s
-   * @throws {SignalingError} `forbidden` for a code that is wrong, used up or over; `bad_message`;
-   *   `timeout`, `offline`; `closed` after `close()`
-   */
-  async accept(code) {
-    const frame = { type: "accept", code };
-    const { robotId, role } = /** @type {AcceptedFrame} */ (await this.request(frame));
-    return { robotId, role };
-  }
-
-  /**
    * Send any message of the protocol and wait for its reply. While signaling is down the message waits
    * for it.
    *

@@ -235,7 +235,6 @@
 /** @typedef {Reply & {type: "ack", robotId: string, role: ShareRole}} AcceptedFrame */
 /** @typedef {Reply & {type: "code"} & Code} CodeFrame */
 /** @typedef {Reply & {type: "keys", robotId: string, keys: RobotKey[]}} KeysFrame */
-/** @typedef {Reply & {type: "ack", robotId: string, role: ShareRole}} AcceptedFrame */
 /** @typedef {Reply & {type: "shares", robotId: string, shares: Share[]}} SharesFrame */
 /** @typedef {Reply & {type: "robots", robots: Robot[], cursor?: string, offered?: Offered[]}} RobotsFrame */
 /** @typedef {{type: "offer" | "answer" | "ice-candidate", robotId: string, sessionId?: string, pcId?: string, payload: any}} PeerFrame */
