@@ -279,7 +279,7 @@ type PublicKey = {
   y: string;
 };
 /**
- * A code by which robots enrol, and when it ends, in epoch ms.
+ * A code by which robots enrol or users get a share, and when it ends, in epoch ms.
  */
 type Code = {
   code: string;
@@ -540,6 +540,11 @@ type EnrolledFrame = Reply & {
   type: "ack";
   robotId: string;
   kid: string;
+};
+type AcceptedFrame = Reply & {
+  type: "ack";
+  robotId: string;
+  role: ShareRole;
 };
 type CodeFrame = Reply & {
   type: "code";
@@ -991,6 +996,46 @@ declare class Signal extends Emitter<SignalEvents> {
    */
   acceptShare(robotId: string): Promise<void>;
   /**
+   * Make an invitation: a code by which users get a share, which is accepted at once. It's shown once.
+   * Only the owner and admins may.
+   *
+   * @param options.robotId
+   * @param [options.role] the share's; `operator` by default
+   * @param [options.until] the share's end in epoch ms; none by default
+   * @param [options.ttlSeconds] how long the code lasts, from 60 s to 2,592,000 s (30 days);
+   *   seven days by default, and `until` at the latest
+   * @param [options.uses] how many users it invites, from 1 to 50; 1 by default
+   * @returns within 10 s
+   * @throws {SignalingError} as `share`
+   */
+  invite({
+    robotId,
+    role,
+    until,
+    ttlSeconds,
+    uses,
+  }: {
+    robotId: string;
+    role?: ShareRole | undefined;
+    until?: number | undefined;
+    ttlSeconds?: number | undefined;
+    uses?: number | undefined;
+  }): Promise<Code>;
+  /**
+   * Accept an invitation. After a lost reply, call it again: that takes no further use.
+   *
+   * @param code with or without hyphens, in either case
+   * @returns the role of the share that this user has by
+   *   then, within 10 s
+   * @throws {SignalingError} `forbidden` if the code isn't valid, or not any more; `bad_message` if it is
+   *   no code, the user owns the robot, or the robot has too many shares; `timeout`, `offline`; `closed`
+   *   after `close()`
+   */
+  accept(code: string): Promise<{
+    robotId: string;
+    role: ShareRole;
+  }>;
+  /**
    * Decline the offer of a robot, or end this user's own share of it and the sessions by it.
    *
    * @returns within 10 s
@@ -1149,6 +1194,7 @@ declare function connect(
 
 export { FRAME_BYTES, Session, Signal, SignalingError, connect, driveWithKeys };
 export type {
+  AcceptedFrame,
   Ack,
   Blocked,
   Code,
