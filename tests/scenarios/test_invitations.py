@@ -199,7 +199,7 @@ def test_sessions_go_on_with_a_greater_share(world: World, owner: Peer) -> None:
     assert vic.ask(type="accept", code=invited(owner))["role"] == "operator"
     assert vic.take() == []
     assert vic.ask(type="ping", sessionId=session)["role"] == "viewer"
-    assert vic.offer()["role"] == "controller"
+    assert vic.offer(role="controller")["role"] == "controller"
     assert world.item().session(session) is not None
 
 
