@@ -1,0 +1,126 @@
+"""What a driver sees of the path: direct, through a TURN server, cut, and losing packets.
+
+Gateway, robot, browser and coturn are in a network of their own, whose firewall decides.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.coturn import write_command
+from tests.e2e.conftest import Site, opening, serve
+from tests.e2e.network import ADDRESS, TURN_PORT, Network, own_network
+from tests.e2e.processes import Process
+from tests.e2e.rover import OWNER, ROBOT, running_rover
+from tests.e2e.tabs import BROWSERS, Launched, Open, Tab, launched
+from tests.e2e.test_fresh_driving import drive_ahead
+
+SECRET = "behind-the-hills"
+OTHER_SECRET = "behind-the-dunes"
+LOST_PERCENT = 20
+
+FIRST_FACT = """path => document.querySelector('#fact-path').textContent
+  .startsWith(`${path}\\u00a0·`)"""
+LOSS = """() => Number(
+  /([\\d.]+)\\u00a0%\\u00a0lost/.exec(document.querySelector('#fact-path').textContent)?.[1] ?? -1)"""
+
+# An application of its own, which notes each picture that it is told of.
+APPLICATION = """async ([url, token, robotId]) => {
+  const { connect } = await import('/robosignal.js');
+  const signal = connect({ url, token: () => token });
+  await new Promise((resolve) => signal.on('state', (state) => state === 'online' && resolve()));
+  window.session = await signal.view(robotId);
+}"""
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[Network]:
+    """One network for the file, in which a coturn runs."""
+    with own_network() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def turn_server(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A coturn that shares the secret, at an address of the network's."""
+    directory = tmp_path_factory.mktemp("coturn")
+    command = write_command([SECRET], directory, address=ADDRESS, port=TURN_PORT)
+    process = Process(program=tuple(command), within=network.within)
+    process.wait_for("UDP listener opened")
+    yield process
+    process.kill()  # It takes seconds to end in an orderly way.
+
+
+def serve_with_turn(network: Network, state: Path, secret: str) -> Site:
+    """Start a gateway that gives out passwords of this secret for the coturn."""
+    turn = {"TURN_URLS": f"turn:{ADDRESS}:{TURN_PORT}", "TURN_SECRET": secret}
+    return serve(state, environment=turn, within=network.within)
+
+
+@pytest.fixture(scope="module")
+def site(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A gateway whose secret is coturn's."""
+    found = serve_with_turn(network, tmp_path_factory.mktemp("state"), SECRET)
+    yield found
+    found.process.stop()
+
+
+@pytest.fixture(scope="module", params=BROWSERS)
+def browser(request: pytest.FixtureRequest, network: Network) -> Iterator[Launched]:
+    """Each browser in turn, in the network."""
+    with launched(request.param, network.within) as found:
+        yield found
+
+
+@pytest.fixture
+def rover(site: Site, network: Network, turn_server: Process) -> Iterator[Process]:  # noqa: ARG001 - it must be up
+    """A robot that olga owns, which prints its motion."""
+    network.open()
+    with running_rover(site.websocket_url, site.token(OWNER), network.within) as process:
+        yield process
+
+
+def start_to_drive(site: Site, open_page: Open) -> Tab:
+    """Return the console of a driver, once the picture is live and the robot takes commands."""
+    page = open_page(site.link(OWNER))
+    page.click(f"li[data-robot-id={ROBOT}] [data-action=drive]")
+    page.wait_for_attribute("#panel", "data-picture", "live")
+    page.wait_for_attribute("#pad", "data-active", "true")
+    return page
+
+
+def read_path(site: Site, page: Tab) -> str:
+    """Return `session.view.picture.path` of an application's own session beside the console's."""
+    page.evaluate(APPLICATION, [site.websocket_url, site.token(OWNER), ROBOT])
+    path: str = page.wait_for("() => window.session.view.picture.path")
+    page.evaluate("() => window.session.leave()")
+    return path
+
+
+def test_a_direct_path_is_said_to_be_direct(site: Site, rover: Process, open_page: Open) -> None:
+    """A TURN server is there, and is not needed."""
+    page = start_to_drive(site, open_page)
+    page.wait_for(FIRST_FACT, "Direct")
+    drive_ahead(page, rover)
+    page.let_go("KeyW")
+
+    assert read_path(site, page) == "direct"
+
+
+@pytest.mark.parametrize("firewall", [Network.close_direct_paths, Network.close_all_but_the_server])
+def test_a_relayed_path_is_said_to_be_relayed_and_drives(
+    site: Site,
+    network: Network,
+    rover: Process,
+    open_page: Open,
+    firewall: Callable[[Network], None],
+) -> None:
+    """One relay, or one at each end: coturn takes the passwords that the gateway gave out."""
+    firewall(network)
+    page = start_to_drive(site, open_page)
+    page.wait_for(FIRST_FACT, "Relayed")
+    drive_ahead(page, rover)
+    page.let_go("KeyW")
+
+    assert read_path(site, page) == "relay"
