@@ -61,9 +61,7 @@ async def coturn(
         yield port
 
 
-def write_command(
-    secrets: Sequence[str], directory: Path, *, address: str, port: int
-) -> list[str]:
+def write_command(secrets: Sequence[str], directory: Path, *, address: str, port: int) -> list[str]:
     """Return the command line of a coturn like `coturn`'s, for a process of the caller's.
 
     It has opened its socket once it prints `UDP listener opened`.

@@ -1,7 +1,6 @@
 """Three kinds of process, as people run them: `serve`, `robot` and real browsers."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,13 +74,6 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Launched]:
 @pytest.fixture
 def open_page(browser: Launched) -> Iterator[Open]:
     """Open a link as a person of their own does, and fail on any script error."""
-    with opening(browser) as open_link:
-        yield open_link
-
-
-@contextmanager
-def opening(browser: Launched) -> Iterator[Open]:
-    """Have what opens links in this browser until left, and fail on any script error."""
     tabs: list[Tab] = []
 
     def open_link(link: str) -> Tab:

@@ -45,9 +45,10 @@ exec cat"""
 class Network:
     """A network that is up. Signaling, which goes over TCP, is never disturbed."""
 
-    def __init__(self, within: tuple[str, ...]) -> None:
+    def __init__(self, within: tuple[str, ...], nft: str) -> None:
         self.within = within
         """What a command line begins with so that it runs in this network."""
+        self._firewall = (*within, nft, "-f", "-")
 
     def open(self) -> None:
         """Let everything pass."""
@@ -57,8 +58,9 @@ class Network:
         """Lose this part of all UDP packets, 0 to 100, each by chance, in either direction."""
         # Names are looked up over UDP as well, and are no part of the path.
         media = f"meta l4proto udp udp dport != {MDNS_PORT} udp sport != {MDNS_PORT}"
+        chance = "" if percent == 100 else f"numgen random mod 100 < {percent}"
         self._replace(
-            f"{media} numgen random mod 100 < {percent} counter name lost drop",
+            f"{media} {chance} counter name lost drop",
             f"{media} counter name reached",
         )
 
@@ -94,8 +96,9 @@ class Network:
         self._nft("\n".join(["flush chain inet path firewall", *lines]))
 
     def _nft(self, script: str) -> str:
-        command = [*self.within, "nft", "-f", "-"]
-        done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            self._firewall, input=script, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, f"{script}\n{done.stderr}"
         return done.stdout
 
@@ -107,19 +110,20 @@ def own_network() -> Iterator[Network]:
     Without the programs the test is skipped, or fails when CI=true; where the kernel makes no
     namespace, as in most containers, it is skipped.
     """
-    for program in _PROGRAMS:
-        if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None:
-            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
-                _MISSING.format(program)
-            )
-    path = {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+    # `ip` and `nft` are where Debian's users do not look.
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    found = {program: shutil.which(program, path=path) for program in _PROGRAMS}
+    for program, place in found.items():
+        if place is None:
+            missing = _MISSING.format(program)
+            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
     holder = subprocess.Popen(
-        ["unshare", "--map-root-user", "--net", "sh", "-c", _SET_UP],
+        [str(found["unshare"]), "--map-root-user", "--net", "sh", "-c", _SET_UP],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | path,
+        env=os.environ | {"PATH": path},
     )
     with holder:
         assert holder.stdout is not None
@@ -127,5 +131,5 @@ def own_network() -> Iterator[Network]:
         if holder.stdout.readline() != "ready\n":
             pytest.skip(f"this kernel gives no network of its own: {holder.stderr.read().strip()}")
         target = str(holder.pid)
-        enter = ("nsenter", "--target", target, "--user", "--net", "--preserve-credentials")
-        yield Network((str(shutil.which("env")), f"PATH={path['PATH']}", *enter))
+        into = ("--target", target, "--user", "--net", "--preserve-credentials")
+        yield Network((str(found["nsenter"]), *into), str(found["nft"]))

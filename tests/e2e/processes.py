@@ -47,7 +47,9 @@ class Process:
     def of_code(cls, code: str, *arguments: str, within: tuple[str, ...] = ()) -> "Process":
         """Run some Python with these arguments."""
         path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        return cls(*arguments, environment=path, program=(sys.executable, "-c", code), within=within)
+        return cls(
+            *arguments, environment=path, program=(sys.executable, "-c", code), within=within
+        )
 
     @property
     def pid(self) -> int:

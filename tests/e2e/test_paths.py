@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import BrowserName
 from tests.coturn import write_command
-from tests.e2e.conftest import Site, opening, serve
+from tests.e2e.conftest import Site, serve
 from tests.e2e.network import ADDRESS, TURN_PORT, Network, own_network
 from tests.e2e.processes import Process
 from tests.e2e.rover import OWNER, ROBOT, running_rover
@@ -22,10 +23,36 @@ LOST_PERCENT = 20
 
 FIRST_FACT = """path => document.querySelector('#fact-path').textContent
   .startsWith(`${path}\\u00a0·`)"""
-LOSS = """() => Number(
-  /([\\d.]+)\\u00a0%\\u00a0lost/.exec(document.querySelector('#fact-path').textContent)?.[1] ?? -1)"""
+LOSS = """() => {
+  const path = document.querySelector('#fact-path').textContent;
+  return Number(/([\\d.]+)\\u00a0%\\u00a0lost/.exec(path)?.[1] ?? -1);
+}"""
 
-# An application of its own, which notes each picture that it is told of.
+WHY: dict[BrowserName, str] = {
+    "chrome": "The TURN server refuses the password: its secret may differ",
+    "firefox": "The network may need a TURN server.",
+}
+PATH_MS = 60_000
+"""Longer than the page waits for a path."""
+TEXT_INCLUDES = """(selector, text) =>
+  document.querySelector(selector)?.textContent.includes(text)"""
+
+# Every loss that the page says from now on.
+NOTE_LOSS = f"""() => {{
+  window.losses = [];
+  const note = () => window.losses.push(({LOSS})());
+  const whole = {{ childList: true, characterData: true, subtree: true }};
+  new MutationObserver(note).observe(document.querySelector('#fact-path'), whole);
+}}"""
+# The words and the banner at the same moment: the banner has others once ICE notices as well.
+IS_FROZEN_IN_WORDS = """() => {
+  const panel = document.querySelector('#panel');
+  const words = document.querySelector('#picture-words').textContent;
+  return panel.dataset.picture === 'frozen' && panel.dataset.banner === 'waiting'
+    && words.startsWith('Neither the robot nor its picture is heard of.');
+}"""
+
+# An application of its own, which watches.
 APPLICATION = """async ([url, token, robotId]) => {
   const { connect } = await import('/robosignal.js');
   const signal = connect({ url, token: () => token });
@@ -124,3 +151,65 @@ def test_a_relayed_path_is_said_to_be_relayed_and_drives(
     page.let_go("KeyW")
 
     assert read_path(site, page) == "relay"
+
+
+def test_lost_packets_are_counted_on_the_page_and_the_count_goes_away_again(
+    site: Site,
+    network: Network,
+    rover: Process,
+    open_page: Open,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """The kernel drops packets by chance: the page says how many, and then none again."""
+    page = start_to_drive(site, open_page)
+    page.wait_for(f"() => ({LOSS})() === 0")
+    network.lose(LOST_PERCENT)
+    page.evaluate(NOTE_LOSS)
+    page.wait_for(f"() => ({LOSS})() >= {LOST_PERCENT / 4}")
+    page.wait_for("() => window.losses.length >= 6")
+    told = page.evaluate("() => window.losses")
+    lost, reached = network.count_lost()
+    drive_ahead(page, rover)
+    page.let_go("KeyW")
+    network.open()
+    page.wait_for(f"() => ({LOSS})() === 0")
+    page.wait_for_text("#banner-title", f"You drive {ROBOT}")
+    drive_ahead(page, rover)
+    page.let_go("KeyW")
+
+    really = 100 * lost / (lost + reached)
+    record_property("figure", f"{told} % lost on the page, {really:.0f} % of all packets")
+
+
+def test_a_cut_path_is_told_in_words_that_go_away_again(
+    site: Site, network: Network, rover: Process, open_page: Open
+) -> None:
+    """Every packet is lost: neither robot nor picture is heard of, until the path is back."""
+    page = start_to_drive(site, open_page)
+    network.lose(100)
+    page.wait_for(IS_FROZEN_IN_WORDS)
+    network.open()
+    page.wait_for_attribute("#panel", "data-picture", "live")
+    page.wait_for_text("#picture-words", "")
+    page.wait_for_text("#banner-title", f"You drive {ROBOT}")
+    page.wait_for_attribute("#pad", "data-active", "true")
+    drive_ahead(page, rover)
+    page.let_go("KeyW")
+
+
+def test_a_secret_that_is_not_coturns_is_told_to_driver_and_robot(
+    network: Network, turn_server: Process, browser: Launched, tmp_path: Path
+) -> None:
+    """No path opens without a relay; Firefox tells a page nothing of what a server answers."""
+    site = serve_with_turn(network, tmp_path, OTHER_SECRET)
+    network.close_direct_paths()
+    with running_rover(site.websocket_url, site.token(OWNER), network.within) as rover:
+        page = browser.tab()
+        page.goto(site.link(OWNER))
+        page.click(f"li[data-robot-id={ROBOT}] [data-action=drive]")
+        rover.wait_for(rf"the TURN server turn:{ADDRESS}:{TURN_PORT} refuses a relay \(401 ")
+        turn_server.wait_for(f"Cannot find credentials of user <.*:{OWNER}>")
+        page.wait_for(TEXT_INCLUDES, "#banner-text", WHY[browser.name], timeout_ms=PATH_MS)
+        # Firefox counts the refusal among its script errors.
+        page.close()
+    site.process.stop()
