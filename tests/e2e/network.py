@@ -21,6 +21,9 @@ TURN_PORT = 3478
 
 MDNS_PORT = 5353
 
+ALL = 100
+"""All packets, in percent."""
+
 _PROGRAMS = ("unshare", "nsenter", "ip", "nft")
 _MISSING = "no {} found. Install it: sudo apt-get install util-linux iproute2 nftables"
 
@@ -58,7 +61,8 @@ class Network:
         """Lose this part of all UDP packets, 0 to 100, each by chance, in either direction."""
         # Names are looked up over UDP as well, and are no part of the path.
         media = f"meta l4proto udp udp dport != {MDNS_PORT} udp sport != {MDNS_PORT}"
-        chance = "" if percent == 100 else f"numgen random mod 100 < {percent}"
+        # nft refuses a comparison that is always true.
+        chance = f"numgen random mod 100 < {percent}" if percent < ALL else ""
         self._replace(
             f"{media} {chance} counter name lost drop",
             f"{media} counter name reached",
@@ -83,7 +87,7 @@ class Network:
         )
 
     def count_lost(self) -> tuple[int, int]:
-        """Return how many UDP packets were lost and how many were not, while `lose` was in force."""
+        """Return how many UDP packets were lost, and how many were not, under `lose`."""
         lost, reached = (
             int(self._nft(f"list counter inet path {name}").split("packets ")[1].split()[0])
             for name in ("lost", "reached")

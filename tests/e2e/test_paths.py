@@ -11,7 +11,7 @@ import pytest
 from tests.browser import BrowserName
 from tests.coturn import write_command
 from tests.e2e.conftest import Site, serve
-from tests.e2e.network import ADDRESS, TURN_PORT, Network, own_network
+from tests.e2e.network import ADDRESS, ALL, TURN_PORT, Network, own_network
 from tests.e2e.processes import Process
 from tests.e2e.rover import OWNER, ROBOT, running_rover
 from tests.e2e.tabs import BROWSERS, Launched, Open, Tab, launched
@@ -186,7 +186,7 @@ def test_a_cut_path_is_told_in_words_that_go_away_again(
 ) -> None:
     """Every packet is lost: neither robot nor picture is heard of, until the path is back."""
     page = start_to_drive(site, open_page)
-    network.lose(100)
+    network.lose(ALL)
     page.wait_for(IS_FROZEN_IN_WORDS)
     network.open()
     page.wait_for_attribute("#panel", "data-picture", "live")

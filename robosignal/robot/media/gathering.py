@@ -46,7 +46,7 @@ HTTPS_PORT = 443
 UNAUTHORIZED = 401
 """A TURN server's refusal of a password (RFC 8656, section 7.2)."""
 
-WRONG_PASSWORD = "its secret may differ from the signaling server's"
+SECRETS_DIFFER = "its secret may differ from the signaling server's"
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class Relays:
         if self._refusals.get(url) == why:
             return
         self._refusals[url] = why
-        cause = f"; {WRONG_PASSWORD}" if code == UNAUTHORIZED else ""
+        cause = f"; {SECRETS_DIFFER}" if code == UNAUTHORIZED else ""
         _log.warning("the TURN server %s refuses a relay (%s)%s", url, why, cause)
 
     async def tls(self) -> SSLContext:
