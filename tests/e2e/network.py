@@ -1,7 +1,7 @@
 """A network of its own for the processes of a test: a Linux network namespace, and its firewall.
 
 What is lost there is lost by the kernel, for every program, as on a bad radio link. Needs
-`unshare`, `nsenter`, `ip` and `nft`, and a kernel that lets the user make namespaces; no root.
+`unshare`, `nsenter`, `ip`, `tc` and `nft`, and a kernel that lets the user make namespaces; no root.
 """
 
 import os
@@ -24,7 +24,7 @@ MDNS_PORT = 5353
 ALL = 100
 """All packets, in percent."""
 
-_PROGRAMS = ("unshare", "nsenter", "ip", "nft")
+_PROGRAMS = ("unshare", "nsenter", "ip", "tc", "nft")
 _MISSING = "no {} found. Install it: sudo apt-get install util-linux iproute2 nftables"
 
 _SET_UP = f"""set -e
@@ -48,9 +48,10 @@ exec cat"""
 class Network:
     """A network that is up. Signaling, which goes over TCP, is never disturbed."""
 
-    def __init__(self, within: tuple[str, ...], nft: str) -> None:
+    def __init__(self, within: tuple[str, ...], nft: str, tc: str) -> None:
         self.within = within
         """What a command line begins with so that it runs in this network."""
+        self._tc = tc
         self._firewall = (*within, nft, "-f", "-")
 
     def open(self) -> None:
@@ -84,6 +85,22 @@ class Network:
             f"udp sport {server} accept",
             f"udp dport {relays} udp sport {relays} accept",
             "meta l4proto udp drop",
+        )
+
+    def slow_down(self, port: int, kilobits: int) -> None:
+        """Let so many kbit/s through to a UDP port; what is more waits in a queue, as in a modem.
+
+        Lasts as long as the network.
+        """
+        for command in (
+            "qdisc add dev lo root handle 1: htb default 1",
+            "class add dev lo parent 1: classid 1:1 htb rate 1gbit quantum 60000",
+            f"class add dev lo parent 1: classid 1:2 htb rate {kilobits}kbit",
+        ):
+            subprocess.run([*self.within, self._tc, *command.split()], check=True)
+        self._nft(
+            "add chain inet path queue_of { type filter hook output priority 0; }\n"
+            f"add rule inet path queue_of udp dport {port} meta priority set 0x10002"
         )
 
     def count_lost(self) -> tuple[int, int]:
@@ -136,4 +153,4 @@ def own_network() -> Iterator[Network]:
             pytest.skip(f"this kernel gives no network of its own: {holder.stderr.read().strip()}")
         target = str(holder.pid)
         into = ("--target", target, "--user", "--net", "--preserve-credentials")
-        yield Network((str(found["nsenter"]), *into), str(found["nft"]))
+        yield Network((str(found["nsenter"]), *into), str(found["nft"]), str(found["tc"]))
