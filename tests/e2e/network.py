@@ -1,7 +1,7 @@
 """A network of its own for the processes of a test: a Linux network namespace, and its firewall.
 
-What is lost there is lost by the kernel, for every program, as on a bad radio link. Needs
-`unshare`, `nsenter`, `ip`, `tc` and `nft`, and a kernel that lets the user make namespaces; no root.
+What is lost there is lost by the kernel, for every program, as on a bad radio link. Needs the
+programs below, and a kernel that lets the user make namespaces; no root.
 """
 
 import os
