@@ -62,7 +62,7 @@ KBPS = "() => window.session.view.picture.kbps"
 # The figures of the seconds to come.
 NOTE_PICTURES = """() => {
   window.pictures = [];
-  setInterval(() => window.pictures.push(window.session.view.picture), 1_000);
+  setInterval(() => window.pictures.push({ ...window.session.view.picture }), 1_000);
 }"""
 SECONDS = 12
 """In most of them the robot has heard what the viewer can receive, were it to heed that."""
