@@ -56,10 +56,18 @@ async def coturn(
     It listens and relays on `address`, and takes `more` options.
     """
     port = _free_port()
-    only_udp = [f"--listening-port={port}", "--no-tcp", "--no-tls"]
-    options = [*_options(address, directory), *_secrets(secrets), *only_udp, *more]
-    async with _run(options, "UDP listener opened"):
+    command = write_command(secrets, directory, address=address, port=port)
+    async with _run([*command, *more], "UDP listener opened"):
         yield port
+
+
+def write_command(secrets: Sequence[str], directory: Path, *, address: str, port: int) -> list[str]:
+    """Return the command line of a coturn like `coturn`'s, for a process of the caller's.
+
+    It has opened its socket once it prints `UDP listener opened`.
+    """
+    only_udp = [f"--listening-port={port}", "--no-tcp", "--no-tls"]
+    return [require_coturn(), *_options(address, directory), *_secrets(secrets), *only_udp]
 
 
 @asynccontextmanager
@@ -76,8 +84,8 @@ async def coturn_over_tls(
         "--no-udp",
         "--no-tcp",
     ]
-    options = [*_options(address, directory), *_secrets(secrets), *only_tls]
-    async with _run(options, "TLS listener opened"):
+    command = [require_coturn(), *_options(address, directory), *_secrets(secrets), *only_tls]
+    async with _run(command, "TLS listener opened"):
         yield port
 
 
@@ -106,10 +114,9 @@ def self_signed(directory: Path) -> Certificate:
 
 
 @asynccontextmanager
-async def _run(options: Sequence[str], listens: str) -> AsyncIterator[None]:
+async def _run(command: Sequence[str], listens: str) -> AsyncIterator[None]:
     process = await asyncio.create_subprocess_exec(
-        require_coturn(),
-        *options,
+        *command,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

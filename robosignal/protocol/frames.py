@@ -422,6 +422,8 @@ class Presence(Frame, frozen=True, kw_only=True, tag="presence"):
     online: bool
     valid_for_seconds: int
     controlled_by: Person | None = None
+    not_renewed: Person | None = None
+    """As in `RobotEntry`."""
 
 
 class PeerLeft(Frame, frozen=True, kw_only=True, tag="peer-left"):

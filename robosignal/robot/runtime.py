@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, assert_never
 
 from aiortc import MediaStreamTrack
@@ -336,14 +337,15 @@ class Runtime:
     def _make_peer(
         self, session: SessionId, pc: PcId, emit: Callable[[events.Event], None]
     ) -> Peer:
-        return Peer(session, pc, self._ice, self._make_video, emit, relays=self._relays)
+        make_video = partial(self._make_video, partial(self._is_driver, session))
+        return Peer(session, pc, self._ice, make_video, emit, relays=self._relays)
 
     def _is_driver(self, session: SessionId) -> bool:
         return self._state.control.fence.obeys(session)
 
-    def _make_video(self) -> MediaStreamTrack | None:
+    def _make_video(self, is_driver: Callable[[], bool]) -> MediaStreamTrack | None:
         try:
-            return self._cameras.watch()
+            return self._cameras.watch(is_driver)
         except Exception:
             _log.exception("%s: has no video to give", self._robot_id)
             raise

@@ -1,6 +1,6 @@
 """Three kinds of process, as people run them: `serve`, `robot` and real browsers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +38,19 @@ class Site:
         return robot
 
 
-def serve(state: Path, *more: str, port: str = "0") -> Site:
-    """Start a gateway, with `more` arguments, and return it once it serves."""
-    process = Process("serve", "--port", port, "--state", str(state), *more)
+def serve(
+    state: Path,
+    *more: str,
+    port: str = "0",
+    environment: Mapping[str, str] | None = None,
+    within: tuple[str, ...] = (),
+) -> Site:
+    """Start a gateway, with `more` arguments, and return it once it serves.
+
+    `environment` and `within` are as `Process` takes them.
+    """
+    command = ("serve", "--port", port, "--state", str(state), *more)
+    process = Process(*command, environment=environment, within=within)
     page_url = process.wait_for(r"is up at (\S+)")[1]
     websocket_url = process.wait_for(r"connect to (ws\S+)")[1]
     return Site(process, page_url, websocket_url, state)

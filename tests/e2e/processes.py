@@ -24,13 +24,15 @@ class Process:
         self,
         *arguments: str,
         environment: Mapping[str, str] | None = None,
-        program: tuple[str, ...] = ("-m", "robosignal"),
+        program: tuple[str, ...] = (sys.executable, "-m", "robosignal"),
+        within: tuple[str, ...] = (),
     ) -> None:
+        """Start it; `within` is what its command line begins with, as in `Network.within`."""
         self.arguments = arguments
         self.lines: list[str] = []
         self._unread: queue.Queue[str | None] = queue.Queue()
         self._popen = subprocess.Popen(
-            [sys.executable, *program, *arguments],
+            [*within, *program, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -42,10 +44,12 @@ class Process:
         self._reader.start()
 
     @classmethod
-    def of_code(cls, code: str, *arguments: str) -> "Process":
+    def of_code(cls, code: str, *arguments: str, within: tuple[str, ...] = ()) -> "Process":
         """Run some Python with these arguments."""
         path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        return cls(*arguments, environment=path, program=("-c", code))
+        return cls(
+            *arguments, environment=path, program=(sys.executable, "-c", code), within=within
+        )
 
     @property
     def pid(self) -> int:

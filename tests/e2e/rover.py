@@ -42,9 +42,12 @@ asyncio.run(Robot(url, robot, token=token, on_drive=move, video=lambda: Camera()
 
 
 @contextmanager
-def running_rover(url: str, token: str) -> Iterator[Process]:
-    """Have the robot, whose token is its owner's, online at this WebSocket's address until left."""
-    process = Process.of_code(ROVER, url, ROBOT, token)
+def running_rover(url: str, token: str, within: tuple[str, ...] = ()) -> Iterator[Process]:
+    """Have the robot, whose token is its owner's, online at this WebSocket's address until left.
+
+    `within` is as `Process` takes it.
+    """
+    process = Process.of_code(ROVER, url, ROBOT, token, within=within)
     process.wait_for(f"^{ROBOT}: online")
     try:
         yield process

@@ -125,12 +125,15 @@ class Launched:
 
 
 @contextmanager
-def launched(name: BrowserName) -> Iterator[Launched]:
-    """Run a browser until left; skip the test without one, or fail it when CI=true."""
+def launched(name: BrowserName, within: tuple[str, ...] = ()) -> Iterator[Launched]:
+    """Run a browser until left; skip the test without one, or fail it when CI=true.
+
+    `within` is what its command line begins with.
+    """
     executable = require_browser(name)
     require_node()
     require_package("puppeteer-core")
-    command = [str(NODE_BIN / "node"), "browsers.js"]
+    command = [*within, str(NODE_BIN / "node"), "browsers.js"]
     pipe = subprocess.PIPE
     # Its input ends with the block, and it with its input.
     with subprocess.Popen(command, cwd=HERE, stdin=pipe, stdout=pipe, text=True) as process:

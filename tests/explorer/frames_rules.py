@@ -277,6 +277,6 @@ def watchers_hear_the_truth(history: History) -> Found:
         if frame["type"] != "presence":
             continue
         robot = versions.get(frame["rev"])
-        driver = frame.get("controlledBy", {}).get("userId")
-        if robot is None or driver not in (None, user_of(robot.controller)):
-            yield f"presence at rev {frame['rev']} tells of {driver}"
+        told = [frame[name]["userId"] for name in ("controlledBy", "notRenewed") if name in frame]
+        if robot is None or not set(told) <= {user_of(robot.controller)} or len(told) > 1:
+            yield f"presence at rev {frame['rev']} tells of {told}"

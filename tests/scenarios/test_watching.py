@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from robosignal.gateway.store import LocalStore
 from robosignal.protocol import limits
 from robosignal.server.core.steps import Watcher
@@ -67,6 +69,49 @@ def test_a_change_of_driver_is_told_to_owner_and_admins(world: World) -> None:
         (told,) = presence(watcher)
         assert told["controlledBy"] == {"userId": "owner", "name": "Owner"}
         assert told["validForSeconds"] == 60
+
+
+def test_a_redial_after_a_lapse_says_who_may_still_be_obeyed(world: World) -> None:
+    """The robot obeys the last driver until the right ends: its push says so, as a list does."""
+    world.connect("owner").ask(type="register", robotId="r1", instanceId="run1")
+    world.connect("owner", ttl_s=120).offer()
+    admin = world.connect("boss", groups=["ADMINS"])
+    admin.ask(type="watch", all=True)
+
+    def redial() -> dict[str, Any]:
+        world.connect("owner").ask(type="register", robotId="r1", instanceId="run1")
+        (told,) = presence(admin)
+        (listed,) = admin.ask(type="robots", robotIds=["r1"])["robots"]
+        fields = ("rev", "online", "validForSeconds", "controlledBy", "notRenewed")
+        assert [told.get(name) for name in fields] == [listed.get(name) for name in fields]
+        return {name: told.get(name) for name in ("controlledBy", "notRenewed")}
+
+    driving = redial()
+    world.pass_seconds(61)
+    lapsed = redial()
+    world.pass_seconds(60)
+    ended = redial()
+
+    person = {"userId": "owner", "name": "Owner"}
+    assert driving == {"controlledBy": person, "notRenewed": None}
+    assert lapsed == {"controlledBy": None, "notRenewed": person}
+    assert ended == {"controlledBy": None, "notRenewed": None}
+
+
+@pytest.mark.parametrize("v1", [True, False], ids=["v1", "seed"])
+def test_a_loss_after_a_lapse_says_who_may_still_be_obeyed(world: World, *, v1: bool) -> None:
+    """A robot of either dialect that only signaling has lost still hears the last driver."""
+    robot = world.robot("r1", "owner", v1=v1)
+    world.connect("owner").offer()
+    watcher = world.connect("owner")
+    watcher.ask(type="watch")
+    world.pass_seconds(61)
+
+    robot.disconnect()
+
+    (told,) = presence(watcher)
+    assert told["online"] is False
+    assert told["notRenewed"] == {"userId": "owner", "name": "Owner"}
 
 
 def test_strangers_and_those_who_do_not_watch_hear_nothing(world: World) -> None:

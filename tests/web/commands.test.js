@@ -394,10 +394,11 @@ for (const [what, reports, path] of [
     const pair = { type: "candidate-pair", id: "p", selected: true };
     const ends = { localCandidateId: "l", remoteCandidateId: "r" };
     const candidate = { type: "local-candidate", id: "l", candidateType: "relay" };
+    const remote = { type: "remote-candidate", id: "r", candidateType: "host" };
 
-    assert.equal(pathOf([...reports, { ...pair, ...ends }, candidate]), path);
+    assert.equal(pathOf([...reports, { ...pair, ...ends }, remote, candidate]), path);
     assert.equal(
-      pathOf([...reports, { ...pair, ...ends }, { ...candidate, candidateType: "host" }]),
+      pathOf([...reports, { ...pair, ...ends }, remote, { ...candidate, candidateType: "host" }]),
       "direct",
     );
   });
@@ -405,6 +406,22 @@ for (const [what, reports, path] of [
 
 test("without a chosen pair the path is not known", () => {
   assert.equal(pathOf([]), null);
+});
+
+test("a robot's relay that was heard before its candidate came is a relay's", () => {
+  const reports = [
+    { type: "transport", selectedCandidatePairId: "p" },
+    { type: "candidate-pair", id: "p", localCandidateId: "l", remoteCandidateId: "r" },
+    { type: "local-candidate", id: "l", candidateType: "host" },
+  ];
+  const heard = { id: "r", candidateType: "prflx", address: "10.9.0.1", port: 61010 };
+  const remote = { type: "remote-candidate", ...heard };
+  const line = "a=candidate:1 1 udp 1677 10.9.0.1 61010 typ relay raddr 10.9.0.1 rport 5\r\n";
+
+  assert.equal(pathOf([...reports, remote], "v=0\r\n"), "direct");
+  assert.equal(pathOf([...reports, remote], `v=0\r\n${line}`), "relay");
+  assert.equal(pathOf([...reports, { ...remote, port: 6101 }], `v=0\r\n${line}`), "direct");
+  assert.equal(pathOf(reports, line), null);
 });
 
 test("what is no message of ours, or lacks what it needs, goes to the application", () => {

@@ -42,6 +42,15 @@ test("a push without a driver takes the driver away", () => {
   assert.equal(only(push(list([row("a", { controlledBy: ALICE })]), {})).controlledBy, undefined);
 });
 
+test("a push says who may still be obeyed, and one that does not takes that away", () => {
+  const before = list([row("a", { controlledBy: ALICE })]);
+  const lapsed = push(before, { notRenewed: ALICE });
+
+  assert.deepEqual(only(lapsed).notRenewed, ALICE);
+  assert.equal(only(lapsed).controlledBy, undefined);
+  assert.equal(only(push(lapsed, { rev: 9 })).notRenewed, undefined);
+});
+
 test("a push of an older rev changes nothing", () => {
   const fleet = list([row("a")]);
 

@@ -113,6 +113,7 @@ const SHAPES = {
     online: flag,
     validForSeconds: number,
     controlledBy: maybe(person),
+    notRenewed: maybe(person),
   },
   "peer-left": { robotId: text, sessionId: text, epoch: maybe(number), reason: text },
 };

@@ -21,6 +21,8 @@ const PONG_MS = 3_000;
 const PICTURE_MS = 100;
 /** What a peer takes that names no limit (RFC 8841, section 6.1). */
 const DEFAULT_MESSAGE_BYTES = 65_536;
+/** The TURN server refuses the password (RFC 8656, section 7.2). Chromium tells, Firefox doesn't. */
+const TURN_UNAUTHORIZED = 401;
 /** How long a robot may be silent before it counts as not heard: it sends 20 heartbeats a second to
  * its driver, 2 to others, and an old robot answers a ping each second. */
 const SILENCE_MS = { driver: 500, viewer: 1_500, old: 3_000 };
@@ -202,6 +204,7 @@ export class Peer {
     this.#dropPings();
     Object.assign(this.#connection, {
       onicecandidate: null,
+      onicecandidateerror: null,
       onconnectionstatechange: null,
       ontrack: null,
     });
@@ -216,6 +219,9 @@ export class Peer {
       // No robot needs an end of candidates, neither of one section, as in Firefox, nor of all.
       if (candidate?.candidate)
         this.#listener.dispatch({ type: "local-candidate", pcId, payload: candidate.toJSON() });
+    };
+    this.#connection.onicecandidateerror = ({ errorCode }) => {
+      if (errorCode === TURN_UNAUTHORIZED) this.#listener.dispatch({ type: "turn-refused", pcId });
     };
     this.#connection.onconnectionstatechange = () =>
       this.#listener.dispatch({ type: "ice", pcId, state: this.#connection.connectionState });

@@ -227,7 +227,7 @@ export class PictureGauge {
     this.#figures = {
       ...figuresBetween(this.#counted, counted),
       freezes: video?.freezeCount ?? null,
-      path: pathOf(reports),
+      path: pathOf(reports, this.#connection.remoteDescription?.sdp),
     };
     this.#counted = counted ?? null;
   }
@@ -257,16 +257,32 @@ export function figuresBetween(before, after) {
  * Whether media goes through a TURN server.
  *
  * @param {any[]} reports of `getStats`
- * @returns {Picture["path"]} null while no path is chosen
+ * @param {string} [sdp] the robot's description with its candidates so far
+ * @returns {Picture["path"]} null while no path is chosen, or its ends are not reported
  */
-export function pathOf(reports) {
+export function pathOf(reports, sdp = "") {
   const chosen = reports.find(({ type }) => type === "transport")?.selectedCandidatePairId;
   // Firefox has no such field, and marks the pair.
   const pair = reports.find(
     ({ type, id, selected }) => type === "candidate-pair" && (id === chosen || selected === true),
   );
-  if (!pair) return null;
-  const ends = [pair.localCandidateId, pair.remoteCandidateId];
-  const types = reports.filter(({ id }) => ends.includes(id)).map((report) => report.candidateType);
-  return types.includes("relay") ? "relay" : "direct";
+  const [local, remote] = [pair?.localCandidateId, pair?.remoteCandidateId].map((end) =>
+    reports.find(({ id }) => id === end),
+  );
+  if (!pair || !local || !remote) return null;
+  // A check that overtakes the candidate which it comes from makes that `prflx` (RFC 8445, section
+  // 7.3.1.3), a relay's too, and Firefox leaves it so.
+  const isRelay =
+    [local, remote].some(({ candidateType }) => candidateType === "relay") ||
+    relaysOf(sdp).includes(`${remote.address} ${remote.port}`);
+  return isRelay ? "relay" : "direct";
 }
+
+/**
+ * @param {string} sdp
+ * @returns {string[]} the address and the port of each relay (RFC 8839, section 5.1)
+ */
+const relaysOf = (sdp) =>
+  [...sdp.matchAll(/a=candidate:\S+ \d+ \S+ \d+ (\S+ \d+) typ relay\b/g)].map(
+    ([, relay = ""]) => relay,
+  );

@@ -76,7 +76,8 @@ export function applyListing(fleet, rows, { askedAt, now, among }) {
  * @param {number} now ms
  * @returns {Fleet | null} null for an unknown robot: only a listing says whose it is
  */
-export function applyPush(fleet, { robotId, rev, online, validForSeconds, controlledBy }, now) {
+export function applyPush(fleet, frame, now) {
+  const { robotId, rev, online, validForSeconds, controlledBy, notRenewed } = frame;
   const known = fleet.get(robotId);
   if (known === undefined) return null;
   if (rev < known.rev) return fleet;
@@ -86,7 +87,7 @@ export function applyPush(fleet, { robotId, rev, online, validForSeconds, contro
     online,
     validForSeconds,
     controlledBy,
-    notRenewed: undefined,
+    notRenewed,
     stale: false,
   };
   return new Map(fleet).set(robotId, newKnown(robot, now));

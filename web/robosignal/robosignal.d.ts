@@ -611,6 +611,7 @@ type PresenceFrame = {
   online: boolean;
   validForSeconds: number;
   controlledBy?: Person;
+  notRenewed?: Person;
 };
 /**
  * what the server sends

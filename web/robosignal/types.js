@@ -243,7 +243,7 @@
 /** @typedef {{type: "peer-left", robotId: string, sessionId: string, epoch?: number, reason: string}} PeerLeft */
 /** @typedef {{type: "control-requested", robotId: string, sessionId: string, by: Person}} ControlRequested */
 /** @typedef {{type: "control-denied", robotId: string, by: Person}} ControlDenied */
-/** @typedef {{type: "presence", robotId: string, rev: number, online: boolean, validForSeconds: number, controlledBy?: Person}} PresenceFrame */
+/** @typedef {{type: "presence", robotId: string, rev: number, online: boolean, validForSeconds: number, controlledBy?: Person, notRenewed?: Person}} PresenceFrame */
 /** @typedef {Ack | Pong | ErrorFrame | Welcome | IceFrame | RobotsFrame | HistoryFrame | CodeFrame | KeysFrame | SharesFrame | PeerFrame | ControlFrame | ControlLost | PeerLeft
  *   | ControlRequested | ControlDenied | PresenceFrame} Frame what the server sends */
 

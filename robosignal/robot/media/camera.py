@@ -18,7 +18,13 @@ from aiortc.contrib.media import PlayerStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import Packet, VideoFrame
 
-from robosignal.robot.media.encoding import CLOCK_RATE, Converter, EncodedFrame, Encoding
+from robosignal.robot.media.encoding import (
+    CLOCK_RATE,
+    Converter,
+    EncodedFrame,
+    Encoding,
+    Encodings,
+)
 
 SILENT_SECONDS = 2.0
 """A camera that gives no picture for so long is logged."""
@@ -43,12 +49,13 @@ class CameraTrack(MediaStreamTrack):
 
     kind = "video"
 
-    def __init__(self, camera: "Camera") -> None:
+    def __init__(self, camera: "Camera", is_driver: Callable[[], bool]) -> None:
         super().__init__()
         self.max_bitrate: int | None = None
         self._camera = camera
+        self._is_driver = is_driver
         self._codec: RTCRtpCodecParameters | None = None
-        self._encoding: Encoding | None = None
+        self._encodings: Encodings | None = None
         self._frames: deque[EncodedFrame] = deque()
         self._has_changed = asyncio.Event()
         self._needs_key = True
@@ -85,10 +92,19 @@ class CameraTrack(MediaStreamTrack):
         self._frames.append(frame)
         self._has_changed.set()
 
+    @property
+    def is_driver(self) -> bool:
+        """Whether the robot obeys this peer."""
+        return self._is_driver()
+
+    def restart(self) -> None:
+        """Take no frame before the next key frame."""
+        self._needs_key = True
+
     def request_key_frame(self) -> None:
         """Have a key frame come soon."""
-        if self._encoding is not None:
-            self._encoding.request_key_frame()
+        if self._encodings is not None:
+            self._encodings.request_key_frame(self)
 
     def move(self, camera: "Camera") -> None:
         """Watch another camera from now on."""
@@ -107,13 +123,13 @@ class CameraTrack(MediaStreamTrack):
 
     def _join(self) -> None:
         if self._codec is not None and self.readyState == "live":
-            self._encoding = self._camera.encoding(self._codec)
-            self._encoding.join(self)
+            self._encodings = self._camera.encodings(self._codec)
+            self._encodings.join(self)
 
     def _leave(self) -> None:
-        if self._encoding is not None:
-            self._encoding.leave(self)
-            self._encoding = None
+        if self._encodings is not None:
+            self._encodings.leave(self)
+            self._encodings = None
 
 
 def _start_player(track: MediaStreamTrack) -> None:
@@ -147,7 +163,7 @@ class Camera:
         self._track = track
         self._cameras = cameras
         self._watching: set[CameraTrack] = set()
-        self._encodings: dict[str, Encoding] = {}
+        self._encodings: dict[str, Encodings] = {}
         self._converter = Converter()
         self._newest: tuple[VideoFrame, int] | None = None
         self._has_new = asyncio.Event()
@@ -172,11 +188,11 @@ class Camera:
         if self._cameras is not None and not self._watching:
             self._cameras.close_camera(self)
 
-    def encoding(self, codec: RTCRtpCodecParameters) -> Encoding:
+    def encodings(self, codec: RTCRtpCodecParameters) -> Encodings:
         """Return what encodes with this codec."""
         kind = codec.mimeType.lower()
         if kind not in self._encodings:
-            self._encodings[kind] = Encoding(codec)
+            self._encodings[kind] = Encodings(codec)
         return self._encodings[kind]
 
     def close(self) -> None:
@@ -259,7 +275,7 @@ class Camera:
         elif isinstance(picture, Packet):
             # A camera that encodes by itself: each of its frames needs those before it.
             for each in self._encodings.values():
-                each.deliver(each.pack(picture, self._timestamp))
+                each.pass_on(picture, self._timestamp)
 
     async def _open_again(self, cameras: "Cameras") -> bool:
         """Open the camera again; return whether its viewers now watch another one instead."""
@@ -292,7 +308,7 @@ class Camera:
             if self._newest is None:
                 continue
             (frame, timestamp), self._newest = self._newest, None
-            used = [each for each in self._encodings.values() if each.is_used]
+            used = [each for one in self._encodings.values() for each in one.select()]
             if not used:
                 continue
             try:
@@ -337,8 +353,12 @@ class Cameras:
         self._video = video
         self._open: list[Camera] = []
 
-    def watch(self) -> CameraTrack | None:
+    def watch(self, is_driver: Callable[[], bool]) -> CameraTrack | None:
         """Return a new peer's view, None for no video; it is the caller's to stop.
+
+        Args:
+            is_driver: whether the robot obeys this peer now. Its picture keeps the bitrate that
+                its path allows, whatever the viewers' paths do.
 
         Raises:
             MediaStreamError: the track that everyone watches has ended.
@@ -354,7 +374,7 @@ class Cameras:
             owner = None if isinstance(self._video, MediaStreamTrack) else self
             camera = Camera(self._name, track, owner)
             self._open.append(camera)
-        view = CameraTrack(camera)
+        view = CameraTrack(camera, is_driver)
         camera.add(view)
         return view
 

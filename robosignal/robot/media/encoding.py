@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, Protocol, cast
 
 from aiortc import RTCRtpCodecParameters
-from aiortc.codecs import depayload, get_encoder
+from aiortc.codecs import depayload, get_encoder, h264, vpx
 from av import Packet, VideoFrame
 from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, VideoReformatter
@@ -19,11 +19,20 @@ CLOCK_RATE = 90_000
 KEY_FRAME_SECONDS = 0.3
 """Key frames that peers ask for are this far apart, so that lost packets make no flood of them."""
 
+POOR_SHARE = 0.75
+"""A viewer who can receive less than this share of what the driver can has another encoder."""
+
+RETURN_SECONDS = 10.0
+"""A viewer comes back to the driver's encoder after this at the earliest: it costs a key frame."""
+
 RAISE_SECONDS = 2.0
 """The bitrate is lowered at once, and raised no sooner than this after its last change."""
 
 NAL_SLICE_OF_KEY_FRAME, NAL_SEQUENCE_PARAMETERS = 5, 7
 """What an H.264 key frame begins with (ITU-T H.264, table 7-1)."""
+
+MAX_BITRATES = {"video/vp8": vpx.MAX_BITRATE, "video/h264": h264.MAX_BITRATE}
+"""By codec, in bit/s."""
 
 PIXELS = "yuv420p"
 """The only pixel format that aiortc's encoders take, and browsers decode."""
@@ -47,14 +56,23 @@ class Receiver(Protocol):
     max_bitrate: int | None
     """What the peer estimates that it can receive, in bit/s; None before it has said so."""
 
+    @property
+    def is_driver(self) -> bool:
+        """Whether the robot obeys this peer."""
+
     def take(self, frame: EncodedFrame) -> None:
         """Take the next frame."""
+
+    def restart(self) -> None:
+        """Take no frame before the next key frame: what follows is another encoder's."""
 
 
 class _Encoder(Protocol):
     """An encoder of aiortc's for video, as far as it is used here."""
 
     target_bitrate: int
+    picture_id: int
+    """Of the next frame, in VP8 alone (RFC 7741, section 4.2)."""
 
     def encode(self, frame: VideoFrame, force_keyframe: bool) -> tuple[list[bytes], int]:  # noqa: FBT001 - aiortc's
         ...
@@ -113,6 +131,8 @@ class Encoding:
     ) -> None:
         self._codec = codec
         self._clock = clock
+        self.max_bitrate = MAX_BITRATES[codec.mimeType.lower()]
+        """The most that its encoder makes use of, in bit/s."""
         self._encoder = cast("_Encoder", get_encoder(codec))
         self._receivers: set[Receiver] = set()
         self._is_key_due = False
@@ -136,6 +156,11 @@ class Encoding:
     def leave(self, receiver: Receiver) -> None:
         """Give this receiver no more frames."""
         self._receivers.discard(receiver)
+
+    def align(self, other: "Encoding") -> None:
+        """Count pictures as another encoding does, so that a peer may change between the two."""
+        if self._codec.name == "VP8":
+            self._encoder.picture_id = other._encoder.picture_id  # noqa: SLF001 - its own kind's
 
     def request_key_frame(self) -> None:
         """Have the next frame that may be one be a key frame."""
@@ -190,3 +215,70 @@ class Encoding:
             return start[0] & 1 == 0  # RFC 7741, section 4.3
         # After the start code of four bytes comes the unit's type.
         return start[4] & 0x1F in {NAL_SLICE_OF_KEY_FRAME, NAL_SEQUENCE_PARAMETERS}
+
+
+class Encodings:
+    """One codec's encoders: the driver's, and one for viewers who can receive much less.
+
+    Without the second, the lowest bitrate would rule the driver's picture too. All are in the
+    first while the robot obeys none of them, or the driver's browser has not said what it can.
+    """
+
+    def __init__(
+        self, codec: RTCRtpCodecParameters, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self._full, self._reduced = Encoding(codec, clock), Encoding(codec, clock)
+        self._receivers: dict[Receiver, Encoding] = {}
+        self._returns_at: dict[Receiver, float] = {}
+
+    def join(self, receiver: Receiver) -> None:
+        """Give this receiver all frames from the next key frame on, which is asked for."""
+        self._receivers[receiver] = self._full
+        self._full.join(receiver)
+
+    def leave(self, receiver: Receiver) -> None:
+        """Give this receiver no more frames."""
+        encoding = self._receivers.pop(receiver, None)
+        self._returns_at.pop(receiver, None)
+        if encoding is not None:
+            encoding.leave(receiver)
+
+    def request_key_frame(self, receiver: Receiver) -> None:
+        """Have a key frame come soon to this receiver, and to those who share its encoder."""
+        self._receivers.get(receiver, self._full).request_key_frame()
+
+    def select(self) -> list[Encoding]:
+        """Return those that the next picture is to be encoded by, the driver's first."""
+        enough = self._find_enough()
+        for receiver, encoding in tuple(self._receivers.items()):
+            wanted = self._choose(receiver, enough)
+            if wanted is not encoding:
+                encoding.leave(receiver)
+                receiver.restart()
+                wanted.join(receiver)
+                self._receivers[receiver] = wanted
+        self._reduced.align(self._full)
+        return [each for each in (self._full, self._reduced) if each.is_used]
+
+    def pass_on(self, packet: "Packet[Any]", timestamp: int) -> None:
+        """Give all a frame that the camera itself has encoded, with this codec."""
+        frame = self._full.pack(packet, timestamp)
+        for each in (self._full, self._reduced):
+            each.deliver(frame)
+
+    def _find_enough(self) -> float:
+        """Return what a viewer must be able to receive to share the driver's encoder, in bit/s."""
+        drivers = [one.max_bitrate for one in self._receivers if one.is_driver]
+        known = [bitrate for bitrate in drivers if bitrate is not None]
+        return POOR_SHARE * min([*known, self._full.max_bitrate]) if known else 0.0
+
+    def _choose(self, receiver: Receiver, enough: float) -> Encoding:
+        bitrate = receiver.max_bitrate
+        now = self._clock()
+        if enough == 0.0 or receiver.is_driver or bitrate is None:
+            return self._full
+        if bitrate < enough:
+            self._returns_at[receiver] = now + RETURN_SECONDS
+            return self._reduced
+        return self._full if now >= self._returns_at.get(receiver, now) else self._reduced

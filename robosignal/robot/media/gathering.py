@@ -8,6 +8,7 @@ It uses aioice's internals, as of the version in requirements.txt.
 """
 
 import asyncio
+import logging
 import socket
 import ssl
 import time
@@ -19,7 +20,7 @@ from ssl import SSLContext
 from threading import Thread
 from typing import Any
 
-from aioice import Candidate, Connection
+from aioice import Candidate, Connection, stun
 from aioice.ice import StunProtocol, relayed_candidate, server_reflexive_candidate
 from aiortc import RTCIceServer
 from aiortc.rtcicetransport import parse_stun_turn_uri
@@ -42,6 +43,13 @@ the quicker way again where it is open.
 
 HTTPS_PORT = 443
 
+UNAUTHORIZED = 401
+"""A TURN server's refusal of a password (RFC 8656, section 7.2)."""
+
+SECRETS_DIFFER = "its secret may differ from the signaling server's"
+
+_log = logging.getLogger(__name__)
+
 _lookups: dict[str, Future[list[str]]] = {}
 """The look-ups that are running, by name: peer connections share them."""
 
@@ -61,6 +69,7 @@ class Relays:
         self._clock = clock
         self._working: tuple[str, float] | None = None
         self._tls: SSLContext | None = None
+        self._refusals: dict[str, str] = {}
 
     def sort(self, servers: Iterable[RTCIceServer]) -> list[RTCIceServer]:
         """Return all in the order in which to ask them.
@@ -72,8 +81,19 @@ class Relays:
 
     def remember(self, server: RTCIceServer) -> None:
         """Have this one come first for a while: it has just answered."""
+        self._refusals.pop(str(server.urls), None)
         if not self._works(server):
             self._working = str(server.urls), self._clock() + REMEMBERED_SECONDS
+
+    def report(self, server: RTCIceServer, refusal: stun.TransactionFailed) -> None:
+        """Log why this one refuses a relay, once until it gives one or refuses otherwise."""
+        code, reason = refusal.response.attributes.get("ERROR-CODE", (0, ""))
+        url, why = str(server.urls), f"{code} {reason}".strip()
+        if self._refusals.get(url) == why:
+            return
+        self._refusals[url] = why
+        cause = f"; {SECRETS_DIFFER}" if code == UNAUTHORIZED else ""
+        _log.warning("the TURN server %s refuses a relay (%s)%s", url, why, cause)
 
     async def tls(self) -> SSLContext:
         """Return what checks the names and certificates of `turns:` servers.
@@ -149,16 +169,20 @@ class Gathering:
         await _resolve(uri["host"])
         # Its stub says bool. asyncio gets it, and would read all authorities each time for True.
         tls: Any = uri["scheme"] == "turns" and await self._relays.tls()
-        candidate, relay = await relayed_candidate(
-            component=1,
-            hide_related_address=False,
-            protocol_factory=lambda: StunProtocol(self._connection),
-            turn_server=_address(uri),
-            turn_username=server.username,
-            turn_password=server.credential,
-            turn_ssl=tls,
-            turn_transport=uri["transport"],
-        )
+        try:
+            candidate, relay = await relayed_candidate(
+                component=1,
+                hide_related_address=False,
+                protocol_factory=lambda: StunProtocol(self._connection),
+                turn_server=_address(uri),
+                turn_username=server.username,
+                turn_password=server.credential,
+                turn_ssl=tls,
+                turn_transport=uri["transport"],
+            )
+        except stun.TransactionFailed as refusal:
+            self._relays.report(server, refusal)
+            raise
         connection = self._connection
         if connection._closing:  # noqa: SLF001
             await relay.close()

@@ -295,6 +295,7 @@ def presence_frame(robot: Robot, now: int) -> Presence:
         online=online,
         valid_for_seconds=validity_seconds(robot, now),
         controlled_by=held.person if held else None,
+        not_renewed=_find_not_renewed(robot, now),
     )
 
 

@@ -120,9 +120,9 @@ class Opener:
         return found
 
 
-def view_of(some: Cameras) -> CameraTrack:
+def view_of(some: Cameras, is_driver: Callable[[], bool] = lambda: False) -> CameraTrack:
     """Return a new peer's view."""
-    view = some.watch()
+    view = some.watch(is_driver)
     assert view is not None
     return view
 
@@ -219,7 +219,7 @@ async def test_a_track_of_the_programs_that_ended_is_told(log: LogLines) -> None
         track.give(MediaStreamError())
         await log.wait_for("give `video` a function")
         with pytest.raises(MediaStreamError):
-            some.watch()
+            some.watch(lambda: False)
 
     assert view.readyState == "live"
 

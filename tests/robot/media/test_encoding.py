@@ -2,12 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from itertools import count
+from itertools import count, pairwise
 
 import numpy as np
 import pytest
 from aiortc import RTCRtpCodecParameters
 from aiortc.codecs import depayload, get_decoder
+from aiortc.codecs.vpx import VpxPayloadDescriptor
 from aiortc.jitterbuffer import JitterFrame
 from av import VideoFrame
 from av.video.frame import PictureType
@@ -16,9 +17,11 @@ from robosignal.robot.media.encoding import (
     CLOCK_RATE,
     KEY_FRAME_SECONDS,
     RAISE_SECONDS,
+    RETURN_SECONDS,
     Converter,
     EncodedFrame,
     Encoding,
+    Encodings,
 )
 
 VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=CLOCK_RATE, payloadType=97)
@@ -55,8 +58,16 @@ def luma(frame: VideoFrame) -> list[int]:
 class Viewer:
     """Decodes what it gets."""
 
-    def __init__(self, codec: RTCRtpCodecParameters, max_bitrate: int | None = None) -> None:
+    def __init__(
+        self,
+        codec: RTCRtpCodecParameters,
+        max_bitrate: int | None = None,
+        *,
+        is_driver: bool = False,
+    ) -> None:
         self.max_bitrate = max_bitrate
+        self.is_driver = is_driver
+        self.restarts = 0
         self.frames: list[EncodedFrame] = []
         self._codec = codec
         self._decoder = get_decoder(codec)
@@ -65,9 +76,16 @@ class Viewer:
         """Keep a frame."""
         self.frames.append(frame)
 
+    def restart(self) -> None:
+        """Count how often it is to begin with a key frame."""
+        self.restarts += 1
+
     def picture(self) -> VideoFrame:
         """Return what the last frame shows."""
-        frame = self.frames[-1]
+        return self.decode(self.frames[-1])
+
+    def decode(self, frame: EncodedFrame) -> VideoFrame:
+        """Return what this frame shows, after those that were decoded before it."""
         data = b"".join(depayload(self._codec, payload) for payload in frame.payloads)
         picture = self._decoder.decode(JitterFrame(data=data, timestamp=frame.timestamp))[0]
         assert isinstance(picture, VideoFrame)
@@ -187,3 +205,93 @@ def test_viewers_who_have_not_measured_yet_do_not_change_the_bitrate() -> None:
     film.show(stripes("yuv420p"))
 
     assert film.encoding.bitrate == before
+
+
+class SharedFilm:
+    """A codec's encodings, and pictures for them one after the other, 20 a second."""
+
+    def __init__(self, codec: RTCRtpCodecParameters) -> None:
+        self.now = 0.0
+        self.encodings = Encodings(codec, lambda: self.now)
+        self._converter = Converter()
+        self._timestamps = count(CLOCK_RATE, CLOCK_RATE // 20)
+
+    def show(self, pictures: int = 1) -> list[int]:
+        """Encode and deliver pictures; return the bitrates of those who encoded the last one."""
+        bitrates: list[int] = []
+        for _ in range(pictures):
+            timestamp = next(self._timestamps)
+            own = self._converter.convert(stripes("yuv420p"))
+            bitrates = []
+            for each in self.encodings.select():
+                each.deliver(each.encode(own, timestamp, is_key_forced=each.prepare()))
+                bitrates.append(each.bitrate)
+            self.now += 0.05
+        return bitrates
+
+
+def picture_ids(frames: list[EncodedFrame]) -> list[int | None]:
+    """Return each frame's VP8 picture ID."""
+    return [VpxPayloadDescriptor.parse(each.payloads[0])[0].picture_id for each in frames]
+
+
+RICH, POOR = 1_400_000, 600_000
+
+
+@pytest.mark.parametrize("codec", [VP8, H264], ids=lambda codec: codec.name)
+def test_a_poor_viewer_does_not_lower_the_drivers_picture(codec: RTCRtpCodecParameters) -> None:
+    """It has an encoder of its own, begins there with a key frame, and sees the picture."""
+    film = SharedFilm(codec)
+    driver, viewer = Viewer(codec, RICH, is_driver=True), Viewer(codec, RICH)
+    film.encodings.join(driver)
+    film.encodings.join(viewer)
+    alone = film.show(3)
+    viewer.max_bitrate = POOR
+    apart = film.show(3)
+
+    assert (alone, apart) == ([RICH], [RICH, POOR])
+    assert [frame.is_key for frame in viewer.frames[3:]] == [True, False, False]
+    assert [frame.is_key for frame in driver.frames[1:]] == [False] * 5
+    for frame in viewer.frames:
+        assert luma(viewer.decode(frame)) == pytest.approx([WHITE, GREY, BLACK], abs=8)
+
+
+def test_a_viewer_who_can_receive_enough_again_comes_back_after_a_while() -> None:
+    """Not at once, as each change costs a key frame; VP8's picture IDs go on without a gap."""
+    film, driver, viewer = SharedFilm(VP8), Viewer(VP8, RICH, is_driver=True), Viewer(VP8, RICH)
+    film.encodings.join(driver)
+    film.encodings.join(viewer)
+    film.show(40)
+    viewer.max_bitrate = POOR
+    film.show(2)
+    viewer.max_bitrate = RICH
+    soon = film.show(2)
+    film.now += RETURN_SECONDS
+    later = film.show(2)
+    ids = picture_ids(viewer.frames)
+
+    assert (len(soon), len(later), viewer.restarts) == (2, 1, 2)
+    assert ids == picture_ids(driver.frames)
+    assert all(one is not None and (one + 1) % 2**15 == two for one, two in pairwise(ids))
+
+
+def test_who_takes_over_has_the_first_encoder_at_once() -> None:
+    """Its own path rules then, however poor; viewers who can receive more share it."""
+    film, before, after = SharedFilm(VP8), Viewer(VP8, RICH, is_driver=True), Viewer(VP8, POOR)
+    film.encodings.join(before)
+    film.encodings.join(after)
+    apart = film.show()
+    before.is_driver, after.is_driver = False, True
+
+    assert (apart, film.show()) == ([RICH, POOR], [POOR])
+
+
+def test_without_a_driver_the_slowest_viewers_bitrate_rules() -> None:
+    """No one's picture has to be kept: one encoder serves all."""
+    film, driver, viewer = SharedFilm(VP8), Viewer(VP8, RICH, is_driver=True), Viewer(VP8, POOR)
+    film.encodings.join(driver)
+    film.encodings.join(viewer)
+    apart = film.show()
+    film.encodings.leave(driver)
+
+    assert (apart, film.show()) == ([RICH, POOR], [POOR])

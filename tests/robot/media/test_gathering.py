@@ -403,6 +403,29 @@ def tls_alone(port: int, silent: StunServer) -> list[RTCIceServer]:
     return [silent_relay(silent), *(relay_at(url.format(port)) for url in urls)]
 
 
+async def test_a_relay_that_is_refused_is_logged_once_until_that_server_gives_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every peer asks for one: the log says the URL, the server's reason and what may be wrong."""
+    now = 0.0
+    relays = Relays(lambda: now)
+    async with coturn([SECRET], tmp_path) as port:
+        good = relay_at(f"turn:127.0.0.1:{port}?transport=udp")
+        bad = RTCIceServer(good.urls, good.username, "wrong")
+        other = RTCIceServer(f"turn:127.0.0.1:{port}", good.username, good.credential)
+        for servers in ([bad, other], [bad, other], [good], [bad, other]):
+            async with pair(servers, relays=relays) as two:
+                sdp, _ = await two.offer()
+                two.robot.offer(sdp)
+                await two.answered()
+                assert isinstance(await two.next(), Gathered)
+            now += REMEMBERED_SECONDS
+
+    reason = "(401 Unauthorized); its secret may differ from the signaling server's"
+    line = f"the TURN server {bad.urls} refuses a relay {reason}"
+    assert [one.getMessage() for one in caplog.records if "TURN" in one.getMessage()] == [line] * 2
+
+
 async def test_a_relay_that_comes_after_the_answer_carries_the_connection(tmp_path: Path) -> None:
     """Servers that are dead, refuse or cannot be used come first; the first that can is enough."""
     async with coturn([SECRET], tmp_path) as port:

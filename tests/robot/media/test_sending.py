@@ -97,7 +97,7 @@ async def test_a_peer_sees_moving_pictures_in_the_codec_that_it_takes(codec: str
     offer = await browser.createOffer()
     await browser.setLocalDescription(offer)
     await robot.setRemoteDescription(browser.localDescription)
-    view = cameras.watch()
+    view = cameras.watch(lambda: False)
     assert view is not None
     transceiver = robot.getTransceivers()[0]
     transceiver.direction = "sendonly"

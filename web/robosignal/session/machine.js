@@ -74,6 +74,7 @@ import { unreachable } from "../errors.js";
  *   | {type: "local-offer", pcId: string, payload: Description}
  *   | {type: "local-answer", pcId: string, payload: Description}
  *   | {type: "local-candidate", pcId: string, payload: RTCIceCandidateInit}
+ *   | {type: "turn-refused", pcId: string}
  *   | {type: "ice", pcId: string, state: string}
  *   | {type: "channel-opened", pcId: string} | {type: "channel-closed", pcId: string}
  *   | {type: "picture", pcId: string} | {type: "pong", pcId: string}
@@ -172,6 +173,8 @@ function apply(state, event, at) {
       return relay(state, "answer", event.payload);
     case "local-candidate":
       return sendCandidate(state, event.payload);
+    case "turn-refused":
+      return [change(state, "peer", { isTurnRefused: true }), []];
     case "ice":
       return [updatePath(state, event.state, at), []];
     case "channel-opened":

@@ -1,6 +1,6 @@
 /**
- * Why no path to a robot opens, as far as a page can tell: a network that needs a TURN server, or a
- * browser that keeps pages from the user's own network.
+ * Why no path to a robot opens, as far as a page can tell: a network that needs a TURN server, a TURN
+ * server that refuses, or a browser that keeps pages from the user's own network.
  */
 
 import { change } from "./state.js";
@@ -11,6 +11,7 @@ import { change } from "./state.js";
 
 const NO_PATH = "The robot answers, but no path for video opens.";
 const TURN = `${NO_PATH} The network may need a TURN server. Trying again.`;
+const REFUSED = `${NO_PATH} The TURN server refuses the password: its secret may differ from the signaling server's. Trying again.`;
 const PLACES = { local: "devices on your own network", loopback: "programs on this computer" };
 const SETTING = "the site's settings, under “Local network access”";
 
@@ -57,7 +58,7 @@ export function addNetworks(state, text) {
  * @param {State} state
  * @returns {string}
  */
-export function whyNoPath({ peer: { networks }, permissions }) {
+export function whyNoPath({ peer: { networks, isTurnRefused }, permissions }) {
   const inState = (/** @type {PermissionState} */ wanted) =>
     networks.find((network) => permissions[network] === wanted);
   const [denied, asked] = [inState("denied"), inState("prompt")];
@@ -65,5 +66,5 @@ export function whyNoPath({ peer: { networks }, permissions }) {
     return `${NO_PATH} Your browser keeps this page from ${PLACES[denied]}, where the robot is: allow it in ${SETTING}. Trying again.`;
   if (asked !== undefined)
     return `${NO_PATH} Your browser lets this page reach ${PLACES[asked]}, where the robot is, only if you allow it: when it asks, or in ${SETTING}. Trying again.`;
-  return TURN;
+  return isTurnRefused ? REFUSED : TURN;
 }

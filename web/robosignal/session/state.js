@@ -97,6 +97,7 @@ import { NO_PICTURE } from "../picture.js";
  * @property {readonly Part[]} declared what the robot's description says that it sends
  * @property {readonly Part[]} arrived what of that has arrived
  * @property {readonly Network[]} networks of the user's own on which the robot says that it is
+ * @property {boolean} isTurnRefused whether a TURN server has refused our password
  * @property {Link} link
  * @property {Picture} picture
  */
@@ -195,6 +196,7 @@ export function newPeer(id, { openedAt, answerAt }) {
     declared: [],
     arrived: [],
     networks: [],
+    isTurnRefused: false,
     link: NO_LINK,
     picture: NO_PICTURE,
   };
