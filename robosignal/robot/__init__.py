@@ -11,20 +11,38 @@ except ModuleNotFoundError as missing:
 
     raise explain("robosignal.robot", "robot", missing) from missing
 from robosignal.robot.connection.state import Timing
+from robosignal.robot.controls import (
+    Axis,
+    BadDeclaration,
+    Button,
+    Choice,
+    Command,
+    CommandHandler,
+    Control,
+)
 from robosignal.robot.drive import STILL, Drive, Limits
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
 from robosignal.robot.key.enrolment import Enrolled, EnrolmentRefused, enroll
 from robosignal.robot.key.file import KeyFile, KeyFileRefused
 from robosignal.robot.media.camera import MakeTrack
 from robosignal.robot.motors import DriveHandler
+from robosignal.robot.telemetry import Field
 from robosignal.robot.token import NoToken, TokenSource
 
 __all__ = [
     "STILL",
+    "Axis",
+    "BadDeclaration",
+    "Button",
+    "Choice",
+    "Command",
+    "CommandHandler",
+    "Control",
     "Drive",
     "DriveHandler",
     "Enrolled",
     "EnrolmentRefused",
+    "Field",
     "KeyFile",
     "KeyFileRefused",
     "Limits",

@@ -4,7 +4,7 @@ import asyncio
 import re
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from inspect import iscoroutinefunction
 
 from aiortc import MediaStreamTrack
@@ -15,7 +15,8 @@ from robosignal.protocol.ids import InstanceId, RobotId
 from robosignal.protocol.limits import ID_PATTERN
 from robosignal.protocol.parsing import ID_RULE
 from robosignal.robot.connection.state import Timing
-from robosignal.robot.drive import FRESH_MS, WATCHDOG_MS, Limits, Settings
+from robosignal.robot.controls import CommandHandler, Control, Controls
+from robosignal.robot.drive import COMMAND_HZ, FRESH_MS, WATCHDOG_MS, Limits, Settings
 from robosignal.robot.key.file import KeyFile
 from robosignal.robot.key.signer import Signer
 from robosignal.robot.media.camera import MakeTrack
@@ -23,6 +24,7 @@ from robosignal.robot.media.test_pattern import FRAMES_PER_SECOND
 from robosignal.robot.motors import DriveHandler
 from robosignal.robot.runtime import Runtime
 from robosignal.robot.session.registration import Identity
+from robosignal.robot.telemetry import Field, Fields, Published, Value, merge
 from robosignal.robot.token import TokenSource, from_text
 
 UNTOLD_FPS = 15.0
@@ -36,6 +38,9 @@ SHORTEST_MS = 100
 
 LONGEST_MS = 60_000
 """The longest ones."""
+
+MOST_COMMAND_HZ = 100
+"""The most commands a second that a robot may ask for."""
 
 MOST_FPS = 240
 """The most frames a second that a robot may declare."""
@@ -58,6 +63,14 @@ class Robot:
             change of driver, when somebody stops the robot, and at the end. It runs in a thread of
             its own, one call at a time. What it raises is logged, and the motors are stopped.
             None: nothing but the test picture moves.
+        controls: what people can move besides, or instead: `Axis`, `Button` and `Choice`, at most
+            32, with different names. Pages are told of them, and the console draws them.
+        on_command: is called with a `Command` that has the values of all controls, whenever
+            `on_drive` would be called, after it, and in the same thread: for every command that is
+            carried out, and for every stop. It belongs to `controls`.
+        command_hz: how many commands a second pages should send while somebody moves a control,
+            from 1 to 100.
+        telemetry: the fields that `publish` takes, at most 64, with different names.
         video: a function that returns the track of one peer connection, None for no video; or a
             track that all peers watch. The function is called on the event loop, for each peer
             that takes video, and again if its track fails. It may return one track to several
@@ -82,9 +95,10 @@ class Robot:
 
     Raises:
         ValueError: `url`, `robot_id` or `instance_id` is not of that form, a number is out of its
-            range, or the key is another robot's.
-        TypeError: there is neither `token` nor `key`, or both; or `on_drive` or `video` is a
-            coroutine function, which would never be awaited.
+            range, two controls or two fields have the same name, or the key is another robot's.
+        TypeError: there is neither `token` nor `key`, or both; there is only one of `controls` and
+            `on_command`; or `on_drive`, `on_command` or `video` is a coroutine function, which would
+            never be awaited.
     """
 
     def __init__(
@@ -95,6 +109,10 @@ class Robot:
         token: str | TokenSource | None = None,
         key: KeyFile | None = None,
         on_drive: DriveHandler | None = None,
+        controls: Sequence[Control] = (),
+        on_command: CommandHandler | None = None,
+        command_hz: float = COMMAND_HZ,
+        telemetry: Sequence[Field] = (),
         video: MediaStreamTrack | MakeTrack | None = None,
         fps: float | None = None,
         watchdog_ms: int = WATCHDOG_MS,
@@ -110,8 +128,12 @@ class Robot:
         instance_id = secrets.token_hex(16) if instance_id is None else instance_id
         _check_id("robot_id", robot_id)
         _check_id("instance_id", instance_id)
-        if iscoroutinefunction(on_drive) or iscoroutinefunction(video):
-            raise TypeError("on_drive and video must be plain functions, not coroutine functions")
+        given = {"on_drive": on_drive, "on_command": on_command, "video": video}
+        for name, function in given.items():
+            if iscoroutinefunction(function):
+                raise TypeError(f"{name} must be a plain function, not a coroutine function")
+        if bool(controls) != (on_command is not None):
+            raise TypeError("controls and on_command belong together: give both, or neither")
         if (token is None) == (key is None):
             raise TypeError("give either token, of the robot's owner, or key, the robot's own")
         if key is not None and key.robot_id != robot_id:
@@ -135,12 +157,25 @@ class Robot:
         _check_range("fps", fps, 0, MOST_FPS)
         if video is None and fps == 0:
             self._video = _no_video
-        self._settings = Settings(watchdog_ms, fresh_ms, old_pages=old_pages, fps=fps or None)
+        _check_range("command_hz", command_hz, 1, MOST_COMMAND_HZ)
+        self._on_command = on_command
+        self._fields = Fields(telemetry)
+        self._settings = Settings(
+            watchdog_ms,
+            fresh_ms,
+            old_pages=old_pages,
+            fps=fps or None,
+            controls=Controls(controls),
+            telemetry=self._fields,
+            has_drive=on_drive is not None or not controls,
+            command_hz=command_hz,
+        )
         self._limits = limits
         # What follows is read and written under this lock.
         self._changing = threading.Lock()
         self._runtime: Runtime | None = None
         self._stopped_by: str | None = None
+        self._published: Published = ()
 
     def stop_motion(self, by: str = "the robot") -> None:
         """Stop the motors and refuse all motion until `clear_stop`; any thread may call it.
@@ -161,6 +196,26 @@ class Robot:
             self._stopped_by = None
             if self._runtime is not None:
                 self._runtime.clear_stop()
+
+    def publish(self, values: Mapping[str, Value], *, reliable: bool = False) -> None:
+        """Send telemetry to everyone who drives or watches; any thread may call it.
+
+        Args:
+            values: the new values by the names of `telemetry`: finite numbers, bools, or texts of
+                at most 200 characters. Fields that are left out keep their values, and who comes
+                later gets the newest value of each.
+            reliable: each of these values arrives, in order, also where the network loses packets.
+                Otherwise only the newest value of each field counts, and goes out up to 60 times a
+                second, which suits what changes all the time.
+
+        Raises:
+            ValueError: a field is not declared, or has a value that none can have.
+        """
+        published = self._fields.arrange(values)
+        with self._changing:
+            self._published = merge(self._published, published)
+            if self._runtime is not None:
+                self._runtime.publish(published, is_reliable=reliable)
 
     async def run(self, *, stop: asyncio.Event | None = None) -> None:
         """Be this robot until `stop` is set; then stop the motors, unregister, and return.
@@ -187,6 +242,7 @@ class Robot:
             signer=signer,
             rotate_key_days=self._rotate_key_days,
             on_drive=self._on_drive,
+            on_command=self._on_command,
             video=self._video,
             settings=self._settings,
             limits=self._limits,
@@ -195,6 +251,8 @@ class Robot:
             self._runtime = runtime
             if self._stopped_by is not None:
                 runtime.stop_motion(self._stopped_by)
+            if self._published:
+                runtime.publish(self._published, is_reliable=False)
         try:
             await runtime.run(stop or asyncio.Event())
         finally:

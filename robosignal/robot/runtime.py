@@ -6,6 +6,7 @@ It carries out what the machines ask for, and decides nothing itself.
 import asyncio
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from robosignal.robot.connection.machine import says_expired
 from robosignal.robot.connection.state import Attempt, ConnectionState, Phase, Timing
 from robosignal.robot.connection.token_policy import GiveUp, Report, TokenPolicy
 from robosignal.robot.connection.websocket import WebSockets, forget_answer
+from robosignal.robot.controls import CommandHandler
 from robosignal.robot.drive import Limits, Settings
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
 from robosignal.robot.frames import PcId, Unreadable, parse, to_steady_clock
@@ -37,6 +39,7 @@ from robosignal.robot.motors import DriveHandler, Motors
 from robosignal.robot.session import datachannel, events, machine
 from robosignal.robot.session.registration import REPLACED, Identity, Registration
 from robosignal.robot.session.state import RobotState
+from robosignal.robot.telemetry import Published, merge
 from robosignal.robot.token import TokenSource
 
 SHUTDOWN_SECONDS = 5
@@ -64,6 +67,7 @@ class Runtime:
         signer: Signer | None = None,
         rotate_key_days: float = 0,
         on_drive: DriveHandler | None = None,
+        on_command: CommandHandler | None = None,
         video: MediaStreamTrack | MakeTrack | None = None,
         settings: Settings | None = None,
         limits: Limits | None = None,
@@ -73,14 +77,25 @@ class Runtime:
         connection = ConnectionState(heartbeats=False, timing=timing)
         self._policy = TokenPolicy(connection, is_renewable=is_renewable, by_key=signer is not None)
         settings = settings or Settings()
-        self._state = RobotState(Registration(identity), settings)
+        self._state = RobotState(
+            Registration(identity), settings, held=settings.controls.held_at_start
+        )
         fps = settings.fps or FRAMES_PER_SECOND
         self._pattern = Pattern(identity.robot_id, time.monotonic, fps)
         # The picture's marker comes last: it drives as the motors do.
         handlers = [*([] if on_drive is None else [on_drive]), self._pattern.drive]
         self._motors = Motors(
-            identity.robot_id, handlers, watchdog_ms=settings.watchdog_ms, limits=limits
+            identity.robot_id,
+            handlers,
+            watchdog_ms=settings.watchdog_ms,
+            limits=limits,
+            controls=settings.controls,
+            on_command=on_command,
+            on_held=lambda values: self._handle_event(events.Held(values)),
         )
+        # What is published is written under this lock until the loop takes it.
+        self._publishing = threading.Lock()
+        self._published: Published | None = None
         self._cameras = Cameras(identity.robot_id, video or self._pattern.track)
         self._ice = configure([])
         self._relays = Relays()
@@ -124,6 +139,24 @@ class Runtime:
     def clear_stop(self) -> None:
         """Clear the stop of `stop_motion`, from any thread."""
         self._call_in_loop(self._clear_stop)
+
+    def publish(self, values: Published, *, is_reliable: bool) -> None:
+        """Send telemetry to all who take it, from any thread."""
+        if is_reliable:
+            self._call_in_loop(self._handle_event, events.Publish(values, is_reliable=True))
+            return
+        with self._publishing:
+            is_first = self._published is None
+            self._published = merge(self._published or (), values)
+        # However often a program publishes, the loop takes the newest once.
+        if is_first:
+            self._call_in_loop(self._take_published)
+
+    def _take_published(self) -> None:
+        with self._publishing:
+            values, self._published = self._published, None
+        if values is not None:
+            self._handle_event(events.Publish(values))
 
     def _clear_stop(self) -> None:
         self._handle_event(events.ClearStop())
@@ -310,8 +343,8 @@ class Runtime:
                 self._peers.say(session, pc, data, channel)
             case events.Shut(session, pc):
                 self._peers.shut(session, pc)
-            case events.Move(drive):
-                self._motors.move(drive, now / 1000)
+            case events.Move(drive, values):
+                self._motors.move(drive, now / 1000, values)
             case events.Show() as scene:
                 self._pattern.show(scene)
             case events.UseIce(servers):

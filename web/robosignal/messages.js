@@ -2,14 +2,21 @@
  * What a robot says on the data channels `control` and `drive` (docs/reference/data-channels.md).
  */
 
+import { areControls, areFields } from "./controls.js";
+
 /** @import { Capabilities, Heartbeat } from "./commands.js" */
+/** @import { Value } from "./types.js" */
 
 /**
  * @typedef {{type: "pong", n: number} | {type: "done"}
  *   | {type: "refused", epoch: number, what?: "stop" | "clear-stop"}
  *   | ({type: "capabilities"} & Capabilities) | ({type: "heartbeat"} & Heartbeat)
+ *   | {type: "telemetry", n: number, values: (Value | null)[]}
  *   | {type: "stopped", by: string | null}} RobotMessage
  */
+
+/** @type {(value: any) => boolean} */
+const isValue = (value) => value === null || ["number", "boolean", "string"].includes(typeof value);
 
 /** @type {Record<string, (message: any) => boolean>} whether each type has what it needs */
 const IS_VALID = {
@@ -17,17 +24,23 @@ const IS_VALID = {
   pong: ({ n }) => Number.isFinite(n),
   refused: ({ epoch, what }) =>
     Number.isFinite(epoch) && (what === undefined || what === "stop" || what === "clear-stop"),
-  capabilities: ({ version, freshMs, watchdogMs, video }) =>
+  capabilities: ({ version, freshMs, watchdogMs, video, controls = [], telemetry = [] }) =>
     version >= 2 &&
     freshMs > 0 &&
     watchdogMs > 0 &&
-    (video === null || Number.isFinite(video?.fps)),
-  heartbeat: ({ t, n, epoch, armed, refused }) =>
+    (video === null || Number.isFinite(video?.fps)) &&
+    areControls(controls) &&
+    areFields(telemetry),
+  heartbeat: ({ t, n, epoch, armed, refused, held = [] }) =>
     Number.isFinite(t) &&
     (n === null || Number.isFinite(n)) &&
     Number.isFinite(epoch) &&
     typeof armed === "boolean" &&
-    Number.isFinite(refused?.refused),
+    Number.isFinite(refused?.refused) &&
+    Array.isArray(held) &&
+    held.every(isValue),
+  telemetry: ({ n, values }) =>
+    Number.isFinite(n) && Array.isArray(values) && values.every(isValue),
   stopped: ({ by }) => by === null || typeof by === "string",
 };
 

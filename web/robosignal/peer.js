@@ -3,6 +3,7 @@
  */
 
 import { CommandSender, LOOP_MS, write } from "./commands.js";
+import { encodeValues, nameValues } from "./controls.js";
 import { candidateOf, firstSectionOf } from "./frames.js";
 import { SignalingError, unreachable } from "./errors.js";
 import { readMessage } from "./messages.js";
@@ -13,7 +14,8 @@ import { NO_PICTURE, PictureGauge, ageLimit, judgePicture } from "./picture.js";
 /** @import { Link } from "./session/state.js" */
 /** @import { RobotMessage } from "./messages.js" */
 /** @import { Screen } from "./picture.js" */
-/** @import { Description, Drive, Picture } from "./types.js" */
+/** @import { Description, Drive, Picture, Value } from "./types.js" */
+/** @import { Capabilities } from "./commands.js" */
 /** @import { Environment } from "./environment.js" */
 
 const PING_MS = 1_000;
@@ -34,6 +36,9 @@ const TOO_OLD = 2;
  * @property {(stream: MediaStream) => void} stream
  * @property {(ms: number) => void} rtt
  * @property {(message: unknown) => void} message
+ * @property {(capabilities: Capabilities) => void} declared
+ * @property {(values: Record<string, Value>) => void} held
+ * @property {(values: Record<string, Value>, isNewest: boolean) => void} telemetry
  * @property {(epoch: number) => void} refused
  * @property {(what: "stop" | "clear-stop") => void} stopRefused
  * @property {() => {isDriver: boolean, epoch: number}} control who drives, as the session knows it
@@ -50,6 +55,10 @@ export class Peer {
   #connection;
   #channel;
   #driveChannel;
+  /** @type {RTCDataChannel | null} once the robot has declared telemetry */
+  #telemetryChannel = null;
+  #telemetryN = -Infinity;
+  #held = "[]";
   /** @type {CommandSender} */
   #sender;
   #gauge;
@@ -147,7 +156,24 @@ export class Peer {
    * @param {Drive} drive
    */
   sendCommand(drive) {
-    const isSent = this.#sender.send(drive);
+    return this.#send({ drive });
+  }
+
+  /**
+   * @param {Record<string, unknown>} values by the names of the robot's controls
+   * @returns {boolean} whether it was sent
+   * @throws {TypeError}
+   */
+  sendValues(values) {
+    const controls = this.#sender.capabilities?.controls;
+    return controls ? this.#send({ values: encodeValues(controls, values) }) : false;
+  }
+
+  /**
+   * @param {Parameters<CommandSender["send"]>[0]} part
+   */
+  #send(part) {
+    const isSent = this.#sender.send(part);
     this.#tell();
     return isSent;
   }
@@ -205,7 +231,7 @@ export class Peer {
       onconnectionstatechange: null,
       ontrack: null,
     });
-    for (const channel of [this.#channel, this.#driveChannel])
+    for (const channel of [this.#channel, this.#driveChannel, this.#telemetryChannel ?? {}])
       Object.assign(channel, { onopen: null, onclose: null, onmessage: null });
     this.#connection.close();
   }
@@ -339,9 +365,12 @@ export class Peer {
           ? this.#listener.stopRefused(message.what)
           : this.#refuse(message.epoch);
       case "capabilities":
-        return this.#sender.declare(message);
+        return this.#declare(message);
       case "heartbeat":
-        return this.#sender.hearHeartbeat(message);
+        this.#sender.hearHeartbeat(message);
+        return this.#hearHeld(message.held ?? []);
+      case "telemetry":
+        return this.#hearTelemetry(message);
       case "stopped":
         return void (this.#sender.stoppedBy = message.by);
       case "done":
@@ -349,6 +378,42 @@ export class Peer {
       default:
         return unreachable(message);
     }
+  }
+
+  /**
+   * @param {Capabilities} capabilities
+   */
+  #declare(capabilities) {
+    this.#sender.declare(capabilities);
+    if (capabilities.telemetry && this.#telemetryChannel === null) {
+      // Only now: an old robot may answer on the channel that opened last.
+      this.#telemetryChannel = this.#connection.createDataChannel("telemetry", {
+        ordered: false,
+        maxRetransmits: 0,
+      });
+      this.#telemetryChannel.onmessage = ({ data }) => this.#hear(data);
+    }
+    this.#listener.declared(capabilities);
+  }
+
+  /**
+   * @param {(Value | null)[]} held
+   */
+  #hearHeld(held) {
+    const text = JSON.stringify(held);
+    if (text === this.#held) return;
+    this.#held = text;
+    this.#listener.held(nameValues(this.#sender.capabilities?.controls ?? [], held));
+  }
+
+  /**
+   * @param {{n: number, values: (Value | null)[]}} message
+   */
+  #hearTelemetry({ n, values }) {
+    const isNewest = n > this.#telemetryN;
+    if (isNewest) this.#telemetryN = n;
+    const fields = this.#sender.capabilities?.telemetry ?? [];
+    this.#listener.telemetry(nameValues(fields, values), isNewest);
   }
 
   /**

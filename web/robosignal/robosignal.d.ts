@@ -54,6 +54,65 @@ type Drive = {
   y: number;
 };
 /**
+ * An axis of a robot, in `unit`s from `least` to `most`. A stop sets it to `rest`, or leaves it where
+ * it is if it `holds`. It changes by at most `rate` a second; null for no limit.
+ */
+type Axis = {
+  type: "axis";
+  name: string;
+  unit: string;
+  least: number;
+  most: number;
+  rest: number;
+  holds: boolean;
+  rate: number | null;
+};
+/**
+ * A button of a robot, which is pressed as long as it is held.
+ */
+type Button = {
+  type: "button";
+  name: string;
+};
+/**
+ * A choice of one of the options. It begins with the first one.
+ */
+type Choice = {
+  type: "choice";
+  name: string;
+  options: readonly string[];
+};
+/**
+ * What people can move of a robot, as it declares it.
+ */
+type Control = Axis | Button | Choice;
+/**
+ * A field of telemetry. `unit` may be empty.
+ */
+type Field = {
+  name: string;
+  unit: string;
+};
+/**
+ * The value of a control or of a field of telemetry.
+ */
+type Value = number | boolean | string;
+/**
+ * What a robot declares beyond its picture.
+ */
+type Declaration = {
+  /**
+   * whether `drive` moves anything
+   */
+  drive: boolean;
+  /**
+   * how many commands a second it asks for while a control is moved
+   */
+  commandHz: number;
+  controls: readonly Control[];
+  telemetry: readonly Field[];
+};
+/**
  * What a robot sends over its peer connection: video, and a data channel that takes commands.
  */
 type Part = "picture" | "channel";
@@ -384,6 +443,18 @@ type SessionEvents = {
    * anything else that the robot sends on the data channel, as it came
    */
   message: unknown;
+  /**
+   * the robot has declared what it has
+   */
+  declaration: Declaration | null;
+  /**
+   * controls that stay where they are have moved
+   */
+  held: Readonly<Record<string, Value>>;
+  /**
+   * values that the robot has published just now
+   */
+  telemetry: Readonly<Record<string, Value>>;
   /**
    * the robot refused a command, because it obeys the driver at this epoch
    */
@@ -732,6 +803,33 @@ declare class Session extends Emitter<SessionEvents> {
    * @throws {TypeError} if `x` or `y` isn't a finite number
    */
   drive(drive: Drive): boolean;
+  /**
+   * What the robot has declared: the controls that people can move, and its telemetry. `null` until
+   * it has, and for a robot that declares nothing of it. A new peer connection may have another one,
+   * which the event `declaration` brings.
+   */
+  get declaration(): Declaration | null;
+  /**
+   * The newest telemetry, by name: a frozen object, which the event `telemetry` replaces.
+   */
+  get telemetry(): Readonly<Record<string, Value>>;
+  /**
+   * Where the controls are that a stop leaves as they are, by name: axes that hold, and choices. A
+   * frozen object, which the event `held` replaces.
+   */
+  get held(): Readonly<Record<string, Value>>;
+  /**
+   * Send values of the robot's controls. A command is in force for as long as one of `drive`, so
+   * repeat it while something should move, `declaration.commandHz` times a second. A control that is
+   * left out rests, or stays where it is if it holds. The values of `command` and the drive of
+   * `drive` go to the robot in one command, each as long as it is in force.
+   *
+   * @param values by the names in `declaration.controls`: a number for an
+   *   axis, which is cut off at its range, whether a button is pressed, an option of a choice
+   * @returns whether it was sent: `false` as for `drive`, or if the robot declares no controls
+   * @throws {TypeError} if a name isn't declared, or its control can't have that value
+   */
+  command(values: Record<string, Value>): boolean;
   /**
    * Ask the robot to stop, and to obey no one until `clearStop`. A user who may drive the robot may do
    * so, viewers included. It's a request over a network, and no safety function: it can be lost with
@@ -1150,21 +1248,27 @@ declare function connect(
 export { FRAME_BYTES, Session, Signal, SignalingError, connect, driveWithKeys };
 export type {
   Ack,
+  Axis,
   Blocked,
+  Button,
+  Choice,
   Code,
   CodeFrame,
   Commands,
   ConnectionState,
+  Control,
   ControlDenied,
   ControlFrame,
   ControlLost,
   ControlRequest,
   ControlRequested,
+  Declaration,
   Description,
   Drive,
   DriveOptions,
   EnrolledFrame,
   ErrorFrame,
+  Field,
   Frame,
   HistoryFrame,
   IceFrame,
@@ -1190,6 +1294,7 @@ export type {
   ShareRole,
   SignalEvents,
   TokenSource,
+  Value,
   View,
   Welcome,
 };

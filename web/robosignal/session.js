@@ -12,11 +12,13 @@ import { Migration } from "./session/migration.js";
 import { newState } from "./session/state.js";
 import { keepUnchanged, viewOf } from "./session/view.js";
 
+/** @import { Capabilities } from "./commands.js" */
 /** @import { Environment } from "./environment.js" */
 /** @import { Effect, Request, SessionEvent } from "./session/machine.js" */
-/** @import { Ack, Drive, ErrorFrame, Frame, OutFrame, Pong, Role, SessionEvents, View } from "./types.js" */
+/** @import { Ack, Declaration, Drive, ErrorFrame, Frame, OutFrame, Pong, Role, SessionEvents, Value, View } from "./types.js" */
 
 const TICK_MS = 500;
+const COMMAND_HZ = 20;
 
 /**
  * What a session needs of the signaling connection.
@@ -52,6 +54,12 @@ export class Session extends Emitter {
   #waiters = /** @type {Waiter[]} */ ([]);
   /** How many calls hold this session: it ends when each of them has left. */
   #holders = 0;
+  /** @type {Declaration | null} */
+  #declaration = null;
+  /** @type {Readonly<Record<string, Value>>} */
+  #held = Object.freeze({});
+  /** @type {Readonly<Record<string, Value>>} */
+  #telemetry = Object.freeze({});
   #migration;
   /** @type {unknown} */
   #timer;
@@ -154,6 +162,54 @@ export class Session extends Emitter {
     }
     if (this.view.role !== "controller" || !this.#peer) return false;
     return this.#peer.sendCommand({ x: clamp(x), y: clamp(y) });
+  }
+
+  /**
+   * What the robot has declared: the controls that people can move, and its telemetry. `null` until
+   * it has, and for a robot that declares nothing of it. A new peer connection may have another one,
+   * which the event `declaration` brings.
+   *
+   * @returns {Declaration | null}
+   */
+  get declaration() {
+    return this.#declaration;
+  }
+
+  /**
+   * The newest telemetry, by name: a frozen object, which the event `telemetry` replaces.
+   *
+   * @returns {Readonly<Record<string, Value>>}
+   */
+  get telemetry() {
+    return this.#telemetry;
+  }
+
+  /**
+   * Where the controls are that a stop leaves as they are, by name: axes that hold, and choices. A
+   * frozen object, which the event `held` replaces.
+   *
+   * @returns {Readonly<Record<string, Value>>}
+   */
+  get held() {
+    return this.#held;
+  }
+
+  /**
+   * Send values of the robot's controls. A command is in force for as long as one of `drive`, so
+   * repeat it while something should move, `declaration.commandHz` times a second. A control that is
+   * left out rests, or stays where it is if it holds. The values of `command` and the drive of
+   * `drive` go to the robot in one command, each as long as it is in force.
+   *
+   * @param {Record<string, Value>} values by the names in `declaration.controls`: a number for an
+   *   axis, which is cut off at its range, whether a button is pressed, an option of a choice
+   * @returns {boolean} whether it was sent: `false` as for `drive`, or if the robot declares no controls
+   * @throws {TypeError} if a name isn't declared, or its control can't have that value
+   */
+  command(values) {
+    if (typeof values !== "object" || values === null)
+      throw new TypeError("command: values must be an object");
+    if (this.view.role !== "controller" || !this.#peer) return false;
+    return this.#peer.sendValues(values);
   }
 
   /**
@@ -540,6 +596,15 @@ export class Session extends Emitter {
       stream: (stream) => this.emit("stream", stream),
       rtt: (ms) => this.emit("rtt", ms),
       message: (message) => this.emit("message", message),
+      declared: (capabilities) => this.#declare(capabilities),
+      held: (values) => {
+        this.#held = Object.freeze(values);
+        this.emit("held", this.#held);
+      },
+      telemetry: (values, isNewest) => {
+        if (isNewest) this.#telemetry = Object.freeze({ ...this.#telemetry, ...values });
+        this.emit("telemetry", values);
+      },
       refused: (epoch) => this.emit("refused", epoch),
       stopRefused: (what) => this.emit("stop-refused", what),
       control: () => ({
@@ -549,6 +614,15 @@ export class Session extends Emitter {
       screen: () => this.#screens.at(-1) ?? null,
       unusable: (count, { message }) => this.emit("candidate-unusable", { count, message }),
     });
+  }
+
+  /**
+   * @param {Capabilities} capabilities
+   */
+  #declare({ drive = true, commandHz = COMMAND_HZ, controls = [], telemetry = [] }) {
+    const hasAny = controls.length > 0 || telemetry.length > 0;
+    this.#declaration = hasAny ? freeze({ drive, commandHz, controls, telemetry }) : null;
+    this.emit("declaration", this.#declaration);
   }
 
   #closePeer() {
@@ -561,3 +635,14 @@ export class Session extends Emitter {
  * @param {number} value
  */
 const clamp = (value) => Math.max(-1, Math.min(1, value));
+
+/**
+ * @template Value
+ * @param {Value} value
+ * @returns {Value} the same, frozen with all that it holds
+ */
+function freeze(value) {
+  if (typeof value === "object" && value !== null)
+    Object.values(Object.freeze(value)).forEach(freeze);
+  return value;
+}

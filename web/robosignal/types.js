@@ -31,6 +31,46 @@
  * @typedef {{x: number, y: number}} Drive
  */
 /**
+ * An axis of a robot, in `unit`s from `least` to `most`. A stop sets it to `rest`, or leaves it where
+ * it is if it `holds`. It changes by at most `rate` a second; null for no limit.
+ *
+ * @typedef {{type: "axis", name: string, unit: string, least: number, most: number, rest: number, holds: boolean, rate: number | null}} Axis
+ */
+/**
+ * A button of a robot, which is pressed as long as it is held.
+ *
+ * @typedef {{type: "button", name: string}} Button
+ */
+/**
+ * A choice of one of the options. It begins with the first one.
+ *
+ * @typedef {{type: "choice", name: string, options: readonly string[]}} Choice
+ */
+/**
+ * What people can move of a robot, as it declares it.
+ *
+ * @typedef {Axis | Button | Choice} Control
+ */
+/**
+ * A field of telemetry. `unit` may be empty.
+ *
+ * @typedef {{name: string, unit: string}} Field
+ */
+/**
+ * The value of a control or of a field of telemetry.
+ *
+ * @typedef {number | boolean | string} Value
+ */
+/**
+ * What a robot declares beyond its picture.
+ *
+ * @typedef {object} Declaration
+ * @property {boolean} drive whether `drive` moves anything
+ * @property {number} commandHz how many commands a second it asks for while a control is moved
+ * @property {readonly Control[]} controls
+ * @property {readonly Field[]} telemetry
+ */
+/**
  * What a robot sends over its peer connection: video, and a data channel that takes commands.
  *
  * @typedef {"picture" | "channel"} Part
@@ -182,6 +222,9 @@
  * @property {MediaStream} stream the robot's video; a new one with every peer connection
  * @property {number} rtt the data channel's round trip in ms, about once a second
  * @property {unknown} message anything else that the robot sends on the data channel, as it came
+ * @property {Declaration | null} declaration the robot has declared what it has
+ * @property {Readonly<Record<string, Value>>} held controls that stay where they are have moved
+ * @property {Readonly<Record<string, Value>>} telemetry values that the robot has published just now
  * @property {number} refused the robot refused a command, because it obeys the driver at this epoch
  * @property {{by: string} | null} stopped someone has stopped the robot; null: that was cleared
  * @property {"stop" | "clear-stop"} stop-refused the robot refused that: this session may not

@@ -47,10 +47,10 @@ ANSWERING_SECONDS = 10
 RESOLVED_AT_ONCE = 16
 """How many mDNS names of one peer are resolved at a time; it may send any number."""
 
-BUFFERED_BYTES: dict[Channel, int] = {"control": 256 * 1024, "drive": 1}
+BUFFERED_BYTES: dict[Channel, int] = {"control": 256 * 1024, "drive": 1, "telemetry": 1}
 """A peer that does not read loses messages while so many bytes wait in the channel.
 
-On `drive` only the newest counts, so none waits behind another.
+On `drive` and `telemetry` only the newest counts, so none waits behind another.
 """
 
 
@@ -279,7 +279,7 @@ class Peer:
     def _take_channel(self, channel: RTCDataChannel) -> None:
         label: Channel
         match channel.label:
-            case "control" | "drive" as label:
+            case "control" | "drive" | "telemetry" as label:
                 self._channels[label] = channel
                 channel.on("message", partial(self._receive, label))
                 self._emit_unless_closed(Opened(self._session_id, self._pc_id, label))

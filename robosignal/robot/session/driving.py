@@ -5,7 +5,7 @@ from dataclasses import replace
 from msgspec.structs import replace as changed
 
 from robosignal.protocol.ids import SessionId
-from robosignal.robot.drive import STILL, Drive, Motion
+from robosignal.robot.drive import REST, STILL, Motion, Target
 from robosignal.robot.session import rights
 from robosignal.robot.session.datachannel import (
     Command,
@@ -42,11 +42,13 @@ def obey_fresh(
 ) -> Step:
     """Obey a command from `drive`, or count why not; the next heartbeat tells its sender."""
     link = peer.link if isinstance(peer.link, Link) else Link()
-    reason = _find_reason(state, event.session_id, link, command, now)
-    if reason is None:
-        link = replace(link, last_n=command.n, is_armed=link.is_armed or command.drive == STILL)
+    target = _read_target(state, command)
+    reason = _find_reason(state, event.session_id, link, command, target, now)
+    if reason is None and target is not None:
+        link = replace(link, last_n=command.n, is_armed=link.is_armed or target == REST)
         state = put_peer(state, event.session_id, replace(peer, link=link))
-        return _carry_out(state, command.drive, now)
+        return _carry_out(state, target, now)
+    reason = reason or "refused"
     count = getattr(link.refusals, reason) + 1
     link = replace(link, refusals=changed(link.refusals, **{reason: count}))
     peer = replace(peer, link=link)
@@ -58,8 +60,21 @@ def obey_fresh(
     return ping_early(state, now) if command.epoch > fence.epoch else (state, [])
 
 
-def _find_reason(
-    state: RobotState, session: SessionId, link: Link, command: FreshCommand, now: int
+def _read_target(state: RobotState, command: FreshCommand) -> Target | None:
+    """Return what a command asks for; None if it gives a control what that cannot have."""
+    try:
+        return Target(command.drive, state.settings.controls.read(command.values))
+    except ValueError:
+        return None
+
+
+def _find_reason(  # noqa: PLR0913 - what a command is judged by
+    state: RobotState,
+    session: SessionId,
+    link: Link,
+    command: FreshCommand,
+    target: Target | None,
+    now: int,
 ) -> str | None:
     """Return why a command is not obeyed, as `Refusals` counts it; None if it is."""
     if _is_fenced(state, session, command.epoch):
@@ -70,8 +85,8 @@ def _find_reason(
     oldest = max(now - state.settings.fresh_ms, state.resumed_at)
     if not oldest <= command.t <= now:
         return "stale"
-    is_allowed = _may_drive(state, session, now) and (link.is_armed or command.drive == STILL)
-    return None if is_allowed else "refused"
+    is_allowed = _may_drive(state, session, now) and (link.is_armed or target == REST)
+    return None if is_allowed and target is not None else "refused"
 
 
 def _is_fenced(state: RobotState, session: SessionId, epoch: int) -> bool:
@@ -83,9 +98,9 @@ def _may_drive(state: RobotState, session: SessionId, now: int) -> bool:
     return state.latch.by is None and not rights.is_over(state, session, now)
 
 
-def _carry_out(state: RobotState, drive: Drive, now: int) -> Step:
-    motion = Motion.begin(drive, now, state.settings.watchdog_ms)
-    return replace(state, motion=motion), [Move(drive)]
+def _carry_out(state: RobotState, target: Target, now: int) -> Step:
+    motion = Motion.begin(target, now, state.settings.watchdog_ms)
+    return replace(state, motion=motion), [Move(target.drive, target.values)]
 
 
 def obey_old(state: RobotState, event: Message, peer: Peer, command: Command, now: int) -> Step:
@@ -113,7 +128,7 @@ def obey_old(state: RobotState, event: Message, peer: Peer, command: Command, no
     state = put_peer(state, session, replace(peer, link=link))
     if not is_obeyed:
         return state, [refusal]
-    state, moves = _carry_out(state, command.drive, now)
+    state, moves = _carry_out(state, Target(command.drive), now)
     return state, [*moves, Say(session, event.pc_id, encode(Done(command.n, epoch)))]
 
 
@@ -192,6 +207,7 @@ def _describe(state: RobotState, link: Link, now: int) -> Heartbeat:
         driver=control.driver if has_right else None,
         armed=link.is_armed,
         refused=link.refusals,
+        held=state.held,
     )
 
 

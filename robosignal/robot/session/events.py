@@ -8,11 +8,13 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from robosignal.protocol.ids import SessionId
+from robosignal.robot.controls import Values
 from robosignal.robot.drive import Drive
 from robosignal.robot.frames import Candidate, PcId
+from robosignal.robot.telemetry import Published
 
-Channel = Literal["control", "drive"]
-"""A data channel by its label: `control` is reliable and ordered, `drive` is neither."""
+Channel = Literal["control", "drive", "telemetry"]
+"""A data channel by its label: `control` is reliable and ordered, the others are neither."""
 
 
 class Frame(Struct, frozen=True, tag_field="type", tag="frame"):
@@ -95,6 +97,19 @@ class ClearStop(Struct, frozen=True, tag_field="type", tag="clear-stop"):
     """The robot's own program clears the stop that it has made."""
 
 
+class Held(Struct, frozen=True, tag_field="type", tag="held"):
+    """The controls that a stop leaves where they are, are there now; None for each other one."""
+
+    values: tuple[float | str | None, ...]
+
+
+class Publish(Struct, frozen=True, tag_field="type", tag="publish"):
+    """The robot's program publishes telemetry; unless it `is_reliable`, only the newest counts."""
+
+    values: Published
+    is_reliable: bool = False
+
+
 class Stop(Struct, frozen=True, tag_field="type", tag="stop"):
     """The robot is about to end, whatever the reason."""
 
@@ -112,6 +127,8 @@ Event = (
     | Resumed
     | StopMotion
     | ClearStop
+    | Held
+    | Publish
     | Stop
 )
 
@@ -162,10 +179,11 @@ class Say(Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="do
     channel: Channel = "control"
 
 
-class Move(Struct, frozen=True, tag_field="do", tag="move"):
-    """Have the motors drive like this until the next `Move`."""
+class Move(Struct, frozen=True, omit_defaults=True, tag_field="do", tag="move"):
+    """Have the motors drive like this, and the controls be so, until the next `Move`."""
 
     drive: Drive
+    values: Values = ()
 
 
 class Show(Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="do", tag="show"):

@@ -33,6 +33,7 @@ from robosignal.robot.session import (
     registration,
     replies,
     rights,
+    telemetry,
 )
 from robosignal.robot.session.epochs import SessionFrame
 from robosignal.robot.session.events import (
@@ -43,11 +44,13 @@ from robosignal.robot.session.events import (
     Failed,
     Frame,
     Gathered,
+    Held,
     Log,
     Message,
     Move,
     Offline,
     Opened,
+    Publish,
     Quit,
     Refused,
     Resumed,
@@ -107,6 +110,10 @@ def _step(  # noqa: C901, PLR0911, PLR0912 - one for each event
             return latch.stop_by_program(state, by)
         case ClearStop():
             return latch.clear_by_program(state)
+        case Held(values):
+            return replace(state, held=values), []
+        case Publish():
+            return telemetry.publish(state, event, now)
         case Stop():
             return state, []
         case other:
@@ -121,6 +128,7 @@ def next_due(state: RobotState) -> int | None:
         *state.registration.due_times(),
         *state.pending.due_times(),
         *driving.due_times(state),
+        *telemetry.due_times(state),
     ]
     return min(times, default=None)
 
@@ -259,7 +267,8 @@ def _tick(state: RobotState, now: int) -> Step:
     state, opens = offers.open_delayed(state, state.pending.offers.overdue(now))
     state, byes = _dismiss_unknown(state, now)
     state, beats = driving.send_heartbeats(state, now)
-    return state, [*actions, *opens, *byes, *beats]
+    state, tells = telemetry.send_due(state, now)
+    return state, [*actions, *opens, *byes, *beats, *tells]
 
 
 def _dismiss_unknown(state: RobotState, now: int) -> Step:

@@ -1,6 +1,8 @@
 """What each message on a peer's data channels makes the robot do."""
 
-from robosignal.robot.session import driving, latch
+from msgspec import UNSET
+
+from robosignal.robot.session import driving, latch, telemetry
 from robosignal.robot.session.datachannel import (
     Capabilities,
     ClearStopRequest,
@@ -26,6 +28,8 @@ def handle_opened(state: RobotState, event: Opened) -> Step:
         return state, []
     if event.channel == "drive":
         return driving.open_link(state, event.session_id, peer), []
+    if event.channel == "telemetry":
+        return telemetry.open_channel(state, event.session_id, peer)
     says: list[Action] = [Say(event.session_id, event.pc_id, encode(_declare(state)))]
     if state.latch.by is not None:
         says.append(Say(event.session_id, event.pc_id, latch.describe(state)))
@@ -34,10 +38,15 @@ def handle_opened(state: RobotState, event: Opened) -> Step:
 
 def _declare(state: RobotState) -> Capabilities:
     settings = state.settings
+    controls, fields = settings.controls.declared, settings.telemetry.declared
     return Capabilities(
         fresh_ms=settings.fresh_ms,
         watchdog_ms=settings.watchdog_ms,
         video=None if settings.fps is None else Picture(settings.fps),
+        drive=settings.has_drive if controls else UNSET,
+        command_hz=settings.command_hz if controls else UNSET,
+        controls=controls or UNSET,
+        telemetry=fields or UNSET,
     )
 
 
@@ -50,6 +59,8 @@ def handle_message(  # noqa: PLR0911 - one for each message
         return state, []
     if event.channel == "drive":
         return _handle_drive(state, event, peer, now)
+    if event.channel == "telemetry":
+        return state, []
     match parse(event.data):
         case Ping(n):
             return state, [_say(event, encode(Pong(n)))]

@@ -102,7 +102,9 @@ def _make_peer(state: RobotState, frame: OfferRelay, pc: PcId) -> Peer:
     fence_epoch = control.fence.epoch if is_holder else 0
     held_at = max(0 if older is None else older.held_at, epoch or 0, fence_epoch)
     name, link = _name(frame, older), _carry_link(older, pc)
-    return Peer(pc, name, held_at, has_viewed=not holds_now, link=link)
+    is_same = older is not None and older.pc_id == pc and not older.failed
+    takes = is_same and older is not None and older.takes_telemetry
+    return Peer(pc, name, held_at, has_viewed=not holds_now, link=link, takes_telemetry=takes)
 
 
 def _carry_link(older: Peer | None, pc: PcId) -> Link | OldLink:

@@ -14,6 +14,7 @@ from robosignal.robot.session.events import Action, Log, Move, Show, Shut
 from robosignal.robot.session.fence import Fence
 from robosignal.robot.session.pending import Pending
 from robosignal.robot.session.registration import Registration
+from robosignal.robot.telemetry import Published
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ class Peer:
     concern it now. `refused_at` is the epoch at which a refused command was logged, so that a
     stream of them makes one line. `stop_at` is when its last `stop` counted, in ms, and
     `stop_waits_until` until when one counts that was refused as its right had ended, if the server
-    says meanwhile that the right was renewed. One that has `failed` is closed; its session
-    continues.
+    says meanwhile that the right was renewed. One that `takes_telemetry` has opened the channel for
+    it. One that has `failed` is closed; its session continues.
     """
 
     pc_id: PcId
@@ -65,6 +66,7 @@ class Peer:
     stop_at: int | None = None
     stop_waits_until: int | None = None
     link: Link | OldLink = field(default_factory=OldLink)
+    takes_telemetry: bool = False
     failed: bool = False
 
 
@@ -113,10 +115,23 @@ class Right:
 
 
 @dataclass(frozen=True, slots=True)
+class TelemetryState:
+    """The newest value of each field, and how often something was published.
+
+    It is sent at `due_at`, None before the first, and not before `next_at`, in ms.
+    """
+
+    values: Published = ()
+    n: int = 0
+    next_at: int = 0
+    due_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RobotState:
     """All that the robot knows.
 
-    `resumed_at` is when its process last went on after it was suspended, in ms. Once it
+    `held` is where the controls are that a stop leaves so. `resumed_at` is when its process last went on after it was suspended, in ms. Once it
     `has_ended`, the robot has stopped its motors, and nothing moves them any more.
     """
 
@@ -128,6 +143,8 @@ class RobotState:
     motion: Motion = field(default_factory=Motion)
     rights: Mapping[SessionId, Right] = field(default_factory=dict)
     latch: Latch = field(default_factory=Latch)
+    held: tuple[float | str | None, ...] = ()
+    telemetry: TelemetryState = field(default_factory=TelemetryState)
     resumed_at: int = 0
     has_ended: bool = False
 
