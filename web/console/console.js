@@ -6,6 +6,7 @@
 import { SignalingError, connect } from "../robosignal/index.js";
 import { addRobot, copyLine, openAdd, showUses } from "./add-robot.js";
 import { closeAside } from "./aside.js";
+import { attachControls } from "./controls.js";
 import { quote, sentence } from "./banner.js";
 import {
   at,
@@ -162,13 +163,18 @@ function show(scene, session) {
  */
 function handle(session) {
   const [video, pad, knob] = [at("video"), at("pad"), at("knob")];
-  now.stopDriving = attachDriving(session, {
+  const stopKeys = attachDriving(session, {
     video,
     pad,
     knob,
     showNotice: (words) => showNotice(words, "plain"),
     clearNotice,
   });
+  const stopControls = attachControls(session);
+  now.stopDriving = () => {
+    stopKeys();
+    stopControls();
+  };
 }
 
 /**

@@ -1,0 +1,171 @@
+"""The robots under `examples/`, driven in a real browser: what moves, and what people are told."""
+
+import asyncio
+import importlib.util
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from robosignal.robot import Command
+from robosignal.testing import LocalBackend
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+OWNER, VIEWER = "olga", "vera"
+WAIT_S = 20
+
+# The module without the console: `window.session` drives or views the robot.
+JOIN = """async ([url, token, robotId, how]) => {
+  const { connect } = await import(new URL("../robosignal/index.js", location));
+  const signal = connect({ url, token });
+  await new Promise((done) => signal.on("state", (state) => state === "online" && done()));
+  window.session = await signal[how](robotId);
+  window.heard = [];
+  session.on("telemetry", (values) => window.heard.push([performance.now(), values]));
+}"""
+CAN_MOVE = "() => session.view.state === 'live' && session.view.blocked === null"
+
+
+def load(name: str) -> ModuleType:
+    """Return an example as a module."""
+    spec = importlib.util.spec_from_file_location(f"examples_{name}", EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def report(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Print a figure, and keep it with the test's result."""
+
+    def say(text: str) -> None:
+        print(text)  # noqa: T201 - a figure to read with -s
+        record_property("figure", text)
+
+    return say
+
+
+@asynccontextmanager
+async def online(backend: LocalBackend, robot_id: str, running: Any) -> AsyncIterator[None]:
+    """Have a robot's program run until left."""
+    task = asyncio.ensure_future(running)
+    try:
+        async with backend.connect(OWNER) as client:
+            await client.wait_until_online(robot_id)
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def join(page: Page, backend: LocalBackend, robot_id: str, how: str, user: str) -> None:
+    """Have a page drive or view a robot by the module alone."""
+    groups = ["ADMINS"] if user == VIEWER else []
+    await page.goto(backend.page_url)
+    await page.evaluate(JOIN, [backend.url, backend.token(user, groups), robot_id, how])
+
+
+async def open_console(page: Page, backend: LocalBackend, robot_id: str) -> None:
+    """Have the owner drive the robot from the console."""
+    await page.goto(f"{backend.page_url}#token={backend.token(OWNER)}")
+    await page.click(f"li[data-robot-id={robot_id}] [data-action=drive]")
+    await expect(page.locator("#banner-title")).to_contain_text(f"You drive {robot_id}")
+    await expect(page.locator("#controls")).to_have_attribute("data-active", "true")
+
+
+def p99(values: list[float]) -> float:
+    """Return the 99th percentile."""
+    return sorted(values)[int(len(values) * 0.99)]
+
+
+# 4 s of a movement in steps of half a degree, at 50 commands a second.
+SWEEP = """() => new Promise((done) => {
+  let [step, sent] = [0, 0];
+  const timer = setInterval(() => {
+    step += 1;
+    sent += session.command({ joint1: step / 2, joint6: -step / 4 });
+    if (step === 200) {
+      clearInterval(timer);
+      done(sent);
+    }
+  }, 20);
+})"""
+
+
+async def test_the_arm_takes_fifty_commands_a_second_and_tells_all_what_it_measures(
+    page: Page, browser: Browser, report: Callable[[str], None]
+) -> None:
+    """It follows the movement, holds still after it, and driver and viewer see its telemetry."""
+    module = load("arm")
+    told: list[tuple[float, Command]] = []
+
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    class Arm(module.Arm):  # type: ignore[misc, name-defined]
+        def move(self, command: Command) -> None:
+            told.append((time.monotonic(), command))
+            super().move(command)
+            if command.is_stop and command.axes["joint1"] > 0:
+                loop.call_soon_threadsafe(stopped.set)
+
+    async with LocalBackend() as backend:
+        arm = Arm()
+        robot = module.make_robot(backend.url, "arm-1", backend.token(OWNER), arm)
+        async with online(backend, "arm-1", module.run(robot, arm)):
+            await join(page, backend, "arm-1", "drive", OWNER)
+            await page.wait_for_function(CAN_MOVE)
+            viewer = await browser.new_page()
+            await join(viewer, backend, "arm-1", "view", VIEWER)
+            sent = await page.evaluate(SWEEP)
+            await asyncio.wait_for(stopped.wait(), WAIT_S)
+            await viewer.wait_for_function("() => session.telemetry.joint1 > 90")
+            held = await page.evaluate("() => session.held.joint1")
+            heard = [await each.evaluate("() => window.heard") for each in (page, viewer)]
+            refused = await viewer.evaluate("() => session.command({ joint1: 0 })")
+            await viewer.close()
+            await page.goto("about:blank")
+
+    moves = [(at, command.axes["joint1"]) for at, command in told if not command.is_stop]
+    firsts = [at for n, (at, value) in enumerate(moves) if n == 0 or value != moves[n - 1][1]]
+    gaps = [1000 * (after - before) for before, after in pairwise(firsts)]
+    report(f"{len(firsts)} of {sent} commands at 50 Hz obeyed; p99 of the gap {p99(gaps):.1f} ms")
+    for who, values in zip(("driver", "viewer"), heard, strict=True):
+        seconds = (values[-1][0] - values[0][0]) / 1000
+        report(f"telemetry at 10 Hz to the {who}: {(len(values) - 1) / seconds:.1f} a second")
+    assert sent >= 100
+    assert len(firsts) >= sent / 2
+    assert told[-1][1].axes["joint1"] == held == pytest.approx(100, abs=10)
+    assert refused is False
+    assert all(values[-1][1]["current"] == 0.4 for values in heard)
+
+
+async def test_the_console_moves_a_joint_and_shows_its_angle(page: Page) -> None:
+    """A slider for each joint; one that was set goes there, and stays."""
+    module = load("arm")
+    async with LocalBackend() as backend:
+        arm = module.Arm()
+        robot = module.make_robot(backend.url, "arm-1", backend.token(OWNER), arm)
+        async with online(backend, "arm-1", module.run(robot, arm)):
+            await open_console(page, backend, "arm-1")
+            sliders = await page.locator("#controls input").count()
+            await page.fill("#control-joint2", "17")
+            await expect(page.locator("#telemetry-joint2")).to_have_text("17 deg")
+            await expect(page.locator("[data-control=joint2] output")).to_have_text("17 deg")
+            await expect(page.locator("#pad")).to_be_hidden()
+            await page.goto("about:blank")
+
+    assert sliders == 6
+    assert arm.angles["joint2"] == 17
