@@ -7,7 +7,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from inspect import iscoroutinefunction
 
-from aiortc import MediaStreamTrack
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
@@ -15,11 +14,17 @@ from robosignal.protocol.ids import InstanceId, RobotId
 from robosignal.protocol.limits import ID_PATTERN
 from robosignal.protocol.parsing import ID_RULE
 from robosignal.robot.connection.state import Timing
-from robosignal.robot.controls import CommandHandler, Control, Controls
+from robosignal.robot.controls import (
+    CommandHandler,
+    Control,
+    Controls,
+    check_distinct,
+    check_name,
+)
 from robosignal.robot.drive import COMMAND_HZ, FRESH_MS, WATCHDOG_MS, Limits, Settings
 from robosignal.robot.key.file import KeyFile
 from robosignal.robot.key.signer import Signer
-from robosignal.robot.media.camera import MakeTrack
+from robosignal.robot.media.source import Source, make_maker
 from robosignal.robot.media.test_pattern import FRAMES_PER_SECOND
 from robosignal.robot.motors import DriveHandler
 from robosignal.robot.runtime import Runtime
@@ -41,6 +46,9 @@ LONGEST_MS = 60_000
 
 MOST_COMMAND_HZ = 100
 """The most commands a second that a robot may ask for."""
+
+MOST_CAMERAS = 4
+"""How many cameras a robot may declare."""
 
 MOST_FPS = 240
 """The most frames a second that a robot may declare."""
@@ -71,12 +79,14 @@ class Robot:
         command_hz: how many commands a second pages should send while somebody moves a control,
             from 1 to 100.
         telemetry: the fields that `publish` takes, at most 64, with different names.
-        video: a function that returns the track of one peer connection, None for no video; or a
-            track that all peers watch. The function is called on the event loop, for each peer
-            that takes video, and again if its track fails. It may return one track to several
-            peers; each track is stopped after the last of them. A track given here is yours to
-            stop. Pictures may have any pixel format and size, and are encoded once for all.
+        video: a function that returns the track of one peer connection, None for no video; a track
+            that all peers watch; or the name of a device, a file or a URL, such as `"/dev/video0"`.
+            The function is called on the event loop, for each peer that takes video, and again if
+            its track fails. It may return one track to several peers; each track is stopped after
+            the last of them. A track given here is yours to stop. Pictures may have any pixel format and size, and are encoded once for all.
             Without `video` the peers watch the test picture, 640 by 360 at 20 frames a second.
+        cameras: several such videos, in place of `video`, by names as controls have them; at most
+            4. Pages get the first one at once, and the others a moment later.
         fps: how many frames a second `video` has, from 0 to 240, which pages are told: they mark a
             picture whose last three frames are late. 0 if the robot has no picture. Left out, 15
             with `video`. Without `video`, the rate of the test picture; 0 leaves that out.
@@ -97,8 +107,8 @@ class Robot:
         ValueError: `url`, `robot_id` or `instance_id` is not of that form, a number is out of its
             range, two controls or two fields have the same name, or the key is another robot's.
         TypeError: there is neither `token` nor `key`, or both; there is only one of `controls` and
-            `on_command`; or `on_drive`, `on_command` or `video` is a coroutine function, which would
-            never be awaited.
+            `on_command`; there are both `video` and `cameras`; or `on_drive`, `on_command` or a
+            camera is a coroutine function, which would never be awaited.
     """
 
     def __init__(
@@ -113,7 +123,8 @@ class Robot:
         on_command: CommandHandler | None = None,
         command_hz: float = COMMAND_HZ,
         telemetry: Sequence[Field] = (),
-        video: MediaStreamTrack | MakeTrack | None = None,
+        video: Source | None = None,
+        cameras: Mapping[str, Source] | None = None,
         fps: float | None = None,
         watchdog_ms: int = WATCHDOG_MS,
         fresh_ms: int = FRESH_MS,
@@ -128,7 +139,13 @@ class Robot:
         instance_id = secrets.token_hex(16) if instance_id is None else instance_id
         _check_id("robot_id", robot_id)
         _check_id("instance_id", instance_id)
-        given = {"on_drive": on_drive, "on_command": on_command, "video": video}
+        if video is not None and cameras:
+            raise TypeError("give either video, or cameras by their names")
+        cameras = dict(cameras or {})
+        for name in cameras:
+            check_name(name)
+        check_distinct("cameras", list(cameras), MOST_CAMERAS)
+        given = {**cameras, "on_drive": on_drive, "on_command": on_command, "video": video}
         for name, function in given.items():
             if iscoroutinefunction(function):
                 raise TypeError(f"{name} must be a plain function, not a coroutine function")
@@ -148,15 +165,16 @@ class Robot:
         self._key = key
         self._rotate_key_days = rotate_key_days
         self._on_drive = on_drive
-        self._video = video
+        sources = list(cameras.values()) if cameras else [] if video is None else [video]
+        self._videos = [make_maker(source) for source in sources]
         self._timing = timing or Timing()
         _check_range("watchdog_ms", watchdog_ms, SHORTEST_MS, LONGEST_MS)
         _check_range("fresh_ms", fresh_ms, SHORTEST_MS, LONGEST_MS)
         if fps is None:
-            fps = FRAMES_PER_SECOND if video is None else UNTOLD_FPS
+            fps = UNTOLD_FPS if sources else FRAMES_PER_SECOND
         _check_range("fps", fps, 0, MOST_FPS)
-        if video is None and fps == 0:
-            self._video = _no_video
+        if not sources and fps == 0:
+            self._videos = [_no_video]
         _check_range("command_hz", command_hz, 1, MOST_COMMAND_HZ)
         self._on_command = on_command
         self._fields = Fields(telemetry)
@@ -169,6 +187,7 @@ class Robot:
             telemetry=self._fields,
             has_drive=on_drive is not None or not controls,
             command_hz=command_hz,
+            cameras=tuple(cameras),
         )
         self._limits = limits
         # What follows is read and written under this lock.
@@ -243,7 +262,7 @@ class Robot:
             rotate_key_days=self._rotate_key_days,
             on_drive=self._on_drive,
             on_command=self._on_command,
-            video=self._video,
+            videos=self._videos,
             settings=self._settings,
             limits=self._limits,
         )

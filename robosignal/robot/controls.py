@@ -36,7 +36,10 @@ A button has 1.0 while it is pressed, a choice the index of its option. `()` lea
 
 
 class BadDeclaration(ValueError):
-    """Something that a robot declares cannot be: the text names the field and its limit."""
+    """Something that a robot declares cannot be: `text` names the field and its limit."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
 
 
 def check_name(name: str) -> None:
@@ -122,7 +125,7 @@ class Axis(_Named, frozen=True, kw_only=True, tag_field="type", tag="axis"):
         if given is None:
             return None
         if isinstance(given, bool | str):
-            raise ValueError(f"{self.name} takes a number")
+            raise ValueError(f"{self.name} takes a number")  # noqa: TRY004 - as for the others
         value = min(self.most, max(self.least, float(given)))
         return None if value == self.rest and not self.holds else value
 
@@ -154,7 +157,7 @@ class Button(_Named, frozen=True, tag_field="type", tag="button"):
         check_name(self.name)
 
     def read(self, given: Given) -> float | None:
-        """Return 1.0 if it is pressed, else None. Raise ValueError for neither true nor false."""
+        """Return 1.0 if `given` is true, else None. Raise ValueError for neither true nor false."""
         if given is not None and not isinstance(given, bool):
             raise ValueError(f"{self.name} takes true or false")
         return 1.0 if given else None
@@ -198,7 +201,7 @@ class Choice(_Named, frozen=True, tag_field="type", tag="choice"):
                 raise BadDeclaration(f"{self.name}: {limit}, not {option!r}")
 
     def read(self, given: Given) -> float | None:
-        """Return the index of this option, None for none. Raise ValueError for another text."""
+        """Return the index of the option `given`, None for none. Raise ValueError for another."""
         if given is None:
             return None
         if not isinstance(given, str) or given not in self.options:
@@ -224,17 +227,15 @@ Control = Axis | Button | Choice
 class Command:
     """What the robot is to do now with the controls that it has declared.
 
-    Each mapping has every control of its kind, by name.
+    `axes`, `buttons` and `choices` have every control of their kind, by name: the values of the
+    axes in their units, whether each button is pressed, and the option that each choice has.
+    `is_stop` says that nothing is to move: the axes rest, or hold, and no button is pressed.
     """
 
     axes: Mapping[str, float]
-    """The values of the axes, in their units."""
     buttons: Mapping[str, bool]
-    """Which buttons are pressed."""
     choices: Mapping[str, str]
-    """The option that each choice has."""
     is_stop: bool
-    """Whether nothing is to move: the axes are at rest or hold, and no button is pressed."""
 
 
 CommandHandler = Callable[[Command], None]

@@ -52,7 +52,8 @@ class Settings:
 
     `fps` is how many frames a second its picture has, None without a picture. Without `old_pages`,
     pages that cannot prove that their commands are fresh are refused. `has_drive` is whether a
-    `Drive` moves anything, and `command_hz` how many commands a second pages should send.
+    `Drive` moves anything, `command_hz` how many commands a second pages should send, and
+    `cameras` the names of its cameras, if they have any.
     """
 
     watchdog_ms: int = WATCHDOG_MS
@@ -63,6 +64,7 @@ class Settings:
     telemetry: Fields = field(default_factory=Fields)
     has_drive: bool = True
     command_hz: float = COMMAND_HZ
+    cameras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

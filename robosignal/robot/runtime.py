@@ -8,8 +8,9 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, assert_never
 
 from aiortc import MediaStreamTrack
@@ -68,7 +69,7 @@ class Runtime:
         rotate_key_days: float = 0,
         on_drive: DriveHandler | None = None,
         on_command: CommandHandler | None = None,
-        video: MediaStreamTrack | MakeTrack | None = None,
+        videos: Sequence[MediaStreamTrack | MakeTrack] = (),
         settings: Settings | None = None,
         limits: Limits | None = None,
     ) -> None:
@@ -96,7 +97,11 @@ class Runtime:
         # What is published is written under this lock until the loop takes it.
         self._publishing = threading.Lock()
         self._published: Published | None = None
-        self._cameras = Cameras(identity.robot_id, video or self._pattern.track)
+        names = settings.cameras or ("",)
+        self._cameras = [
+            Cameras(f"{identity.robot_id} {name}".strip(), video)
+            for name, video in zip(names, videos or [self._pattern.track], strict=True)
+        ]
         self._ice = configure([])
         self._relays = Relays()
         self._sockets = WebSockets(
@@ -176,7 +181,8 @@ class Runtime:
             if timer is not None:
                 timer.cancel()
         await self._peers.close(SHUTDOWN_SECONDS)
-        self._cameras.close()
+        for each in self._cameras:
+            each.close()
         await self._sockets.wait_closed(SHUTDOWN_SECONDS)
         if self._rotation is not None:
             await self._rotation.wait_closed()
@@ -331,12 +337,14 @@ class Runtime:
             with self._log_failures(action):
                 self._carry_out(action, now)
 
-    def _carry_out(self, action: events.Action, now: int) -> None:  # noqa: C901 - one for each
+    def _carry_out(self, action: events.Action, now: int) -> None:  # noqa: C901, PLR0912 - one for each
         match action:
             case events.Send(frame):
                 self._send(frame)
-            case events.Open(session, pc, sdp) | events.Renegotiate(session, pc, sdp):
+            case events.Open(session, pc, sdp):
                 self._peers.offer(session, pc, sdp)
+            case events.Renegotiate(session, pc, sdp, channel):
+                self._peers.offer(session, pc, sdp, channel)
             case events.Add(session, pc, candidate):
                 self._peers.add(session, pc, candidate)
             case events.Say(session, pc, data, channel):
@@ -369,14 +377,15 @@ class Runtime:
     def _make_peer(
         self, session: SessionId, pc: PcId, emit: Callable[[events.Event], None]
     ) -> Peer:
-        return Peer(session, pc, self._ice, self._make_video, emit, relays=self._relays)
+        first, *more = (partial(self._make_video, each) for each in self._cameras)
+        return Peer(session, pc, self._ice, first, emit, relays=self._relays, make_more=more)
 
     def _is_driver(self, session: SessionId) -> bool:
         return self._state.control.fence.obeys(session)
 
-    def _make_video(self) -> MediaStreamTrack | None:
+    def _make_video(self, cameras: Cameras) -> MediaStreamTrack | None:
         try:
-            return self._cameras.watch()
+            return cameras.watch()
         except Exception:
             _log.exception("%s: has no video to give", self._robot_id)
             raise

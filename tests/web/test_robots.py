@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 from playwright.async_api import Browser, Page, expect
 
@@ -169,3 +171,74 @@ async def test_the_console_moves_a_joint_and_shows_its_angle(page: Page) -> None
 
     assert sliders == 6
     assert arm.angles["joint2"] == 17
+
+
+async def wait_for(condition: Callable[[], bool]) -> None:
+    """Return once this holds of a robot, which its own thread moves."""
+    async with asyncio.timeout(WAIT_S):
+        while not condition():
+            await asyncio.sleep(0.01)  # noqa: ASYNC110 - the robot tells nobody
+
+
+async def press(page: Page, selector: str, moves: Callable[[], bool]) -> None:
+    """Hold a button until this moves; press again where a busy machine has made it stop."""
+    button = page.locator(selector)
+    for _ in range(WAIT_S):
+        await expect(page.locator("#controls")).to_have_attribute("data-active", "true")
+        await button.hover()
+        await page.mouse.down()
+        try:
+            async with asyncio.timeout(1):
+                return await wait_for(moves)
+        except TimeoutError:
+            await page.mouse.up()
+    raise AssertionError(f"{selector} moves nothing")
+
+
+FRAME_SHOWN = """name => new Promise((shown) =>
+  document.querySelector(`[data-camera=${name}] video`).requestVideoFrameCallback(() => {
+    const { videoWidth, videoHeight } = document.querySelector(`[data-camera=${name}] video`);
+    shown([videoWidth, videoHeight]);
+  }))"""
+
+
+def film(path: Path, width: int, height: int) -> str:
+    """Film two seconds of grey, in this size, and return the file's name."""
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream("mpeg4", rate=15)
+        stream.width, stream.height = width, height
+        for number in range(30):
+            planes = np.full((height * 3 // 2, width), 60 + 4 * number, dtype=np.uint8)
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
+        made.mux(stream.encode())
+    return str(path)
+
+
+async def test_the_rover_shows_two_cameras_and_moves_its_mount(page: Page, tmp_path: Path) -> None:
+    """Keys drive it, sliders turn the mount, the gear stays, and the light is on while held."""
+    module = load("rover")
+    cameras = film(tmp_path / "front.mp4", 320, 240), film(tmp_path / "rear.mp4", 160, 120)
+    async with LocalBackend() as backend:
+        rover = module.Rover()
+        robot = module.make_robot(backend.url, "rover-1", backend.token(OWNER), rover, cameras)
+        async with online(backend, "rover-1", robot.run()):
+            await open_console(page, backend, "rover-1")
+            rear = await page.evaluate(FRAME_SHOWN, "rear")
+            front = await page.evaluate("() => document.querySelector('#video').videoWidth")
+            await page.fill("#control-pan", "45")
+            await expect(page.locator("[data-control=pan] output")).to_have_text("45 deg")
+            await page.select_option("#control-gear", "fast")
+            await page.wait_for_timeout(500)
+            await press(page, "[data-control=light] button", lambda: rover.has_light)
+            await page.focus("#video")
+            await page.keyboard.down("KeyW")
+            await wait_for(lambda: rover.speed == 2.0)
+            both = rover.has_light
+            await page.mouse.up()
+            await page.keyboard.up("KeyW")
+            await wait_for(lambda: not rover.speed and not rover.has_light)
+            await page.goto("about:blank")
+
+    assert (front, rear) == (320, [160, 120])
+    assert both
+    assert (rover.pan, rover.top_speed) == (45, 2.0)

@@ -185,6 +185,7 @@ export class FakeWorld {
         if (refused) throw new SyntaxError("Failed to construct 'RTCPeerConnection'");
         return keep(world.peers, Object.assign(new FakePeer(world.refusePeers), { iceServers }));
       },
+      videoCodecs: () => [],
       setTimeout: (callback, ms) => {
         const timer = (this.#names += 1);
         this.timers.set(timer, { callback, due: this.time + ms });

@@ -6,6 +6,7 @@
 import { SignalingError, connect } from "../robosignal/index.js";
 import { addRobot, copyLine, openAdd, showUses } from "./add-robot.js";
 import { closeAside } from "./aside.js";
+import { attachCameras } from "./cameras.js";
 import { attachControls } from "./controls.js";
 import { quote, sentence } from "./banner.js";
 import {
@@ -170,11 +171,8 @@ function handle(session) {
     showNotice: (words) => showNotice(words, "plain"),
     clearNotice,
   });
-  const stopControls = attachControls(session);
-  now.stopDriving = () => {
-    stopKeys();
-    stopControls();
-  };
+  const stops = [stopKeys, attachControls(session), attachCameras(session)];
+  now.stopDriving = () => stops.forEach((stop) => stop());
 }
 
 /**

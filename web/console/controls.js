@@ -58,7 +58,9 @@ class ControlPanel {
       session.on("stopped", () => this.#look()),
     ];
     const { signal } = this.#abort;
-    for (const type of ["blur", "pagehide", "contextmenu", "pointercancel", "dragstart"])
+    // Not as it is captured: elements that lose the focus would count too.
+    addEventListener("blur", () => this.#letGoAll(), { signal });
+    for (const type of ["pagehide", "contextmenu", "pointercancel", "dragstart"])
       addEventListener(type, () => this.#letGoAll(), { signal, capture: true });
     document.addEventListener("visibilitychange", () => this.#letGoAll(), { signal });
     this.#draw();
@@ -268,8 +270,7 @@ function makeAxis(item, { name, least, most, rest }, { ask, letGo }) {
   for (const type of ["pointerdown", "keydown"])
     input.addEventListener(type, () => (isDown = true));
   input.addEventListener("input", () => ask(input.valueAsNumber));
-  for (const type of ["pointerup", "lostpointercapture", "keyup", "blur"])
-    input.addEventListener(type, release);
+  onRelease(input, release);
   // A screen reader sets it without a key and without a pointer.
   input.addEventListener("change", () => void (isDown || release()));
 }
@@ -289,12 +290,28 @@ function makeButton(item, { name }, { ask, letGo }) {
     button.setPointerCapture(pointerId);
     ask(true);
   });
-  button.addEventListener(
-    "keydown",
-    ({ key, repeat }) => void (key === "Enter" && !repeat && ask(true)),
-  );
-  for (const type of ["pointerup", "lostpointercapture", "keyup", "blur"])
-    button.addEventListener(type, letGo);
+  button.addEventListener("keydown", ({ key, repeat }) => {
+    if (key === "Enter" && !repeat) ask(true);
+  });
+  onRelease(button, letGo);
+}
+
+/**
+ * Listen for whatever releases an element. While a pointer holds it, the focus may go elsewhere.
+ *
+ * @param {HTMLElement} element
+ * @param {() => void} release
+ */
+function onRelease(element, release) {
+  let isPointed = false;
+  element.addEventListener("pointerdown", () => (isPointed = true));
+  for (const type of ["pointerup", "lostpointercapture"])
+    element.addEventListener(type, () => {
+      isPointed = false;
+      release();
+    });
+  element.addEventListener("keyup", release);
+  element.addEventListener("blur", () => void (isPointed || release()));
 }
 
 /**

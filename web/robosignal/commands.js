@@ -19,6 +19,7 @@ import { REST, isRest } from "./controls.js";
  * @property {number} [commandHz] how many commands a second the robot asks for
  * @property {Control[]} [controls]
  * @property {Field[]} [telemetry]
+ * @property {string[]} [cameras] their names, in the order of the sections of video
  */
 /**
  * @typedef {object} Heartbeat

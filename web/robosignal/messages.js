@@ -8,7 +8,7 @@ import { areControls, areFields } from "./controls.js";
 /** @import { Value } from "./types.js" */
 
 /**
- * @typedef {{type: "pong", n: number} | {type: "done"}
+ * @typedef {{type: "pong", n: number} | {type: "done"} | {type: "answer", sdp?: string, message?: string}
  *   | {type: "refused", epoch: number, what?: "stop" | "clear-stop"}
  *   | ({type: "capabilities"} & Capabilities) | ({type: "heartbeat"} & Heartbeat)
  *   | {type: "telemetry", n: number, values: (Value | null)[]}
@@ -21,16 +21,27 @@ const isValue = (value) => value === null || ["number", "boolean", "string"].inc
 /** @type {Record<string, (message: any) => boolean>} whether each type has what it needs */
 const IS_VALID = {
   done: () => true,
+  answer: ({ sdp, message }) => typeof sdp === "string" || typeof message === "string",
   pong: ({ n }) => Number.isFinite(n),
   refused: ({ epoch, what }) =>
     Number.isFinite(epoch) && (what === undefined || what === "stop" || what === "clear-stop"),
-  capabilities: ({ version, freshMs, watchdogMs, video, controls = [], telemetry = [] }) =>
+  capabilities: ({
+    version,
+    freshMs,
+    watchdogMs,
+    video,
+    controls = [],
+    telemetry = [],
+    cameras = [],
+  }) =>
     version >= 2 &&
     freshMs > 0 &&
     watchdogMs > 0 &&
     (video === null || Number.isFinite(video?.fps)) &&
     areControls(controls) &&
-    areFields(telemetry),
+    areFields(telemetry) &&
+    Array.isArray(cameras) &&
+    cameras.every((name) => typeof name === "string"),
   heartbeat: ({ t, n, epoch, armed, refused, held = [] }) =>
     Number.isFinite(t) &&
     (n === null || Number.isFinite(n)) &&

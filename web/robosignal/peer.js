@@ -37,6 +37,7 @@ const TOO_OLD = 2;
  * @property {(ms: number) => void} rtt
  * @property {(message: unknown) => void} message
  * @property {(capabilities: Capabilities) => void} declared
+ * @property {(name: string, track: MediaStreamTrack) => void} track the video of a camera by its name
  * @property {(values: Record<string, Value>) => void} held
  * @property {(values: Record<string, Value>, isNewest: boolean) => void} telemetry
  * @property {(epoch: number) => void} refused
@@ -58,6 +59,10 @@ export class Peer {
   /** @type {RTCDataChannel | null} once the robot has declared telemetry */
   #telemetryChannel = null;
   #telemetryN = -Infinity;
+  /** @type {RTCRtpTransceiver[]} in the order of the robot's cameras */
+  #videos;
+  /** @type {(MediaStreamTrack | undefined)[]} */
+  #videoTracks = [];
   #held = "[]";
   /** @type {CommandSender} */
   #sender;
@@ -103,7 +108,7 @@ export class Peer {
       refused: (epoch) => this.#refuse(epoch),
     });
     this.#gauge = new PictureGauge(this.#connection, environment);
-    this.#connection.addTransceiver("video", { direction: "recvonly" });
+    this.#videos = [this.#connection.addTransceiver("video", { direction: "recvonly" })];
     this.#listen();
     void this.#try(async () => {
       await this.#connection.setLocalDescription();
@@ -245,7 +250,11 @@ export class Peer {
     };
     this.#connection.onconnectionstatechange = () =>
       this.#listener.dispatch({ type: "ice", pcId, state: this.#connection.connectionState });
-    this.#connection.ontrack = ({ track, streams, receiver }) => {
+    this.#connection.ontrack = ({ track, streams, receiver, transceiver }) => {
+      const place = this.#videos.indexOf(transceiver);
+      if (place >= 0) this.#videoTracks[place] = track;
+      this.#nameTracks();
+      if (place > 0) return;
       if (track.kind === "video") this.#gauge.receive(receiver);
       this.stream = streams[0] ?? new MediaStream([track]);
       this.#listener.stream(this.stream);
@@ -373,6 +382,8 @@ export class Peer {
         return this.#hearTelemetry(message);
       case "stopped":
         return void (this.#sender.stoppedBy = message.by);
+      case "answer":
+        return void this.#try(() => this.#takeAnswer(message));
       case "done":
         return;
       default:
@@ -394,6 +405,45 @@ export class Peer {
       this.#telemetryChannel.onmessage = ({ data }) => this.#hear(data);
     }
     this.#listener.declared(capabilities);
+    this.#nameTracks();
+    if ((capabilities.cameras ?? []).length > this.#videos.length)
+      void this.#try(() => this.#addMedia());
+  }
+
+  /**
+   * Offer a section for each further camera, over the data channel: the server has no part in it, and
+   * a robot that doesn't ask for it gets the offer that it always got.
+   */
+  async #addMedia() {
+    const { cameras = [] } = this.#sender.capabilities ?? {};
+    while (this.#videos.length < cameras.length)
+      this.#videos.push(addVideo(this.#connection, this.#environment));
+    await this.#connection.setLocalDescription();
+    const payload = this.#local();
+    this.#listener.dispatch({ type: "renegotiated", pcId: this.#pcId, payload });
+    write(this.#channel, JSON.stringify({ type: "offer", sdp: payload.sdp }));
+  }
+
+  /**
+   * @param {{sdp?: string, message?: string}} answer
+   */
+  async #takeAnswer({ sdp, message }) {
+    if (sdp !== undefined) return this.#connection.setRemoteDescription({ type: "answer", sdp });
+    await this.#connection.setLocalDescription({ type: "rollback" });
+    this.#listener.report(
+      new SignalingError({
+        code: "internal",
+        message: `The robot shows only its first camera: ${message}.`,
+      }),
+    );
+  }
+
+  #nameTracks() {
+    const { cameras = [] } = this.#sender.capabilities ?? {};
+    cameras.forEach((name, place) => {
+      const track = this.#videoTracks[place];
+      if (track) this.#listener.track(name, track);
+    });
   }
 
   /**
@@ -523,6 +573,21 @@ function openWithout(iceServers, environment, report) {
       `it refuses to make a peer connection (${/** @type {Error} */ (error).message})`,
     );
   }
+}
+
+/** What robots encode: a section with every codec of the browser is three times as long. */
+const CODECS = /^video\/(VP8|H264|rtx)$/i;
+
+/**
+ * @param {RTCPeerConnection} connection
+ * @param {Environment} environment
+ * @returns {RTCRtpTransceiver} one that receives video
+ */
+function addVideo(connection, environment) {
+  const transceiver = connection.addTransceiver("video", { direction: "recvonly" });
+  const codecs = environment.videoCodecs().filter(({ mimeType }) => CODECS.test(mimeType));
+  if (codecs.length > 0) transceiver.setCodecPreferences?.(codecs);
+  return transceiver;
 }
 
 /**

@@ -111,6 +111,10 @@ type Declaration = {
   commandHz: number;
   controls: readonly Control[];
   telemetry: readonly Field[];
+  /**
+   * the names of its cameras; empty if they have none
+   */
+  cameras: readonly string[];
 };
 /**
  * What a robot sends over its peer connection: video, and a data channel that takes commands.
@@ -448,6 +452,10 @@ type SessionEvents = {
    */
   declaration: Declaration | null;
   /**
+   * the video of one more camera has come
+   */
+  tracks: Readonly<Record<string, MediaStreamTrack>>;
+  /**
    * controls that stay where they are have moved
    */
   held: Readonly<Record<string, Value>>;
@@ -724,6 +732,10 @@ type Permissions = Partial<Record<Network, PermissionState>>;
 type Environment = {
   WebSocket: typeof globalThis.WebSocket;
   RTCPeerConnection: typeof globalThis.RTCPeerConnection;
+  /**
+   * what the browser can receive
+   */
+  videoCodecs: () => RTCRtpCodec[];
   setTimeout: (callback: () => void, ms: number) => any;
   clearTimeout: (timer: any) => void;
   /**
@@ -813,6 +825,11 @@ declare class Session extends Emitter<SessionEvents> {
    * The newest telemetry, by name: a frozen object, which the event `telemetry` replaces.
    */
   get telemetry(): Readonly<Record<string, Value>>;
+  /**
+   * The video of each camera that has a name, by that: a frozen object, which the event `tracks`
+   * replaces. The first camera's is also in `stream`, which `showOn` shows.
+   */
+  get tracks(): Readonly<Record<string, MediaStreamTrack>>;
   /**
    * Where the controls are that a stop leaves as they are, by name: axes that hold, and choices. A
    * frozen object, which the event `held` replaces.

@@ -58,6 +58,8 @@ export class Session extends Emitter {
   #declaration = null;
   /** @type {Readonly<Record<string, Value>>} */
   #held = Object.freeze({});
+  /** @type {Readonly<Record<string, MediaStreamTrack>>} */
+  #tracks = Object.freeze({});
   /** @type {Readonly<Record<string, Value>>} */
   #telemetry = Object.freeze({});
   #migration;
@@ -182,6 +184,16 @@ export class Session extends Emitter {
    */
   get telemetry() {
     return this.#telemetry;
+  }
+
+  /**
+   * The video of each camera that has a name, by that: a frozen object, which the event `tracks`
+   * replaces. The first camera's is also in `stream`, which `showOn` shows.
+   *
+   * @returns {Readonly<Record<string, MediaStreamTrack>>}
+   */
+  get tracks() {
+    return this.#tracks;
   }
 
   /**
@@ -597,6 +609,11 @@ export class Session extends Emitter {
       rtt: (ms) => this.emit("rtt", ms),
       message: (message) => this.emit("message", message),
       declared: (capabilities) => this.#declare(capabilities),
+      track: (name, track) => {
+        if (this.#tracks[name] === track) return;
+        this.#tracks = Object.freeze({ ...this.#tracks, [name]: track });
+        this.emit("tracks", this.#tracks);
+      },
       held: (values) => {
         this.#held = Object.freeze(values);
         this.emit("held", this.#held);
@@ -619,15 +636,17 @@ export class Session extends Emitter {
   /**
    * @param {Capabilities} capabilities
    */
-  #declare({ drive = true, commandHz = COMMAND_HZ, controls = [], telemetry = [] }) {
-    const hasAny = controls.length > 0 || telemetry.length > 0;
-    this.#declaration = hasAny ? freeze({ drive, commandHz, controls, telemetry }) : null;
+  #declare({ drive = true, commandHz = COMMAND_HZ, controls = [], telemetry = [], cameras = [] }) {
+    const hasAny = [controls, telemetry, cameras].some((each) => each.length > 0);
+    const declared = { drive, commandHz, controls, telemetry, cameras };
+    this.#declaration = hasAny ? freeze(declared) : null;
     this.emit("declaration", this.#declaration);
   }
 
   #closePeer() {
     this.#peer?.close();
     this.#peer = null;
+    this.#tracks = Object.freeze({});
   }
 }
 

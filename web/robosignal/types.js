@@ -69,6 +69,7 @@
  * @property {number} commandHz how many commands a second it asks for while a control is moved
  * @property {readonly Control[]} controls
  * @property {readonly Field[]} telemetry
+ * @property {readonly string[]} cameras the names of its cameras; empty if they have none
  */
 /**
  * What a robot sends over its peer connection: video, and a data channel that takes commands.
@@ -223,6 +224,7 @@
  * @property {number} rtt the data channel's round trip in ms, about once a second
  * @property {unknown} message anything else that the robot sends on the data channel, as it came
  * @property {Declaration | null} declaration the robot has declared what it has
+ * @property {Readonly<Record<string, MediaStreamTrack>>} tracks the video of one more camera has come
  * @property {Readonly<Record<string, Value>>} held controls that stay where they are have moved
  * @property {Readonly<Record<string, Value>>} telemetry values that the robot has published just now
  * @property {number} refused the robot refused a command, because it obeys the driver at this epoch

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import aioice
 from aioice.mdns import is_mdns_hostname
@@ -14,6 +14,7 @@ from aiortc import (
     RTCDataChannel,
     RTCIceCandidate,
     RTCPeerConnection,
+    RTCRtpSender,
     RTCSessionDescription,
 )
 from aiortc.rtcicetransport import RTCIceTransport, candidate_from_aioice
@@ -58,7 +59,8 @@ class Peer:
     """A peer connection that answers; `emit` gets its events until `close`.
 
     `make_track` is called at the first offer that takes video, and returns None for no video; when
-    it raises, that offer is refused.
+    it raises, that offer is refused. Each of `make_more` is for one more section of video, in the
+    order in which they are offered.
     """
 
     def __init__(
@@ -70,12 +72,12 @@ class Peer:
         emit: Callable[[Event], None],
         *,
         relays: Relays,
+        make_more: Sequence[Callable[[], MediaStreamTrack | None]] = (),
     ) -> None:
         self._session_id = session_id
         self._pc_id = pc_id
-        self._make_track = make_track
-        self._has_video = False
-        self._track: MediaStreamTrack | None = None
+        self._makers = [make_track, *make_more]
+        self._tracks: list[MediaStreamTrack | None] = []
         self._emit = emit
         self._channels: dict[Channel, RTCDataChannel] = {}
         self._offer: Offer | None = None
@@ -95,9 +97,9 @@ class Peer:
         self._connected = False
         self._closed = False
 
-    def offer(self, sdp: str) -> None:
-        """Take an offer; the event is its answer, or its refusal."""
-        self._jobs.put_nowait(self._answer(sdp))
+    def offer(self, sdp: str, channel: Literal["control"] | None = None) -> None:
+        """Take an offer, which came over `channel`; the event is its answer, or its refusal."""
+        self._jobs.put_nowait(self._answer(sdp, channel))
 
     def add(self, candidate: Candidate) -> None:
         """Take a candidate; one that cannot be read is left out."""
@@ -118,8 +120,9 @@ class Peer:
         self._closed = True
         self._connect_timer.cancel()
         try:
-            if self._track is not None:
-                self._track.stop()
+            for track in self._tracks:
+                if track is not None:
+                    track.stop()
         finally:
             await self._end()
 
@@ -143,35 +146,43 @@ class Peer:
         while (job := await self._jobs.get()) is not None:
             await job
 
-    async def _answer(self, sdp: str) -> None:
+    async def _answer(self, sdp: str, channel: Literal["control"] | None) -> None:
         try:
             offer = rewrite(sdp)
         except Unacceptable as refusal:
             # The offer has not reached the peer connection, which an earlier one may have opened.
-            self._refuse(refusal, peer_continues=self._offer is not None)
+            self._refuse(refusal, channel, peer_continues=self._offer is not None)
             return
         except Exception as failure:  # noqa: BLE001 - aiortc's parser raises what it stumbles on
-            self._refuse(_make_unreadable(failure), peer_continues=self._offer is not None)
+            self._refuse(_make_unreadable(failure), channel, peer_continues=self._offer is not None)
             return
         description, candidates = ice.split_candidates(offer.sdp)
         try:
             await self._take(RTCSessionDescription(sdp=description, type="offer"))
         except Unacceptable as refusal:
-            self._refuse(refusal)
+            self._refuse(refusal, channel)
             return
         except Exception as failure:  # noqa: BLE001 - as above
-            self._refuse(_make_unreadable(failure))
+            self._refuse(_make_unreadable(failure), channel)
             return
         self._offer = offer
         answer = offer.answer(ice.strip_end(self._connection.localDescription.sdp))
-        self._emit_unless_closed(Answered(self._session_id, self._pc_id, answer))
+        self._emit_unless_closed(Answered(self._session_id, self._pc_id, answer, channel))
         self._gather()
         for candidate in candidates:
             await self._add(candidate)
 
-    def _refuse(self, why: Unacceptable, *, peer_continues: bool = False) -> None:
+    def _refuse(
+        self,
+        why: Unacceptable,
+        channel: Literal["control"] | None,
+        *,
+        peer_continues: bool = False,
+    ) -> None:
         event = Refused(
-            self._session_id, self._pc_id, why.code, why.message, peer_continues=peer_continues
+            *(self._session_id, self._pc_id, why.code, why.message),
+            peer_continues=peer_continues,
+            channel=channel,
         )
         self._emit_unless_closed(event)
 
@@ -182,21 +193,30 @@ class Peer:
         await self._connection.setLocalDescription(answer)
 
     def _send_video(self) -> None:
+        place = 0
         for transceiver in self._connection.getTransceivers():
-            # Nothing would stop a track that is made after `close`.
-            if transceiver.kind == "video" and not self._has_video and not self._closed:
-                self._has_video = True
-                self._track = self._take_track()
-                transceiver.sender.replaceTrack(self._track)
-                if isinstance(self._track, CameraTrack):
-                    send_encoded(transceiver.sender, self._track)
+            if transceiver.kind == "video":
+                is_new = len(self._tracks) <= place < len(self._makers)
+                # Nothing would stop a track that is made after `close`.
+                if is_new and not self._closed:
+                    self._send_camera(transceiver.sender, self._makers[place])
+                place += 1
             # Nothing is received: unread media would pile up in memory.
             sends = transceiver.sender.track is not None
             transceiver.direction = "sendonly" if sends else "inactive"
 
-    def _take_track(self) -> MediaStreamTrack | None:
+    def _send_camera(
+        self, sender: RTCRtpSender, make: Callable[[], MediaStreamTrack | None]
+    ) -> None:
+        track = self._take_track(make)
+        self._tracks.append(track)
+        sender.replaceTrack(track)
+        if isinstance(track, CameraTrack):
+            send_encoded(sender, track)
+
+    def _take_track(self, make: Callable[[], MediaStreamTrack | None]) -> MediaStreamTrack | None:
         try:
-            return self._make_track()
+            return make()
         except Exception as failure:
             message = "the robot has no video to give: offer again in a while"
             raise Unacceptable("unavailable", message) from failure

@@ -55,6 +55,19 @@ class ClearStopRequest(Struct, frozen=True, tag_field="type", tag="clear-stop"):
     """Asks the robot to let itself be driven again."""
 
 
+class Offer(Struct, frozen=True, tag_field="type", tag="offer"):
+    """Offers more media over the same peer connection, such as a second camera's."""
+
+    sdp: str
+
+
+class Answer(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="answer"):
+    """Answers an `Offer`; without an `sdp` it is refused, and the `message` says why."""
+
+    sdp: str | None = None
+    message: str | None = None
+
+
 class Pong(Struct, frozen=True, tag_field="type", tag="pong"):
     """The answer to a ping."""
 
@@ -104,6 +117,7 @@ class Capabilities(
     command_hz: float | UnsetType = UNSET
     controls: tuple[Control, ...] | UnsetType = UNSET
     telemetry: tuple[Field, ...] | UnsetType = UNSET
+    cameras: tuple[str, ...] | UnsetType = UNSET
 
 
 class Stopped(Struct, frozen=True, tag_field="type", tag="stopped"):
@@ -155,8 +169,8 @@ class Heartbeat(
     held: tuple[float | str | None, ...] = ()
 
 
-ToRobot = Ping | Command | StopRequest | ClearStopRequest
-FromRobot = Pong | Done | Refused | Capabilities | Stopped | Telemetry | Heartbeat
+ToRobot = Ping | Command | StopRequest | ClearStopRequest | Offer
+FromRobot = Answer | Pong | Done | Refused | Capabilities | Stopped | Telemetry | Heartbeat
 
 _control: json.Decoder[ToRobot] = json.Decoder(ToRobot)
 _drive: json.Decoder[FreshCommand | StopRequest] = json.Decoder(FreshCommand | StopRequest)

@@ -43,7 +43,7 @@ def obey_fresh(
     """Obey a command from `drive`, or count why not; the next heartbeat tells its sender."""
     link = peer.link if isinstance(peer.link, Link) else Link()
     target = _read_target(state, command)
-    reason = _find_reason(state, event.session_id, link, command, target, now)
+    reason = _find_reason(state, event.session_id, link, command, now)
     if reason is None and target is not None:
         link = replace(link, last_n=command.n, is_armed=link.is_armed or target == REST)
         state = put_peer(state, event.session_id, replace(peer, link=link))
@@ -68,13 +68,8 @@ def _read_target(state: RobotState, command: FreshCommand) -> Target | None:
         return None
 
 
-def _find_reason(  # noqa: PLR0913 - what a command is judged by
-    state: RobotState,
-    session: SessionId,
-    link: Link,
-    command: FreshCommand,
-    target: Target | None,
-    now: int,
+def _find_reason(
+    state: RobotState, session: SessionId, link: Link, command: FreshCommand, now: int
 ) -> str | None:
     """Return why a command is not obeyed, as `Refusals` counts it; None if it is."""
     if _is_fenced(state, session, command.epoch):
@@ -85,8 +80,9 @@ def _find_reason(  # noqa: PLR0913 - what a command is judged by
     oldest = max(now - state.settings.fresh_ms, state.resumed_at)
     if not oldest <= command.t <= now:
         return "stale"
-    is_allowed = _may_drive(state, session, now) and (link.is_armed or target == REST)
-    return None if is_allowed and target is not None else "refused"
+    target = _read_target(state, command)
+    is_obeyed = target is not None and (link.is_armed or target == REST)
+    return None if is_obeyed and _may_drive(state, session, now) else "refused"
 
 
 def _is_fenced(state: RobotState, session: SessionId, epoch: int) -> bool:

@@ -46,11 +46,12 @@ class Message(Struct, frozen=True, rename="camel", tag_field="type", tag="messag
 
 
 class Answered(Struct, frozen=True, rename="camel", tag_field="type", tag="answered"):
-    """A peer connection has its answer."""
+    """A peer connection has its answer, to an offer that came over `channel` if that is named."""
 
     session_id: SessionId
     pc_id: PcId
     sdp: str
+    channel: Literal["control"] | None = None
 
 
 class Gathered(Struct, frozen=True, rename="camel", tag_field="type", tag="gathered"):
@@ -70,13 +71,17 @@ class Failed(Struct, frozen=True, rename="camel", tag_field="type", tag="failed"
 
 
 class Refused(Struct, frozen=True, rename="camel", tag_field="type", tag="refused"):
-    """An offer was refused; `peer_continues` if its peer connection goes on as before."""
+    """An offer was refused; `peer_continues` if its peer connection goes on as before.
+
+    It came over `channel` if that is named.
+    """
 
     session_id: SessionId
     pc_id: PcId
     code: str
     message: str
     peer_continues: bool = False
+    channel: Literal["control"] | None = None
 
 
 class Tick(Struct, frozen=True, tag_field="type", tag="tick"):
@@ -147,12 +152,18 @@ class Open(Struct, frozen=True, rename="camel", tag_field="do", tag="open"):
     sdp: str
 
 
-class Renegotiate(Struct, frozen=True, rename="camel", tag_field="do", tag="renegotiate"):
-    """Give this offer to the existing peer connection, and return its answer as an event."""
+class Renegotiate(
+    Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="do", tag="renegotiate"
+):
+    """Give this offer to the existing peer connection, and return its answer as an event.
+
+    It came over `channel` if that is named, and so goes the answer.
+    """
 
     session_id: SessionId
     pc_id: PcId
     sdp: str
+    channel: Literal["control"] | None = None
 
 
 class Add(Struct, frozen=True, rename="camel", tag_field="do", tag="add"):

@@ -8,6 +8,7 @@ from robosignal.robot.session.datachannel import (
     ClearStopRequest,
     Command,
     FreshCommand,
+    Offer,
     Picture,
     Ping,
     Pong,
@@ -17,7 +18,7 @@ from robosignal.robot.session.datachannel import (
     parse,
     parse_drive,
 )
-from robosignal.robot.session.events import Action, Message, Opened, Say
+from robosignal.robot.session.events import Action, Message, Opened, Renegotiate, Say
 from robosignal.robot.session.state import Peer, RobotState, Step, find_peer
 
 
@@ -47,6 +48,7 @@ def _declare(state: RobotState) -> Capabilities:
         command_hz=settings.command_hz if controls else UNSET,
         controls=controls or UNSET,
         telemetry=fields or UNSET,
+        cameras=settings.cameras or UNSET,
     )
 
 
@@ -70,6 +72,8 @@ def handle_message(  # noqa: PLR0911 - one for each message
             return latch.stop_for(state, event, peer, now)
         case ClearStopRequest():
             return latch.clear_for(state, event, peer, now)
+        case Offer(sdp):
+            return state, [Renegotiate(event.session_id, event.pc_id, sdp, "control")]
         case None:
             return state, [_say(event, _echo(state, event))]
 

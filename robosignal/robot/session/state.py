@@ -131,8 +131,9 @@ class TelemetryState:
 class RobotState:
     """All that the robot knows.
 
-    `held` is where the controls are that a stop leaves so. `resumed_at` is when its process last went on after it was suspended, in ms. Once it
-    `has_ended`, the robot has stopped its motors, and nothing moves them any more.
+    `held` is where the controls are that a stop leaves so. `resumed_at` is when its process last
+    went on after it was suspended, in ms. Once it `has_ended`, the robot has stopped its motors,
+    and nothing moves them any more.
     """
 
     registration: Registration
