@@ -5,11 +5,13 @@ docs/howto/own-robot.md has a whole program.
 """
 
 try:
-    from robosignal.robot.client import Robot
+    from robosignal.robot.client import DriverHandler, Robot, ViewersHandler
 except ModuleNotFoundError as missing:
     from robosignal.extras import explain
 
     raise explain("robosignal.robot", "robot", missing) from missing
+from robosignal.protocol.frames import Person
+from robosignal.robot.channels import Channel, MessageHandler, Received
 from robosignal.robot.connection.state import Timing
 from robosignal.robot.controls import (
     Axis,
@@ -25,6 +27,8 @@ from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplac
 from robosignal.robot.key.enrolment import Enrolled, EnrolmentRefused, enroll
 from robosignal.robot.key.file import KeyFile, KeyFileRefused
 from robosignal.robot.media.camera import MakeTrack
+from robosignal.robot.media.sound import VoiceHandler
+from robosignal.robot.media.source import Source
 from robosignal.robot.motors import DriveHandler
 from robosignal.robot.telemetry import Field
 from robosignal.robot.token import NoToken, TokenSource
@@ -34,12 +38,14 @@ __all__ = [
     "Axis",
     "BadDeclaration",
     "Button",
+    "Channel",
     "Choice",
     "Command",
     "CommandHandler",
     "Control",
     "Drive",
     "DriveHandler",
+    "DriverHandler",
     "Enrolled",
     "EnrolmentRefused",
     "Field",
@@ -47,13 +53,19 @@ __all__ = [
     "KeyFileRefused",
     "Limits",
     "MakeTrack",
+    "MessageHandler",
     "NoToken",
+    "Person",
+    "Received",
     "RegistrationRefused",
     "Robot",
     "RobotError",
     "RobotReplaced",
+    "Source",
     "Timing",
     "TokenRejected",
     "TokenSource",
+    "ViewersHandler",
+    "VoiceHandler",
     "enroll",
 ]

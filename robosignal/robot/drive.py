@@ -1,10 +1,12 @@
 """What a driver asks of the robot, how long it stays in force, and what the author allows of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Self
 
 from msgspec import Meta, Struct
 
+from robosignal.robot.channels import Channel
 from robosignal.robot.controls import Controls, Values
 from robosignal.robot.telemetry import Fields
 
@@ -53,7 +55,9 @@ class Settings:
     `fps` is how many frames a second its picture has, None without a picture. Without `old_pages`,
     pages that cannot prove that their commands are fresh are refused. `has_drive` is whether a
     `Drive` moves anything, `command_hz` how many commands a second pages should send, and
-    `cameras` the names of its cameras, if they have any.
+    `cameras` the names of its cameras, if they have any. `channels` are the application's own, by
+    their labels. `has_audio` is whether it sends sound, and `has_talk_back` whether it plays the
+    driver's voice.
     """
 
     watchdog_ms: int = WATCHDOG_MS
@@ -65,6 +69,9 @@ class Settings:
     has_drive: bool = True
     command_hz: float = COMMAND_HZ
     cameras: tuple[str, ...] = ()
+    has_audio: bool = False
+    has_talk_back: bool = False
+    channels: Mapping[str, Channel] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,12 @@ from functools import partial
 from typing import Any, assert_never
 
 from aiortc import MediaStreamTrack
+from av import AudioFrame
 from msgspec.structs import replace
 
 from robosignal.network import ABNORMAL
 from robosignal.protocol.ids import SessionId
+from robosignal.robot.channels import Received
 from robosignal.robot.connection import events as connection_events
 from robosignal.robot.connection import token_policy
 from robosignal.robot.connection.machine import says_expired
@@ -30,14 +32,17 @@ from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplac
 from robosignal.robot.frames import PcId, Unreadable, parse, to_steady_clock
 from robosignal.robot.key.rotation import Rotation
 from robosignal.robot.key.signer import Signer
+from robosignal.robot.listeners import Listeners
 from robosignal.robot.media.camera import Cameras, MakeTrack
 from robosignal.robot.media.gathering import Relays
 from robosignal.robot.media.ice import configure
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.peers import Peers
+from robosignal.robot.media.sound import Microphone, Sound, VoiceHandler
 from robosignal.robot.media.test_pattern import FRAMES_PER_SECOND, Pattern
 from robosignal.robot.motors import DriveHandler, Motors
-from robosignal.robot.session import datachannel, events, machine
+from robosignal.robot.session import datachannel, events, machine, rights
+from robosignal.robot.session.people import People, find_people
 from robosignal.robot.session.registration import REPLACED, Identity, Registration
 from robosignal.robot.session.state import RobotState
 from robosignal.robot.telemetry import Published, merge
@@ -69,7 +74,10 @@ class Runtime:
         rotate_key_days: float = 0,
         on_drive: DriveHandler | None = None,
         on_command: CommandHandler | None = None,
+        on_people: Callable[[People, People], None] | None = None,
         videos: Sequence[MediaStreamTrack | MakeTrack] = (),
+        audio: MediaStreamTrack | MakeTrack | None = None,
+        on_voice: VoiceHandler | None = None,
         settings: Settings | None = None,
         limits: Limits | None = None,
     ) -> None:
@@ -94,6 +102,9 @@ class Runtime:
             on_command=on_command,
             on_held=lambda values: self._handle_event(events.Held(values)),
         )
+        self._listeners = Listeners(identity.robot_id)
+        self.people = People()
+        self._on_people = on_people
         # What is published is written under this lock until the loop takes it.
         self._publishing = threading.Lock()
         self._published: Published | None = None
@@ -102,6 +113,12 @@ class Runtime:
             Cameras(f"{identity.robot_id} {name}".strip(), video)
             for name, video in zip(names, videos or [self._pattern.track], strict=True)
         ]
+        self._microphone = None if audio is None else Microphone(audio)
+        self._on_voice = on_voice
+        # A voice that is later than that is of no use.
+        self._voices = None if on_voice is None else Listeners(identity.robot_id, most_waiting=25)
+        take_voice = None if on_voice is None else self._take_voice
+        self._sound = Sound(self._microphone, take_voice)
         self._ice = configure([])
         self._relays = Relays()
         self._sockets = WebSockets(
@@ -133,6 +150,9 @@ class Runtime:
                 await self._shut_down()
             finally:
                 self._motors.close()
+                self._listeners.close()
+                if self._voices is not None:
+                    self._voices.close()
         if self._ended.done():
             raise self._ended.result()
 
@@ -156,6 +176,10 @@ class Runtime:
         # However often a program publishes, the loop takes the newest once.
         if is_first:
             self._call_in_loop(self._take_published)
+
+    def post(self, label: str, data: str | bytes) -> None:
+        """Send a message over a channel of the application's own, from any thread."""
+        self._call_in_loop(self._handle_event, events.Post(label, data))
 
     def _take_published(self) -> None:
         with self._publishing:
@@ -183,6 +207,8 @@ class Runtime:
         await self._peers.close(SHUTDOWN_SECONDS)
         for each in self._cameras:
             each.close()
+        if self._microphone is not None:
+            self._microphone.close()
         await self._sockets.wait_closed(SHUTDOWN_SECONDS)
         if self._rotation is not None:
             await self._rotation.wait_closed()
@@ -336,6 +362,13 @@ class Runtime:
         for action in actions:
             with self._log_failures(action):
                 self._carry_out(action, now)
+        self._tell_people()
+
+    def _tell_people(self) -> None:
+        before, self.people = self.people, find_people(self._state)
+        if self.people != before and self._on_people is not None:
+            # The motors have been told first: a new driver begins with a robot that stands.
+            self._listeners.call(partial(self._on_people, before, self.people))
 
     def _carry_out(self, action: events.Action, now: int) -> None:  # noqa: C901, PLR0912 - one for each
         match action:
@@ -351,6 +384,11 @@ class Runtime:
                 self._peers.say(session, pc, data, channel)
             case events.Shut(session, pc):
                 self._peers.shut(session, pc)
+            case events.Deliver(label, data, person, is_driver):
+                handler = self._state.settings.channels[label].on_message
+                if handler is not None:
+                    received = Received(data, person, is_driver)
+                    self._listeners.call(partial(handler, received))
             case events.Move(drive, values):
                 self._motors.move(drive, now / 1000, values)
             case events.Show() as scene:
@@ -378,7 +416,17 @@ class Runtime:
         self, session: SessionId, pc: PcId, emit: Callable[[events.Event], None]
     ) -> Peer:
         first, *more = (partial(self._make_video, each) for each in self._cameras)
-        return Peer(session, pc, self._ice, first, emit, relays=self._relays, make_more=more)
+        sources: dict[str, Any] = {"make_more": more, "sound": self._sound}
+        return Peer(session, pc, self._ice, first, emit, relays=self._relays, **sources)
+
+    def _take_voice(self, session: SessionId, frame: AudioFrame) -> None:
+        """Pass on the driver's voice, and no one else's."""
+        state, handler = self._state, self._on_voice
+        is_driver = state.control.fence.obeys(session)
+        if handler is None or self._voices is None or not is_driver:
+            return
+        if not rights.is_over(state, session, self._now()):
+            self._voices.call(partial(handler, frame))
 
     def _is_driver(self, session: SessionId) -> bool:
         return self._state.control.fence.obeys(session)

@@ -176,8 +176,8 @@ async def test_the_console_moves_a_joint_and_shows_its_angle(page: Page) -> None
 async def wait_for(condition: Callable[[], bool]) -> None:
     """Return once this holds of a robot, which its own thread moves."""
     async with asyncio.timeout(WAIT_S):
-        while not condition():
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 - the robot tells nobody
+        while not condition():  # noqa: ASYNC110 - the robot tells nobody
+            await asyncio.sleep(0.01)
 
 
 async def press(page: Page, selector: str, moves: Callable[[], bool]) -> None:
@@ -242,3 +242,91 @@ async def test_the_rover_shows_two_cameras_and_moves_its_mount(page: Page, tmp_p
     assert (front, rear) == (320, [160, 120])
     assert both
     assert (rover.pan, rover.top_speed) == (45, 2.0)
+
+
+# A tone in place of a microphone, once the page was pressed.
+TALK = """() => new Promise((done) => {
+  const context = new AudioContext();
+  const tone = context.createOscillator();
+  const out = context.createMediaStreamDestination();
+  tone.connect(out);
+  tone.start();
+  const [track] = out.stream.getAudioTracks();
+  const timer = setInterval(() => {
+    if (!session.talk(track)) return;
+    clearInterval(timer);
+    done(session.sound?.kind ?? null);
+  }, 50);
+})"""
+ASK_FOR = "(text) => new Promise((done) => session.channel('display').on(text, done))"
+
+
+async def test_the_cart_plays_the_drivers_voice_and_shows_the_drivers_messages(
+    page: Page, browser: Browser
+) -> None:
+    """Sound goes both ways; a viewer's voice and messages are refused, and answers reach all."""
+    module = load("cart")
+    async with LocalBackend() as backend:
+        cart = module.Cart()
+        robot = module.make_robot(backend.url, "cart-1", backend.token(OWNER), cart)
+        async with online(backend, "cart-1", robot.run()):
+            viewer = await browser.new_page()
+            await join(viewer, backend, "cart-1", "view", VIEWER)
+            await viewer.wait_for_function("() => session.sound !== null")
+            may_talk = await viewer.evaluate(
+                "() => session.talk(new AudioContext().createMediaStreamDestination()"
+                ".stream.getAudioTracks()[0])"
+            )
+            await join(page, backend, "cart-1", "drive", OWNER)
+            await page.click("body")
+            sound = await page.evaluate(TALK)
+            await wait_for(lambda: cart.heard > 48_000 // 2)
+            refused = asyncio.ensure_future(viewer.evaluate(ASK_FOR, "refused"))
+            await viewer.evaluate("() => session.publish('display', 'from a viewer')")
+            await asyncio.wait_for(refused, WAIT_S)
+            shown_of_viewer = cart.shown
+            await page.evaluate("() => session.publish('display', 'hello')")
+            await wait_for(lambda: cart.shown == "hello")
+            answers = [
+                asyncio.ensure_future(each.evaluate(ASK_FOR, "message")) for each in (page, viewer)
+            ]
+            await page.evaluate("1")
+            await viewer.evaluate("1")
+            robot.send("display", "hi")
+            answered = [await asyncio.wait_for(each, WAIT_S) for each in answers]
+            driver, epoch = robot.driver, robot.epoch
+            await viewer.close()
+            await page.goto("about:blank")
+
+    assert may_talk is False
+    assert sound == "audio"
+    assert shown_of_viewer == ""
+    assert answered == ["hi", "hi"]
+    assert driver is not None
+    assert (driver.user_id, cart.driver) == (OWNER, OWNER)
+    assert epoch >= 1
+
+
+async def test_the_carts_own_button_stops_it_for_everyone(page: Page) -> None:
+    """The console says who has stopped it, and only the button lets it go on."""
+    module = load("cart")
+    async with LocalBackend() as backend:
+        cart = module.Cart()
+        robot = module.make_robot(backend.url, "cart-1", backend.token(OWNER), cart)
+        async with online(backend, "cart-1", robot.run()):
+            await page.goto(f"{backend.page_url}#token={backend.token(OWNER)}")
+            await page.click("li[data-robot-id=cart-1] [data-action=drive]")
+            await expect(page.locator("#pad")).to_have_attribute("data-active", "true")
+            await expect(page.locator("#talk")).to_be_visible()
+            await page.focus("#video")
+            await page.keyboard.down("KeyW")
+            await wait_for(lambda: cart.speed == 1.0)
+            robot.stop_motion("the cart's button")
+            await wait_for(lambda: cart.speed == 0.0)
+            await expect(page.locator("#stop")).to_have_attribute(
+                "data-stopped", "the cart's button"
+            )
+            await page.keyboard.up("KeyW")
+            robot.clear_stop()
+            await expect(page.locator("#stop")).to_have_attribute("data-stopped", "")
+            await page.goto("about:blank")

@@ -25,6 +25,7 @@ import { openHistory, searchHistory, showMore } from "./history.js";
 import { followLinks } from "./link.js";
 import { actOnKeys, doubtForget, forgetRobot, openKeys } from "./robot-keys.js";
 import { saysAdmin, visitor } from "./sign-in.js";
+import { attachSound } from "./sound.js";
 import { REFUSED, TOO_OLD, attachSpace } from "./stop.js";
 
 /** @typedef {import("./draw.js").Scene} Scene */
@@ -171,7 +172,7 @@ function handle(session) {
     showNotice: (words) => showNotice(words, "plain"),
     clearNotice,
   });
-  const stops = [stopKeys, attachControls(session), attachCameras(session)];
+  const stops = [stopKeys, attachControls(session), attachCameras(session), attachSound(session)];
   now.stopDriving = () => stops.forEach((stop) => stop());
 }
 

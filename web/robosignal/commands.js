@@ -19,6 +19,9 @@ import { REST, isRest } from "./controls.js";
  * @property {number} [commandHz] how many commands a second the robot asks for
  * @property {Control[]} [controls]
  * @property {Field[]} [telemetry]
+ * @property {{name: string, viewersRead: boolean, viewersWrite: boolean}[]} [channels]
+ * @property {boolean} [audio] whether it sends sound
+ * @property {boolean} [talkBack] whether it plays the driver's voice
  * @property {string[]} [cameras] their names, in the order of the sections of video
  */
 /**
@@ -328,13 +331,13 @@ export class CommandSender {
 
 /**
  * @param {RTCDataChannel} channel
- * @param {string} message
+ * @param {string | ArrayBuffer | ArrayBufferView} message
  * @returns {boolean} whether it was sent: false if the channel is not open, or full
  */
 export function write(channel, message) {
   if (channel.readyState !== "open") return false;
   try {
-    channel.send(message);
+    channel.send(/** @type {string} */ (message));
     return true;
   } catch {
     return false; // It has closed meanwhile, or the browser's buffer is full.

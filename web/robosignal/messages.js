@@ -9,7 +9,7 @@ import { areControls, areFields } from "./controls.js";
 
 /**
  * @typedef {{type: "pong", n: number} | {type: "done"} | {type: "answer", sdp?: string, message?: string}
- *   | {type: "refused", epoch: number, what?: "stop" | "clear-stop"}
+ *   | {type: "refused", epoch: number, what?: string}
  *   | ({type: "capabilities"} & Capabilities) | ({type: "heartbeat"} & Heartbeat)
  *   | {type: "telemetry", n: number, values: (Value | null)[]}
  *   | {type: "stopped", by: string | null}} RobotMessage
@@ -24,7 +24,7 @@ const IS_VALID = {
   answer: ({ sdp, message }) => typeof sdp === "string" || typeof message === "string",
   pong: ({ n }) => Number.isFinite(n),
   refused: ({ epoch, what }) =>
-    Number.isFinite(epoch) && (what === undefined || what === "stop" || what === "clear-stop"),
+    Number.isFinite(epoch) && (what === undefined || typeof what === "string"),
   capabilities: ({
     version,
     freshMs,
@@ -33,6 +33,7 @@ const IS_VALID = {
     controls = [],
     telemetry = [],
     cameras = [],
+    channels = [],
   }) =>
     version >= 2 &&
     freshMs > 0 &&
@@ -41,7 +42,9 @@ const IS_VALID = {
     areControls(controls) &&
     areFields(telemetry) &&
     Array.isArray(cameras) &&
-    cameras.every((name) => typeof name === "string"),
+    cameras.every((name) => typeof name === "string") &&
+    Array.isArray(channels) &&
+    channels.every((each) => typeof each?.name === "string"),
   heartbeat: ({ t, n, epoch, armed, refused, held = [] }) =>
     Number.isFinite(t) &&
     (n === null || Number.isFinite(n)) &&

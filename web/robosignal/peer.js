@@ -18,6 +18,8 @@ import { NO_PICTURE, PictureGauge, ageLimit, judgePicture } from "./picture.js";
 /** @import { Capabilities } from "./commands.js" */
 /** @import { Environment } from "./environment.js" */
 
+/** What the labels of the application's own channels begin with. */
+const OWN = "app:";
 const PING_MS = 1_000;
 const PONG_MS = 3_000;
 const PICTURE_MS = 100;
@@ -40,6 +42,9 @@ const TOO_OLD = 2;
  * @property {(name: string, track: MediaStreamTrack) => void} track the video of a camera by its name
  * @property {(values: Record<string, Value>) => void} held
  * @property {(values: Record<string, Value>, isNewest: boolean) => void} telemetry
+ * @property {(name: string, data: string | ArrayBuffer) => void} channelMessage
+ * @property {(name: string, epoch: number) => void} channelRefused
+ * @property {(track: MediaStreamTrack) => void} sound
  * @property {(epoch: number) => void} refused
  * @property {(what: "stop" | "clear-stop") => void} stopRefused
  * @property {() => {isDriver: boolean, epoch: number}} control who drives, as the session knows it
@@ -59,6 +64,12 @@ export class Peer {
   /** @type {RTCDataChannel | null} once the robot has declared telemetry */
   #telemetryChannel = null;
   #telemetryN = -Infinity;
+  /** @type {RTCRtpTransceiver | null} once the robot has declared sound */
+  #audio = null;
+  /** @type {MediaStreamTrack | null} */
+  sound = null;
+  /** @type {Map<string, RTCDataChannel>} the application's own, by name */
+  #own = new Map();
   /** @type {RTCRtpTransceiver[]} in the order of the robot's cameras */
   #videos;
   /** @type {(MediaStreamTrack | undefined)[]} */
@@ -203,11 +214,31 @@ export class Peer {
    * @throws {SignalingError} `too_large`
    */
   send(message) {
-    if (this.#channel.readyState !== "open") return false;
-    const bytes = new TextEncoder().encode(message).length;
+    return this.#sendOn(this.#channel, message);
+  }
+
+  /**
+   * @param {string} name of a channel of the application's own
+   * @param {string | ArrayBuffer | ArrayBufferView} data
+   * @returns {boolean} as `send`
+   * @throws {SignalingError} `too_large`
+   */
+  publish(name, data) {
+    const channel = this.#own.get(name);
+    return channel ? this.#sendOn(channel, data) : false;
+  }
+
+  /**
+   * @param {RTCDataChannel} channel
+   * @param {string | ArrayBuffer | ArrayBufferView} data
+   */
+  #sendOn(channel, data) {
+    if (channel.readyState !== "open") return false;
+    const bytes =
+      typeof data === "string" ? new TextEncoder().encode(data).length : data.byteLength;
     const limit = this.#connection.sctp?.maxMessageSize ?? DEFAULT_MESSAGE_BYTES;
     if (bytes > limit) throw tooLarge(bytes, limit);
-    return write(this.#channel, message);
+    return write(channel, data);
   }
 
   /**
@@ -236,7 +267,8 @@ export class Peer {
       onconnectionstatechange: null,
       ontrack: null,
     });
-    for (const channel of [this.#channel, this.#driveChannel, this.#telemetryChannel ?? {}])
+    const more = [this.#telemetryChannel ?? {}, ...this.#own.values()];
+    for (const channel of [this.#channel, this.#driveChannel, ...more])
       Object.assign(channel, { onopen: null, onclose: null, onmessage: null });
     this.#connection.close();
   }
@@ -251,6 +283,10 @@ export class Peer {
     this.#connection.onconnectionstatechange = () =>
       this.#listener.dispatch({ type: "ice", pcId, state: this.#connection.connectionState });
     this.#connection.ontrack = ({ track, streams, receiver, transceiver }) => {
+      if (transceiver && transceiver === this.#audio) {
+        this.sound = track;
+        return this.#listener.sound(track);
+      }
       const place = this.#videos.indexOf(transceiver);
       if (place >= 0) this.#videoTracks[place] = track;
       this.#nameTracks();
@@ -370,9 +406,7 @@ export class Peer {
       case "pong":
         return this.#pong(message.n);
       case "refused":
-        return message.what
-          ? this.#listener.stopRefused(message.what)
-          : this.#refuse(message.epoch);
+        return this.#hearRefused(message);
       case "capabilities":
         return this.#declare(message);
       case "heartbeat":
@@ -404,18 +438,46 @@ export class Peer {
       });
       this.#telemetryChannel.onmessage = ({ data }) => this.#hear(data);
     }
+    for (const { name } of capabilities.channels ?? []) this.#openOwn(name);
     this.#listener.declared(capabilities);
     this.#nameTracks();
-    if ((capabilities.cameras ?? []).length > this.#videos.length)
-      void this.#try(() => this.#addMedia());
+    const { cameras = [], audio = false, talkBack = false } = capabilities;
+    const lacksSound = (audio || talkBack) && this.#audio === null;
+    if (cameras.length > this.#videos.length || lacksSound) void this.#try(() => this.#addMedia());
   }
 
   /**
-   * Offer a section for each further camera, over the data channel: the server has no part in it, and
+   * @param {MediaStreamTrack | null} track
+   * @returns {boolean} whether the robot gets it
+   */
+  talk(track) {
+    const direction = this.#audio?.currentDirection;
+    if (!this.#audio || (direction !== "sendrecv" && direction !== "sendonly")) return false;
+    void this.#audio.sender.replaceTrack(track).catch(ignore);
+    return true;
+  }
+
+  /**
+   * @param {string} name
+   */
+  #openOwn(name) {
+    if (this.#own.has(name)) return;
+    const channel = this.#connection.createDataChannel(OWN + name, { ordered: true });
+    channel.binaryType = "arraybuffer";
+    channel.onmessage = ({ data }) => this.#listener.channelMessage(name, data);
+    this.#own.set(name, channel);
+  }
+
+  /**
+   * Offer a section for each further camera and for sound, over the data channel: the server has no part in it, and
    * a robot that doesn't ask for it gets the offer that it always got.
    */
   async #addMedia() {
-    const { cameras = [] } = this.#sender.capabilities ?? {};
+    const { cameras = [], audio, talkBack } = this.#sender.capabilities ?? {};
+    if ((audio || talkBack) && this.#audio === null) {
+      const direction = !talkBack ? "recvonly" : audio ? "sendrecv" : "sendonly";
+      this.#audio = this.#connection.addTransceiver("audio", { direction });
+    }
     while (this.#videos.length < cameras.length)
       this.#videos.push(addVideo(this.#connection, this.#environment));
     await this.#connection.setLocalDescription();
@@ -433,7 +495,7 @@ export class Peer {
     this.#listener.report(
       new SignalingError({
         code: "internal",
-        message: `The robot shows only its first camera: ${message}.`,
+        message: `The robot sends only its first camera: ${message}.`,
       }),
     );
   }
@@ -464,6 +526,15 @@ export class Peer {
     if (isNewest) this.#telemetryN = n;
     const fields = this.#sender.capabilities?.telemetry ?? [];
     this.#listener.telemetry(nameValues(fields, values), isNewest);
+  }
+
+  /**
+   * @param {{epoch: number, what?: string}} message
+   */
+  #hearRefused({ epoch, what }) {
+    if (what === undefined) return this.#refuse(epoch);
+    if (what === "stop" || what === "clear-stop") return this.#listener.stopRefused(what);
+    if (what.startsWith(OWN)) this.#listener.channelRefused(what.slice(OWN.length), epoch);
   }
 
   /**

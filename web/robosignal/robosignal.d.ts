@@ -112,6 +112,23 @@ type Declaration = {
   controls: readonly Control[];
   telemetry: readonly Field[];
   /**
+   * for
+   * messages of the application's own, and whether those who watch may read and write on them
+   */
+  channels: readonly {
+    name: string;
+    viewersRead: boolean;
+    viewersWrite: boolean;
+  }[];
+  /**
+   * whether it sends sound
+   */
+  audio: boolean;
+  /**
+   * whether it plays the driver's voice
+   */
+  talkBack: boolean;
+  /**
    * the names of its cameras; empty if they have none
    */
   cameras: readonly string[];
@@ -452,6 +469,10 @@ type SessionEvents = {
    */
   declaration: Declaration | null;
   /**
+   * the robot's sound has come
+   */
+  sound: MediaStreamTrack;
+  /**
    * the video of one more camera has come
    */
   tracks: Readonly<Record<string, MediaStreamTrack>>;
@@ -489,6 +510,19 @@ type SessionEvents = {
     count: number;
     message: string;
   };
+};
+/**
+ * The events of a `Channel`, each with the value that its listeners get.
+ */
+type ChannelEvents = {
+  /**
+   * what the robot's program has sent
+   */
+  message: string | ArrayBuffer;
+  /**
+   * the robot refused a message, because it obeys the driver at this epoch
+   */
+  refused: number;
 };
 /**
  * Options of `driveWithKeys`.
@@ -716,6 +750,29 @@ declare class Emitter<Events extends Record<string, any>> {
   on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void;
   #private;
 }
+/**
+ * A channel that the robot has declared. It lasts as long as its session, through new peer
+ * connections; a message that is sent while there is none is lost. `session.channel` returns one.
+ */
+declare class Channel extends Emitter<ChannelEvents> {
+  /**
+   * Its name.
+   *
+   * @type {string}
+   * @readonly
+   */
+  readonly name: string;
+  /**
+   * Send a message to the robot's program. The robot takes it from the driver, and from those who watch
+   * only if it says so; else the event `refused` tells.
+   *
+   * @param data at most as many bytes as `session.send` takes
+   * @returns whether it was sent: `false` if the channel isn't open, or is full
+   * @throws {SignalingError} `too_large`
+   */
+  publish(data: string | ArrayBuffer | ArrayBufferView): boolean;
+  #private;
+}
 
 /**
  * one that the browser may keep from a page of the internet
@@ -847,6 +904,35 @@ declare class Session extends Emitter<SessionEvents> {
    * @throws {TypeError} if a name isn't declared, or its control can't have that value
    */
   command(values: Record<string, Value>): boolean;
+  /**
+   * The robot's sound, once there is some; the event `sound` brings it.
+   */
+  get sound(): MediaStreamTrack | null;
+  /**
+   * Speak through the robot, or be silent again. It ends when this session no longer drives, or gets a
+   * new peer connection; the track is the application's to stop.
+   *
+   * @param track of sound, such as a microphone's
+   * @returns whether the robot hears it: `false` if this session doesn't drive, if the robot
+   *   declares no `talkBack`, or if the connection isn't ready for it yet
+   * @throws {TypeError} if `track` is no track of sound
+   */
+  talk(track: MediaStreamTrack | null): boolean;
+  /**
+   * A channel for messages of the application's own: the same object for the same name. It may be
+   * asked for before the robot has declared it.
+   */
+  channel(name: string): Channel;
+  /**
+   * Send a message over a channel of the application's own, as its `publish` does.
+   *
+   * @param name of the channel
+   * @returns whether it was sent: `false` if the robot hasn't declared the channel, or it isn't
+   *   open, or is full
+   * @throws {TypeError} if `data` is neither a string nor bytes
+   * @throws {SignalingError} `too_large`
+   */
+  publish(name: string, data: string | ArrayBuffer | ArrayBufferView): boolean;
   /**
    * Ask the robot to stop, and to obey no one until `clearStop`. A user who may drive the robot may do
    * so, viewers included. It's a request over a network, and no safety function: it can be lost with
@@ -1262,12 +1348,13 @@ declare function connect(
   environment?: Partial<Environment>,
 ): Signal;
 
-export { FRAME_BYTES, Session, Signal, SignalingError, connect, driveWithKeys };
+export { Channel, FRAME_BYTES, Session, Signal, SignalingError, connect, driveWithKeys };
 export type {
   Ack,
   Axis,
   Blocked,
   Button,
+  ChannelEvents,
   Choice,
   Code,
   CodeFrame,

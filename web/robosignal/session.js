@@ -3,6 +3,7 @@
  */
 
 import { frameOf } from "./connection/requests.js";
+import { Channel } from "./channel.js";
 import { Emitter } from "./emitter.js";
 import { SignalingError, closedError, unreachable } from "./errors.js";
 import { Peer, noAnswer } from "./peer.js";
@@ -58,6 +59,8 @@ export class Session extends Emitter {
   #declaration = null;
   /** @type {Readonly<Record<string, Value>>} */
   #held = Object.freeze({});
+  /** @type {Map<string, Channel>} */
+  #channels = new Map();
   /** @type {Readonly<Record<string, MediaStreamTrack>>} */
   #tracks = Object.freeze({});
   /** @type {Readonly<Record<string, Value>>} */
@@ -222,6 +225,63 @@ export class Session extends Emitter {
       throw new TypeError("command: values must be an object");
     if (this.view.role !== "controller" || !this.#peer) return false;
     return this.#peer.sendValues(values);
+  }
+
+  /**
+   * The robot's sound, once there is some; the event `sound` brings it.
+   *
+   * @returns {MediaStreamTrack | null}
+   */
+  get sound() {
+    return this.#peer?.sound ?? null;
+  }
+
+  /**
+   * Speak through the robot, or be silent again. It ends when this session no longer drives, or gets a
+   * new peer connection; the track is the application's to stop.
+   *
+   * @param {MediaStreamTrack | null} track of sound, such as a microphone's
+   * @returns {boolean} whether the robot hears it: `false` if this session doesn't drive, if the robot
+   *   declares no `talkBack`, or if the connection isn't ready for it yet
+   * @throws {TypeError} if `track` is no track of sound
+   */
+  talk(track) {
+    if (track !== null && track?.kind !== "audio")
+      throw new TypeError("talk: track must be a track of sound, or null");
+    const mayTalk = track === null || this.view.role === "controller";
+    return mayTalk && (this.#peer?.talk(track) ?? false);
+  }
+
+  /**
+   * A channel for messages of the application's own: the same object for the same name. It may be
+   * asked for before the robot has declared it.
+   *
+   * @param {string} name
+   * @returns {Channel}
+   */
+  channel(name) {
+    let channel = this.#channels.get(name);
+    if (!channel) {
+      channel = new Channel(name, (data) => this.publish(name, data), this.#environment.report);
+      this.#channels.set(name, channel);
+    }
+    return channel;
+  }
+
+  /**
+   * Send a message over a channel of the application's own, as its `publish` does.
+   *
+   * @param {string} name of the channel
+   * @param {string | ArrayBuffer | ArrayBufferView} data
+   * @returns {boolean} whether it was sent: `false` if the robot hasn't declared the channel, or it isn't
+   *   open, or is full
+   * @throws {TypeError} if `data` is neither a string nor bytes
+   * @throws {SignalingError} `too_large`
+   */
+  publish(name, data) {
+    if (typeof data !== "string" && !(data instanceof ArrayBuffer) && !ArrayBuffer.isView(data))
+      throw new TypeError("publish: data must be a string, an ArrayBuffer or a view of one");
+    return this.#peer?.publish(name, data) ?? false;
   }
 
   /**
@@ -431,6 +491,7 @@ export class Session extends Emitter {
     this.#state = next;
     this.#view = keepUnchanged(this.#view, viewOf(next));
     for (const effect of effects) this.#perform(effect);
+    if (before.role === "controller" && this.#view.role !== "controller") this.#peer?.talk(null);
     if (this.#view !== before) this.#announce(before, this.#view);
     this.#migration.update(this.#environment.now());
     if (event.type === "socket-changed") this.#migration.start();
@@ -614,6 +675,7 @@ export class Session extends Emitter {
         this.#tracks = Object.freeze({ ...this.#tracks, [name]: track });
         this.emit("tracks", this.#tracks);
       },
+      sound: (track) => this.emit("sound", track),
       held: (values) => {
         this.#held = Object.freeze(values);
         this.emit("held", this.#held);
@@ -622,6 +684,8 @@ export class Session extends Emitter {
         if (isNewest) this.#telemetry = Object.freeze({ ...this.#telemetry, ...values });
         this.emit("telemetry", values);
       },
+      channelMessage: (name, data) => this.channel(name).emit("message", data),
+      channelRefused: (name, epoch) => this.channel(name).emit("refused", epoch),
       refused: (epoch) => this.emit("refused", epoch),
       stopRefused: (what) => this.emit("stop-refused", what),
       control: () => ({
@@ -636,9 +700,19 @@ export class Session extends Emitter {
   /**
    * @param {Capabilities} capabilities
    */
-  #declare({ drive = true, commandHz = COMMAND_HZ, controls = [], telemetry = [], cameras = [] }) {
-    const hasAny = [controls, telemetry, cameras].some((each) => each.length > 0);
-    const declared = { drive, commandHz, controls, telemetry, cameras };
+  #declare({
+    drive = true,
+    commandHz = COMMAND_HZ,
+    controls = [],
+    telemetry = [],
+    cameras = [],
+    channels = [],
+    audio = false,
+    talkBack = false,
+  }) {
+    const lists = [controls, telemetry, cameras, channels];
+    const hasAny = audio || talkBack || lists.some((each) => each.length > 0);
+    const declared = { drive, commandHz, controls, telemetry, channels, cameras, audio, talkBack };
     this.#declaration = hasAny ? freeze(declared) : null;
     this.emit("declaration", this.#declaration);
   }

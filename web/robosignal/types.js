@@ -69,6 +69,10 @@
  * @property {number} commandHz how many commands a second it asks for while a control is moved
  * @property {readonly Control[]} controls
  * @property {readonly Field[]} telemetry
+ * @property {readonly {name: string, viewersRead: boolean, viewersWrite: boolean}[]} channels for
+ *   messages of the application's own, and whether those who watch may read and write on them
+ * @property {boolean} audio whether it sends sound
+ * @property {boolean} talkBack whether it plays the driver's voice
  * @property {readonly string[]} cameras the names of its cameras; empty if they have none
  */
 /**
@@ -224,6 +228,7 @@
  * @property {number} rtt the data channel's round trip in ms, about once a second
  * @property {unknown} message anything else that the robot sends on the data channel, as it came
  * @property {Declaration | null} declaration the robot has declared what it has
+ * @property {MediaStreamTrack} sound the robot's sound has come
  * @property {Readonly<Record<string, MediaStreamTrack>>} tracks the video of one more camera has come
  * @property {Readonly<Record<string, Value>>} held controls that stay where they are have moved
  * @property {Readonly<Record<string, Value>>} telemetry values that the robot has published just now
@@ -233,6 +238,14 @@
  * @property {Picture} picture `view.picture` has changed
  * @property {{count: number, message: string}} candidate-unusable the browser couldn't use one of the
  *   robot's candidates: how many so far on this peer connection, and the browser's reason
+ */
+
+/**
+ * The events of a `Channel`, each with the value that its listeners get.
+ *
+ * @typedef {object} ChannelEvents
+ * @property {string | ArrayBuffer} message what the robot's program has sent
+ * @property {number} refused the robot refused a message, because it obeys the driver at this epoch
  */
 
 /**

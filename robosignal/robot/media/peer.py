@@ -15,12 +15,14 @@ from aiortc import (
     RTCIceCandidate,
     RTCPeerConnection,
     RTCRtpSender,
+    RTCRtpTransceiver,
     RTCSessionDescription,
 )
 from aiortc.rtcicetransport import RTCIceTransport, candidate_from_aioice
 from msgspec.structs import replace
 
 from robosignal.protocol.ids import SessionId
+from robosignal.robot.channels import MOST_CHANNELS, PREFIX
 from robosignal.robot.frames import Candidate, PcId, assign_section
 from robosignal.robot.media import ice
 from robosignal.robot.media.camera import CameraTrack
@@ -28,6 +30,7 @@ from robosignal.robot.media.consent import keep_consent
 from robosignal.robot.media.gathering import Gathering, Relays
 from robosignal.robot.media.sdp import Offer, Unacceptable, rewrite
 from robosignal.robot.media.sending import send_encoded
+from robosignal.robot.media.sound import Sound, read_voice
 from robosignal.robot.session.events import (
     Answered,
     Channel,
@@ -48,11 +51,22 @@ ANSWERING_SECONDS = 10
 RESOLVED_AT_ONCE = 16
 """How many mDNS names of one peer are resolved at a time; it may send any number."""
 
-BUFFERED_BYTES: dict[Channel, int] = {"control": 256 * 1024, "drive": 1, "telemetry": 1}
-"""A peer that does not read loses messages while so many bytes wait in the channel.
+BUFFERED_BYTES = 256 * 1024
+"""A peer that does not read loses messages while so many bytes wait in the channel."""
 
-On `drive` and `telemetry` only the newest counts, so none waits behind another.
-"""
+DIRECTIONS: dict[tuple[bool, bool], str] = {
+    (True, True): "sendrecv",
+    (True, False): "sendonly",
+    (False, True): "recvonly",
+    (False, False): "inactive",
+}
+"""The direction of a section of media (RFC 8866, section 6.7), by whether it sends and receives."""
+
+MOST_LABELS = MOST_CHANNELS + 3
+"""How many data channels of one peer are read: the application's own, and three others."""
+
+UNRELIABLE = frozenset({"drive", "telemetry"})
+"""Channels on which only the newest message counts, so none waits behind another."""
 
 
 class Peer:
@@ -60,7 +74,7 @@ class Peer:
 
     `make_track` is called at the first offer that takes video, and returns None for no video; when
     it raises, that offer is refused. Each of `make_more` is for one more section of video, in the
-    order in which they are offered.
+    order in which they are offered. `sound` is for the first section of that kind.
     """
 
     def __init__(
@@ -73,11 +87,16 @@ class Peer:
         *,
         relays: Relays,
         make_more: Sequence[Callable[[], MediaStreamTrack | None]] = (),
+        sound: Sound | None = None,
     ) -> None:
         self._session_id = session_id
         self._pc_id = pc_id
         self._makers = [make_track, *make_more]
         self._tracks: list[MediaStreamTrack | None] = []
+        self._sound = sound or Sound()
+        self._spoken: MediaStreamTrack | None = None
+        self._speaker: RTCRtpTransceiver | None = None
+        self._voice: asyncio.Task[None] | None = None
         self._emit = emit
         self._channels: dict[Channel, RTCDataChannel] = {}
         self._offer: Offer | None = None
@@ -110,7 +129,7 @@ class Peer:
         channel = self._channels.get(label)
         if channel is None or channel.readyState != "open":
             return
-        if channel.bufferedAmount < BUFFERED_BYTES[label]:
+        if channel.bufferedAmount < (1 if label in UNRELIABLE else BUFFERED_BYTES):
             # A peer may say in its SDP that it takes no message of this size.
             with contextlib.suppress(ValueError):
                 channel.send(data)
@@ -120,7 +139,9 @@ class Peer:
         self._closed = True
         self._connect_timer.cancel()
         try:
-            for track in self._tracks:
+            if self._voice is not None:
+                self._voice.cancel()
+            for track in [*self._tracks, self._spoken]:
                 if track is not None:
                     track.stop()
         finally:
@@ -201,9 +222,21 @@ class Peer:
                 if is_new and not self._closed:
                     self._send_camera(transceiver.sender, self._makers[place])
                 place += 1
-            # Nothing is received: unread media would pile up in memory.
+            if transceiver.kind == "audio" and self._speaker is None and not self._closed:
+                self._speaker = transceiver
+                self._connect_sound(transceiver)
+            # Nothing else is received: unread media would pile up in memory.
             sends = transceiver.sender.track is not None
-            transceiver.direction = "sendonly" if sends else "inactive"
+            receives = transceiver is self._speaker and self._sound.take_voice is not None
+            transceiver.direction = DIRECTIONS[sends, receives]
+
+    def _connect_sound(self, transceiver: RTCRtpTransceiver) -> None:
+        if self._sound.microphone is not None:
+            self._spoken = self._sound.microphone.listen()
+            transceiver.sender.replaceTrack(self._spoken)
+        take, voice = self._sound.take_voice, transceiver.receiver.track
+        if take is not None and voice is not None:
+            self._voice = asyncio.create_task(read_voice(voice, self._session_id, take))
 
     def _send_camera(
         self, sender: RTCRtpSender, make: Callable[[], MediaStreamTrack | None]
@@ -297,14 +330,13 @@ class Peer:
         await self._add(assign_section(found, self._offer.sdp))
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
-        label: Channel
-        match channel.label:
-            case "control" | "drive" | "telemetry" as label:
-                self._channels[label] = channel
-                channel.on("message", partial(self._receive, label))
-                self._emit_unless_closed(Opened(self._session_id, self._pc_id, label))
-            case _:
-                pass
+        label = channel.label
+        is_ours = label == "control" or label in UNRELIABLE
+        is_own = label.startswith(PREFIX) and len(self._channels) < MOST_LABELS
+        if is_ours or is_own:
+            self._channels[label] = channel
+            channel.on("message", partial(self._receive, label))
+            self._emit_unless_closed(Opened(self._session_id, self._pc_id, label))
 
     def _receive(self, label: Channel, data: str | bytes) -> None:
         self._emit_unless_closed(Message(self._session_id, self._pc_id, data, label))

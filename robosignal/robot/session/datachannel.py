@@ -86,7 +86,8 @@ class Refused(
 ):
     """The message was not carried out: at this epoch another session drives, or none.
 
-    `what` names a message without a number: `stop` or `clear-stop`.
+    `what` names a message without a number: `stop`, `clear-stop`, or the label of a channel of the
+    application's own.
     """
 
     n: int | None = None
@@ -98,6 +99,14 @@ class Picture(Struct, frozen=True):
     """The robot's picture: how many frames a second it has."""
 
     fps: float
+
+
+class DeclaredChannel(Struct, frozen=True, rename="camel"):
+    """A channel of the application's own, and whether viewers may read and write on it."""
+
+    name: str
+    viewers_read: bool
+    viewers_write: bool
 
 
 class Capabilities(
@@ -118,6 +127,9 @@ class Capabilities(
     controls: tuple[Control, ...] | UnsetType = UNSET
     telemetry: tuple[Field, ...] | UnsetType = UNSET
     cameras: tuple[str, ...] | UnsetType = UNSET
+    audio: bool | UnsetType = UNSET
+    talk_back: bool | UnsetType = UNSET
+    channels: tuple[DeclaredChannel, ...] | UnsetType = UNSET
 
 
 class Stopped(Struct, frozen=True, tag_field="type", tag="stopped"):

@@ -7,14 +7,17 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from robosignal.protocol.frames import Person
 from robosignal.protocol.ids import SessionId
 from robosignal.robot.controls import Values
 from robosignal.robot.drive import Drive
 from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.telemetry import Published
 
-Channel = Literal["control", "drive", "telemetry"]
-"""A data channel by its label: `control` is reliable and ordered, the others are neither."""
+Channel = str
+"""A data channel by its label: `control` and the application's own, which begin with `app:`, are
+reliable and ordered; `drive` and `telemetry` are neither.
+"""
 
 
 class Frame(Struct, frozen=True, tag_field="type", tag="frame"):
@@ -115,6 +118,13 @@ class Publish(Struct, frozen=True, tag_field="type", tag="publish"):
     is_reliable: bool = False
 
 
+class Post(Struct, frozen=True, tag_field="type", tag="post"):
+    """The robot's program sends a message over a channel of the application's own."""
+
+    channel: Channel
+    data: str | bytes
+
+
 class Stop(Struct, frozen=True, tag_field="type", tag="stop"):
     """The robot is about to end, whatever the reason."""
 
@@ -134,6 +144,7 @@ Event = (
     | ClearStop
     | Held
     | Publish
+    | Post
     | Stop
 )
 
@@ -190,6 +201,15 @@ class Say(Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="do
     channel: Channel = "control"
 
 
+class Deliver(Struct, frozen=True, rename="camel", tag_field="do", tag="deliver"):
+    """Hand a message from a channel of the application's own to the robot's program."""
+
+    channel: Channel
+    data: str | bytes
+    person: Person | None
+    is_driver: bool
+
+
 class Move(Struct, frozen=True, omit_defaults=True, tag_field="do", tag="move"):
     """Have the motors drive like this, and the controls be so, until the next `Move`."""
 
@@ -237,4 +257,18 @@ class Quit(Struct, frozen=True, tag_field="do", tag="quit"):
     text: str
 
 
-Action = Send | Open | Renegotiate | Add | Shut | Say | Move | Show | UseIce | Log | Redial | Quit
+Action = (
+    Send
+    | Open
+    | Renegotiate
+    | Add
+    | Shut
+    | Say
+    | Deliver
+    | Move
+    | Show
+    | UseIce
+    | Log
+    | Redial
+    | Quit
+)

@@ -25,6 +25,7 @@ from robosignal.robot import frames
 from robosignal.robot.drive import STILL, Motion
 from robosignal.robot.frames import Unreadable
 from robosignal.robot.session import (
+    channels,
     driving,
     epochs,
     latch,
@@ -50,6 +51,7 @@ from robosignal.robot.session.events import (
     Move,
     Offline,
     Opened,
+    Post,
     Publish,
     Quit,
     Refused,
@@ -114,6 +116,8 @@ def _step(  # noqa: C901, PLR0911, PLR0912 - one for each event
             return replace(state, held=values), []
         case Publish():
             return telemetry.publish(state, event, now)
+        case Post():
+            return channels.post(state, event, now)
         case Stop():
             return state, []
         case other:

@@ -2,11 +2,12 @@
 
 from msgspec import UNSET
 
-from robosignal.robot.session import driving, latch, telemetry
+from robosignal.robot.session import channels, driving, latch, telemetry
 from robosignal.robot.session.datachannel import (
     Capabilities,
     ClearStopRequest,
     Command,
+    DeclaredChannel,
     FreshCommand,
     Offer,
     Picture,
@@ -31,6 +32,8 @@ def handle_opened(state: RobotState, event: Opened) -> Step:
         return driving.open_link(state, event.session_id, peer), []
     if event.channel == "telemetry":
         return telemetry.open_channel(state, event.session_id, peer)
+    if event.channel != "control":
+        return channels.open_channel(state, event.session_id, peer, event.channel), []
     says: list[Action] = [Say(event.session_id, event.pc_id, encode(_declare(state)))]
     if state.latch.by is not None:
         says.append(Say(event.session_id, event.pc_id, latch.describe(state)))
@@ -49,6 +52,13 @@ def _declare(state: RobotState) -> Capabilities:
         controls=controls or UNSET,
         telemetry=fields or UNSET,
         cameras=settings.cameras or UNSET,
+        audio=settings.has_audio or UNSET,
+        talk_back=settings.has_talk_back or UNSET,
+        channels=tuple(
+            DeclaredChannel(each.name, each.viewers_read, each.viewers_write)
+            for each in settings.channels.values()
+        )
+        or UNSET,
     )
 
 
@@ -61,8 +71,8 @@ def handle_message(  # noqa: PLR0911 - one for each message
         return state, []
     if event.channel == "drive":
         return _handle_drive(state, event, peer, now)
-    if event.channel == "telemetry":
-        return state, []
+    if event.channel != "control":
+        return channels.deliver(state, event, peer, now)
     match parse(event.data):
         case Ping(n):
             return state, [_say(event, encode(Pong(n)))]

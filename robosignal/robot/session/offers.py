@@ -106,7 +106,18 @@ def _make_peer(state: RobotState, frame: OfferRelay, pc: PcId) -> Peer:
     name, link = _name(frame, older), _carry_link(older, pc)
     is_same = older is not None and older.pc_id == pc and not older.failed
     takes = is_same and older is not None and older.takes_telemetry
-    return Peer(pc, name, held_at, has_viewed=not holds_now, link=link, takes_telemetry=takes)
+    reads = older.reads if is_same and older is not None else frozenset[str]()
+    person = frame.person or (None if older is None else older.person)
+    return Peer(
+        pc,
+        name,
+        held_at,
+        has_viewed=not holds_now,
+        link=link,
+        takes_telemetry=takes,
+        reads=reads,
+        person=person,
+    )
 
 
 def _carry_link(older: Peer | None, pc: PcId) -> Link | OldLink:

@@ -55,7 +55,9 @@ class Peer:
     stream of them makes one line. `stop_at` is when its last `stop` counted, in ms, and
     `stop_waits_until` until when one counts that was refused as its right had ended, if the server
     says meanwhile that the right was renewed. One that `takes_telemetry` has opened the channel for
-    it. One that has `failed` is closed; its session continues.
+    it, and `reads` has the labels of the application's own that it has opened. `person` is who
+    offered, None if the server has not said. One that has `failed` is closed; its session
+    continues.
     """
 
     pc_id: PcId
@@ -67,12 +69,14 @@ class Peer:
     stop_waits_until: int | None = None
     link: Link | OldLink = field(default_factory=OldLink)
     takes_telemetry: bool = False
+    reads: frozenset[str] = frozenset()
+    person: Person | None = None
     failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Who drives. `driver` is the name of the fence's holder.
+    """Who drives. `driver` is the name of the fence's holder, and `person` who that is, if known.
 
     `applied` is the epoch up to which the sessions have followed the changes of holder, and
     `listed` the one at which the server has listed the sessions that exist.
@@ -80,6 +84,7 @@ class Control:
 
     fence: Fence = field(default_factory=Fence)
     driver: str | None = None
+    person: Person | None = None
     applied: int = 0
     listed: int = 0
 
@@ -166,7 +171,7 @@ def change_fence(state: RobotState, fence: Fence, person: Person | None) -> Step
     state, stops = stop(state, has_gap=False)
     changed = replace(
         state,
-        control=replace(before, fence=fence, driver=driver),
+        control=replace(before, fence=fence, driver=driver, person=person),
         peers={session: _change_driver(peer) for session, peer in state.peers.items()},
         registration=state.registration.note_fence(),
     )
