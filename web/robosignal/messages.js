@@ -18,13 +18,19 @@ import { areControls, areFields } from "./controls.js";
 /** @type {(value: any) => boolean} */
 const isValue = (value) => value === null || ["number", "boolean", "string"].includes(typeof value);
 
+/** What the labels of the application's own channels begin with. */
+export const OWN = "app:";
+
+/** @type {(what: any) => boolean} whether that is something which a robot may refuse */
+const isOurs = (what) =>
+  what === "stop" || what === "clear-stop" || (typeof what === "string" && what.startsWith(OWN));
+
 /** @type {Record<string, (message: any) => boolean>} whether each type has what it needs */
 const IS_VALID = {
   done: () => true,
   answer: ({ sdp, message }) => typeof sdp === "string" || typeof message === "string",
   pong: ({ n }) => Number.isFinite(n),
-  refused: ({ epoch, what }) =>
-    Number.isFinite(epoch) && (what === undefined || typeof what === "string"),
+  refused: ({ epoch, what }) => Number.isFinite(epoch) && (what === undefined || isOurs(what)),
   capabilities: ({
     version,
     freshMs,
@@ -66,8 +72,8 @@ export function readMessage(data) {
   if (typeof data !== "string") return null;
   try {
     const message = JSON.parse(data);
-    const isOurs = Object.hasOwn(IS_VALID, message?.type) && IS_VALID[message.type]?.(message);
-    return isOurs ? message : null;
+    const isValid = Object.hasOwn(IS_VALID, message?.type) && IS_VALID[message.type]?.(message);
+    return isValid ? message : null;
   } catch {
     return null;
   }

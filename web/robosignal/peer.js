@@ -6,7 +6,7 @@ import { CommandSender, LOOP_MS, write } from "./commands.js";
 import { encodeValues, nameValues } from "./controls.js";
 import { candidateOf, firstSectionOf } from "./frames.js";
 import { SignalingError, unreachable } from "./errors.js";
-import { readMessage } from "./messages.js";
+import { OWN, readMessage } from "./messages.js";
 import { NO_LINK } from "./session/state.js";
 import { NO_PICTURE, PictureGauge, ageLimit, judgePicture } from "./picture.js";
 
@@ -18,8 +18,6 @@ import { NO_PICTURE, PictureGauge, ageLimit, judgePicture } from "./picture.js";
 /** @import { Capabilities } from "./commands.js" */
 /** @import { Environment } from "./environment.js" */
 
-/** What the labels of the application's own channels begin with. */
-const OWN = "app:";
 const PING_MS = 1_000;
 const PONG_MS = 3_000;
 const PICTURE_MS = 100;
