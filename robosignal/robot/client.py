@@ -261,8 +261,8 @@ class Robot:
 
         Args:
             channel: the name of the channel.
-            data: a text, or bytes; at most 60,000 bytes. Whoever has not opened the channel yet, or
-                has stopped reading, does not get it.
+            data: a text, or bytes; at most 60,000 bytes. Those who have not opened the channel
+                yet, or have stopped reading, do not get it.
 
         Raises:
             ValueError: the channel is not declared, or `data` is too long.

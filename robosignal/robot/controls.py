@@ -289,7 +289,7 @@ class Controls:
             for each, now, value in zip(self.declared, output, target, strict=True)
         )
 
-    def held(self, output: tuple[float, ...]) -> tuple[float | str | None, ...]:
+    def find_held(self, output: tuple[float, ...]) -> tuple[float | str | None, ...]:
         """Return where the controls are that a stop leaves so; None for each other one."""
         return tuple(
             (each.options[int(now)] if isinstance(each, Choice) else now) if each.holds else None
@@ -298,8 +298,8 @@ class Controls:
 
     @property
     def held_at_start(self) -> tuple[float | str | None, ...]:
-        """What `held` returns of the values that they begin with; `()` if none of them holds."""
-        held = self.held(self.start)
+        """What `find_held` returns of the values that they begin with; `()` if none of them holds."""
+        held = self.find_held(self.start)
         return held if any(value is not None for value in held) else ()
 
     def describe(self, output: tuple[float, ...], *, is_stop: bool) -> Command:

@@ -83,7 +83,7 @@ class Motors:
         self._controls = controls or Controls()
         self._on_command = on_command
         self._on_held = on_held
-        self._held_told = self._controls.held(self._controls.start)
+        self._held_told = self._controls.find_held(self._controls.start)
         self._watchdog_seconds = watchdog_ms / 1000
         self._limits = limits or Limits()
         self._failing = False
@@ -239,7 +239,7 @@ class Motors:
         self._tell_held(output)
 
     def _tell_held(self, output: Output) -> None:
-        held = self._controls.held(output.values)
+        held = self._controls.find_held(output.values)
         if held == self._held_told or self._on_held is None:
             return
         self._held_told = held

@@ -367,7 +367,7 @@ class Runtime:
     def _tell_people(self) -> None:
         before, self.people = self.people, find_people(self._state)
         if self.people != before and self._on_people is not None:
-            # The motors have been told first: a new driver begins with a robot that stands.
+            # The motors have been told first: a new driver begins with a robot that is still.
             self._listeners.call(partial(self._on_people, before, self.people))
 
     def _carry_out(self, action: events.Action, now: int) -> None:  # noqa: C901, PLR0912 - one for each

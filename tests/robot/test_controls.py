@@ -38,7 +38,7 @@ def test_a_value_that_its_control_cannot_have_is_refused(case: dict[str, Any]) -
 def test_a_stop_leaves_what_holds_and_takes_the_rest_to_its_rest() -> None:
     """Wherever they are: pan and gear stay, belt rests, the horn is released."""
     assert CONTROLS.resolve((), (42.0, -1.0, 1.0, 1.0)) == (42.0, 0.5, 0.0, 1.0)
-    assert CONTROLS.held((42.0, -1.0, 1.0, 1.0)) == (42.0, None, None, "fast")
+    assert CONTROLS.find_held((42.0, -1.0, 1.0, 1.0)) == (42.0, None, None, "fast")
 
 
 def test_an_axis_changes_by_its_rate_at_most() -> None:

@@ -176,7 +176,7 @@ async def test_the_console_moves_a_joint_and_shows_its_angle(page: Page) -> None
 async def wait_for(condition: Callable[[], bool]) -> None:
     """Return once this holds of a robot, which its own thread moves."""
     async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110 - the robot tells nobody
+        while not condition():  # noqa: ASYNC110 - the robot tells no one
             await asyncio.sleep(0.01)
 
 

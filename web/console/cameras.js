@@ -10,7 +10,7 @@ import { at, each } from "./draw.js";
 const NONE = [];
 
 /**
- * Show the further cameras of a session until the function returned is called.
+ * Show the further cameras of a session until the function that this returns is called.
  *
  * @param {Session} session
  * @returns {() => void}

@@ -94,7 +94,7 @@ class ControlPanel {
    */
   #drawControls(controls) {
     const known = controls.filter(({ type }) => Object.hasOwn(MAKE, type));
-    // The key names the whole declaration: a control that has changed is made anew.
+    // The key names the whole declaration: a control that has changed is replaced.
     const values = known.map((control) => ({ key: JSON.stringify(control), control }));
     each(
       at("controls"),

@@ -10,7 +10,7 @@ const NO_MICROPHONE = "No one hears you: the browser has no microphone, or may n
 
 /**
  * Play the sound of a session, and show the button to talk if the robot has a loudspeaker, until the
- * function returned is called.
+ * function that this returns is called.
  *
  * @param {Session} session
  * @returns {() => void}
