@@ -19,12 +19,8 @@ class Arm:
         self.angles = dict.fromkeys(JOINTS, 0.0)
 
     def move(self, command: Command) -> None:
-        """Set each joint; a stop leaves it where it is."""
+        """Set each joint, in degrees; a stop leaves it where it is."""
         self.angles = dict(command.axes)
-
-    def measure(self) -> dict[str, float]:
-        """Return the angle of each joint, in degrees, and the current of all, in ampere."""
-        return self.angles | {"current": 0.4}
 
 
 def make_robot(url: str, robot_id: str, token: str, arm: Arm) -> Robot:
@@ -48,7 +44,7 @@ async def run(robot: Robot, arm: Arm) -> None:
     running = asyncio.create_task(robot.run())
     try:
         while not running.done():
-            robot.publish(arm.measure())
+            robot.publish(arm.angles | {"current": 0.4})
             await asyncio.wait({running}, timeout=0.1)
     finally:
         running.cancel()
@@ -56,5 +52,6 @@ async def run(robot: Robot, arm: Arm) -> None:
 
 
 if __name__ == "__main__":
+    address, name = sys.argv[1:]
     made = Arm()
-    asyncio.run(run(make_robot(*sys.argv[1:], os.environ["ROBOSIGNAL_TOKEN"], made), made))
+    asyncio.run(run(make_robot(address, name, os.environ["ROBOSIGNAL_TOKEN"], made), made))

@@ -50,4 +50,5 @@ def make_robot(url: str, robot_id: str, token: str, cart: Cart) -> Robot:
 
 
 if __name__ == "__main__":
-    asyncio.run(make_robot(*sys.argv[1:], os.environ["ROBOSIGNAL_TOKEN"], Cart()).run())
+    address, name = sys.argv[1:]
+    asyncio.run(make_robot(address, name, os.environ["ROBOSIGNAL_TOKEN"], Cart()).run())

@@ -55,4 +55,5 @@ def make_robot(
 
 
 if __name__ == "__main__":
-    asyncio.run(make_robot(*sys.argv[1:], os.environ["ROBOSIGNAL_TOKEN"], Rover()).run())
+    address, name = sys.argv[1:]
+    asyncio.run(make_robot(address, name, os.environ["ROBOSIGNAL_TOKEN"], Rover()).run())

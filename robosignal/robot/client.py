@@ -21,10 +21,19 @@ from robosignal.robot.controls import (
     CommandHandler,
     Control,
     Controls,
+    Given,
     check_distinct,
     check_name,
 )
-from robosignal.robot.drive import COMMAND_HZ, FRESH_MS, WATCHDOG_MS, Limits, Settings
+from robosignal.robot.drive import (
+    COMMAND_HZ,
+    FRESH_MS,
+    STILL,
+    WATCHDOG_MS,
+    Drive,
+    Limits,
+    Settings,
+)
 from robosignal.robot.key.file import KeyFile
 from robosignal.robot.key.signer import Signer
 from robosignal.robot.media.camera import MakeTrack
@@ -33,6 +42,7 @@ from robosignal.robot.media.source import Source, make_maker
 from robosignal.robot.media.test_pattern import FRAMES_PER_SECOND
 from robosignal.robot.motors import DriveHandler
 from robosignal.robot.runtime import Runtime
+from robosignal.robot.session import events
 from robosignal.robot.session.people import People
 from robosignal.robot.session.registration import Identity
 from robosignal.robot.telemetry import Field, Fields, Published, Value, merge
@@ -241,6 +251,32 @@ class Robot:
             self._stopped_by = None
             if self._runtime is not None:
                 self._runtime.clear_stop()
+
+    def hold(self, drive: Drive = STILL, values: Mapping[str, Given] | None = None) -> bool:
+        """Move the robot by its own program while no one drives; any thread may call it.
+
+        It has the lowest priority: every person who may drive takes the robot from it without
+        asking, which stops it, and once they have released control it may go on. Like a command of
+        a driver's it is in force for `watchdog_ms`, so repeat it, and it moves nothing while the
+        robot is stopped.
+
+        Args:
+            drive: where to drive.
+            values: what the controls are asked for, by name, as pages give them to `command`.
+
+        Returns:
+            Whether no one drives, as far as the robot knows, so that the program may.
+
+        Raises:
+            ValueError: a control is not declared, or cannot have its value.
+        """
+        given = self._settings.controls.arrange(values or {})
+        with self._changing:
+            runtime = self._runtime
+        if runtime is None or runtime.people.driver is not None or runtime.people.epoch == 0:
+            return False
+        runtime.command(events.OwnCommand(drive, given))
+        return True
 
     @property
     def driver(self) -> Person | None:

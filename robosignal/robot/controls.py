@@ -185,7 +185,7 @@ class Choice(_Named, frozen=True, tag_field="type", tag="choice"):
         BadDeclaration: the name or an option is not of that form.
     """
 
-    options: tuple[str, ...]
+    options: Sequence[str]
 
     def __post_init__(self) -> None:
         """Check the fields."""
@@ -272,6 +272,20 @@ class Controls:
         ) + (None,) * (len(self.declared) - len(given))
         return values if any(value is not None for value in values) else ()
 
+    def arrange(self, values: Mapping[str, Given]) -> tuple[Given, ...]:
+        """Return values by name in the order of the declaration.
+
+        Raise ValueError for a name that is not declared, or a value that its control cannot have.
+        """
+        names = [each.name for each in self.declared]
+        for name in values:
+            if name not in names:
+                declared = ", ".join(names) or "none"
+                raise ValueError(f"the control {name!r} is not declared in controls: {declared}")
+        given = tuple(values.get(name) for name in names)
+        self.read(given)
+        return given
+
     def resolve(self, asked: Values, output: tuple[float, ...]) -> tuple[float, ...]:
         """Return the value of each control that `asked` comes to where they are at `output`."""
         asked = asked or (None,) * len(self.declared)
@@ -298,7 +312,7 @@ class Controls:
 
     @property
     def held_at_start(self) -> tuple[float | str | None, ...]:
-        """What `find_held` returns of the values that they begin with; `()` if none of them holds."""
+        """What `find_held` returns at the beginning; `()` if none of them holds."""
         held = self.find_held(self.start)
         return held if any(value is not None for value in held) else ()
 

@@ -177,6 +177,10 @@ class Runtime:
         if is_first:
             self._call_in_loop(self._take_published)
 
+    def command(self, command: events.OwnCommand) -> None:
+        """Have the robot's own program move it while no one drives, from any thread."""
+        self._call_in_loop(self._handle_event, command)
+
     def post(self, label: str, data: str | bytes) -> None:
         """Send a message over a channel of the application's own, from any thread."""
         self._call_in_loop(self._handle_event, events.Post(label, data))

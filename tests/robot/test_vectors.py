@@ -11,7 +11,7 @@ from robosignal.robot.connection import events as connection_events
 from robosignal.robot.connection import machine as connection_machine
 from robosignal.robot.connection.state import ConnectionState
 from robosignal.robot.controls import Control, Controls
-from robosignal.robot.drive import Settings
+from robosignal.robot.drive import Drive, Settings
 from robosignal.robot.session import events
 from robosignal.robot.session import machine as session_machine
 from robosignal.robot.session.registration import Identity, Registration
@@ -78,6 +78,9 @@ def event_of(found: dict[str, Any]) -> events.Event:
         # A number, a text or neither: no order of types tells msgspec which.
         values = tuple(found["values"])
         return events.Publish(values, is_reliable=found.get("isReliable", False))
+    if found["type"] == "own-command":
+        drive = msgspec.convert(found["drive"], Drive)
+        return events.OwnCommand(drive, tuple(found.get("values", [])))
     if found["type"] == "post":
         return events.Post(found["channel"], found["data"])
     if found["type"] == "message":

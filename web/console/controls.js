@@ -20,8 +20,8 @@ const HELD_MS = 10_000;
 const STEPS = 200;
 
 /**
- * Draw the robot's controls and telemetry, and send what is held, until the function returned is
- * called.
+ * Draw the robot's controls and telemetry, and send what is held, until the function that this
+ * returns is called.
  *
  * @param {Session} session
  * @returns {() => void}

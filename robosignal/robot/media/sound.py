@@ -32,8 +32,8 @@ class Microphone:
     def listen(self) -> MediaStreamTrack | None:
         """Return a new peer's view of the track; it is the caller's to stop."""
         if self._track is None or self._track.readyState == "ended":
-            is_track = isinstance(self._audio, MediaStreamTrack)
-            self._track = self._audio if is_track else self._audio()
+            audio = self._audio
+            self._track = audio if isinstance(audio, MediaStreamTrack) else audio()
         return None if self._track is None else self._relay.subscribe(self._track)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 from aiortc import MediaStreamTrack
-from aiortc.contrib.media import MediaPlayer
+from aiortc.contrib.media import MediaPlayer, PlayerStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
 from robosignal.robot.media.camera import MakeTrack
@@ -90,9 +90,9 @@ def _play(name: str) -> MediaStreamTrack:
         options=options,
         loop=not (is_device or is_url),
     )
-    if player.video is None:
-        raise ValueError(f"{name} has no video")
     track = player.video
+    if not isinstance(track, PlayerStreamTrack):
+        raise ValueError(f"{name} has no video")  # noqa: TRY004 - None, or what decodes nothing
     player._start(track)  # noqa: SLF001 - as `recv` does, once; here its thread is a daemon
     return track
 

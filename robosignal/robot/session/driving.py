@@ -15,7 +15,7 @@ from robosignal.robot.session.datachannel import (
     Refused,
     encode,
 )
-from robosignal.robot.session.events import Action, Log, Message, Move, Say
+from robosignal.robot.session.events import Action, Log, Message, Move, OwnCommand, Say
 from robosignal.robot.session.state import (
     Link,
     OldLink,
@@ -97,6 +97,21 @@ def _may_drive(state: RobotState, session: SessionId, now: int) -> bool:
 def _carry_out(state: RobotState, target: Target, now: int) -> Step:
     motion = Motion.begin(target, now, state.settings.watchdog_ms)
     return replace(state, motion=motion), [Move(target.drive, target.values)]
+
+
+def obey_program(state: RobotState, event: OwnCommand, now: int) -> Step:
+    """Obey the robot's own program while no one drives; every person displaces it.
+
+    Before the server has said who drives, somebody may.
+    """
+    fence = state.control.fence
+    if fence.holder is not None or fence.epoch == 0 or state.latch.by is not None:
+        return state, []
+    try:
+        target = Target(event.drive, state.settings.controls.read(event.values))
+    except ValueError:
+        return state, []
+    return _carry_out(state, target, now)
 
 
 def obey_old(state: RobotState, event: Message, peer: Peer, command: Command, now: int) -> Step:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from robosignal.protocol.frames import Person
 from robosignal.protocol.ids import SessionId
-from robosignal.robot.controls import Values
+from robosignal.robot.controls import Given, Values
 from robosignal.robot.drive import Drive
 from robosignal.robot.frames import Candidate, PcId
 from robosignal.robot.telemetry import Published
@@ -118,6 +118,13 @@ class Publish(Struct, frozen=True, tag_field="type", tag="publish"):
     is_reliable: bool = False
 
 
+class OwnCommand(Struct, frozen=True, tag_field="type", tag="own-command"):
+    """The robot's own program asks for motion, which it may while no one drives."""
+
+    drive: Drive
+    values: tuple[Given, ...] = ()
+
+
 class Post(Struct, frozen=True, tag_field="type", tag="post"):
     """The robot's program sends a message over a channel of the application's own."""
 
@@ -144,6 +151,7 @@ Event = (
     | ClearStop
     | Held
     | Publish
+    | OwnCommand
     | Post
     | Stop
 )

@@ -51,6 +51,7 @@ from robosignal.robot.session.events import (
     Move,
     Offline,
     Opened,
+    OwnCommand,
     Post,
     Publish,
     Quit,
@@ -116,6 +117,8 @@ def _step(  # noqa: C901, PLR0911, PLR0912 - one for each event
             return replace(state, held=values), []
         case Publish():
             return telemetry.publish(state, event, now)
+        case OwnCommand():
+            return driving.obey_program(state, event, now)
         case Post():
             return channels.post(state, event, now)
         case Stop():

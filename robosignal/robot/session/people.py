@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from robosignal.protocol.frames import Person
+from robosignal.protocol.ids import UserId
 from robosignal.robot.session.state import RobotState
 
-UNKNOWN = Person(user_id="", name="somebody")
+UNKNOWN = Person(user_id=UserId(""), name="somebody")
 """Somebody of whom the server has not said yet who it is."""
 
 
