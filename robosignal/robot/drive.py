@@ -1,9 +1,14 @@
 """What a driver asks of the robot, how long it stays in force, and what the author allows of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Self
 
 from msgspec import Meta, Struct
+
+from robosignal.robot.channels import Channel
+from robosignal.robot.controls import Controls, Values
+from robosignal.robot.telemetry import Fields
 
 WATCHDOG_MS = 500
 """A drive command is in force for this long, in ms: then the robot stops by itself."""
@@ -11,7 +16,7 @@ WATCHDOG_MS = 500
 FRESH_MS = 1000
 """A command is obeyed if its sender has heard from the robot in the last so many ms."""
 
-Axis = Annotated[float, Meta(ge=-1, le=1)]
+Part = Annotated[float, Meta(ge=-1, le=1)]
 
 
 class Drive(Struct, frozen=True):
@@ -20,12 +25,27 @@ class Drive(Struct, frozen=True):
     1.0 is as fast as the robot may go; what speed that is, is the robot's own choice.
     """
 
-    x: Axis
-    y: Axis
+    x: Part
+    y: Part
 
 
 STILL = Drive(0.0, 0.0)
 """The drive that stops the motors."""
+
+COMMAND_HZ = 20.0
+"""How many commands a second pages send, unless the robot's author asks for more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the motors are asked for: the drive, and the values of the controls declared."""
+
+    drive: Drive = STILL
+    values: Values = ()
+
+
+REST = Target()
+"""What stops the motors: nothing drives, and no control is asked for anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +53,25 @@ class Settings:
     """What the robot's author sets of its commands.
 
     `fps` is how many frames a second its picture has, None without a picture. Without `old_pages`,
-    pages that cannot prove that their commands are fresh are refused.
+    pages that cannot prove that their commands are fresh are refused. `has_drive` is whether a
+    `Drive` moves anything, `command_hz` how many commands a second pages should send, and
+    `cameras` the names of its cameras, if they have any. `channels` are the application's own, by
+    their labels. `has_audio` is whether it sends sound, and `has_talk_back` whether it plays the
+    driver's voice.
     """
 
     watchdog_ms: int = WATCHDOG_MS
     fresh_ms: int = FRESH_MS
     old_pages: bool = True
     fps: float | None = None
+    controls: Controls = field(default_factory=Controls)
+    telemetry: Fields = field(default_factory=Fields)
+    has_drive: bool = True
+    command_hz: float = COMMAND_HZ
+    cameras: tuple[str, ...] = ()
+    has_audio: bool = False
+    has_talk_back: bool = False
+    channels: Mapping[str, Channel] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +81,13 @@ class Motion:
     A new motion, `Motion()`, is one that has stopped.
     """
 
-    drive: Drive = STILL
+    target: Target = REST
     until: int | None = None
 
     @classmethod
-    def begin(cls, drive: Drive, now: int, watchdog_ms: int = WATCHDOG_MS) -> Self:
+    def begin(cls, target: Target, now: int, watchdog_ms: int = WATCHDOG_MS) -> Self:
         """Return the motion after a command that was obeyed at `now`, in ms."""
-        return cls(drive, None if drive == STILL else now + watchdog_ms)
+        return cls(target, None if target == REST else now + watchdog_ms)
 
     def is_over(self, now: int) -> bool:
         """Whether the watchdog ends this motion at `now`, in ms."""

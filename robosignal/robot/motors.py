@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 from robosignal.protocol.ids import RobotId
-from robosignal.robot.drive import STILL, WATCHDOG_MS, Drive, Limits
+from robosignal.robot.controls import CommandHandler, Controls, Values
+from robosignal.robot.drive import REST, STILL, WATCHDOG_MS, Drive, Limits, Target
 
 RETRY_SECONDS = 0.5
 """When to try once more to stop motors that could not be stopped."""
@@ -29,7 +32,23 @@ It is called in a thread of its own, one call at a time. It should return at onc
 nothing can stop the motors, and a call of more than `SLOW_SECONDS` is logged.
 """
 
+HeldHandler = Callable[[tuple[float | str | None, ...]], None]
+"""Is told on the event loop where the controls are that a stop leaves so, as they change."""
+
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the handlers are told: the drive, and the value of each control."""
+
+    drive: Drive
+    values: tuple[float, ...]
+    is_stop: bool
+
+    def __str__(self) -> str:
+        """Return what the log says of it."""
+        return f"{self.drive} {self.values}" if self.values else str(self.drive)
 
 
 class Motors:
@@ -44,7 +63,8 @@ class Motors:
     stopped at once; a stop that fails is tried again until one succeeds, something else is asked
     for, or `GIVE_UP_SECONDS` after `close` are over.
 
-    `watchdog_ms` is for how long a command is in force, in ms, and `limits` what becomes of it.
+    `watchdog_ms` is for how long a command is in force, in ms, and `limits` what becomes of its
+    drive. `on_command` is told the values of the `controls`, and `on_held` of those that hold.
     """
 
     def __init__(
@@ -54,9 +74,16 @@ class Motors:
         *,
         watchdog_ms: int = WATCHDOG_MS,
         limits: Limits | None = None,
+        controls: Controls | None = None,
+        on_command: CommandHandler | None = None,
+        on_held: HeldHandler | None = None,
     ) -> None:
         self._robot_id = robot_id
         self._handlers = handlers
+        self._controls = controls or Controls()
+        self._on_command = on_command
+        self._on_held = on_held
+        self._held_told = self._controls.find_held(self._controls.start)
         self._watchdog_seconds = watchdog_ms / 1000
         self._limits = limits or Limits()
         self._failing = False
@@ -64,31 +91,33 @@ class Motors:
         self._ended: asyncio.Future[None] = self._loop.create_future()
         # What follows is read and written under this lock; times are `monotonic` seconds.
         self._changed = threading.Condition()
-        self._requested: list[Drive] = []
+        self._requested: list[Target] = []
         self._stop_at: float | None = None
         self._stopped = False
         self._held = False
-        self._output = STILL
-        self._target = STILL
+        self._output = Output(STILL, self._controls.start, is_stop=True)
+        self._target = REST
         self._step_at: float | None = None
         self._retry_at: float | None = None
         self._give_up_at: float | None = None
         self._called_at: float | None = None
         threading.Thread(target=self._work, name=f"motors of {robot_id}", daemon=True).start()
 
-    def move(self, drive: Drive, obeyed_at: float | None = None) -> None:
+    def move(self, drive: Drive, obeyed_at: float | None = None, values: Values = ()) -> None:
         """Have the motors drive like this until the watchdog stops them; return at once.
 
-        It counts from `obeyed_at`, in seconds of the monotonic clock, now if left out.
+        It counts from `obeyed_at`, in seconds of the monotonic clock, now if left out. `values` are
+        for the controls; `STILL` without any stops everything.
         """
+        target = Target(drive, values)
         now = monotonic()
         with self._changed:
-            if self._held and drive != STILL:
+            if self._held and target != REST:
                 return
             stopped, self._stopped = self._stopped, False
             # The logic's own watchdog has a timer of the loop's: this one is seldom later.
-            if not (stopped and drive == STILL):
-                self._request(drive, now, now if obeyed_at is None else obeyed_at)
+            if not (stopped and target == REST):
+                self._request(target, now, now if obeyed_at is None else obeyed_at)
             slow = self._called_at is not None and now - self._called_at >= SLOW_SECONDS
             if slow:
                 self._called_at = None
@@ -124,17 +153,17 @@ class Motors:
         if not self._ended.done():
             self._give_up()
 
-    def _request(self, drive: Drive, now: float, obeyed_at: float) -> None:
+    def _request(self, target: Target, now: float, obeyed_at: float) -> None:
         # A stop that waits or is due comes before what is asked for after it.
-        stops = STILL in self._requested or self._is_due(self._stop_at, now)
-        self._requested = [STILL, drive] if stops and drive != STILL else [drive]
-        self._stop_at = None if drive == STILL else obeyed_at + self._watchdog_seconds
+        stops = REST in self._requested or self._is_due(self._stop_at, now)
+        self._requested = [REST, target] if stops and target != REST else [target]
+        self._stop_at = None if target == REST else obeyed_at + self._watchdog_seconds
         self._retry_at = None
         self._changed.notify()
 
     def _work(self) -> None:
-        while (drive := self._next()) is not None:
-            self._tell(drive)
+        while (output := self._next()) is not None:
+            self._tell(output)
         if self._retry_at is not None:
             self._give_up()
         with suppress(RuntimeError):  # the loop has ended first
@@ -144,35 +173,42 @@ class Motors:
         if not self._ended.done():
             self._ended.set_result(None)
 
-    def _next(self) -> Drive | None:
+    def _next(self) -> Output | None:
         """Wait, and return the next call to the motors; None at the end."""
         with self._changed:
             self._called_at = None
-            while (drive := self._take(monotonic())) is None and not self._is_over(monotonic()):
+            while (output := self._take(monotonic())) is None and not self._is_over(monotonic()):
                 self._changed.wait(self._seconds())
             self._called_at = monotonic()
-            return drive
+            return output
 
-    def _take(self, now: float) -> Drive | None:
+    def _take(self, now: float) -> Output | None:
         if self._is_due(self._stop_at, now):
             self._requested, self._stop_at, self._stopped = [], None, True
-            return self._approach(STILL, now)
+            return self._approach(REST, now)
         # Past the end, what has failed is not tried again, however soon it would be due.
         if self._is_due(self._retry_at, now) and not self._is_due(self._give_up_at, now):
             self._retry_at = None
-            return self._approach(STILL, now)
+            return self._approach(REST, now)
         # One at a time: by the time a stop has been carried out, what follows it may be over.
         if self._requested:
-            return self._approach(self._limits.clamp(self._requested.pop(0)), now)
+            target = self._requested.pop(0)
+            return self._approach(Target(self._limits.clamp(target.drive), target.values), now)
         return self._approach(self._target, now) if self._is_due(self._step_at, now) else None
 
-    def _approach(self, target: Drive, now: float) -> Drive:
+    def _approach(self, target: Target, now: float) -> Output:
         """Return what the motors are told on the way to `target`, which takes steps if limited."""
         # A command that comes between two steps must not make them larger.
         since = SLEW_SECONDS if self._step_at is None else now - (self._step_at - SLEW_SECONDS)
-        self._target = target
-        self._output = self._limits.approach(self._output, target, min(since, SLEW_SECONDS))
-        self._step_at = None if self._output == target else now + SLEW_SECONDS
+        seconds = min(since, SLEW_SECONDS)
+        before, self._target = self._output, target
+        drive = self._limits.approach(before.drive, target.drive, seconds)
+        resolved = self._controls.resolve(target.values, before.values)
+        is_stop = target == REST
+        values = resolved if is_stop else self._controls.approach(before.values, resolved, seconds)
+        self._output = Output(drive, values, is_stop)
+        is_reached = drive == target.drive and values == resolved
+        self._step_at = None if is_reached else now + SLEW_SECONDS
         return self._output
 
     def _is_over(self, now: float) -> bool:
@@ -188,30 +224,51 @@ class Motors:
     def _is_due(self, at: float | None, now: float) -> bool:
         return at is not None and now >= at
 
-    def _tell(self, drive: Drive) -> None:
-        done = self._call(drive)
+    def _tell(self, output: Output) -> None:
+        done = self._call(output)
+        stopped = Output(STILL, self._controls.resolve((), output.values), is_stop=True)
         if done:
             self._failing = False
-        elif drive != STILL:
-            done = self._call(STILL)
+        elif not output.is_stop:
+            done = self._call(stopped)
         with self._changed:
             self._retry_at = None if done else monotonic() + RETRY_SECONDS
             if self._failing:
                 # It begins from a stand again, and takes no more steps.
-                self._output, self._step_at = STILL, None
+                self._output, self._step_at = stopped, None
+        self._tell_held(output)
 
-    def _call(self, drive: Drive) -> bool:
-        try:
-            for handler in self._handlers:
-                handler(drive)
-        # A driver of motors raises what it likes, SystemExit too: the thread must outlive it.
-        except BaseException as failure:  # noqa: BLE001
-            if not self._failing:
-                said = "%s: the motors failed at %s, and are stopped"
-                self._say(said, self._robot_id, drive, failure=failure)
-            self._failing = True
-            return False
-        return True
+    def _tell_held(self, output: Output) -> None:
+        held = self._controls.find_held(output.values)
+        if held == self._held_told or self._on_held is None:
+            return
+        self._held_told = held
+        with suppress(RuntimeError):  # the loop has ended first
+            self._loop.call_soon_threadsafe(self._on_held, held)
+
+    def _call(self, output: Output) -> bool:
+        done = True
+        for call in self._calls(output):
+            try:
+                call()
+            # A driver of motors raises what it likes, SystemExit too: the thread must outlive it.
+            except BaseException as failure:  # noqa: BLE001
+                if not self._failing:
+                    said = "%s: the motors failed at %s, and are stopped"
+                    self._say(said, self._robot_id, output, failure=failure)
+                self._failing = True
+                done = False
+                # A stop is for all of them, whichever fails.
+                if not output.is_stop:
+                    break
+        return done
+
+    def _calls(self, output: Output) -> Iterator[Callable[[], None]]:
+        for handler in self._handlers:
+            yield partial(handler, output.drive)
+        if self._on_command is not None:
+            command = self._controls.describe(output.values, is_stop=output.is_stop)
+            yield partial(self._on_command, command)
 
     def _give_up(self) -> None:
         self._say("%s: the motors may still run: cut their power", self._robot_id)

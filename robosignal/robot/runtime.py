@@ -6,38 +6,46 @@ It carries out what the machines ask for, and decides nothing itself.
 import asyncio
 import logging
 import random
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, assert_never
 
 from aiortc import MediaStreamTrack
+from av import AudioFrame
 from msgspec.structs import replace
 
 from robosignal.network import ABNORMAL
 from robosignal.protocol.ids import SessionId
+from robosignal.robot.channels import Received
 from robosignal.robot.connection import events as connection_events
 from robosignal.robot.connection import token_policy
 from robosignal.robot.connection.machine import says_expired
 from robosignal.robot.connection.state import Attempt, ConnectionState, Phase, Timing
 from robosignal.robot.connection.token_policy import GiveUp, Report, TokenPolicy
 from robosignal.robot.connection.websocket import WebSockets, forget_answer
+from robosignal.robot.controls import CommandHandler
 from robosignal.robot.drive import Limits, Settings
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
 from robosignal.robot.frames import PcId, Unreadable, parse, to_steady_clock
 from robosignal.robot.key.rotation import Rotation
 from robosignal.robot.key.signer import Signer
+from robosignal.robot.listeners import Listeners
 from robosignal.robot.media.camera import Cameras, MakeTrack
 from robosignal.robot.media.gathering import Relays
 from robosignal.robot.media.ice import configure
 from robosignal.robot.media.peer import Peer
 from robosignal.robot.media.peers import Peers
+from robosignal.robot.media.sound import Microphone, Sound, VoiceHandler
 from robosignal.robot.media.test_pattern import FRAMES_PER_SECOND, Pattern
 from robosignal.robot.motors import DriveHandler, Motors
-from robosignal.robot.session import datachannel, events, machine
+from robosignal.robot.session import datachannel, events, machine, rights
+from robosignal.robot.session.people import People, find_people
 from robosignal.robot.session.registration import REPLACED, Identity, Registration
 from robosignal.robot.session.state import RobotState
+from robosignal.robot.telemetry import Published, merge
 from robosignal.robot.token import TokenSource
 
 SHUTDOWN_SECONDS = 5
@@ -65,7 +73,11 @@ class Runtime:
         signer: Signer | None = None,
         rotate_key_days: float = 0,
         on_drive: DriveHandler | None = None,
-        video: MediaStreamTrack | MakeTrack | None = None,
+        on_command: CommandHandler | None = None,
+        on_people: Callable[[People, People], None] | None = None,
+        videos: Sequence[MediaStreamTrack | MakeTrack] = (),
+        audio: MediaStreamTrack | MakeTrack | None = None,
+        on_voice: VoiceHandler | None = None,
         settings: Settings | None = None,
         limits: Limits | None = None,
     ) -> None:
@@ -74,15 +86,39 @@ class Runtime:
         connection = ConnectionState(heartbeats=False, timing=timing)
         self._policy = TokenPolicy(connection, is_renewable=is_renewable, by_key=signer is not None)
         settings = settings or Settings()
-        self._state = RobotState(Registration(identity), settings)
+        self._state = RobotState(
+            Registration(identity), settings, held=settings.controls.held_at_start
+        )
         fps = settings.fps or FRAMES_PER_SECOND
         self._pattern = Pattern(identity.robot_id, time.monotonic, fps)
         # The picture's marker comes last: it drives as the motors do.
         handlers = [*([] if on_drive is None else [on_drive]), self._pattern.drive]
         self._motors = Motors(
-            identity.robot_id, handlers, watchdog_ms=settings.watchdog_ms, limits=limits
+            identity.robot_id,
+            handlers,
+            watchdog_ms=settings.watchdog_ms,
+            limits=limits,
+            controls=settings.controls,
+            on_command=on_command,
+            on_held=lambda values: self._handle_event(events.Held(values)),
         )
-        self._cameras = Cameras(identity.robot_id, video or self._pattern.track)
+        self._listeners = Listeners(identity.robot_id)
+        self.people = People()
+        self._on_people = on_people
+        # What is published is written under this lock until the loop takes it.
+        self._publishing = threading.Lock()
+        self._published: Published | None = None
+        names = settings.cameras or ("",)
+        self._cameras = [
+            Cameras(f"{identity.robot_id} {name}".strip(), video)
+            for name, video in zip(names, videos or [self._pattern.track], strict=True)
+        ]
+        self._microphone = None if audio is None else Microphone(audio)
+        self._on_voice = on_voice
+        # A voice that is later than that is of no use.
+        self._voices = None if on_voice is None else Listeners(identity.robot_id, most_waiting=25)
+        take_voice = None if on_voice is None else self._take_voice
+        self._sound = Sound(self._microphone, take_voice)
         self._ice = configure([])
         self._relays = Relays()
         self._sockets = WebSockets(
@@ -114,6 +150,9 @@ class Runtime:
                 await self._shut_down()
             finally:
                 self._motors.close()
+                self._listeners.close()
+                if self._voices is not None:
+                    self._voices.close()
         if self._ended.done():
             raise self._ended.result()
 
@@ -125,6 +164,32 @@ class Runtime:
     def clear_stop(self) -> None:
         """Clear the stop of `stop_motion`, from any thread."""
         self._call_in_loop(self._clear_stop)
+
+    def publish(self, values: Published, *, is_reliable: bool) -> None:
+        """Send telemetry to all who take it, from any thread."""
+        if is_reliable:
+            self._call_in_loop(self._handle_event, events.Publish(values, is_reliable=True))
+            return
+        with self._publishing:
+            is_first = self._published is None
+            self._published = merge(self._published or (), values)
+        # However often a program publishes, the loop takes the newest once.
+        if is_first:
+            self._call_in_loop(self._take_published)
+
+    def command(self, command: events.OwnCommand) -> None:
+        """Have the robot's own program move it while no one drives, from any thread."""
+        self._call_in_loop(self._handle_event, command)
+
+    def post(self, label: str, data: str | bytes) -> None:
+        """Send a message over a channel of the application's own, from any thread."""
+        self._call_in_loop(self._handle_event, events.Post(label, data))
+
+    def _take_published(self) -> None:
+        with self._publishing:
+            values, self._published = self._published, None
+        if values is not None:
+            self._handle_event(events.Publish(values))
 
     def _clear_stop(self) -> None:
         self._handle_event(events.ClearStop())
@@ -144,7 +209,10 @@ class Runtime:
             if timer is not None:
                 timer.cancel()
         await self._peers.close(SHUTDOWN_SECONDS)
-        self._cameras.close()
+        for each in self._cameras:
+            each.close()
+        if self._microphone is not None:
+            self._microphone.close()
         await self._sockets.wait_closed(SHUTDOWN_SECONDS)
         if self._rotation is not None:
             await self._rotation.wait_closed()
@@ -298,21 +366,35 @@ class Runtime:
         for action in actions:
             with self._log_failures(action):
                 self._carry_out(action, now)
+        self._tell_people()
 
-    def _carry_out(self, action: events.Action, now: int) -> None:  # noqa: C901 - one for each
+    def _tell_people(self) -> None:
+        before, self.people = self.people, find_people(self._state)
+        if self.people != before and self._on_people is not None:
+            # The motors have been told first: a new driver begins with a robot that is still.
+            self._listeners.call(partial(self._on_people, before, self.people))
+
+    def _carry_out(self, action: events.Action, now: int) -> None:  # noqa: C901, PLR0912 - one for each
         match action:
             case events.Send(frame):
                 self._send(frame)
-            case events.Open(session, pc, sdp) | events.Renegotiate(session, pc, sdp):
+            case events.Open(session, pc, sdp):
                 self._peers.offer(session, pc, sdp)
+            case events.Renegotiate(session, pc, sdp, channel):
+                self._peers.offer(session, pc, sdp, channel)
             case events.Add(session, pc, candidate):
                 self._peers.add(session, pc, candidate)
             case events.Say(session, pc, data, channel):
                 self._peers.say(session, pc, data, channel)
             case events.Shut(session, pc):
                 self._peers.shut(session, pc)
-            case events.Move(drive):
-                self._motors.move(drive, now / 1000)
+            case events.Deliver(label, data, person, is_driver):
+                handler = self._state.settings.channels[label].on_message
+                if handler is not None:
+                    received = Received(data, person, is_driver)
+                    self._listeners.call(partial(handler, received))
+            case events.Move(drive, values):
+                self._motors.move(drive, now / 1000, values)
             case events.Show() as scene:
                 self._pattern.show(scene)
             case events.UseIce(servers):
@@ -337,15 +419,27 @@ class Runtime:
     def _make_peer(
         self, session: SessionId, pc: PcId, emit: Callable[[events.Event], None]
     ) -> Peer:
-        make_video = partial(self._make_video, partial(self._is_driver, session))
-        return Peer(session, pc, self._ice, make_video, emit, relays=self._relays)
+        is_driver = partial(self._is_driver, session)
+        first, *more = (partial(self._make_video, each, is_driver) for each in self._cameras)
+        sources: dict[str, Any] = {"make_more": more, "sound": self._sound}
+        return Peer(session, pc, self._ice, first, emit, relays=self._relays, **sources)
+
+    def _take_voice(self, session: SessionId, frame: AudioFrame) -> None:
+        """Pass on the driver's voice, and no one else's."""
+        handler = self._on_voice
+        if handler is None or self._voices is None or not self._is_driver(session):
+            return
+        if not rights.is_over(self._state, session, self._now()):
+            self._voices.call(partial(handler, frame))
 
     def _is_driver(self, session: SessionId) -> bool:
         return self._state.control.fence.obeys(session)
 
-    def _make_video(self, is_driver: Callable[[], bool]) -> MediaStreamTrack | None:
+    def _make_video(
+        self, cameras: Cameras, is_driver: Callable[[], bool]
+    ) -> MediaStreamTrack | None:
         try:
-            return self._cameras.watch(is_driver)
+            return cameras.watch(is_driver)
         except Exception:
             _log.exception("%s: has no video to give", self._robot_id)
             raise

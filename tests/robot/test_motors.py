@@ -186,7 +186,7 @@ def test_function_that_would_have_to_be_awaited_is_refused() -> None:
     async def move(_: Drive) -> None:
         """Never run."""
 
-    with pytest.raises(TypeError, match="plain functions"):
+    with pytest.raises(TypeError, match="plain function"):
         Robot("ws://127.0.0.1:1/", ROBOT, token="t", on_drive=move)  # type: ignore[arg-type]
 
 

@@ -79,6 +79,8 @@ class FakePeer {
   localDescription = { type: "offer", sdp: "v=0" };
   channel = newChannel();
   drive = newChannel();
+  /** The others, by label. */
+  more = {};
 
   constructor(refuses) {
     this.refuses = refuses;
@@ -86,7 +88,8 @@ class FakePeer {
 
   createDataChannel(label, options) {
     this.made.push(["channel", label, options]);
-    return label === "drive" ? this.drive : this.channel;
+    const known = { control: this.channel, drive: this.drive };
+    return known[label] ?? (this.more[label] = newChannel());
   }
 
   addTransceiver(kind, options) {
@@ -182,6 +185,7 @@ export class FakeWorld {
         if (refused) throw new SyntaxError("Failed to construct 'RTCPeerConnection'");
         return keep(world.peers, Object.assign(new FakePeer(world.refusePeers), { iceServers }));
       },
+      videoCodecs: () => [],
       setTimeout: (callback, ms) => {
         const timer = (this.#names += 1);
         this.timers.set(timer, { callback, due: this.time + ms });

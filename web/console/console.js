@@ -7,6 +7,8 @@ import { SignalingError, connect } from "../robosignal/index.js";
 import { invitation, keepInvitation, openAccept, submitAccept } from "./accept.js";
 import { addRobot, copyLine, openAdd, showUses } from "./add-robot.js";
 import { closeAside } from "./aside.js";
+import { attachCameras } from "./cameras.js";
+import { attachControls } from "./controls.js";
 import { quote, sentence } from "./banner.js";
 import {
   at,
@@ -27,6 +29,7 @@ import { showEnd } from "./right-form.js";
 import { actOnKeys, doubtForget, forgetRobot, openKeys } from "./robot-keys.js";
 import { actOnShares, openSharing, showWith, submitShare, submitTransfer } from "./sharing.js";
 import { groupsOf, saysAdmin, visitor } from "./sign-in.js";
+import { attachSound } from "./sound.js";
 import { REFUSED, TOO_OLD, attachSpace } from "./stop.js";
 
 /** @typedef {import("./draw.js").Scene} Scene */
@@ -172,13 +175,15 @@ function show(scene, session) {
  */
 function handle(session) {
   const [video, pad, knob] = [at("video"), at("pad"), at("knob")];
-  now.stopDriving = attachDriving(session, {
+  const stopKeys = attachDriving(session, {
     video,
     pad,
     knob,
     showNotice: (words) => showNotice(words, "plain"),
     clearNotice,
   });
+  const stops = [stopKeys, attachControls(session), attachCameras(session), attachSound(session)];
+  now.stopDriving = () => stops.forEach((stop) => stop());
 }
 
 /**

@@ -4,14 +4,25 @@
  * (docs/reference/data-channels.md).
  */
 
+import { REST, isRest } from "./controls.js";
+
+/** @import { Given, Target } from "./controls.js" */
 /** @import { Environment } from "./environment.js" */
-/** @import { Blocked, Commands, Drive } from "./types.js" */
+/** @import { Blocked, Commands, Control, Drive, Field, Value } from "./types.js" */
 
 /**
  * @typedef {object} Capabilities what a robot declares
  * @property {number} freshMs how old the heartbeat may be that a command names
  * @property {number} watchdogMs how long a command is in force
  * @property {{fps: number} | null} video
+ * @property {boolean} [drive] whether a `Drive` moves anything; absent: it does
+ * @property {number} [commandHz] how many commands a second the robot asks for
+ * @property {Control[]} [controls]
+ * @property {Field[]} [telemetry]
+ * @property {{name: string, viewersRead: boolean, viewersWrite: boolean}[]} [channels]
+ * @property {boolean} [audio] whether it sends sound
+ * @property {boolean} [talkBack] whether it plays the driver's voice
+ * @property {string[]} [cameras] their names, in the order of the sections of video
  */
 /**
  * @typedef {object} Heartbeat
@@ -21,6 +32,7 @@
  * @property {boolean} armed whether it obeys motion; otherwise it must first get a zero command
  * @property {string} [driver]
  * @property {{refused: number}} refused
+ * @property {(Value | null)[]} [held] where the controls are that a stop leaves so
  */
 /**
  * @typedef {object} CommandsListener
@@ -44,9 +56,6 @@ const COMMANDS_QUEUED_BYTES = 4_096;
 /** The last of those that do wait must be a stop, or the robot obeys a late command, and for longer. */
 const STOPS_QUEUED_BYTES = 8_192;
 
-/** @type {Drive} */
-const ZERO = { x: 0, y: 0 };
-
 /** Sends the commands of one peer connection. */
 export class CommandSender {
   #control;
@@ -65,7 +74,12 @@ export class CommandSender {
   #hasRightEnded = false;
   #disagreesSince = Infinity;
   #sentAt = -Infinity;
-  /** @type {{drive: Drive, epoch: number} | null} what is to be sent once more */
+  /** What the application asked for last, and when: the two parts come by calls of their own. */
+  #asked = {
+    drive: { value: REST.drive, at: -Infinity },
+    values: { value: REST.values, at: -Infinity },
+  };
+  /** @type {{target: Target, epoch: number} | null} what is to be sent once more */
   #again = null;
   /**
    * Commands with motion, each soon after the one before: as a held key makes them. One that was
@@ -176,23 +190,38 @@ export class CommandSender {
   }
 
   /**
-   * Send what the application commands.
+   * Send what the application commands, with what holds yet of the other part.
    *
-   * @param {Drive} drive
+   * @param {{drive: Drive} | {values: readonly Given[]}} part
    * @returns {boolean} whether it was sent
    */
-  send(drive) {
+  send(part) {
     const now = this.#environment.now();
-    const isMotion = drive.x !== 0 || drive.y !== 0;
-    if (!isMotion) {
+    if ("drive" in part) this.#asked.drive = { value: part.drive, at: now };
+    else this.#asked.values = { value: part.values, at: now };
+    const target = this.#joinAsked(now);
+    if (isRest(target)) {
       this.#press = { at: -Infinity, wasSent: false, isOver: false };
-      return this.#writeTwice(drive);
+      return this.#writeTwice(target);
     }
     const isNew = now - this.#press.at >= this.#watchdogMs;
     this.#press = isNew ? { at: now, wasSent: false, isOver: false } : { ...this.#press, at: now };
-    if (this.update() !== null || this.#press.isOver || !this.#writeTwice(drive)) return false;
+    if (this.update() !== null || this.#press.isOver || !this.#writeTwice(target)) return false;
     this.#press.wasSent = true;
     return true;
+  }
+
+  /**
+   * @param {number} now
+   * @returns {Target} each part of what the application asked for, if it is still in force
+   */
+  #joinAsked(now) {
+    const { drive, values } = this.#asked;
+    const inForce = (/** @type {{at: number}} */ { at }) => now - at < this.#watchdogMs;
+    return {
+      drive: inForce(drive) ? drive.value : REST.drive,
+      values: inForce(values) ? values.value : REST.values,
+    };
   }
 
   /**
@@ -204,12 +233,11 @@ export class CommandSender {
     const again = this.#again;
     if (again === null || now - this.#sentAt < AGAIN_MS.earliest) return;
     this.#again = null;
-    const isMotion = again.drive.x !== 0 || again.drive.y !== 0;
-    const isOver = isMotion && (this.blocked !== null || this.#press.isOver);
+    const isOver = !isRest(again.target) && (this.blocked !== null || this.#press.isOver);
     // After a page has not run for a while, its user may have released the key.
     const isLate = now - this.#sentAt > AGAIN_MS.latest;
     if (isOver || isLate || again.epoch !== this.#listener.control().epoch) return;
-    this.#writeFresh(again.drive);
+    this.#writeFresh(again.target);
   }
 
   /**
@@ -235,7 +263,7 @@ export class CommandSender {
     this.#sendAgain(now);
     const isPressed = now - this.#press.at < this.#watchdogMs && !this.#press.isOver;
     if (isPressed && blocked === null) return;
-    if (now - this.#sentAt >= ZERO_MS) this.#write(ZERO);
+    if (now - this.#sentAt >= ZERO_MS) this.#write(REST);
   }
 
   /**
@@ -247,7 +275,7 @@ export class CommandSender {
     this.#press = { ...this.#press, isOver: true };
     if (this.capabilities === null) {
       // An old robot knows no other stop.
-      if (this.#listener.control().isDriver) this.#write(ZERO);
+      if (this.#listener.control().isDriver) this.#write(REST);
       return false;
     }
     const message = JSON.stringify({ type: "stop" });
@@ -258,37 +286,40 @@ export class CommandSender {
   /**
    * Send a command, and have it sent once more if it may get lost.
    *
-   * @param {Drive} drive
+   * @param {Target} target
    */
-  #writeTwice(drive) {
+  #writeTwice(target) {
     // What was commanded before holds no longer, whether this can be sent or not.
     const { epoch } = this.#listener.control();
-    const isSent = this.#write(drive);
-    this.#again = isSent ? { drive, epoch } : null;
+    const isSent = this.#write(target);
+    this.#again = isSent ? { target, epoch } : null;
     return isSent;
   }
 
   /**
-   * @param {Drive} drive
+   * @param {Target} target
    */
-  #write(drive) {
-    if (this.capabilities) return this.#writeFresh(drive);
-    const isStop = drive.x === 0 && drive.y === 0;
+  #write(target) {
+    if (this.capabilities) return this.#writeFresh(target);
+    const { drive } = target;
+    const isStop = isRest(target);
     const limit = isStop ? STOPS_QUEUED_BYTES : COMMANDS_QUEUED_BYTES;
     if (this.kind === null || this.#control.bufferedAmount > limit) return false;
     return write(this.#control, JSON.stringify({ type: "command", n: (this.#n += 1), drive }));
   }
 
   /**
-   * @param {Drive} drive
+   * @param {Target} target
    */
-  #writeFresh(drive) {
+  #writeFresh({ drive, values }) {
     // A command is dropped rather than queued: unsent unreliable data waits too.
     if (this.#heartbeat === null || this.#drive.bufferedAmount > 0) return false;
     const n = (this.#n += 1);
     const { t } = this.#heartbeat;
     const { epoch } = this.#listener.control();
-    if (!write(this.#drive, JSON.stringify({ type: "command", n, epoch, t, drive }))) return false;
+    const asked = values.length > 0 ? { drive, values } : { drive };
+    if (!write(this.#drive, JSON.stringify({ type: "command", n, epoch, t, ...asked })))
+      return false;
     this.#sentAt = this.#environment.now();
     return true;
   }
@@ -300,13 +331,13 @@ export class CommandSender {
 
 /**
  * @param {RTCDataChannel} channel
- * @param {string} message
+ * @param {string | ArrayBuffer | ArrayBufferView} message
  * @returns {boolean} whether it was sent: false if the channel is not open, or full
  */
 export function write(channel, message) {
   if (channel.readyState !== "open") return false;
   try {
-    channel.send(message);
+    channel.send(/** @type {string} */ (message));
     return true;
   } catch {
     return false; // It has closed meanwhile, or the browser's buffer is full.

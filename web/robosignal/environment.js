@@ -12,6 +12,7 @@ import { SignalingError } from "./errors.js";
  * @typedef {object} Environment what the package needs of the browser
  * @property {typeof globalThis.WebSocket} WebSocket
  * @property {typeof globalThis.RTCPeerConnection} RTCPeerConnection
+ * @property {() => RTCRtpCodec[]} videoCodecs what the browser can receive
  * @property {(callback: () => void, ms: number) => any} setTimeout
  * @property {(timer: any) => void} clearTimeout
  * @property {() => number} now ms, never going back
@@ -73,6 +74,7 @@ export function browserEnvironment() {
   return {
     WebSocket: globalThis.WebSocket,
     RTCPeerConnection: globalThis.RTCPeerConnection,
+    videoCodecs: () => globalThis.RTCRtpReceiver?.getCapabilities?.("video")?.codecs ?? [],
     setTimeout: (callback, ms) => globalThis.setTimeout(callback, ms),
     clearTimeout: (timer) => globalThis.clearTimeout(timer),
     now: () => performance.now(),

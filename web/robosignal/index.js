@@ -16,6 +16,7 @@ import { browserEnvironment, requireSupportedBrowser } from "./environment.js";
 
 export * from "./types.js";
 export { FRAME_BYTES } from "./frames.js";
+export { Channel } from "./channel.js";
 export { driveWithKeys } from "./keys.js";
 export { Session } from "./session.js";
 export { Signal } from "./signal.js";

@@ -3,9 +3,10 @@
  */
 
 import { CommandSender, LOOP_MS, write } from "./commands.js";
+import { encodeValues, nameValues } from "./controls.js";
 import { candidateOf, firstSectionOf } from "./frames.js";
 import { SignalingError, unreachable } from "./errors.js";
-import { readMessage } from "./messages.js";
+import { OWN, readMessage } from "./messages.js";
 import { NO_LINK } from "./session/state.js";
 import { NO_PICTURE, PictureGauge, ageLimit, judgePicture } from "./picture.js";
 
@@ -13,7 +14,8 @@ import { NO_PICTURE, PictureGauge, ageLimit, judgePicture } from "./picture.js";
 /** @import { Link } from "./session/state.js" */
 /** @import { RobotMessage } from "./messages.js" */
 /** @import { Screen } from "./picture.js" */
-/** @import { Description, Drive, Picture } from "./types.js" */
+/** @import { Description, Drive, Picture, Value } from "./types.js" */
+/** @import { Capabilities } from "./commands.js" */
 /** @import { Environment } from "./environment.js" */
 
 const PING_MS = 1_000;
@@ -36,6 +38,13 @@ const TOO_OLD = 2;
  * @property {(stream: MediaStream) => void} stream
  * @property {(ms: number) => void} rtt
  * @property {(message: unknown) => void} message
+ * @property {(capabilities: Capabilities) => void} declared
+ * @property {(name: string, track: MediaStreamTrack) => void} track the video of a camera by its name
+ * @property {(values: Record<string, Value>) => void} held
+ * @property {(values: Record<string, Value>, isNewest: boolean) => void} telemetry
+ * @property {(name: string, data: string | ArrayBuffer) => void} channelMessage
+ * @property {(name: string, epoch: number) => void} channelRefused
+ * @property {(track: MediaStreamTrack) => void} sound
  * @property {(epoch: number) => void} refused
  * @property {(what: "stop" | "clear-stop") => void} stopRefused
  * @property {() => {isDriver: boolean, epoch: number}} control who drives, as the session knows it
@@ -52,6 +61,20 @@ export class Peer {
   #connection;
   #channel;
   #driveChannel;
+  /** @type {RTCDataChannel | null} once the robot has declared telemetry */
+  #telemetryChannel = null;
+  #telemetryN = -Infinity;
+  /** @type {RTCRtpTransceiver | null} once the robot has declared sound */
+  #audio = null;
+  /** @type {MediaStreamTrack | null} */
+  sound = null;
+  /** @type {Map<string, RTCDataChannel>} the application's own, by name */
+  #own = new Map();
+  /** @type {RTCRtpTransceiver[]} in the order of the robot's cameras */
+  #videos;
+  /** @type {(MediaStreamTrack | undefined)[]} */
+  #videoTracks = [];
+  #held = "[]";
   /** @type {CommandSender} */
   #sender;
   #gauge;
@@ -96,7 +119,7 @@ export class Peer {
       refused: (epoch) => this.#refuse(epoch),
     });
     this.#gauge = new PictureGauge(this.#connection, environment);
-    this.#connection.addTransceiver("video", { direction: "recvonly" });
+    this.#videos = [this.#connection.addTransceiver("video", { direction: "recvonly" })];
     this.#listen();
     void this.#try(async () => {
       await this.#connection.setLocalDescription();
@@ -149,7 +172,24 @@ export class Peer {
    * @param {Drive} drive
    */
   sendCommand(drive) {
-    const isSent = this.#sender.send(drive);
+    return this.#send({ drive });
+  }
+
+  /**
+   * @param {Record<string, unknown>} values by the names of the robot's controls
+   * @returns {boolean} whether it was sent
+   * @throws {TypeError}
+   */
+  sendValues(values) {
+    const controls = this.#sender.capabilities?.controls;
+    return controls ? this.#send({ values: encodeValues(controls, values) }) : false;
+  }
+
+  /**
+   * @param {Parameters<CommandSender["send"]>[0]} part
+   */
+  #send(part) {
+    const isSent = this.#sender.send(part);
     this.#tell();
     return isSent;
   }
@@ -174,11 +214,31 @@ export class Peer {
    * @throws {SignalingError} `too_large`
    */
   send(message) {
-    if (this.#channel.readyState !== "open") return false;
-    const bytes = new TextEncoder().encode(message).length;
+    return this.#sendOn(this.#channel, message);
+  }
+
+  /**
+   * @param {string} name of a channel of the application's own
+   * @param {string | ArrayBuffer | ArrayBufferView} data
+   * @returns {boolean} as `send`
+   * @throws {SignalingError} `too_large`
+   */
+  publish(name, data) {
+    const channel = this.#own.get(name);
+    return channel ? this.#sendOn(channel, data) : false;
+  }
+
+  /**
+   * @param {RTCDataChannel} channel
+   * @param {string | ArrayBuffer | ArrayBufferView} data
+   */
+  #sendOn(channel, data) {
+    if (channel.readyState !== "open") return false;
+    const bytes =
+      typeof data === "string" ? new TextEncoder().encode(data).length : data.byteLength;
     const limit = this.#connection.sctp?.maxMessageSize ?? DEFAULT_MESSAGE_BYTES;
     if (bytes > limit) throw tooLarge(bytes, limit);
-    return write(this.#channel, message);
+    return write(channel, data);
   }
 
   /**
@@ -208,7 +268,8 @@ export class Peer {
       onconnectionstatechange: null,
       ontrack: null,
     });
-    for (const channel of [this.#channel, this.#driveChannel])
+    const more = [this.#telemetryChannel ?? {}, ...this.#own.values()];
+    for (const channel of [this.#channel, this.#driveChannel, ...more])
       Object.assign(channel, { onopen: null, onclose: null, onmessage: null });
     this.#connection.close();
   }
@@ -225,7 +286,15 @@ export class Peer {
     };
     this.#connection.onconnectionstatechange = () =>
       this.#listener.dispatch({ type: "ice", pcId, state: this.#connection.connectionState });
-    this.#connection.ontrack = ({ track, streams, receiver }) => {
+    this.#connection.ontrack = ({ track, streams, receiver, transceiver }) => {
+      if (transceiver && transceiver === this.#audio) {
+        this.sound = track;
+        return this.#listener.sound(track);
+      }
+      const place = this.#videos.indexOf(transceiver);
+      if (place >= 0) this.#videoTracks[place] = track;
+      this.#nameTracks();
+      if (place > 0) return;
       if (track.kind === "video") this.#gauge.receive(receiver);
       this.stream = streams[0] ?? new MediaStream([track]);
       this.#listener.stream(this.stream);
@@ -341,20 +410,135 @@ export class Peer {
       case "pong":
         return this.#pong(message.n);
       case "refused":
-        return message.what
-          ? this.#listener.stopRefused(message.what)
-          : this.#refuse(message.epoch);
+        return this.#hearRefused(message);
       case "capabilities":
-        return this.#sender.declare(message);
+        return this.#declare(message);
       case "heartbeat":
-        return this.#sender.hearHeartbeat(message);
+        this.#sender.hearHeartbeat(message);
+        return this.#hearHeld(message.held ?? []);
+      case "telemetry":
+        return this.#hearTelemetry(message);
       case "stopped":
         return void (this.#sender.stoppedBy = message.by);
+      case "answer":
+        return void this.#try(() => this.#takeAnswer(message));
       case "done":
         return;
       default:
         return unreachable(message);
     }
+  }
+
+  /**
+   * @param {Capabilities} capabilities
+   */
+  #declare(capabilities) {
+    this.#sender.declare(capabilities);
+    if (capabilities.telemetry && this.#telemetryChannel === null) {
+      // Only now: an old robot may answer on the channel that opened last.
+      this.#telemetryChannel = this.#connection.createDataChannel("telemetry", {
+        ordered: false,
+        maxRetransmits: 0,
+      });
+      this.#telemetryChannel.onmessage = ({ data }) => this.#hear(data);
+    }
+    for (const { name } of capabilities.channels ?? []) this.#openOwn(name);
+    this.#listener.declared(capabilities);
+    this.#nameTracks();
+    const { cameras = [], audio = false, talkBack = false } = capabilities;
+    const lacksSound = (audio || talkBack) && this.#audio === null;
+    if (cameras.length > this.#videos.length || lacksSound) void this.#try(() => this.#addMedia());
+  }
+
+  /**
+   * @param {MediaStreamTrack | null} track
+   * @returns {boolean} whether the robot gets it
+   */
+  talk(track) {
+    const direction = this.#audio?.currentDirection;
+    if (!this.#audio || (direction !== "sendrecv" && direction !== "sendonly")) return false;
+    void this.#audio.sender.replaceTrack(track).catch(ignore);
+    return true;
+  }
+
+  /**
+   * @param {string} name
+   */
+  #openOwn(name) {
+    if (this.#own.has(name)) return;
+    const channel = this.#connection.createDataChannel(OWN + name, { ordered: true });
+    channel.binaryType = "arraybuffer";
+    channel.onmessage = ({ data }) => this.#listener.channelMessage(name, data);
+    this.#own.set(name, channel);
+  }
+
+  /**
+   * Offer a section for each further camera and for sound, over the data channel: the server has no part in it, and
+   * a robot that doesn't ask for it gets the offer that it always got.
+   */
+  async #addMedia() {
+    const { cameras = [], audio, talkBack } = this.#sender.capabilities ?? {};
+    if ((audio || talkBack) && this.#audio === null) {
+      const direction = !talkBack ? "recvonly" : audio ? "sendrecv" : "sendonly";
+      this.#audio = this.#connection.addTransceiver("audio", { direction });
+    }
+    while (this.#videos.length < cameras.length)
+      this.#videos.push(addVideo(this.#connection, this.#environment));
+    await this.#connection.setLocalDescription();
+    const payload = this.#local();
+    this.#listener.dispatch({ type: "renegotiated", pcId: this.#pcId, payload });
+    write(this.#channel, JSON.stringify({ type: "offer", sdp: payload.sdp }));
+  }
+
+  /**
+   * @param {{sdp?: string, message?: string}} answer
+   */
+  async #takeAnswer({ sdp, message }) {
+    if (sdp !== undefined) return this.#connection.setRemoteDescription({ type: "answer", sdp });
+    await this.#connection.setLocalDescription({ type: "rollback" });
+    this.#listener.report(
+      new SignalingError({
+        code: "internal",
+        message: `The robot sends only its first camera: ${message}.`,
+      }),
+    );
+  }
+
+  #nameTracks() {
+    const { cameras = [] } = this.#sender.capabilities ?? {};
+    cameras.forEach((name, place) => {
+      const track = this.#videoTracks[place];
+      if (track) this.#listener.track(name, track);
+    });
+  }
+
+  /**
+   * @param {(Value | null)[]} held
+   */
+  #hearHeld(held) {
+    const text = JSON.stringify(held);
+    if (text === this.#held) return;
+    this.#held = text;
+    this.#listener.held(nameValues(this.#sender.capabilities?.controls ?? [], held));
+  }
+
+  /**
+   * @param {{n: number, values: (Value | null)[]}} message
+   */
+  #hearTelemetry({ n, values }) {
+    const isNewest = n > this.#telemetryN;
+    if (isNewest) this.#telemetryN = n;
+    const fields = this.#sender.capabilities?.telemetry ?? [];
+    this.#listener.telemetry(nameValues(fields, values), isNewest);
+  }
+
+  /**
+   * @param {{epoch: number, what?: string}} message
+   */
+  #hearRefused({ epoch, what }) {
+    if (what === undefined) return this.#refuse(epoch);
+    if (what === "stop" || what === "clear-stop") return this.#listener.stopRefused(what);
+    if (what.startsWith(OWN)) this.#listener.channelRefused(what.slice(OWN.length), epoch);
   }
 
   /**
@@ -464,6 +648,21 @@ function openWithout(iceServers, environment, report) {
       `it refuses to make a peer connection (${/** @type {Error} */ (error).message})`,
     );
   }
+}
+
+/** What robots encode: a section with every codec of the browser is three times as long. */
+const CODECS = /^video\/(VP8|H264|rtx)$/i;
+
+/**
+ * @param {RTCPeerConnection} connection
+ * @param {Environment} environment
+ * @returns {RTCRtpTransceiver} one that receives video
+ */
+function addVideo(connection, environment) {
+  const transceiver = connection.addTransceiver("video", { direction: "recvonly" });
+  const codecs = environment.videoCodecs().filter(({ mimeType }) => CODECS.test(mimeType));
+  if (codecs.length > 0) transceiver.setCodecPreferences?.(codecs);
+  return transceiver;
 }
 
 /**

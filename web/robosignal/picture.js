@@ -216,7 +216,9 @@ export class PictureGauge {
     if (stats === null) return;
     /** @type {any[]} */
     const reports = [...stats.values()];
-    const video = reports.find(({ type, kind }) => type === "inbound-rtp" && kind === "video");
+    const videos = reports.filter(({ type, kind }) => type === "inbound-rtp" && kind === "video");
+    const id = this.#receiver?.track?.id;
+    const video = videos.find(({ trackIdentifier }) => trackIdentifier === id) ?? videos[0];
     const counted = video && {
       at: this.#environment.now(),
       bytes: video.bytesReceived ?? 0,

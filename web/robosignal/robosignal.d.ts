@@ -54,6 +54,86 @@ type Drive = {
   y: number;
 };
 /**
+ * An axis of a robot, in `unit`s from `least` to `most`. A stop sets it to `rest`, or leaves it where
+ * it is if it `holds`. It changes by at most `rate` a second; null for no limit.
+ */
+type Axis = {
+  type: "axis";
+  name: string;
+  unit: string;
+  least: number;
+  most: number;
+  rest: number;
+  holds: boolean;
+  rate: number | null;
+};
+/**
+ * A button of a robot, which is pressed as long as it is held.
+ */
+type Button = {
+  type: "button";
+  name: string;
+};
+/**
+ * A choice of one of the options. It begins with the first one.
+ */
+type Choice = {
+  type: "choice";
+  name: string;
+  options: readonly string[];
+};
+/**
+ * What people can move of a robot, as it declares it.
+ */
+type Control = Axis | Button | Choice;
+/**
+ * A field of telemetry. `unit` may be empty.
+ */
+type Field = {
+  name: string;
+  unit: string;
+};
+/**
+ * The value of a control or of a field of telemetry.
+ */
+type Value = number | boolean | string;
+/**
+ * What a robot declares beyond its picture.
+ */
+type Declaration = {
+  /**
+   * whether `drive` moves anything
+   */
+  drive: boolean;
+  /**
+   * how many commands a second it asks for while a control is moved
+   */
+  commandHz: number;
+  controls: readonly Control[];
+  telemetry: readonly Field[];
+  /**
+   * for
+   * messages of the application's own, and whether those who watch may read and write on them
+   */
+  channels: readonly {
+    name: string;
+    viewersRead: boolean;
+    viewersWrite: boolean;
+  }[];
+  /**
+   * whether it sends sound
+   */
+  audio: boolean;
+  /**
+   * whether it plays the driver's voice
+   */
+  talkBack: boolean;
+  /**
+   * the names of its cameras; empty if they have none
+   */
+  cameras: readonly string[];
+};
+/**
  * What a robot sends over its peer connection: video, and a data channel that takes commands.
  */
 type Part = "picture" | "channel";
@@ -385,6 +465,26 @@ type SessionEvents = {
    */
   message: unknown;
   /**
+   * the robot has declared what it has
+   */
+  declaration: Declaration | null;
+  /**
+   * the robot's sound has come
+   */
+  sound: MediaStreamTrack;
+  /**
+   * the video of one more camera has come
+   */
+  tracks: Readonly<Record<string, MediaStreamTrack>>;
+  /**
+   * controls that stay where they are have moved
+   */
+  held: Readonly<Record<string, Value>>;
+  /**
+   * values that the robot has published just now
+   */
+  telemetry: Readonly<Record<string, Value>>;
+  /**
    * the robot refused a command, because it obeys the driver at this epoch
    */
   refused: number;
@@ -410,6 +510,19 @@ type SessionEvents = {
     count: number;
     message: string;
   };
+};
+/**
+ * The events of a `Channel`, each with the value that its listeners get.
+ */
+type ChannelEvents = {
+  /**
+   * what the robot's program has sent
+   */
+  message: string | ArrayBuffer;
+  /**
+   * the robot refused a message, because it obeys the driver at this epoch
+   */
+  refused: number;
 };
 /**
  * Options of `driveWithKeys`.
@@ -649,6 +762,29 @@ declare class Emitter<Events extends Record<string, any>> {
   on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void;
   #private;
 }
+/**
+ * A channel that the robot has declared. It lasts as long as its session, through new peer
+ * connections; a message that is sent while there is none is lost. `session.channel` returns one.
+ */
+declare class Channel extends Emitter<ChannelEvents> {
+  /**
+   * Its name.
+   *
+   * @type {string}
+   * @readonly
+   */
+  readonly name: string;
+  /**
+   * Send a message to the robot's program. The robot takes it from the driver, and from those who watch
+   * only if it says so; else the event `refused` tells.
+   *
+   * @param data at most as many bytes as `session.send` takes
+   * @returns whether it was sent: `false` if the channel isn't open, or is full
+   * @throws {SignalingError} `too_large`
+   */
+  publish(data: string | ArrayBuffer | ArrayBufferView): boolean;
+  #private;
+}
 
 /**
  * one that the browser may keep from a page of the internet
@@ -665,6 +801,10 @@ type Permissions = Partial<Record<Network, PermissionState>>;
 type Environment = {
   WebSocket: typeof globalThis.WebSocket;
   RTCPeerConnection: typeof globalThis.RTCPeerConnection;
+  /**
+   * what the browser can receive
+   */
+  videoCodecs: () => RTCRtpCodec[];
   setTimeout: (callback: () => void, ms: number) => any;
   clearTimeout: (timer: any) => void;
   /**
@@ -744,6 +884,67 @@ declare class Session extends Emitter<SessionEvents> {
    * @throws {TypeError} if `x` or `y` isn't a finite number
    */
   drive(drive: Drive): boolean;
+  /**
+   * What the robot has declared: the controls that people can move, and its telemetry. `null` until
+   * it has, and for a robot that declares nothing of it. A new peer connection may have another one,
+   * which the event `declaration` brings.
+   */
+  get declaration(): Declaration | null;
+  /**
+   * The newest telemetry, by name: a frozen object, which the event `telemetry` replaces.
+   */
+  get telemetry(): Readonly<Record<string, Value>>;
+  /**
+   * The video of each camera that has a name, by that: a frozen object, which the event `tracks`
+   * replaces. The first camera's is also in `stream`, which `showOn` shows.
+   */
+  get tracks(): Readonly<Record<string, MediaStreamTrack>>;
+  /**
+   * Where the controls are that a stop leaves as they are, by name: axes that hold, and choices. A
+   * frozen object, which the event `held` replaces.
+   */
+  get held(): Readonly<Record<string, Value>>;
+  /**
+   * Send values of the robot's controls. A command is in force for as long as one of `drive`, so
+   * repeat it while something should move, `declaration.commandHz` times a second. A control that is
+   * left out rests, or stays where it is if it holds. The values of `command` and the drive of
+   * `drive` go to the robot in one command, each as long as it is in force.
+   *
+   * @param values by the names in `declaration.controls`: a number for an
+   *   axis, which is cut off at its range, whether a button is pressed, an option of a choice
+   * @returns whether it was sent: `false` as for `drive`, or if the robot declares no controls
+   * @throws {TypeError} if a name isn't declared, or its control can't have that value
+   */
+  command(values: Record<string, Value>): boolean;
+  /**
+   * The robot's sound, once there is some; the event `sound` brings it.
+   */
+  get sound(): MediaStreamTrack | null;
+  /**
+   * Speak through the robot, or be silent again. It ends when this session no longer drives, or gets a
+   * new peer connection; the track is the application's to stop.
+   *
+   * @param track of sound, such as a microphone's
+   * @returns whether the robot hears it: `false` if this session doesn't drive, if the robot
+   *   declares no `talkBack`, or if the connection isn't ready for it yet
+   * @throws {TypeError} if `track` is no track of sound
+   */
+  talk(track: MediaStreamTrack | null): boolean;
+  /**
+   * A channel for messages of the application's own: the same object for the same name. It may be
+   * asked for before the robot has declared it.
+   */
+  channel(name: string): Channel;
+  /**
+   * Send a message over a channel of the application's own, as its `publish` does.
+   *
+   * @param name of the channel
+   * @returns whether it was sent: `false` if the robot hasn't declared the channel, or it isn't
+   *   open, or is full
+   * @throws {TypeError} if `data` is neither a string nor bytes
+   * @throws {SignalingError} `too_large`
+   */
+  publish(name: string, data: string | ArrayBuffer | ArrayBufferView): boolean;
   /**
    * Ask the robot to stop, and to obey no one until `clearStop`. A user who may drive the robot may do
    * so, viewers included. It's a request over a network, and no safety function: it can be lost with
@@ -1206,25 +1407,32 @@ declare function connect(
   environment?: Partial<Environment>,
 ): Signal;
 
-export { FRAME_BYTES, Session, Signal, SignalingError, connect, driveWithKeys };
+export { Channel, FRAME_BYTES, Session, Signal, SignalingError, connect, driveWithKeys };
 export type {
   AcceptedFrame,
   Ack,
+  Axis,
   Blocked,
+  Button,
+  ChannelEvents,
+  Choice,
   Code,
   CodeFrame,
   Commands,
   ConnectionState,
+  Control,
   ControlDenied,
   ControlFrame,
   ControlLost,
   ControlRequest,
   ControlRequested,
+  Declaration,
   Description,
   Drive,
   DriveOptions,
   EnrolledFrame,
   ErrorFrame,
+  Field,
   Frame,
   HistoryFrame,
   IceFrame,
@@ -1251,6 +1459,7 @@ export type {
   SharesFrame,
   SignalEvents,
   TokenSource,
+  Value,
   View,
   Welcome,
 };

@@ -3,6 +3,7 @@
  */
 
 import { frameOf } from "./connection/requests.js";
+import { Channel } from "./channel.js";
 import { Emitter } from "./emitter.js";
 import { SignalingError, closedError, unreachable } from "./errors.js";
 import { Peer, noAnswer } from "./peer.js";
@@ -12,11 +13,13 @@ import { Migration } from "./session/migration.js";
 import { newState } from "./session/state.js";
 import { keepUnchanged, viewOf } from "./session/view.js";
 
+/** @import { Capabilities } from "./commands.js" */
 /** @import { Environment } from "./environment.js" */
 /** @import { Effect, Request, SessionEvent } from "./session/machine.js" */
-/** @import { Ack, Drive, ErrorFrame, Frame, OutFrame, Pong, Role, SessionEvents, View } from "./types.js" */
+/** @import { Ack, Declaration, Drive, ErrorFrame, Frame, OutFrame, Pong, Role, SessionEvents, Value, View } from "./types.js" */
 
 const TICK_MS = 500;
+const COMMAND_HZ = 20;
 
 /**
  * What a session needs of the signaling connection.
@@ -52,6 +55,16 @@ export class Session extends Emitter {
   #waiters = /** @type {Waiter[]} */ ([]);
   /** How many calls hold this session: it ends when each of them has left. */
   #holders = 0;
+  /** @type {Declaration | null} */
+  #declaration = null;
+  /** @type {Readonly<Record<string, Value>>} */
+  #held = Object.freeze({});
+  /** @type {Map<string, Channel>} */
+  #channels = new Map();
+  /** @type {Readonly<Record<string, MediaStreamTrack>>} */
+  #tracks = Object.freeze({});
+  /** @type {Readonly<Record<string, Value>>} */
+  #telemetry = Object.freeze({});
   #migration;
   /** @type {unknown} */
   #timer;
@@ -154,6 +167,121 @@ export class Session extends Emitter {
     }
     if (this.view.role !== "controller" || !this.#peer) return false;
     return this.#peer.sendCommand({ x: clamp(x), y: clamp(y) });
+  }
+
+  /**
+   * What the robot has declared: the controls that people can move, and its telemetry. `null` until
+   * it has, and for a robot that declares nothing of it. A new peer connection may have another one,
+   * which the event `declaration` brings.
+   *
+   * @returns {Declaration | null}
+   */
+  get declaration() {
+    return this.#declaration;
+  }
+
+  /**
+   * The newest telemetry, by name: a frozen object, which the event `telemetry` replaces.
+   *
+   * @returns {Readonly<Record<string, Value>>}
+   */
+  get telemetry() {
+    return this.#telemetry;
+  }
+
+  /**
+   * The video of each camera that has a name, by that: a frozen object, which the event `tracks`
+   * replaces. The first camera's is also in `stream`, which `showOn` shows.
+   *
+   * @returns {Readonly<Record<string, MediaStreamTrack>>}
+   */
+  get tracks() {
+    return this.#tracks;
+  }
+
+  /**
+   * Where the controls are that a stop leaves as they are, by name: axes that hold, and choices. A
+   * frozen object, which the event `held` replaces.
+   *
+   * @returns {Readonly<Record<string, Value>>}
+   */
+  get held() {
+    return this.#held;
+  }
+
+  /**
+   * Send values of the robot's controls. A command is in force for as long as one of `drive`, so
+   * repeat it while something should move, `declaration.commandHz` times a second. A control that is
+   * left out rests, or stays where it is if it holds. The values of `command` and the drive of
+   * `drive` go to the robot in one command, each as long as it is in force.
+   *
+   * @param {Record<string, Value>} values by the names in `declaration.controls`: a number for an
+   *   axis, which is cut off at its range, whether a button is pressed, an option of a choice
+   * @returns {boolean} whether it was sent: `false` as for `drive`, or if the robot declares no controls
+   * @throws {TypeError} if a name isn't declared, or its control can't have that value
+   */
+  command(values) {
+    if (typeof values !== "object" || values === null)
+      throw new TypeError("command: values must be an object");
+    if (this.view.role !== "controller" || !this.#peer) return false;
+    return this.#peer.sendValues(values);
+  }
+
+  /**
+   * The robot's sound, once there is some; the event `sound` brings it.
+   *
+   * @returns {MediaStreamTrack | null}
+   */
+  get sound() {
+    return this.#peer?.sound ?? null;
+  }
+
+  /**
+   * Speak through the robot, or be silent again. It ends when this session no longer drives, or gets a
+   * new peer connection; the track is the application's to stop.
+   *
+   * @param {MediaStreamTrack | null} track of sound, such as a microphone's
+   * @returns {boolean} whether the robot hears it: `false` if this session doesn't drive, if the robot
+   *   declares no `talkBack`, or if the connection isn't ready for it yet
+   * @throws {TypeError} if `track` is no track of sound
+   */
+  talk(track) {
+    if (track !== null && track?.kind !== "audio")
+      throw new TypeError("talk: track must be a track of sound, or null");
+    const mayTalk = track === null || this.view.role === "controller";
+    return mayTalk && (this.#peer?.talk(track) ?? false);
+  }
+
+  /**
+   * A channel for messages of the application's own: the same object for the same name. It may be
+   * asked for before the robot has declared it.
+   *
+   * @param {string} name
+   * @returns {Channel}
+   */
+  channel(name) {
+    let channel = this.#channels.get(name);
+    if (!channel) {
+      channel = new Channel(name, (data) => this.publish(name, data), this.#environment.report);
+      this.#channels.set(name, channel);
+    }
+    return channel;
+  }
+
+  /**
+   * Send a message over a channel of the application's own, as its `publish` does.
+   *
+   * @param {string} name of the channel
+   * @param {string | ArrayBuffer | ArrayBufferView} data
+   * @returns {boolean} whether it was sent: `false` if the robot hasn't declared the channel, or it isn't
+   *   open, or is full
+   * @throws {TypeError} if `data` is neither a string nor bytes
+   * @throws {SignalingError} `too_large`
+   */
+  publish(name, data) {
+    if (typeof data !== "string" && !(data instanceof ArrayBuffer) && !ArrayBuffer.isView(data))
+      throw new TypeError("publish: data must be a string, an ArrayBuffer or a view of one");
+    return this.#peer?.publish(name, data) ?? false;
   }
 
   /**
@@ -363,6 +491,7 @@ export class Session extends Emitter {
     this.#state = next;
     this.#view = keepUnchanged(this.#view, viewOf(next));
     for (const effect of effects) this.#perform(effect);
+    if (before.role === "controller" && this.#view.role !== "controller") this.#peer?.talk(null);
     if (this.#view !== before) this.#announce(before, this.#view);
     this.#migration.update(this.#environment.now());
     if (event.type === "socket-changed") this.#migration.start();
@@ -540,6 +669,23 @@ export class Session extends Emitter {
       stream: (stream) => this.emit("stream", stream),
       rtt: (ms) => this.emit("rtt", ms),
       message: (message) => this.emit("message", message),
+      declared: (capabilities) => this.#declare(capabilities),
+      track: (name, track) => {
+        if (this.#tracks[name] === track) return;
+        this.#tracks = Object.freeze({ ...this.#tracks, [name]: track });
+        this.emit("tracks", this.#tracks);
+      },
+      sound: (track) => this.emit("sound", track),
+      held: (values) => {
+        this.#held = Object.freeze(values);
+        this.emit("held", this.#held);
+      },
+      telemetry: (values, isNewest) => {
+        if (isNewest) this.#telemetry = Object.freeze({ ...this.#telemetry, ...values });
+        this.emit("telemetry", values);
+      },
+      channelMessage: (name, data) => this.channel(name).emit("message", data),
+      channelRefused: (name, epoch) => this.channel(name).emit("refused", epoch),
       refused: (epoch) => this.emit("refused", epoch),
       stopRefused: (what) => this.emit("stop-refused", what),
       control: () => ({
@@ -551,9 +697,30 @@ export class Session extends Emitter {
     });
   }
 
+  /**
+   * @param {Capabilities} capabilities
+   */
+  #declare({
+    drive = true,
+    commandHz = COMMAND_HZ,
+    controls = [],
+    telemetry = [],
+    cameras = [],
+    channels = [],
+    audio = false,
+    talkBack = false,
+  }) {
+    const lists = [controls, telemetry, cameras, channels];
+    const hasAny = audio || talkBack || lists.some((each) => each.length > 0);
+    const declared = { drive, commandHz, controls, telemetry, channels, cameras, audio, talkBack };
+    this.#declaration = hasAny ? freeze(declared) : null;
+    this.emit("declaration", this.#declaration);
+  }
+
   #closePeer() {
     this.#peer?.close();
     this.#peer = null;
+    this.#tracks = Object.freeze({});
   }
 }
 
@@ -561,3 +728,14 @@ export class Session extends Emitter {
  * @param {number} value
  */
 const clamp = (value) => Math.max(-1, Math.min(1, value));
+
+/**
+ * @template Value
+ * @param {Value} value
+ * @returns {Value} the same, frozen with all that it holds
+ */
+function freeze(value) {
+  if (typeof value === "object" && value !== null)
+    Object.values(Object.freeze(value)).forEach(freeze);
+  return value;
+}

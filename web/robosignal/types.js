@@ -31,6 +31,51 @@
  * @typedef {{x: number, y: number}} Drive
  */
 /**
+ * An axis of a robot, in `unit`s from `least` to `most`. A stop sets it to `rest`, or leaves it where
+ * it is if it `holds`. It changes by at most `rate` a second; null for no limit.
+ *
+ * @typedef {{type: "axis", name: string, unit: string, least: number, most: number, rest: number, holds: boolean, rate: number | null}} Axis
+ */
+/**
+ * A button of a robot, which is pressed as long as it is held.
+ *
+ * @typedef {{type: "button", name: string}} Button
+ */
+/**
+ * A choice of one of the options. It begins with the first one.
+ *
+ * @typedef {{type: "choice", name: string, options: readonly string[]}} Choice
+ */
+/**
+ * What people can move of a robot, as it declares it.
+ *
+ * @typedef {Axis | Button | Choice} Control
+ */
+/**
+ * A field of telemetry. `unit` may be empty.
+ *
+ * @typedef {{name: string, unit: string}} Field
+ */
+/**
+ * The value of a control or of a field of telemetry.
+ *
+ * @typedef {number | boolean | string} Value
+ */
+/**
+ * What a robot declares beyond its picture.
+ *
+ * @typedef {object} Declaration
+ * @property {boolean} drive whether `drive` moves anything
+ * @property {number} commandHz how many commands a second it asks for while a control is moved
+ * @property {readonly Control[]} controls
+ * @property {readonly Field[]} telemetry
+ * @property {readonly {name: string, viewersRead: boolean, viewersWrite: boolean}[]} channels for
+ *   messages of the application's own, and whether those who watch may read and write on them
+ * @property {boolean} audio whether it sends sound
+ * @property {boolean} talkBack whether it plays the driver's voice
+ * @property {readonly string[]} cameras the names of its cameras; empty if they have none
+ */
+/**
  * What a robot sends over its peer connection: video, and a data channel that takes commands.
  *
  * @typedef {"picture" | "channel"} Part
@@ -182,12 +227,25 @@
  * @property {MediaStream} stream the robot's video; a new one with every peer connection
  * @property {number} rtt the data channel's round trip in ms, about once a second
  * @property {unknown} message anything else that the robot sends on the data channel, as it came
+ * @property {Declaration | null} declaration the robot has declared what it has
+ * @property {MediaStreamTrack} sound the robot's sound has come
+ * @property {Readonly<Record<string, MediaStreamTrack>>} tracks the video of one more camera has come
+ * @property {Readonly<Record<string, Value>>} held controls that stay where they are have moved
+ * @property {Readonly<Record<string, Value>>} telemetry values that the robot has published just now
  * @property {number} refused the robot refused a command, because it obeys the driver at this epoch
  * @property {{by: string} | null} stopped someone has stopped the robot; null: that was cleared
  * @property {"stop" | "clear-stop"} stop-refused the robot refused that: this session may not
  * @property {Picture} picture `view.picture` has changed
  * @property {{count: number, message: string}} candidate-unusable the browser couldn't use one of the
  *   robot's candidates: how many so far on this peer connection, and the browser's reason
+ */
+
+/**
+ * The events of a `Channel`, each with the value that its listeners get.
+ *
+ * @typedef {object} ChannelEvents
+ * @property {string | ArrayBuffer} message what the robot's program has sent
+ * @property {number} refused the robot refused a message, because it obeys the driver at this epoch
  */
 
 /**

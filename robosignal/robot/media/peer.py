@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import aioice
 from aioice.mdns import is_mdns_hostname
@@ -14,12 +14,15 @@ from aiortc import (
     RTCDataChannel,
     RTCIceCandidate,
     RTCPeerConnection,
+    RTCRtpSender,
+    RTCRtpTransceiver,
     RTCSessionDescription,
 )
 from aiortc.rtcicetransport import RTCIceTransport, candidate_from_aioice
 from msgspec.structs import replace
 
 from robosignal.protocol.ids import SessionId
+from robosignal.robot.channels import MOST_CHANNELS, PREFIX
 from robosignal.robot.frames import Candidate, PcId, assign_section
 from robosignal.robot.media import ice
 from robosignal.robot.media.camera import CameraTrack
@@ -27,6 +30,7 @@ from robosignal.robot.media.consent import keep_consent
 from robosignal.robot.media.gathering import Gathering, Relays
 from robosignal.robot.media.sdp import Offer, Unacceptable, rewrite
 from robosignal.robot.media.sending import send_encoded
+from robosignal.robot.media.sound import Sound, read_voice
 from robosignal.robot.session.events import (
     Answered,
     Channel,
@@ -47,18 +51,30 @@ ANSWERING_SECONDS = 10
 RESOLVED_AT_ONCE = 16
 """How many mDNS names of one peer are resolved at a time; it may send any number."""
 
-BUFFERED_BYTES: dict[Channel, int] = {"control": 256 * 1024, "drive": 1}
-"""A peer that does not read loses messages while so many bytes wait in the channel.
+BUFFERED_BYTES = 256 * 1024
+"""A peer that does not read loses messages while so many bytes wait in the channel."""
 
-On `drive` only the newest counts, so none waits behind another.
-"""
+DIRECTIONS: dict[tuple[bool, bool], str] = {
+    (True, True): "sendrecv",
+    (True, False): "sendonly",
+    (False, True): "recvonly",
+    (False, False): "inactive",
+}
+"""The direction of a section of media (RFC 8866, section 6.7), by whether it sends and receives."""
+
+MOST_LABELS = MOST_CHANNELS + 3
+"""How many data channels of one peer are read: the application's own, and three others."""
+
+UNRELIABLE = frozenset({"drive", "telemetry"})
+"""Channels on which only the newest message counts, so none waits behind another."""
 
 
 class Peer:
     """A peer connection that answers; `emit` gets its events until `close`.
 
     `make_track` is called at the first offer that takes video, and returns None for no video; when
-    it raises, that offer is refused.
+    it raises, that offer is refused. Each of `make_more` is for one more section of video, in the
+    order in which they are offered. `sound` is for the first section of that kind.
     """
 
     def __init__(
@@ -70,12 +86,17 @@ class Peer:
         emit: Callable[[Event], None],
         *,
         relays: Relays,
+        make_more: Sequence[Callable[[], MediaStreamTrack | None]] = (),
+        sound: Sound | None = None,
     ) -> None:
         self._session_id = session_id
         self._pc_id = pc_id
-        self._make_track = make_track
-        self._has_video = False
-        self._track: MediaStreamTrack | None = None
+        self._makers = [make_track, *make_more]
+        self._tracks: list[MediaStreamTrack | None] = []
+        self._sound = sound or Sound()
+        self._spoken: MediaStreamTrack | None = None
+        self._speaker: RTCRtpTransceiver | None = None
+        self._voice: asyncio.Task[None] | None = None
         self._emit = emit
         self._channels: dict[Channel, RTCDataChannel] = {}
         self._offer: Offer | None = None
@@ -95,9 +116,9 @@ class Peer:
         self._connected = False
         self._closed = False
 
-    def offer(self, sdp: str) -> None:
-        """Take an offer; the event is its answer, or its refusal."""
-        self._jobs.put_nowait(self._answer(sdp))
+    def offer(self, sdp: str, channel: Literal["control"] | None = None) -> None:
+        """Take an offer, which came over `channel`; the event is its answer, or its refusal."""
+        self._jobs.put_nowait(self._answer(sdp, channel))
 
     def add(self, candidate: Candidate) -> None:
         """Take a candidate; one that cannot be read is left out."""
@@ -108,7 +129,7 @@ class Peer:
         channel = self._channels.get(label)
         if channel is None or channel.readyState != "open":
             return
-        if channel.bufferedAmount < BUFFERED_BYTES[label]:
+        if channel.bufferedAmount < (1 if label in UNRELIABLE else BUFFERED_BYTES):
             # A peer may say in its SDP that it takes no message of this size.
             with contextlib.suppress(ValueError):
                 channel.send(data)
@@ -118,8 +139,11 @@ class Peer:
         self._closed = True
         self._connect_timer.cancel()
         try:
-            if self._track is not None:
-                self._track.stop()
+            if self._voice is not None:
+                self._voice.cancel()
+            for track in [*self._tracks, self._spoken]:
+                if track is not None:
+                    track.stop()
         finally:
             await self._end()
 
@@ -143,35 +167,43 @@ class Peer:
         while (job := await self._jobs.get()) is not None:
             await job
 
-    async def _answer(self, sdp: str) -> None:
+    async def _answer(self, sdp: str, channel: Literal["control"] | None) -> None:
         try:
             offer = rewrite(sdp)
         except Unacceptable as refusal:
             # The offer has not reached the peer connection, which an earlier one may have opened.
-            self._refuse(refusal, peer_continues=self._offer is not None)
+            self._refuse(refusal, channel, peer_continues=self._offer is not None)
             return
         except Exception as failure:  # noqa: BLE001 - aiortc's parser raises what it stumbles on
-            self._refuse(_make_unreadable(failure), peer_continues=self._offer is not None)
+            self._refuse(_make_unreadable(failure), channel, peer_continues=self._offer is not None)
             return
         description, candidates = ice.split_candidates(offer.sdp)
         try:
             await self._take(RTCSessionDescription(sdp=description, type="offer"))
         except Unacceptable as refusal:
-            self._refuse(refusal)
+            self._refuse(refusal, channel)
             return
         except Exception as failure:  # noqa: BLE001 - as above
-            self._refuse(_make_unreadable(failure))
+            self._refuse(_make_unreadable(failure), channel)
             return
         self._offer = offer
         answer = offer.answer(ice.strip_end(self._connection.localDescription.sdp))
-        self._emit_unless_closed(Answered(self._session_id, self._pc_id, answer))
+        self._emit_unless_closed(Answered(self._session_id, self._pc_id, answer, channel))
         self._gather()
         for candidate in candidates:
             await self._add(candidate)
 
-    def _refuse(self, why: Unacceptable, *, peer_continues: bool = False) -> None:
+    def _refuse(
+        self,
+        why: Unacceptable,
+        channel: Literal["control"] | None,
+        *,
+        peer_continues: bool = False,
+    ) -> None:
         event = Refused(
-            self._session_id, self._pc_id, why.code, why.message, peer_continues=peer_continues
+            *(self._session_id, self._pc_id, why.code, why.message),
+            peer_continues=peer_continues,
+            channel=channel,
         )
         self._emit_unless_closed(event)
 
@@ -182,21 +214,42 @@ class Peer:
         await self._connection.setLocalDescription(answer)
 
     def _send_video(self) -> None:
+        place = 0
         for transceiver in self._connection.getTransceivers():
-            # Nothing would stop a track that is made after `close`.
-            if transceiver.kind == "video" and not self._has_video and not self._closed:
-                self._has_video = True
-                self._track = self._take_track()
-                transceiver.sender.replaceTrack(self._track)
-                if isinstance(self._track, CameraTrack):
-                    send_encoded(transceiver.sender, self._track)
-            # Nothing is received: unread media would pile up in memory.
+            if transceiver.kind == "video":
+                is_new = len(self._tracks) <= place < len(self._makers)
+                # Nothing would stop a track that is made after `close`.
+                if is_new and not self._closed:
+                    self._send_camera(transceiver.sender, self._makers[place])
+                place += 1
+            if transceiver.kind == "audio" and self._speaker is None and not self._closed:
+                self._speaker = transceiver
+                self._connect_sound(transceiver)
+            # Nothing else is received: unread media would pile up in memory.
             sends = transceiver.sender.track is not None
-            transceiver.direction = "sendonly" if sends else "inactive"
+            receives = transceiver is self._speaker and self._sound.take_voice is not None
+            transceiver.direction = DIRECTIONS[sends, receives]
 
-    def _take_track(self) -> MediaStreamTrack | None:
+    def _connect_sound(self, transceiver: RTCRtpTransceiver) -> None:
+        if self._sound.microphone is not None:
+            self._spoken = self._sound.microphone.listen()
+            transceiver.sender.replaceTrack(self._spoken)
+        take, voice = self._sound.take_voice, transceiver.receiver.track
+        if take is not None and voice is not None:
+            self._voice = asyncio.create_task(read_voice(voice, self._session_id, take))
+
+    def _send_camera(
+        self, sender: RTCRtpSender, make: Callable[[], MediaStreamTrack | None]
+    ) -> None:
+        track = self._take_track(make)
+        self._tracks.append(track)
+        sender.replaceTrack(track)
+        if isinstance(track, CameraTrack):
+            send_encoded(sender, track)
+
+    def _take_track(self, make: Callable[[], MediaStreamTrack | None]) -> MediaStreamTrack | None:
         try:
-            return self._make_track()
+            return make()
         except Exception as failure:
             message = "the robot has no video to give: offer again in a while"
             raise Unacceptable("unavailable", message) from failure
@@ -277,14 +330,13 @@ class Peer:
         await self._add(assign_section(found, self._offer.sdp))
 
     def _take_channel(self, channel: RTCDataChannel) -> None:
-        label: Channel
-        match channel.label:
-            case "control" | "drive" as label:
-                self._channels[label] = channel
-                channel.on("message", partial(self._receive, label))
-                self._emit_unless_closed(Opened(self._session_id, self._pc_id, label))
-            case _:
-                pass
+        label = channel.label
+        is_ours = label == "control" or label in UNRELIABLE
+        is_own = label.startswith(PREFIX) and len(self._channels) < MOST_LABELS
+        if is_ours or is_own:
+            self._channels[label] = channel
+            channel.on("message", partial(self._receive, label))
+            self._emit_unless_closed(Opened(self._session_id, self._pc_id, label))
 
     def _receive(self, label: Channel, data: str | bytes) -> None:
         self._emit_unless_closed(Message(self._session_id, self._pc_id, data, label))

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import Candidate, PcId
@@ -58,6 +59,7 @@ class WaitingOffer:
     pc_id: PcId
     sdp: str
     since: float
+    channel: Literal["control"] | None = None
     candidates: deque[Candidate] = field(default_factory=lambda: deque(maxlen=CANDIDATES_PER_OFFER))
 
 
@@ -92,18 +94,25 @@ class Peers:
         self._driver_limit = OfferLimit(at_once=2, a_second=2, burst=5)
         self._timer: asyncio.TimerHandle | None = None
 
-    def offer(self, session: SessionId, pc: PcId, sdp: str) -> None:
+    def offer(
+        self,
+        session: SessionId,
+        pc: PcId,
+        sdp: str,
+        channel: Literal["control"] | None = None,
+    ) -> None:
         """Take an offer when its turn comes; it replaces the session's that waits, if one does.
 
-        Candidates that wait for the same peer connection still do.
+        Candidates that wait for the same peer connection still do. It came over `channel` if that
+        is named.
         """
         waiting = self._waiting.get(session)
         if waiting is None:
-            self._waiting[session] = WaitingOffer(pc, sdp, self._loop.time())
+            self._waiting[session] = WaitingOffer(pc, sdp, self._loop.time(), channel)
         elif waiting.pc_id == pc:
-            waiting.sdp = sdp
+            waiting.sdp, waiting.channel = sdp, channel
         else:
-            self._waiting[session] = WaitingOffer(pc, sdp, waiting.since)
+            self._waiting[session] = WaitingOffer(pc, sdp, waiting.since, channel)
         self._answer_next()
 
     def add(self, session: SessionId, pc: PcId, candidate: Candidate) -> None:
@@ -206,14 +215,21 @@ class Peers:
         try:
             check_size(waiting.sdp)
         except Unacceptable as refusal:
-            is_open = (session, pc) in self._peers
-            self._emit(Refused(session, pc, refusal.code, refusal.message, peer_continues=is_open))
+            refused = Refused(
+                *(session, pc, refusal.code, refusal.message),
+                peer_continues=(session, pc) in self._peers,
+                channel=waiting.channel,
+            )
+            self._emit(refused)
             return
         peer = self._peers.get((session, pc)) or self._try_make(session, pc)
         if peer is None:
             return
         self._making[session] = pc
-        peer.offer(waiting.sdp)
+        if waiting.channel is None:
+            peer.offer(waiting.sdp)
+        else:
+            peer.offer(waiting.sdp, waiting.channel)
         for candidate in waiting.candidates:
             peer.add(candidate)
 

@@ -18,8 +18,11 @@ MAX_SDP_BYTES = 16 * 1024
 The rest is room for candidates, some 130 bytes each.
 """
 
-MAX_SECTIONS = 4
-"""Media sections; this robot needs two. Each may cost a transport with sockets of its own."""
+MAX_SECTIONS = 6
+"""Media sections: a robot needs two, and up to six with four cameras and sound.
+
+Each may cost a transport with sockets of its own.
+"""
 
 MAX_FORMATS = 32
 """Payload types of a section: Chromium's video has 25 that aiortc knows, with retransmission."""

@@ -5,10 +5,12 @@ docs/reference/data-channels.md describes them.
 
 from typing import TypeVar
 
-from msgspec import MsgspecError, Struct, json
+from msgspec import UNSET, MsgspecError, Struct, UnsetType, json
 
+from robosignal.robot.controls import Control, Given
 from robosignal.robot.drive import Drive
 from robosignal.robot.session.events import Message
+from robosignal.robot.telemetry import Field, Published
 
 VERSION = 2
 """What `capabilities` declares: commands that prove that they are fresh, and a stop that latches.
@@ -30,17 +32,19 @@ class Command(Struct, frozen=True, tag_field="type", tag="command"):
     drive: Drive
 
 
-class FreshCommand(Struct, frozen=True, tag_field="type", tag="command"):
+class FreshCommand(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="command"):
     """Asks the robot to drive, and proves that the sender has just heard from it.
 
     `n` rises with each command. `epoch` is the one at which the sender believes to drive. `t` is
-    that of the newest heartbeat that it has received.
+    that of the newest heartbeat that it has received. `values` are for the controls that the robot
+    has declared, in their order.
     """
 
     n: int
     epoch: int
     t: int
     drive: Drive
+    values: tuple[Given, ...] = ()
 
 
 class StopRequest(Struct, frozen=True, tag_field="type", tag="stop"):
@@ -49,6 +53,19 @@ class StopRequest(Struct, frozen=True, tag_field="type", tag="stop"):
 
 class ClearStopRequest(Struct, frozen=True, tag_field="type", tag="clear-stop"):
     """Asks the robot to let itself be driven again."""
+
+
+class Offer(Struct, frozen=True, tag_field="type", tag="offer"):
+    """Offers more media over the same peer connection, such as a second camera's."""
+
+    sdp: str
+
+
+class Answer(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="answer"):
+    """Answers an `Offer`; without an `sdp` it is refused, and the `message` says why."""
+
+    sdp: str | None = None
+    message: str | None = None
 
 
 class Pong(Struct, frozen=True, tag_field="type", tag="pong"):
@@ -69,7 +86,8 @@ class Refused(
 ):
     """The message was not carried out: at this epoch another session drives, or none.
 
-    `what` names a message without a number: `stop` or `clear-stop`.
+    `what` names a message without a number: `stop`, `clear-stop`, or the label of a channel of the
+    application's own.
     """
 
     n: int | None = None
@@ -83,24 +101,52 @@ class Picture(Struct, frozen=True):
     fps: float
 
 
+class DeclaredChannel(Struct, frozen=True, rename="camel"):
+    """A channel of the application's own, and whether viewers may read and write on it."""
+
+    name: str
+    viewers_read: bool
+    viewers_write: bool
+
+
 class Capabilities(
     Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="capabilities"
 ):
     """Declares what the robot does, as soon as `control` opens; `video` is None without a picture.
 
-    `fresh_ms` is the freshness limit, and `watchdog_ms` how long a command is in force.
+    `fresh_ms` is the freshness limit, and `watchdog_ms` how long a command is in force. The rest is
+    left out unless the robot's author declares it.
     """
 
     version: int = VERSION
     fresh_ms: int
     watchdog_ms: int
     video: Picture | None
+    drive: bool | UnsetType = UNSET
+    command_hz: float | UnsetType = UNSET
+    controls: tuple[Control, ...] | UnsetType = UNSET
+    telemetry: tuple[Field, ...] | UnsetType = UNSET
+    cameras: tuple[str, ...] | UnsetType = UNSET
+    audio: bool | UnsetType = UNSET
+    talk_back: bool | UnsetType = UNSET
+    channels: tuple[DeclaredChannel, ...] | UnsetType = UNSET
 
 
 class Stopped(Struct, frozen=True, tag_field="type", tag="stopped"):
     """The robot has stopped and stays so; `by` says who stopped it, None once it is cleared."""
 
     by: str | None
+
+
+class Telemetry(Struct, frozen=True, kw_only=True, tag_field="type", tag="telemetry"):
+    """What the robot has published, in the order of its declaration; None where there is nothing.
+
+    `n` rises with each. On `telemetry` it holds all that is known; on `control`, where it is
+    reliable, only what was published at once.
+    """
+
+    n: int
+    values: Published
 
 
 class Refusals(Struct, frozen=True):
@@ -122,7 +168,8 @@ class Heartbeat(
 
     `t` is the robot's clock, in ms; `n` the highest number obeyed, None if none was. Unless
     `armed`, the receiver must first send a command with both axes at 0. `driver` is left out if
-    there is none, or if its right to drive has ended.
+    there is none, or if its right to drive has ended. `held` is where the controls are that a stop
+    leaves so, None for each other one; left out if there are none.
     """
 
     t: int
@@ -131,10 +178,11 @@ class Heartbeat(
     armed: bool
     refused: Refusals
     driver: str | None = None
+    held: tuple[float | str | None, ...] = ()
 
 
-ToRobot = Ping | Command | StopRequest | ClearStopRequest
-FromRobot = Pong | Done | Refused | Capabilities | Stopped | Heartbeat
+ToRobot = Ping | Command | StopRequest | ClearStopRequest | Offer
+FromRobot = Answer | Pong | Done | Refused | Capabilities | Stopped | Telemetry | Heartbeat
 
 _control: json.Decoder[ToRobot] = json.Decoder(ToRobot)
 _drive: json.Decoder[FreshCommand | StopRequest] = json.Decoder(FreshCommand | StopRequest)

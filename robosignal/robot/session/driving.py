@@ -5,7 +5,7 @@ from dataclasses import replace
 from msgspec.structs import replace as changed
 
 from robosignal.protocol.ids import SessionId
-from robosignal.robot.drive import STILL, Drive, Motion
+from robosignal.robot.drive import REST, STILL, Motion, Target
 from robosignal.robot.session import rights
 from robosignal.robot.session.datachannel import (
     Command,
@@ -15,7 +15,7 @@ from robosignal.robot.session.datachannel import (
     Refused,
     encode,
 )
-from robosignal.robot.session.events import Action, Log, Message, Move, Say
+from robosignal.robot.session.events import Action, Log, Message, Move, OwnCommand, Say
 from robosignal.robot.session.state import (
     Link,
     OldLink,
@@ -42,11 +42,13 @@ def obey_fresh(
 ) -> Step:
     """Obey a command from `drive`, or count why not; the next heartbeat tells its sender."""
     link = peer.link if isinstance(peer.link, Link) else Link()
+    target = _read_target(state, command)
     reason = _find_reason(state, event.session_id, link, command, now)
-    if reason is None:
-        link = replace(link, last_n=command.n, is_armed=link.is_armed or command.drive == STILL)
+    if reason is None and target is not None:
+        link = replace(link, last_n=command.n, is_armed=link.is_armed or target == REST)
         state = put_peer(state, event.session_id, replace(peer, link=link))
-        return _carry_out(state, command.drive, now)
+        return _carry_out(state, target, now)
+    reason = reason or "refused"
     count = getattr(link.refusals, reason) + 1
     link = replace(link, refusals=changed(link.refusals, **{reason: count}))
     peer = replace(peer, link=link)
@@ -56,6 +58,14 @@ def obey_fresh(
         return _ask_who_drives(state, event.session_id, peer, now)
     # A page that knows of a later epoch has heard what the robot has not.
     return ping_early(state, now) if command.epoch > fence.epoch else (state, [])
+
+
+def _read_target(state: RobotState, command: FreshCommand) -> Target | None:
+    """Return what a command asks for; None if it gives a control what that cannot have."""
+    try:
+        return Target(command.drive, state.settings.controls.read(command.values))
+    except ValueError:
+        return None
 
 
 def _find_reason(
@@ -70,8 +80,9 @@ def _find_reason(
     oldest = max(now - state.settings.fresh_ms, state.resumed_at)
     if not oldest <= command.t <= now:
         return "stale"
-    is_allowed = _may_drive(state, session, now) and (link.is_armed or command.drive == STILL)
-    return None if is_allowed else "refused"
+    target = _read_target(state, command)
+    is_obeyed = target is not None and (link.is_armed or target == REST)
+    return None if is_obeyed and _may_drive(state, session, now) else "refused"
 
 
 def _is_fenced(state: RobotState, session: SessionId, epoch: int) -> bool:
@@ -83,9 +94,24 @@ def _may_drive(state: RobotState, session: SessionId, now: int) -> bool:
     return state.latch.by is None and not rights.is_over(state, session, now)
 
 
-def _carry_out(state: RobotState, drive: Drive, now: int) -> Step:
-    motion = Motion.begin(drive, now, state.settings.watchdog_ms)
-    return replace(state, motion=motion), [Move(drive)]
+def _carry_out(state: RobotState, target: Target, now: int) -> Step:
+    motion = Motion.begin(target, now, state.settings.watchdog_ms)
+    return replace(state, motion=motion), [Move(target.drive, target.values)]
+
+
+def obey_program(state: RobotState, event: OwnCommand, now: int) -> Step:
+    """Obey the robot's own program while no one drives; every person displaces it.
+
+    Before the server has said who drives, somebody may.
+    """
+    fence = state.control.fence
+    if fence.holder is not None or fence.epoch == 0 or state.latch.by is not None:
+        return state, []
+    try:
+        target = Target(event.drive, state.settings.controls.read(event.values))
+    except ValueError:
+        return state, []
+    return _carry_out(state, target, now)
 
 
 def obey_old(state: RobotState, event: Message, peer: Peer, command: Command, now: int) -> Step:
@@ -113,7 +139,7 @@ def obey_old(state: RobotState, event: Message, peer: Peer, command: Command, no
     state = put_peer(state, session, replace(peer, link=link))
     if not is_obeyed:
         return state, [refusal]
-    state, moves = _carry_out(state, command.drive, now)
+    state, moves = _carry_out(state, Target(command.drive), now)
     return state, [*moves, Say(session, event.pc_id, encode(Done(command.n, epoch)))]
 
 
@@ -192,6 +218,7 @@ def _describe(state: RobotState, link: Link, now: int) -> Heartbeat:
         driver=control.driver if has_right else None,
         armed=link.is_armed,
         refused=link.refusals,
+        held=state.held,
     )
 
 

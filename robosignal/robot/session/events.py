@@ -7,12 +7,17 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from robosignal.protocol.frames import Person
 from robosignal.protocol.ids import SessionId
+from robosignal.robot.controls import Given, Values
 from robosignal.robot.drive import Drive
 from robosignal.robot.frames import Candidate, PcId
+from robosignal.robot.telemetry import Published
 
-Channel = Literal["control", "drive"]
-"""A data channel by its label: `control` is reliable and ordered, `drive` is neither."""
+Channel = str
+"""A data channel by its label: `control` and the application's own, which begin with `app:`, are
+reliable and ordered; `drive` and `telemetry` are neither.
+"""
 
 
 class Frame(Struct, frozen=True, tag_field="type", tag="frame"):
@@ -44,11 +49,12 @@ class Message(Struct, frozen=True, rename="camel", tag_field="type", tag="messag
 
 
 class Answered(Struct, frozen=True, rename="camel", tag_field="type", tag="answered"):
-    """A peer connection has its answer."""
+    """A peer connection has its answer, to an offer that came over `channel` if that is named."""
 
     session_id: SessionId
     pc_id: PcId
     sdp: str
+    channel: Literal["control"] | None = None
 
 
 class Gathered(Struct, frozen=True, rename="camel", tag_field="type", tag="gathered"):
@@ -68,13 +74,17 @@ class Failed(Struct, frozen=True, rename="camel", tag_field="type", tag="failed"
 
 
 class Refused(Struct, frozen=True, rename="camel", tag_field="type", tag="refused"):
-    """An offer was refused; `peer_continues` if its peer connection goes on as before."""
+    """An offer was refused; `peer_continues` if its peer connection goes on as before.
+
+    It came over `channel` if that is named.
+    """
 
     session_id: SessionId
     pc_id: PcId
     code: str
     message: str
     peer_continues: bool = False
+    channel: Literal["control"] | None = None
 
 
 class Tick(Struct, frozen=True, tag_field="type", tag="tick"):
@@ -95,6 +105,33 @@ class ClearStop(Struct, frozen=True, tag_field="type", tag="clear-stop"):
     """The robot's own program clears the stop that it has made."""
 
 
+class Held(Struct, frozen=True, tag_field="type", tag="held"):
+    """The controls that a stop leaves where they are, are there now; None for each other one."""
+
+    values: tuple[float | str | None, ...]
+
+
+class Publish(Struct, frozen=True, tag_field="type", tag="publish"):
+    """The robot's program publishes telemetry; unless it `is_reliable`, only the newest counts."""
+
+    values: Published
+    is_reliable: bool = False
+
+
+class OwnCommand(Struct, frozen=True, tag_field="type", tag="own-command"):
+    """The robot's own program asks for motion, which it may while no one drives."""
+
+    drive: Drive
+    values: tuple[Given, ...] = ()
+
+
+class Post(Struct, frozen=True, tag_field="type", tag="post"):
+    """The robot's program sends a message over a channel of the application's own."""
+
+    channel: Channel
+    data: str | bytes
+
+
 class Stop(Struct, frozen=True, tag_field="type", tag="stop"):
     """The robot is about to end, whatever the reason."""
 
@@ -112,6 +149,10 @@ Event = (
     | Resumed
     | StopMotion
     | ClearStop
+    | Held
+    | Publish
+    | OwnCommand
+    | Post
     | Stop
 )
 
@@ -130,12 +171,18 @@ class Open(Struct, frozen=True, rename="camel", tag_field="do", tag="open"):
     sdp: str
 
 
-class Renegotiate(Struct, frozen=True, rename="camel", tag_field="do", tag="renegotiate"):
-    """Give this offer to the existing peer connection, and return its answer as an event."""
+class Renegotiate(
+    Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="do", tag="renegotiate"
+):
+    """Give this offer to the existing peer connection, and return its answer as an event.
+
+    It came over `channel` if that is named, and so goes the answer.
+    """
 
     session_id: SessionId
     pc_id: PcId
     sdp: str
+    channel: Literal["control"] | None = None
 
 
 class Add(Struct, frozen=True, rename="camel", tag_field="do", tag="add"):
@@ -162,10 +209,20 @@ class Say(Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="do
     channel: Channel = "control"
 
 
-class Move(Struct, frozen=True, tag_field="do", tag="move"):
-    """Have the motors drive like this until the next `Move`."""
+class Deliver(Struct, frozen=True, rename="camel", tag_field="do", tag="deliver"):
+    """Hand a message from a channel of the application's own to the robot's program."""
+
+    channel: Channel
+    data: str | bytes
+    person: Person | None
+    is_driver: bool
+
+
+class Move(Struct, frozen=True, omit_defaults=True, tag_field="do", tag="move"):
+    """Have the motors drive like this, and the controls be so, until the next `Move`."""
 
     drive: Drive
+    values: Values = ()
 
 
 class Show(Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="do", tag="show"):
@@ -208,4 +265,18 @@ class Quit(Struct, frozen=True, tag_field="do", tag="quit"):
     text: str
 
 
-Action = Send | Open | Renegotiate | Add | Shut | Say | Move | Show | UseIce | Log | Redial | Quit
+Action = (
+    Send
+    | Open
+    | Renegotiate
+    | Add
+    | Shut
+    | Say
+    | Deliver
+    | Move
+    | Show
+    | UseIce
+    | Log
+    | Redial
+    | Quit
+)

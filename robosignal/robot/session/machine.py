@@ -25,6 +25,7 @@ from robosignal.robot import frames
 from robosignal.robot.drive import STILL, Motion
 from robosignal.robot.frames import Unreadable
 from robosignal.robot.session import (
+    channels,
     driving,
     epochs,
     latch,
@@ -33,6 +34,7 @@ from robosignal.robot.session import (
     registration,
     replies,
     rights,
+    telemetry,
 )
 from robosignal.robot.session.epochs import SessionFrame
 from robosignal.robot.session.events import (
@@ -43,11 +45,15 @@ from robosignal.robot.session.events import (
     Failed,
     Frame,
     Gathered,
+    Held,
     Log,
     Message,
     Move,
     Offline,
     Opened,
+    OwnCommand,
+    Post,
+    Publish,
     Quit,
     Refused,
     Resumed,
@@ -107,6 +113,14 @@ def _step(  # noqa: C901, PLR0911, PLR0912 - one for each event
             return latch.stop_by_program(state, by)
         case ClearStop():
             return latch.clear_by_program(state)
+        case Held(values):
+            return replace(state, held=values), []
+        case Publish():
+            return telemetry.publish(state, event, now)
+        case OwnCommand():
+            return driving.obey_program(state, event, now)
+        case Post():
+            return channels.post(state, event, now)
         case Stop():
             return state, []
         case other:
@@ -121,6 +135,7 @@ def next_due(state: RobotState) -> int | None:
         *state.registration.due_times(),
         *state.pending.due_times(),
         *driving.due_times(state),
+        *telemetry.due_times(state),
     ]
     return min(times, default=None)
 
@@ -259,7 +274,8 @@ def _tick(state: RobotState, now: int) -> Step:
     state, opens = offers.open_delayed(state, state.pending.offers.overdue(now))
     state, byes = _dismiss_unknown(state, now)
     state, beats = driving.send_heartbeats(state, now)
-    return state, [*actions, *opens, *byes, *beats]
+    state, tells = telemetry.send_due(state, now)
+    return state, [*actions, *opens, *byes, *beats, *tells]
 
 
 def _dismiss_unknown(state: RobotState, now: int) -> Step:

@@ -9,6 +9,7 @@ from robosignal.protocol.frames import CandidateRelay, Control, OfferRelay, Peer
 from robosignal.protocol.ids import SessionId
 from robosignal.robot.frames import PcId, display_name, read_candidate, read_sdp
 from robosignal.robot.session import epochs, registration
+from robosignal.robot.session.datachannel import Answer, encode
 from robosignal.robot.session.events import (
     Action,
     Add,
@@ -19,6 +20,7 @@ from robosignal.robot.session.events import (
     Open,
     Refused,
     Renegotiate,
+    Say,
 )
 from robosignal.robot.session.fence import release
 from robosignal.robot.session.pending import EarlyCandidate
@@ -102,7 +104,20 @@ def _make_peer(state: RobotState, frame: OfferRelay, pc: PcId) -> Peer:
     fence_epoch = control.fence.epoch if is_holder else 0
     held_at = max(0 if older is None else older.held_at, epoch or 0, fence_epoch)
     name, link = _name(frame, older), _carry_link(older, pc)
-    return Peer(pc, name, held_at, has_viewed=not holds_now, link=link)
+    is_same = older is not None and older.pc_id == pc and not older.failed
+    takes = is_same and older is not None and older.takes_telemetry
+    reads = older.reads if is_same and older is not None else frozenset[str]()
+    person = frame.person or (None if older is None else older.person)
+    return Peer(
+        pc,
+        name,
+        held_at,
+        has_viewed=not holds_now,
+        link=link,
+        takes_telemetry=takes,
+        reads=reads,
+        person=person,
+    )
 
 
 def _carry_link(older: Peer | None, pc: PcId) -> Link | OldLink:
@@ -198,7 +213,9 @@ def dismiss(state: RobotState, session: SessionId) -> Step:
 
 
 def send_answer(state: RobotState, event: Answered) -> Step:
-    """Send the answer of a peer connection that still is the session's."""
+    """Send the answer of a peer connection that still is the session's, the way its offer came."""
+    if event.channel is not None:
+        return _say(state, event, Answer(event.sdp))
     return _relay(state, event, "answer", {"type": "answer", "sdp": event.sdp})
 
 
@@ -216,7 +233,10 @@ def send_refusal(state: RobotState, event: Refused) -> Step:
     if peer is None:
         return state, []
     payload = {"type": "error", "code": event.code, "message": event.message}
-    state, sends = _relay(state, event, "answer", payload)
+    if event.channel is not None:
+        state, sends = _say(state, event, Answer(message=event.message))
+    else:
+        state, sends = _relay(state, event, "answer", payload)
     state, shuts = (
         (state, []) if event.peer_continues else _mark_failed(state, event.session_id, peer)
     )
@@ -242,6 +262,12 @@ def _mark_failed(state: RobotState, session: SessionId, peer: Peer) -> Step:
     # The session continues: late candidates for it must not look like those of an unknown session.
     state, shuts = close_peer(state, session)
     return put_peer(state, session, replace(peer, failed=True)), shuts
+
+
+def _say(state: RobotState, event: Answered | Refused, answer: Answer) -> Step:
+    if find_peer(state, event.session_id, event.pc_id) is None:
+        return state, []
+    return state, [Say(event.session_id, event.pc_id, encode(answer))]
 
 
 PeerEvent = Answered | Gathered | Refused | Failed

@@ -14,6 +14,7 @@ from robosignal.robot.session.events import Action, Log, Move, Show, Shut
 from robosignal.robot.session.fence import Fence
 from robosignal.robot.session.pending import Pending
 from robosignal.robot.session.registration import Registration
+from robosignal.robot.telemetry import Published
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ class Peer:
     concern it now. `refused_at` is the epoch at which a refused command was logged, so that a
     stream of them makes one line. `stop_at` is when its last `stop` counted, in ms, and
     `stop_waits_until` until when one counts that was refused as its right had ended, if the server
-    says meanwhile that the right was renewed. One that has `failed` is closed; its session
+    says meanwhile that the right was renewed. One that `takes_telemetry` has opened the channel for
+    it, and `reads` has the labels of the application's own that it has opened. `person` is who
+    offered, None if the server has not said. One that has `failed` is closed; its session
     continues.
     """
 
@@ -65,12 +68,15 @@ class Peer:
     stop_at: int | None = None
     stop_waits_until: int | None = None
     link: Link | OldLink = field(default_factory=OldLink)
+    takes_telemetry: bool = False
+    reads: frozenset[str] = frozenset()
+    person: Person | None = None
     failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Who drives. `driver` is the name of the fence's holder.
+    """Who drives. `driver` is the name of the fence's holder, and `person` who that is, if known.
 
     `applied` is the epoch up to which the sessions have followed the changes of holder, and
     `listed` the one at which the server has listed the sessions that exist.
@@ -78,6 +84,7 @@ class Control:
 
     fence: Fence = field(default_factory=Fence)
     driver: str | None = None
+    person: Person | None = None
     applied: int = 0
     listed: int = 0
 
@@ -113,11 +120,25 @@ class Right:
 
 
 @dataclass(frozen=True, slots=True)
+class TelemetryState:
+    """The newest value of each field, and how often something was published.
+
+    It is sent at `due_at`, None before the first, and not before `next_at`, in ms.
+    """
+
+    values: Published = ()
+    n: int = 0
+    next_at: int = 0
+    due_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RobotState:
     """All that the robot knows.
 
-    `resumed_at` is when its process last went on after it was suspended, in ms. Once it
-    `has_ended`, the robot has stopped its motors, and nothing moves them any more.
+    `held` is where the controls are that a stop leaves so. `resumed_at` is when its process last
+    went on after it was suspended, in ms. Once it `has_ended`, the robot has stopped its motors,
+    and nothing moves them any more.
     """
 
     registration: Registration
@@ -128,6 +149,8 @@ class RobotState:
     motion: Motion = field(default_factory=Motion)
     rights: Mapping[SessionId, Right] = field(default_factory=dict)
     latch: Latch = field(default_factory=Latch)
+    held: tuple[float | str | None, ...] = ()
+    telemetry: TelemetryState = field(default_factory=TelemetryState)
     resumed_at: int = 0
     has_ended: bool = False
 
@@ -148,7 +171,7 @@ def change_fence(state: RobotState, fence: Fence, person: Person | None) -> Step
     state, stops = stop(state, has_gap=False)
     changed = replace(
         state,
-        control=replace(before, fence=fence, driver=driver),
+        control=replace(before, fence=fence, driver=driver, person=person),
         peers={session: _change_driver(peer) for session, peer in state.peers.items()},
         registration=state.registration.note_fence(),
     )

@@ -188,8 +188,8 @@ def test_robot_moves_only_for_the_session_that_the_highest_epoch_names(
             assert isinstance(event, actions.Message)
             assert event.session_id == before.control.fence.holder
         if seen.control.fence != before.control.fence:
-            assert seen.motion.drive == STILL
-            assert before.motion.drive == STILL or moves == [STILL]
+            assert seen.motion.target.drive == STILL
+            assert before.motion.target.drive == STILL or moves == [STILL]
 
 
 ALICE, PC = SessionId("demo:a"), PcId("pc-1")

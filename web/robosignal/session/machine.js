@@ -72,6 +72,7 @@ import { unreachable } from "../errors.js";
  *   | {type: "listing", robot: Robot, askedAt: number}
  *   | {type: "reply", to: Request, pcId: string | null, sent: OutFrame, asOf: number, frame: Ack | Pong | ErrorFrame}
  *   | {type: "local-offer", pcId: string, payload: Description}
+ *   | {type: "renegotiated", pcId: string, payload: Description}
  *   | {type: "local-answer", pcId: string, payload: Description}
  *   | {type: "local-candidate", pcId: string, payload: RTCIceCandidateInit}
  *   | {type: "turn-refused", pcId: string}
@@ -167,6 +168,9 @@ function apply(state, event, at) {
       return [handleListing(state, event.robot, event.askedAt, at), []];
     case "reply":
       return handleReply(state, event, at);
+    case "renegotiated":
+      if (event.pcId !== state.peer.id) return [state, []];
+      return [change(state, "peer", { offer: event.payload }), []];
     case "local-offer":
       return sendOffer(change(state, "peer", { offer: event.payload }), at);
     case "local-answer":

@@ -1,0 +1,35 @@
+"""Who drives and who watches, as the robot's own program is told."""
+
+from dataclasses import dataclass
+
+from robosignal.protocol.frames import Person
+from robosignal.protocol.ids import UserId
+from robosignal.robot.session.state import RobotState
+
+UNKNOWN = Person(user_id=UserId(""), name="somebody")
+"""Somebody of whom the server has not said yet who it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """`driver` is None if no one drives, or if the driver's right has ended."""
+
+    driver: Person | None = None
+    epoch: int = 0
+    viewers: tuple[Person, ...] = ()
+
+
+def find_people(state: RobotState) -> People:
+    """Return who drives, at which epoch, and who else has a peer connection."""
+    holder = state.control.fence.holder
+    right = None if holder is None else state.rights.get(holder)
+    peer = None if holder is None else state.peers.get(holder)
+    driver = None
+    if holder is not None and not (right is not None and right.has_ended):
+        driver = state.control.person or (peer.person if peer else None) or UNKNOWN
+    viewers = tuple(
+        each.person or UNKNOWN
+        for session, each in state.peers.items()
+        if session != holder and not each.failed
+    )
+    return People(driver, state.control.fence.epoch, viewers)
