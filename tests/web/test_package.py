@@ -74,7 +74,15 @@ def test_the_package_is_imported_where_there_is_no_window() -> None:
     assert json.loads(done.stdout) == [
         "undefined",
         "undefined",
-        ["FRAME_BYTES", "Session", "Signal", "SignalingError", "connect", "driveWithKeys"],
+        [
+            "Channel",
+            "FRAME_BYTES",
+            "Session",
+            "Signal",
+            "SignalingError",
+            "connect",
+            "driveWithKeys",
+        ],
     ]
 
 

@@ -72,7 +72,7 @@ class ControlPanel {
     this.#letGoAll();
     this.#drawControls([]);
     this.#drawFields([]);
-    at("pad").hidden = false;
+    showPad(true);
   }
 
   get #controls() {
@@ -83,7 +83,7 @@ class ControlPanel {
     this.#letGoAll();
     this.#drawControls(this.#controls);
     this.#drawFields(this.#session.declaration?.telemetry ?? []);
-    at("pad").hidden = this.#session.declaration?.drive === false;
+    showPad(this.#session.declaration?.drive !== false);
     this.#drawHeld();
     this.#drawTelemetry();
     this.#look();
@@ -244,6 +244,15 @@ class ControlPanel {
       if (value !== undefined) write(`telemetry-${name}`, `${textOf(value)}${unit && ` ${unit}`}`);
     }
   }
+}
+
+/**
+ * It keeps its place: the stop beside it must not move.
+ *
+ * @param {boolean} isShown
+ */
+function showPad(isShown) {
+  at("pad").style.visibility = isShown ? "" : "hidden";
 }
 
 /** @typedef {{ask: (value: Value) => void, letGo: () => void}} Hand */
