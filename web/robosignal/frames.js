@@ -20,6 +20,9 @@ const record = (value) => typeof value === "object" && value !== null && !Array.
 const person = (value) => record(value) && text(value.userId) && maybe(text)(value.name);
 /** @type {Check} */
 const role = (value) => value === "controller" || value === "viewer";
+/** Of a session, or of the share that `accept` gives.
+ * @type {Check} */
+const anyRole = (value) => role(value) || value === "operator";
 /** @type {(check: Check) => Check} */
 const maybe = (check) => (value) => value === undefined || check(value);
 /** @type {(check: Check) => Check} */
@@ -66,7 +69,7 @@ const PEER = { robotId: text, sessionId: maybe(text), pcId: maybe(text), payload
 /** What a frame must bear to be believed; a type that is not listed is ignored. */
 /** @type {Record<string, Record<string, Check>>} */
 const SHAPES = {
-  ack: { sessionId: maybe(text), role: maybe(role), epoch: maybe(number) },
+  ack: { sessionId: maybe(text), role: maybe(anyRole), epoch: maybe(number) },
   pong: { sessionId: maybe(text), role: maybe(role), epoch: maybe(number) },
   error: { code: text, message: text, robotId: maybe(text), controlledBy: maybe(person) },
   welcome: {
