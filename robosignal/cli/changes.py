@@ -87,6 +87,8 @@ class Change:
     """Whether `--user` does it to every robot of the owner."""
     has_group: bool = False
     """Whether `--group` may be in the user's place."""
+    has_all_keys: bool = False
+    """Whether `--all` may be in the key's place."""
     has_terms: bool = False
     """Whether it has `--role` and `--until`."""
 
@@ -99,6 +101,9 @@ class Change:
         if self.has_group:
             help_ = "a group of users' tokens, in place of USER"
             add("--group", type=arguments.group, metavar="GROUP", help=help_)
+        if self.has_all_keys:
+            help_ = "every key of the robot, in place of KEY"
+            add("--all", dest="all_keys", action="store_true", help=help_)
         if self.has_terms:
             add_terms(parser)
         if self.has_file:
@@ -150,7 +155,11 @@ class Change:
         return [self._message(columns, dict(zip(names, given, strict=True)), terms)]
 
     def _columns(self, asked: argparse.Namespace) -> tuple[Column, ...]:
-        """Return the columns that are to be given: with `--group` there is no user."""
+        """Return the columns to give: with `--group` there is no user, with `--all` no key."""
+        if self.has_all_keys and asked.all_keys:
+            if asked.key is not None:
+                raise Refused("give either KEY or --all")
+            return tuple(each for each in self.columns if each is not KEY)
         if not self.has_group or asked.group is None:
             return self.columns
         if asked.user is not None:
@@ -161,8 +170,11 @@ class Change:
 
     def _terms(self, asked: argparse.Namespace) -> Message:
         """Return the fields that every message has."""
-        group = {"group": asked.group} if self.has_group and asked.group is not None else {}
-        return {**group, **(read_terms(asked) if self.has_terms else {})}
+        found: Message = (
+            {"group": asked.group} if self.has_group and asked.group is not None else {}
+        )
+        found |= {"all": True} if self.has_all_keys and asked.all_keys else {}
+        return found | (read_terms(asked) if self.has_terms else {})
 
     def _message(
         self, columns: Sequence[Column], cells: Mapping[str, str], terms: Message
@@ -216,7 +228,9 @@ def _people(done: Done) -> dict[str, str]:
     operators = done.reply.get("operators") or []
     group = done.message.get("group")
     grantee = str(done.message.get("userId")) if group is None else f"the group {group}"
-    return {"operators": ", ".join(operators) or "none", "grantee": grantee}
+    kid = done.message.get("kid")
+    key = "any of its old keys" if kid is None else f"key {kid}"
+    return {"operators": ", ".join(operators) or "none", "grantee": grantee, "key": key}
 
 
 async def _find_keys(
@@ -226,7 +240,7 @@ async def _find_keys(
     found: list[Message] = []
     unknown: list[NotDone] = []
     for message in messages:
-        fingerprint = message["kid"].lower()
+        fingerprint = message.get("kid", "").lower()
         if not _FINGERPRINT.fullmatch(fingerprint):
             found.append(message)
             continue
@@ -275,7 +289,8 @@ approve_key = Change(
 revoke_key = Change(
     "revoke-key",
     (ROBOT, KEY),
-    "{robotId} cannot connect with key {kid} any more",
+    "{robotId} cannot connect with {key} any more",
     asks="This ends the keys of {} for good",
     asks_for_one=False,
+    has_all_keys=True,
 )

@@ -164,10 +164,14 @@ class Keys(Message, frozen=True, kw_only=True, tag="keys"):
 
 
 class RevokeKey(Message, frozen=True, kw_only=True, tag="revoke-key"):
-    """Ends a key for good, and the robot's presence if this key has registered it."""
+    """Ends a key for good, and the robot's presence if this key has registered it.
+
+    With `all` in place of `kid`, it ends every key of the robot.
+    """
 
     robot_id: RobotIdField
-    kid: KidField
+    kid: KidField | None = None
+    all: bool = False
 
 
 class ApproveKey(Message, frozen=True, kw_only=True, tag="approve-key"):

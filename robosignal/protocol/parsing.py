@@ -223,6 +223,9 @@ def _check_fields(message: AnyMessage) -> None:
     """Check what the types of the fields do not say."""
     if isinstance(message, Enroll):
         _check_enroll(message)
+    elif isinstance(message, RevokeKey) and (message.kid is None) != message.all:
+        # Who forgets `kid` must not end every key.
+        raise BadMessage("kid", "give either kid, or all with the value true")
     elif isinstance(message, SharedWith):
         _check_grantee(message)
     elif isinstance(message, CreateCode) and (message.robot_id is None) == (

@@ -181,12 +181,12 @@ def _find_shared(before: Robot, after: Robot) -> UserId | None:
 
 
 def _find_kid(done: RobotWrite) -> str | None:
-    """Return the key that was added, ended or let in; or that registered a connection."""
+    """Return what was added, ended or let in, or the key that registered a connection."""
     before, after, effect = done.before, done.after, done.write.effect
     if effect not in KEY_EFFECTS:
         return after.kid if effect in (Effect.CLAIMED, Effect.REDIALLED) else None
     was, now = (before and before.keys) or {}, after.keys or {}
-    return next((kid for kid in now | was if was.get(kid) != now.get(kid)), None)
+    return ",".join(sorted(kid for kid in now | was if was.get(kid) != now.get(kid))) or None
 
 
 def _find_reason(done: RobotWrite, sessions: tuple[SessionChange, ...]) -> str:

@@ -549,7 +549,7 @@ def test_an_invitation_is_made_and_accepted(shop: LocalBackend, run: Run) -> Non
     assert code == 0
     assert lines[1] == "for   2 users"
     assert lines[2].startswith("to    view arm-1, until ")
-    assert lines[3] == f"ends  {format_time(_in_days(2))}"
+    assert lines[3].startswith("ends  ")
     assert lines[-1] == f"    robosignal accept {typed}"
     assert accepted[:2] == (0, "You may view arm-1 now.")
     assert json.loads(as_json[1]) == {"robotId": "arm-1", "role": "viewer"}
@@ -557,16 +557,13 @@ def test_an_invitation_is_made_and_accepted(shop: LocalBackend, run: Run) -> Non
     assert {each["userId"] for each in shares_of(shop, "arm-1")} == {"bob", "carol"}
 
 
-def _in_days(days: int) -> int:
-    return epoch_ms() + days * DAY_MS
-
-
 def test_many_robots_get_an_invitation_each(shop: LocalBackend, run: Run, tmp_path: Path) -> None:
     """Named, or one a line; what is refused is told, and the exit code says so."""
     file = tmp_path / "arms.csv"
     file.write_text("arm-1\narm-2\n")
+    before = epoch_ms()
     code, said, _ = run(shop, "ann", "invite", "--file", file)
-    named = run(shop, "ann", "invite", "arm-1", "arm-3", "arm-9", "arm-1", "--json")
+    named = run(shop, "ann", "invite", "arm-1", "arm-3", "arm-9", "arm-1", "--ttl", "2d", "--json")
     rows = [line.split() for line in said.splitlines()]
     found = json.loads(named[1])
 
@@ -576,9 +573,26 @@ def test_many_robots_get_an_invitation_each(shop: LocalBackend, run: Run, tmp_pa
     assert named[0] == 1
     assert [each["robotId"] for each in found["done"]] == ["arm-1", "arm-3"]
     assert all(re.fullmatch(r"(\w{4}-){3}\w{4}", each["code"]) for each in found["done"])
+    assert all(0 <= each["expiresAt"] - before - 2 * DAY_MS < DAY_MS for each in found["done"])
     assert [(each["robotId"], each["code"]) for each in found["refused"]] == [
         ("arm-9", "forbidden")
     ]
+
+
+def test_all_keys_of_a_robot_end_in_one_step(shop: LocalBackend, run: Run) -> None:
+    """One line for a stolen robot, which may have several."""
+
+    async def enrol() -> None:
+        async with shop.connect("ann") as client:
+            for _ in range(2):
+                await client.request("enroll", robotId="arm-1", publicKey=DeviceKey().jwk)
+
+    asyncio.run(enrol())
+    ended = run(shop, "ann", "revoke-key", "arm-1", "--all")
+    left = run(shop, "ann", "keys", "arm-1")
+
+    assert ended[:2] == (0, "arm-1 cannot connect with any of its old keys any more")
+    assert left[1].startswith("arm-1 has no key")
 
 
 def test_a_code_that_is_none_is_not_repeated(
@@ -600,6 +614,7 @@ def test_a_code_that_is_none_is_not_repeated(
         (("invite", "r1", "--file", "x"), "give either ROBOT, one or several, or --file"),
         (("share", "r1", "bob", "--group", "crew"), "give either USER or --group"),
         (("share", "--group", "crew"), "give ROBOT, or --file"),
+        (("revoke-key", "r1", "A" * 43, "--all"), "give either KEY or --all"),
         (("unshare", "--user", "bob", "--group", "crew"), "give either --group or --user"),
         (("share", "r1"), "give ROBOT and USER, or --file"),
         (("share", "r1", "bob", "--file", "x"), "give either ROBOT and USER, or --file"),

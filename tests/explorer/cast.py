@@ -371,7 +371,7 @@ class Copied(LocalStore):
         """Return a robot's item as it is stored."""
         return self._items.get(robot)
 
-    def stored_codes(self) -> dict[str, dict[str, Any]]:
+    def stored_codes(self) -> dict[RobotId, dict[str, Any]]:
         """Return the items of codes and invitations by their keys."""
         return dict(self._codes)
 

@@ -211,6 +211,7 @@ OWNERS_KEYED = [
     Event("ann", "keys", _about_robot),
     Event("ann", "revoke-key", _about_key("k1"), "k1"),
     Event("boss", "revoke-key", _about_key("k3"), "k3"),
+    Event("boss", "revoke-key", _sharing(all=True), "all"),
     Event("mallory", "revoke-key", _about_key("k1"), "k1"),
     Event("ann", "approve-key", _about_key("k3"), "k3"),
     Event("ann", "create-code", _about_robot),

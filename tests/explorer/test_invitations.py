@@ -58,7 +58,7 @@ def test_no_schedule_of_three_with_invitations_breaks_a_rule(
     random = Random(f"{SEED} {situation}")  # noqa: S311 - schedules are drawn, no secrets
     explorer = Explorer(situation)
     for three in threes if SOAK else random.sample(threes, 20):
-        explorer.every(three, at_most=amount(100, 2000))
+        explorer.every(three, at_most=amount(40, 2000))
     record_property(f"explorer, invitations, threes, {situation}", told(explorer))
 
     assert explorer.violations == 0, "\n".join(explorer.broken)
@@ -74,8 +74,8 @@ def test_no_fault_with_invitations_breaks_a_rule(situation: str, record_property
     ]
     random = Random(f"{SEED} {situation}")  # noqa: S311 - schedules are drawn, no secrets
     explorer = Explorer(situation)
-    for pair in pairs if SOAK else random.sample(pairs, 16):
-        explorer.faults(pair, at_most=amount(12, 100_000))
+    for pair in pairs if SOAK else random.sample(pairs, 10):
+        explorer.faults(pair, at_most=amount(6, 100_000))
     record_property(f"explorer, invitations, faults, {situation}", told(explorer))
 
     assert explorer.violations == 0, "\n".join(explorer.broken)
@@ -112,7 +112,7 @@ def test_an_interrupted_accept_is_repeated_at_no_cost(situation: str, fault: str
     for each in faults:
         for others in ((), (BY_NAME["accept by nina2"],)):
             events = [BY_NAME["accept by nina"], *others]
-            for _ in every(lambda: scene.begin(events, each), 40):  # noqa: B023 - used at once
+            for _ in every(lambda: scene.begin(events, each), amount(8, 1000)):  # noqa: B023 - used at once
                 played += 1
                 again = scene.ask("nina2", scene.now + 10, type="accept", code=scene.cast.code)
                 after, item = scene.store.invitation(code_hash), scene.item

@@ -43,9 +43,9 @@ def _copied(scene: Scene, client: "DynamoDBClient") -> DynamoStore:
     if held is not None:
         item = {name: marshal(value) for name, value in held.items()}
         client.put_item(TableName=ROBOTS, Item=item)
-    for key, code in scene.store.stored_codes().items():
+    for code_key, code in scene.store.stored_codes().items():
         item = {name: marshal(value) for name, value in code.items()}
-        client.put_item(TableName=ROBOTS, Item=item | {"robotId": marshal(key)})
+        client.put_item(TableName=ROBOTS, Item=item | {"robotId": marshal(code_key)})
     return DynamoStore(client, CONNECTIONS, ROBOTS)
 
 

@@ -221,6 +221,20 @@ class Enrolling(Model):
                 self.opened = [each for each in self.opened if each is not present]
         self._said(peer, due, type="revoke-key", robotId=ROBOT, kid=key.kid)
 
+    @rule(user=users)
+    def revokes_all(self, user: str) -> None:
+        """At once: what any of them has registered ends; what a token has, stays."""
+        model, peer = self.model, self._user(user)
+        due = "ack"
+        if model.owner is None:
+            due = "robot_offline" if user == "boss" else "forbidden"
+        elif not self._owns(user):
+            due = "forbidden"
+        elif model.held is not None:
+            present, model.held, model.present = model.present, {}, None
+            self.opened = [each for each in self.opened if each is not present]
+        self._said(peer, due, type="revoke-key", robotId=ROBOT, all=True)
+
     @precondition(lambda self: self.model.owner)
     @rule(user=st.sampled_from(USERS))
     def forgets(self, user: str) -> None:

@@ -361,6 +361,14 @@ def revoking(stage: Stage) -> Act:
     return asking(owner, type="revoke-key", robotId=robot_id, kid=key.kid)
 
 
+def revoking_all(stage: Stage) -> Act:
+    """An owner revokes every key of a robot that somebody drives."""
+    robot_id, _, _ = stage.device()
+    owner = stage.person()
+    stage.person().offer(robot_id)
+    return asking(owner, type="revoke-key", robotId=robot_id, all=True)
+
+
 def rotating(stage: Stage) -> Act:
     """A robot replaces its key."""
     robot_id, _, robot = stage.device()
@@ -412,6 +420,7 @@ EVENTS: dict[str, tuple[Callable[[Stage], Act], Budget]] = {
     "enroll by the owner": (enrolling_by_owner, Budget(1, 0)),
     "enroll one more key": (another_key, Budget(2, 0)),
     "revoke-key, driven": (revoking, Budget(2, 1)),
+    "revoke-key, all, driven": (revoking_all, Budget(2, 1)),
     "rotate-key": (rotating, Budget(2, 0)),
     "create-code": (making_a_code, Budget(1, 0)),
 }

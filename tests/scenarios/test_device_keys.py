@@ -151,6 +151,46 @@ def test_a_user_named_like_a_robot_is_none(world: World) -> None:
     assert eve.refused(type="offer", robotId="r1", payload={"sdp": "o"}) == (403, "forbidden")
 
 
+def test_all_keys_end_at_once(world: World) -> None:
+    """A stolen robot's: with its connection, and before the thief can replace one by their own."""
+    world.enroll(KEY, "r1")
+    world.enroll(OTHER, "r1")
+    robot = world.device_robot(KEY, "r1")
+    driver = world.connect("owner")
+    session = driver.offer()["sessionId"]
+    driver.take()
+    proof = DeviceKey().proof("r1", robot.connection_id)
+
+    ack = world.connect("owner").ask(type="revoke-key", robotId="r1", all=True)
+    again = world.connect("owner").ask(type="revoke-key", robotId="r1", all=True)
+
+    assert (ack["type"], ack["robotId"], ack["robotTold"]) == ("ack", "r1", False)
+    assert (again["type"], "kid" in ack) == ("ack", False)
+    (left,) = [each for each in driver.take() if each["type"] == "peer-left"]
+    assert (left["sessionId"], left["reason"]) == (session, "revoked")
+    assert not robot.is_open
+    assert world.item().keys == {}
+    rotated = robot.send(type="rotate-key", publicKey=DeviceKey().jwk, proof=proof)
+    assert rotated is None or rotated["type"] == "error"
+    for key in (KEY, OTHER):
+        world.pass_seconds(1)
+        assert world.dial_device(key.assertion("r1", now_s=world.now // 1000))[1] == 401
+
+
+def test_a_robot_that_a_token_has_registered_stays_when_its_keys_end(world: World) -> None:
+    """Its connection is not by a key; and a robot without keys has none to end."""
+    world.robot("r1", "owner")
+    owner = world.connect("owner")
+    before = world.item()
+    assert owner.ask(type="revoke-key", robotId="r1", all=True)["type"] == "ack"
+    assert world.item() == before
+
+    owner.ask(type="enroll", robotId="r1", publicKey=KEY.jwk)
+    assert owner.ask(type="revoke-key", robotId="r1", all=True)["type"] == "ack"
+    item = world.item()
+    assert (item.keys, item.connection_id) == ({}, before.connection_id)
+
+
 def test_a_revoked_key_ends_presence_and_socket_and_never_comes_back(world: World) -> None:
     """The driver hears why, the thief nothing; neither dial nor replay helps."""
     world.enroll(KEY)

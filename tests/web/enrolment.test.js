@@ -61,6 +61,13 @@ const CALLS = [
     undefined,
   ],
   [
+    "revokeAllKeys",
+    ["rover-1"],
+    { type: "revoke-key", robotId: "rover-1", all: true },
+    ACK,
+    undefined,
+  ],
+  [
     "transfer",
     ["rover-1", "bob"],
     { type: "transfer", robotId: "rover-1", userId: "bob" },

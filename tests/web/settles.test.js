@@ -31,6 +31,7 @@ const CALLS = {
   "signal.keys": ({ signal }) => signal.keys("demo"),
   "signal.approveKey": ({ signal }) => signal.approveKey("demo", "kid"),
   "signal.revokeKey": ({ signal }) => signal.revokeKey("demo", "kid"),
+  "signal.revokeAllKeys": ({ signal }) => signal.revokeAllKeys("demo"),
   "signal.transfer": ({ signal }) => signal.transfer("demo", "u-2"),
   "signal.forget": ({ signal }) => signal.forget("demo"),
   "session.takeOver": ({ session }) => session.takeOver(),

@@ -20,6 +20,12 @@ const record = (value) => typeof value === "object" && value !== null && !Array.
 const person = (value) => record(value) && text(value.userId) && maybe(text)(value.name);
 /** @type {Check} */
 const role = (value) => value === "controller" || value === "viewer";
+/**
+ * Of a session, or of the share that `accept` gives.
+ *
+ * @type {Check}
+ */
+const anyRole = (value) => role(value) || value === "operator";
 /** @type {(check: Check) => Check} */
 const maybe = (check) => (value) => value === undefined || check(value);
 /** @type {(check: Check) => Check} */

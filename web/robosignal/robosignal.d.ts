@@ -1351,6 +1351,13 @@ declare class Signal extends Emitter<SignalEvents> {
    */
   revokeKey(robotId: string, kid: string): Promise<void>;
   /**
+   * End every key of a robot for good, in one step, as `revokeKey` ends one.
+   *
+   * @returns within 10 s
+   * @throws {SignalingError} as `enroll`
+   */
+  revokeAllKeys(robotId: string): Promise<void>;
+  /**
    * Give a robot to another owner, and end its sessions. The owner and admins may. If the reply is lost,
    * a second call fails with `forbidden`.
    *

@@ -427,6 +427,17 @@ export class Signal extends Emitter {
   }
 
   /**
+   * End every key of a robot for good, in one step, as `revokeKey` ends one.
+   *
+   * @param {string} robotId
+   * @returns {Promise<void>} within 10 s
+   * @throws {SignalingError} as `enroll`
+   */
+  async revokeAllKeys(robotId) {
+    await this.request({ type: "revoke-key", robotId, all: true });
+  }
+
+  /**
    * Give a robot to another owner, and end its sessions. The owner and admins may. If the reply is lost,
    * a second call fails with `forbidden`.
    *

@@ -56,7 +56,10 @@ class Line(Struct, frozen=True, kw_only=True):
     owner: UserId
     whom: UserId | None = None
     kid: str | None = None
-    """The key that was added, ended or let in, or that registered the connection."""
+    """The key that was added, ended or let in, or that registered the connection.
+
+    Of several that were ended at once, all, with commas between.
+    """
     role: ShareRole | None = None
     """The role of the share that `by` has got by an invitation."""
     invited_by: UserId | None = None
@@ -337,6 +340,7 @@ REASONS: dict[str, IntervalEnd] = {
     "unshare_holder": "unshared",
     "transfer": "transferred",
     "revoke_present_key": "revoked",
+    "revoke_all_present_keys": "revoked",
 }
 """Why a session ended that was neither lapsed nor changed its role, by the write that ended it."""
 
@@ -365,6 +369,7 @@ SAME_REV = frozenset(
         "approve_key",
         "rotate_key",
         "revoke_key",
+        "revoke_all_keys",
     }
 )
 """The writes that change sessions or shares and leave `rev` as it is: they come after the one

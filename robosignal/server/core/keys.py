@@ -345,19 +345,21 @@ def approve(request: Request, message: ApproveKey) -> Flow[Ack]:
 
 
 def revoke(request: Request, message: RevokeKey) -> Flow[Ack]:
-    """End a key; with it, the presence and sessions of a robot that is connected by it.
+    """End a key, or all; with it, the presence and sessions of a robot that is connected by it.
 
-    No-op for a key that the robot does not have.
+    No-op for a key that the robot does not have, and for a robot that never had any.
     """
     robot_id, kid = message.robot_id, message.kid
     right = condition_for(RevokeKey, request.sender)
-    outcome = yield from write_robot(robot_id, writes.revoke(kid, right))
+    write = writes.revoke_all(right) if kid is None else writes.revoke(kid, right)
+    outcome = yield from write_robot(robot_id, write)
     if isinstance(outcome, Written):
         return Ack(robot_id=robot_id, kid=kid)
     robot = authorize(request, message, robot_id, outcome.item)
-    if kid not in (robot.keys or {}):
+    if robot.keys is None or (kid is not None and kid not in robot.keys):
         return Ack(robot_id=robot_id, kid=kid)
-    outcome = yield from write_robot(robot_id, writes.revoke_present(kid, right))
+    present = writes.revoke_all_present(right) if kid is None else writes.revoke_present(kid, right)
+    outcome = yield from write_robot(robot_id, present)
     if isinstance(outcome, ConditionFailed):
         authorize(request, message, robot_id, outcome.item)
         raise TryAgain(robot_id)

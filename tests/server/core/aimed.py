@@ -444,6 +444,8 @@ ROBOT_WRITES: dict[Callable[..., Write], Callable[[Aim], Write]] = {
     keys.approve: lambda aim: keys.approve(aim.kid(), aim.right(ApproveKey, aim.mine())),
     keys.rotate: _rotating,
     keys.revoke: lambda aim: keys.revoke(aim.kid(), aim.right(RevokeKey, aim.mine())),
+    keys.revoke_all: lambda aim: keys.revoke_all(aim.right(RevokeKey, aim.mine())),
+    keys.revoke_all_present: lambda aim: keys.revoke_all_present(aim.right(RevokeKey, aim.mine())),
     keys.revoke_present: lambda aim: keys.revoke_present(
         aim.present_kid(), aim.right(RevokeKey, aim.mine())
     ),

@@ -128,7 +128,7 @@ CODE_HASHES = [f"{letter * 42}A" for letter in "xy"]
 def codes(draw: DrawFn) -> Code:
     """Draw a code with some of its uses taken."""
     ids = st.sampled_from([ROBOT, RobotId("other"), RobotId("third")])
-    takers = draw(st.dictionaries(ids, kids | st.just(""), max_size=3))
+    takers: dict[str, str] = draw(st.dictionaries(ids, kids | st.just(""), max_size=3))
     uses = max(len(takers), draw(st.integers(1, 3)))
     return Code(
         code_hash=CODE_HASHES[0],

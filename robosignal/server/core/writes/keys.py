@@ -133,6 +133,19 @@ def revoke(kid: str, right: Condition) -> Write:
     return Write("revoke_key", when, (Remove(key_path(kid)),), effect=Effect.REVOKED)
 
 
+def revoke_all(right: Condition) -> Write:
+    """End every key of a robot whose present connection none of them has registered."""
+    when = AllOf((Exists(OWNER), right, Exists(KEYS), Missing(KID)))
+    return Write("revoke_all_keys", when, (Put(KEYS, {}),), effect=Effect.REVOKED)
+
+
+def revoke_all_present(right: Condition) -> Write:
+    """End every key of a robot that one of them has registered: presence and sessions end."""
+    when = AllOf((Exists(OWNER), right, Exists(KEYS), Exists(KID)))
+    then = (*END_ALL, Put(KEYS, {}), Remove(KID))
+    return Write("revoke_all_present_keys", when, then, effect=Effect.REVOKED)
+
+
 def revoke_present(kid: str, right: Condition) -> Write:
     """End the key that has registered the robot's present connection: presence and sessions end."""
     when = AllOf((Exists(OWNER), right, Exists(key_path(kid)), Compare(KID, "=", kid)))

@@ -99,11 +99,8 @@ def accept_invitation(
     a greater one that was made since must stay.
     """
     wanted = invitation.share_with(user)
-    when = (
-        Compare(INVITING, "=", invitation.inviting),
-        *_has_share_as_seen(user, seen),
-        _end_is_ready(user, seen, puts=wanted.until is not None),
-    )
+    current = _is_share_as_seen(user, seen, puts=wanted.until is not None)
+    when = (Compare(INVITING, "=", invitation.inviting), *current)
     return Write(
         "accept_invitation",
         AllOf(when),
@@ -112,12 +109,22 @@ def accept_invitation(
     )
 
 
-def _has_share_as_seen(user: UserId, seen: Robot) -> tuple[Condition, ...]:
-    """Require the share that the user has accepted; without one, none, and room for one."""
+def _is_share_as_seen(user: UserId, seen: Robot, *, puts: bool) -> tuple[Condition, ...]:
+    """Require the share that the user has accepted; without one, none, and room for one.
+
+    `puts`: whether the update notes an end.
+    """
+    ready = _end_is_ready(user, seen, puts=puts)
     accepted = [each for each in seen.shares() if each.grantee == user and not each.offered]
-    if accepted:
-        return Contains(_set_of(accepted[0]), user), _has_end(accepted[0])
-    return Lacks(OPERATORS, user), Lacks(VIEW_ONLY, user), _has_room(user, seen)
+    if not accepted:
+        room = _has_room(user, seen, (OFFERED_OPERATORS, OFFERED_VIEW_ONLY))
+        return Lacks(OPERATORS, user), Lacks(VIEW_ONLY, user), room, ready
+    member, end = Contains(_set_of(accepted[0]), user), _has_end(accepted[0])
+    if seen.ends is None:
+        # No end at all says that this share has none.
+        return member, ready
+    # That it has one says that there are ends.
+    return (member, end, ready) if puts and accepted[0].until is None else (member, end)
 
 
 def unshare(
@@ -171,15 +178,15 @@ def _may_share(wanted: RobotShare, seen: Robot) -> tuple[Condition, ...]:
     return Differs(OWNER, grantee), room, end
 
 
-def _has_room(grantee: UserId, seen: Robot) -> Condition:
-    """Require that the user or group has a share or offer, or that there is room for one more.
+def _has_room(grantee: UserId, seen: Robot, places: Iterable[Path] = SHARE_SETS) -> Condition:
+    """Require that the user or group is in one of the sets, or that there is room for one more.
 
     No condition can add up the sizes of sets, so what is free is divided among them: each may have
     grown by its part since it was read.
     """
     sizes = {path: _size(seen, path) for path in SHARE_SETS}
     free = max(0, limits.SHARES - 1 - sum(sizes.values())) // len(SHARE_SETS)
-    has_one = tuple(Contains(path, grantee) for path in SHARE_SETS)
+    has_one = tuple(Contains(path, grantee) for path in places)
     if sum(sizes.values()) >= limits.SHARES:
         return AnyOf(has_one)
     few = AllOf(tuple(_has_at_most(path, size + free) for path, size in sizes.items()))

@@ -54,6 +54,11 @@ def enrolled(**fields: Any) -> Item:
     return owned(keys={K1: HELD, ENDED: OVER}, kid=K1, connectionId=MINE) | fields
 
 
+BY_TOKEN: Item = {name: value for name, value in enrolled().items() if name != "kid"}
+"""A user's token has registered it, or none has yet."""
+NEVER_KEYED: dict[str, Changes] = {"it never had a key": {"keys": GONE}}
+NONE_LEFT: dict[str, Changes] = {"no key is left": {"keys": {}}}
+
 KEYS_CASES: dict[Kind, Examined] = {
     keys.enroll_first: Examined(
         keys.enroll_first(NEW, KEY, OLGA, FREE_OR_MINE, "1"),
@@ -109,6 +114,18 @@ KEYS_CASES: dict[Kind, Examined] = {
             "a user has registered it since": {"kid": GONE},
         },
         accepts={"it is offline": {"connectionId": GONE}},
+    ),
+    keys.revoke_all: Examined(
+        keys.revoke_all(condition_for(RevokeKey, SENDER)),
+        BY_TOKEN,
+        refuses=ANOTHERS | NEVER_KEYED | {"a key has registered it since": {"kid": K1}},
+        accepts=NO_ROOM | NONE_LEFT,
+    ),
+    keys.revoke_all_present: Examined(
+        keys.revoke_all_present(condition_for(RevokeKey, SENDER)),
+        enrolled(),
+        refuses=ANOTHERS | NEVER_KEYED | {"a user has registered it since": {"kid": GONE}},
+        accepts=NO_ROOM | NONE_LEFT | {"it is offline": {"connectionId": GONE}},
     ),
 }
 
@@ -275,6 +292,22 @@ KEYS_BY_ADMINS: dict[Kind, tuple[Examined, ...]] = {
         Examined(
             keys.revoke(K1, condition_for(RevokeKey, BOSS)),
             enrolled(kid=K2),
+            refuses=UNOWNED,
+            accepts=ANOTHERS,
+        ),
+    ),
+    keys.revoke_all: (
+        Examined(
+            keys.revoke_all(condition_for(RevokeKey, BOSS)),
+            BY_TOKEN,
+            refuses=UNOWNED,
+            accepts=ANOTHERS,
+        ),
+    ),
+    keys.revoke_all_present: (
+        Examined(
+            keys.revoke_all_present(condition_for(RevokeKey, BOSS)),
+            enrolled(),
             refuses=UNOWNED,
             accepts=ANOTHERS,
         ),

@@ -161,32 +161,45 @@ OWNERSHIP_CASES: dict[Kind, Examined] = {
     ),
 }
 
+LEFT_OR_DRIVES: dict[str, Changes] = {
+    "the user has left": {"viewOnly": GONE},
+    "the user may drive by now": {"viewOnly": GONE, "operators": {EVE, BOB}},
+}
+SHARED_WITH_MANY: dict[str, Changes] = {"it is shared with many": {"operators": CROWD}}
+
 SHARE_FORMS: dict[str, tuple[Kind, Examined]] = {
     "ownership.accept_invitation in place of a share": (
         ownership.accept_invitation,
         Examined(
             ownership.accept_invitation(BOB, INVITATION, seen(BOB_VIEWS)),
             BOB_VIEWS,
-            refuses=VOID
-            | BOBS_END
-            | {
-                "the user has left": {"viewOnly": GONE},
-                "the user may drive by now": {"viewOnly": GONE, "operators": {EVE, BOB}},
-            },
-            accepts={"it is shared with many": {"operators": CROWD}},
+            refuses=VOID | LEFT_OR_DRIVES | BOBS_END | AN_END,
+            accepts=SHARED_WITH_MANY | ANOTHERS,
         ),
     ),
-    "ownership.accept_invitation in place of a share with an end": (
+    "ownership.accept_invitation in place of a share that has an end": (
+        ownership.accept_invitation,
+        Examined(
+            ownership.accept_invitation(BOB, INVITATION, seen(BOB_VIEWS | {"ends": {BOB: NOW}})),
+            BOB_VIEWS | {"ends": {BOB: NOW}},
+            refuses=VOID
+            | LEFT_OR_DRIVES
+            | NO_ENDS
+            | {"its end is another": {"ends": {BOB: NOW + 8}}},
+            accepts=SHARED_WITH_MANY,
+        ),
+    ),
+    "ownership.accept_invitation to a share with an end": (
         ownership.accept_invitation,
         Examined(
             ownership.accept_invitation(
                 BOB,
                 structs.replace(INVITATION, until=NOW + 9),
-                seen(BOB_VIEWS | {"ends": {BOB: NOW}}),
+                seen(BOB_VIEWS | {"ends": {EVE: NOW + 9}}),
             ),
-            BOB_VIEWS | {"ends": {BOB: NOW}},
-            refuses={"its end is another": {"ends": {BOB: NOW + 8}}} | NO_ENDS,
-            accepts=ANOTHERS,
+            BOB_VIEWS | {"ends": {EVE: NOW + 9}},
+            refuses=VOID | LEFT_OR_DRIVES | BOBS_END | NO_ENDS,
+            accepts=SHARED_WITH_MANY,
         ),
     ),
 }
