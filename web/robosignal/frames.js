@@ -76,9 +76,6 @@ const share = (value) =>
   maybe(number)(value.until) &&
   maybe(flag)(value.offered);
 
-/** @type {Check} */
-const anyRole = (value) => role(value) || value === "operator";
-
 const PEER = { robotId: text, sessionId: maybe(text), pcId: maybe(text), payload: record };
 
 /** What a frame must bear to be believed; a type that is not listed is ignored. */
