@@ -23,7 +23,7 @@ from robosignal.server.core.conditional_writes import (
     RemoveFromSet,
     Write,
 )
-from robosignal.server.core.records import Code, Robot, Session
+from robosignal.server.core.records import Code, Invitation, Robot, Session
 from robosignal.server.core.steps import ConditionFailed, Written
 from robosignal.server.core.writes import codes, lease, presence, viewers
 from tests.server.aws.items import ANN, BOB, C1, C2, NOW, R1, claim, row
@@ -306,6 +306,37 @@ def test_a_code_and_its_uses_survive_a_restart(tmp_path: Path) -> None:
         (),
     ]
     again.close()
+
+
+def test_an_invitation_survives_a_restart_beside_a_code_of_the_same_hash(tmp_path: Path) -> None:
+    """Each kind has keys of its own, in memory and on disk; one that is over is removed."""
+    invitation = Invitation(
+        code_hash="abc",
+        by_user_id=ANN,
+        robot_id=R1,
+        inviting="abc",
+        role="viewer",
+        uses=2,
+        expires_at=NOW,
+        ttl=NOW // 1000,
+    )
+    store = LocalStore(tmp_path)
+    store.write_invitation("abc", codes.create(invitation))
+    store.write_code("abc", codes.create(code("abc")))
+    store.write_invitation("abc", codes.take_use(BOB, codes.SHARE, invitation, NOW - 1))
+    old = structs.replace(invitation, code_hash="old", ttl=1)
+    store.write_invitation("old", codes.create(old))
+    store.close()
+    before = rows(tmp_path)
+
+    again = LocalStore(tmp_path)
+    expected = structs.replace(invitation, takers={BOB: codes.SHARE})
+    assert again.invitation("abc") == expected
+    assert again.code("abc") == code("abc")
+    again.write_invitation("abc", codes.complete_use(BOB, codes.SHARE))
+    again.close()
+    assert before - rows(tmp_path) == {"#invite:old"}
+    assert rows(tmp_path) == {"#invite:abc", "#code:abc"}
 
 
 def test_a_code_that_is_over_is_removed_from_disk(tmp_path: Path) -> None:
