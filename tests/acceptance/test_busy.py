@@ -87,11 +87,14 @@ def _trials_of(scene: Scene, situation: str, event: Event) -> Iterator[Trial]:
         for end in (number + 1, FOR_EVER):
             scene.put_back(number, end)
             told = scene.send(event)
+            # Who was refused before is checked first, which is one call more than at first.
+            refused = scene.throttle.calls[number:]
             after = scene.store.robot(ROBOT)
             scene.calm()
             again = scene.send(event)
             once = end != FOR_EVER
-            yield Trial(situation, event, call, once, at_first, told, again, before, after)
+            at = refused[0] if refused else call
+            yield Trial(situation, event, at, once, at_first, told, again, before, after)
 
 
 @cache

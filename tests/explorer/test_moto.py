@@ -38,7 +38,9 @@ def _copied(scene: Scene, client: "DynamoDBClient") -> DynamoStore:
         if row is not None:
             item = {name: marshal(value) for name, value in connection_item(row).items()}
             client.put_item(TableName=CONNECTIONS, Item=item)
-    client.delete_item(TableName=ROBOTS, Key={"robotId": marshal(ROBOT)})
+    # A code that an earlier schedule has made would be in the way: each draws the same.
+    for old in client.scan(TableName=ROBOTS, ProjectionExpression="robotId")["Items"]:
+        client.delete_item(TableName=ROBOTS, Key={"robotId": old["robotId"]})
     held = scene.store.stored(ROBOT)
     if held is not None:
         item = {name: marshal(value) for name, value in held.items()}
