@@ -155,9 +155,7 @@ def run(asked: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM, and return 0. Raise Refused if the backend cannot start."""
     settings = _read_settings(asked)
     try:
-        asyncio.run(
-            serve(settings, read_options(os.environ), print, draws_qr=sys.stdout.isatty())
-        )
+        asyncio.run(serve(settings, read_options(os.environ), print, draws_qr=sys.stdout.isatty()))
     except BadEnvironment as error:
         raise Refused(f"in the environment, {error}") from error
     except PortTaken as taken:
@@ -286,7 +284,7 @@ def welcome_text(
         f"robosignal is up at {gateway.url}",
         f"robots and browsers connect to {gateway.websocket_url}",
     ]
-    lines += _certificate_lines(backend)
+    lines += _certificate_lines(backend, settings)
     draws_qr = draws_qr and _is_for_phones(backend)
     if settings.demo:
         lines += ["", *_sign_in_lines(backend, settings, show, draws_qr=draws_qr), ""]
@@ -303,19 +301,23 @@ def welcome_text(
     return "\n".join(lines)
 
 
-def _certificate_lines(backend: Backend) -> list[str]:
+def _certificate_lines(backend: Backend, settings: BackendSettings) -> list[str]:
     """Return what a person compares before they trust a self-signed certificate, and where it is.
 
-    The file of one that is not kept is of no use to other robots, which would trust it once.
+    The file of one that is not kept is not named: the next start makes another.
     """
     tls = backend.gateway.tls
     if tls is None or not tls.is_self_signed:
         return []
-    return [
-        "browsers warn of its self-signed certificate; go on if the fingerprint is, by SHA-256,",
+    lines = [
+        "browsers warn of its self-signed certificate, whose SHA-256 fingerprint is",
         f"  {tls.fingerprint}",
-        f"robots trust it with SSL_CERT_FILE={tls.files.certificate}",
     ]
+    if settings.state is not None:
+        lines.append(
+            f"robots trust it if SSL_CERT_FILE names a copy of {tls.files.certificate} there"
+        )
+    return lines
 
 
 def _is_for_phones(backend: Backend) -> bool:

@@ -18,9 +18,9 @@ from robosignal.gateway.history import Bounds, KeptHistory
 from robosignal.gateway.integration import Handle
 from robosignal.gateway.keys import LOCAL_ALIAS, LOCAL_ISSUER, LocalKey
 from robosignal.gateway.limits import Limits
+from robosignal.gateway.names import find_hosts
 from robosignal.gateway.prefetch import Prefetch
 from robosignal.gateway.sign_in import SignIns
-from robosignal.gateway.names import find_hosts
 from robosignal.gateway.store import LocalStore
 from robosignal.gateway.tls import Tls, TlsFiles, TlsRefused
 from robosignal.paths import web_root
@@ -84,7 +84,10 @@ class Backend:
     """One running backend: its gateway, its state and its signing key."""
 
     def __init__(self, settings: BackendSettings, options: Options) -> None:
-        """Open the state and build all parts. Raise StateInUse, StateUnreadable, KeyRefused or TlsRefused."""
+        """Open the state and build all parts.
+
+        Raise StateInUse, StateUnreadable, KeyRefused or TlsRefused.
+        """
         self.key = _load_key(settings)
         self.sign_ins = SignIns()
         self._store = LocalStore(settings.state)

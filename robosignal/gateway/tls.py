@@ -37,6 +37,9 @@ CLOCKS_DIFFER: Final = timedelta(hours=1)
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _COMMON_NAME_CHARACTERS = 64
 
+Hosts = Callable[[], Sequence[str]]
+"""Returns what clients may call this machine, the best first."""
+
 Clock = Callable[[], datetime]
 
 
@@ -61,10 +64,10 @@ class Tls:
     """A certificate in use, and what takes part in TLS with it. `load` and `make` return one."""
 
     def __init__(
-        self, files: TlsFiles, hosts: Callable[[], Sequence[str]], *, is_own: bool, clock: Clock
+        self, files: TlsFiles, hosts: Hosts, *, is_self_signed: bool, clock: Clock
     ) -> None:
         self.files = files
-        self.is_self_signed = is_own
+        self.is_self_signed = is_self_signed
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._hosts = hosts
         self._clock = clock
@@ -74,30 +77,25 @@ class Tls:
         self.refresh()
 
     @classmethod
-    def load(
-        cls, files: TlsFiles, hosts: Callable[[], Sequence[str]], clock: Clock = utc_now
-    ) -> Self:
+    def load(cls, files: TlsFiles, hosts: Hosts, clock: Clock = utc_now) -> Self:
         """Return the certificate in these files, of `--tls-cert` and `--tls-key`.
 
-        `hosts` returns what clients may call this machine, the best first. Raise TlsRefused.
+        Raise TlsRefused if the gateway cannot serve with it.
         """
-        return cls(files, hosts, is_own=False, clock=clock)
+        return cls(files, hosts, is_self_signed=False, clock=clock)
 
     @classmethod
-    def make(
-        cls, directory: Path | None, hosts: Callable[[], Sequence[str]], clock: Clock = utc_now
-    ) -> Self:
+    def make(cls, directory: Path | None, hosts: Hosts, clock: Clock = utc_now) -> Self:
         """Return the self-signed certificate in this directory, made if there is none that serves.
 
         It serves if it is for each of the `hosts`, is valid for 30 days more, and others cannot
         read its key. With no directory it is gone with this object. Raise OSError as files do.
         """
         temporary = TemporaryDirectory(prefix="robosignal-") if directory is None else None
-        path = Path(temporary.name) if temporary else directory
-        assert path is not None  # noqa: S101 - one of the two
-        made = cls(
-            TlsFiles(path / CERTIFICATE_FILE, path / KEY_FILE), hosts, is_own=True, clock=clock
-        )
+        path = Path(temporary.name) if temporary else directory or Path()
+        files = TlsFiles(path / CERTIFICATE_FILE, path / KEY_FILE)
+        made = cls(files, hosts, is_self_signed=True, clock=clock)
+        # The directory is removed with this object.
         made._directory = temporary
         return made
 

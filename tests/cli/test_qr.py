@@ -58,9 +58,7 @@ def serve_on(screen: tuple[int, int], *options: str) -> str:
     return shown.decode()
 
 
-def test_serve_draws_the_owners_link_on_a_terminal(
-    screen: tuple[int, int], tmp_path: Path
-) -> None:
+def test_serve_draws_the_owners_link_on_a_terminal(screen: tuple[int, int], tmp_path: Path) -> None:
     """The one that it prints above it."""
     options = ("--demo", "--tls", "--host", "0.0.0.0", "--state", str(tmp_path))  # noqa: S104
     shown = serve_on(screen, *options)
