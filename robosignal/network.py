@@ -1,5 +1,7 @@
-"""How clients reach a server: through which proxy, and the close code of a broken connection."""
+"""How clients reach a server: which proxy and certificates, and how a broken connection closes."""
 
+import asyncio
+import ssl
 from contextlib import suppress
 from ipaddress import ip_address
 
@@ -17,6 +19,20 @@ def proxy(url: str) -> str | None:
     """
     uri = parse_uri(url)
     return None if _is_loopback(uri.host) else get_proxy(uri)
+
+
+async def make_tls(url: str) -> ssl.SSLContext | None:
+    """Return what checks the certificate of a server; None for `ws://`, which has none.
+
+    It trusts the system's authorities, or the certificates in the file that `SSL_CERT_FILE` names:
+    of authorities, and of servers themselves. It reads them from disk.
+    """
+    if not parse_uri(url).secure:
+        return None
+    context = await asyncio.to_thread(ssl.create_default_context)
+    # Without it, which only Python 3.13 sets by itself, a server's own must be self-signed.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -34,9 +36,9 @@ async def run_demo_robot(
     Its key file is in the directory `state`; None keeps it as long as this runs. `show` prints
     what went wrong: the gateway stays up.
     """
-    with _directory(state) as directory:
+    with _directory(state) as directory, _trusting(backend) as environment:
         file = directory / KEY_FILE
-        enrolling = asyncio.ensure_future(_ensure_enrolled(backend, file))
+        enrolling = asyncio.ensure_future(_ensure_enrolled(backend, file, environment))
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait({enrolling, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -51,7 +53,22 @@ async def run_demo_robot(
         if not is_enrolled:
             show(f"the demo robot cannot be enrolled{why}; the gateway stays up")
             return
-        await _run_until(backend, file, stop, show)
+        await _run_until(backend, file, environment, stop, show)
+
+
+@contextmanager
+def _trusting(backend: Backend) -> Iterator[dict[str, str]]:
+    """Yield an environment in which programs trust this gateway's certificate too."""
+    tls = backend.gateway.tls
+    if tls is None:
+        yield dict(os.environ)
+        return
+    with TemporaryDirectory(prefix="robosignal-") as directory:
+        # The variable replaces the system's authorities, which TURN servers may need.
+        trusted = Path(directory) / "trusted.pem"
+        system = ssl.get_default_verify_paths().cafile
+        trusted.write_bytes((Path(system).read_bytes() + b"\n" if system else b"") + tls.pem)
+        yield {**os.environ, "SSL_CERT_FILE": str(trusted)}
 
 
 @contextmanager
@@ -63,7 +80,7 @@ def _directory(state: Path | None) -> Iterator[Path]:
         yield Path(directory)
 
 
-async def _ensure_enrolled(backend: Backend, file: Path) -> bool:
+async def _ensure_enrolled(backend: Backend, file: Path, environment: dict[str, str]) -> bool:
     """Return whether the gateway knows the key in this file, after enrolling a new one if not."""
     async with _owner(backend) as owner:
         listed = await _list_keys(owner)
@@ -76,7 +93,7 @@ async def _ensure_enrolled(backend: Backend, file: Path) -> bool:
             # A code without approval enrols only a robot that has never had a key.
             message = {"type": "create-code", "robotId": DEMO, "approve": listed is not None}
             code = (await owner.request(message, "code")).frame["code"]
-            if await _enroll(backend, file, code) != 0:
+            if await _enroll(backend, file, code, environment) != 0:
                 return False
         if listed is not None:
             kid = _read_kid(file)
@@ -86,11 +103,12 @@ async def _ensure_enrolled(backend: Backend, file: Path) -> bool:
 
 @asynccontextmanager
 async def _owner(backend: Backend) -> AsyncIterator[Connection]:
-    url = backend.gateway.websocket_url
+    url, tls = backend.gateway.local_websocket_url, backend.gateway.tls
     # As an admin too: under the policy `provisioned` others may enrol no new robot.
     token = backend.key.sign(DEMO, [ADMIN_GROUP])
     addresses = await resolve(url, TIMEOUT_SECONDS)
-    owner = await dial(url, token, addresses, TIMEOUT_SECONDS)
+    trusted = tls.client_context() if tls else None
+    owner = await dial(url, token, addresses, TIMEOUT_SECONDS, trusted)
     try:
         await owner.request({"type": "ready", "protocol": 1}, "welcome")
         yield owner
@@ -118,13 +136,14 @@ def _read_kid(file: Path) -> str | None:
     return None
 
 
-async def _enroll(backend: Backend, file: Path, code: str) -> int:
-    url = backend.gateway.websocket_url
+async def _enroll(backend: Backend, file: Path, code: str, environment: dict[str, str]) -> int:
+    url = backend.gateway.local_websocket_url
     enrolling = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "robosignal", "robot", "enroll", url, code, "--file", str(file)),
         start_new_session=True,
         stdout=asyncio.subprocess.DEVNULL,
+        env=environment,
     )
     try:
         return await enrolling.wait()
@@ -132,15 +151,18 @@ async def _enroll(backend: Backend, file: Path, code: str) -> int:
         await _stop_process(enrolling)
 
 
-async def _run_until(backend: Backend, file: Path, stop: asyncio.Event, show: Print) -> None:
+async def _run_until(
+    backend: Backend, file: Path, environment: dict[str, str], stop: asyncio.Event, show: Print
+) -> None:
     robot = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "robosignal", "robot", "--until-eof", "--file", str(file)),
-        *("--url", backend.gateway.websocket_url),
+        *("--url", backend.gateway.local_websocket_url),
         # A terminal's Ctrl-C reaches the whole group; the robot is stopped by the gateway instead.
         start_new_session=True,
         # The pipe ends with this process, however that ends: no robot is left behind.
         stdin=asyncio.subprocess.PIPE,
+        env=environment,
     )
     stopping, ended = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(robot.wait())
     await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)

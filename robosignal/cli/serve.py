@@ -5,19 +5,25 @@ import asyncio
 import os
 import resource
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
 from robosignal.cli import arguments
 from robosignal.cli.arguments import Refused
 from robosignal.cli.demo import ADMIN, ADMIN_GROUP, DEMO, Print, run_demo_robot
+from robosignal.cli.qr import draw_qr
 from robosignal.gateway.backend import Backend, BackendSettings, RemoteIssuer
 from robosignal.gateway.gateway import PortTaken
 from robosignal.gateway.history import DAYS, MEGABYTES, MOST_DAYS, MOST_MEGABYTES, Bounds
 from robosignal.gateway.keys import LOCAL_ISSUER, KeyRefused
 from robosignal.gateway.limits import Limits
+from robosignal.gateway.names import is_loopback
 from robosignal.gateway.sign_in import LINK_SECONDS
 from robosignal.gateway.state import StateInUse, StateUnreadable
+from robosignal.gateway.tls import TlsFiles, TlsRefused
 from robosignal.protocol.limits import IDLE_SECONDS, LIFETIME_SECONDS
 from robosignal.server.settings import BadEnvironment, Options, read_options
 
@@ -50,6 +56,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="directory of the state and the signing key; :memory: keeps nothing"
         " (default: %(default)s)",
+    )
+    add(
+        "--tls",
+        action="store_true",
+        help="serve https and wss with a self-signed certificate, made and kept in the state"
+        " directory",
+    )
+    add(
+        "--tls-cert",
+        type=arguments.path,
+        metavar="FILE",
+        help="serve https and wss with this certificate, in PEM, its chain after it; needs"
+        " --tls-key",
+    )
+    add(
+        "--tls-key",
+        type=arguments.path,
+        metavar="FILE",
+        help="the private key of --tls-cert, in PEM, not encrypted",
     )
     add("--demo", action="store_true", help="run a demo robot and print the links to drive it")
     add(
@@ -130,12 +155,12 @@ def run(asked: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM, and return 0. Raise Refused if the backend cannot start."""
     settings = _read_settings(asked)
     try:
-        asyncio.run(serve(settings, read_options(os.environ), print))
+        asyncio.run(serve(settings, read_options(os.environ), print, draws_qr=sys.stdout.isatty()))
     except BadEnvironment as error:
         raise Refused(f"in the environment, {error}") from error
     except PortTaken as taken:
         raise Refused(f"{taken}: stop it, or {_suggest_port(taken.port)}") from taken
-    except (KeyRefused, StateInUse, StateUnreadable) as error:
+    except (KeyRefused, StateInUse, StateUnreadable, TlsRefused) as error:
         raise Refused(str(error)) from error
     except OSError as error:
         raise Refused(
@@ -152,6 +177,7 @@ def _read_settings(asked: argparse.Namespace) -> BackendSettings:
         state=None if asked.state == arguments.IN_MEMORY else Path(asked.state),
         demo=asked.demo,
         remote=_read_issuer(asked),
+        tls=_read_tls(asked),
         limits=Limits(idle_seconds=asked.idle_timeout, lifetime_seconds=asked.max_lifetime),
         seed_keepalive_seconds=asked.seed_keepalive,
         chaos_seed=asked.chaos,
@@ -175,6 +201,20 @@ def _read_issuer(asked: argparse.Namespace) -> RemoteIssuer | None:
     return RemoteIssuer(asked.issuer, asked.jwks, frozenset(asked.audience))
 
 
+def _read_tls(asked: argparse.Namespace) -> TlsFiles | Literal["self-signed"] | None:
+    given = (asked.tls_cert, asked.tls_key)
+    if not any(given):
+        return "self-signed" if asked.tls else None
+    if not all(given):
+        raise Refused(
+            "--tls-cert and --tls-key go together: give both, or --tls for a certificate that"
+            " robosignal makes"
+        )
+    if asked.tls:
+        raise Refused("--tls makes a certificate: leave it out with --tls-cert and --tls-key")
+    return TlsFiles(*given)
+
+
 def _suggest_port(port: int) -> str:
     """Return what to type for another port, with `make` if that was typed."""
     option = f"--port {port + 1 if port < arguments.MOST_PORT else 0}"
@@ -190,10 +230,14 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-async def serve(settings: BackendSettings, options: Options, show: Print) -> None:
+async def serve(
+    settings: BackendSettings, options: Options, show: Print, *, draws_qr: bool = False
+) -> None:
     """Serve until SIGINT or SIGTERM. `show` prints what a person needs to know.
 
-    Raise PortTaken, StateInUse, StateUnreadable or KeyRefused, whose text says what to do.
+    `draws_qr` says that `show` prints to a terminal: then addresses for phones are QR codes too.
+    Raise PortTaken, StateInUse, StateUnreadable, KeyRefused or TlsRefused, whose text says what
+    to do.
     """
     _raise_file_limit()
     stop = asyncio.Event()
@@ -201,7 +245,7 @@ async def serve(settings: BackendSettings, options: Options, show: Print) -> Non
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with _open(settings, options) as backend:
-        show(welcome_text(backend, settings, show))
+        show(welcome_text(backend, settings, show, draws_qr=draws_qr))
         if settings.demo:
             await run_demo_robot(backend, settings.state, stop, show)
         await stop.wait()
@@ -226,32 +270,72 @@ def _open(settings: BackendSettings, options: Options) -> Backend:
         raise StateUnreadable.from_os_error(settings.state, error) from error
 
 
-def welcome_text(backend: Backend, settings: BackendSettings, show: Print) -> str:
+def welcome_text(
+    backend: Backend, settings: BackendSettings, show: Print, *, draws_qr: bool = False
+) -> str:
     """Return where the backend is, and how to sign in.
 
-    `show` prints later sign-in links, each of which replaces one that was used.
+    `show` prints later sign-in links, each of which replaces one that was used. With `draws_qr`,
+    the link of the demo robot's owner, or else the console's address, is a QR code too, if another
+    machine can open it.
     """
     gateway = backend.gateway
     lines = [
         f"robosignal is up at {gateway.url}",
         f"robots and browsers connect to {gateway.websocket_url}",
     ]
+    lines += _certificate_lines(backend, settings)
+    draws_qr = draws_qr and _is_for_phones(backend)
     if settings.demo:
-        lines += ["", *_sign_in_lines(backend, settings, show), ""]
-    elif settings.remote is None:
-        state = f" --state {settings.state}" if settings.state else ""
-        lines.append(f"sign in with a token: robosignal token USER{state}")
-    if settings.host not in ("127.0.0.1", "::1", "localhost"):
+        lines += ["", *_sign_in_lines(backend, settings, show, draws_qr=draws_qr), ""]
+    else:
+        if settings.remote is None:
+            state = f" --state {settings.state}" if settings.state else ""
+            lines.append(f"sign in with a token: robosignal token USER{state}")
+        if draws_qr:
+            lines.append(draw_qr(gateway.url))
+    if not is_loopback(settings.host):
         lines.append(
             f"listening on {settings.host}: every machine that reaches this one can connect"
         )
     return "\n".join(lines)
 
 
-def _sign_in_lines(backend: Backend, settings: BackendSettings, show: Print) -> list[str]:
+def _certificate_lines(backend: Backend, settings: BackendSettings) -> list[str]:
+    """Return what a person compares before they trust a self-signed certificate, and where it is.
+
+    The file of one that is not kept is not named: the next start makes another.
+    """
+    tls = backend.gateway.tls
+    if tls is None or not tls.is_self_signed:
+        return []
+    lines = [
+        "browsers warn of its self-signed certificate, whose SHA-256 fingerprint is",
+        f"  {tls.fingerprint}",
+    ]
+    if settings.state is not None:
+        lines.append(
+            f"robots trust it if SSL_CERT_FILE names a copy of {tls.files.certificate} there"
+        )
+    return lines
+
+
+def _is_for_phones(backend: Backend) -> bool:
+    """Return whether another machine can open the links, in a page that is secure there."""
+    gateway = backend.gateway
+    return gateway.tls is not None and not is_loopback(urlsplit(gateway.url).hostname or "")
+
+
+def _sign_in_lines(
+    backend: Backend, settings: BackendSettings, show: Print, *, draws_qr: bool
+) -> list[str]:
     """Return the lines with links to sign in as users who may drive the demo robot."""
     owner = _sign_in_line(
-        backend, "  demo, who owns the demo robot:  ", lambda: backend.key.sign(DEMO), show
+        backend,
+        "  demo, who owns the demo robot:  ",
+        lambda: backend.key.sign(DEMO),
+        show,
+        draws_qr=draws_qr,
     )
     if settings.remote is not None:
         # No admin link: a local admin must not control the robots of the issuer's users.
@@ -270,11 +354,19 @@ def _sign_in_lines(backend: Backend, settings: BackendSettings, show: Print) -> 
     ]
 
 
-def _sign_in_line(backend: Backend, title: str, sign: Callable[[], str], show: Print) -> str:
+def _sign_in_line(
+    backend: Backend,
+    title: str,
+    sign: Callable[[], str],
+    show: Print,
+    *,
+    draws_qr: bool = False,
+) -> str:
     """Return the line with a sign-in link; `show` prints the links that replace it."""
 
     def format_line(code: str) -> str:
-        return f"{title}{backend.gateway.url}#code={code}"
+        link = f"{backend.gateway.url}#code={code}"
+        return f"{title}{link}" + (f"\n{draw_qr(link)}" if draws_qr else "")
 
     return format_line(
         backend.sign_ins.begin(sign, lambda code: show(f"the next link:\n{format_line(code)}"))

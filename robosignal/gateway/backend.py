@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from robosignal.gateway.chaos import add_chaos
 from robosignal.gateway.connection_quota import CONNECTIONS_PER_USER, ConnectionQuota
@@ -18,9 +18,11 @@ from robosignal.gateway.history import Bounds, KeptHistory
 from robosignal.gateway.integration import Handle
 from robosignal.gateway.keys import LOCAL_ALIAS, LOCAL_ISSUER, LocalKey
 from robosignal.gateway.limits import Limits
+from robosignal.gateway.names import find_hosts
 from robosignal.gateway.prefetch import Prefetch
 from robosignal.gateway.sign_in import SignIns
 from robosignal.gateway.store import LocalStore
+from robosignal.gateway.tls import Tls, TlsFiles, TlsRefused
 from robosignal.paths import web_root
 from robosignal.protocol.errors import TokenExpired
 from robosignal.protocol.frames import encode
@@ -68,15 +70,24 @@ class BackendSettings:
     """Under which other addresses clients connect, such as `wss://robots.example.org/prod`."""
     history: Bounds = Bounds()  # noqa: RUF009 - it is frozen
     """How long, and how much, the history keeps."""
+    tls: TlsFiles | Literal["self-signed"] | None = None
+    """The certificate to serve with, or that one is made; None serves without TLS."""
     unlimited: bool = False
     """No rate limits, and no limit on a user's connections."""
+
+
+TLS_CHECK_SECONDS = 3600
+"""How often the certificate is read again: another program may have renewed it."""
 
 
 class Backend:
     """One running backend: its gateway, its state and its signing key."""
 
     def __init__(self, settings: BackendSettings, options: Options) -> None:
-        """Open the state and build all parts. Raise StateInUse, StateUnreadable or KeyRefused."""
+        """Open the state and build all parts.
+
+        Raise StateInUse, StateUnreadable, KeyRefused or TlsRefused.
+        """
         self.key = _load_key(settings)
         self.sign_ins = SignIns()
         self._store = LocalStore(settings.state)
@@ -85,6 +96,7 @@ class Backend:
         self._in_threads = settings.chaos_seed is not None
         self._history: KeptHistory | None = None
         try:
+            self._tls = _open_tls(settings)
             self._history = _open_history(settings, self._store)
             self._issuers = _make_issuers(settings, self.key)
             limited = options.limited and not settings.unlimited
@@ -121,9 +133,7 @@ class Backend:
 
     def _find_addresses(self, settings: BackendSettings, options: Options) -> frozenset[str]:
         """Return the addresses of this gateway, for one of which a robot's assertion is."""
-        hosts = {settings.host, "127.0.0.1", "localhost"}
-        own = {f"ws://{host}:{self.gateway.port}/prod" for host in hosts}
-        own.add(self.gateway.websocket_url)
+        own = self.gateway.websocket_urls
         return options.device_audiences | own | {*settings.public_urls}
 
     def _make_handler(self, settings: BackendSettings, *, limited: bool) -> Handle:
@@ -154,6 +164,7 @@ class Backend:
             prepare=Prefetch(self._issuers) if settings.remote else None,
             in_threads=self._in_threads,
             sign_ins=self.sign_ins,
+            tls=self._tls,
         )
 
     async def __aenter__(self) -> Self:
@@ -167,6 +178,9 @@ class Backend:
         if self._keepalive_seconds is not None:
             keepalive = _repeat(self._keepalive_seconds, self._keep_alive)
             self._timers.append(asyncio.create_task(keepalive))
+        if self._tls is not None:
+            renewing = _repeat(TLS_CHECK_SECONDS, self._refresh_tls)
+            self._timers.append(asyncio.create_task(renewing))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -192,6 +206,16 @@ class Backend:
         if self._history is not None:
             self._history.tick(epoch_ms())
 
+    async def _refresh_tls(self) -> None:
+        """Serve new connections with the certificate that is due now."""
+        if self._tls is None:
+            return
+        try:
+            if await asyncio.to_thread(self._tls.refresh):
+                log.info("new connections get the certificate %s", self._tls.fingerprint)
+        except (TlsRefused, OSError) as error:
+            log.error("the certificate stays as it is: %s", error)  # noqa: TRY400 - it says why
+
     async def _keep_alive(self) -> None:
         """Handle the event of a schedule, as EventBridge sends it on AWS."""
         if self._in_threads:
@@ -216,6 +240,19 @@ def _load_key(settings: BackendSettings) -> LocalKey:
     if settings.state is None or settings.remote is not None:
         return LocalKey.ephemeral()
     return LocalKey.load(settings.state)
+
+
+def _open_tls(settings: BackendSettings) -> Tls | None:
+    def hosts() -> tuple[str, ...]:
+        return find_hosts(settings.host)
+
+    match settings.tls:
+        case None:
+            return None
+        case "self-signed":
+            return Tls.make(settings.state, hosts)
+        case files:
+            return Tls.load(files, hosts)
 
 
 def _open_history(settings: BackendSettings, store: LocalStore) -> KeptHistory | None:

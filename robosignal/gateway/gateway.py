@@ -13,8 +13,10 @@ from robosignal.gateway.integration import Handle, Integration, Prepare
 from robosignal.gateway.limits import Limits
 from robosignal.gateway.listener import Listener, Protocols, RequestHead
 from robosignal.gateway.management import management_routes
+from robosignal.gateway.names import WILDCARDS, is_loopback
 from robosignal.gateway.pages import page_routes
 from robosignal.gateway.sign_in import SignIns, sign_in_routes
+from robosignal.gateway.tls import Tls
 from robosignal.gateway.websocket import GatewayContext, accept
 from robosignal.server.limits.limiter import Buckets
 from robosignal.server.ports import Pacer
@@ -56,10 +58,15 @@ class Gateway:
         in_threads: bool = False,
         sign_ins: SignIns | None = None,
         stage: str = "prod",
+        tls: Tls | None = None,
     ) -> None:
-        """`port` 0 takes a free one; `limits.stopping_seconds` limits each step of `stop`."""
+        """`port` 0 takes a free one; `limits.stopping_seconds` limits each step of `stop`.
+
+        `tls` encrypts every connection; None none.
+        """
         self.host = host
         self.port = port
+        self.tls = tls
         self._stage = stage
         self._stopping_seconds = limits.stopping_seconds
         self._integration = Integration(
@@ -79,22 +86,46 @@ class Gateway:
             http=self._http.take_over,
             seconds=limits.handshake_seconds,
         )
-        self._listener = Listener(lambda: RequestHead(self._protocols))
+        self._listener = Listener(
+            lambda: RequestHead(self._protocols),
+            tls=tls.context if tls else None,
+            tls_seconds=limits.handshake_seconds,
+        )
 
     @property
     def url(self) -> str:
         """Where the console is."""
-        return f"http://{self._address}/"
+        return f"{self._http_scheme}://{self._address}/"
 
     @property
     def websocket_url(self) -> str:
         """Where clients connect."""
-        return f"ws://{self._address}/{self._stage}"
+        return self._format_websocket_url(self._host)
+
+    @property
+    def local_websocket_url(self) -> str:
+        """Where clients on this machine connect: by loopback, which no proxy is asked for."""
+        if self.tls is None:
+            return self.websocket_url
+        local = (host for host in self.tls.hosts if is_loopback(host))
+        return self._format_websocket_url(next(local, self._host))
+
+    @property
+    def websocket_urls(self) -> frozenset[str]:
+        """Every address that clients may use for `websocket_url`."""
+        if self.tls is not None:
+            hosts = {self._host, *self.tls.hosts}
+        else:
+            hosts = {self.host, self._host, "127.0.0.1", "localhost"}
+        urls = {self._format_websocket_url(host) for host in hosts}
+        port = f":{443 if self.tls else 80}/"
+        # A client may leave out the scheme's own port.
+        return frozenset(urls | {url.replace(port, "/") for url in urls})
 
     @property
     def management_url(self) -> str:
         """The endpoint for a management API client."""
-        return f"http://{self._address}/{self._stage}"
+        return f"{self._http_scheme}://{self._address}/{self._stage}"
 
     async def start(self) -> None:
         """Listen, and set `port` to the real one. Raise PortTaken; OSError for any other reason."""
@@ -134,9 +165,26 @@ class Gateway:
 
     @property
     def _address(self) -> str:
+        return self._format_address(self._host)
+
+    @property
+    def _http_scheme(self) -> str:
+        return "https" if self.tls else "http"
+
+    @property
+    def _host(self) -> str:
+        # With TLS, other machines are meant, and the certificate says under which name.
+        if self.tls is not None and self.tls.hosts:
+            return self.tls.hosts[0]
         # A wildcard is an address to listen on, not to connect to.
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104
+        return WILDCARDS.get(self.host, self.host)
+
+    def _format_address(self, host: str) -> str:
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    def _format_websocket_url(self, host: str) -> str:
+        scheme = "wss" if self.tls else "ws"
+        return f"{scheme}://{self._format_address(host)}/{self._stage}"
 
     async def _close_connections(self) -> None:
         connections = tuple(self._context.connections)

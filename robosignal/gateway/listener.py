@@ -9,7 +9,9 @@ import logging
 import os
 import re
 import socket
+import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -48,9 +50,16 @@ class Listener:
     """
 
     def __init__(
-        self, make: Callable[[], asyncio.BaseProtocol], retry_seconds: float = RETRY_SECONDS
+        self,
+        make: Callable[[], asyncio.BaseProtocol],
+        retry_seconds: float = RETRY_SECONDS,
+        tls: ssl.SSLContext | None = None,
+        tls_seconds: float | None = None,
     ) -> None:
+        """`tls_seconds` is how long a client's TLS handshake may take, with `tls`."""
         self._make = make
+        self._tls = tls
+        self._tls_seconds = tls_seconds
         self._retry_seconds = retry_seconds
         self._server: asyncio.Server | None = None
         self._sockets: list[socket.socket] = []
@@ -75,13 +84,20 @@ class Listener:
         return int(self._sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """Accept no more. Each accepted connection has its protocol when this returns."""
+        """Accept no more. Each accepted connection has its protocol when this returns.
+
+        Those whose TLS handshake is not over are dropped.
+        """
         self._stop_watching()
         for listening in self._sockets:
             listening.close()
         self._sockets.clear()
         if self._server is not None:
             self._server.close()
+        if self._tls is not None:
+            # A client could take seconds for its handshake, and has asked for nothing yet.
+            for starting in self._starting:
+                starting.cancel()
         if self._starting:
             await asyncio.wait(self._starting)
 
@@ -114,7 +130,19 @@ class Listener:
             task.add_done_callback(self._starting.discard)
 
     async def _start(self, accepted: socket.socket) -> None:
-        await asyncio.get_running_loop().connect_accepted_socket(self._make, accepted)
+        loop = asyncio.get_running_loop()
+        if self._tls is None:
+            await loop.connect_accepted_socket(self._make, accepted)
+            return
+        # TLS itself answers a client that speaks none, or that does not trust the certificate.
+        with suppress(OSError):
+            await loop.connect_accepted_socket(
+                self._make,
+                accepted,
+                ssl=self._tls,
+                ssl_handshake_timeout=self._tls_seconds,
+                ssl_shutdown_timeout=self._tls_seconds,
+            )
 
     def _pause(self, failed: OSError) -> None:
         self._stop_watching()

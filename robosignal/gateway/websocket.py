@@ -346,6 +346,9 @@ class Connection(asyncio.BufferedProtocol):
             # The client may have reset the connection, which only the next read shows.
             with suppress(OSError):
                 self._transport.write_eof()
+        else:
+            # TLS has no half-open connections: this sends its close, and waits for the client's.
+            self._transport.close()
         timeout = self._context.limits.closing_seconds
         self._abort_in(timeout if self._admitted else min(timeout, REFUSED_SECONDS))
         self._end()

@@ -23,7 +23,7 @@ from websockets.exceptions import (
 )
 from websockets.typing import Subprotocol
 
-from robosignal.network import ABNORMAL, proxy
+from robosignal.network import ABNORMAL, make_tls, proxy
 from robosignal.probe.errors import (
     Closed,
     GatewayFault,
@@ -78,9 +78,16 @@ async def resolve(url: str, timeout_s: float) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-async def dial(url: str, token: str, addresses: Sequence[str], timeout_s: float) -> "Connection":
+async def dial(
+    url: str,
+    token: str,
+    addresses: Sequence[str],
+    timeout_s: float,
+    tls: ssl.SSLContext | None = None,
+) -> "Connection":
     """Return an open connection in the dialect v1, to the first address that accepts one.
 
+    `tls` checks the server's certificate; None takes what `make_tls` returns.
     `timeout_s` is for each address, and then for every frame that is awaited. Raise the
     ProbeError that says why there is no connection.
     """
@@ -88,7 +95,8 @@ async def dial(url: str, token: str, addresses: Sequence[str], timeout_s: float)
     for address in addresses:
         try:
             async with asyncio.timeout(timeout_s):
-                opened = await _open(url, token, None if proxy(url) else address)
+                tls = tls or await make_tls(url)
+                opened = await _open(url, token, None if proxy(url) else address, tls)
                 return Connection(opened, timeout_s)
         except TimeoutError:
             error = TimedOut("answer to the handshake", timeout_s)
@@ -103,9 +111,13 @@ async def dial(url: str, token: str, addresses: Sequence[str], timeout_s: float)
     raise error
 
 
-async def _open(url: str, token: str, address: str | None) -> ClientConnection:
+async def _open(
+    url: str, token: str, address: str | None, tls: ssl.SSLContext | None
+) -> ClientConnection:
     # Through a proxy there is no address: the proxy resolves the name.
     where: dict[str, Any] = {} if address is None else {"host": address}
+    if tls is not None:
+        where["ssl"] = tls
     connection = await connect(
         url,
         subprotocols=[Subprotocol(SUBPROTOCOL), Subprotocol(BEARER_PREFIX + token)],

@@ -4,14 +4,22 @@ import socket
 import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography import x509
 
 from robosignal.cli.main import main
 from robosignal.gateway.store import LocalStore
+from robosignal.gateway.tls import TlsFiles
+from tests.gateway.certificates import START, write
 
 Refusal = Callable[..., str]
+
+NAME = x509.DNSName("drive.example.com")
+LATER = START + timedelta(days=10)
 
 ROBOT = ("robot", "--url", "ws://127.0.0.1:1/prod", "--robot-id", "r1")
 ISSUER = ("serve", "--port", "0", "--state", ":memory:", "--issuer", "https://i.example")
@@ -89,6 +97,100 @@ def test_an_issuer_needs_all_three_options(refusal: Refusal) -> None:
     told = refusal(*ISSUER)
 
     assert told == "--issuer, --jwks and --audience go together: give all three, or none"
+
+
+TLS = ("serve", "--port", "0", "--state", ":memory:")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--tls-cert", "a.pem"], "--tls-cert and --tls-key go together: give both, or --tls for"),
+        (["--tls-key", "a.pem"], "--tls-cert and --tls-key go together: give both, or --tls for"),
+        (
+            ["--tls", "--tls-cert", "a.pem", "--tls-key", "b.pem"],
+            "--tls makes a certificate: leave it out with --tls-cert and --tls-key",
+        ),
+    ],
+)
+def test_a_certificate_and_its_key_go_together(
+    refusal: Refusal, options: list[str], told: str
+) -> None:
+    """And take the place of one that is made."""
+    assert refusal(*TLS, *options).startswith(told)
+
+
+def _lose_key(files: TlsFiles) -> None:
+    files.key.unlink()
+
+
+def _swap(files: TlsFiles) -> None:
+    swapped = files.certificate.read_bytes(), files.key.read_bytes()
+    files.key.write_bytes(swapped[0])
+    files.certificate.write_bytes(swapped[1])
+
+
+def _exchange_key(files: TlsFiles) -> None:
+    certificate = files.certificate.read_bytes()
+    write(files.certificate.parent, NAME)
+    files.certificate.write_bytes(certificate)
+
+
+@pytest.mark.parametrize(
+    ("given", "spoil", "told"),
+    [
+        ({}, None, "--tls-cert {cert}: names no host in subjectAltName, so browsers refuse it"),
+        ({"lasts": timedelta(days=1)}, None, "--tls-cert {cert}: has expired on {ended}: renew it"),
+        ({"start": LATER}, None, "--tls-cert {cert}: is valid only from {start} UTC"),
+        (
+            {"password": b"secret"},
+            None,
+            "--tls-key {key}: is encrypted: openssl pkey -in {key} decrypts it",
+        ),
+        ({}, _lose_key, "--tls-key {key}: No such file or directory"),
+        ({}, _swap, "--tls-cert {cert}: must hold a certificate in PEM"),
+        (
+            {},
+            _exchange_key,
+            "--tls-key {key}: must be the key of the certificate in --tls-cert {cert}",
+        ),
+    ],
+)
+def test_a_certificate_that_cannot_be_served_is_named_by_its_option(
+    refusal: Refusal,
+    tmp_path: Path,
+    given: dict[str, Any],
+    spoil: Callable[[TlsFiles], None] | None,
+    told: str,
+) -> None:
+    """With the file, and what is wrong with it."""
+    has_names = bool(given) or spoil is not None
+    files = write(tmp_path, *([NAME] if has_names else []), **given)
+    if spoil is not None:
+        spoil(files)
+
+    said = refusal(*TLS, "--tls-cert", str(files.certificate), "--tls-key", str(files.key))
+
+    assert said == told.format(
+        cert=files.certificate,
+        key=files.key,
+        ended=f"{START + timedelta(days=1):%Y-%m-%d}",
+        start=f"{LATER:%Y-%m-%d %H:%M}",
+    )
+
+
+def test_a_certificate_that_is_missing_and_a_key_that_is_none_are_named(
+    refusal: Refusal, tmp_path: Path
+) -> None:
+    """Each by its own option."""
+    files = write(tmp_path, NAME)
+    files.key.write_bytes(files.certificate.read_bytes())
+    key = str(files.key)
+
+    said = refusal(*TLS, "--tls-cert", str(files.certificate), "--tls-key", key)
+    assert said == f"--tls-key {key}: must hold a private key in PEM"
+    said = refusal(*TLS, "--tls-cert", str(tmp_path / "none.pem"), "--tls-key", key)
+    assert said == f"--tls-cert {tmp_path}/none.pem: No such file or directory"
 
 
 def test_a_wrong_variable_is_named(refusal: Refusal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
-from robosignal.network import ABNORMAL, proxy
+from robosignal.network import ABNORMAL, make_tls, proxy
 from robosignal.protocol.limits import BEARER_PREFIX, FRAME_BYTES, MESSAGE_BYTES, SUBPROTOCOL
 from robosignal.robot.connection.events import (
     Closed,
@@ -112,6 +112,7 @@ class WebSocket:
             open_timeout=None,
             close_timeout=CLOSE_SECONDS,
             proxy=proxy(self._url),
+            ssl=await make_tls(self._url),
             logger=silence(),
         )
         async with dial as socket:

@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
-from robosignal.network import proxy
+from robosignal.network import make_tls, proxy
 from robosignal.protocol.device_keys import normalize_code
 from robosignal.protocol.frames import Ack, Error
 from robosignal.protocol.ids import RobotId
@@ -117,6 +117,7 @@ async def _converse(url: str, token: str, code: str, robot_id: RobotId | None) -
         open_timeout=None,
         close_timeout=2,
         proxy=proxy(url),
+        ssl=await make_tls(url),
         logger=silence(),
     )
     named = {} if robot_id is None else {"robotId": robot_id}
