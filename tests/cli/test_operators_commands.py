@@ -489,6 +489,28 @@ def test_without_a_url_or_with_a_wrong_one_the_variable_is_named(
     assert "in the environment, ROBOSIGNAL_URL must be a WebSocket URL" in error
 
 
+# Robots that were enrolled, and have no key or have never connected
+
+
+def test_a_robot_that_has_enrolled_and_not_connected_was_never_seen(
+    tmp_path: Path, run: Run
+) -> None:
+    """And once its key is revoked, its owner hears which code lets it in again."""
+    with LocalBackend() as backend:
+        _, said, _ = run(backend, "ann", "code", "--robot", "arm-1")
+        enrol(backend, code_of(said), tmp_path / "robot.json")
+        _, listed, _ = run(backend, "ann", "robots")
+        _, keys, _ = run(backend, "ann", "keys", "arm-1")
+        run(backend, "ann", "revoke-key", "arm-1", keys.splitlines()[1].split()[0])
+        _, none, _ = run(backend, "ann", "keys", "arm-1")
+
+    assert re.search(r"arm-1 .* no +never +1, never used", listed)
+    assert none == (
+        "arm-1 has no key: make a code for it with robosignal code --robot arm-1; "
+        "if it had a key before, with --approve"
+    )
+
+
 # Shares and invitations
 
 
@@ -509,7 +531,8 @@ def test_a_share_has_a_role_and_an_end(shop: LocalBackend, run: Run) -> None:
     code, said, _ = run(shop, "ann", "share", "arm-1", "bob", "--role", "viewer", "--until", "7d")
     (share,) = shares_of(shop, "arm-1")
 
-    assert (code, said) == (0, "arm-1 is shared with bob; operators: none")
+    assert code == 0
+    assert said == "arm-1 is offered to bob, who may view it once they accept it in the console"
     assert (share["userId"], share["role"]) == ("bob", "viewer")
     assert 0 <= share["until"] - before - 7 * DAY_MS < DAY_MS
 
