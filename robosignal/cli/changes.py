@@ -24,6 +24,9 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{4}(?::[0-9a-f]{4}){4}")
 
 Message = dict[str, Any]
 
+MAY = {"operator": "drive", "viewer": "view"}
+"""What a role lets its user do."""
+
 
 def _key(text: str) -> str:
     """Read a key's id, or its fingerprint."""
@@ -217,11 +220,24 @@ class Change:
         return replace(outcome, refused=[*unknown, *outcome.refused])
 
     def _describe(self, done: Done) -> str:
-        return lines.tell_untold(done, self.done.format(**done.message, **_people(done)))
+        said = OFFERED if self.has_terms and _is_offered(done) else self.done
+        return lines.tell_untold(done, said.format(**done.message, **_people(done)))
 
 
 def _name_all(columns: Sequence[Column]) -> str:
     return " and ".join(each.name for each in columns)
+
+
+OFFERED = "{robotId} is offered to {grantee}, who may {may} it once they accept it in the console"
+"""What `share` has done for a user who has no share of the robot yet."""
+
+
+def _is_offered(done: Done) -> bool:
+    user = done.message.get("userId")
+    shares = done.reply.get("shares") or []
+    return any(
+        user is not None and each.get("userId") == user and each.get("offered") for each in shares
+    )
 
 
 def _people(done: Done) -> dict[str, str]:
@@ -230,7 +246,13 @@ def _people(done: Done) -> dict[str, str]:
     grantee = str(done.message.get("userId")) if group is None else f"the group {group}"
     kid = done.message.get("kid")
     key = "any of its old keys" if kid is None else f"key {kid}"
-    return {"operators": ", ".join(operators) or "none", "grantee": grantee, "key": key}
+    may = MAY[done.message.get("role", "operator")]
+    return {
+        "operators": ", ".join(operators) or "none",
+        "grantee": grantee,
+        "key": key,
+        "may": may,
+    }
 
 
 async def _find_keys(

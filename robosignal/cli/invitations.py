@@ -12,7 +12,7 @@ import msgspec
 
 from robosignal.cli import arguments, code, lines, server
 from robosignal.cli.arguments import Refused
-from robosignal.cli.changes import add_terms, read_terms
+from robosignal.cli.changes import MAY, add_terms, read_terms
 from robosignal.cli.progress import Progress
 from robosignal.cli.server import Done, NotDone, Server
 from robosignal.history.times import format_time
@@ -86,10 +86,6 @@ def _describe(done: Done) -> str:
             f"    robosignal accept {made}",
         )
     )
-
-
-MAY = {"operator": "drive", "viewer": "view"}
-"""What a role lets its user do."""
 
 
 class Accept:

@@ -33,7 +33,10 @@ def run(asked: argparse.Namespace, say: Callable[[str], object] = print) -> int:
     elif keys:
         say("\n".join(format_table(HEADS, [_row(each, epoch_ms()) for each in keys])))
     else:
-        say(f"{asked.robot} has no key: make a code for it with robosignal code --robot")
+        say(
+            f"{asked.robot} has no key: make a code for it with robosignal code --robot "
+            f"{asked.robot}; if it had a key before, with --approve"
+        )
     return 0
 
 

@@ -80,8 +80,8 @@ def _show_seen(entry: Entry) -> str:
         return "now"
     if "lastSeenAt" in entry:
         return format_time(entry["lastSeenAt"])
-    # Registering for the first time sets the revision; a server of before tells no time.
-    return "not known" if entry["rev"] else "never"
+    # A server of before tells no time, nor keys. To enrol or to register sets the revision.
+    return "not known" if entry["rev"] and "keys" not in entry else "never"
 
 
 def _show_keys(entry: Entry) -> str:

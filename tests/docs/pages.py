@@ -29,6 +29,12 @@ def blocks(text: str, *kinds: str) -> list[str]:
     return [textwrap.dedent(each["body"]) for each in found]
 
 
+def typed_and_shown(text: str) -> list[tuple[str, str]]:
+    """Return what a page has people type in a shell, and what it shows, in its order, by kind."""
+    found = [each for each in _BLOCK.finditer(text) if each["kind"] in ("sh", "text")]
+    return [(each["kind"], textwrap.dedent(each["body"])) for each in found]
+
+
 def kinds(text: str) -> set[str]:
     """Return the info strings of all code blocks."""
     return {found["kind"] for found in _BLOCK.finditer(text)}

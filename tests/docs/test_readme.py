@@ -27,7 +27,8 @@ from tests.e2e.processes import Process
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
 TEXTS = {name: page(name) for name in NAMES}
 VERBS = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))
-COMMANDS = {"make", "export", "echo", "pip", ".venv/bin/robosignal", "tools/cdk/cdk"}
+PROGRAM = ("robosignal", ".venv/bin/robosignal")
+COMMANDS = {"make", ".", "export", "echo", "pip", "tools/cdk/cdk", *PROGRAM}
 LINES = [
     line for text in TEXTS.values() for body in blocks(text, "sh") for line in body.split("\n")
 ]
@@ -120,7 +121,7 @@ def test_what_is_to_be_typed_can_be(line: str) -> None:
 
     assert words[0] in COMMANDS
     for place, word in enumerate(words):
-        if word.endswith(".venv/bin/robosignal"):
+        if word.rpartition("=")[2] in PROGRAM:
             command, *rest = words[place + 1 :]
             assert {each for each in rest if each.startswith("--")} <= options(command)
 

@@ -74,13 +74,14 @@ def test_a_later_eviction_does_not_move_the_time(world: World, robot: Peer) -> N
 
 
 def test_a_robot_that_never_registered_was_never_seen(world: World) -> None:
-    """It was only enrolled."""
+    """It was only enrolled; robots with keys speak v1, so its control is not called advisory."""
     world.enroll(DeviceKey())
 
     entry = listed(world)
     assert not entry["online"]
     assert "lastSeenAt" not in entry
     assert entry["keys"] == {"count": 1}
+    assert entry["dialect"] == "v1"
 
 
 def test_keys_are_summed_up_for_owner_and_admins(world: World) -> None:

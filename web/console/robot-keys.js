@@ -16,7 +16,7 @@ import { formatLength } from "./history.js";
 const ASK_AGAIN_MS = 3_000;
 const WHEN = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const NONE =
-  "This robot has no key of its own: it connects with a person’s token. Add a robot makes a code for it.";
+  "This robot has no key of its own: it can connect only with a person’s token. Add a robot makes a code for it.";
 
 const open = {
   robotId: "",

@@ -23,7 +23,7 @@ from robosignal.protocol.frames import (
     RobotsReply,
 )
 from robosignal.protocol.ids import RobotId, UserId
-from robosignal.protocol.messages import Robots, Unwatch, Watch
+from robosignal.protocol.messages import Dialect, Robots, Unwatch, Watch
 from robosignal.server.core.authorization import find_share, find_shares
 from robosignal.server.core.records import (
     FLEET_SHARDS,
@@ -249,7 +249,7 @@ def robot_entry(request: Request, robot: Robot, relation: RelationName) -> Robot
         controlled_by=held.person if held else None,
         viewers=sum(not each.has_lapsed("viewer", request.now) for each in robot.viewers.values()),
         metadata=msgspec.json.decode(robot.metadata or "{}"),
-        dialect=robot.dialect,
+        dialect=_dialect_of(robot),
         ice_restart=robot.ice_restart,
         until=None if share is None else share.until,
         group=None if share is None else group_of(share.grantee),
@@ -257,6 +257,11 @@ def robot_entry(request: Request, robot: Robot, relation: RelationName) -> Robot
         last_seen_at=None if online else _last_seen_at(request, robot),
         keys=_summarize_keys(robot, request.now) if relation in ("owner", "admin") else None,
     )
+
+
+def _dialect_of(robot: Robot) -> Dialect:
+    """Return the robot's dialect: of one that was enrolled and never registered, that of keys."""
+    return "v1" if robot.keys and not robot.updated_at else robot.dialect
 
 
 def _find_not_renewed(robot: Robot, now: int) -> Person | None:
