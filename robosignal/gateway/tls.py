@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 CERTIFICATE_FILE = "tls-certificate.pem"
 KEY_FILE = "tls-key.pem"
@@ -251,7 +252,7 @@ def _write_self_signed(files: TlsFiles, hosts: Sequence[str], now: datetime) -> 
         .add_extension(x509.SubjectAlternativeName([_general_name(host) for host in hosts]), False)  # noqa: FBT003 - not critical
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.KeyUsage(digital_signature=True, **usage), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), False)  # noqa: FBT003 - not critical
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)  # noqa: FBT003 - not critical
         .add_extension(identifier, critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -12,6 +12,7 @@ from robosignal.gateway.gateway import Gateway
 from robosignal.gateway.integration import Handle, Prepare
 from robosignal.gateway.limits import Limits
 from robosignal.gateway.sign_in import SignIns
+from robosignal.gateway.tls import Tls
 from robosignal.server.ports import Pacer
 
 
@@ -28,6 +29,7 @@ class Serve(Protocol):
         prepare: Prepare | None = None,
         in_threads: bool = False,
         sign_ins: SignIns | None = None,
+        tls: Tls | None = None,
     ) -> Awaitable[Gateway]:
         """Return it once it listens."""
 
