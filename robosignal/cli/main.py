@@ -6,6 +6,8 @@ Only the module of the command that runs is imported: `robosignal token` loads n
 import argparse
 import io
 import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -39,6 +41,10 @@ COMMANDS = {
 command is for."""
 
 
+UNREAD = 128 + signal.SIGPIPE
+"""The exit code if nothing reads the output any more, as shells have it for the signal of that."""
+
+
 class Command(Protocol):
     """What runs one command."""
 
@@ -69,6 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refused as refused:
         sys.stderr.write(f"robosignal: {refused}\n")
         return refused.exit_code
+    except BrokenPipeError:
+        # What reads the output, such as head, has ended. Python writes what is left at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
     return code
 
 

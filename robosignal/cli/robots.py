@@ -85,7 +85,7 @@ def _show_seen(entry: Entry) -> str:
 
 
 def _show_keys(entry: Entry) -> str:
-    if entry["relation"] == "operator":
+    if entry["relation"] not in ("owner", "admin"):
         return ""
     keys = entry.get("keys")
     if keys is None:

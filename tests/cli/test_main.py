@@ -1,5 +1,7 @@
 """The command line as a whole: which commands there are, and what each of them imports."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +48,22 @@ def test_the_backend_needs_no_video() -> None:
 
     assert found >= SERVER
     assert found & VIDEO == set()
+
+
+def test_output_that_nothing_reads_ends_a_command_without_a_word() -> None:
+    """As `robosignal robots | head` does."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    ran = subprocess.run(
+        [sys.executable, "-m", "robosignal", "cost", "--robots", "1", "--sessions", "1"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+
+    assert (ran.returncode, ran.stderr) == (128 + signal.SIGPIPE, "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -567,6 +567,7 @@ def test_an_invitation_is_made_and_accepted(shop: LocalBackend, run: Run) -> Non
     accepted = run(shop, "bob", "accept", typed.lower())
     as_json = run(shop, "carol", "accept", typed, "--json")
     spent = run(shop, "dave", "accept", typed)
+    _, listed, _ = run(shop, "bob", "robots")
 
     assert code == 0
     assert lines[1] == "for   2 users"
@@ -577,6 +578,7 @@ def test_an_invitation_is_made_and_accepted(shop: LocalBackend, run: Run) -> Non
     assert accepted[:2] == (0, "You may view arm-1 now.")
     assert json.loads(as_json[1]) == {"robotId": "arm-1", "role": "viewer"}
     assert (spent[0], "not valid" in spent[2]) == (1, True)
+    assert listed.splitlines()[1].split() == ["arm-1", "ann", "no", "never"], "no word of keys"
     assert {each["userId"] for each in shares_of(shop, "arm-1")} == {"bob", "carol"}
 
 
