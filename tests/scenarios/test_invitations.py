@@ -5,6 +5,7 @@ import pytest
 from robosignal.protocol.device_keys import hash_code
 from robosignal.protocol.limits import INVITATION_SECONDS, SHARES
 from tests.device import DeviceKey
+from tests.scenarios.between import Between
 from tests.scenarios.shares import accepts, listed, shares
 from tests.world import Frame, Peer, World
 
@@ -372,3 +373,20 @@ def test_inviting_and_accepting_are_audited_without_the_code(
     assert code not in logged
     assert code.replace("-", "") not in logged
     assert hash_code(code) not in logged
+
+
+def test_a_view_that_is_opened_while_its_user_accepts_ends_too(
+    crossing: World, between: Between
+) -> None:
+    """It was opened by the share that has no end, so it would outlast the one that has."""
+    crossing.robot("r1", "owner")
+    owner = crossing.connect("owner")
+    owner.ask(type="share", robotId="r1", userId="vic", role="viewer")
+    accepts(crossing, "vic")
+    code = invited(owner, until=crossing.now + HOUR)
+    vic, second = crossing.connect("vic"), crossing.connect("vic")
+    between.before_robot = lambda: second.offer(role="viewer")
+
+    assert vic.ask(type="accept", code=code)["role"] == "operator"
+    assert crossing.item().viewers == {}
+    assert second.types() == ["peer-left"]

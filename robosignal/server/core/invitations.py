@@ -95,6 +95,10 @@ def accept(request: Request, message: Accept) -> Flow[Ack]:
         current = robot.share_with(user, request.now)
         if current is not None and _gives_as_much(current, wanted):
             if has_use or invitation.takers.get(user) == codes.SHARE:
+                if current == wanted and _find_outlasting(request, robot, wanted):
+                    # They were opened between the read and the write.
+                    robot = yield from _share(request, invitation, robot, wanted)
+                    continue
                 use = codes.complete_use(user, codes.SHARE)
                 yield from write_invitation(invitation.code_hash, use)
             return Ack(robot_id=robot.robot_id, role=current.role)
