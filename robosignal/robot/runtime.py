@@ -26,8 +26,8 @@ from robosignal.robot.connection.machine import says_expired
 from robosignal.robot.connection.state import Attempt, ConnectionState, Phase, Timing
 from robosignal.robot.connection.token_policy import GiveUp, Report, TokenPolicy
 from robosignal.robot.connection.websocket import WebSockets, forget_answer
-from robosignal.robot.controls import CommandHandler
-from robosignal.robot.drive import Limits, Settings
+from robosignal.robot.controls import CommandHandler, Given
+from robosignal.robot.drive import Drive, Limits, Settings
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
 from robosignal.robot.frames import PcId, Unreadable, parse, to_steady_clock
 from robosignal.robot.key.rotation import Rotation
@@ -162,8 +162,8 @@ class Runtime:
         self._call_in_loop(self._handle_event, events.StopMotion(by))
 
     def clear_stop(self) -> None:
-        """Clear the stop of `stop_motion`, from any thread."""
-        self._call_in_loop(self._clear_stop)
+        """Clear the stop of `stop_motion`, from any thread; one that comes later holds."""
+        self._call_in_loop(self._clear_stop, self._motors.holds)
 
     def publish(self, values: Published, *, is_reliable: bool) -> None:
         """Send telemetry to all who take it, from any thread."""
@@ -177,8 +177,9 @@ class Runtime:
         if is_first:
             self._call_in_loop(self._take_published)
 
-    def command(self, command: events.OwnCommand) -> None:
+    def command(self, drive: Drive, values: tuple[Given, ...]) -> None:
         """Have the robot's own program move it while no one drives, from any thread."""
+        command = events.OwnCommand(drive, values, since=self._now())
         self._call_in_loop(self._handle_event, command)
 
     def post(self, label: str, data: str | bytes) -> None:
@@ -191,11 +192,11 @@ class Runtime:
         if values is not None:
             self._handle_event(events.Publish(values))
 
-    def _clear_stop(self) -> None:
+    def _clear_stop(self, holds: int) -> None:
         self._handle_event(events.ClearStop())
-        self._motors.release()
+        self._motors.release(holds)
 
-    def _call_in_loop(self, call: Callable[..., None], *arguments: events.Event) -> None:
+    def _call_in_loop(self, call: Callable[..., None], *arguments: events.Event | int) -> None:
         with suppress(RuntimeError):  # the loop has ended, and the motors have stopped for good
             self._loop.call_soon_threadsafe(call, *arguments)
 
