@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 
 from robosignal.protocol.frames import Person
 from robosignal.robot.controls import check_distinct, check_name
@@ -30,7 +31,8 @@ class Received:
 
 MessageHandler = Callable[[Received], None]
 """Takes a message. It is called in a thread of its own for all that the robot's program is told,
-one call at a time, and may take its time; what it raises is logged.
+one call at a time, and may take its time; what it raises is logged. While 1000 messages of one
+person wait, or 1 MiB, further ones are lost.
 """
 
 
@@ -47,6 +49,7 @@ class Channel:
 
     Raises:
         BadDeclaration: the name is not of that form.
+        TypeError: `on_message` is a coroutine function, which would never be awaited.
     """
 
     name: str
@@ -55,8 +58,11 @@ class Channel:
     viewers_write: bool = False
 
     def __post_init__(self) -> None:
-        """Check the name."""
+        """Check the fields."""
         check_name(self.name)
+        if iscoroutinefunction(self.on_message):
+            which = f"{self.name}: on_message"
+            raise TypeError(f"{which} must be a plain function, not a coroutine function")
 
 
 def arrange(declared: Iterable[Channel]) -> dict[str, Channel]:

@@ -33,6 +33,7 @@ from robosignal.robot.drive import (
     Drive,
     Limits,
     Settings,
+    check_drive,
 )
 from robosignal.robot.key.file import KeyFile
 from robosignal.robot.key.signer import Signer
@@ -268,14 +269,16 @@ class Robot:
             Whether no one drives, as far as the robot knows, so that the program may.
 
         Raises:
-            ValueError: a control is not declared, or cannot have its value.
+            ValueError: an axis of `drive` is out of its range; or a control is not declared, or
+                cannot have its value.
         """
+        check_drive(drive)
         given = self._settings.controls.arrange(values or {})
         with self._changing:
             runtime = self._runtime
         if runtime is None or runtime.people.driver is not None or runtime.people.epoch == 0:
             return False
-        runtime.command(events.OwnCommand(drive, given))
+        runtime.command(drive, given)
         return True
 
     @property

@@ -58,8 +58,17 @@ def check_unit(name: str, unit: str) -> None:
 def check_number(name: str, field: str, value: float) -> None:
     """Raise BadDeclaration unless `value`, the `field` of what has this name, is finite."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
+    if not is_number or _to_finite(value) is None:
         raise BadDeclaration(f"{name}: {field} must be a finite number, not {value!r}")
+
+
+def _to_finite(number: float) -> float | None:
+    """Return `number` as a float; None if that is not finite, or too large for one."""
+    try:
+        value = float(number)
+    except OverflowError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def check_distinct(what: str, names: Sequence[str], most: int) -> None:
@@ -126,7 +135,10 @@ class Axis(_Named, frozen=True, kw_only=True, tag_field="type", tag="axis"):
             return None
         if isinstance(given, bool | str):
             raise ValueError(f"{self.name} takes a number")  # noqa: TRY004 - as for the others
-        value = min(self.most, max(self.least, float(given)))
+        value = _to_finite(given)
+        if value is None:
+            raise ValueError(f"{self.name} takes a finite number")
+        value = min(self.most, max(self.least, value))
         return None if value == self.rest and not self.holds else value
 
     @property

@@ -29,6 +29,14 @@ class Drive(Struct, frozen=True):
     y: Part
 
 
+def check_drive(drive: Drive) -> None:
+    """Raise ValueError unless both axes of a program's `drive` are numbers from -1.0 to 1.0."""
+    for name, value in (("x", drive.x), ("y", drive.y)):
+        # Not a number is within no range.
+        if not -1 <= value <= 1:
+            raise ValueError(f"{name} of drive must be from -1.0 to 1.0, not {value}")
+
+
 STILL = Drive(0.0, 0.0)
 """The drive that stops the motors."""
 

@@ -95,6 +95,7 @@ class Motors:
         self._stop_at: float | None = None
         self._stopped = False
         self._held = False
+        self._holds = 0
         self._output = Output(STILL, self._controls.start, is_stop=True)
         self._target = REST
         self._step_at: float | None = None
@@ -129,12 +130,19 @@ class Motors:
         """Stop the motors, and keep them still until `release`; any thread may call it."""
         with self._changed:
             self._held = True
+            self._holds += 1
         self.move(STILL)
 
-    def release(self) -> None:
-        """Let the motors be moved again."""
+    @property
+    def holds(self) -> int:
+        """How often `hold` was called."""
+        return self._holds
+
+    def release(self, holds: int) -> None:
+        """Let the motors be moved again, unless `hold` was called since it had been `holds` times."""
         with self._changed:
-            self._held = False
+            if self._holds == holds:
+                self._held = False
 
     def close(self) -> None:
         """Make no more calls but repeats of a failed stop, and return at once."""

@@ -8,6 +8,7 @@ import logging
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -26,13 +27,13 @@ from robosignal.robot.connection.machine import says_expired
 from robosignal.robot.connection.state import Attempt, ConnectionState, Phase, Timing
 from robosignal.robot.connection.token_policy import GiveUp, Report, TokenPolicy
 from robosignal.robot.connection.websocket import WebSockets, forget_answer
-from robosignal.robot.controls import CommandHandler
-from robosignal.robot.drive import Limits, Settings
+from robosignal.robot.controls import CommandHandler, Given
+from robosignal.robot.drive import Drive, Limits, Settings
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
 from robosignal.robot.frames import PcId, Unreadable, parse, to_steady_clock
 from robosignal.robot.key.rotation import Rotation
 from robosignal.robot.key.signer import Signer
-from robosignal.robot.listeners import Listeners
+from robosignal.robot.listeners import MOST_WAITING, Listeners
 from robosignal.robot.media.camera import Cameras, MakeTrack
 from robosignal.robot.media.gathering import Relays
 from robosignal.robot.media.ice import configure
@@ -105,6 +106,9 @@ class Runtime:
         self._listeners = Listeners(identity.robot_id)
         self.people = People()
         self._on_people = on_people
+        # What the program is told next, and what it was told last.
+        self._people_to_tell: deque[People] = deque()
+        self._people_told = self.people
         # What is published is written under this lock until the loop takes it.
         self._publishing = threading.Lock()
         self._published: Published | None = None
@@ -162,8 +166,8 @@ class Runtime:
         self._call_in_loop(self._handle_event, events.StopMotion(by))
 
     def clear_stop(self) -> None:
-        """Clear the stop of `stop_motion`, from any thread."""
-        self._call_in_loop(self._clear_stop)
+        """Clear the stop of `stop_motion`, from any thread; one that comes later holds."""
+        self._call_in_loop(self._clear_stop, self._motors.holds)
 
     def publish(self, values: Published, *, is_reliable: bool) -> None:
         """Send telemetry to all who take it, from any thread."""
@@ -177,8 +181,9 @@ class Runtime:
         if is_first:
             self._call_in_loop(self._take_published)
 
-    def command(self, command: events.OwnCommand) -> None:
+    def command(self, drive: Drive, values: tuple[Given, ...]) -> None:
         """Have the robot's own program move it while no one drives, from any thread."""
+        command = events.OwnCommand(drive, values, since=self._now())
         self._call_in_loop(self._handle_event, command)
 
     def post(self, label: str, data: str | bytes) -> None:
@@ -191,11 +196,11 @@ class Runtime:
         if values is not None:
             self._handle_event(events.Publish(values))
 
-    def _clear_stop(self) -> None:
+    def _clear_stop(self, holds: int) -> None:
         self._handle_event(events.ClearStop())
-        self._motors.release()
+        self._motors.release(holds)
 
-    def _call_in_loop(self, call: Callable[..., None], *arguments: events.Event) -> None:
+    def _call_in_loop(self, call: Callable[..., None], *arguments: events.Event | int) -> None:
         with suppress(RuntimeError):  # the loop has ended, and the motors have stopped for good
             self._loop.call_soon_threadsafe(call, *arguments)
 
@@ -370,9 +375,19 @@ class Runtime:
 
     def _tell_people(self) -> None:
         before, self.people = self.people, find_people(self._state)
-        if self.people != before and self._on_people is not None:
-            # The motors have been told first: a new driver begins with a robot that is still.
-            self._listeners.call(partial(self._on_people, before, self.people))
+        if self.people == before or self._on_people is None:
+            return
+        # However long a listener takes, the program is told the newest in the end.
+        if len(self._people_to_tell) >= MOST_WAITING:
+            self._people_to_tell[-1] = self.people
+            return
+        self._people_to_tell.append(self.people)
+        # The motors have been told first: a new driver begins with a robot that is still.
+        self._listeners.call(partial(self._tell_next, self._on_people))
+
+    def _tell_next(self, tell: Callable[[People, People], None]) -> None:
+        before, self._people_told = self._people_told, self._people_to_tell.popleft()
+        tell(before, self._people_told)
 
     def _carry_out(self, action: events.Action, now: int) -> None:  # noqa: C901, PLR0912 - one for each
         match action:
@@ -388,11 +403,8 @@ class Runtime:
                 self._peers.say(session, pc, data, channel)
             case events.Shut(session, pc):
                 self._peers.shut(session, pc)
-            case events.Deliver(label, data, person, is_driver):
-                handler = self._state.settings.channels[label].on_message
-                if handler is not None:
-                    received = Received(data, person, is_driver)
-                    self._listeners.call(partial(handler, received))
+            case events.Deliver() as message:
+                self._deliver(message)
             case events.Move(drive, values):
                 self._motors.move(drive, now / 1000, values)
             case events.Show() as scene:
@@ -407,6 +419,14 @@ class Runtime:
                 self._end(self._make_error(code, text))
             case other:
                 assert_never(other)
+
+    def _deliver(self, message: events.Deliver) -> None:
+        handler = self._state.settings.channels[message.channel].on_message
+        if handler is not None:
+            received = Received(message.data, message.person, message.is_driver)
+            # By person: a session that is left and begun again has no more room than before.
+            user = "" if message.person is None else message.person.user_id
+            self._listeners.call(partial(handler, received), f"user {user}", len(message.data))
 
     def _make_error(self, code: str, text: str) -> RobotError:
         if code in {REPLACED, "not_registered"}:

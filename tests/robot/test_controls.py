@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from robosignal.robot import Axis, BadDeclaration, Button, Channel, Choice, Field, Robot
+from robosignal.robot import Axis, BadDeclaration, Button, Channel, Choice, Field, Received, Robot
 from robosignal.robot.controls import Control, Controls
 from robosignal.robot.telemetry import Fields
 
@@ -118,6 +118,16 @@ def test_telemetry_that_cannot_be_is_refused(values: dict[str, Any], text: str) 
 
     with pytest.raises(ValueError, match=text):
         robot.publish(values)
+
+
+def test_a_channel_takes_no_coroutine_function() -> None:
+    """It would never be awaited, and each message lost."""
+
+    async def take(_received: Received) -> None:
+        """Take nothing."""
+
+    with pytest.raises(TypeError, match="chat: on_message must be a plain function"):
+        Channel("chat", on_message=take)  # type: ignore[arg-type]
 
 
 def test_a_message_that_cannot_be_sent_is_refused() -> None:

@@ -93,3 +93,29 @@ def test_a_program_cannot_ask_for_what_is_not_declared() -> None:
         robot.hold(values={"pan": 1})
     with pytest.raises(ValueError, match="belt takes a number"):
         robot.hold(values={"belt": True})
+
+
+@pytest.mark.parametrize(
+    ("drive", "values", "text"),
+    [
+        (Drive(0.0, float("nan")), {}, "y of drive must be from -1.0 to 1.0, not nan"),
+        (Drive(1.5, 0.0), {}, "x of drive must be from -1.0 to 1.0, not 1.5"),
+        (STILL, {"belt": float("nan")}, "belt takes a finite number"),
+        (STILL, {"belt": float("inf")}, "belt takes a finite number"),
+        (STILL, {"belt": 10**400}, "belt takes a finite number"),
+    ],
+)
+def test_a_program_cannot_ask_for_what_is_no_number(
+    drive: Drive, values: dict[str, float], text: str
+) -> None:
+    """Cut to its range, what is not a number would be full speed back."""
+    robot = Robot(
+        "ws://127.0.0.1:1/",
+        ROBOT,
+        token="t",
+        controls=[Axis("belt")],
+        on_command=lambda _command: None,
+    )
+
+    with pytest.raises(ValueError, match=text):
+        robot.hold(drive, values)

@@ -84,8 +84,22 @@ async def test_while_the_motors_are_held_no_control_moves() -> None:
     motors.hold()
     motors.move(STILL, values=(None, 1.0, None))
     await told.stop()
-    motors.release()
+    motors.release(motors.holds)
     motors.move(STILL, values=(None, -1.0, None))
     await motors.wait_closed()
 
     assert [command.axes["belt"] for command in told.commands if not command.is_stop] == [-1]
+
+
+async def test_a_stop_holds_that_was_made_while_an_older_one_was_being_cleared() -> None:
+    """The clearing waits in the event loop; the button was pressed once more meanwhile."""
+    told = Told()
+    motors = Motors(ROBOT, [], controls=CONTROLS, on_command=told.take)
+    motors.hold()
+    holds = motors.holds
+    motors.hold()
+    motors.release(holds)
+    motors.move(Drive(0.0, 1.0), values=(90.0, 1.0, 1.0))
+    await motors.wait_closed()
+
+    assert [each for each in told.commands if not each.is_stop] == []

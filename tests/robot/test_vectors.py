@@ -80,7 +80,7 @@ def event_of(found: dict[str, Any]) -> events.Event:
         return events.Publish(values, is_reliable=found.get("isReliable", False))
     if found["type"] == "own-command":
         drive = msgspec.convert(found["drive"], Drive)
-        return events.OwnCommand(drive, tuple(found.get("values", [])))
+        return events.OwnCommand(drive, tuple(found.get("values", [])), found.get("since"))
     if found["type"] == "post":
         return events.Post(found["channel"], found["data"])
     if found["type"] == "message":

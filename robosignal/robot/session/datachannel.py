@@ -216,16 +216,17 @@ def encode(message: FromRobot) -> str:
 
 
 def drop_superseded(messages: list[Message]) -> list[Message]:
-    """Return what came on `control` in one turn of the event loop without outdated commands.
+    """Return what came in one turn of the event loop without outdated commands on `control`.
 
     A burst after a loss holds every command since: of each peer connection's, only the newest is
-    worth obeying.
+    worth obeying. What looks like a command on a channel of the application's own is none.
     """
     kept: list[Message] = []
     seen: set[tuple[str, str]] = set()
     for message in reversed(messages):
         key = (message.session_id, message.pc_id)
-        is_command = isinstance(parse(message.data), Command)
+        on_control = message.channel == "control"
+        is_command = on_control and isinstance(parse(message.data), Command)
         if not (is_command and key in seen):
             kept.append(message)
         if is_command:

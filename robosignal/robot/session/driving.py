@@ -102,9 +102,13 @@ def _carry_out(state: RobotState, target: Target, now: int) -> Step:
 def obey_program(state: RobotState, event: OwnCommand, now: int) -> Step:
     """Obey the robot's own program while no one drives; every person displaces it.
 
-    Before the server has said who drives, somebody may.
+    Before the server has said who drives, somebody may. What has waited for longer than a driver's
+    command may, or from before a suspension, is not obeyed either.
     """
     fence = state.control.fence
+    oldest = max(now - state.settings.fresh_ms, state.resumed_at)
+    if event.since is not None and event.since < oldest:
+        return state, []
     if fence.holder is not None or fence.epoch == 0 or state.latch.by is not None:
         return state, []
     try:

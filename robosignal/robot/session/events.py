@@ -119,10 +119,14 @@ class Publish(Struct, frozen=True, tag_field="type", tag="publish"):
 
 
 class OwnCommand(Struct, frozen=True, tag_field="type", tag="own-command"):
-    """The robot's own program asks for motion, which it may while no one drives."""
+    """The robot's own program asks for motion, which it may while no one drives.
+
+    `since` is when it asked, in ms, None for just now.
+    """
 
     drive: Drive
     values: tuple[Given, ...] = ()
+    since: int | None = None
 
 
 class Post(Struct, frozen=True, tag_field="type", tag="post"):

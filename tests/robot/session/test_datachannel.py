@@ -110,3 +110,13 @@ def test_answers_are_written_as_the_page_reads_them() -> None:
         '{"type":"refused","n":7,"epoch":3}',
         '{"type":"refused","epoch":3}',
     ]
+
+
+def test_what_looks_like_a_command_on_a_channel_of_the_applications_own_is_a_message() -> None:
+    """All of them arrive, and none takes the place of a command."""
+    text = '{"type":"command","n":1,"drive":{"x":0,"y":0}}'
+    session, pc = SessionId("demo:a"), PcId("p")
+    command = Message(session, pc, text)
+    messages = [Message(session, pc, text, "app:chat") for _ in range(2)]
+
+    assert drop_superseded([command, *messages]) == [command, *messages]
