@@ -38,11 +38,17 @@ Item = dict[str, Any]
 DATABASE = "robots.sqlite3"
 SETS = ("operators", "viewOnly", "offeredOperators", "offeredViewOnly")
 
+SWEEP_MS = 60_000
+"""How often the codes that have expired are removed. One that is not removed yet is refused."""
+
 Used = TypeVar("Used", Code, Invitation)
 
 
 class LocalStore:
     """Implements `robosignal.server.ports.Store` in one process."""
+
+    _swept_at = 0
+    """When the codes that had expired were last removed (epoch ms)."""
 
     def __init__(self, directory: Path | None, now: int | None = None) -> None:
         """Open the state in a directory, or in memory alone for None, at `now` (epoch ms).
@@ -252,7 +258,13 @@ class LocalStore:
             raise TypeError(f"{key} is another code's key")
 
     def _remove_old_codes(self, now: int) -> None:
-        """Remove the codes that have expired, as DynamoDB does by their `ttl`."""
+        """Remove the codes that have expired, as DynamoDB does by their `ttl`.
+
+        Not with each write: that looks at every code, and any user may make many.
+        """
+        if 0 <= now - self._swept_at < SWEEP_MS:
+            return
+        self._swept_at = now
         for key in [each for each, item in self._codes.items() if _is_old(item, now)]:
             if self._database is not None:
                 self._database.remove(key)

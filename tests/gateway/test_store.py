@@ -14,7 +14,7 @@ import pytest
 from msgspec import structs
 
 from robosignal.gateway.state import StateInUse, StateUnreadable
-from robosignal.gateway.store import DATABASE, LocalStore
+from robosignal.gateway.store import DATABASE, SWEEP_MS, LocalStore
 from robosignal.protocol.ids import ConnectionId, RobotId, UserId, session_id
 from robosignal.server.core.conditional_writes import (
     AddToSet,
@@ -351,6 +351,29 @@ def test_a_code_that_is_over_is_removed_from_disk(tmp_path: Path) -> None:
     again.close()
 
     assert (before, rows(tmp_path)) == ({"#code:old"}, {"#code:new"})
+
+
+def test_codes_do_not_make_each_other_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write looks for those that are over once a minute, not at all of them each time."""
+    clock, looked_at = [NOW], [0]
+
+    def is_old(_code: object, _now: int) -> bool:
+        looked_at[0] += 1
+        return False
+
+    monkeypatch.setattr("robosignal.gateway.store.epoch_ms", lambda: clock[0])
+    monkeypatch.setattr("robosignal.gateway.store._is_old", is_old)
+    store = LocalStore(None)
+    for number in range(100):
+        store.write_code(str(number), codes.create(code(str(number))))
+    first = looked_at[0]
+    clock[0] += SWEEP_MS
+    store.write_code("later", codes.create(code("later")))
+    later = looked_at[0]
+    clock[0] -= 1
+    store.write_code("set back", codes.create(code("set back")))
+
+    assert (first, later, looked_at[0]) == (0, 100, 201)
 
 
 @pytest.mark.parametrize(
