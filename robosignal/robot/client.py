@@ -43,7 +43,6 @@ from robosignal.robot.media.source import Source, make_maker
 from robosignal.robot.media.test_pattern import FRAMES_PER_SECOND
 from robosignal.robot.motors import DriveHandler
 from robosignal.robot.runtime import Runtime
-from robosignal.robot.session import events
 from robosignal.robot.session.people import People
 from robosignal.robot.session.registration import Identity
 from robosignal.robot.telemetry import Field, Fields, Published, Value, merge

@@ -58,11 +58,11 @@ def check_unit(name: str, unit: str) -> None:
 def check_number(name: str, field: str, value: float) -> None:
     """Raise BadDeclaration unless `value`, the `field` of what has this name, is finite."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or _to_finite(value) is None:
+    if not is_number or to_finite(value) is None:
         raise BadDeclaration(f"{name}: {field} must be a finite number, not {value!r}")
 
 
-def _to_finite(number: float) -> float | None:
+def to_finite(number: float) -> float | None:
     """Return `number` as a float; None if that is not finite, or too large for one."""
     try:
         value = float(number)
@@ -125,6 +125,11 @@ class Axis(_Named, frozen=True, kw_only=True, tag_field="type", tag="axis"):
             check_number(self.name, "rate", self.rate)
             if not self.rate > 0:
                 raise BadDeclaration(f"{self.name}: rate must be above 0, not {self.rate:g}")
+        for field in ("least", "most", "rest", "rate"):
+            value = getattr(self, field)
+            # What is declared must be written to pages, which NumPy's numbers cannot be.
+            if value is not None and type(value) not in {int, float}:
+                force_setattr(self, field, float(value))
 
     def read(self, given: Given) -> float | None:
         """Return the value that `given` means; None if that leaves it alone.
@@ -135,7 +140,7 @@ class Axis(_Named, frozen=True, kw_only=True, tag_field="type", tag="axis"):
             return None
         if isinstance(given, bool | str):
             raise ValueError(f"{self.name} takes a number")  # noqa: TRY004 - as for the others
-        value = _to_finite(given)
+        value = to_finite(given)
         if value is None:
             raise ValueError(f"{self.name} takes a finite number")
         value = min(self.most, max(self.least, value))

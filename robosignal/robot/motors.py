@@ -139,7 +139,7 @@ class Motors:
         return self._holds
 
     def release(self, holds: int) -> None:
-        """Let the motors be moved again, unless `hold` was called since it had been `holds` times."""
+        """Let the motors be moved again, unless `hold` was called after `holds` was read."""
         with self._changed:
             if self._holds == holds:
                 self._held = False

@@ -1,11 +1,11 @@
 """The telemetry that a robot's author declares, and what the robot publishes of it."""
 
-import math
 from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 
 from msgspec import Struct
 
-from robosignal.robot.controls import check_distinct, check_name, check_unit
+from robosignal.robot.controls import check_distinct, check_name, check_unit, to_finite
 
 MOST_FIELDS = 64
 """How many fields of telemetry a robot may declare."""
@@ -56,21 +56,35 @@ class Fields:
 
         Raise ValueError for a field that is not declared, or a value that none can have.
         """
-        for name, value in values.items():
+        for name in values:
             if name not in self._names:
                 declared = ", ".join(self._names) or "none"
                 raise ValueError(f"the field {name!r} is not declared in telemetry: {declared}")
-            _check_value(name, value)
-        return tuple(values.get(name) for name in self._names)
+        read = {name: _read_value(name, value) for name, value in values.items()}
+        return tuple(read.get(name) for name in self._names)
 
 
-def _check_value(name: str, value: Value) -> None:
+def _read_value(name: str, value: Value) -> Value:
+    """Return a value as it can be written, which its subclasses, such as NumPy's, cannot be."""
     if isinstance(value, str):
-        if len(value) > TEXT_CHARACTERS:
-            limit = f"a text must have at most {TEXT_CHARACTERS} characters"
-            raise ValueError(f"{name}: {limit}, not {len(value)}")
-    elif not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, a bool or a text, not {value!r}")
+        return _read_text(name, str(value))
+    if isinstance(value, bool):
+        return value
+    is_finite = isinstance(value, Real) and to_finite(value) is not None
+    if is_finite:
+        return int(value) if isinstance(value, Integral) else float(value)
+    raise ValueError(f"{name} must be a finite number, a bool or a text, not {value!r}")
+
+
+def _read_text(name: str, text: str) -> str:
+    if len(text) > TEXT_CHARACTERS:
+        limit = f"a text must have at most {TEXT_CHARACTERS} characters"
+        raise ValueError(f"{name}: {limit}, not {len(text)}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}: a text must be Unicode without lone surrogates") from None
+    return text
 
 
 def merge(older: Published, newer: Published) -> Published:

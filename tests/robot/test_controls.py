@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from robosignal.robot import Axis, BadDeclaration, Button, Channel, Choice, Field, Received, Robot
 from robosignal.robot.controls import Control, Controls
+from robosignal.robot.session.datachannel import Telemetry, encode
 from robosignal.robot.telemetry import Fields
 
 VECTORS = json.loads(
@@ -56,6 +58,7 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "range": (lambda: Axis("pan", least=1, most=1), "pan: least must be below most, which is 1"),
     "rest": (lambda: Axis("pan", rest=2), "pan: rest must be from least to most, -1 to 1, not 2"),
     "rate": (lambda: Axis("pan", rate=0), "pan: rate must be above 0, not 0"),
+    "huge": (lambda: Axis("pan", most=10**400), "pan: most must be a finite number, not 1000"),
     "nan": (lambda: Axis("pan", most=float("nan")), "pan: most must be a finite number, not nan"),
     "unit": (lambda: Axis("pan", unit="d" * 13), "pan: unit must be at most 12 printable"),
     "one option": (lambda: Choice("gear", ["slow"]), "gear: options must be at least 2"),
@@ -109,6 +112,8 @@ def test_a_robot_that_cannot_be_is_refused_at_once(case: str) -> None:
         ({"speed": 1}, "the field 'speed' is not declared in telemetry: battery"),
         ({"battery": float("inf")}, "battery must be a finite number"),
         ({"battery": None}, "battery must be a finite number"),
+        ({"battery": 10**400}, "battery must be a finite number"),
+        ({"battery": "\ud800"}, "battery: a text must be Unicode without lone surrogates"),
         ({"battery": "x" * 201}, "a text must have at most 200 characters, not 201"),
     ],
 )
@@ -118,6 +123,29 @@ def test_telemetry_that_cannot_be_is_refused(values: dict[str, Any], text: str) 
 
     with pytest.raises(ValueError, match=text):
         robot.publish(values)
+
+
+def test_an_axis_takes_the_numbers_of_other_libraries() -> None:
+    """What pages are told of it, and of where it is, can be written."""
+    axis = Axis("pan", most=np.float64(90), rest=np.float64(1), rate=np.float64(2), holds=True)
+
+    assert msgspec.json.encode((axis, axis.read(100), axis.start)).endswith(b",90.0,1.0]")
+
+
+class Word(str):
+    """A text as a library may have it."""
+
+    __slots__ = ()
+
+
+def test_telemetry_takes_the_numbers_and_texts_of_other_libraries() -> None:
+    """As sensors' libraries return them; what is published can be written."""
+    fields = Fields([Field(name) for name in "abcde"])
+    values = {"a": np.float64(1.5), "b": np.float32(0.5), "c": np.int16(7), "d": Word("x")}
+    published = fields.arrange(values | {"e": True})
+
+    assert published == (1.5, 0.5, 7, "x", True)
+    assert encode(Telemetry(n=1, values=published)).endswith('[1.5,0.5,7,"x",true]}')
 
 
 def test_a_channel_takes_no_coroutine_function() -> None:

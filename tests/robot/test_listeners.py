@@ -1,4 +1,4 @@
-"""What the robot's program is told in the listeners' thread, while its functions are slow or fail."""
+"""What the robot's program is told while its own functions are slow, or fail."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ def blocked() -> Iterator[Blocked]:
 
 
 def test_one_who_sends_too_much_costs_no_other_a_message(blocked: Blocked) -> None:
-    """Bob floods the robot's program: it is told of the driver, and of Alice's message, all the same."""
+    """Bob floods the program: it is told of the driver, and of Alice's message, all the same."""
     for n in range(2 * MOST_WAITING):
         blocked.listeners.call(blocked.note(n), "bob", 1)
     blocked.listeners.call(blocked.note("alice"), "alice", 1)
@@ -102,7 +102,7 @@ def test_the_thread_ends_after_what_waits_however_much_that_is() -> None:
 def test_a_listener_that_fails_keeps_no_other_from_being_called(
     blocked: Blocked, failure: BaseException
 ) -> None:
-    """Whatever it raises: `sys.exit` in a listener ended the thread, and the program heard no more."""
+    """Whatever it raises: `sys.exit` would end the thread, and with it all that follows."""
 
     def fail() -> None:
         raise failure

@@ -130,3 +130,69 @@ test("a declaration that is none counts as none, and an unknown control is left 
   assert.deepEqual(encodeValues([{ type: "wheel", name: "a" }], { a: 1 }), []);
   assert.deepEqual(nameValues([{ type: "button", name: "a" }], [null]), {});
 });
+
+const TOLD = { type: "capabilities", version: 2, freshMs: 1, watchdogMs: 1, video: null };
+const read = (more) => readMessage(JSON.stringify({ ...TOLD, ...more }));
+const names = (count) => Array.from({ length: count }, (_, n) => `n${n}`);
+
+test("of a declaration beyond every limit a page takes what it can carry", () => {
+  const told = read({
+    commandHz: 1e9,
+    controls: names(500).map((name) => ({ type: "button", name })),
+    telemetry: names(500).map((name) => ({ name, unit: "" })),
+    cameras: names(5_000),
+    channels: names(5_000).map((name) => ({ name })),
+  });
+
+  assert.deepEqual(
+    [told.controls, told.telemetry, told.cameras, told.channels].map(({ length }) => length),
+    [32, 64, 4, 8],
+  );
+  assert.equal(told.commandHz, 100);
+  assert.equal(read({ commandHz: 0 }).commandHz, 1);
+});
+
+test("a declaration with what is no number, or without end, counts as none", () => {
+  const axis = { type: "axis", name: "a", unit: "", least: 0, most: 1, rest: 0, rate: null };
+  const many = { type: "choice", name: "a", options: names(33) };
+  const text = JSON.stringify(TOLD);
+
+  assert.notEqual(read({ controls: [axis] }), null);
+  assert.equal(read({ controls: [{ ...axis, unit: undefined }] }), null);
+  assert.equal(read({ controls: [{ ...axis, most: "1" }] }), null);
+  assert.equal(read({ controls: [many] }), null);
+  assert.equal(read({ commandHz: "20" }), null);
+  assert.equal(read({ watchdogMs: [5] }), null);
+  assert.equal(readMessage(text.replace('"freshMs":1', '"freshMs":1e400')), null);
+});
+
+test("names that every object has are names like any other", async () => {
+  const named = ["constructor", "toString", "__proto__"];
+  const switches = named.map((name) => ({ type: "button", name }));
+
+  assert.deepEqual(encodeValues(switches, {}), []);
+  assert.deepEqual(encodeValues(switches, { toString: true }), [null, true]);
+  assert.equal(Object.getPrototypeOf(nameValues(switches, [1, 2, 3])), Object.prototype);
+  const { session } = await drivingFresh({ controls: switches });
+  assert.equal(session.command({}), true);
+});
+
+test("a robot that declares itself again and again gets no more channels", async () => {
+  const { session, robot, world } = await drivingFresh({ channels: [{ name: "chat" }] });
+  for (let round = 0; round < 20; round += 1)
+    robot.tell({ ...TOLD, channels: [{ name: `r${round}` }] });
+  let refusals = 0;
+  session.channel("none").on("refused", () => (refusals += 1));
+  robot.tell({ type: "refused", what: "app:none", epoch: 1 });
+
+  assert.equal(Object.keys(world.peer.more).length, 8);
+  assert.equal(refusals, 0);
+});
+
+test("a heartbeat that overtakes the declaration tells where the controls are", async () => {
+  const { session, robot } = await drivingFresh();
+  robot.beat({ held: [30, null, null, "fast"] });
+  robot.tell({ ...TOLD, freshMs: 1_000, watchdogMs: 500, controls });
+
+  assert.deepEqual(session.held, { pan: 30, gear: "fast" });
+});

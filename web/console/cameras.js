@@ -19,7 +19,7 @@ export function attachCameras(session) {
   const draw = () => {
     const [, ...further] = session.declaration?.cameras ?? [];
     const shown = further.flatMap((name) => {
-      const track = session.tracks[name];
+      const track = Object.hasOwn(session.tracks, name) ? session.tracks[name] : undefined;
       return track ? [{ key: name, track }] : [];
     });
     each(at("cameras"), shown, "camera", newCamera, show);

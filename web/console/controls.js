@@ -142,9 +142,10 @@ class ControlPanel {
    * @param {Control} control
    */
   #letGo(control) {
-    if (!(control.name in this.#asked)) return;
-    if (holds(control)) this.#until[control.name] ??= performance.now() + ON_ITS_WAY_MS;
-    else this.#drop(control.name);
+    if (!Object.hasOwn(this.#asked, control.name)) return;
+    const { name } = control;
+    if (!holds(control)) return this.#drop(name);
+    if (!Object.hasOwn(this.#until, name)) this.#until[name] = performance.now() + ON_ITS_WAY_MS;
   }
 
   /**
@@ -173,9 +174,11 @@ class ControlPanel {
     this.#tickedAt = now;
     if (passed >= WATCHDOG_MS || !this.#canMove()) return this.#letGoAll();
     for (const name of Object.keys(this.#asked))
-      if (!(name in this.#until) && now - (this.#askedAt[name] ?? 0) >= HELD_MS) this.#drop(name);
+      if (!Object.hasOwn(this.#until, name) && now - (this.#askedAt[name] ?? 0) >= HELD_MS)
+        this.#drop(name);
     for (const [name, until] of Object.entries(this.#until))
-      if (now >= until || isThere(this.#session.held[name], this.#asked[name])) this.#drop(name);
+      if (now >= until || isThere(valueOf(this.#session.held, name), this.#asked[name]))
+        this.#drop(name);
     if (Object.keys(this.#asked).length === 0) return this.#letGoAll();
     this.#send();
   }
@@ -205,8 +208,8 @@ class ControlPanel {
   #drawAsked() {
     for (const control of this.#controls) {
       const { type, name } = control;
-      if (name in this.#asked) continue;
-      const value = this.#session.held[name];
+      if (Object.hasOwn(this.#asked, name)) continue;
+      const value = valueOf(this.#session.held, name);
       if (type === "axis") show(name, value ?? control.rest, control);
       if (type === "choice" && value !== undefined) show(name, value, control);
     }
@@ -240,7 +243,7 @@ class ControlPanel {
 
   #drawTelemetry() {
     for (const { name, unit } of this.#session.declaration?.telemetry ?? []) {
-      const value = this.#session.telemetry[name];
+      const value = valueOf(this.#session.telemetry, name);
       if (value !== undefined) write(`telemetry-${name}`, `${textOf(value)}${unit && ` ${unit}`}`);
     }
   }
@@ -362,6 +365,14 @@ function show(name, value, control) {
   const output = input.parentElement?.querySelector("output");
   if (output && control.type === "axis") output.textContent = `${textOf(value)} ${control.unit}`;
 }
+
+/**
+ * A robot may name something as every object has it, such as `constructor`.
+ *
+ * @param {Readonly<Record<string, Value>>} values
+ * @param {string} name
+ */
+const valueOf = (values, name) => (Object.hasOwn(values, name) ? values[name] : undefined);
 
 /**
  * @param {Control} control

@@ -9,6 +9,7 @@
 /** @typedef {{drive: Drive, values: readonly Given[]}} Target what one command asks for */
 
 const DIGITS = 7;
+const MOST_OPTIONS = 32;
 
 /** @type {Target} */
 export const REST = Object.freeze({ drive: Object.freeze({ x: 0, y: 0 }), values: [] });
@@ -39,7 +40,10 @@ export function encodeValues(controls, values) {
   for (const name of Object.keys(values))
     if (!controls.some((control) => control.name === name))
       throw new TypeError(`command: the robot declares no control named ${name}`);
-  const given = controls.map((control) => encodeValue(control, values[control.name]));
+  // A control may be named as something that every object has, such as `constructor`.
+  const given = controls.map((control) =>
+    Object.hasOwn(values, control.name) ? encodeValue(control, values[control.name]) : null,
+  );
   return given.slice(0, given.findLastIndex((value) => value !== null) + 1);
 }
 
@@ -108,11 +112,15 @@ const isNumber = (value) => Number.isFinite(value);
 
 /** @type {Record<string, (control: any) => boolean>} */
 const IS_VALID = {
-  axis: ({ least, most, rest, rate }) =>
-    [least, most, rest].every(isNumber) && (rate === null || isNumber(rate)),
+  axis: ({ unit, least, most, rest, rate }) =>
+    typeof unit === "string" &&
+    [least, most, rest].every(isNumber) &&
+    (rate === null || isNumber(rate)),
   button: () => true,
   choice: ({ options }) =>
-    Array.isArray(options) && options.every((each) => typeof each === "string"),
+    Array.isArray(options) &&
+    options.length <= MOST_OPTIONS &&
+    options.every((each) => typeof each === "string"),
 };
 
 /**

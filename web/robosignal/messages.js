@@ -25,6 +25,11 @@ export const OWN = "app:";
 const isOurs = (what) =>
   what === "stop" || what === "clear-stop" || (typeof what === "string" && what.startsWith(OWN));
 
+/** How many of each a robot may declare; of more, a page takes the first. */
+const MOST = { controls: 32, telemetry: 64, cameras: 4, channels: 8 };
+/** How many commands a second a page sends, whatever the robot asks for. */
+const HZ = { least: 1, most: 100 };
+
 /** @type {Record<string, (message: any) => boolean>} whether each type has what it needs */
 const IS_VALID = {
   done: () => true,
@@ -36,14 +41,18 @@ const IS_VALID = {
     freshMs,
     watchdogMs,
     video,
+    commandHz,
     controls = [],
     telemetry = [],
     cameras = [],
     channels = [],
   }) =>
     version >= 2 &&
+    Number.isFinite(freshMs) &&
     freshMs > 0 &&
+    Number.isFinite(watchdogMs) &&
     watchdogMs > 0 &&
+    (commandHz === undefined || Number.isFinite(commandHz)) &&
     (video === null || Number.isFinite(video?.fps)) &&
     areControls(controls) &&
     areFields(telemetry) &&
@@ -73,8 +82,23 @@ export function readMessage(data) {
   try {
     const message = JSON.parse(data);
     const isValid = Object.hasOwn(IS_VALID, message?.type) && IS_VALID[message.type]?.(message);
-    return isValid ? message : null;
+    if (!isValid) return null;
+    return message.type === "capabilities" ? limit(message) : message;
   } catch {
     return null;
   }
+}
+
+/**
+ * What a page takes of a declaration: each camera costs it a section of media, each channel an id.
+ *
+ * @param {any} capabilities
+ */
+function limit(capabilities) {
+  const limited = { ...capabilities };
+  for (const [list, most] of Object.entries(MOST))
+    if (limited[list] !== undefined) limited[list] = limited[list].slice(0, most);
+  if (limited.commandHz !== undefined)
+    limited.commandHz = Math.min(HZ.most, Math.max(HZ.least, limited.commandHz));
+  return limited;
 }

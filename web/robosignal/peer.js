@@ -28,6 +28,8 @@ const TURN_UNAUTHORIZED = 401;
 /** How long a robot may be silent before it counts as not heard: it sends 20 heartbeats a second to
  * its driver, 2 to others, and an old robot answers a ping each second. */
 const SILENCE_MS = { driver: 500, viewer: 1_500, old: 3_000 };
+/** How many channels of the application's own one peer connection has. */
+const MOST_CHANNELS = 8;
 /** Past this many times the limit of its age the picture shows too little of where the robot is. */
 const TOO_OLD = 2;
 
@@ -445,6 +447,10 @@ export class Peer {
     for (const { name } of capabilities.channels ?? []) this.#openOwn(name);
     this.#listener.declared(capabilities);
     this.#nameTracks();
+    // A heartbeat may come before the declaration that says whose values it has.
+    const held = this.#held;
+    this.#held = "[]";
+    this.#hearHeld(JSON.parse(held));
     const { cameras = [], audio = false, talkBack = false } = capabilities;
     const lacksSound = (audio || talkBack) && this.#audio === null;
     if (cameras.length > this.#videos.length || lacksSound) void this.#try(() => this.#addMedia());
@@ -465,7 +471,8 @@ export class Peer {
    * @param {string} name
    */
   #openOwn(name) {
-    if (this.#own.has(name)) return;
+    // A robot may declare itself again, with other names each time.
+    if (this.#own.has(name) || this.#own.size >= MOST_CHANNELS) return;
     const channel = this.#connection.createDataChannel(OWN + name, { ordered: true });
     channel.binaryType = "arraybuffer";
     channel.onmessage = ({ data }) => this.#listener.channelMessage(name, data);
@@ -538,7 +545,8 @@ export class Peer {
   #hearRefused({ epoch, what }) {
     if (what === undefined) return this.#refuse(epoch);
     if (what === "stop" || what === "clear-stop") return this.#listener.stopRefused(what);
-    if (what.startsWith(OWN)) this.#listener.channelRefused(what.slice(OWN.length), epoch);
+    const name = what.slice(OWN.length);
+    if (this.#own.has(name)) this.#listener.channelRefused(name, epoch);
   }
 
   /**
