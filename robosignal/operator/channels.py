@@ -93,9 +93,10 @@ _decoder = msgspec.json.Decoder(Message)
 def read_message(text: str | bytes) -> Message | None:
     """Return what a robot says; None for what is not one of ours."""
     try:
-        return _decoder.decode(text)
+        message: Message = _decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeError):
         return None
+    return message
 
 
 def read_controls(capabilities: Capabilities) -> tuple[Control | None, ...]:

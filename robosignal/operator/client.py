@@ -1,10 +1,12 @@
-"""The operator: one connection to a server, and a session for each robot that it drives or views."""
+"""The operator: one connection to a server, and one session for each robot."""
 
 import asyncio
 from typing import Self
 
+from robosignal.operator.control import Role
 from robosignal.operator.errors import OperatorError
-from robosignal.operator.session import CALL_SECONDS, Role, Session
+from robosignal.operator.membership import CALL_SECONDS, Membership
+from robosignal.operator.session import Session
 from robosignal.operator.signaling import Frame, Listener, Signaling
 from robosignal.protocol.frames import Person
 from robosignal.robot.client import check_id, check_url
@@ -45,7 +47,7 @@ class Operator:
         self._has_video = video
         self._timing = timing or Timing()
         self._signaling: Signaling | None = None
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, tuple[Membership, Session]] = {}
 
     @property
     def me(self) -> Person | None:
@@ -102,12 +104,7 @@ class Operator:
     async def __aenter__(self) -> Self:
         """Connect. Raise OperatorError: `offline` after 30 s, `unauthorized` for the token."""
         token = from_text(self._token) if isinstance(self._token, str) else self._token
-        listener = Listener(
-            online=lambda: [each._go_online() for each in self._all],  # noqa: SLF001
-            offline=lambda: [each._go_offline() for each in self._all],  # noqa: SLF001
-            moved=lambda: [each._move() for each in self._all],  # noqa: SLF001
-            frame=self._handle,
-        )
+        listener = Listener(self._move, self._go_offline, self._move, self._handle)
         is_renewable = not isinstance(self._token, str)
         self._signaling = Signaling(
             self._url, token, listener, self._timing, is_renewable=is_renewable
@@ -129,19 +126,24 @@ class Operator:
         signaling, self._signaling = self._signaling, None
         if signaling is not None:
             error = OperatorError("closed", "the operator's block has ended")
-            await asyncio.gather(*(each._close(error) for each in self._all))  # noqa: SLF001
+            await asyncio.gather(*(each.close(error) for each in self._memberships))
             await signaling.close()
 
     async def _open(self, robot_id: str, role: Role) -> Session:
         check_id("robot_id", robot_id)
         signaling = self._running
-        session = self._sessions.get(robot_id)
-        if session is None:
-            session = Session(signaling, robot_id, self._remove, has_video=self._has_video)
-            self._sessions[robot_id] = session
-        session._holders += 1  # noqa: SLF001
+        if robot_id not in self._sessions:
+            membership = Membership(
+                signaling,
+                robot_id,
+                lambda: self._remove(membership),
+                has_video=self._has_video,
+            )
+            self._sessions[robot_id] = membership, Session(membership)
+        membership, session = self._sessions[robot_id]
+        session._hold()  # noqa: SLF001 - each call holds it
         try:
-            await session._join(role)  # noqa: SLF001
+            await membership.join(role)
         except BaseException:
             await session.leave()
             raise
@@ -154,14 +156,22 @@ class Operator:
         return self._signaling
 
     @property
-    def _all(self) -> list[Session]:
-        return list(self._sessions.values())
+    def _memberships(self) -> list[Membership]:
+        return [membership for membership, _ in self._sessions.values()]
+
+    def _move(self) -> None:
+        for membership in self._memberships:
+            membership.move()
+
+    def _go_offline(self) -> None:
+        for membership in self._memberships:
+            membership.go_offline()
 
     def _handle(self, frame: Frame) -> None:
-        session = self._sessions.get(str(frame.get("robotId")))
-        if session is not None:
-            session._handle(frame)  # noqa: SLF001
+        for membership in self._memberships:
+            if membership.robot_id == frame["robotId"]:
+                membership.handle(frame)
 
-    def _remove(self, session: Session) -> None:
-        if self._sessions.get(session.robot_id) is session:
-            del self._sessions[session.robot_id]
+    def _remove(self, membership: Membership) -> None:
+        if self._sessions.get(membership.robot_id, (None, None))[0] is membership:
+            del self._sessions[membership.robot_id]

@@ -125,9 +125,10 @@ class CommandSender:
             return "stopped"
         if self._has_right_ended:
             return "right-ended"
-        if self.capabilities is None:
-            return None
-        if self.silence_ms > self.capabilities.fresh_ms:
+        return None if self.capabilities is None else self._judge_heartbeat(self.capabilities)
+
+    def _judge_heartbeat(self, capabilities: Capabilities) -> Blocked | None:
+        if self.silence_ms > capabilities.fresh_ms:
             return "silent"
         is_armed = self._heartbeat is not None and self._heartbeat.armed
         return None if is_armed else "unarmed"

@@ -36,9 +36,9 @@ REFUSED = "the server refuses the token, or it has expired: sign in again for a 
 class Listener:
     """Is told of the connection's ups and downs, of another socket, and of pushes."""
 
-    online: Callable[[], object]
-    offline: Callable[[], object]
-    moved: Callable[[], object]
+    online: Callable[[], None]
+    offline: Callable[[], None]
+    moved: Callable[[], None]
     frame: Callable[[Frame], None]
 
 
@@ -88,7 +88,7 @@ class Signaling:
         self._sockets.send(None, frame | {"id": request_id})
         try:
             async with asyncio.timeout(REPLY_SECONDS):
-                found = await reply
+                found: Frame = await reply
         except TimeoutError:
             # A socket on which nothing is answered is dead, and does not know it yet.
             self._hang_up()

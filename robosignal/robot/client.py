@@ -387,6 +387,7 @@ class Robot:
 
 
 def check_url(url: str) -> None:
+    """Raise ValueError unless `url` is a WebSocket address."""
     try:
         parse_uri(url)
     except (InvalidURI, ValueError):
@@ -419,5 +420,6 @@ def _no_video() -> None:
 
 
 def check_id(name: str, given: str) -> None:
+    """Raise ValueError, which says `name`, unless `given` can be an id."""
     if not re.search(ID_PATTERN, given):
         raise ValueError(f"{name} {ID_RULE}")
