@@ -73,7 +73,10 @@ class Control:
             return
         driver = read_person(row.get("controlledBy"))
         lost_to = self.lost_to if self.lost_to == driver else None
+        want = self.want
         self._adopt("viewer", self.epoch, driver, lost_to, is_known=True)
+        # Who drives is no answer to a call that wants to.
+        self.want = want
 
     def hear_control(self, frame: Frame, now: float) -> None:
         """Take the push `control`: who drives from now on."""

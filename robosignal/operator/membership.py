@@ -153,6 +153,9 @@ class Membership:
         finally:
             if call in self._calls:
                 self._calls.remove(call)
+        if role == "controller" and not self.control.is_driver:
+            text = "somebody else drives by now: ask for control, or take it over"
+            raise OperatorError("robot_busy", text, self.robot_id, self.control.driver)
 
     def _withdraw(self) -> None:
         """Want no control any more: what an offer on its way gets is given back."""

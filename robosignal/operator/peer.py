@@ -44,6 +44,7 @@ class Peer:
         )
         self._sdp = ""
         self._early: list[dict[str, Any]] = []
+        self._gathering: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._adding: set[asyncio.Task[None]] = set()
 
@@ -67,7 +68,9 @@ class Peer:
 
     async def make_offer(self) -> dict[str, str]:
         """Return the offer's payload, with all candidates of this machine."""
-        await self._connection.setLocalDescription(await self._connection.createOffer())
+        # Shielded: gathering that is broken off would leave its sockets open.
+        self._gathering = asyncio.create_task(self._gather())
+        await asyncio.shield(self._gathering)
         description = self._connection.localDescription
         return {"type": description.type, "sdp": description.sdp}
 
@@ -95,10 +98,15 @@ class Peer:
 
     async def close(self) -> None:
         """End the peer connection."""
+        if self._gathering is not None:
+            await asyncio.wait({self._gathering})
         for task in (self._watching, *self._adding):
             if task is not None:
                 task.cancel()
         await self._connection.close()
+
+    async def _gather(self) -> None:
+        await self._connection.setLocalDescription(await self._connection.createOffer())
 
     def _take_answer(self, payload: dict[str, Any]) -> None:
         sdp = read_sdp(payload)

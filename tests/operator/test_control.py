@@ -98,6 +98,15 @@ def test_a_listing_that_is_older_than_a_push_is_ignored(control: Control) -> Non
     assert (before, control.driver) == (None, BOB)
 
 
+def test_a_listing_is_no_answer_to_a_call_that_wants_to_drive(control: Control) -> None:
+    """Its offer still asks for control."""
+    control.hear_control({"epoch": 6}, 1)
+    control.want = "controller"
+    control.adopt_listing({"controlledBy": BOB_FRAME}, asked_at=2)
+
+    assert control.want == "controller"
+
+
 def test_the_reply_to_a_renewal_makes_good_for_a_lost_push(control: Control) -> None:
     """Who drives is then unknown until a listing says so."""
     control.adopt_pong({"sessionId": "s1", "role": "viewer", "epoch": 6})
