@@ -48,6 +48,7 @@ class Operator:
         self._timing = timing or Timing()
         self._signaling: Signaling | None = None
         self._sessions: dict[str, tuple[Membership, Session]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
 
     @property
     def me(self) -> Person | None:
@@ -125,8 +126,8 @@ class Operator:
         """Leave every session and hang up."""
         signaling, self._signaling = self._signaling, None
         if signaling is not None:
-            error = OperatorError("closed", "the operator's block has ended")
-            await asyncio.gather(*(each.close(error) for each in self._memberships))
+            await asyncio.gather(*(each.close(_closed()) for each in self._memberships))
+            await asyncio.gather(*self._leaving)
             await signaling.close()
 
     async def _open(self, robot_id: str, role: Role) -> Session:
@@ -173,5 +174,10 @@ class Operator:
                 membership.handle(frame)
 
     def _remove(self, membership: Membership) -> None:
-        if self._sessions.get(membership.robot_id, (None, None))[0] is membership:
-            del self._sessions[membership.robot_id]
+        del self._sessions[membership.robot_id]
+        self._leaving.add(leaving := asyncio.create_task(membership.close(_closed())))
+        leaving.add_done_callback(self._leaving.discard)
+
+
+def _closed() -> OperatorError:
+    return OperatorError("closed", "the operator's block has ended")

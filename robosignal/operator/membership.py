@@ -116,6 +116,7 @@ class Membership:
         self._calls: list[asyncio.Future[None]] = []
         self._error: OperatorError | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -206,6 +207,7 @@ class Membership:
                 task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._close_link()
+        await asyncio.gather(*self._closing)
 
     def _require_open(self) -> None:
         if self._error is not None:
@@ -315,7 +317,11 @@ class Membership:
     async def _close_link(self) -> None:
         link, self.link = self.link, None
         if link is not None:
-            await link.peer.close()
+            # In a task of its own: a close that is broken off would leave its sockets open.
+            closing = asyncio.create_task(link.peer.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            await asyncio.shield(closing)
 
     async def _send_offer(self, link: Link) -> None:
         async with self._requesting:
