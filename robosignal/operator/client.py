@@ -126,7 +126,7 @@ class Operator:
         """Leave every session and hang up."""
         signaling, self._signaling = self._signaling, None
         if signaling is not None:
-            await asyncio.gather(*(each.close(_closed()) for each in self._memberships))
+            await asyncio.gather(*(each.close(_end_error()) for each in self._memberships))
             await asyncio.gather(*self._leaving)
             await signaling.close()
 
@@ -175,9 +175,9 @@ class Operator:
 
     def _remove(self, membership: Membership) -> None:
         del self._sessions[membership.robot_id]
-        self._leaving.add(leaving := asyncio.create_task(membership.close(_closed())))
+        self._leaving.add(leaving := asyncio.create_task(membership.close(_end_error())))
         leaving.add_done_callback(self._leaving.discard)
 
 
-def _closed() -> OperatorError:
+def _end_error() -> OperatorError:
     return OperatorError("closed", "the operator's block has ended")

@@ -62,14 +62,14 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class StopRefused:
-    """The robot has refused this session's `"stop"` or `"clear-stop"`: it may not do that."""
+    """This session may not stop the robot, or clear the stop: `what` is `"stop"` or `"clear-stop"`."""
 
     what: str
 
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
-    """The session's state and its sentence for people, None while nothing is wrong."""
+    """The session's `state`, and in `why` a sentence for people, None while nothing is wrong."""
 
     state: State
     why: str | None

@@ -286,7 +286,7 @@ class Membership:
             await asyncio.sleep(LOOP_SECONDS)
 
     def _check(self, link: Link) -> None:
-        """Set the state by how the link is. Raise _Trouble if another one must be opened."""
+        """Set the state by what has arrived. Raise _Trouble if the peer connection is of no use."""
         trouble = link.find_trouble()
         if trouble is None and link.peer.is_complete:
             self._tries = 0

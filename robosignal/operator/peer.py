@@ -140,7 +140,7 @@ class Peer:
             self._watching = asyncio.create_task(self._watch(track))
 
     async def _watch(self, track: MediaStreamTrack) -> None:
-        # aiortc keeps every picture that nobody takes, so each is taken at once.
+        # aiortc keeps every picture that is not taken, so each is taken at once.
         with suppress(MediaStreamError):
             while True:
                 frame = await track.recv()

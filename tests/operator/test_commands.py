@@ -149,7 +149,7 @@ def test_no_motion_goes_to_a_robot_that_is_silent(driving: Driving) -> None:
 
 
 def test_a_stop_blocks_until_it_is_cleared(driving: Driving) -> None:
-    """Whoever has stopped it."""
+    """It does not matter who has stopped it."""
     driving.sender.stopped_by = "Olga"
     assert driving.sender.blocked == "stopped"
     driving.sender.stopped_by = None

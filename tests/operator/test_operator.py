@@ -32,7 +32,7 @@ from tests.operator.worlds import (
     World,
     next_of,
     until,
-    world,
+    open_world,
 )
 
 
@@ -51,7 +51,7 @@ def settled(session: Session) -> bool:
 
 async def test_it_drives_and_stops_when_the_program_does() -> None:
     """Commands are obeyed as a page's are, fresh and fenced, and so is their end."""
-    async with world() as made, made.operator() as operator:
+    async with open_world() as made, made.operator() as operator:
         session = await operator.drive(ROBOT)
         role, epoch = session.role, session.epoch
         await drive_until(session, 1.0, lambda: AHEAD in made.drives)
@@ -67,7 +67,7 @@ async def test_it_drives_and_stops_when_the_program_does() -> None:
 
 async def test_frames_come_and_only_if_they_are_asked_for() -> None:
     """The test picture; an operator without video is live without it."""
-    async with world() as made, made.operator(video=True) as one, made.operator() as other:
+    async with open_world() as made, made.operator(video=True) as one, made.operator() as other:
         seeing = await one.view(ROBOT)
         frame = await next_of(seeing.frames(), VideoFrame)
         await until(lambda: seeing.state == "live")
@@ -83,7 +83,7 @@ async def test_frames_come_and_only_if_they_are_asked_for() -> None:
 async def test_telemetry_comes_by_name_and_merged() -> None:
     """An iterator begins with what is known, and ends with the session."""
     fields = [Field("battery", "V"), Field("mode")]
-    async with world(telemetry=fields) as made, made.operator() as operator:
+    async with open_world(telemetry=fields) as made, made.operator() as operator:
         session = await operator.view(ROBOT)
         await until(lambda: session.fields)
         made.robot.publish({"battery": 12.5})
@@ -105,7 +105,7 @@ async def test_controls_are_set_by_name() -> None:
     commands: list[Command] = []
     controls = [Axis("belt"), Axis("pan", most=90, holds=True), Choice("gear", ["slow", "fast"])]
     options = {"controls": controls, "on_command": commands.append, "command_hz": 50.0}
-    async with world(on_drive=None, **options) as made, made.operator() as operator:
+    async with open_world(on_drive=None, **options) as made, made.operator() as operator:
         session = await operator.drive(ROBOT)
         await until(lambda: session.blocked is None)
         async with asyncio.timeout(WAIT_S):
@@ -125,7 +125,7 @@ async def test_controls_are_set_by_name() -> None:
 
 async def test_a_displaced_driver_is_told_and_moves_nothing_more() -> None:
     """It goes on viewing, knows who drives, and asks for what is free."""
-    async with world() as made:
+    async with open_world() as made:
         await made.befriend()
         async with made.operator(FRIEND) as first, made.operator() as second:
             friend = await first.drive(ROBOT)
@@ -159,7 +159,7 @@ async def test_a_displaced_driver_is_told_and_moves_nothing_more() -> None:
 
 async def test_control_is_asked_for_denied_and_granted() -> None:
     """Both sides hear of it, and the peer connections stay."""
-    async with world() as made:
+    async with open_world() as made:
         await made.befriend()
         async with made.operator() as one, made.operator(FRIEND) as other:
             olga, friend = await one.drive(ROBOT), await other.view(ROBOT)
@@ -194,7 +194,7 @@ async def test_control_is_asked_for_denied_and_granted() -> None:
 
 async def test_a_stop_of_a_viewer_holds_until_the_driver_clears_it() -> None:
     """Motion that it interrupted does not go on by itself: the program begins with a zero."""
-    async with world() as made:
+    async with open_world() as made:
         await made.befriend()
         async with made.operator(FRIEND) as one, made.operator(FRIEND) as two:
             driver, viewer = await one.drive(ROBOT), await two.view(ROBOT)
@@ -222,7 +222,7 @@ async def test_a_stop_of_a_viewer_holds_until_the_driver_clears_it() -> None:
 
 async def test_a_robot_that_is_busy_or_away_is_refused_with_its_driver() -> None:
     """A call that fails holds nothing; what cannot be an id is told before anything is sent."""
-    async with world() as made:
+    async with open_world() as made:
         await made.befriend()
         async with made.operator() as one, made.operator(FRIEND) as other:
             await one.drive(ROBOT)
@@ -249,7 +249,7 @@ async def test_a_robot_that_is_busy_or_away_is_refused_with_its_driver() -> None
 
 async def test_leaving_frees_control_once_every_call_has_left() -> None:
     """Two calls for one robot share a session."""
-    async with world() as made, made.operator() as one, made.operator() as other:
+    async with open_world() as made, made.operator() as one, made.operator() as other:
         session = await one.drive(ROBOT)
         same = await one.view(ROBOT)
         await session.leave()
@@ -313,7 +313,7 @@ async def test_a_server_that_restarts_costs_no_picture_and_no_command(tmp_path: 
 async def test_a_session_moves_to_the_next_socket_before_the_old_one_ends() -> None:
     """Nothing is offered again, no epoch passes, and requests go on."""
     timing = Timing(life_ms=1500, drain_ms=500)
-    async with world() as made, made.operator(timing=timing) as operator:
+    async with open_world() as made, made.operator(timing=timing) as operator:
         session = await operator.drive(ROBOT)
         await until(lambda: session.state == "live")
         epoch, events = session.epoch, session.events()
@@ -342,7 +342,7 @@ async def test_a_token_that_the_server_refuses_ends_it() -> None:
 
 async def test_drives_are_cut_off_and_checked() -> None:
     """Beyond 1 is as far as 1; what is no number is an error that names it."""
-    async with world() as made, made.operator() as operator:
+    async with open_world() as made, made.operator() as operator:
         session = await operator.drive(ROBOT)
         await drive_until(session, 7.0, lambda: AHEAD in made.drives)
         with pytest.raises(ValueError, match="y must be a finite number"):

@@ -71,7 +71,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(state: Path | None = None, port: int = 0, **options: Any) -> AsyncIterator[World]:
+async def open_world(
+    state: Path | None = None, port: int = 0, **options: Any
+) -> AsyncIterator[World]:
     """Yield a backend with a robot that is online."""
     async with LocalBackend(state=state, port=port) as backend:
         made = World(backend)
