@@ -62,7 +62,7 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class StopRefused:
-    """This session may not stop the robot, or clear the stop: `what` is `"stop"` or `"clear-stop"`."""
+    """This session may not do `what`: `"stop"` the robot, or `"clear-stop"`."""
 
     what: str
 

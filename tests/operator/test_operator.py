@@ -31,8 +31,8 @@ from tests.operator.worlds import (
     WAIT_S,
     World,
     next_of,
-    until,
     open_world,
+    until,
 )
 
 
