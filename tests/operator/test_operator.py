@@ -104,8 +104,12 @@ async def test_controls_are_set_by_name() -> None:
     """What holds is told back in `held`; a name that is not declared is an error."""
     commands: list[Command] = []
     controls = [Axis("belt"), Axis("pan", most=90, holds=True), Choice("gear", ["slow", "fast"])]
-    options = {"controls": controls, "on_command": commands.append, "command_hz": 50.0}
-    async with open_world(on_drive=None, **options) as made, made.operator() as operator:
+    async with (
+        open_world(
+            on_drive=None, controls=controls, on_command=commands.append, command_hz=50.0
+        ) as made,
+        made.operator() as operator,
+    ):
         session = await operator.drive(ROBOT)
         await until(lambda: session.blocked is None)
         async with asyncio.timeout(WAIT_S):
@@ -349,3 +353,21 @@ async def test_drives_are_cut_off_and_checked() -> None:
             session.drive(0.0, float("nan"))
 
     assert all(-1 <= drive.y <= 1 for drive in made.drives)
+
+
+async def test_a_call_to_drive_that_is_cancelled_leaves_control_free() -> None:
+    """A session that viewed goes on viewing, and what the offer may have got is given back."""
+    async with open_world() as made, made.operator() as one, made.operator() as other:
+        session = await one.view(ROBOT)
+        await until(lambda: settled(session))
+        driving = asyncio.create_task(one.drive(ROBOT))
+        await asyncio.sleep(0)
+        driving.cancel()
+        await asyncio.wait({driving})
+        await until(lambda: settled(session))
+        role = session.role
+        taken = await other.drive(ROBOT)
+
+    assert driving.cancelled()
+    assert role == "viewer"
+    assert taken.epoch > 0
