@@ -17,6 +17,7 @@ from robosignal.operator import (
     Operator,
     OperatorError,
     Session,
+    StateChanged,
     Stopped,
     StopRefused,
 )
@@ -360,14 +361,17 @@ async def test_a_call_to_drive_that_is_cancelled_leaves_control_free() -> None:
     async with open_world() as made, made.operator() as one, made.operator() as other:
         session = await one.view(ROBOT)
         await until(lambda: settled(session))
+        events = session.events()
         driving = asyncio.create_task(one.drive(ROBOT))
         await asyncio.sleep(0)
         driving.cancel()
         await asyncio.wait({driving})
+        joining_again = await next_of(events, StateChanged)
         await until(lambda: settled(session))
         role = session.role
         taken = await other.drive(ROBOT)
 
     assert driving.cancelled()
+    assert joining_again.state == "connecting"
     assert role == "viewer"
     assert taken.epoch > 0
