@@ -112,7 +112,7 @@ def test_only_the_aws_package_knows_aws(module: Path) -> None:
     assert allowed or aws == []
 
 
-PUBLIC_PACKAGES = {PACKAGE, PACKAGE / "robot", PACKAGE / "testing"}
+PUBLIC_PACKAGES = {PACKAGE, PACKAGE / "operator", PACKAGE / "robot", PACKAGE / "testing"}
 """Those that users import names from."""
 
 

@@ -172,10 +172,10 @@ class Robot:
         timing: Timing | None = None,
         rotate_key_days: float = ROTATE_KEY_DAYS,
     ) -> None:
-        _check_url(url)
+        check_url(url)
         instance_id = secrets.token_hex(16) if instance_id is None else instance_id
-        _check_id("robot_id", robot_id)
-        _check_id("instance_id", instance_id)
+        check_id("robot_id", robot_id)
+        check_id("instance_id", instance_id)
         cameras = _check_cameras(video, cameras)
         handlers: dict[str, object] = {"on_drive": on_drive, "on_command": on_command}
         handlers |= {"on_voice": on_voice, "on_driver": on_driver, "on_viewers": on_viewers}
@@ -388,7 +388,8 @@ class Robot:
                 self._runtime = None
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Raise ValueError unless `url` is a WebSocket address."""
     try:
         parse_uri(url)
     except (InvalidURI, ValueError):
@@ -420,6 +421,7 @@ def _no_video() -> None:
     """Return the track of a robot without a picture."""
 
 
-def _check_id(name: str, given: str) -> None:
+def check_id(name: str, given: str) -> None:
+    """Raise ValueError, which says `name`, unless `given` can be an id."""
     if not re.search(ID_PATTERN, given):
         raise ValueError(f"{name} {ID_RULE}")

@@ -5,16 +5,16 @@ extra `robot`, whose aiortc it uses.
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
-from typing import Any
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from robosignal.operator.channels import DataChannels, Heartbeat, Message, Target
 from robosignal.probe.errors import ProbeError, RequestRefused, TimedOut
-from robosignal.testing.client import Client, Frame, PeerClosed
+from robosignal.robot.drive import Drive
+from robosignal.testing.client import Client, PeerClosed
 
 BEATS_BEFORE_AGAIN = 4
 """How many heartbeats, of which 20 a second come, a command's obeying is waited for."""
@@ -29,14 +29,10 @@ class Driver:
         self.peer = peer
         """aiortc's peer connection, whose first transceiver receives the robot's video."""
         self._timeout_s = timeout_s
-        self._numbers = count(1)
-        self._heartbeats: asyncio.Queue[Frame | PeerClosed] = asyncio.Queue()
-        self._opened = asyncio.Event()
-        self._channel = peer.createDataChannel("control")
-        self._channel.on("open", self._opened.set)
-        self._channel.on("close", lambda: self._heartbeats.put_nowait(PeerClosed()))
-        self._drive = peer.createDataChannel("drive", ordered=False, maxRetransmits=0)
-        self._drive.on("message", self._receive)
+        self._heartbeats: asyncio.Queue[Heartbeat | PeerClosed] = asyncio.Queue()
+        self._channels = DataChannels(
+            peer, self._receive, lambda: self._heartbeats.put_nowait(PeerClosed())
+        )
 
     async def drive(self, x: float, y: float) -> int:
         """Send one command, and return the epoch at which the robot obeyed it.
@@ -48,45 +44,39 @@ class Driver:
         TimedOut if no heartbeat comes.
         """
         heartbeat = await self._next_heartbeat()
-        if not heartbeat["armed"]:
+        if not heartbeat.armed:
             heartbeat = await self._command(heartbeat, 0.0, 0.0)
-        heartbeat = await self._command(heartbeat, x, y)
-        epoch: int = heartbeat["epoch"]
-        return epoch
+        return (await self._command(heartbeat, x, y)).epoch
 
-    async def _command(self, heartbeat: Frame, x: float, y: float) -> Frame:
+    async def _command(self, heartbeat: Heartbeat, x: float, y: float) -> Heartbeat:
         """Send a command after this heartbeat, and return the one that says that it was obeyed.
 
         A command may get lost: it goes again after so many heartbeats that say nothing of it.
         """
-        refused = heartbeat["refused"]["refused"]
+        refused = heartbeat.refused.refused
         first = self._send_command(heartbeat, x, y)
         for beats in count(1):
             heartbeat = await self._next_heartbeat()
-            if heartbeat["refused"]["refused"] != refused:
+            if heartbeat.refused.refused != refused:
                 raise RequestRefused("refused", "another session drives, or it is stopped", None)
-            if heartbeat["n"] is not None and heartbeat["n"] >= first:
+            if first is not None and heartbeat.n is not None and heartbeat.n >= first:
                 break
-            if beats % BEATS_BEFORE_AGAIN == 0:
-                self._send_command(heartbeat, x, y)
+            if first is None or beats % BEATS_BEFORE_AGAIN == 0:
+                number = self._send_command(heartbeat, x, y)
+                first = number if first is None else first
         return heartbeat
 
-    def _send_command(self, heartbeat: Frame, x: float, y: float) -> int:
-        number = next(self._numbers)
-        command = {"type": "command", "n": number, "drive": {"x": x, "y": y}}
-        if self._drive.readyState == "open" and self._drive.bufferedAmount == 0:
-            proof = {"epoch": heartbeat["epoch"], "t": heartbeat["t"]}
-            self._drive.send(json.dumps(command | proof))
-        return number
+    def _send_command(self, heartbeat: Heartbeat, x: float, y: float) -> int | None:
+        return self._channels.send_command(heartbeat.epoch, heartbeat.t, Target(Drive(x, y)))
 
     async def wait_until_open(self) -> None:
         """Return once the data channel is open. Raise TimedOut."""
         try:
-            await asyncio.wait_for(self._opened.wait(), self._timeout_s)
+            await asyncio.wait_for(self._channels.opened.wait(), self._timeout_s)
         except TimeoutError:
             raise TimedOut("data channel", self._timeout_s) from None
 
-    async def _next_heartbeat(self) -> Frame:
+    async def _next_heartbeat(self) -> Heartbeat:
         try:
             async with asyncio.timeout(self._timeout_s):
                 heartbeat = await self._heartbeats.get()
@@ -100,9 +90,9 @@ class Driver:
             raise heartbeat
         return heartbeat
 
-    def _receive(self, text: str | bytes) -> None:
-        heartbeat: dict[str, Any] = json.loads(text)
-        self._heartbeats.put_nowait(heartbeat)
+    def _receive(self, message: Message) -> None:
+        if isinstance(message, Heartbeat):
+            self._heartbeats.put_nowait(message)
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ import pytest
 
 from tests.docs.pages import ROOT
 
-API = ("robosignal.robot", "robosignal.testing")
+API = ("robosignal.operator", "robosignal.robot", "robosignal.testing")
 """The modules whose `__all__` users build on."""
 
 PACKAGE = ROOT / "robosignal"

@@ -55,7 +55,7 @@ async def test_a_command_that_is_lost_goes_again() -> None:
     """Here the zeros that come first: no motion would be obeyed without them."""
     told: list[Drive] = []
     async with driving(told) as (_, driver):
-        path = Path(driver._drive)  # noqa: SLF001 - the path is what is harmed
+        path = Path(driver._channels.drive)  # noqa: SLF001 - the path is what is harmed
         path.loses = 2
         await driver.drive(0.0, 0.5)
 
