@@ -412,7 +412,9 @@ def test_what_the_owner_takes_back_stays_so_after_an_accept_that_was_cut_off(
     assert accept(world, "olga", code)["code"] == "try_again"
     monkeypatch.undo()
     assert own_shares(world, "olga") == [("operator", None)]
-    owner.ask(type=how, robotId="r1", userId="olga", **({"role": "viewer"} if how == "share" else {}))
+    owner.ask(
+        type=how, robotId="r1", userId="olga", **({"role": "viewer"} if how == "share" else {})
+    )
 
     assert is_void(accept(world, "olga", code))
     assert own_shares(world, "olga") == ([("viewer", None)] if how == "share" else [])

@@ -92,7 +92,8 @@ def accept(request: Request, message: Accept) -> Flow[Ack]:
     invitation = yield from _read_sent(request, message)
     user, wanted = request.sender.user_id, invitation.share_with(request.sender.user_id)
     robot = yield from read_robot(invitation.robot_id)
-    held, taken = invitation.takers.get(user), None
+    held = invitation.takers.get(user)
+    taken: str | None = None
     is_first = is_refused = False
     for _ in range(TRIES):
         robot = _require_valid(invitation, robot, user)
