@@ -157,14 +157,6 @@ MISTAKES: list[tuple[str, Callable[..., Write], Place, str, tuple[str, ...], str
         "has lost",
     ),
     (
-        "an accept that does not look for the share that it takes the place of",
-        ownership.accept_invitation,
-        (1,),
-        "invited to drive",
-        ("share with nina by ann", "accept by nina2"),
-        "has lost",
-    ),
-    (
         "a use that does not look at who has taken it",
         codes.take_use,
         (1,),

@@ -323,17 +323,17 @@ def test_an_invitation_survives_a_restart_beside_a_code_of_the_same_hash(tmp_pat
     store = LocalStore(tmp_path)
     store.write_invitation("abc", codes.create(invitation))
     store.write_code("abc", codes.create(code("abc")))
-    store.write_invitation("abc", codes.take_use(BOB, codes.SHARE, invitation, NOW - 1))
+    store.write_invitation("abc", codes.take_use(BOB, "share:0", invitation, NOW - 1))
     old = structs.replace(invitation, code_hash="old", ttl=1)
     store.write_invitation("old", codes.create(old))
     store.close()
     before = rows(tmp_path)
 
     again = LocalStore(tmp_path)
-    expected = structs.replace(invitation, takers={BOB: codes.SHARE})
+    expected = structs.replace(invitation, takers={BOB: "share:0"})
     assert again.invitation("abc") == expected
     assert again.code("abc") == code("abc")
-    again.write_invitation("abc", codes.complete_use(BOB, codes.SHARE))
+    again.write_invitation("abc", codes.complete_use(BOB, "share:0"))
     again.close()
     assert before - rows(tmp_path) == {"#invite:old"}
     assert rows(tmp_path) == {"#invite:abc", "#code:abc"}

@@ -3,7 +3,9 @@
 import pytest
 
 from robosignal.protocol.device_keys import hash_code
+from robosignal.protocol.errors import TryAgain
 from robosignal.protocol.limits import INVITATION_SECONDS, SHARES
+from robosignal.server.core.conditional_writes import Write
 from tests.device import DeviceKey
 from tests.scenarios.between import Between
 from tests.scenarios.shares import accepts, listed, shares
@@ -390,3 +392,45 @@ def test_a_view_that_is_opened_while_its_user_accepts_ends_too(
     assert vic.ask(type="accept", code=code)["role"] == "operator"
     assert crossing.item().viewers == {}
     assert second.types() == ["peer-left"]
+
+
+@pytest.mark.parametrize("how", ["unshare", "share"])
+@pytest.mark.usefixtures("robot")
+def test_what_the_owner_takes_back_stays_so_after_an_accept_that_was_cut_off(
+    world: World, owner: Peer, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Its share was written, and its use was not completed: a repeat brings nothing back."""
+    code = invited(owner)
+    write = world.store.write_invitation
+
+    def too_busy(code_hash: str, wanted: Write) -> object:
+        if wanted.name == "complete_use":
+            raise TryAgain
+        return write(code_hash, wanted)
+
+    monkeypatch.setattr(world.store, "write_invitation", too_busy)
+    assert accept(world, "olga", code)["code"] == "try_again"
+    monkeypatch.undo()
+    assert own_shares(world, "olga") == [("operator", None)]
+    owner.ask(
+        type=how, robotId="r1", userId="olga", **({"role": "viewer"} if how == "share" else {})
+    )
+
+    assert is_void(accept(world, "olga", code))
+    assert own_shares(world, "olga") == ([("viewer", None)] if how == "share" else [])
+
+
+def test_another_users_share_may_end_while_somebody_accepts(
+    crossing: World, between: Between
+) -> None:
+    """Their use is theirs all the same."""
+    crossing.robot("r1", "owner")
+    owner = crossing.connect("owner")
+    shares(owner, "olga")
+    code = invited(owner)
+    between.before_robot = lambda: owner.ask(type="unshare", robotId="r1", userId="olga")
+
+    assert accept(crossing, "nina", code)["role"] == "operator"
+    assert is_void(accept(crossing, "eve", code))
+    owner.ask(type="unshare", robotId="r1", userId="nina")
+    assert is_void(accept(crossing, "nina", code))

@@ -154,7 +154,7 @@ STEPS: dict[type, tuple[Step, Any]] = {
     ),
     steps.ReadInvitation: (steps.ReadInvitation("hash"), None),
     steps.WriteInvitation: (
-        steps.WriteInvitation("hash", codes.complete_use(ANN, codes.SHARE)),
+        steps.WriteInvitation("hash", codes.complete_use(ANN, "share:0")),
         ConditionFailed(None),
     ),
     steps.CountOffers: (steps.CountOffers(ANN, 5), 0),

@@ -82,36 +82,47 @@ def accept(request: Request, message: Accept) -> Flow[Ack]:
     """Turn an invitation into the sender's share: judge, take a use, share, complete the use.
 
     A user may repeat this at any point: the use and the share are theirs already. A user whose
-    share was ended after the use was completed does not come back by the same code. Who has as much
-    already keeps it, and takes no use. Raise Forbidden if the invitation is not valid, BadMessage
-    for the robot's owner, and if the robot has too many shares.
+    share was ended does not come back by the same code. So if a share of the robot, anyone's, is
+    taken back between the use and a repeat that finds no share, the use is lost: the share may have
+    been this one. Only in the message that took the use is it known that there was none.
+
+    Who has as much already keeps it, and takes no use. Raise Forbidden if the invitation is not
+    valid, BadMessage for the robot's owner, and if the robot has too many shares.
     """
     invitation = yield from _read_sent(request, message)
     user, wanted = request.sender.user_id, invitation.share_with(request.sender.user_id)
     robot = yield from read_robot(invitation.robot_id)
-    has_use: bool | None = None
+    held = invitation.takers.get(user)
+    taken: str | None = None
+    is_first = is_refused = False
     for _ in range(TRIES):
         robot = _require_valid(invitation, robot, user)
         current = robot.share_with(user, request.now)
         if current is not None and _gives_as_much(current, wanted):
-            if has_use or invitation.takers.get(user) == codes.SHARE:
+            if held:
                 if current == wanted and _find_outlasting(request, robot, wanted):
                     # They were opened between the read and the write.
                     robot = yield from _share(request, invitation, robot, wanted)
                     continue
-                use = codes.complete_use(user, codes.SHARE)
+                use = codes.complete_use(user, held)
                 yield from write_invitation(invitation.code_hash, use)
             return Ack(robot_id=robot.robot_id, role=current.role)
-        if has_use is False:
+        if is_refused:
             raise Forbidden(None, VOID)
         _refuse_full(robot, wanted)
-        if has_use is None:
-            has_use = yield from _take_use(request, invitation)
-        if has_use:
-            robot = yield from _share(request, invitation, robot, wanted)
-        else:
-            # Another try of the same user may have shared it since it was read.
-            robot = yield from read_robot(invitation.robot_id)
+        aim = codes.aim_at_share(robot)
+        if taken != aim:
+            old = taken if is_first else None
+            use = codes.take_use(user, aim, invitation, request.now, old)
+            outcome = yield from write_invitation(invitation.code_hash, use)
+            if isinstance(outcome, ConditionFailed):
+                is_refused = True
+                # Another try of the same user may have shared it since it was read.
+                robot = yield from read_robot(invitation.robot_id)
+                continue
+            is_first |= outcome.before is not None and user not in outcome.before.takers
+            held = taken = aim
+        robot = yield from _share(request, invitation, robot, wanted)
     raise TryAgain(invitation.robot_id)
 
 
@@ -155,13 +166,6 @@ def _refuse_full(robot: Robot, wanted: RobotShare) -> None:
             f"cannot be accepted: the robot has {limits.SHARES} shares and offers already; "
             "ask its owner to end one",
         )
-
-
-def _take_use(request: Request, invitation: Invitation) -> Flow[bool]:
-    """Take a use of the sender's; return whether there was one."""
-    use = codes.take_use(request.sender.user_id, codes.SHARE, invitation, request.now)
-    outcome = yield from write_invitation(invitation.code_hash, use)
-    return not isinstance(outcome, ConditionFailed)
 
 
 def _share(

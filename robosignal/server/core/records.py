@@ -314,6 +314,8 @@ class Robot(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     inviting: str | None = None
     """The hash of the first invitation that this owner, or an admin, has made since the robot is
     this owner's. Invitations that name another one are void."""
+    shares_changed: int = 0
+    """How many times a share or an offer was ended, or changed by the owner or an admin."""
     connection_id: ConnectionId | None = None
     connected_at: int = 0
     instance_id: InstanceId | None = None

@@ -17,7 +17,7 @@ from robosignal.server.core.conditional_writes import (
     Size,
     Write,
 )
-from robosignal.server.core.records import Code, Invitation
+from robosignal.server.core.records import Code, Invitation, Robot
 
 CODE_HASH = ("codeHash",)
 TAKERS = ("takers",)
@@ -34,15 +34,18 @@ def create(code: Code | Invitation) -> Write:
     return Write("create_code", Missing(CODE_HASH), then)
 
 
-def take_use(taker: str, aim: str, code: Code | Invitation, now: int) -> Write:
+def take_use(
+    taker: str, aim: str, code: Code | Invitation, now: int, held: str | None = None
+) -> Write:
     """Note that a robot or user takes a use, and for what: each takes one once.
 
     `aim`: the id of the robot's key, which is the only one that it may let in; for a user,
-    `SHARE`.
+    `aim_at_share`. `held`: another aim of a use of the taker's, which this one may replace.
     """
     path = ("takers", taker)
     room = AllOf((Missing(path), Size(TAKERS, "<", code.uses)))
-    when = AllOf((Compare(EXPIRES_AT, ">", now), AnyOf((Compare(path, "=", aim), room))))
+    own = tuple(Compare(path, "=", each) for each in (aim, held) if each is not None)
+    when = AllOf((Compare(EXPIRES_AT, ">", now), AnyOf((*own, room))))
     return Write("take_use", when, (Put(path, aim),))
 
 
@@ -52,5 +55,6 @@ def complete_use(taker: str, aim: str) -> Write:
     return Write("complete_use", Compare(path, "=", aim), (Put(path, DONE),))
 
 
-SHARE = "share"
-"""What a user takes a use of an invitation for."""
+def aim_at_share(robot: Robot) -> str:
+    """Return what a user takes a use of an invitation for: a share of the robot as it was read."""
+    return f"share:{robot.shares_changed}"

@@ -15,6 +15,7 @@ from robosignal.server.core.conditional_writes import (
     Contains,
     Differs,
     Exists,
+    Increment,
     Lacks,
     Missing,
     Path,
@@ -41,6 +42,7 @@ from robosignal.server.core.writes.attributes import (
     OPERATORS,
     OWNER,
     SHARE_SETS,
+    SHARES_CHANGED,
     VIEW_ONLY,
     viewer_path,
 )
@@ -57,7 +59,7 @@ def share(
     return Write(
         "share",
         AllOf((Exists(OWNER), right, *_may_share(wanted, seen))),
-        (*_put_share(wanted, seen), *_end_viewers(ended)),
+        (*_put_share(wanted, seen), *_end_viewers(ended), NOTE_CHANGE),
         effect=Effect.OFFERED if wanted.offered else Effect.SHARED,
     )
 
@@ -70,7 +72,7 @@ def share_with_holder(
     return Write(
         "share_with_holder",
         AllOf(when),
-        (*_put_share(wanted, seen), *_end_viewers(ended), *FREE_LEASE),
+        (*_put_share(wanted, seen), *_end_viewers(ended), NOTE_CHANGE, *FREE_LEASE),
         effect=Effect.SHARED,
     )
 
@@ -96,17 +98,23 @@ def accept_invitation(
     """Make the share of an invitation, in place of the user's offer or lesser share.
 
     The invitation must be of this owner's time. The user's share must be as it was `seen`, because
-    a greater one that was made since must stay.
+    a greater one that was made since must stay. No share may have been taken back since the use was
+    taken: it may have been this one, made by an earlier try.
     """
     wanted = invitation.share_with(user)
     current = _is_share_as_seen(user, seen, puts=wanted.until is not None)
-    when = (Compare(INVITING, "=", invitation.inviting), *current)
+    when = (Compare(INVITING, "=", invitation.inviting), *current, _is_unchanged(seen))
     return Write(
         "accept_invitation",
         AllOf(when),
         (*_put_share(wanted, seen), *_end_viewers(ended)),
         effect=Effect.ACCEPTED,
     )
+
+
+def _is_unchanged(seen: Robot) -> Condition:
+    changed = seen.shares_changed
+    return Compare(SHARES_CHANGED, "=", changed) if changed else Missing(SHARES_CHANGED)
 
 
 def _is_share_as_seen(user: UserId, seen: Robot, *, puts: bool) -> tuple[Condition, ...]:
@@ -135,7 +143,7 @@ def unshare(
     The user can open no session after this write, so a later write ends what is left.
     """
     when = (Exists(OWNER), right, *_may_drop_end(grantee, seen))
-    then = (*_remove_share(grantee, seen), *_end_viewers(ended))
+    then = (*_remove_share(grantee, seen), *_end_viewers(ended), NOTE_CHANGE)
     return Write("unshare", AllOf(when), then, effect=Effect.UNSHARED)
 
 
@@ -144,7 +152,7 @@ def unshare_holder(
 ) -> Write:
     """End a share by which the lease is held: free the lease too."""
     when = (Exists(OWNER), right, *_may_drop_end(grantee, seen), _is_holder_of(grantee))
-    then = (*_remove_share(grantee, seen), *_end_viewers(ended), *FREE_LEASE)
+    then = (*_remove_share(grantee, seen), *_end_viewers(ended), NOTE_CHANGE, *FREE_LEASE)
     return Write("unshare_holder", AllOf(when), then, effect=Effect.UNSHARED)
 
 
@@ -156,6 +164,9 @@ def drop_ended(ended: RobotShare) -> Write:
     when = AllOf((Exists(OWNER), _has_end(ended)))
     return Write("drop_ended_share", when, removed, effect=Effect.SHARE_ENDED)
 
+
+NOTE_CHANGE = Increment(SHARES_CHANGED, start=0)
+"""A use of an invitation that was taken before is good for no share any more."""
 
 FREE_LEASE = (COPY_HOLDER, *NEXT_EPOCH, Remove(CONTROLLER))
 

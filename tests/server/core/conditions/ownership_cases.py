@@ -77,6 +77,7 @@ INVITATION = Invitation(
 VOID: dict[str, Changes] = {
     "it was transferred, and nothing was made since": {"inviting": GONE},
     "it was transferred, and an invitation made since": {"inviting": "second"},
+    "a share was taken back since": {"sharesChanged": 1},
 }
 INVITING = EVES | {"inviting": "first"}
 BOB_VIEWS = INVITING | {"viewOnly": {BOB}}
