@@ -25,14 +25,14 @@ def bound_receiving(transport: RTCSctpTransport) -> None:
     """Have a transport take no more parts of unfinished messages than this module says."""
     receive = transport._receive_data_chunk  # noqa: SLF001
 
-    async def receive_bounded(chunk: DataChunk) -> None:
+    async def take_if_room(chunk: DataChunk) -> None:
         if _has_room(transport, chunk):
             await receive(chunk)
         else:
             # The answer tells that the window is shut.
             transport._sack_needed = True  # noqa: SLF001
 
-    transport._receive_data_chunk = receive_bounded  # type: ignore[method-assign]  # noqa: SLF001
+    transport._receive_data_chunk = take_if_room  # type: ignore[method-assign]  # noqa: SLF001
 
 
 def _has_room(transport: RTCSctpTransport, chunk: DataChunk) -> bool:
