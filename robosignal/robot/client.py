@@ -275,7 +275,7 @@ class Robot:
         given = self._settings.controls.arrange(values or {})
         with self._changing:
             runtime = self._runtime
-        if runtime is None or runtime.people.driver is not None or runtime.people.epoch == 0:
+        if runtime is None or not runtime.people.is_free:
             return False
         runtime.command(drive, given)
         return True

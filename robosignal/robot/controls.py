@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import SupportsFloat
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -62,7 +63,7 @@ def check_number(name: str, field: str, value: float) -> None:
         raise BadDeclaration(f"{name}: {field} must be a finite number, not {value!r}")
 
 
-def to_finite(number: float) -> float | None:
+def to_finite(number: SupportsFloat) -> float | None:
     """Return `number` as a float; None if that is not finite, or too large for one."""
     try:
         value = float(number)

@@ -64,14 +64,13 @@ class Fields:
         return tuple(read.get(name) for name in self._names)
 
 
-def _read_value(name: str, value: Value) -> Value:
+def _read_value(name: str, value: object) -> Value:
     """Return a value as it can be written, which its subclasses, such as NumPy's, cannot be."""
     if isinstance(value, str):
         return _read_text(name, str(value))
     if isinstance(value, bool):
         return value
-    is_finite = isinstance(value, Real) and to_finite(value) is not None
-    if is_finite:
+    if isinstance(value, Real) and to_finite(value) is not None:
         return int(value) if isinstance(value, Integral) else float(value)
     raise ValueError(f"{name} must be a finite number, a bool or a text, not {value!r}")
 

@@ -141,8 +141,8 @@ class Word(str):
 def test_telemetry_takes_the_numbers_and_texts_of_other_libraries() -> None:
     """As sensors' libraries return them; what is published can be written."""
     fields = Fields([Field(name) for name in "abcde"])
-    values = {"a": np.float64(1.5), "b": np.float32(0.5), "c": np.int16(7), "d": Word("x")}
-    published = fields.arrange(values | {"e": True})
+    values: dict[str, Any] = {"a": np.float64(1.5), "b": np.float32(0.5), "c": np.int16(7)}
+    published = fields.arrange(values | {"d": Word("x"), "e": True})
 
     assert published == (1.5, 0.5, 7, "x", True)
     assert encode(Telemetry(n=1, values=published)).endswith('[1.5,0.5,7,"x",true]}')

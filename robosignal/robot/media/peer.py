@@ -28,6 +28,7 @@ from robosignal.robot.media import ice
 from robosignal.robot.media.camera import CameraTrack
 from robosignal.robot.media.consent import keep_consent
 from robosignal.robot.media.gathering import Gathering, Relays
+from robosignal.robot.media.receiving import bound_receiving
 from robosignal.robot.media.sdp import Offer, Unacceptable, rewrite
 from robosignal.robot.media.sending import send_encoded
 from robosignal.robot.media.sound import Sound, read_voice
@@ -115,6 +116,7 @@ class Peer:
         self._connect_timer = loop.call_later(CONNECT_SECONDS, self._fail)
         self._connected = False
         self._closed = False
+        self._is_bounded = False
 
     def offer(self, sdp: str, channel: Literal["control"] | None = None) -> None:
         """Take an offer, which came over `channel`; the event is its answer, or its refusal."""
@@ -209,6 +211,9 @@ class Peer:
 
     async def _take(self, description: RTCSessionDescription) -> None:
         await self._connection.setRemoteDescription(description)
+        if self._connection.sctp is not None and not self._is_bounded:
+            self._is_bounded = True
+            bound_receiving(self._connection.sctp)
         self._send_video()
         answer = await self._connection.createAnswer()
         await self._connection.setLocalDescription(answer)

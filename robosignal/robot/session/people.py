@@ -12,11 +12,16 @@ UNKNOWN = Person(user_id=UserId(""), name="somebody")
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """`driver` is None if no one drives, or if the driver's right has ended."""
+    """`driver` is None if no one drives, or if the driver's right has ended.
+
+    `is_free` is whether the robot knows that no one holds the lease, so that its own program may
+    move it: a right that has ended may be renewed, and its driver goes on.
+    """
 
     driver: Person | None = None
     epoch: int = 0
     viewers: tuple[Person, ...] = ()
+    is_free: bool = False
 
 
 def find_people(state: RobotState) -> People:
@@ -32,4 +37,5 @@ def find_people(state: RobotState) -> People:
         for session, each in state.peers.items()
         if session != holder and not each.failed
     )
-    return People(driver, state.control.fence.epoch, viewers)
+    epoch = state.control.fence.epoch
+    return People(driver, epoch, viewers, is_free=holder is None and epoch > 0)
