@@ -28,7 +28,7 @@ from robosignal.robot.media import ice
 from robosignal.robot.media.camera import CameraTrack
 from robosignal.robot.media.consent import keep_consent
 from robosignal.robot.media.gathering import Gathering, Relays
-from robosignal.robot.media.receiving import bound_receiving
+from robosignal.robot.media.receiving import limit_receiving
 from robosignal.robot.media.sdp import Offer, Unacceptable, rewrite
 from robosignal.robot.media.sending import send_encoded
 from robosignal.robot.media.sound import Sound, read_voice
@@ -213,7 +213,7 @@ class Peer:
         await self._connection.setRemoteDescription(description)
         if self._connection.sctp is not None and not self._is_bounded:
             self._is_bounded = True
-            bound_receiving(self._connection.sctp)
+            limit_receiving(self._connection.sctp)
         self._send_video()
         answer = await self._connection.createAnswer()
         await self._connection.setLocalDescription(answer)

@@ -21,7 +21,7 @@ MOST_STREAMS = 64
 """How many streams one peer may use: a data channel is one."""
 
 
-def bound_receiving(transport: RTCSctpTransport) -> None:
+def limit_receiving(transport: RTCSctpTransport) -> None:
     """Have a transport take no more parts of unfinished messages than this module says."""
     receive = transport._receive_data_chunk  # noqa: SLF001
 
