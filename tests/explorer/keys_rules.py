@@ -6,7 +6,7 @@ Each rule reads a history and yields what breaks it.
 from collections.abc import Iterator
 
 from robosignal.protocol import limits
-from robosignal.server.core.records import Key, Robot
+from robosignal.server.core.records import Invitation, Key, Robot
 from tests.explorer.history import History, Replied, Wrote, WroteCode
 from tests.explorer.holders import ADMINS
 
@@ -106,13 +106,20 @@ def each_assertion_registers_once(history: History) -> Found:
 
 
 def a_codes_uses_are_counted(history: History) -> Found:
-    """No more takers than uses, each for one key or share, until the use is completed."""
+    """No more takers than uses, each for one key or share, until the use is completed.
+
+    The message that first took a user's use of an invitation may take it again: for the robot's
+    shares as they have become meanwhile.
+    """
+    first: dict[str, int] = {}
     for each in history.happened:
         if not isinstance(each, WroteCode):
             continue
         takers, before = each.after.takers, each.before.takers if each.before else {}
         if len(takers) > each.after.uses:
             yield f"{len(takers)} takers of a code of {each.after.uses} uses"
+        first |= dict.fromkeys(takers.keys() - before.keys(), each.by.number)
         for taker, aim in before.items():
-            if takers.get(taker) not in (aim, ""):
+            is_own = isinstance(each.after, Invitation) and first.get(taker) == each.by.number
+            if takers.get(taker) not in (aim, "") and not (is_own and aim and takers.get(taker)):
                 yield f"{each.by.event} took {taker}'s use"

@@ -14,6 +14,7 @@ from tests.explorer.events import (
     BY_NAME,
     CLAIMING,
     EVENTS,
+    INVITED_EVENTS,
     KEY,
     KEYED_EVENTS,
     LEASING,
@@ -29,7 +30,7 @@ Record = Callable[[str, object], None]
 
 def test_every_message_type_is_explored() -> None:
     """A new message type needs an event here, and so do both ends of a connection."""
-    explored = {event.kind for event in (*EVENTS, *KEYED_EVENTS)}
+    explored = {event.kind for event in (*EVENTS, *KEYED_EVENTS, *INVITED_EVENTS)}
 
     assert {*MESSAGES, "$connect", "$disconnect"} == explored
 

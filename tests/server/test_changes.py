@@ -32,6 +32,5 @@ def test_whatever_raises_rev_or_changes_a_share_is_a_change_and_nothing_else(wri
     change = find_change(WriteRobot(R1, write), Written(ROBOT, ROBOT))
 
     changes_keys = any(each.path[0] == "keys" for each in write.then)
-    assert bool(change) == (
-        write.increments(("rev",)) or write.changes(("operators",)) or changes_keys
-    )
+    changes_rights = write.changes(("operators",)) or write.changes(("inviting",))
+    assert bool(change) == (write.increments(("rev",)) or changes_rights or changes_keys)
