@@ -1,25 +1,20 @@
 """One operator's connection to the server: requests, their replies, and what the server pushes.
 
-The machines of the robot's connection decide when to dial, to redial and to give up.
+The robot's `Redialer` dials, redials and gives up.
 """
 
 import asyncio
-import random
-import time
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, assert_never
+from typing import Any
 
-from msgspec.structs import replace
-
-from robosignal.network import ABNORMAL
 from robosignal.operator.errors import OperatorError, read_error
-from robosignal.robot.connection import events, token_policy
+from robosignal.robot.connection.events import Enter, FrameReceived, Swap
+from robosignal.robot.connection.redialer import Callbacks, Redialer
 from robosignal.robot.connection.state import ConnectionState, Timing
-from robosignal.robot.connection.token_policy import GiveUp, Report, TokenPolicy
-from robosignal.robot.connection.websocket import WebSockets
-from robosignal.robot.frames import to_steady_clock
+from robosignal.robot.connection.token_policy import GiveUp, TokenPolicy
 from robosignal.robot.token import TokenSource
 
 REPLY_SECONDS = 10
@@ -28,6 +23,8 @@ REPLY_SECONDS = 10
 CLOSE_SECONDS = 3
 
 Frame = dict[str, Any]
+
+_log = logging.getLogger(__name__)
 
 REFUSED = "the server refuses the token, or it has expired: sign in again for a new one"
 
@@ -56,15 +53,15 @@ class Signaling:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._listener = listener
-        self._policy = TokenPolicy(ConnectionState(timing=timing), is_renewable=is_renewable)
-        self._sockets = WebSockets(url, token, self._step)
-        self._timer: asyncio.TimerHandle | None = None
+        policy = TokenPolicy(ConnectionState(timing=timing), is_renewable=is_renewable)
+        told = Callbacks(self._tell, self._note_welcome, self._receive, _log.info)
+        self._connection = Redialer("operator", url, token, policy, told)
         self._ids = count(1)
         self._replies: dict[str, asyncio.Future[Frame]] = {}
         self._online = asyncio.Event()
         self._error: OperatorError | None = None
         self.welcome: Frame = {}
-        self._step(events.Start())
+        self._connection.start()
 
     @property
     def is_online(self) -> bool:
@@ -85,13 +82,13 @@ class Signaling:
             raise _offline()
         request_id = str(next(self._ids))
         reply = self._replies[request_id] = self._loop.create_future()
-        self._sockets.send(None, frame | {"id": request_id})
+        self._connection.send(frame | {"id": request_id})
         try:
             async with asyncio.timeout(REPLY_SECONDS):
                 found: Frame = await reply
         except TimeoutError:
             # A socket on which nothing is answered is dead, and does not know it yet.
-            self._hang_up()
+            self._connection.hang_up("the server does not reply")
             text = f"no reply to {frame['type']} within {REPLY_SECONDS} s: try again"
             raise OperatorError("timeout", text, frame.get("robotId")) from None
         finally:
@@ -102,64 +99,29 @@ class Signaling:
 
     def send(self, frame: Frame) -> None:
         """Send a message that wants no reply, if there is a connection."""
-        self._sockets.send(None, frame)
+        self._connection.send(frame)
 
     async def close(self) -> None:
         """Write what waits, close the connection, and fail what waits for replies."""
         self._end(OperatorError("closed", "the operator's block has ended"))
-        self._step(events.Stop())
-        if self._timer is not None:
-            self._timer.cancel()
-        await self._sockets.wait_closed(CLOSE_SECONDS)
+        self._connection.stop()
+        await self._connection.wait_closed(CLOSE_SECONDS)
 
-    def _hang_up(self) -> None:
-        self._sockets.close(None, "the server does not reply")
-        self._step(events.Closed(ABNORMAL))
+    def _note_welcome(self, event: FrameReceived) -> None:
+        if event.socket != "old" and event.frame.get("type") == "welcome":
+            self.welcome = event.frame
 
-    def _step(self, event: events.Event) -> None:
-        if isinstance(event, events.FrameReceived):
-            wall = time.time_ns() // 1_000_000
-            event = replace(event, frame=to_steady_clock(event.frame, wall, self._now()))
-            if event.socket != "old" and event.frame.get("type") == "welcome":
-                self.welcome = event.frame
-        jitter = random.random()  # noqa: S311 - spreads redials, protects nothing
-        self._policy, outputs = token_policy.step(self._policy, event, self._now(), jitter)
-        for output in outputs:
-            self._carry_out(output)
-        if isinstance(event, events.FrameReceived) and event.socket != "next":
-            self._receive(event.frame)
-
-    def _carry_out(self, output: events.Output | Report | GiveUp) -> None:  # noqa: C901 - one for each
-        match output:
-            case events.Dial(which):
-                self._sockets.dial(which)
-            case events.Send(frame, which):
-                self._sockets.send(which, frame)
-            case events.Swap():
-                self._sockets.swap()
-                self._listener.moved()
-            case events.Adopt():
-                self._sockets.adopt()
-            case events.Wake(at):
-                self._wake(at)
-            case events.Enter("online"):
+    def _tell(self, change: Enter | Swap | GiveUp) -> None:
+        match change:
+            case Enter("online"):
                 self._online.set()
                 self._listener.online()
-            case events.Enter("offline"):
+            case Enter("offline"):
                 self._go_offline()
-            case events.Enter() | events.SignIn() | Report():
-                pass
-            case events.Close(which):
-                self._sockets.close(which)
+            case Swap():
+                self._listener.moved()
             case GiveUp():
                 self._end(OperatorError("unauthorized", REFUSED))
-            case other:
-                assert_never(other)
-
-    def _wake(self, at: int) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(at / 1000, self._step, events.Tick())
 
     def _go_offline(self) -> None:
         if self._error is None:
@@ -178,15 +140,16 @@ class Signaling:
             if not reply.done():
                 reply.set_exception(error)
 
-    def _receive(self, frame: Frame) -> None:
+    def _receive(self, event: FrameReceived, has_swapped: bool) -> None:  # noqa: FBT001 - told so
+        # What comes over the next socket before its welcome concerns no request.
+        if event.socket == "next" and not has_swapped:
+            return
+        frame = event.frame
         reply = self._replies.get(str(frame.get("replyTo")))
         if reply is not None and not reply.done():
             reply.set_result(frame)
         elif "robotId" in frame and "replyTo" not in frame:
             self._listener.frame(frame)
-
-    def _now(self) -> int:
-        return int(self._loop.time() * 1000)
 
 
 def _offline() -> OperatorError:

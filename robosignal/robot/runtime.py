@@ -5,7 +5,6 @@ It carries out what the machines ask for, and decides nothing itself.
 
 import asyncio
 import logging
-import random
 import threading
 import time
 from collections import deque
@@ -16,21 +15,19 @@ from typing import Any, assert_never
 
 from aiortc import MediaStreamTrack
 from av import AudioFrame
-from msgspec.structs import replace
 
-from robosignal.network import ABNORMAL
 from robosignal.protocol.ids import SessionId
 from robosignal.robot.channels import Received
-from robosignal.robot.connection import events as connection_events
-from robosignal.robot.connection import token_policy
+from robosignal.robot.connection.events import Enter, FrameReceived, Swap
 from robosignal.robot.connection.machine import says_expired
-from robosignal.robot.connection.state import Attempt, ConnectionState, Phase, Timing
-from robosignal.robot.connection.token_policy import GiveUp, Report, TokenPolicy
-from robosignal.robot.connection.websocket import WebSockets, forget_answer
+from robosignal.robot.connection.redialer import Callbacks, Redialer
+from robosignal.robot.connection.state import ConnectionState, Timing
+from robosignal.robot.connection.token_policy import GiveUp, TokenPolicy
+from robosignal.robot.connection.websocket import forget_answer
 from robosignal.robot.controls import CommandHandler, Given
 from robosignal.robot.drive import Drive, Limits, Settings
 from robosignal.robot.errors import RegistrationRefused, RobotError, RobotReplaced, TokenRejected
-from robosignal.robot.frames import PcId, Unreadable, parse, to_steady_clock
+from robosignal.robot.frames import PcId
 from robosignal.robot.key.rotation import Rotation
 from robosignal.robot.key.signer import Signer
 from robosignal.robot.listeners import MOST_WAITING, Listeners
@@ -55,13 +52,11 @@ SHUTDOWN_SECONDS = 5
 PULSE_SECONDS = 0.05
 """How often the event loop shows that it runs; a longer pause than the watchdog is noticed."""
 
-ConnectionOutput = connection_events.Output | Report | GiveUp
-
 _log = logging.getLogger(__name__)
 
 
 class Runtime:
-    """Carries out the outputs of the connection machine and the actions of the session machine."""
+    """Carries out the actions of the session machine, over a connection that is redialled."""
 
     def __init__(
         self,
@@ -84,8 +79,6 @@ class Runtime:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._robot_id = identity.robot_id
-        connection = ConnectionState(heartbeats=False, timing=timing)
-        self._policy = TokenPolicy(connection, is_renewable=is_renewable, by_key=signer is not None)
         settings = settings or Settings()
         self._state = RobotState(
             Registration(identity), settings, held=settings.controls.held_at_start
@@ -125,18 +118,16 @@ class Runtime:
         self._sound = Sound(self._microphone, take_voice)
         self._ice = configure([])
         self._relays = Relays()
-        self._sockets = WebSockets(
-            url,
-            token,
-            self._handle_socket_event,
-            hear=forget_answer if signer is None else signer.hear,
-        )
+        connection = ConnectionState(heartbeats=False, timing=timing)
+        policy = TokenPolicy(connection, is_renewable=is_renewable, by_key=signer is not None)
+        told = Callbacks(self._tell, self._note_used_assertion, self._pass_to_session, self._report)
+        hear = forget_answer if signer is None else signer.hear
+        self._connection = Redialer(self._robot_id, url, token, policy, told, hear=hear)
         self._signer = signer
         self._rotation = None if signer is None else Rotation(signer, self._send, rotate_key_days)
         self._peers = Peers(self._make_peer, self._is_driver, self._handle_peer_event)
         self._messages: list[events.Message] = []
         self._pulse_at = self._loop.time()
-        self._connection_timer: asyncio.TimerHandle | None = None
         self._session_timer: asyncio.TimerHandle | None = None
         self._pulse_timer = self._loop.call_later(PULSE_SECONDS, self._pulse)
         self._ended: asyncio.Future[RobotError] = self._loop.create_future()
@@ -145,7 +136,7 @@ class Runtime:
         """Connect, and return once `stop` is set. Raise RobotError if going on is of no use."""
         stopping = asyncio.ensure_future(stop.wait())
         waiting: set[asyncio.Future[Any]] = {stopping, self._ended}
-        self._step_connection(connection_events.Start())
+        self._connection.start()
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -207,10 +198,10 @@ class Runtime:
     async def _shut_down(self) -> None:
         # The motors come first: no command and no timer follows that could stop them.
         self._handle_event(events.Stop())
-        if self._policy.connection.is_online and not self._ended.done():
+        if self._connection.is_online and not self._ended.done():
             self._send({"type": "unregister", "robotId": self._robot_id})
-        self._step_connection(connection_events.Stop())
-        for timer in (self._connection_timer, self._session_timer, self._pulse_timer):
+        self._connection.stop()
+        for timer in (self._session_timer, self._pulse_timer):
             if timer is not None:
                 timer.cancel()
         await self._peers.close(SHUTDOWN_SECONDS)
@@ -218,7 +209,7 @@ class Runtime:
             each.close()
         if self._microphone is not None:
             self._microphone.close()
-        await self._sockets.wait_closed(SHUTDOWN_SECONDS)
+        await self._connection.wait_closed(SHUTDOWN_SECONDS)
         if self._rotation is not None:
             await self._rotation.wait_closed()
         await self._motors.wait_closed()
@@ -232,45 +223,11 @@ class Runtime:
 
     # The connection.
 
-    def _handle_socket_event(self, event: connection_events.Event) -> None:
-        with self._log_failures():
-            self._step_connection(self._reject_unreadable_welcome(event))
-
-    def _reject_unreadable_welcome(self, event: connection_events.Event) -> connection_events.Event:
-        """Return the event, or the end of its socket: without its welcome, it is of no use."""
-        if not isinstance(event, connection_events.FrameReceived) or event.socket == "old":
-            return event
-        frame = event.frame
-        if frame.get("type") != "welcome" or not isinstance(parse(frame), Unreadable):
-            return event
-        return self._hang_up("the server's welcome cannot be read", event.socket)
-
-    def _hang_up(self, why: str, which: connection_events.Which = None) -> connection_events.Closed:
-        self._sockets.close(which, why)
-        return connection_events.Closed(ABNORMAL, which)
-
-    def _step_connection(self, event: connection_events.Event) -> None:
-        if isinstance(event, connection_events.FrameReceived):
-            wall = time.time_ns() // 1_000_000
-            event = replace(event, frame=to_steady_clock(event.frame, wall, self._now()))
-            self._note_used_assertion(event.frame)
-        before = self._policy.connection
-        jitter = random.random()  # noqa: S311 - spreads redials, protects nothing
-        self._policy, outputs = token_policy.step(self._policy, event, self._now(), jitter)
-        for output in outputs:
-            with self._log_failures(output):
-                self._carry_out_output(output)
-        self._report_losses(before)
-        if isinstance(event, connection_events.FrameReceived):
-            self._pass_to_session(event, has_swapped=connection_events.Swap() in outputs)
-
-    def _note_used_assertion(self, frame: dict[str, Any]) -> None:
-        if self._signer is not None and says_expired(frame):
+    def _note_used_assertion(self, event: FrameReceived) -> None:
+        if self._signer is not None and says_expired(event.frame):
             self._signer.hear_used()
 
-    def _pass_to_session(
-        self, event: connection_events.FrameReceived, *, has_swapped: bool
-    ) -> None:
+    def _pass_to_session(self, event: FrameReceived, has_swapped: bool) -> None:  # noqa: FBT001 - told so
         # Before its welcome, what comes over the next socket does not concern the sessions.
         if self._ended.done() or (event.socket == "next" and not has_swapped):
             return
@@ -278,48 +235,12 @@ class Runtime:
         if self._rotation is not None:
             self._rotation.handle(event.frame)
 
-    def _carry_out_output(self, output: ConnectionOutput) -> None:  # noqa: C901 - one for each output
-        match output:
-            case connection_events.Dial(which):
-                self._sockets.dial(which)
-            case connection_events.Send(frame, which):
-                self._sockets.send(which, frame)
-            case connection_events.Swap():
-                self._sockets.swap()
-            case connection_events.Adopt():
-                self._sockets.adopt()
-            case connection_events.Wake(at):
-                self._wake(at)
-            case connection_events.Enter("offline"):
+    def _tell(self, change: Enter | Swap | GiveUp) -> None:
+        match change:
+            case Enter("offline"):
                 self._step_session(events.Offline())
-            case connection_events.Enter() | connection_events.SignIn():
-                pass
-            case connection_events.Close(which):
-                self._sockets.close(which)
-            case Report(text):
-                self._report(text)
             case GiveUp(reason, refused_ms):
                 self._end(TokenRejected(self._robot_id, reason, refused_ms / 1000))
-            case other:
-                assert_never(other)
-
-    def _wake(self, at: int) -> None:
-        if self._connection_timer is not None:
-            self._connection_timer.cancel()
-        tick = connection_events.Tick()
-        self._connection_timer = self._loop.call_at(at / 1000, self._handle_socket_event, tick)
-
-    def _report_losses(self, before: ConnectionState) -> None:
-        connection = self._policy.connection
-        if isinstance(connection.current, Attempt) and connection.current != before.current:
-            self._report_loss("offline", None, connection.current)
-        if connection.next is not None and connection.next != before.next:
-            self._report_loss("cannot redial yet", "next", connection.next)
-
-    def _report_loss(self, what: str, which: connection_events.Which, attempt: Attempt) -> None:
-        if attempt.phase is Phase.WAITING:
-            seconds = (attempt.due - self._now()) / 1000
-            self._report(f"{what}: {self._sockets.why(which)}; dials again in {seconds:.1f} s")
 
     # The sessions.
 
@@ -414,7 +335,7 @@ class Runtime:
             case events.Log(text):
                 self._report(text)
             case events.Redial(text):
-                self._loop.call_soon(self._handle_socket_event, self._hang_up(text))
+                self._connection.hang_up(text)
             case events.Quit(code, text):
                 self._end(self._make_error(code, text))
             case other:
@@ -434,7 +355,7 @@ class Runtime:
         return RegistrationRefused(self._robot_id, code, text)
 
     def _send(self, frame: dict[str, Any]) -> None:
-        self._sockets.send(None, frame)
+        self._connection.send(frame)
 
     def _make_peer(
         self, session: SessionId, pc: PcId, emit: Callable[[events.Event], None]
@@ -467,9 +388,7 @@ class Runtime:
     # The log.
 
     @contextmanager
-    def _log_failures(
-        self, requested: ConnectionOutput | events.Action | None = None
-    ) -> Iterator[None]:
+    def _log_failures(self, requested: events.Action | None = None) -> Iterator[None]:
         # The machines are pure, so an event that one fails on has changed nothing; and each thing
         # that they ask for is tried. A fault of ours costs that much, and not the drivers' video.
         try:
@@ -482,7 +401,7 @@ class Runtime:
         _log.info("%s: %s", self._robot_id, text)
 
 
-def _describe(requested: ConnectionOutput | events.Action) -> str:
+def _describe(requested: events.Action) -> str:
     """Return what failed, and for which session; never what was to be sent or said."""
     name = type(requested).__name__.lower()
     session: SessionId | None = getattr(requested, "session_id", None)

@@ -1,6 +1,6 @@
 """What follows when the server refuses the token: ask for another, at once or later, or give up.
 
-The connection machine runs inside: this is all that the runtime calls.
+The connection machine runs inside: this is all that the redialer calls.
 """
 
 from dataclasses import dataclass, field, replace
