@@ -27,7 +27,7 @@ class Cart:
         self.heard += frame.samples
 
     def show(self, message: Received) -> None:
-        """Show what somebody has written."""
+        """Show the message."""
         self.shown = str(message.data)
 
     def greet(self, driver: Person | None, _epoch: int) -> None:

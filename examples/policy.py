@@ -24,7 +24,7 @@ async def keep_distance(session: Session) -> None:
     """Drive by each new telemetry, give way to who takes over, and go on after their release."""
     async for values in session.telemetry():
         if session.is_free:
-            # Somebody else may have been quicker.
+            # Another user may have taken control first.
             with suppress(OperatorError):
                 await session.request_control()
         if session.role == "controller" and not session.drive(0.0, decide(values)):

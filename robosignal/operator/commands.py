@@ -41,7 +41,7 @@ Blocked = Literal["undeclared", "stopped", "right-ended", "silent", "unarmed"]
 """Why no motion is sent although a session drives.
 
 `undeclared`: the robot has not yet said how it takes commands, which takes a second at most.
-`stopped`: somebody has stopped it. `right-ended`: the user's right to drive has ended. `silent`:
+`stopped`: a user or its own program has stopped it. `right-ended`: the user's right to drive has ended. `silent`:
 the robot has not been heard for as long as its freshness limit. `unarmed`: it waits for a zero
 command, which is sent without being asked for.
 """

@@ -110,7 +110,7 @@ class Control:
         epoch = 0 if self._was_evicted else max(self.epoch, frame.get("epoch") or 0)
         want, self._driver_id, self._heard_at, self.session_id = self.want, None, now, None
         self._adopt("viewer", epoch, None, None, is_known=False)
-        # Who drove drives on once the robot is back, unless somebody else does by then.
+        # The session drives again once the robot is back, unless another user drives by then.
         self.want = want
         return True
 

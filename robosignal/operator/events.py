@@ -55,7 +55,7 @@ class ControlDenied:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Somebody, by the name `by`, has stopped the robot; None: the stop was cleared."""
+    """The person named `by` has stopped the robot; None: the stop was cleared."""
 
     by: str | None
 

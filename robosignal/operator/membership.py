@@ -155,7 +155,7 @@ class Membership:
             if call in self._calls:
                 self._calls.remove(call)
         if role == "controller" and not self.control.is_driver:
-            text = "somebody else drives by now: ask for control, or take it over"
+            text = "another user drives now: ask for control, or take it over"
             raise OperatorError("robot_busy", text, self.robot_id, self.control.driver)
 
     def _withdraw(self) -> None:

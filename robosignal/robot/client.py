@@ -98,7 +98,7 @@ class Robot:
         on_command: is called with a `Command` that has the values of all controls, whenever
             `on_drive` would be called, after it, and in the same thread: for every command that is
             carried out, and for every stop. It belongs to `controls`.
-        command_hz: how many commands a second pages should send while somebody moves a control,
+        command_hz: how many commands a second pages should send while the driver moves a control,
             from 1 to 100.
         telemetry: the fields that `publish` takes, at most 64, with different names.
         channels: channels for messages of the application's own, at most 8, with different names.

@@ -161,7 +161,7 @@ class Axis(_Named, frozen=True, kw_only=True, tag_field="type", tag="axis"):
 
 
 class Button(_Named, frozen=True, tag_field="type", tag="button"):
-    """A button: it is pressed as long as somebody holds it; every stop releases it.
+    """A button: it is pressed as long as the driver holds it; every stop releases it.
 
     Args:
         name: its name, 1 to 40 of `A-Z a-z 0-9 _ -`, the first one a letter; unique.

@@ -96,7 +96,7 @@ def browser(network: Network) -> Iterator[Launched]:
         yield found
 
 
-def joined(browser: Launched, site: Site, role: str) -> Tab:
+def join(browser: Launched, site: Site, role: str) -> Tab:
     """Return the page of one who drives or views, once their picture has more than the limit."""
     page = browser.tab()
     page.goto(site.link(OWNER))
@@ -115,7 +115,7 @@ def test_a_viewer_whose_path_is_narrow_does_not_lower_the_drivers_picture(
     arguments = (site.websocket_url, ROBOT, site.token(OWNER))
     robot = Process.of_code(ROBOT_CODE, *arguments, within=network.within)
     robot.wait_for(f"^{ROBOT}: online")
-    driver, viewer = joined(browser, site, "drive"), joined(browser, site, "view")
+    driver, viewer = join(browser, site, "drive"), join(browser, site, "view")
     network.slow_down(viewer.evaluate(PORT), LIMIT_KBPS)
     viewer.wait_for(f"() => ({KBPS})() < {1.2 * LIMIT_KBPS}", timeout_ms=SETTLING_MS)
     for page in (driver, viewer):

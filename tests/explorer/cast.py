@@ -332,31 +332,31 @@ CODED: dict[str, dict[str, Any]] = {
 }
 
 
-def _invited(cast: Cast, **terms: Any) -> None:
+def _invite(cast: Cast, **terms: Any) -> None:
     cast.code = cast["ann"].ask(type="invite", robotId=ROBOT, **terms)["code"]
 
 
-def _invited_to_a_held_one(cast: Cast) -> None:
+def _invite_to_a_held_one(cast: Cast) -> None:
     _free(cast)
     cast.drives("olga")
-    _invited(cast)
+    _invite(cast)
 
 
-def _invited_beside_an_offer(cast: Cast) -> None:
+def _invite_beside_an_offer(cast: Cast) -> None:
     _offered(cast)
-    _invited(cast, role="viewer", until=cast.world.now + 3_600_000)
+    _invite(cast, role="viewer", until=cast.world.now + 3_600_000)
 
 
-def _invited_to_drive(cast: Cast) -> None:
+def _invite_to_drive(cast: Cast) -> None:
     _shared_for_viewing(cast)
     # Nina may view for longer than that.
-    _invited(cast, until=cast.world.now + 90_000, uses=2)
+    _invite(cast, until=cast.world.now + 90_000, uses=2)
 
 
 INVITED: dict[str, Situation] = {
-    "invited": _invited_to_a_held_one,
-    "invited beside an offer": _invited_beside_an_offer,
-    "invited to drive": _invited_to_drive,
+    "invited": _invite_to_a_held_one,
+    "invited beside an offer": _invite_beside_an_offer,
+    "invited to drive": _invite_to_drive,
 }
 """The situations of a robot to which there is an invitation."""
 

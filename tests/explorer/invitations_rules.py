@@ -11,7 +11,7 @@ from tests.explorer.history import History, Replied, Wrote, WroteCode
 Found = Iterator[str]
 
 
-def _accepted(robot: Robot | None, user: str) -> RobotShare | None:
+def _find_accepted(robot: Robot | None, user: str) -> RobotShare | None:
     """Return the share that a user has accepted, whether it has ended or not."""
     shares = robot.shares() if robot else ()
     return next((each for each in shares if each.grantee == user and not each.offered), None)
@@ -32,7 +32,7 @@ def shares_are_the_invitations(history: History) -> Found:
         ):
             taken[each.by.number] = each.after
         if isinstance(each, Wrote) and each.by.kind == "accept":
-            invitation, share = taken.get(each.by.number), _accepted(each.after, each.by.user)
+            invitation, share = taken.get(each.by.number), _find_accepted(each.after, each.by.user)
             if invitation is None or not invitation.takers.get(each.by.user):
                 yield f"{each.by.event} has a share without a use"
             elif share != invitation.share_with(each.by.user):
@@ -64,7 +64,7 @@ def a_new_owner_voids_them(history: History) -> Found:
 def no_right_is_lessened(history: History) -> Found:
     """Accepting leaves a user's greater share as it is: the role first, then the end."""
     for each in history.wrote:
-        old, new = (_accepted(robot, each.by.user) for robot in (each.before, each.after))
+        old, new = (_find_accepted(robot, each.by.user) for robot in (each.before, each.after))
         lives = old is not None and not old.has_ended(each.by.now)
         if each.by.kind == "accept" and old and lives and (new is None or _rank(new) < _rank(old)):
             yield f"{each.by.event} has lost {old} for {new}"
@@ -76,6 +76,6 @@ def what_was_acknowledged_was_there(history: History) -> Found:
         if not isinstance(each, Replied) or each.by.kind != "accept":
             continue
         if each.frame.get("type") == "ack":
-            shares = [_accepted(robot, each.by.user) for robot in history.versions]
+            shares = [_find_accepted(robot, each.by.user) for robot in history.versions]
             if not any(share and share.role == each.frame["role"] for share in shares):
                 yield f"{each.by.event} was told of a share that it never had"

@@ -101,7 +101,7 @@ class GatedStore:
         stamp = None if write.renewal or self._stamps else self._running.next_stamp()
         written = write if stamp is None else add_stamp(write, stamp)
 
-        def carried_out() -> Written[Robot] | ConditionFailed[Robot]:
+        def carry_out() -> Written[Robot] | ConditionFailed[Robot]:
             outcome = self._store.write_robot(robot, written)
             if (
                 isinstance(outcome, ConditionFailed)
@@ -119,7 +119,7 @@ class GatedStore:
             return outcome
 
         try:
-            return self._held(Call("write robot", write.name, changes=("robot",)), carried_out)
+            return self._held(Call("write robot", write.name, changes=("robot",)), carry_out)
         except TryAgain as unanswered:
             raise TryAgain(stamp=stamp) from unanswered
 
@@ -131,12 +131,12 @@ class GatedStore:
     def remove_robot(self, robot: RobotId, when: Condition) -> bool:
         """Delete the robot's item if the condition holds of it."""
 
-        def carried_out() -> bool:
+        def carry_out() -> bool:
             removed = self._store.remove_robot(robot, when)
             self._running.history.forgotten |= removed
             return removed
 
-        return self._held(Call("remove robot", "", changes=("robot",)), carried_out)
+        return self._held(Call("remove robot", "", changes=("robot",)), carry_out)
 
     def code(self, code_hash: str) -> Code | None:
         """Return a code's item."""
@@ -146,14 +146,14 @@ class GatedStore:
     def write_code(self, code_hash: str, write: Write) -> Written[Code] | ConditionFailed[Code]:
         """Carry out a write to a code's item. One that is made again may refuse itself."""
 
-        def carried_out() -> Written[Code] | ConditionFailed[Code]:
+        def carry_out() -> Written[Code] | ConditionFailed[Code]:
             outcome = self._store.write_code(code_hash, write)
             if isinstance(outcome, Written):
                 wrote = WroteCode(self._running.by(), write.name, outcome.before, outcome.after)
                 self._running.history.happened.append(wrote)
             return outcome
 
-        return self._held(Call("write code", write.name, changes=("code",)), carried_out)
+        return self._held(Call("write code", write.name, changes=("code",)), carry_out)
 
     def invitation(self, code_hash: str) -> Invitation | None:
         """Return an invitation's item."""
@@ -165,7 +165,7 @@ class GatedStore:
     ) -> Written[Invitation] | ConditionFailed[Invitation]:
         """Carry out a write to an invitation's item. One that is made again may refuse itself."""
 
-        def carried_out() -> Written[Invitation] | ConditionFailed[Invitation]:
+        def carry_out() -> Written[Invitation] | ConditionFailed[Invitation]:
             outcome = self._store.write_invitation(code_hash, write)
             if isinstance(outcome, Written):
                 wrote = WroteCode(self._running.by(), write.name, outcome.before, outcome.after)
@@ -173,7 +173,7 @@ class GatedStore:
             return outcome
 
         call = Call("write invitation", write.name, changes=(f"invitation {code_hash}",))
-        return self._held(call, carried_out)
+        return self._held(call, carry_out)
 
     def note_share(self, robot: RobotId, user: UserId, owner: UserId | None = None) -> None:
         """Note a share."""
@@ -235,7 +235,7 @@ class GatedPoster:
         """Hand a frame over; False when that connection is gone."""
         told: dict[str, Any] = json.loads(frame)
 
-        def carried_out() -> bool:
+        def carry_out() -> bool:
             delivered = connection in self._open
             posted = Posted(self._running.by(), connection, told, delivered)
             self._running.history.happened.append(posted)
@@ -244,7 +244,7 @@ class GatedPoster:
         # Two posts to one connection are apart: API Gateway may reorder them anyway, and
         # nothing here relies on their order.
         call = Call("post", f"{told['type']} to {connection}", reads=(f"socket {connection}",))
-        return self._running.make(call, carried_out)
+        return self._running.make(call, carry_out)
 
     def close(self, connection: ConnectionId) -> None:
         """Close a connection."""

@@ -118,13 +118,13 @@ class Inviting(Model):
         last = [self.made[-1]] * 2
         invitation = data.draw(st.sampled_from([*last, *self.made]))
         peer = self._user(user)
-        role = self._accepted(invitation, user)
+        role = self._expect_accept(invitation, user)
         due = role if role in ("forbidden", "bad_message") else "ack"
         reply = self._said(peer, due, type="accept", code=invitation.text)
         if due == "ack":
             assert (reply["robotId"], reply["role"]) == (ROBOT, role)
 
-    def _accepted(self, invitation: Made, user: str) -> str:
+    def _expect_accept(self, invitation: Made, user: str) -> str:
         """Return the role that a user has by then, or the error that is due; do it."""
         now, held = self.world.now, self.shares.get(user)
         if not invitation.valid or now >= invitation.ends:

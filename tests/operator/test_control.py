@@ -115,7 +115,7 @@ def test_the_reply_to_a_renewal_makes_good_for_a_lost_push(control: Control) -> 
 
 
 def test_a_driver_whose_robot_goes_away_asks_to_drive_again(control: Control) -> None:
-    """And if somebody else drives by then, it views."""
+    """And if another user drives by then, it views."""
     assert control.hear_left({"sessionId": "s1", "reason": "unregistered", "epoch": 6}, 1)
     assert (control.role, control.want) == ("viewer", "controller")
     control.view_instead(OperatorError("robot_busy", "taken", driver=BOB))
@@ -134,7 +134,7 @@ def test_after_an_eviction_epochs_may_start_over(control: Control) -> None:
 def test_what_this_session_gives_up_is_lost_to_no_one(
     control: Control, events: list[object]
 ) -> None:
-    """A release is free control; after a grant somebody drives, and a listing will say who."""
+    """A release is free control; after a grant another user drives, and a listing will say who."""
     control.give_up({"epoch": 6}, None)
     after_release = control.is_stale
     control.adopt_ack({"epoch": 7}, 6, "controller")

@@ -12,7 +12,7 @@ from robosignal.robot.listeners import MOST_BYTES, MOST_BYTES_IN_ALL, MOST_WAITI
 PATIENCE_S = 20
 
 
-class Blocked:
+class BusyListeners:
     """Listeners whose first call waits; `told` is what came of the others."""
 
     def __init__(self, robot_id: str = "r") -> None:
@@ -44,70 +44,70 @@ class Blocked:
 
 
 @pytest.fixture
-def blocked() -> Iterator[Blocked]:
+def busy() -> Iterator[BusyListeners]:
     """Listeners whose first call waits until `finish`."""
-    one = Blocked()
+    one = BusyListeners()
     yield one
     one.listeners.close()
 
 
-def test_one_who_sends_too_much_costs_no_other_a_message(blocked: Blocked) -> None:
+def test_one_who_sends_too_much_costs_no_other_a_message(busy: BusyListeners) -> None:
     """Bob floods the program: it is told of the driver, and of Alice's message, all the same."""
     for n in range(2 * MOST_WAITING):
-        blocked.listeners.call(blocked.note(n), "bob", 1)
-    blocked.listeners.call(blocked.note("alice"), "alice", 1)
-    blocked.listeners.call(blocked.note("the driver"))
+        busy.listeners.call(busy.note(n), "bob", 1)
+    busy.listeners.call(busy.note("alice"), "alice", 1)
+    busy.listeners.call(busy.note("the driver"))
 
-    assert blocked.finish() == [*range(MOST_WAITING), "alice", "the driver"]
+    assert busy.finish() == [*range(MOST_WAITING), "alice", "the driver"]
 
 
-def test_what_waits_holds_only_so_many_bytes(blocked: Blocked) -> None:
+def test_what_waits_holds_only_so_many_bytes(busy: BusyListeners) -> None:
     """Of each source, and of all together; what holds none is never kept out by those."""
     half = MOST_BYTES // 2
     for n in range(3):
-        blocked.listeners.call(blocked.note(n), "bob", half)
+        busy.listeners.call(busy.note(n), "bob", half)
     for n in range(MOST_BYTES_IN_ALL // half):
-        blocked.listeners.call(blocked.note(n), f"other {n}", half)
-    blocked.listeners.call(blocked.note("the driver"))
-    told = blocked.finish()
+        busy.listeners.call(busy.note(n), f"other {n}", half)
+    busy.listeners.call(busy.note("the driver"))
+    told = busy.finish()
 
     assert told[:2] == [0, 1]
     assert told[2:] == [*range(MOST_BYTES_IN_ALL // half - 2), "the driver"]
 
 
-def test_there_is_room_again_once_calls_were_made(blocked: Blocked) -> None:
+def test_there_is_room_again_once_calls_were_made(busy: BusyListeners) -> None:
     """What was taken counts no longer."""
     for n in range(2):
-        blocked.listeners.call(blocked.note(n), "bob", MOST_BYTES)
-        blocked.finish()
+        busy.listeners.call(busy.note(n), "bob", MOST_BYTES)
+        busy.finish()
 
-    assert blocked.told == [0, 1]
+    assert busy.told == [0, 1]
 
 
 def test_the_thread_ends_after_what_waits_however_much_that_is() -> None:
     """One that was full as it was closed waited for ever."""
-    blocked = Blocked("full")
+    busy = BusyListeners("full")
     for n in range(MOST_WAITING):
-        blocked.listeners.call(blocked.note(n))
+        busy.listeners.call(busy.note(n))
     thread = next(each for each in threading.enumerate() if each.name == "listeners of full")
-    blocked.listeners.close()
-    blocked.release()
+    busy.listeners.close()
+    busy.release()
     thread.join(PATIENCE_S)
 
     assert not thread.is_alive()
-    assert blocked.told == [*range(MOST_WAITING)]
+    assert busy.told == [*range(MOST_WAITING)]
 
 
 @pytest.mark.parametrize("failure", [ValueError("no"), SystemExit(1), KeyboardInterrupt()])
 def test_a_listener_that_fails_keeps_no_other_from_being_called(
-    blocked: Blocked, failure: BaseException
+    busy: BusyListeners, failure: BaseException
 ) -> None:
     """Whatever it raises: `sys.exit` would end the thread, and with it all that follows."""
 
     def fail() -> None:
         raise failure
 
-    blocked.listeners.call(fail)
-    blocked.listeners.call(blocked.note("next"))
+    busy.listeners.call(fail)
+    busy.listeners.call(busy.note("next"))
 
-    assert blocked.finish() == ["next"]
+    assert busy.finish() == ["next"]

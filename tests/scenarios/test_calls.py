@@ -362,7 +362,7 @@ def revoking(stage: Stage) -> Act:
 
 
 def revoking_all(stage: Stage) -> Act:
-    """An owner revokes every key of a robot that somebody drives."""
+    """An owner revokes every key of a robot that a user drives."""
     robot_id, _, _ = stage.device()
     owner = stage.person()
     stage.person().offer(robot_id)

@@ -16,7 +16,7 @@ HOUR = 3_600_000
 VOID = "this invitation is not valid, or not any more: ask for a new one"
 
 
-def invited(owner: Peer, **terms: object) -> str:
+def invite(owner: Peer, **terms: object) -> str:
     """Return the code of an invitation to r1."""
     made = owner.ask(type="invite", robotId="r1", **terms)
     assert made["type"] == "code", made
@@ -76,13 +76,13 @@ def test_only_the_owner_and_admins_invite(world: World, owner: Peer) -> None:
     boss = world.connect("boss", groups=["ADMINS"])
 
     assert boss.refused(type="invite", robotId="x") == (404, "robot_offline")
-    assert accept(world, "eve", invited(boss))["role"] == "operator"
+    assert accept(world, "eve", invite(boss))["role"] == "operator"
 
 
 @pytest.mark.usefixtures("robot")
 def test_a_repeat_is_acked_and_takes_no_use(world: World, owner: Peer) -> None:
     """Each user takes one; when none is left, the others hear what a wrong code hears."""
-    code = invited(owner, uses=2)
+    code = invite(owner, uses=2)
 
     for user in ("olga", "olga", "nina", "olga"):
         assert accept(world, user, code)["role"] == "operator"
@@ -94,7 +94,7 @@ def test_a_repeat_is_acked_and_takes_no_use(world: World, owner: Peer) -> None:
 @pytest.mark.usefixtures("robot")
 def test_an_invitation_expires(world: World, owner: Peer) -> None:
     """At its time to the millisecond, also for a user who has used it; and with its share."""
-    code = invited(owner, ttlSeconds=60, uses=2)
+    code = invite(owner, ttlSeconds=60, uses=2)
     begun = world.now
     short = owner.ask(type="invite", robotId="r1", until=world.now + 30_000, uses=2)
     assert accept(world, "olga", code)["type"] == "ack"
@@ -113,7 +113,7 @@ def test_an_invitation_expires(world: World, owner: Peer) -> None:
 @pytest.mark.usefixtures("robot")
 def test_an_invitation_ends_with_its_owners_time(world: World, owner: Peer, how: str) -> None:
     """Also if the same user owns the robot again; and a later one of theirs is good."""
-    code = invited(owner)
+    code = invite(owner)
     if how.startswith("transfer"):
         owner.ask(type="transfer", robotId="r1", userId="carol")
     else:
@@ -125,7 +125,7 @@ def test_an_invitation_ends_with_its_owners_time(world: World, owner: Peer, how:
 
     assert is_void(accept(world, "olga", code))
     if how not in ("transfer", "forget"):
-        again = invited(owner)
+        again = invite(owner)
         assert accept(world, "olga", again)["role"] == "operator"
         assert is_void(accept(world, "nina", code))
 
@@ -133,7 +133,7 @@ def test_an_invitation_ends_with_its_owners_time(world: World, owner: Peer, how:
 @pytest.mark.usefixtures("robot")
 def test_invitations_of_one_owner_are_good_beside_each_other(world: World, owner: Peer) -> None:
     """A second one does not void the first."""
-    first, second = invited(owner, role="viewer"), invited(owner)
+    first, second = invite(owner, role="viewer"), invite(owner)
 
     assert accept(world, "olga", second)["role"] == "operator"
     assert accept(world, "nina", first)["role"] == "viewer"
@@ -142,7 +142,7 @@ def test_invitations_of_one_owner_are_good_beside_each_other(world: World, owner
 @pytest.mark.usefixtures("robot")
 def test_who_was_unshared_does_not_come_back(world: World, owner: Peer) -> None:
     """Nor who has left by themselves; another user still comes by the code."""
-    code = invited(owner, uses=3)
+    code = invite(owner, uses=3)
     accept(world, "olga", code)
     accept(world, "nina", code)
     owner.ask(type="unshare", robotId="r1", userId="olga")
@@ -182,7 +182,7 @@ def test_it_never_lessens_a_right(
     world_now = world.now
     owner.ask(type="share", robotId="r1", userId="olga", **terms(*has))
     accepts(world, "olga")
-    code = invited(owner, **terms(*invited_to))
+    code = invite(owner, **terms(*invited_to))
 
     assert accept(world, "olga", code)["role"] == gets[0]
     due = None if gets[1] is None else world_now + gets[1] * HOUR
@@ -199,7 +199,7 @@ def test_sessions_go_on_with_a_greater_share(world: World, owner: Peer) -> None:
     vic = world.connect("vic")
     session = vic.offer(role="viewer")["sessionId"]
 
-    assert vic.ask(type="accept", code=invited(owner))["role"] == "operator"
+    assert vic.ask(type="accept", code=invite(owner))["role"] == "operator"
     assert vic.take() == []
     assert vic.ask(type="ping", sessionId=session)["role"] == "viewer"
     assert vic.offer(role="controller")["role"] == "controller"
@@ -213,7 +213,7 @@ def test_a_view_that_would_outlast_the_share_ends(world: World, owner: Peer) -> 
     accepts(world, "vic")
     vic = world.connect("vic")
     vic.offer(role="viewer")
-    code = invited(owner, until=world.now + HOUR)
+    code = invite(owner, until=world.now + HOUR)
 
     assert vic.ask(type="accept", code=code)["role"] == "operator"
     assert vic.types() == ["peer-left"]
@@ -224,7 +224,7 @@ def test_a_view_that_would_outlast_the_share_ends(world: World, owner: Peer) -> 
 def test_it_takes_the_place_of_an_offer(world: World, owner: Peer) -> None:
     """The offer is gone from the user's list, and from what its owner may still offer."""
     owner.ask(type="share", robotId="r1", userId="olga", role="viewer")
-    assert accept(world, "olga", invited(owner))["type"] == "ack"
+    assert accept(world, "olga", invite(owner))["type"] == "ack"
     olga = world.connect("olga")
 
     reply = olga.ask(type="robots")
@@ -241,7 +241,7 @@ def test_it_renews_a_share_that_has_ended(world: World, owner: Peer) -> None:
     accepts(world, "olga")
     world.pass_seconds(6)
 
-    assert accept(world, "olga", invited(owner, role="viewer"))["role"] == "viewer"
+    assert accept(world, "olga", invite(owner, role="viewer"))["role"] == "viewer"
     assert own_shares(world, "olga") == [("viewer", None)]
 
 
@@ -250,8 +250,8 @@ def test_a_right_by_a_group_or_as_admin_is_no_share_of_ones_own(world: World, ow
     """Both end with the token's group, so the invitation makes a share beside them."""
     world.connect("boss", groups=["admins"]).ask(type="share", robotId="r1", group="crew")
 
-    assert accept(world, "olga", invited(owner, role="viewer"), groups=["crew"])["role"] == "viewer"
-    assert accept(world, "boss", invited(owner), groups=["admins"])["role"] == "operator"
+    assert accept(world, "olga", invite(owner, role="viewer"), groups=["crew"])["role"] == "viewer"
+    assert accept(world, "boss", invite(owner), groups=["admins"])["role"] == "operator"
     assert own_shares(world, "olga") == [("viewer", None)]
     assert own_shares(world, "boss") == [("operator", None)]
 
@@ -259,7 +259,7 @@ def test_a_right_by_a_group_or_as_admin_is_no_share_of_ones_own(world: World, ow
 @pytest.mark.usefixtures("robot")
 def test_the_owner_needs_no_invitation(world: World, owner: Peer) -> None:
     """And takes no use of it."""
-    code = invited(owner)
+    code = invite(owner)
     reply = owner.ask(type="accept", code=code)
 
     assert (reply["code"], reply["message"]) == (
@@ -276,7 +276,7 @@ def test_a_robot_with_all_its_shares_takes_no_more(world: World, owner: Peer) ->
     for number in range(SHARES - 1):
         boss.ask(type="share", robotId="r1", group=f"crew-{number}")
     owner.ask(type="share", robotId="r1", userId="vic", role="viewer")
-    code = invited(owner, uses=2)
+    code = invite(owner, uses=2)
     reply = accept(world, "olga", code)
 
     assert reply["code"] == "bad_message"
@@ -329,7 +329,7 @@ def test_a_robot_cannot_enrol_by_an_invitation_nor_a_user_accept_a_code(
     world: World, owner: Peer
 ) -> None:
     """They are kept under keys of their own."""
-    invitation = invited(owner)
+    invitation = invite(owner)
     code = owner.ask(type="create-code", robotId="r2")["code"]
     token = DeviceKey().enrolment(invitation, "r2", now_s=world.now // 1000)
 
@@ -344,7 +344,7 @@ def test_a_robots_own_connection_neither_invites_nor_accepts(world: World) -> No
     key = DeviceKey()
     world.enroll(key, "r1")
     robot = world.device_robot(key, "r1")
-    code = invited(world.connect("owner"))
+    code = invite(world.connect("owner"))
     coder = world.connect("owner").ask(type="create-code", robotId="r3")["code"]
     enrolling, _ = world.dial_device(DeviceKey().enrolment(coder, "r3", now_s=world.now // 1000))
 
@@ -362,7 +362,7 @@ def test_inviting_and_accepting_are_audited_without_the_code(
     caplog.set_level("INFO", "signaling.audit")
     caplog.clear()
 
-    code = invited(owner, role="viewer")
+    code = invite(owner, role="viewer")
     accept(local_world, "olga", code)
 
     names = ("reason", "write", "robot", "by", "whom", "role", "invited_by")
@@ -385,7 +385,7 @@ def test_a_view_that_is_opened_while_its_user_accepts_ends_too(
     owner = crossing.connect("owner")
     owner.ask(type="share", robotId="r1", userId="vic", role="viewer")
     accepts(crossing, "vic")
-    code = invited(owner, until=crossing.now + HOUR)
+    code = invite(owner, until=crossing.now + HOUR)
     vic, second = crossing.connect("vic"), crossing.connect("vic")
     between.before_robot = lambda: second.offer(role="viewer")
 
@@ -400,7 +400,7 @@ def test_what_the_owner_takes_back_stays_so_after_an_accept_that_was_cut_off(
     world: World, owner: Peer, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """Its share was written, and its use was not completed: a repeat brings nothing back."""
-    code = invited(owner)
+    code = invite(owner)
     write = world.store.write_invitation
 
     def too_busy(code_hash: str, wanted: Write) -> object:
@@ -427,7 +427,7 @@ def test_another_users_share_may_end_while_somebody_accepts(
     crossing.robot("r1", "owner")
     owner = crossing.connect("owner")
     shares(owner, "olga")
-    code = invited(owner)
+    code = invite(owner)
     between.before_robot = lambda: owner.ask(type="unshare", robotId="r1", userId="olga")
 
     assert accept(crossing, "nina", code)["role"] == "operator"

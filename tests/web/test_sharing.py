@@ -85,7 +85,7 @@ async def shares(owner: Client) -> list[dict[str, Any]]:
     return found
 
 
-async def accepted(backend: LocalBackend, owner: Client, user: str, **more: Any) -> None:
+async def share_and_accept(backend: LocalBackend, owner: Client, user: str, **more: Any) -> None:
     """Share the robot with a user who accepts it."""
     await owner.request("share", robotId=ROBOT, userId=user, **more)
     async with backend.connect(user) as other:
@@ -138,7 +138,7 @@ async def test_role_and_end_of_a_share_are_changed(
 ) -> None:
     """The form has what there is; the share stays accepted, and Cancel changes nothing."""
     ends = (int(time.time()) // 60 + 3 * 24 * 60) * 60_000
-    await accepted(backend, owner, "olga", until=ends)
+    await share_and_accept(backend, owner, "olga", until=ends)
     await open_sharing(page, backend, "ann")
     change = shown(page, "“olga”").locator("[data-action=change-share]")
     await change.click()
@@ -232,7 +232,7 @@ async def test_a_share_that_has_ended_says_so_and_is_removed(
     page: Page, backend: LocalBackend, owner: Client
 ) -> None:
     """It gives no right, so it is no question whether to end it."""
-    await accepted(backend, owner, "olga", until=int(time.time() * 1000) + 700)
+    await share_and_accept(backend, owner, "olga", until=int(time.time() * 1000) + 700)
     await open_sharing(page, backend, "ann")
     await expect(shown(page, "“olga”")).to_contain_text("Ended ")
     await page.click("#share-list [data-action=end-share]")
@@ -253,7 +253,7 @@ async def driven_by_olga(
         async with backend.connect("ann") as owner:
             await owner.wait_until_online(ROBOT)
             until = None if lasts_ms is None else int(time.time() * 1000) + lasts_ms
-            await accepted(backend, owner, "olga", until=until)
+            await share_and_accept(backend, owner, "olga", until=until)
         await sign_in(driver, backend, "olga")
         await driver.click(f"{ROW} [data-action=drive]")
         await expect(driver.locator("#banner-title")).to_have_text(f"You drive {ROBOT}")
@@ -312,7 +312,7 @@ async def test_the_robot_is_given_to_another_owner(
     page: Page, backend: LocalBackend, owner: Client
 ) -> None:
     """Only with the robot's id typed; then its row goes, and a sentence says whose it is."""
-    await accepted(backend, owner, "olga")
+    await share_and_accept(backend, owner, "olga")
     await open_sharing(page, backend, "ann")
     await page.click("#transfer-part summary")
     await page.fill("#transfer-id", "carol")
@@ -349,7 +349,7 @@ async def test_an_admin_shares_changes_ends_and_gives_away_others_robots(
     page: Page, backend: LocalBackend, owner: Client
 ) -> None:
     """With any group, even with a share of their own that makes them an operator in lists."""
-    await accepted(backend, owner, "boss")
+    await share_and_accept(backend, owner, "boss")
     await open_sharing(page, backend, "boss", "ADMINS")
     await expect(page.locator("#sharing-owner")).to_have_text("“ann” owns it.")
     await fill_share(page, "any group", with_="group")
@@ -377,7 +377,7 @@ async def test_who_is_not_the_owner_sees_no_sharing(
     page: Page, backend: LocalBackend, owner: Client, role: str
 ) -> None:
     """The server would refuse it."""
-    await accepted(backend, owner, "olga", role=role)
+    await share_and_accept(backend, owner, "olga", role=role)
     await sign_in(page, backend, "olga")
 
     await expect(page.locator(f"{ROW} [data-action=watch]")).to_be_visible()
@@ -416,7 +416,7 @@ async def test_two_presses_share_once(page: Page, backend: LocalBackend, owner: 
 async def test_layout(page: Page, backend: LocalBackend, owner: Client) -> None:
     """List and forms fit each screen, what has the focus is in sight, and a driver keeps STOP."""
     await owner.request("share", robotId=ROBOT, userId=MARKUP)
-    await accepted(backend, owner, "o" * 100, until=int(time.time() * 1000) + DAY_MS)
+    await share_and_accept(backend, owner, "o" * 100, until=int(time.time() * 1000) + DAY_MS)
     await sign_in(page, backend, "ann")
     await page.click(f"{ROW} [data-action=drive]")
     await expect(page.locator("#banner-title")).to_contain_text(ROBOT)
@@ -440,7 +440,7 @@ async def test_layout(page: Page, backend: LocalBackend, owner: Client) -> None:
 @in_both_schemes
 async def test_contrast(page: Page, backend: LocalBackend, owner: Client) -> None:
     """Everything of the panel can be read, refusals too."""
-    await accepted(backend, owner, "olga")
+    await share_and_accept(backend, owner, "olga")
     await open_sharing(page, backend, "ann")
     await shown(page, "“olga”").locator("[data-action=end-share]").click()
     await fill_share(page, "ann")

@@ -1,5 +1,5 @@
 /**
- * Accepts an invitation: by a code that somebody types, or that a link brings in its fragment. A
+ * Accepts an invitation: by a code that the user types, or that a link brings in its fragment. A
  * link's code waits in the tab until its user has signed in.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Invites somebody to a robot: makes a code, and shows it once, with the link that brings it.
+ * Invites a user to a robot: makes a code, and shows it once, with the link that brings it.
  */
 
 import { at, write } from "./draw.js";

@@ -7,7 +7,7 @@ from robosignal.protocol.ids import UserId
 from robosignal.robot.session.state import RobotState
 
 UNKNOWN = Person(user_id=UserId(""), name="somebody")
-"""Somebody of whom the server has not said yet who it is."""
+"""Who drives, before the server has told the robot their id and name."""
 
 
 @dataclass(frozen=True, slots=True)

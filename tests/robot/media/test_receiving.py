@@ -30,7 +30,7 @@ def part(n: int, size: int, stream: int = 1, flags: int = 0) -> DataChunk:
     return chunk
 
 
-async def answered() -> tuple[Peer, RTCSctpTransport]:
+async def answer_an_offer() -> tuple[Peer, RTCSctpTransport]:
     """Return a peer that has answered, and what takes its messages."""
     told: asyncio.Queue[object] = asyncio.Queue()
     peer = Peer(SessionId("r:s"), PcId("pc"), HERE, filming([]), told.put_nowait, relays=Relays())
@@ -58,7 +58,7 @@ FLOODS: dict[str, Callable[[int], DataChunk]] = {
 @pytest.mark.parametrize("flood", FLOODS)
 async def test_messages_without_an_end_hold_only_so_much(flood: str) -> None:
     """In bytes, in parts, and in streams; each would go on until the robot has no memory."""
-    peer, transport = await answered()
+    peer, transport = await answer_an_offer()
     first = part(1, 1, flags=SCTP_DATA_FIRST_FRAG)
     for chunk in [first, *(FLOODS[flood](n) for n in range(2, 3000))]:
         await transport._receive_chunk(chunk)  # noqa: SLF001
@@ -72,7 +72,7 @@ async def test_messages_without_an_end_hold_only_so_much(flood: str) -> None:
 
 async def test_a_part_that_was_lost_lets_those_behind_it_go_however_many_wait() -> None:
     """A peer that keeps to the window is never stuck."""
-    peer, transport = await answered()
+    peer, transport = await answer_an_offer()
     for n in range(2, MOST_PARTS + 10):
         await transport._receive_chunk(part(n, 1))  # noqa: SLF001
     full = len(waiting(transport))
