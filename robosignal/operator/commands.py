@@ -42,8 +42,8 @@ Blocked = Literal["undeclared", "stopped", "right-ended", "silent", "unarmed"]
 
 `undeclared`: the robot has not yet said how it takes commands, which takes a second at most.
 `stopped`: a user or its own program has stopped it. `right-ended`: the user's right to drive has
-ended. `silent`: the robot has not been heard for as long as its freshness limit. `unarmed`: it waits
-for a zero command, which is sent without being asked for.
+ended. `silent`: the robot has not been heard for as long as its freshness limit. `unarmed`: it
+waits for a zero command, which is sent without being asked for.
 """
 
 Kind = Literal["fresh", "late"]

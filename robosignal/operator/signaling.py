@@ -140,10 +140,7 @@ class Signaling:
             if not reply.done():
                 reply.set_exception(error)
 
-    def _receive(self, event: FrameReceived, has_swapped: bool) -> None:  # noqa: FBT001 - told so
-        # What comes over the next socket before its welcome concerns no request.
-        if event.socket == "next" and not has_swapped:
-            return
+    def _receive(self, event: FrameReceived) -> None:
         frame = event.frame
         reply = self._replies.get(str(frame.get("replyTo")))
         if reply is not None and not reply.done():

@@ -227,9 +227,8 @@ class Runtime:
         if self._signer is not None and says_expired(event.frame):
             self._signer.hear_used()
 
-    def _pass_to_session(self, event: FrameReceived, has_swapped: bool) -> None:  # noqa: FBT001 - told so
-        # Before its welcome, what comes over the next socket does not concern the sessions.
-        if self._ended.done() or (event.socket == "next" and not has_swapped):
+    def _pass_to_session(self, event: FrameReceived) -> None:
+        if self._ended.done():
             return
         self._step_session(events.Frame(event.frame, "old" if event.socket == "old" else None))
         if self._rotation is not None:

@@ -48,13 +48,13 @@ _log = logging.getLogger(__name__)
 class Callbacks:
     """What is called: `tell` says that the connection is up, down, on another socket, or given up.
 
-    `note` gets each frame before anything follows from it, `receive` after that, and whether it
-    came over a socket that has become the current one by it. `report` gets sentences for the log.
+    `note` gets each frame before anything follows from it, `receive` after that, but for what comes
+    over the next socket before its welcome. `report` gets sentences for the log.
     """
 
     tell: Callable[[Enter | Swap | GiveUp], None]
     note: Callable[[FrameReceived], None]
-    receive: Callable[[FrameReceived, bool], None]
+    receive: Callable[[FrameReceived], None]
     report: Callable[[str], None]
 
 
@@ -134,8 +134,8 @@ class Redialer:
             with self._log_failures(output):
                 self._carry_out(output)
         self._report_losses(before)
-        if isinstance(event, FrameReceived):
-            self._callbacks.receive(event, Swap() in outputs)
+        if isinstance(event, FrameReceived) and (event.socket != "next" or Swap() in outputs):
+            self._callbacks.receive(event)
 
     def _carry_out(self, output: Output | Report | GiveUp) -> None:
         match output:
