@@ -53,10 +53,12 @@ class SignalingServer:
 
     `current` is the socket that is registered; on any other, frames about sessions are refused.
     While `judging` is not set, it reads frames about sessions and does not go on to the next.
+    `before_welcome` is sent on each socket before its welcome.
     """
 
     def __init__(self) -> None:
         self.welcome: dict[str, Any] = {}
+        self.before_welcome: dict[str, Any] | None = None
         self.registration: dict[str, Any] = {"control": {"epoch": 1}, "sessions": []}
         self.refusal: dict[str, Any] | None = None
         self.status: int | None = None
@@ -116,6 +118,8 @@ class SignalingServer:
 
     async def _take(self, socket: ServerConnection, frame: dict[str, Any]) -> None:
         if frame["type"] == "ready":
+            if self.before_welcome is not None:
+                await socket.send(json.dumps(self.before_welcome))
             await socket.send(json.dumps(WELCOME | self.welcome))
         if frame["type"] == "register":
             await self._register(socket, frame)

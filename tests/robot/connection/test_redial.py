@@ -79,6 +79,19 @@ async def test_what_the_registration_overtook_is_sent_once_more_on_the_new_socke
     assert (bye["id"], bye["sessionId"]) == ("s1", numbered(7))
 
 
+async def test_what_comes_before_the_welcome_of_the_next_socket_counts_for_nothing() -> None:
+    """The session's answer is not handled, so no `bye` replies to it; one after the welcome is."""
+    server = SignalingServer()
+    early = {"type": "answer", "robotId": "demo", "role": "viewer", "payload": {}}
+    async with server.open(), robot(server, SHORT):
+        server.before_welcome = {**early, "sessionId": numbered(1)}
+        await registered(server, 2)
+        await server.push("answer", sessionId=numbered(2), role="viewer", payload={})
+        bye = await server.frame("bye")
+
+    assert bye["sessionId"] == numbered(2)
+
+
 async def test_peer_connections_outlive_redials() -> None:
     """The driver is obeyed and its video goes on over sockets that come and go."""
     server = SignalingServer()
