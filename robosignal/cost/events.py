@@ -36,10 +36,10 @@ class Event:
 EVENTS = {
     "connect": Event(route="$connect", calls=1, writes=1, logged=235),
     "ready": Event(calls=1, reads=1, received=32, replied=335, logged=232),
-    "watch": Event(calls=5, reads=3, writes=2, received=17, replied=334, logged=232),
-    "second list": Event(calls=4, reads=3, received=18, replied=334, logged=232),
+    "watch": Event(calls=6, reads=3.5, writes=2, received=17, replied=346, logged=232),
+    "second list": Event(calls=5, reads=3.5, received=18, replied=346, logged=232),
     "ice servers": Event(calls=2, reads=2, received=61, replied=250, logged=238),
-    "robot ping": Event(calls=2, reads=1, writes=1, received=54, replied=51, logged=231),
+    "robot ping": Event(calls=2, reads=1, writes=1, received=54, replied=65, logged=231),
     "redial": Event(
         calls=8,
         reads=2,
