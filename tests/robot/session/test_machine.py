@@ -225,11 +225,14 @@ others: st.SearchStrategy[actions.Event] = st.sampled_from(
         actions.Frame({"type": "control", "robotId": "demo", "sessionId": ALICE, "epoch": 3}),
     ]
 )
-driven = st.lists(
+drawn = st.lists(
     st.tuples(st.one_of(*[commands] * 6, others), st.sampled_from([0, 20, 50, 100, 499, 500])),
     min_size=10,
     max_size=40,
 )
+armed = st.just((command(ALICE, PC, 1, 2, 0, 0.0), 20))
+driven = drawn | st.tuples(armed, drawn).map(lambda parts: [parts[0], *parts[1]])
+"""Half of them begin with a zero command, so that motion soon follows."""
 
 
 def test_every_motion_is_fresh_of_the_epoch_with_the_right_and_after_zeros() -> None:
